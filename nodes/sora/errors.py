@@ -1,0 +1,173 @@
+"""Every error of the engine, in one tree.
+
+::
+
+    SoraError                   what happened, what became of the money, which job, what to do next
+    ├── InvalidInput            2  wrong usage or wrong input; nothing was sent
+    │   └── MissingKey          2  no key for the provider
+    ├── NotBought               3  the gateway has no job from this call
+    │   ├── Refused             3  it said no, readably
+    │   └── Unreachable         3  it was never reached
+    ├── MaybeBought             4  the request may have arrived; only `sora resume` settles it
+    ├── JobFailed               5  the gateway took the job and it ended without a video
+    ├── NotFinished             6  run again: the job goes on at the gateway, or waits there to be fetched
+    │   ├── WaitTimeout         6  our own deadline passed first
+    │   ├── GatewayTrouble      6  a status or content call went wrong
+    │   └── LinkLapsed          6  the video is no longer offered for download
+    └── LocalTrouble            7  this machine: disk, ledger, codec
+        ├── DiskTrouble         7
+        ├── LedgerTrouble       7
+        └── MediaTrouble        7  a file that cannot be decoded
+
+The number is the exit status of the command line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Money = Literal["none", "perhaps", "spent"]
+
+MONEY_WORDS: dict[Money, str] = {
+    "none": "Nothing was spent by this.",
+    "perhaps": "Money may have been spent.",
+    "spent": "This job was already accepted by the gateway; nothing will be bought again for it.",
+}
+
+
+class SoraError(Exception):
+    """The root of the tree; never raised itself.
+
+    `what` happened in one sentence; `advice` is what to do next; `job` is the ledger id;
+    `request_id` is the gateway's own, which its support asks for; `code` is the gateway's error code.
+    """
+
+    exit_code: ClassVar[int] = 7
+    money: Money = "none"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        advice: str = "",
+        job: str = "",
+        request_id: str = "",
+        code: str = "",
+        money: Money | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+        self.job = job
+        self.request_id = request_id
+        self.code = code
+        if money is not None:
+            self.money = money
+
+    def __str__(self) -> str:
+        names = [f"job {self.job}" if self.job else "", f"request id {self.request_id}" if self.request_id else ""]
+        named = ", ".join(name for name in names if name)
+        parts = [self.what, MONEY_WORDS[self.money], self.advice, f"({named})" if named else ""]
+        return " ".join(part for part in parts if part)
+
+    def for_job(self, job: str) -> SoraError:
+        """The same error, naming the ledger's job; returns itself, to be raised."""
+        self.job = self.job or job
+        return self
+
+
+class InvalidInput(SoraError):
+    """Wrong usage or wrong input, found before anything was sent or written."""
+
+    exit_code = 2
+
+
+class MissingKey(InvalidInput):
+    """There is no key for the provider."""
+
+
+class NotBought(SoraError):
+    """The gateway holds no job from this call; the same request may be sent again."""
+
+    exit_code = 3
+
+
+class Refused(NotBought):
+    """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
+
+    def __init__(self, what: str, *, transient: bool = False, retry_after_s: float | None = None, **more: str) -> None:
+        super().__init__(what, **more)  # type: ignore[arg-type]  # `money` is never among them
+        self.transient = transient
+        self.retry_after_s = retry_after_s
+
+
+class Unreachable(NotBought):
+    """No connection was made, so nothing can have been bought."""
+
+
+class MaybeBought(SoraError):
+    """The request may have arrived, and no answer that could be read came back."""
+
+    exit_code = 4
+    money: Money = "perhaps"
+
+
+class JobFailed(SoraError):
+    """The gateway accepted the job and ended it without a video."""
+
+    exit_code = 5
+    money: Money = "perhaps"
+
+
+class NotFinished(SoraError):
+    """The job goes on at the gateway; running the same again takes it up."""
+
+    exit_code = 6
+    money: Money = "spent"
+
+
+class WaitTimeout(NotFinished):
+    """The caller's own deadline passed before the video was there."""
+
+
+class GatewayTrouble(NotFinished):
+    """A status or content call did not give what it should; `retry_after_s` is the gateway's own pace, if any.
+
+    `transient` is False where asking again cannot help (a bad key, an id that the gateway does not know).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        transient: bool = True,
+        retry_after_s: float | None = None,
+        http_status: int | None = None,
+        **more: str,
+    ) -> None:
+        super().__init__(what, **more)  # type: ignore[arg-type]  # `money` is never among them
+        self.transient = transient
+        self.retry_after_s = retry_after_s
+        self.http_status = http_status
+
+
+class LinkLapsed(NotFinished):
+    """The gateway no longer offers the finished video."""
+
+
+class LocalTrouble(SoraError):
+    """Something on this machine: disk, ledger, codec."""
+
+    exit_code = 7
+
+
+class DiskTrouble(LocalTrouble):
+    """A file could not be written or read."""
+
+
+class LedgerTrouble(LocalTrouble):
+    """The ledger could not be opened or written."""
+
+
+class MediaTrouble(LocalTrouble):
+    """A file that is not a video, or cannot be decoded."""

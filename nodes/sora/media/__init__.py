@@ -1,0 +1,1 @@
+"""Pixels and sound: images on their way up, video frames and audio on their way down."""

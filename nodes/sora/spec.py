@@ -1,0 +1,212 @@
+"""What is asked for (JobSpec), and what the ledger knows of it (Job)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidInput
+
+IDENTITY_VERSION = 1
+LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
+LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
+FITS = ("crop", "pad", "stretch")
+
+Kind = Literal["create", "remix", "opened"]
+Scalar = str | int | float | bool
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """`"1280x720"` -> (width, height) in pixels. InvalidInput for anything else."""
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
+    if match is None or max(pair := (int(match[1]), int(match[2]))) > LARGEST_SIDE:
+        raise InvalidInput(f"{size!r} is not a size.", advice="Write width and height in pixels, such as 1280x720.")
+    return pair
+
+
+def parse_extra_fields(text: str) -> dict[str, Scalar]:
+    """The JSON object of the `extra_fields` widget. Blank is an empty one; InvalidInput says what is wrong."""
+    if not text.strip():
+        return {}
+    advice = 'It wants a JSON object of form fields, such as {"resolution": "720p"}, or nothing.'
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"extra_fields is not JSON: {error}.", advice=advice) from None
+    if not isinstance(value, dict):
+        raise InvalidInput(f"extra_fields is a JSON {type(value).__name__}, not an object.", advice=advice)
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """An image that goes up with the job, as the user gave it.
+
+    `pixels` is uint8 [H, W, 3 or 4], RGB or RGBA, before fitting; `fit` says how it is brought to the job's size.
+    """
+
+    pixels: NDArray[np.uint8]
+    fit: str = "crop"
+
+    def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise InvalidInput(f"{self.fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.")
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (3, 4):
+            raise InvalidInput(f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}.")
+
+    def fingerprint(self) -> dict[str, object]:
+        """What stands for this image in the identity of a purchase."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+        return {"sha256": digest, "shape": list(self.pixels.shape), "fit": self.fit}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """One purchase, whole: it checks itself, and nothing about the job travels beside it.
+
+    `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
+    `parent` is the gateway's id of the video that a remix starts from. InvalidInput for what can be seen to be
+    wrong without a catalogue; `Catalogue.check` does the rest.
+    """
+
+    provider: str
+    prompt: str
+    kind: Kind = "create"
+    model: str = ""
+    seconds: str = ""
+    size: str = ""
+    take: int = 1
+    extra_fields: Mapping[str, Scalar] = field(default_factory=dict)
+    parent: str = ""
+    references: tuple[Reference, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extra_fields", MappingProxyType(dict(self.extra_fields)))
+        self._check_text()
+        self._check_extra_fields()
+        if self.kind == "create":
+            self._check_create()
+        elif not self.parent:
+            raise InvalidInput("A remix needs the video that it starts from.", advice="Connect a finished job.")
+
+    def _check_text(self) -> None:
+        if not self.prompt.strip():
+            raise InvalidInput("The prompt is empty.", advice="Say what the video should show.")
+        if len(self.prompt) > LONGEST_PROMPT:
+            raise InvalidInput(f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most.")
+        if any("\ud800" <= letter <= "\udfff" for letter in self.prompt):
+            raise InvalidInput("The prompt holds half a character (a lone surrogate).", advice="Type it again.")
+        if not self.provider.strip():
+            raise InvalidInput("No provider is chosen.")
+        if isinstance(self.take, bool) or not isinstance(self.take, int) or self.take < 1:
+            raise InvalidInput(f"take is {self.take!r}.", advice="Takes are counted from 1.")
+
+    def _check_create(self) -> None:
+        if not self.model.strip():
+            raise InvalidInput("No model is chosen.")
+        if not re.fullmatch(r"[1-9]\d{0,3}", self.seconds):
+            raise InvalidInput(f"{self.seconds!r} is not a length.", advice="Write whole seconds, such as 4.")
+        parse_size(self.size)
+        if len(self.references) > 2:
+            raise InvalidInput(f"{len(self.references)} references were given; two is the most.")
+
+    def _check_extra_fields(self) -> None:
+        for name, value in self.extra_fields.items():
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.\[\]-]{0,63}", name):
+                raise InvalidInput(f"extra_fields: {name!r} is not the name of a form field.")
+            if not isinstance(value, str | int | float | bool):
+                raise InvalidInput(f"extra_fields: {name!r} is neither text, a number nor true or false.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidInput(f"extra_fields: {name!r} is {value}, which no form can carry.")
+
+    def identity(self) -> str:
+        """SHA-256 (hex) that names this purchase for ever.
+
+        Fields at their default are left out, so that a field added later leaves old identities as they were;
+        a remix is named by its parent, so model, length and size (copied for display) are not part of it.
+        """
+        parts: dict[str, Any] = {
+            "v": IDENTITY_VERSION,
+            "kind": self.kind,
+            "provider": self.provider,
+            "prompt": self.prompt,
+        }
+        if self.kind == "create":
+            parts |= {"model": self.model, "seconds": self.seconds, "size": self.size}
+        if self.take != 1:
+            parts["take"] = self.take
+        if self.extra_fields:
+            parts["extra_fields"] = dict(self.extra_fields)
+        if self.parent:
+            parts["parent"] = self.parent
+        if self.references:
+            parts["references"] = [reference.fingerprint() for reference in self.references]
+        canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class JobState(StrEnum):
+    """Where a purchase stands; the table in README says what a second run does in each."""
+
+    RESERVED = "reserved"  # written down; the answer to create is not there yet
+    SUBMITTED = "submitted"  # the gateway gave it an id and works on it
+    COMPLETED = "completed"  # rendered there, not yet here
+    STORED = "stored"  # its MP4 is on our disk
+    REFUSED = "refused"  # nothing was bought
+    UNKNOWN = "unknown"  # may have been bought
+    FAILED = "failed"  # bought, and ended without a video
+    LOST = "lost"  # was unknown; the user gave it up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A row of the ledger. Times are seconds since the epoch (UTC); `path` is relative to the output root."""
+
+    id: str
+    kind: Kind
+    state: JobState
+    provider: str
+    origin: str
+    model: str
+    seconds: str
+    size: str
+    prompt: str
+    take: int
+    identity: str
+    parent: str = ""
+    extra_fields: Mapping[str, Scalar] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    video_id: str = ""
+    remote_status: str = ""
+    progress: float | None = None
+    estimated_usd: float | None = None
+    created_at: float = 0.0
+    sent_at: float | None = None
+    submitted_at: float | None = None
+    completed_at: float | None = None
+    stored_at: float | None = None
+    error: str = ""
+    error_code: str = ""
+    request_id: str = ""
+    path: str = ""
+    root: str = ""
+    sha256: str = ""
+    bytes: int | None = None
+
+    @property
+    def label(self) -> str:
+        """One readable line for a list: state, length, prompt and id."""
+        prompt = " ".join(self.prompt.split())
+        prompt = prompt if len(prompt) <= 48 else prompt[:47] + "…"
+        facts = " ".join(part for part in (self.state.value, self.model, f"{self.seconds}s" if self.seconds else "") if part)
+        return f"{prompt or self.video_id} · {facts} · {self.id}"
