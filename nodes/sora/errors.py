@@ -26,6 +26,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from .redact import redact
+
 Money = Literal["none", "perhaps", "spent"]
 
 MONEY_WORDS: dict[Money, str] = {
@@ -55,9 +57,9 @@ class SoraError(Exception):
         code: str = "",
         money: Money | None = None,
     ) -> None:
-        super().__init__(what)
-        self.what = what
-        self.advice = advice
+        super().__init__(redact(what))
+        self.what = redact(what)
+        self.advice = redact(advice)
         self.job = job
         self.request_id = request_id
         self.code = code

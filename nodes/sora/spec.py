@@ -208,5 +208,6 @@ class Job:
         """One readable line for a list: state, length, prompt and id."""
         prompt = " ".join(self.prompt.split())
         prompt = prompt if len(prompt) <= 48 else prompt[:47] + "…"
-        facts = " ".join(part for part in (self.state.value, self.model, f"{self.seconds}s" if self.seconds else "") if part)
+        length = f"{self.seconds}s" if self.seconds else ""
+        facts = " ".join(part for part in (self.state.value, self.model, length) if part)
         return f"{prompt or self.video_id} · {facts} · {self.id}"

@@ -1,0 +1,260 @@
+"""The four calls of `/v1/videos` over requests: create, retrieve, content, remix.
+
+One `Client` serves one provider with one key. A create is sent once: whether it may be sent again is the business of
+purchase.py, which is told by the type of the error. Retrieve and content may be repeated, and are (urllib3's Retry).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from . import __version__
+from .envelope import Answer, read_complaint
+from .errors import GatewayTrouble, MaybeBought, SoraError, Unreachable
+from .providers import Provider, is_loopback
+from .redact import redact
+from .wire import SETTLE, RemoteVideo, read_created, read_status, trouble
+
+CONNECT_TIMEOUT_S = 10.0
+LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
+MOST_REDIRECTS = 5
+
+Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
+
+_NETWORK_ERRORS = (requests.RequestException, OSError)
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sets our key; since it is set this way, requests does not look for another one in a .netrc."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+class _NoAuth(requests.auth.AuthBase):
+    """No key, and none from a .netrc either."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _Body:
+    """A request body that knows whether any byte of it was handed to a connection.
+
+    This decides about money: while none was, no gateway can have acted on the request.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+        self.handed_out = False
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> int:
+        self._position = position
+        return position
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._data) if size < 0 else self._position + size
+        piece = self._data[self._position : end]
+        self._position += len(piece)
+        self.handed_out = self.handed_out or bool(piece)
+        return piece
+
+
+@dataclass
+class Client:
+    """Calls to one provider. Thread-safe: every thread has a session of its own."""
+
+    provider: Provider
+    key: str = field(repr=False)
+    timeout_s: float
+
+    def __post_init__(self) -> None:
+        self._sessions = threading.local()
+        self._opened: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
+        """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
+        # Text fields travel as parts without a file name, so that the form is multipart even without a file.
+        parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
+        request = requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads])
+        return read_created(self._buy(request))
+
+    def remix(self, video_id: str, prompt: str) -> RemoteVideo:
+        """Buy a remix of a completed video; errors as for create."""
+        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/remix")
+        return read_created(self._buy(requests.Request("POST", url, json={"prompt": prompt})))
+
+    def retrieve(self, video_id: str) -> RemoteVideo:
+        """The job's state. GatewayTrouble where it cannot be learned now."""
+        url = self._url(f"/v1/videos/{quote(video_id, safe='')}")
+        try:
+            with self._session(url).get(
+                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+            ) as response:
+                return read_status(self._whole(response), video_id)
+        except _NETWORK_ERRORS as error:
+            raise GatewayTrouble(
+                f"{self.provider.name} could not be asked for the job's state: {_words(error)}.",
+                advice="The job goes on there; run again later.",
+            ) from None
+
+    def content(self, video_id: str, headers: Mapping[str, str]) -> requests.Response:
+        """An open stream of the finished video, which the caller closes; errors as for `stream`."""
+        return self.stream(self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant=video"), headers)
+
+    def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """Open `url`, following redirects one by one; the key goes to the provider's own origin and nowhere else.
+
+        GatewayTrouble for any final status but 200, 206 and 416.
+        """
+        try:
+            for _ in range(MOST_REDIRECTS):
+                auth = _Bearer(self.key) if _same_origin(url, self.provider.base_url) else _NoAuth()
+                response = self._session(url).get(
+                    url,
+                    headers={"Accept-Encoding": "identity", **headers},
+                    auth=auth,
+                    timeout=self._timeouts,
+                    stream=True,
+                    allow_redirects=False,
+                )
+                if not response.is_redirect:
+                    return self._checked_stream(response)
+                response.close()
+                url = self._checked_redirect(urljoin(url, response.headers["location"]))
+        except _NETWORK_ERRORS as error:
+            raise GatewayTrouble(
+                f"The video could not be downloaded: {_words(error)}.", advice="It waits at the gateway; run again."
+            ) from None
+        raise GatewayTrouble("The download was sent from one address to the next without end.")
+
+    def close(self) -> None:
+        with self._lock:
+            for session in self._opened:
+                session.close()
+            self._opened.clear()
+
+    @property
+    def _timeouts(self) -> tuple[float, float]:
+        return (min(CONNECT_TIMEOUT_S, self.timeout_s), self.timeout_s)
+
+    def _url(self, path: str) -> str:
+        return self.provider.base_url + path
+
+    def _session(self, url: str) -> requests.Session:
+        """This thread's session for calls that may be repeated."""
+        kind = "direct" if is_loopback(urlsplit(url).hostname or "") else "outside"
+        session: requests.Session | None = getattr(self._sessions, kind, None)
+        if session is None:
+            session = _new_session(url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3))
+            setattr(self._sessions, kind, session)
+            with self._lock:
+                self._opened.append(session)
+        return session
+
+    def _buy(self, request: requests.Request) -> Answer:
+        """Send a paid request once. The type of the error says whether it can have arrived."""
+        request.auth = _Bearer(self.key)
+        # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
+        # create on it would look like money perhaps spent. Only the connecting is tried again.
+        with _new_session(request.url, Retry(total=2, connect=2, read=0, status=0, backoff_factor=0.3)) as session:
+            prepared = session.prepare_request(request)
+            assert isinstance(prepared.body, bytes)
+            body = _Body(prepared.body)
+            prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length header is set
+            settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+            try:
+                with session.send(prepared, timeout=self._timeouts, allow_redirects=False, **settings) as response:
+                    return self._whole(response)
+            except _NETWORK_ERRORS as error:
+                self._lost_create(error, body.handed_out)
+
+    def _lost_create(self, error: Exception, handed_out: bool) -> NoReturn:
+        host = urlsplit(self.provider.base_url).netloc
+        if not handed_out:
+            raise Unreachable(
+                f"{self.provider.name} ({host}) could not be reached: {_words(error)}.",
+                advice="Check the network, the proxy and the provider's base URL, then run again.",
+            ) from None
+        raise MaybeBought(
+            f"The connection to {self.provider.name} was lost before its answer came: {_words(error)}.",
+            advice=SETTLE,
+        ) from None
+
+    def _whole(self, response: requests.Response) -> Answer:
+        """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
+        deadline = time.monotonic() + self.timeout_s
+        pieces: list[bytes] = []
+        size = 0
+        for piece in response.iter_content(64 << 10):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_ANSWER or time.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
+        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
+
+    def _checked_stream(self, response: requests.Response) -> requests.Response:
+        if response.status_code in (200, 206, 416):
+            return response
+        with response:
+            answer = self._whole(response)
+        raise trouble(answer, read_complaint(answer), "asked for the finished video")
+
+    def _checked_redirect(self, url: str) -> str:
+        parts = urlsplit(url)
+        local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
+        if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
+            return url
+        raise GatewayTrouble("The download was redirected to an address that is not https.", transient=False)
+
+
+def _new_session(url: str, retry: Retry) -> requests.Session:
+    """A session in which loopback never goes through a proxy, and other hosts use the usual variables."""
+    session = requests.Session()
+    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+    session.headers["User-Agent"] = f"sora-jobs/{__version__}"
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _same_origin(url: str, base_url: str) -> bool:
+    ours, other = urlsplit(base_url), urlsplit(url)
+    return (ours.scheme, ours.hostname, ours.port) == (other.scheme, other.hostname, other.port)
+
+
+def _words(error: BaseException) -> str:
+    """What went wrong on the network, short and without addresses: the innermost cause says most."""
+    if isinstance(error, SoraError):
+        return error.what
+    seen = error
+    while (inner := _inner(seen)) is not None:
+        seen = inner
+    text = str(seen).split(": ", 1)[-1] if "object at 0x" in str(seen) else str(seen)
+    return redact(text.rstrip(".")[:200] or type(seen).__name__)
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = [getattr(error, "reason", None), *error.args[:2]]
+    return next((item for item in candidates if isinstance(item, BaseException)), None)

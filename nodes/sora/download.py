@@ -1,0 +1,177 @@
+"""From an open stream to a whole file: `.part`, resumed by Range, checked, then renamed in one step.
+
+The final name never holds half a file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from filelock import FileLock
+from urllib3.exceptions import HTTPError
+
+from .errors import DiskTrouble, GatewayTrouble, MediaTrouble
+from .redact import redact
+
+CHUNK = 1 << 20  # bytes; the fastest with requests (facts: media.md)
+TRIES = 5
+LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
+
+Open = Callable[[Mapping[str, str]], requests.Response]  # headers -> an open stream with status 200, 206 or 416
+OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all or None)
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A file that arrived: where, how long, and its hash."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass
+class _Part:
+    """The file on its way. `validator` is the ETag that lets a Range request name the same bytes again."""
+
+    path: Path
+    validator: str = ""
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest only where the server can tell that the file is still the same one."""
+        if self.size and self.validator:
+            return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
+        return {}
+
+    def load(self) -> None:
+        note = self.path.with_suffix(".etag")
+        self.validator = note.read_text(encoding="utf-8") if note.exists() else ""
+
+    def keep(self, validator: str) -> None:
+        self.validator = validator
+        self.path.with_suffix(".etag").write_text(validator, encoding="utf-8")
+
+    def remove(self) -> None:
+        for path in (self.path, self.path.with_suffix(".etag")):
+            path.unlink(missing_ok=True)
+
+
+def download(open_stream: Open, target: Path, *, check: Callable[[Path], object], progress: OnProgress) -> Downloaded:
+    """Bring the stream to `target`. `check(path)` raises MediaTrouble for a file that is no video.
+
+    GatewayTrouble: the gateway did not give it, run again. DiskTrouble: it could not be written; the part is removed.
+    """
+    part = _Part(target.with_suffix(".part"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock"), thread_local=False):
+            # Twins and other processes wait here; whoever comes second finds the file.
+            if not target.exists():
+                part.load()
+                _transfer(open_stream, part, progress)
+                _check(part, check)
+                _publish(part, target)
+        target.with_suffix(".lock").unlink(missing_ok=True)
+        return Downloaded(target, target.stat().st_size, _sha256(target))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            part.remove()  # a full disk needs the room more than the next try needs these bytes
+        raise DiskTrouble(
+            f"The video could not be written to {target.parent}: {error.strerror or error}.",
+            advice="Make room or choose another folder, then run again: it is paid for and waits at the gateway.",
+            money="spent",
+        ) from error
+
+
+def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> None:
+    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES of them in a row."""
+    broken = 0
+    while True:
+        before = part.size
+        try:
+            if _stream_once(open_stream, part, progress):
+                return
+            reason = "the connection closed early"
+        except (requests.RequestException, HTTPError) as error:
+            reason = redact(str(error))[:200]
+        broken = 1 if part.size > before else broken + 1
+        if broken >= TRIES:
+            raise GatewayTrouble(
+                f"The download broke off {TRIES} times: {reason}.", advice="What arrived is kept; run again."
+            )
+
+
+def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
+    """One connection's worth. True when the part is whole."""
+    with open_stream(part.headers()) as response:
+        if response.status_code == 416:  # the part is longer than the file, or a whole one whose end went unseen
+            part.remove()
+            part.validator = ""
+            return False
+        start, total = _span(response)
+        if response.status_code == 206 and start != part.size:
+            part.remove()
+            part.validator = ""
+            return False
+        if response.status_code != 206:
+            start = 0
+        etag = response.headers.get("ETag", "")
+        part.keep("" if etag.startswith("W/") else etag)
+        with part.path.open("r+b" if start else "wb") as file:
+            file.seek(start)
+            for chunk in response.iter_content(CHUNK):
+                file.write(chunk)
+                progress(file.tell(), total)
+                if file.tell() > LARGEST_VIDEO:
+                    raise GatewayTrouble("The download does not end.", transient=False)
+            file.flush()
+            os.fsync(file.fileno())
+            return total is None or file.tell() == total
+
+
+def _span(response: requests.Response) -> tuple[int, int | None]:
+    """(first byte, bytes in all) of an answer; None where the server does not say how long it is."""
+    if response.status_code == 206:
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+        if match is None:
+            return -1, None
+        return int(match[1]), None if match[2] == "*" else int(match[2])
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if length.isdigit() else None
+
+
+def _check(part: _Part, check: Callable[[Path], object]) -> None:
+    try:
+        check(part.path)
+    except MediaTrouble as error:
+        part.remove()  # whatever it is, resuming it cannot make it a video
+        raise GatewayTrouble(
+            f"The gateway sent something that is not a video: {error.what}", advice="Run again in a while."
+        ) from error
+
+
+def _publish(part: _Part, target: Path) -> None:
+    part.path.replace(target)
+    part.remove()
+    if os.name == "posix":  # the new name itself must survive a power cut
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

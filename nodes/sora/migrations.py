@@ -1,0 +1,77 @@
+"""The ledger's schema, as append-only numbered steps: a step that was released is never changed, only followed.
+
+Not Alembic: its context is one global per process, and ComfyUI runs its own in the same process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, inspect, text
+
+from .errors import LedgerTrouble
+
+
+def _1_jobs(connection: Connection) -> None:
+    """One row per purchase. `slot` holds the identity while the row stands for it, and is empty once it is free again
+    (refused, declared lost): its uniqueness is what makes a purchase happen once."""
+    real = "DOUBLE PRECISION"
+    connection.execute(
+        text(f"""
+        CREATE TABLE jobs (
+            id VARCHAR(16) PRIMARY KEY,
+            slot VARCHAR(64) UNIQUE,
+            identity VARCHAR(64) NOT NULL,
+            kind VARCHAR(16) NOT NULL,
+            state VARCHAR(16) NOT NULL,
+            provider VARCHAR(64) NOT NULL,
+            origin TEXT NOT NULL,
+            model TEXT NOT NULL,
+            seconds VARCHAR(16) NOT NULL,
+            size VARCHAR(16) NOT NULL,
+            prompt TEXT NOT NULL,
+            take INTEGER NOT NULL,
+            parent TEXT NOT NULL,
+            extra_fields TEXT NOT NULL,
+            reference_files TEXT NOT NULL,
+            owner VARCHAR(32) NOT NULL,
+            video_id TEXT NOT NULL,
+            remote_status TEXT NOT NULL,
+            progress {real},
+            estimated_usd {real},
+            created_at {real} NOT NULL,
+            sent_at {real},
+            submitted_at {real},
+            completed_at {real},
+            stored_at {real},
+            error TEXT NOT NULL,
+            error_code TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            path TEXT NOT NULL,
+            root TEXT NOT NULL,
+            sha256 VARCHAR(64) NOT NULL,
+            bytes BIGINT
+        )""")
+    )
+    connection.execute(text("CREATE INDEX jobs_created_at ON jobs (created_at)"))
+    connection.execute(text("CREATE INDEX jobs_video_id ON jobs (video_id)"))
+    connection.execute(text("CREATE INDEX jobs_state ON jobs (state)"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs,)
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema up to date, inside the caller's exclusive transaction. LedgerTrouble for a newer ledger."""
+    if not inspect(connection).has_table("schema_version"):
+        connection.execute(text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
+        connection.execute(text("INSERT INTO schema_version VALUES (0)"))
+    version = connection.execute(text("SELECT version FROM schema_version")).scalar_one()
+    if version > len(STEPS):
+        raise LedgerTrouble(
+            f"The ledger was written by a newer version of this pack (schema {version}, this one knows {len(STEPS)}).",
+            advice="Update the pack; the ledger was left as it is.",
+        )
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        step(connection)
+        connection.execute(text("UPDATE schema_version SET version = :number"), {"number": number})

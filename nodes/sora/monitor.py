@@ -1,0 +1,185 @@
+"""One scheduler for everything that waits: it looks at every watched job in turn, with few threads, at the right pace.
+
+However many wait for a job, it is looked at once per round, and all of them learn what was seen.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from .errors import GatewayTrouble, NotFinished, SoraError, WaitTimeout
+from .spec import Job, JobState
+from .threads import DaemonPool
+
+POLL_THREADS = 8
+SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
+ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
+
+
+@dataclass
+class Watch:
+    """One who waits. `future` ends with the Job as soon as the gateway is done with it, or with a SoraError."""
+
+    job: Job
+    deadline: float
+    future: Future[Job] = field(default_factory=Future)
+    trouble: str = ""  # what the last look stumbled over, to be shown while it is tried again
+
+    def cancel(self) -> None:
+        """Wait no longer; the job goes on at the gateway."""
+        self.future.cancel()
+
+
+@dataclass
+class _Watched:
+    job: str
+    provider: str
+    watches: list[Watch]
+    troubles: int = 0
+
+
+class Monitor:
+    """Looks at jobs. `look(job)` asks the gateway and returns the job as it is now; it runs in the monitor's threads.
+
+    `pace_s(provider)` gives the seconds between two looks at one job of that provider.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[str], Job],
+        pace_s: Callable[[str], float],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._look, self._pace_s, self._clock, self._jitter = look, pace_s, clock, jitter
+        self._pool = DaemonPool("sora-poll", POLL_THREADS)
+        self._wake = threading.Condition()
+        self._watched: dict[str, _Watched] = {}
+        self._due: list[tuple[float, int, str]] = []
+        self._count = itertools.count()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def watch(self, job: Job, *, timeout_s: float) -> Watch:
+        """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled."""
+        watch = Watch(job, self._clock() + timeout_s)
+        if job.state in ENDED:
+            watch.future.set_result(job)
+            return watch
+        with self._wake:
+            watched = self._watched.setdefault(job.id, _Watched(job.id, job.provider, []))
+            watched.watches.append(watch)
+            if len(watched.watches) == 1:
+                self._plan(job.id, 0.0)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return watch
+
+    def close(self) -> None:
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(5.0)
+        self._pool.close()
+
+    def _plan(self, job: str, delay_s: float) -> None:
+        heapq.heappush(self._due, (self._clock() + delay_s, next(self._count), job))
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if self._closed:
+                    return
+                now = self._clock()
+                self._give_up(now)
+                if not self._due or self._due[0][0] > now:
+                    self._wake.wait(self._sleep_s(now))
+                    continue
+                job = heapq.heappop(self._due)[2]
+                if job not in self._watched:
+                    continue
+            self._pool.submit(lambda job=job: self._round(job))  # type: ignore[misc]  # bound now, not when it runs
+
+    def _sleep_s(self, now: float) -> float | None:
+        moments = [self._due[0][0]] if self._due else []
+        moments += [watch.deadline for watched in self._watched.values() for watch in watched.watches]
+        return max(0.0, min(moments) - now) if moments else None
+
+    def _give_up(self, now: float) -> None:
+        """End the watches whose time is over or which nobody waits for any more."""
+        for watched in list(self._watched.values()):
+            for watch in [w for w in watched.watches if w.future.done() or w.deadline <= now]:
+                watched.watches.remove(watch)
+                if watch.future.set_running_or_notify_cancel() if not watch.future.done() else False:
+                    watch.future.set_exception(_timed_out(watch))
+            if not watched.watches:
+                del self._watched[watched.job]
+
+    def _round(self, job: str) -> None:
+        """One look, told to all who wait; then the next one is planned."""
+        error: SoraError | None = None
+        seen: Job | None = None
+        try:
+            seen = self._look(job)
+        except GatewayTrouble as trouble:
+            error = trouble
+        except SoraError as final:
+            error = final
+        except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
+            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job)
+        with self._wake:
+            watched = self._watched.get(job)
+            if watched is None:
+                return
+            if seen is not None:
+                self._told(watched, seen)
+            elif isinstance(error, GatewayTrouble) and error.transient and watched.troubles < 20:
+                watched.troubles += 1
+                for watch in watched.watches:
+                    watch.trouble = error.what
+            else:
+                self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
+            if job in self._watched:
+                self._plan(job, self._delay_s(watched, error))
+            self._wake.notify()
+
+    def _told(self, watched: _Watched, seen: Job) -> None:
+        watched.troubles = 0
+        for watch in watched.watches:
+            watch.job, watch.trouble = seen, ""
+        if seen.state in ENDED:
+            self._end(watched, lambda watch: watch.future.set_result(seen))
+
+    def _end(self, watched: _Watched, finish: Callable[[Watch], None]) -> None:
+        del self._watched[watched.job]
+        for watch in watched.watches:
+            if not watch.future.done() and watch.future.set_running_or_notify_cancel():
+                finish(watch)
+
+    def _delay_s(self, watched: _Watched, error: SoraError | None) -> float:
+        """The provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
+        pace = self._pace_s(watched.provider)
+        asked = getattr(error, "retry_after_s", None) or 0.0
+        slowed = min(max(SLOWEST_S, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
+        return max(asked, slowed) + pace * 0.1 * self._jitter()
+
+
+def _timed_out(watch: Watch) -> WaitTimeout:
+    state = watch.job.remote_status or watch.job.state.value
+    return WaitTimeout(
+        f"The video was not finished in time (the gateway says: {state})"
+        + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
+        advice="The job goes on at the gateway. Run the same again to take it up, or use `sora resume`.",
+        job=watch.job.id,
+    )

@@ -1,0 +1,152 @@
+"""Named gateways: where they are, where their key comes from, what they can do.
+
+`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`::
+
+    [provider.mine]
+    base_url = "https://videos.example.com"   # with or without /v1; http only on loopback
+    key_variable = "MINE_KEY"                 # else the file SORA_HOME/keys/mine, mode 0600
+    remix = false                             # does POST /v1/videos/{id}/remix exist?
+    poll_seconds = 10
+
+A workflow only ever names one of them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import InvalidInput, MissingKey
+from .redact import remember
+from .settings import POLL_S, Settings
+
+COMETAPI_URL = "https://api.cometapi.com"
+SANDBOX = "sandbox"
+SANDBOX_POLL_S = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A gateway. `base_url` has no `/v1` and no slash at its end; the sandbox has none until it runs."""
+
+    name: str
+    base_url: str
+    key_variable: str = ""
+    key_file: Path | None = None
+    remix: bool = True
+    poll_s: float = POLL_S
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: the only place that ever sees this provider's key."""
+        if self.name == SANDBOX:
+            return SANDBOX  # its port changes at every start, its jobs on disk are the same
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def key(self, env: Mapping[str, str]) -> str:
+        """The key, from the environment or the key file. MissingKey says where one can be put."""
+        if self.name == SANDBOX:
+            return SANDBOX
+        key = env.get(self.key_variable, "").strip() if self.key_variable else ""
+        key = key or self._key_from_file()
+        if not key:
+            raise MissingKey(
+                f"There is no key for {self.name}.",
+                advice=f"Set {self.key_variable or 'a key_variable'} in the environment, or put the key into "
+                f"{self.key_file} (mode 0600); or choose the provider {SANDBOX}, which is free.",
+            )
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise InvalidInput(f"The key for {self.name} holds a character that no key has.", advice="Copy it again.")
+        remember(key)
+        return key
+
+    def _key_from_file(self) -> str:
+        if self.key_file is None or not self.key_file.is_file():
+            return ""
+        if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
+            raise InvalidInput(
+                f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
+            )
+        return self.key_file.read_text(encoding="utf-8").strip()
+
+
+def load_providers(settings: Settings) -> dict[str, Provider]:
+    """Every provider by name, cometapi first. InvalidInput for a providers.toml or an address that is wrong."""
+    env, home = settings.env, settings.home
+    found = {
+        "cometapi": Provider(
+            name="cometapi",
+            base_url=checked_base_url(env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL, "COMETAPI_BASE_URL"),
+            key_variable="COMETAPI_KEY",
+            key_file=home / "keys" / "cometapi",
+            poll_s=settings.poll_s(),
+        ),
+        SANDBOX: Provider(name=SANDBOX, base_url="", poll_s=settings.poll_s(SANDBOX_POLL_S)),
+    }
+    for name, row in _owner_rows(home / "providers.toml").items():
+        found[name] = _from_row(name, row, settings)
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Does that host name or address mean this machine? Nothing is resolved."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_base_url(url: str, where: str) -> str:
+    """`url` without a trailing slash or `/v1`; InvalidInput if it is no address that a key may travel to."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+        raise InvalidInput(f"{where} is not a base URL.", advice="Write something like https://api.example.com")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise InvalidInput(f"{where} would send the key over plain http to {host}.", advice="Use https.")
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def _owner_rows(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("provider", {})
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}.") from None
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise InvalidInput(f"{path} wants tables named [provider.NAME].")
+    return rows
+
+
+def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
+    where = f"providers.toml, [provider.{name}]"
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "base_url": str,
+        "key_variable": str,
+        "remix": bool,
+        "poll_seconds": (int, float),
+    }
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in ("cometapi", SANDBOX):
+        raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
+    for field, value in row.items():
+        if field not in wanted or not isinstance(value, wanted[field]):
+            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(wanted)}.")
+    return Provider(
+        name=name,
+        base_url=checked_base_url(row.get("base_url", ""), f"{where} base_url"),
+        key_variable=row.get("key_variable", ""),
+        key_file=settings.home / "keys" / name,
+        remix=row.get("remix", False),
+        poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
+    )

@@ -1,0 +1,265 @@
+"""The gateway's bytes <-> our types. Every quirk of a gateway lives here (and in envelope.py), and nowhere else.
+
+The quirks are those of the facts (gateway.md, section 4); the numbers in comments point there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from .catalogue import Catalogue
+from .envelope import Answer, Complaint, complaint_in, read_complaint, request_id
+from .errors import GatewayTrouble, MaybeBought, Refused
+from .spec import JobSpec
+
+Phase = Literal["waiting", "running", "done", "failed"]
+
+_PHASES: dict[str, Phase] = {
+    **dict.fromkeys(
+        ["queued", "pending", "submitted", "not_start", "preparing", "created", "starting", "unknown", ""], "waiting"
+    ),
+    **dict.fromkeys(["processing", "in_progress", "running", "generating"], "running"),
+    **dict.fromkeys(["completed", "complete", "success", "succeeded", "finished"], "done"),
+    **dict.fromkeys(["failed", "failure", "fail", "error", "cancelled", "canceled", "expired"], "failed"),
+}
+
+# A refusal that passes by itself: the same request may be sent again (quirk 5).
+_SATURATED = {"upstream_load_saturated", "rate_limit_exceeded", "rate_limit_error", "too_many_requests", "saturated"}
+
+# Refusals that some gateways deliver with a 5xx (quirk 5): the code says that no job exists.
+_REFUSALS_AS_5XX = {
+    "model_not_found", "invalid_request", "invalid_request_error", "insufficient_user_quota", "authentication_error",
+    "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
+    "invalid_api_key", "permission_denied", *_SATURATED,
+}  # fmt: skip
+
+SETTLE = (
+    "Look into the gateway's own list of tasks, then settle it: `sora resume JOB --video-id ID` if it is there, "
+    "`sora resume JOB --lost` if not. It is not sent again by itself."
+)
+
+_ADVICE = {
+    "model_not_found": "The gateway does not serve this model (any more); choose another.",
+    "insufficient_user_quota": "Top up the account at the gateway.",
+    "insufficient_quota": "Top up the account at the gateway.",
+    "pre_consume_token_quota_failed": "Top up the account at the gateway.",
+    "moderation_blocked": "Change the prompt or the reference; people's faces are often refused.",
+    "content_policy_violation": "Change the prompt or the reference; people's faces are often refused.",
+    "task_not_exist": "The gateway does not know this id, or not yet.",
+}
+_ADVICE_BY_STATUS = {
+    400: "Change what was asked for; the gateway's own words say what it did not take.",
+    401: "Check the key.",
+    402: "Top up the account at the gateway.",
+    403: "The key may not do this: check the key, its rights and the account's balance.",
+    404: "Check the provider's base URL.",
+    405: "Check the provider's base URL.",
+    413: "The reference image is too large for the gateway.",
+    429: "The gateway is busy; run again in a while.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteVideo:
+    """The gateway's video object, made uniform. `progress` is percent 0..100 or None; `url` a direct address or ""."""
+
+    id: str
+    phase: Phase
+    status: str = ""
+    progress: float | None = None
+    url: str = ""
+    complaint: Complaint | None = None
+    model: str = ""
+    seconds: str = ""
+    size: str = ""
+    prompt: str = ""
+    request_id: str = ""
+
+
+def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
+    """The form fields of a create, all as text; `seconds` and `size` always go, since gateways' defaults differ.
+
+    For a model that the catalogue does not list, `extra_fields` wins over our own field of the same name.
+    """
+    fields = {"prompt": spec.prompt, "model": spec.model, "seconds": spec.seconds, **catalogue.size_fields(spec)}
+    return fields | {name: _form_text(value) for name, value in spec.extra_fields.items()}
+
+
+def read_created(answer: Answer) -> RemoteVideo:
+    """The new job from the answer to create or remix.
+
+    Refused where the gateway said no readably; MaybeBought where nobody can tell whether there is a job.
+    """
+    video = _video(answer)
+    complaint = read_complaint(answer)
+    if video is not None and video.id:
+        accepted = answer.status < 300 and (video.status or complaint is None)
+        if accepted or video.phase == "failed":  # quirk 4: a failed job comes with a 4xx or 5xx
+            return video
+    if _is_refusal(answer, complaint):
+        raise refusal(answer, complaint)
+    said = f": {complaint.message}" if complaint and complaint.message else ""
+    raise MaybeBought(
+        f"The gateway answered HTTP {answer.status} without saying whether the job exists{said}.",
+        advice=SETTLE,
+        request_id=request_id(answer),
+    )
+
+
+def read_status(answer: Answer, video_id: str) -> RemoteVideo:
+    """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it."""
+    video = _video(answer, video_id)
+    if video is not None and (answer.status < 300 or video.phase == "failed"):
+        return video
+    complaint = read_complaint(answer)
+    raise trouble(answer, complaint, "asked for the job's state")
+
+
+def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayTrouble:
+    """What a status or content call failed with. A bad key or an unknown id will not pass by itself."""
+    code = complaint.code if complaint else ""
+    said = f": {complaint.message}" if complaint and complaint.message else ""
+    # Right after create an id can be unknown for a moment (quirk 5), so 400 and 404 are asked again for a while.
+    permanent = answer.status in (401, 402, 403, 405, 410) and not (complaint and _SATURATED & set(complaint.codes))
+    return GatewayTrouble(
+        f"The gateway answered HTTP {answer.status} when {doing}{said}.",
+        advice=_ADVICE.get(code, _ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later.")),
+        transient=not permanent,
+        retry_after_s=retry_after_s(answer.headers),
+        http_status=answer.status,
+        request_id=request_id(answer, complaint.message if complaint else ""),
+        code=code,
+    )
+
+
+def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
+    """The gateway's no, in its own words, with what to do about it."""
+    code = complaint.code if complaint else ""
+    said = complaint.message if complaint and complaint.message else "it gave no reason"
+    if 300 <= answer.status < 400:
+        said = "it wants to be asked at another address"
+    advice = _ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, "")
+    named = [_ADVICE[name] for name in (complaint.codes if complaint else ()) if name in _ADVICE]
+    if "blocked by our moderation system" in said:  # quirk 10: only the text tells
+        named, code = [_ADVICE["moderation_blocked"]], "moderation_blocked"
+    return Refused(
+        f"The gateway refused (HTTP {answer.status}{f', {code}' if code else ''}): {said}".rstrip(".") + ".",
+        transient=answer.status == 429 or bool(complaint and _SATURATED & set(complaint.codes)),
+        retry_after_s=retry_after_s(answer.headers),
+        advice=named[-1] if named else advice,
+        request_id=request_id(answer, said),
+        code=code or str(answer.status),
+    )
+
+
+def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """The pace that the gateway asks for, in seconds, from whichever header carries it; None where none does."""
+    for name in ("retry-after-ms", "openai-poll-after-ms"):
+        if (value := _number(headers.get(name))) is not None:
+            return max(0.0, value / 1000)
+    for name in ("retry-after", "llm_provider-retry-after"):
+        text = headers.get(name, "")
+        if (value := _number(text)) is not None:
+            return max(0.0, value)
+        if text and now is not None:
+            try:
+                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+            except ValueError:
+                continue
+    return None
+
+
+def _is_refusal(answer: Answer, complaint: Complaint | None) -> bool:
+    codes = {code.lower() for code in complaint.codes} if complaint else set()
+    if answer.status < 300:
+        return complaint is not None  # quirk 3: HTTP 200 with an error and no id
+    if answer.status >= 500:
+        return bool(codes & _REFUSALS_AS_5XX)
+    # 408 and 499 come from something in between that gave up waiting: the gateway may have gone on.
+    return answer.status not in (408, 499) or bool(codes & _REFUSALS_AS_5XX)
+
+
+def _video(answer: Answer, video_id: str = "") -> RemoteVideo | None:
+    """The video object in an answer, unwrapped; None where there is none."""
+    found = _unwrapped(answer.json())
+    if found is None:
+        return None
+    status = _text(found.get("status") or found.get("task_status") or found.get("state")).lower()
+    own_id = _text(found.get("id") or found.get("task_id") or found.get("video_id")) or video_id
+    complaint = complaint_in(found.get("error")) or complaint_in(found.get("fail_reason"))
+    url = _url(found)
+    phase = _PHASES.get(status, "running")
+    if not status and complaint is None and not own_id:
+        return None
+    return RemoteVideo(
+        id=own_id,
+        phase=phase,
+        status=status,
+        progress=_progress(found.get("progress")),
+        url=url,
+        complaint=complaint if phase == "failed" else None,
+        model=_text(found.get("model")),
+        seconds=_text(found.get("seconds")),
+        size=_text(found.get("size")),
+        prompt=_text(found.get("prompt")),
+        request_id=request_id(answer, complaint.message if complaint else ""),
+    )
+
+
+def _unwrapped(value: Any) -> dict[str, Any] | None:
+    """The innermost dictionary that has a state, or else an id (quirk 2: `data` around it, even twice)."""
+    best: dict[str, Any] | None = None
+    for _ in range(4):
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, dict):
+            break
+        has_state = any(isinstance(value.get(key), str) for key in ("status", "task_status", "state"))
+        has_id = any(isinstance(value.get(key), str | int) for key in ("id", "task_id", "video_id"))
+        if has_state or has_id:
+            # an outer FAILURE around an inner running state: the inner one is the job's own
+            best = {**(best or {}), **{key: item for key, item in value.items() if item not in (None, "")}}
+        value = value.get("data")
+    return best
+
+
+def _url(found: dict[str, Any]) -> str:
+    metadata = found.get("metadata")
+    places = [found.get(key) for key in ("video_url", "url", "output", "output_video", "fail_reason")]
+    places += [metadata.get("url")] if isinstance(metadata, dict) else []
+    for place in places:
+        if isinstance(place, list) and place:
+            place = place[0]  # noqa: PLW2901 - the same place, unwrapped
+        if isinstance(place, dict):
+            place = place.get("url") or place.get("video_url")  # noqa: PLW2901 - the same place, unwrapped
+        if isinstance(place, str) and re.match(r"https?://\S+$", place):
+            return place
+    return ""
+
+
+def _progress(value: Any) -> float | None:
+    number = _number(value.strip().rstrip("%") if isinstance(value, str) else value)
+    return None if number is None else min(100.0, max(0.0, number))
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value).strip()
+
+
+def _form_text(value: str | int | float | bool) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
