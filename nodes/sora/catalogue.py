@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import InvalidInput
-from .spec import JobSpec
+from .spec import Job, JobSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,11 @@ class Catalogue:
         model = self.find(spec.model)
         return model.sizes[spec.size] if model is not None else {"size": spec.size}
 
-    def estimate_usd(self, spec: JobSpec) -> float | None:
+    def estimate_usd(self, spec: JobSpec | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""
         model = self.find(spec.model)
         rate = model.usd_per_second(spec.size) if model is not None else None
-        return None if rate is None or not spec.seconds else round(rate * int(spec.seconds), 4)
+        return None if rate is None or not spec.seconds.isdigit() else round(rate * int(spec.seconds), 4)
 
 
 def _in_order(values: Iterable[str]) -> list[str]:

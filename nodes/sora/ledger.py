@@ -145,9 +145,7 @@ class Ledger:
         with self._write() as connection:
             row = _existing(connection, job)
             if row["state"] != JobState.UNKNOWN:
-                raise InvalidInput(
-                    f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job
-                )
+                raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
             if not video_id:
                 return self._update(connection, job, state=JobState.LOST, slot=None)
             return self._update(
@@ -160,6 +158,12 @@ class Ledger:
         """The row of a ledger id; InvalidInput where there is none."""
         with self._read() as connection:
             return _job(_existing(connection, job))
+
+    def holding(self, spec: JobSpec) -> Job | None:
+        """The job that stands for this purchase now, or None where it may be sent."""
+        with self._read() as connection:
+            row = _first(connection, "slot = :slot", slot=spec.identity())
+            return None if row is None else _job(row)
 
     def find(self, name: str) -> Job | None:
         """The job of a ledger id or a gateway id."""

@@ -43,6 +43,7 @@ class _Watched:
     provider: str
     watches: list[Watch]
     troubles: int = 0
+    turn: int = 0  # only the newest planned look counts
 
 
 class Monitor:
@@ -76,9 +77,9 @@ class Monitor:
             return watch
         with self._wake:
             watched = self._watched.setdefault(job.id, _Watched(job.id, job.provider, []))
+            if all(other.future.done() for other in watched.watches):
+                self._plan(watched, 0.0)  # nobody waited (any more): look at once
             watched.watches.append(watch)
-            if len(watched.watches) == 1:
-                self._plan(job.id, 0.0)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
                 self._thread.start()
@@ -93,8 +94,9 @@ class Monitor:
             self._thread.join(5.0)
         self._pool.close()
 
-    def _plan(self, job: str, delay_s: float) -> None:
-        heapq.heappush(self._due, (self._clock() + delay_s, next(self._count), job))
+    def _plan(self, watched: _Watched, delay_s: float) -> None:
+        watched.turn = next(self._count)
+        heapq.heappush(self._due, (self._clock() + delay_s, watched.turn, watched.job))
 
     def _run(self) -> None:
         while True:
@@ -106,8 +108,8 @@ class Monitor:
                 if not self._due or self._due[0][0] > now:
                     self._wake.wait(self._sleep_s(now))
                     continue
-                job = heapq.heappop(self._due)[2]
-                if job not in self._watched:
+                _, turn, job = heapq.heappop(self._due)
+                if job not in self._watched or self._watched[job].turn != turn:
                     continue
             self._pool.submit(lambda job=job: self._round(job))  # type: ignore[misc]  # bound now, not when it runs
 
@@ -121,7 +123,7 @@ class Monitor:
         for watched in list(self._watched.values()):
             for watch in [w for w in watched.watches if w.future.done() or w.deadline <= now]:
                 watched.watches.remove(watch)
-                if watch.future.set_running_or_notify_cancel() if not watch.future.done() else False:
+                if not watch.future.done() and watch.future.set_running_or_notify_cancel():
                     watch.future.set_exception(_timed_out(watch))
             if not watched.watches:
                 del self._watched[watched.job]
@@ -151,7 +153,7 @@ class Monitor:
             else:
                 self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
             if job in self._watched:
-                self._plan(job, self._delay_s(watched, error))
+                self._plan(watched, self._delay_s(watched, error))
             self._wake.notify()
 
     def _told(self, watched: _Watched, seen: Job) -> None:

@@ -1,0 +1,238 @@
+"""From a submitted job to its file: watch it, then fetch it, once for all who wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import requests
+
+from .client import Client
+from .download import Downloaded, download
+from .errors import GatewayTrouble, InvalidInput, LinkLapsed
+from .gateways import Gateways
+from .ledger import Ledger, taken_error
+from .monitor import Monitor, Watch
+from .settings import Settings
+from .spec import Job, JobState
+from .threads import DaemonPool
+
+FETCH_THREADS = 4
+NOT_READY_TRIES = 8  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s, 30 s at most
+LONGEST_PAUSE_S = 30.0
+LONGEST_DOWNLOAD_S = 3600.0
+
+
+@dataclass
+class _Fetch:
+    """A download that is under way; everyone who waits for its job shares it."""
+
+    future: Future[Job] = field(default_factory=Future)
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass
+class Wait:
+    """One who waits for a video. `future` gives the stored Job, or a SoraError."""
+
+    job: Job | None = None  # as last seen; None until its row was read
+    future: Future[Job] = field(default_factory=Future)
+    started: float = field(default_factory=time.monotonic)
+    _watch: Watch | None = None
+    _fetch: _Fetch | None = None
+
+    @property
+    def status(self) -> str:
+        """One line for a person: what is going on, how far it is, how long we wait."""
+        waited = f"{time.monotonic() - self.started:.0f} s"
+        if self._fetch is not None:
+            share = f" {100 * self._fetch.done // self._fetch.total} %" if self._fetch.total else ""
+            return f"downloading{share} · {waited}"
+        job = self._newest()
+        if job is None:
+            return "starting"
+        word = job.remote_status or job.state.value
+        share = f" {job.progress:.0f} %" if job.progress is not None and job.state is JobState.SUBMITTED else ""
+        trouble = f" · {self._watch.trouble}" if self._watch is not None and self._watch.trouble else ""
+        return f"{word}{share} · {waited}{trouble}"
+
+    @property
+    def fraction(self) -> float:
+        """How far it is, 0..1: rendering takes the first nine tenths, the download the last."""
+        if self._fetch is not None:
+            return 0.9 + (0.1 * self._fetch.done / self._fetch.total if self._fetch.total else 0.0)
+        job = self._newest()
+        return 0.009 * ((job.progress if job is not None else None) or 0.0)
+
+    def cancel(self) -> None:
+        """Wait no longer; the job goes on and stays in the ledger."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self.future.cancel()
+
+    def _newest(self) -> Job | None:
+        return self._watch.job if self._watch is not None else self.job
+
+
+class Collector:
+    """Watches and fetches. `pause(seconds)` waits and returns True when the program is closing."""
+
+    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings, pause: Callable[[float], bool]) -> None:
+        self._ledger, self._gateways, self._settings, self._pause = ledger, gateways, settings, pause
+        self._monitor = Monitor(self.look, lambda provider: gateways.provider(provider).poll_s)
+        self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
+        self._fetches: dict[str, _Fetch] = {}
+        self._lock = threading.Lock()
+
+    def look(self, job_id: str) -> Job:
+        """Ask the gateway about a job and write down what it says."""
+        job = self._ledger.job(job_id)
+        if job.state is not JobState.SUBMITTED:
+            return job
+        return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+
+    def start(self, wait: Wait, job: Job, timeout_s: float) -> None:
+        """Take `wait` on its way, from whatever state its job is in."""
+        wait.job = job
+        if job.state in (JobState.STORED, JobState.COMPLETED):
+            self._join_fetch(wait, job)
+            return
+        wait._watch = self._monitor.watch(job, timeout_s=timeout_s)
+        wait._watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
+
+    def path(self, job: Job) -> Path | None:
+        """Where the stored file lies, or None if it is gone: under our output root, else where it was written."""
+        if not job.path:
+            return None
+        places = (self._settings.output / job.path, Path(job.root) / job.path)
+        return next((place for place in places if place.is_file()), None)
+
+    def close(self) -> None:
+        self._monitor.close()
+        self._pool.close()
+
+    def _watched(self, wait: Wait, seen: Future[Job]) -> None:
+        if seen.cancelled() or wait.future.done():
+            return
+        if (error := seen.exception()) is not None:
+            wait.future.set_exception(error)
+            return
+        wait.job = job = seen.result()
+        if job.state in (JobState.STORED, JobState.COMPLETED):
+            self._join_fetch(wait, job)
+        else:
+            wait.future.set_exception(ended_error(job))
+
+    def _join_fetch(self, wait: Wait, job: Job) -> None:
+        with self._lock:
+            fetch = self._fetches.get(job.id)
+            if fetch is None:
+                fetch = self._fetches[job.id] = _Fetch()
+                self._pool.submit(lambda: self._run(job.id, fetch))
+        wait._fetch = fetch
+        fetch.future.add_done_callback(lambda done: _pass_on(done, wait.future))
+
+    def _run(self, job_id: str, fetch: _Fetch) -> None:
+        try:
+            job = self._stored(job_id, fetch)
+        except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
+            self._forget(job_id)
+            fetch.future.set_exception(error)
+        else:
+            self._forget(job_id)
+            fetch.future.set_result(job)
+
+    def _forget(self, job_id: str) -> None:
+        with self._lock:
+            del self._fetches[job_id]
+
+    def _stored(self, job_id: str, fetch: _Fetch) -> Job:
+        """The job with its file on disk: the one that is there, or a new download (also of a deleted file)."""
+        job = self._ledger.job(job_id)
+        if self.path(job) is not None:
+            return job
+        client = self._gateways.client_for(job)
+        place = job.path or self._new_place(job)
+        arrived = self._patiently(job, lambda: self._download(job, client, self._settings.output / place, fetch))
+        root = str(self._settings.output)
+        return self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
+
+    def _new_place(self, job: Job) -> str:
+        day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
+        name = f"{day}_{job.id}.mp4"
+        return f"{self._settings.folder}/{name}" if self._settings.folder else name
+
+    def _download(self, job: Job, client: Client, target: Path, fetch: _Fetch) -> Downloaded:
+        from .media.frames import verify_mp4
+
+        deadline = time.monotonic() + LONGEST_DOWNLOAD_S
+
+        def progress(done: int, total: int | None) -> None:
+            fetch.done, fetch.total = done, total
+            if time.monotonic() > deadline:
+                raise GatewayTrouble("The download takes too long.", transient=False, advice="Run again.")
+
+        return download(
+            lambda headers: _open(client, job.video_id, headers), target, check=verify_mp4, progress=progress
+        )
+
+    def _patiently(self, job: Job, fetch: Callable[[], Downloaded]) -> Downloaded:
+        """Try again while the gateway may only not be ready yet."""
+        for attempt in range(NOT_READY_TRIES):
+            try:
+                return fetch()
+            except GatewayTrouble as error:
+                if not error.transient or attempt == NOT_READY_TRIES - 1 or self._pause(_delay_s(attempt, error)):
+                    raise _lapsed(job, error) from error
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+def ended_error(job: Job) -> Exception:
+    """Why there is no video to wait for."""
+    if job.state in (JobState.UNKNOWN, JobState.FAILED):
+        return taken_error(job)
+    return InvalidInput(f"Job {job.id} is {job.state}: there is no video to wait for.", job=job.id)
+
+
+def _open(client: Client, video_id: str, headers: Mapping[str, str]) -> requests.Response:
+    """The content call, or the address in the video object where the gateway has no such call (quirk 8)."""
+    try:
+        return client.content(video_id, headers)
+    except GatewayTrouble as error:
+        if error.http_status not in (400, 401, 403, 404, 405, 410, 501):
+            raise
+        url = client.retrieve(video_id).url  # asked anew: such addresses lapse
+        if not url:
+            raise
+        return client.stream(url, headers)
+
+
+def _delay_s(attempt: int, error: GatewayTrouble) -> float:
+    return min(LONGEST_PAUSE_S, error.retry_after_s if error.retry_after_s is not None else 2.0**attempt)
+
+
+def _lapsed(job: Job, error: GatewayTrouble) -> Exception:
+    if error.http_status not in (404, 410):
+        return error.for_job(job.id)
+    return LinkLapsed(
+        f"The gateway does not offer the finished video for download (any more): {error.what}",
+        advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
+        "choose another take to buy it anew.",
+        job=job.id,
+        request_id=error.request_id,
+    )
+
+
+def _pass_on(done: Future[Job], waiting: Future[Job]) -> None:
+    if waiting.done() or not waiting.set_running_or_notify_cancel():
+        return
+    if (error := done.exception()) is not None:
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(done.result())

@@ -1,0 +1,79 @@
+"""The providers that can be called now: each with its key, the sandbox started when it is first needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+from .client import Client
+from .errors import InvalidInput
+from .providers import SANDBOX, Provider, load_providers
+from .settings import Settings
+from .spec import Job
+
+
+class Gateways:
+    """Clients by provider name. Files and variables are read at each use, so that a new key works without a restart."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clients: dict[tuple[Provider, str], Client] = {}
+        self._sandbox: object | None = None
+        self._sandbox_url = ""
+        self._lock = threading.RLock()
+
+    def names(self) -> list[str]:
+        return list(load_providers(self._settings))
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name; InvalidInput lists those there are."""
+        found = load_providers(self._settings)
+        if name not in found:
+            raise InvalidInput(
+                f"There is no provider {name!r}.",
+                advice=f"Choose from: {', '.join(found)}; the machine's owner adds others in "
+                f"{self._settings.home / 'providers.toml'}.",
+            )
+        return found[name]
+
+    def client(self, name: str) -> Client:
+        """A client for that provider; MissingKey where it has no key."""
+        provider = self.provider(name)
+        key = provider.key(self._settings.env)
+        with self._lock:
+            if name == SANDBOX:
+                provider = dataclasses.replace(provider, base_url=self._sandbox_base_url())
+            client = self._clients.get((provider, key))
+            if client is None:
+                client = Client(provider, key, self._settings.http_timeout_s)
+                self._clients[provider, key] = client
+            return client
+
+    def client_for(self, job: Job) -> Client:
+        """The client for a job that exists: it only ever talks to the gateway where the job was bought."""
+        provider = self.provider(job.provider)
+        if provider.origin != job.origin:
+            raise InvalidInput(
+                f"Job {job.id} was bought at {job.origin}, but {job.provider} now is {provider.origin}.",
+                advice="Set the provider's base URL back; a job's id and key go nowhere else.",
+                job=job.id,
+            )
+        return self.client(job.provider)
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+            if self._sandbox is not None:
+                self._sandbox.close()  # type: ignore[attr-defined]
+                self._sandbox, self._sandbox_url = None, ""
+
+    def _sandbox_base_url(self) -> str:
+        if self._sandbox is None:
+            from .sandbox import Sandbox
+
+            sandbox = Sandbox(self._settings.home / "sandbox")
+            self._sandbox_url = sandbox.start()
+            self._sandbox = sandbox
+        return self._sandbox_url

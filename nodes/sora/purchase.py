@@ -1,0 +1,181 @@
+"""Reserve -> create -> store the id: one function in one thread, never split, so that no paid answer is dropped."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalogue import Catalogue
+from .client import Client, Upload
+from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused
+from .gateways import Gateways
+from .ledger import Ledger, taken_error
+from .providers import SANDBOX
+from .spec import Job, JobSpec, JobState, parse_size
+from .wire import RemoteVideo, create_form
+
+TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
+LONGEST_PAUSE_S = 30.0
+JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The job, and its references exactly as they went up: uint8 [H, W, 3] each.
+
+    `reused` tells that the ledger had this purchase already: nothing was sent.
+    """
+
+    job: Job
+    images: tuple[Image, ...] = ()
+    reused: bool = False
+
+
+class Purchases:
+    """Buys, once per identity. `pause(seconds)` waits and returns True when the program is closing."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateways: Gateways,
+        catalogue: Catalogue,
+        home: Path,
+        *,
+        pause: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
+        self._references = home / "references"
+        self._pause = pause or threading.Event().wait
+
+    def submit(self, spec: JobSpec, *, like: Job | None = None) -> Submission:
+        """Buy what `spec` asks for, or join the job that the ledger already has for it.
+
+        InvalidInput and MissingKey come before anything is sent or written; NotBought: it may be sent again;
+        MaybeBought, JobFailed: see the table in the README.
+        """
+        self._catalogue.check(spec)
+        provider = self._gateways.provider(spec.provider)
+        if spec.kind == "remix" and not provider.remix:
+            raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
+        images = self._fitted(spec)
+        client = self._gateways.client_for(like) if like else None
+        if self._ledger.holding(spec) is None:  # a video that is paid for needs no key
+            client = client or self._gateways.client(spec.provider)
+        price = 0.0 if spec.provider == SANDBOX else self._catalogue.estimate_usd(like or spec)
+        while True:
+            files = self._keep_references(spec)
+            job, mine = self._ledger.reserve(
+                spec, origin=provider.origin, estimated_usd=price, references=files, like=like
+            )
+            if mine:
+                job = self._send(job, spec, client or self._gateways.client(spec.provider), images)
+            if job.state in (JobState.UNKNOWN, JobState.FAILED):
+                raise taken_error(job)
+            if job.state is not JobState.RESERVED:
+                return Submission(job, images, reused=not mine)
+            if self._pause(JOIN_PACE_S):
+                raise LedgerTrouble("The program is closing.", advice="Run the same again.", job=job.id)
+
+    def _send(self, job: Job, spec: JobSpec, client: Client, images: tuple[Image, ...]) -> Job:
+        """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
+        try:
+            video = self._create(job, spec, client, images)
+        except NotBought as error:
+            self._ledger.refused(job.id, error)
+            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+        except MaybeBought as error:
+            self._ledger.unknown(job.id, error)
+            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+        except BaseException as error:
+            # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
+            self._ledger.unknown(job.id, MaybeBought(f"the create was broken off: {error!r}"))
+            raise
+        return self._keep(job, video)
+
+    def _create(self, job: Job, spec: JobSpec, client: Client, images: tuple[Image, ...]) -> RemoteVideo:
+        """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
+        form = create_form(spec, self._catalogue) if spec.kind == "create" else {}
+        uploads = _uploads(images)
+        for attempt in range(1, TRIES + 1):
+            self._ledger.sending(job.id)
+            try:
+                if spec.kind == "remix":
+                    return client.remix(spec.parent, spec.prompt)
+                return client.create(form, uploads)
+            except Refused as error:
+                if not error.transient or attempt == TRIES:
+                    raise
+                self._ledger.not_sent(job.id)
+                delay = error.retry_after_s if error.retry_after_s is not None else 2.0**attempt + random.random()  # noqa: S311 - jitter
+                if self._pause(min(LONGEST_PAUSE_S, delay)):
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _keep(self, job: Job, video: RemoteVideo) -> Job:
+        """Store the id. If even that fails, the error carries it: it is worth money."""
+        try:
+            return self._ledger.submitted(job.id, video)
+        except LedgerTrouble as error:
+            raise MaybeBought(
+                f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.what}",
+                advice=f"Once the disk is well again: `sora resume {job.id} --video-id {video.id}`.",
+                job=job.id,
+                money="spent",
+            ) from error
+
+    def _fitted(self, spec: JobSpec) -> tuple[Image, ...]:
+        if not spec.references:
+            return ()
+        from .media.reference import fitted
+
+        width, height = parse_size(spec.size)
+        return tuple(fitted(reference.pixels, width, height, reference.fit) for reference in spec.references)
+
+    def _keep_references(self, spec: JobSpec) -> list[str]:
+        """Keep the source images by content, so that a job can be understood and repeated."""
+        if not spec.references:
+            return []
+        from .media.reference import to_png
+
+        names = []
+        for reference in spec.references:
+            png = to_png(reference.pixels)
+            name = f"{hashlib.sha256(png).hexdigest()}.png"
+            _write_once(self._references / name, png)
+            names.append(name)
+        return names
+
+
+def _uploads(images: tuple[Image, ...]) -> list[Upload]:
+    if not images:
+        return []
+    from .media.reference import to_png
+
+    names = ("first", "last")
+    return [
+        ("input_reference", (f"reference_{names[index]}.png", to_png(image), "image/png"))
+        for index, image in enumerate(images)
+    ]
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unfinished = path.with_name(f"{path.name}.{threading.get_ident()}.part")
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError as error:
+        raise DiskTrouble(
+            f"The reference could not be kept in {path.parent}: {error.strerror}.", advice="Make room, then run again."
+        ) from error
