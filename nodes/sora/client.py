@@ -149,6 +149,21 @@ class Client:
             ) from None
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
+    def reach(self) -> int:
+        """The HTTP status of a call that costs nothing (the list of models); GatewayTrouble if there is none."""
+        url = self._url("/v1/models")
+        try:
+            with self._session(url).get(
+                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+            ) as response:
+                return response.status_code
+        except _NETWORK_ERRORS as error:
+            raise GatewayTrouble(
+                f"{self.provider.name} could not be reached: {_words(error)}.",
+                advice="Check the network, the proxy and the provider's base URL.",
+                money="none",
+            ) from None
+
     def close(self) -> None:
         with self._lock:
             for session in self._opened:

@@ -14,7 +14,7 @@ import requests
 
 from .client import Client
 from .download import Downloaded, download
-from .errors import GatewayTrouble, InvalidInput, LinkLapsed
+from .errors import GatewayTrouble, LinkLapsed, NotBought
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor, Watch
@@ -197,7 +197,11 @@ def ended_error(job: Job) -> Exception:
     """Why there is no video to wait for."""
     if job.state in (JobState.UNKNOWN, JobState.FAILED):
         return taken_error(job)
-    return InvalidInput(f"Job {job.id} is {job.state}: there is no video to wait for.", job=job.id)
+    return NotBought(
+        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.error})' if job.error else ''}.",
+        advice="Ask for the same video again to send it anew.",
+        job=job.id,
+    )
 
 
 def _open(client: Client, video_id: str, headers: Mapping[str, str]) -> requests.Response:

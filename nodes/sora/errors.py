@@ -24,7 +24,7 @@ The number is the exit status of the command line.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from .redact import redact
 
@@ -97,8 +97,8 @@ class NotBought(SoraError):
 class Refused(NotBought):
     """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
 
-    def __init__(self, what: str, *, transient: bool = False, retry_after_s: float | None = None, **more: str) -> None:
-        super().__init__(what, **more)  # type: ignore[arg-type]  # `money` is never among them
+    def __init__(self, what: str, *, transient: bool = False, retry_after_s: float | None = None, **more: Any) -> None:
+        super().__init__(what, **more)
         self.transient = transient
         self.retry_after_s = retry_after_s
 
@@ -145,9 +145,9 @@ class GatewayTrouble(NotFinished):
         transient: bool = True,
         retry_after_s: float | None = None,
         http_status: int | None = None,
-        **more: str,
+        **more: Any,
     ) -> None:
-        super().__init__(what, **more)  # type: ignore[arg-type]  # `money` is never among them
+        super().__init__(what, **more)
         self.transient = transient
         self.retry_after_s = retry_after_s
         self.http_status = http_status

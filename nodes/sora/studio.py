@@ -117,6 +117,11 @@ class Studio:
 
         return self._pool.submit(end)
 
+    def reach(self, provider: str) -> tuple[str, int]:
+        """(origin, HTTP status) of a call that costs nothing; MissingKey, or GatewayTrouble where nothing answers."""
+        client = self._gateways.client(provider)
+        return client.provider.origin, client.reach()
+
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""
         if not (self.settings.home / "ledger.sqlite3").exists():
@@ -124,25 +129,24 @@ class Studio:
         return [job.label for job in self.ledger.jobs(limit=limit)]
 
     def path(self, job: Job) -> Path:
-        """The absolute path of a stored job's file. DiskTrouble where it is gone."""
+        """The absolute path of a stored job's file under our own output root; DiskTrouble where it is gone.
+
+        A file that was stored under another root (by the command line, say) is linked to ours first.
+        """
         found = self._collector.path(job)
         if found is None:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
-        return found
+        if found.resolve().is_relative_to(self.settings.output.resolve()):
+            return found
+        ours = self.settings.output / self.settings.folder / found.name
+        return ours if ours.exists() else _linked(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
-        if target.exists():
-            if target.samefile(source):
-                return target
+        if target.exists() and not target.samefile(source):
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(source, target)
-        except OSError as error:
-            raise DiskTrouble(f"{target} could not be written: {error.strerror}.", job=job.id) from error
-        return target
+        return target if target.exists() else _linked(job, source, target)
 
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
@@ -153,10 +157,15 @@ class Studio:
         self.ledger.close()
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def _linked(job: Job, source: Path, target: Path) -> Path:
     try:
-        target.hardlink_to(source)
-    except OSError:  # another disk, or a file system without hard links
-        unfinished = target.with_suffix(".part")
-        shutil.copyfile(source, unfinished)
-        unfinished.replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(source)
+        except OSError:  # another disk, or a file system without hard links
+            unfinished = target.with_suffix(".part")
+            shutil.copyfile(source, unfinished)
+            unfinished.replace(target)
+    except OSError as error:
+        raise DiskTrouble(f"{target} could not be written: {error.strerror}.", job=job.id) from error
+    return target

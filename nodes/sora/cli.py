@@ -1,0 +1,63 @@
+"""The command `sora`: the engine from a shell. Progress on stderr, results on stdout.
+
+Exit status: 0 the thing asked for exists on disk; 2 wrong usage, wrong input or no key; 3 nothing was bought;
+4 unknown, perhaps bought; 5 failed at the gateway; 6 not finished, run again; 7 local trouble.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import __version__, cli_jobs, cli_tools
+from .errors import InvalidInput, SoraError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage becomes an error of our tree, so that `--json` covers it too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", advice=f"See `{self.prog} --help`.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    as_json = "--json" in arguments
+    try:
+        options = build_parser().parse_args(arguments)
+        result: dict[str, Any] = options.command(options)
+    except SoraError as error:
+        _report(error, as_json)
+        return error.exit_code
+    except BrokenPipeError:  # `sora jobs | head`: nobody reads on, which is no failure
+        sys.stderr.close()
+        return 0
+    if as_json and result:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its options; each sets `command`, a function of the parsed options."""
+    common = _Parser(add_help=False)
+    common.add_argument("--home", type=Path, metavar="DIR", help="state folder: ledger, keys, references (SORA_HOME)")
+    common.add_argument("--json", action="store_true", help="one JSON object on stdout, also for a failure")
+    parser = _Parser(prog="sora", description="Videos from a gateway that speaks /v1/videos: paid once, never lost.")
+    parser.add_argument("--version", action="version", version=f"sora {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    cli_jobs.add_commands(commands, common)
+    cli_tools.add_commands(commands, common)
+    return parser
+
+
+def _report(error: SoraError, as_json: bool) -> None:
+    if as_json:
+        answer = {"error": error.what, "advice": error.advice, "money": error.money, "job": error.job}
+        answer |= {"code": error.code, "request_id": error.request_id}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    print(f"sora: {error}", file=sys.stderr)

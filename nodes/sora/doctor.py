@@ -1,0 +1,113 @@
+"""A look at this machine and the way to the gateway. Nothing is bought, and nothing secret is in a finding."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import MissingKey, SoraError
+from .providers import SANDBOX
+from .studio import Studio
+
+LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `text` says what was found and, where it is not ok, what cures it."""
+
+    name: str
+    level: Literal["ok", "warning", "failed"]
+    text: str
+
+
+def examine(studio: Studio) -> list[Finding]:
+    """Everything that can be wrong on the way from here to a video."""
+    checks: list[Callable[[Studio], Iterator[Finding]]] = [_python, _opencv, _pyav, _disk, _ledger, _providers]
+    return [finding for check in checks for finding in check(studio)]
+
+
+def _python(_: Studio) -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} in {sys.executable}")
+
+
+def _opencv(_: Studio) -> Iterator[Finding]:
+    try:
+        import cv2
+    except ImportError as error:
+        yield Finding(
+            "opencv", "failed", f"{error}. Install opencv-python, or opencv-python-headless where libGL is missing."
+        )
+        return
+    if not hasattr(cv2, "VideoCapture"):
+        yield Finding("opencv", "failed", "cv2 is hollow: uninstall every opencv package, then install opencv-python.")
+        return
+    yield Finding("opencv", "ok", cv2.__version__)
+
+
+def _pyav(_: Studio) -> Iterator[Finding]:
+    try:
+        import av
+    except ImportError as error:
+        yield Finding("pyav", "failed", f"{error}. Install av.")
+        return
+    missing = {"h264", "aac"} - set(av.codecs_available)
+    if missing:
+        yield Finding("pyav", "failed", f"{av.__version__} cannot decode {', '.join(sorted(missing))}; reinstall av.")
+    else:
+        yield Finding("pyav", "ok", av.__version__)
+
+
+def _disk(studio: Studio) -> Iterator[Finding]:
+    for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
+        place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(place).free
+        level: Literal["ok", "warning"] = "ok" if free > LITTLE_DISK else "warning"
+        yield Finding(
+            name, level, f"{folder}, {free / (1 << 30):.1f} GiB free" + (": make room" if level != "ok" else "")
+        )
+
+
+def _ledger(studio: Studio) -> Iterator[Finding]:
+    try:
+        unknown = studio.ledger.jobs(state="unknown")
+    except SoraError as error:
+        yield Finding("ledger", "failed", str(error))
+        return
+    if unknown:
+        ids = ", ".join(job.id for job in unknown[:5])
+        yield Finding(
+            "ledger", "warning", f"{len(unknown)} purchases are unknown ({ids}): settle them with `sora resume`."
+        )
+    else:
+        yield Finding("ledger", "ok", str(Path(studio.settings.home) / "ledger.sqlite3"))
+
+
+def _providers(studio: Studio) -> Iterator[Finding]:
+    try:
+        names = studio.provider_names()
+    except SoraError as error:
+        yield Finding("providers", "failed", str(error))
+        return
+    for name in names:
+        if name == SANDBOX:
+            yield Finding(name, "ok", "free, on this machine")
+            continue
+        try:
+            origin, status = studio.reach(name)
+        except MissingKey as error:
+            yield Finding(name, "warning", f"{error.what} {error.advice}")
+        except SoraError as error:
+            yield Finding(name, "failed", f"{error.what} {error.advice}")
+        else:
+            refused = status in (401, 403)
+            yield Finding(
+                name,
+                "failed" if refused else "ok",
+                f"{origin} answers HTTP {status}" + (": check the key" if refused else ""),
+            )
