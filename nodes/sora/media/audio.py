@@ -1,0 +1,109 @@
+"""The sound of a span of a file, sample for sample as long as the span; silence where there is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput, MediaTrouble
+from . import container, lazy
+from .frames import Frames
+
+SILENT_RATE = 44100  # samples a second, and
+SILENT_CHANNELS = 2  # channels of the silence that stands for no sound
+LONGEST_GAP_S = 0.05  # time stamps that jump by less are rounding, not a pause
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """`waveform` float32 [1, C, T], about -1..1, as ComfyUI's AUDIO; `sample_rate` in samples a second."""
+
+    waveform: Samples
+    sample_rate: int
+
+
+def audio_for(frames: Frames) -> Audio:
+    """The sound of the span that chosen frames show: from when the first begins to when the last ends."""
+    return load_audio(frames.path, start_s=frames.start_s, duration_s=frames.duration_s)
+
+
+def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = None) -> Audio:
+    """Decode the sound from `start_s`, `duration_s` seconds long (to the file's end without it), at its own rate.
+
+    T is exactly round(duration x rate): what the file does not have is silence. A file without sound gives stereo
+    silence at 44100; that is no error. InvalidInput for a span that makes no sense; MediaTrouble for a file that
+    cannot be opened.
+    """
+    path = Path(path)
+    lengths = (start_s, duration_s or 0.0)
+    if not all(math.isfinite(length) and length >= 0 for length in lengths):
+        raise InvalidInput(f"There is no sound from {start_s} s for {duration_s} s.")
+    container.check(path)
+    av = lazy.av()
+    try:
+        with av.open(str(path.absolute()), metadata_errors="ignore") as file:
+            if duration_s is None:
+                duration_s = max(0.0, (file.duration or 0) / 1e6 - start_s)
+            stream = file.streams.best("audio")
+            if stream is None or not stream.rate or not stream.channels:
+                return Audio(_silence(SILENT_CHANNELS, duration_s, SILENT_RATE), SILENT_RATE)
+            waveform = _silence(stream.channels, duration_s, stream.rate)
+            _decode(file, stream, waveform[0], start_s)
+            return Audio(waveform, stream.rate)
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaTrouble(f"The sound of {path.name} cannot be read: {error}.", advice=container.AGAIN) from error
+
+
+def _silence(channels: int, duration_s: float, rate: int) -> Samples:
+    try:
+        return np.zeros((1, channels, round(duration_s * rate)), np.float32)
+    except (MemoryError, ValueError):
+        raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.") from None
+
+
+def _decode(file: Any, stream: Any, out: Samples, start_s: float) -> None:
+    """Put the stream's samples in their places in `out` [C, T], which begins at `start_s` of the file."""
+    error = lazy.av().error.FFmpegError
+    begin = round((start_s + (file.start_time or 0) / 1e6) * stream.rate)
+    at: int | None = None
+    for packet in file.demux(stream):
+        try:
+            pieces = packet.decode()
+        except error:  # a damaged packet: its time stays silent
+            continue
+        for piece in pieces:
+            stamped = at if piece.time is None else round(piece.time * stream.rate) - begin
+            if at is None or (stamped is not None and abs(stamped - at) > LONGEST_GAP_S * stream.rate):
+                at = stamped if stamped is not None else -begin
+            samples = floats(piece)
+            _place(samples, out, at)
+            at += samples.shape[1]
+        if at is not None and at >= out.shape[1]:
+            return
+
+
+def _place(samples: Samples, out: Samples, at: int) -> None:
+    """Copy `samples` [c, t] to `out` [C, T] from sample `at` on, as far as they are in it."""
+    channels = min(len(samples), len(out))
+    first, last = max(0, at), min(out.shape[1], at + samples.shape[1])
+    if first < last:
+        out[:channels, first:last] = samples[:channels, first - at : last - at]
+
+
+def floats(piece: Any) -> Samples:
+    """A PyAV AudioFrame of any sample format -> float32 [C, t]; integers are divided by their most negative value."""
+    raw: NDArray[Any] = piece.to_ndarray()
+    if piece.format.is_packed:
+        raw = raw.reshape(-1, len(piece.layout.channels)).T
+    if raw.dtype == np.uint8:
+        return ((raw - 128.0) / 128.0).astype(np.float32)
+    if np.issubdtype(raw.dtype, np.integer):
+        return (raw / -float(np.iinfo(raw.dtype).min)).astype(np.float32)
+    return raw.astype(np.float32, copy=False)

@@ -1,0 +1,96 @@
+"""What kind of file this is, by its first bytes and its boxes, before a decoder sees it.
+
+Decoders guess by content too, and some of their guesses (playlists) open further files and addresses. So only
+containers that hold their video themselves are let through, and all else is named in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import MediaTrouble
+from ..redact import redact
+
+AGAIN = "Fetch the video again; if it stays so, the gateway delivered it like this."
+
+# Top-level boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, and QuickTime's older ones.
+_BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_STARTS = (
+    b"\x1a\x45\xdf\xa3",  # Matroska, WebM
+    b"GIF8",
+    b"OggS",
+    b"FLV\x01",
+    b"\x00\x00\x01\xba",  # MPEG program stream
+    b"\x30\x26\xb2\x75",  # ASF
+)
+
+
+def check(path: Path, *, only_mp4: bool = False) -> bool:
+    """True when the file was cut short: an MP4's box reaches past the end of the file.
+
+    MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index.
+    """
+    try:
+        if not path.is_file():
+            raise MediaTrouble(f"There is no file {path.name}.", advice="Was it moved or deleted?")
+        with path.open("rb") as file:
+            head = file.read(4096)
+            if not head:
+                raise MediaTrouble(f"{path.name} is empty (0 bytes).", advice=AGAIN)
+            if head[4:8] in _BOXES:
+                return _check_mp4(path, file, only_mp4=only_mp4)
+    except OSError as error:
+        raise MediaTrouble(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    transport = head[0] == 0x47 and head[188:189] in (b"\x47", b"")
+    known = head.startswith(_STARTS) or transport or (head[:4] == b"RIFF" and head[8:11] == b"AVI")
+    if not known or only_mp4:
+        raise MediaTrouble(f"{path.name} is {_named(head, known)}.", advice=AGAIN)
+    return False
+
+
+def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """(type, start, end) of each top-level box; `end` may lie past `size`, the file's length in bytes."""
+    start = 0
+    while start + 8 <= size:
+        file.seek(start)
+        header = file.read(16)
+        length, kind = int.from_bytes(header[:4]), header[4:8]
+        if length == 1:
+            length = int.from_bytes(header[8:16])
+        elif length == 0:  # "to the end of the file"
+            length = size - start
+        if length < 8:
+            return
+        yield kind, start, start + length
+        start += length
+
+
+def _check_mp4(path: Path, file: BinaryIO, *, only_mp4: bool) -> bool:
+    size = path.stat().st_size
+    cut_short = False
+    whole = set()
+    for kind, _start, end in boxes(file, size):
+        cut_short = cut_short or end > size
+        if end <= size:
+            whole.add(kind)
+    if b"moov" not in whole:
+        ends = "ends before its index (moov): it was cut short" if cut_short else "has no index (moov)"
+        raise MediaTrouble(f"The MP4 {path.name} ({size} bytes) {ends}, so nothing in it can be found.", advice=AGAIN)
+    if only_mp4 and b"ftyp" not in whole:
+        raise MediaTrouble(f"{path.name} is no MP4: it does not say its type (ftyp).", advice=AGAIN)
+    return cut_short
+
+
+def _named(head: bytes, known: bool) -> str:
+    """What the file is instead, with the beginning of a text."""
+    if known:
+        return "a video of another kind, not an MP4"
+    text = head.decode("utf-8", "ignore").strip("\ufeff \t\r\n")
+    printable = sum(letter.isprintable() or letter.isspace() for letter in text)
+    if len(text) < 0.9 * len(head.strip()) or printable < 0.95 * len(text):
+        return f"no video: it begins with the bytes {head[:8].hex(' ')}"
+    kind = {"{": "a JSON message", "[": "a JSON message", "<": "a web page or XML"}.get(text[:1], "text")
+    shown = redact(" ".join(text.split()))
+    return f"no video but {kind}: {shown[:160]}{'…' if len(shown) > 160 else ''}"

@@ -1,0 +1,77 @@
+"""Frames as PNG files, written as they are decoded; every file appears whole or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from ..errors import DiskTrouble, MediaTrouble
+from . import container, lazy
+from .choice import FrameChoice
+from .probe import Source, examine
+from .reader import Cancelled, Miscounted, pictures, planned
+from .reference import to_png
+from .resize import Pixels, fitted
+
+WORKERS = 2
+WAITING = 4  # pictures decoded and not yet written
+
+
+def save_png(path: Path, pixels: Pixels) -> None:
+    """Write uint8 [H, W, 3 or 4] as a PNG, over an older file of that name. DiskTrouble when it cannot be written."""
+    png = to_png(pixels)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(png)
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise DiskTrouble(f"{path.name} cannot be written: {error.strerror or error}.") from error
+
+
+def save_frames(
+    path: str | Path,
+    out_dir: str | Path,
+    choice: FrameChoice = FrameChoice(),  # noqa: B008  (frozen)
+    *,
+    cancelled: Cancelled | None = None,
+) -> list[Path]:
+    """Write the chosen frames as `frame_%06d.png`, numbered as in the source from 0; the files, in order.
+
+    Only a few frames are held at a time. A frame that a forced rate repeats is one file. Errors are those of
+    `load_frames`, and DiskTrouble.
+    """
+    source = examine(path)
+    try:
+        return _save(source, Path(out_dir), choice, cancelled)
+    except Miscounted as better:
+        return _save(better.source, Path(out_dir), choice, cancelled)
+
+
+def _save(source: Source, out_dir: Path, choice: FrameChoice, cancelled: Cancelled | None) -> list[Path]:
+    cv2 = lazy.cv2()
+    made = planned(source, choice)
+    width, height = choice.size(source.info.width, source.info.height)
+
+    def write(target: Path, picture: Pixels) -> None:
+        save_png(target, fitted(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), width, height, "crop"))
+
+    files: list[Path] = []
+    waiting: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers:
+        for number, _, picture in pictures(source, made, cancelled=cancelled):
+            files.append(out_dir / f"frame_{number:06d}.png")
+            waiting.append(workers.submit(write, files[-1], picture))
+            while len(waiting) >= WAITING:
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()
+    if not files:
+        raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=container.AGAIN)
+    return files

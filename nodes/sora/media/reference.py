@@ -1,0 +1,102 @@
+"""An image on its way up: from ComfyUI's floats or from a file to the very pixels that are sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput, MediaTrouble
+from . import lazy
+from .resize import Pixels, fitted, on_black
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["fitted", "from_file", "from_float", "on_black", "to_png"]
+
+MOST_PIXELS = 100_000_000  # of an image file: four times a large camera's, and 400 MB as RGBA
+
+
+def from_float(image: NDArray[np.float32]) -> Pixels:
+    """ComfyUI's IMAGE, float [B, H, W, C] or [H, W, C] in 0..1 -> uint8 [H, W, 3 or 4], rounded and saturated.
+
+    One channel is taken as grey. InvalidInput for a batch that is not one image, for NaN or infinity, and for
+    another shape.
+    """
+    if image.ndim == 4:
+        if image.shape[0] != 1:
+            raise InvalidInput(
+                f"The reference holds {image.shape[0]} images; exactly one is wanted.",
+                advice="Pick one with the core node ImageFromBatch.",
+            )
+        image = image[0]
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
+        raise InvalidInput(f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.")
+    if not np.issubdtype(image.dtype, np.floating):
+        raise InvalidInput(f"An image has floats in 0..1, not {image.dtype}.")
+    if not np.isfinite(image).all():
+        raise InvalidInput(
+            "The reference has pixels that are not numbers (NaN or infinity).",
+            advice="A node before this one went wrong; often a VAE in half precision.",
+        )
+    height, width, channels = image.shape
+    cv2 = lazy.cv2()
+    # As one channel: OpenCV would otherwise take the factor for the first channel alone.
+    flat = np.ascontiguousarray(image, np.float32).reshape(height, width * channels)
+    pixels: Pixels = cv2.multiply(flat, 255.0, dtype=cv2.CV_8U).reshape(height, width, channels)
+    return pixels.repeat(3, axis=2) if channels == 1 else pixels
+
+
+def from_file(path: str | Path) -> Pixels:
+    """An image file -> uint8 [H, W, 3], or [H, W, 4] where it has transparency; upright as its EXIF says.
+
+    Palettes, 16-bit greys and CMYK are converted; of an animation the first picture counts. InvalidInput when
+    there is no such file, it is no image that Pillow reads whole, or it has more than MOST_PIXELS.
+    """
+    from PIL import Image, ImageOps  # at first use
+
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidInput(f"There is no image file {path.name}.")
+    too_large = f"{path.name} has too many pixels; {MOST_PIXELS // 1_000_000} million is the most."
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise InvalidInput(too_large, advice="Make it smaller first.")
+            return _pixels(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InvalidInput(too_large, advice="Make it smaller first.") from None
+    except InvalidInput:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
+        raise InvalidInput(
+            f"{path.name} cannot be read as an image: {type(error).__name__}.",
+            advice="Give a whole PNG, JPEG or WebP file.",
+        ) from error
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """A Pillow image of any mode -> uint8 [H, W, 3 or 4]."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit greys; Pillow's own conversion clips them at 255
+        grey = np.asarray(image).astype(np.float64)
+        scale = 255 / 65535 if image.mode.startswith("I") else 1.0
+        eight = np.clip(np.rint(np.nan_to_num(grey) * scale), 0, 255).astype(np.uint8)
+        return np.repeat(eight[..., None], 3, axis=2)
+    clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
+    return np.array(image.convert("RGBA" if clear else "RGB"))
+
+
+def to_png(pixels: Pixels) -> bytes:
+    """uint8 [H, W, 3 or 4], RGB or RGBA -> a lossless PNG; the same pixels always give the same bytes.
+
+    With OpenCV's own settings, which are made for speed: options that compress harder cost time for few per cent.
+    """
+    cv2 = lazy.cv2()
+    swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    done, png = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), swap))
+    if not done:
+        raise MediaTrouble("OpenCV could not write a PNG.")
+    return bytes(png)
