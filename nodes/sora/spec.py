@@ -28,7 +28,7 @@ Scalar = str | int | float | bool
 
 def parse_size(size: str) -> tuple[int, int]:
     """`"1280x720"` -> (width, height) in pixels. InvalidInput for anything else."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
+    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size)
     if match is None or max(pair := (int(match[1]), int(match[2]))) > LARGEST_SIDE:
         raise InvalidInput(f"{size!r} is not a size.", advice="Write width and height in pixels, such as 1280x720.")
     return pair
@@ -114,7 +114,7 @@ class JobSpec:
     def _check_create(self) -> None:
         if not self.model.strip():
             raise InvalidInput("No model is chosen.")
-        if not re.fullmatch(r"[1-9]\d{0,3}", self.seconds):
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", self.seconds):
             raise InvalidInput(f"{self.seconds!r} is not a length.", advice="Write whole seconds, such as 4.")
         parse_size(self.size)
         if len(self.references) > 2:

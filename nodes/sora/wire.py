@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -143,7 +144,7 @@ def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
     said = complaint.message if complaint and complaint.message else "it gave no reason"
     if 300 <= answer.status < 400:
         said = "it wants to be asked at another address"
-    advice = _ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, "")
+    advice = _ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, _ADVICE_BY_STATUS[400])
     named = [_ADVICE[name] for name in (complaint.codes if complaint else ()) if name in _ADVICE]
     if "blocked by our moderation system" in said:  # quirk 10: only the text tells
         named, code = [_ADVICE["moderation_blocked"]], "moderation_blocked"
@@ -166,9 +167,9 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
         text = headers.get(name, "")
         if (value := _number(text)) is not None:
             return max(0.0, value)
-        if text and now is not None:
+        if text:
             try:
-                return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+                return max(0.0, parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now))
             except ValueError:
                 continue
     return None

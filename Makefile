@@ -1,0 +1,39 @@
+# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make setup: only .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint bench clean
+
+setup: .venv/.ready
+
+demo: .venv/.ready
+	$(BIN)/sora demo
+
+test: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: .venv/.dev
+	$(BIN)/python bench/road.py
+
+.venv/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@# On a bare server the plain OpenCV wheel fails for want of libGL; the headless one is the same without windows.
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check opencv-python-headless; \
+		$(BIN)/python -c 'import cv2'; }
+	touch $@
+
+.venv/.dev: .venv/.ready
+	@# Not as ".[dev]": that would bring back the OpenCV wheel which setup may have replaced.
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"], sep="\n")' > .venv/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement .venv/dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,185 @@
+"""The ledger decides what may be bought: one row per purchase, through crashes, threads and processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sora
+from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
+from sora.ledger import Ledger
+from sora.spec import JobSpec, JobState
+from sora.wire import RemoteVideo
+
+SPEC = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
+PLACE = {"path": "sora/x.mp4", "root": "/o", "sha256": "0" * 64, "size": 5}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def reserve(ledger: Ledger, spec: JobSpec = SPEC) -> tuple[object, bool]:
+    return ledger.reserve(spec, origin="https://x", estimated_usd=0.32)
+
+
+def video(**more: object) -> RemoteVideo:
+    return RemoteVideo(**{"id": "v1", "phase": "running", "status": "in_progress", **more})
+
+
+def test_a_job_goes_its_way(ledger: Ledger) -> None:
+    """Reserved, sent, submitted, watched, completed, stored: every step is kept."""
+    job, mine = reserve(ledger)
+    assert (job.state, mine, job.estimated_usd) == (JobState.RESERVED, True, 0.32)
+    ledger.sending(job.id)
+    assert ledger.submitted(job.id, video(progress=10.0)).progress == 10
+    assert ledger.observed(job.id, video(progress=60.0)).progress == 60
+    assert ledger.observed(job.id, video(phase="done", status="completed")).state is JobState.COMPLETED
+    stored = ledger.stored(job.id, **PLACE)
+    assert (stored.state, stored.path, stored.bytes) == (JobState.STORED, "sora/x.mp4", 5)
+    assert ledger.observed(job.id, video(phase="failed")).state is JobState.STORED
+    assert reserve(ledger) == (stored, False)
+    assert ledger.find("v1") == stored == ledger.find(job.id)
+
+
+def test_a_restart_keeps_everything(ledger: Ledger, tmp_path: Path) -> None:
+    """Another program on the same folder reads the same rows."""
+    job, _ = reserve(ledger)
+    ledger.submitted(job.id, video())
+    other = Ledger(tmp_path)
+    assert other.job(job.id).video_id == "v1"
+    assert reserve(other)[1] is False
+    other.close()
+
+
+@pytest.mark.parametrize("state", ["refused", "lost"])
+def test_what_was_not_bought_frees_its_identity(ledger: Ledger, state: str) -> None:
+    """The old row stays as history; a new one takes its place."""
+    job, _ = reserve(ledger)
+    if state == "refused":
+        ledger.refused(job.id, Refused("no", code="bad", request_id="r"))
+    else:
+        ledger.unknown(job.id, MaybeBought("cut"))
+        ledger.settle(job.id)
+    again, mine = reserve(ledger)
+    assert mine
+    assert again.id != job.id
+    assert ledger.job(job.id).state == state
+
+
+def test_a_living_process_keeps_its_reservation(ledger: Ledger, tmp_path: Path) -> None:
+    """While the one who reserved it lives, nobody else sends it."""
+    job, _ = reserve(ledger)
+    other = Ledger(tmp_path)
+    assert reserve(other) == (ledger.job(job.id), False)
+    other.close()
+
+
+CHILD = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[2])
+    from sora.ledger import Ledger
+    from sora.spec import JobSpec
+    ledger = Ledger(Path(sys.argv[1]))
+    spec = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
+    job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=None)
+    if sys.argv[3] == "sending":
+        ledger.sending(job.id)
+    print(job.id, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("step", ["reserved", "sending"])
+def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, step: str) -> None:
+    """Killed before it sent: taken over and sent. Killed while it sent: unknown, never sent by itself."""
+    engine = str(Path(sora.__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), engine, step],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        name = child.stdout.readline().strip()
+        assert reserve(ledger)[1] is False
+        child.kill()
+    job, mine = reserve(ledger)
+    assert job.id == name
+    assert (mine, job.state) == ((True, JobState.RESERVED) if step == "reserved" else (False, JobState.UNKNOWN))
+
+
+def test_many_threads_reserve_once(ledger: Ledger) -> None:
+    """Eight threads, one identity, one sender."""
+    barrier = threading.Barrier(8)
+
+    def at_once(_: int) -> bool:
+        barrier.wait(5)
+        return reserve(ledger)[1]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(at_once, range(8))) == 1
+
+
+def test_a_list_is_newest_first_and_filtered(tmp_path: Path) -> None:
+    """Search takes its text literally: % and _ are letters like others."""
+    times = iter(range(1000))
+    ledger = Ledger(tmp_path, clock=lambda: float(next(times)))
+    names = [
+        reserve(ledger, JobSpec(**{**SPEC_FIELDS, "prompt": prompt}))[0].id for prompt in ("A 100% b", "a 1000 b", "C")
+    ]
+    assert [job.id for job in ledger.jobs()] == names[::-1]
+    assert [job.id for job in ledger.jobs(search="100%")] == names[:1]
+    assert [job.id for job in ledger.jobs(search="A 1", limit=1)] == names[1:2]
+    assert ledger.jobs(state="stored") == []
+    assert len(ledger.jobs(model="sora-2")) == 3
+    ledger.close()
+
+
+SPEC_FIELDS = {"provider": "cometapi", "model": "sora-2", "seconds": "4", "size": "1280x720"}
+
+
+def test_an_id_from_elsewhere_is_adopted_once(ledger: Ledger) -> None:
+    """Opened twice it is one row, which learns what the gateway tells."""
+    job = ledger.adopt("cometapi", "https://x", "video_9")
+    assert ledger.adopt("cometapi", "https://x", "video_9").id == job.id
+    seen = ledger.observed(job.id, video(id="video_9", model="sora-2", seconds="8", prompt="theirs"))
+    assert (seen.model, seen.seconds, seen.prompt) == ("sora-2", "8", "theirs")
+
+
+def test_an_unknown_id_is_a_clear_error(ledger: Ledger) -> None:
+    """It names the command that lists them."""
+    with pytest.raises(InvalidInput, match="no job 'nope'") as caught:
+        ledger.job("nope")
+    assert "sora jobs" in caught.value.advice
+
+
+def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    """An older pack says so instead of writing into what it does not know."""
+    import sqlite3
+
+    reserve(ledger)
+    ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as database:
+        database.execute("UPDATE schema_version SET version = 999")
+    database.close()
+    with pytest.raises(LedgerTrouble, match="newer version"):
+        Ledger(tmp_path).jobs()
+
+
+def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
+    """The error names the file, and the file stays as it was."""
+    file = tmp_path / "ledger.sqlite3"
+    file.write_bytes(b"my diary " * 200)
+    with pytest.raises(LedgerTrouble, match=r"ledger\.sqlite3"):
+        Ledger(tmp_path).jobs()
+    assert file.read_bytes() == b"my diary " * 200

@@ -1,0 +1,176 @@
+"""One scheduler for all who wait: shared looks, deadlines, patience with trouble."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+
+import pytest
+from sora.errors import GatewayTrouble, InvalidInput, NotFinished, WaitTimeout
+from sora.monitor import Monitor
+from sora.spec import Job, JobState
+from sora.threads import DaemonPool
+
+
+def job(name: str = "a", state: JobState = JobState.SUBMITTED) -> Job:
+    empty = dict.fromkeys(("provider", "origin", "model", "seconds", "size", "prompt", "identity"), "")
+    return Job(id=name, kind="create", state=state, take=1, **empty)
+
+
+class Looks:
+    """A gateway that finishes a job at its nth look, or does what `script` says."""
+
+    def __init__(self, script: Callable[[int], Job]) -> None:
+        self.script, self.count, self.lock = script, 0, threading.Lock()
+
+    def __call__(self, name: str) -> Job:
+        with self.lock:
+            self.count += 1
+            turn = self.count
+        return self.script(turn)
+
+
+@pytest.fixture
+def monitors() -> Iterator[Callable[..., Monitor]]:
+    made: list[Monitor] = []
+
+    def make(looks: Callable[[str], Job], pace_s: float = 0.001) -> Monitor:
+        made.append(Monitor(looks, lambda _provider: pace_s))
+        return made[-1]
+
+    yield make
+    for monitor in made:
+        monitor.close()
+
+
+def finishing_at(turn: int) -> Callable[[int], Job]:
+    return lambda now: job(state=JobState.COMPLETED if now >= turn else JobState.SUBMITTED)
+
+
+def test_a_watch_ends_with_the_finished_job(monitors: Callable[..., Monitor]) -> None:
+    """It is looked at until the gateway is done."""
+    looks = Looks(finishing_at(5))
+    assert monitors(looks).watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
+    assert looks.count == 5
+
+
+def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Monitor]) -> None:
+    """Nothing is asked for what is known."""
+    looks = Looks(finishing_at(1))
+    assert monitors(looks).watch(job(state=JobState.STORED), timeout_s=1).future.result(0).state is JobState.STORED
+    assert looks.count == 0
+
+
+def test_looks_are_shared(monitors: Callable[..., Monitor]) -> None:
+    """Fifty who wait for one job cost no more looks than one."""
+    looks = Looks(finishing_at(4))
+    monitor = monitors(looks, pace_s=0.02)
+    watches = [monitor.watch(job(), timeout_s=10) for _ in range(50)]
+    assert {watch.future.result(10).state for watch in watches} == {JobState.COMPLETED}
+    assert looks.count == 4
+
+
+def test_the_deadline_ends_the_waiting_only(monitors: Callable[..., Monitor]) -> None:
+    """The error says that the job goes on and how to take it up."""
+    watch = monitors(Looks(finishing_at(10**9))).watch(job(), timeout_s=0.05)
+    with pytest.raises(WaitTimeout) as caught:
+        watch.future.result(10)
+    assert (caught.value.exit_code, caught.value.money, caught.value.job) == (6, "spent", "a")
+    assert "goes on" in caught.value.advice
+
+
+def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callable[..., Monitor]) -> None:
+    """After an interrupt the next run does not wait for the old pace."""
+    looks = Looks(finishing_at(2))
+    monitor = monitors(looks, pace_s=30)
+    first = monitor.watch(job(), timeout_s=60)
+    while looks.count < 1:
+        time.sleep(0.001)
+    first.cancel()
+    with pytest.raises(CancelledError):
+        first.future.result(0)
+    assert monitor.watch(job(), timeout_s=60).future.result(5).state is JobState.COMPLETED
+
+
+def test_passing_trouble_is_waited_out_and_shown(monitors: Callable[..., Monitor]) -> None:
+    """A gateway that answers badly for a while does not end the waiting."""
+    seen: list[str] = []
+
+    def script(turn: int) -> Job:
+        if turn <= 3:
+            raise GatewayTrouble(f"HTTP 502, look {turn}")
+        seen.append(watch.trouble)
+        return finishing_at(4)(turn)
+
+    watch = monitors(Looks(script)).watch(job(), timeout_s=10)
+    assert watch.future.result(10).state is JobState.COMPLETED
+    assert seen == ["HTTP 502, look 3"]
+
+
+@pytest.mark.parametrize("error", [GatewayTrouble("bad key", transient=False), InvalidInput("was bought elsewhere")])
+def test_trouble_that_stays_ends_the_waiting(monitors: Callable[..., Monitor], error: Exception) -> None:
+    """A bad key does not get better by asking again."""
+
+    def script(_: int) -> Job:
+        raise error
+
+    looks = Looks(script)
+    with pytest.raises(type(error)):
+        monitors(looks).watch(job(), timeout_s=10).future.result(10)
+    assert looks.count == 1
+
+
+def test_a_bug_reaches_those_who_wait(monitors: Callable[..., Monitor]) -> None:
+    """An error that is none of ours must not end in silence."""
+
+    def script(_: int) -> Job:
+        raise ZeroDivisionError
+
+    with pytest.raises(NotFinished, match="ZeroDivisionError"):
+        monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
+
+
+def test_the_gateways_pace_is_kept(monitors: Callable[..., Monitor]) -> None:
+    """Retry-After wins over our own pace."""
+    times: list[float] = []
+
+    def script(turn: int) -> Job:
+        times.append(time.monotonic())
+        if turn == 1:
+            raise GatewayTrouble("slow down", retry_after_s=0.2)
+        return finishing_at(2)(turn)
+
+    monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
+    assert times[1] - times[0] >= 0.2
+
+
+def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Monitor]) -> None:
+    """The number of threads does not grow with the number of jobs."""
+    done = threading.Event()
+
+    def look(name: str) -> Job:
+        return job(name, JobState.COMPLETED if done.is_set() else JobState.SUBMITTED)
+
+    monitor = monitors(look, pace_s=0.2)
+    before = threading.active_count()
+    watches = [monitor.watch(job(str(number)), timeout_s=30) for number in range(1000)]
+    assert threading.active_count() - before <= 9
+    done.set()
+    assert all(watch.future.result(20).state is JobState.COMPLETED for watch in watches)
+
+
+def test_a_pool_passes_results_and_errors_and_never_grows_beyond_its_size() -> None:
+    """Its threads are daemons: a silent connection never holds up the end of the program."""
+    pool = DaemonPool("test", 3)
+    futures = [pool.submit(lambda n=n: (time.sleep(0.001), threading.current_thread(), n)) for n in range(50)]
+    results = [future.result(5) for future in futures]
+    assert [number for _, _, number in results] == list(range(50))
+    assert len({thread for _, thread, _ in results}) <= 3
+    assert all(thread.daemon for _, thread, _ in results)
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(lambda: 1 / 0).result(5)
+    pool.close()
+    with pytest.raises(RuntimeError):
+        pool.submit(int)

@@ -1,0 +1,181 @@
+"""The request checks itself, and its identity never changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sora.catalogue import Catalogue
+from sora.errors import InvalidInput
+from sora.spec import JobSpec, Reference, parse_extra_fields, parse_size
+
+PLAIN = {"provider": "cometapi", "prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
+
+
+def pixels() -> np.ndarray:
+    return np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+
+
+GOLDEN = {
+    "plain": (JobSpec(**PLAIN), "fe5ba1fe33069b5f290cce197cf0ac013730511672c4c629b5bb34a937cb6bba"),
+    "take": (JobSpec(**PLAIN, take=2), "beb05a8774b8ea7f5069d7554da8bd5591e0850186ebf27024839079b6f92894"),
+    "extra": (
+        JobSpec(**PLAIN, extra_fields={"b": 1, "a": "x"}),
+        "27c467311bb8670c1ebbe32e63d4f627d6111cc1b1337045e5703a096ff45df7",
+    ),
+    "reference": (
+        JobSpec(**PLAIN, references=(Reference(pixels(), "pad"),)),
+        "bae63a2c58d2710d58ac263c9223f6c9d82f7ec078947fcf46b08b2b03fe9b78",
+    ),
+    "remix": (
+        JobSpec(kind="remix", provider="cometapi", prompt="tàu", parent="video_1"),
+        "5f7b41552b15a930798cc7a69e70463b5dc4191ec7fe183e613284d29c4377f6",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_an_identity_is_the_same_for_ever(name: str) -> None:
+    """A changed hash would make every user pay again for what they already have."""
+    spec, expected = GOLDEN[name]
+    assert spec.identity() == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "a boat "},
+        {"model": "sora-2-pro"},
+        {"seconds": "8"},
+        {"size": "720x1280"},
+        {"take": 3},
+        {"provider": "sandbox"},
+        {"extra_fields": {"a": 1}},
+        {"references": (Reference(pixels()),)},
+        {"references": (Reference(pixels(), "pad"),)},
+        {"references": (Reference(pixels()), Reference(pixels()))},
+        {"references": (Reference(pixels().reshape(5, 4, 3)),)},
+    ],
+)
+def test_whatever_is_asked_for_differently_is_another_purchase(change: dict[str, object]) -> None:
+    """Each input that reaches the gateway is part of the identity."""
+    others = [
+        JobSpec(**{**PLAIN, **other}).identity()
+        for other in ({}, {"take": 2}, {"references": (Reference(pixels(), "stretch"),)})
+    ]
+    assert JobSpec(**{**PLAIN, **change}).identity() not in others
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers() | st.text(max_size=5), max_size=5))
+def test_the_order_of_extra_fields_does_not_matter(fields: dict[str, object]) -> None:
+    """The same request written in another order is the same purchase."""
+    turned = dict(reversed(fields.items()))
+    assert JobSpec(**PLAIN, extra_fields=fields).identity() == JobSpec(**PLAIN, extra_fields=turned).identity()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"prompt": "  \n"}, "prompt is empty"),
+        ({"prompt": "x" * 20_001}, "20001 characters"),
+        ({"prompt": "\ud83d"}, "half a character"),
+        ({"take": 0}, "take is 0"),
+        ({"take": True}, "take is True"),
+        ({"seconds": "4.5"}, "not a length"),
+        ({"seconds": "-4"}, "not a length"),
+        ({"size": "1280*720"}, "not a size"),
+        ({"size": "99999x99999"}, "not a size"),
+        ({"model": " "}, "No model"),
+        ({"provider": ""}, "No provider"),
+        ({"kind": "remix"}, "remix needs the video"),
+        ({"extra_fields": {"a b": 1}}, "not the name of a form field"),
+        ({"extra_fields": {"a": [1]}}, "neither text, a number"),
+        ({"extra_fields": {"a": float("nan")}}, "no form can carry"),
+        ({"references": (Reference(pixels()),) * 3}, "two is the most"),
+    ],
+)
+def test_a_wrong_request_cannot_be_made(change: dict[str, object], says: str) -> None:
+    """The check is in the request itself, so nothing wrong ever reaches the wire."""
+    with pytest.raises(InvalidInput, match=says) as caught:
+        JobSpec(**{**PLAIN, **change})
+    assert caught.value.exit_code == 2
+    assert caught.value.money == "none"
+
+
+@pytest.mark.parametrize("text", ["[1]", '"a"', "{", "nul", "1"])
+def test_extra_fields_wants_an_object(text: str) -> None:
+    """The error says what was found and shows an example."""
+    with pytest.raises(InvalidInput, match="extra_fields is") as caught:
+        parse_extra_fields(text)
+    assert "resolution" in caught.value.advice
+
+
+def test_blank_extra_fields_are_none() -> None:
+    """An untouched widget sends nothing."""
+    assert parse_extra_fields(" \n") == {}
+
+
+@pytest.mark.parametrize("size", ["0x10", "10", "10x", "x10", "10X10", "1０x10", "10x1０", "10x10\n", "-1x2"])
+def test_a_size_is_two_numbers(size: str) -> None:
+    """Also digits of other scripts, which Python would take for numbers, are refused."""
+    with pytest.raises(InvalidInput):
+        parse_size(size)
+
+
+class TestCatalogue:
+    catalogue = Catalogue.shipped()
+
+    def test_the_first_choices_are_soras(self) -> None:
+        """The combos' first entries are the gateway's own advice for a first request."""
+        assert next(iter(self.catalogue.models)) == "sora-2"
+        assert self.catalogue.seconds()[0] == "4"
+        assert self.catalogue.sizes()[0] == "1280x720"
+
+    @pytest.mark.parametrize(
+        ("change", "says", "lists"),
+        [
+            ({"seconds": "5"}, "does not make 5 s", "4, 8, 12"),
+            ({"size": "1920x1080"}, "does not make 1920x1080", "1280x720, 720x1280"),
+            ({"references": (Reference(pixels()),) * 2}, "takes one reference image; 2", ""),
+            ({"extra_fields": {"seconds": "12"}}, "would replace seconds", "custom_model"),
+        ],
+    )
+    def test_what_a_known_model_does_not_take_is_refused(
+        self, change: dict[str, object], says: str, lists: str
+    ) -> None:
+        """The error lists what is allowed."""
+        with pytest.raises(InvalidInput, match=says) as caught:
+            self.catalogue.check(JobSpec(**{**PLAIN, **change}))
+        assert lists in caught.value.advice
+
+    def test_an_unlisted_model_is_sent_as_typed(self) -> None:
+        """Its limits are the gateway's to tell, and extra_fields may replace our own."""
+        self.catalogue.check(
+            JobSpec(**{**PLAIN, "model": "new-model", "seconds": "77", "extra_fields": {"size": "16:9"}})
+        )
+
+    def test_a_mistyped_model_gets_a_suggestion(self) -> None:
+        """The combo's value from another catalogue reaches this error."""
+        with pytest.raises(InvalidInput, match="no model 'sora2'") as caught:
+            self.catalogue.require("sora2")
+        assert "Did you mean 'sora-2'" in caught.value.advice
+
+    def test_the_price_is_per_second_and_size(self) -> None:
+        """Listed prices multiply; an unlisted one is unknown, not free."""
+        assert self.catalogue.estimate_usd(JobSpec(**PLAIN)) == 0.32
+        wide = JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})
+        assert self.catalogue.estimate_usd(wide) == 1.155
+        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "veo3.1", "seconds": "8"})) is None
+
+    def test_every_model_names_its_source(self) -> None:
+        """A fact without a source is a guess."""
+        assert all(model.source and model.seconds and model.sizes for model in self.catalogue.models.values())
+
+
+def test_a_reference_is_whole_pixels() -> None:
+    """Floats, greys and unknown fits never reach a purchase."""
+    with pytest.raises(InvalidInput, match="not a way to fit"):
+        Reference(pixels(), "zoom")
+    with pytest.raises(InvalidInput, match="uint8"):
+        Reference(pixels().astype(np.float32))

@@ -1,0 +1,178 @@
+"""A download that breaks, lies or lapses: never half a file under the final name, and what arrived is not lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+from sora.client import Client
+from sora.download import download
+from sora.errors import DiskTrouble, GatewayTrouble, MediaTrouble
+from sora.providers import Provider
+
+from .ugly import Script, UglyServer, answer, hang_up
+
+BYTES = bytes(range(256)) * 4096  # 1 MiB, in which every cut shows
+ETAG = ("ETag", '"one"')
+
+
+def part(start: int, etag: tuple[str, str] = ETAG, total: int = len(BYTES)) -> bytes:
+    return answer(206, BYTES[start:], [("Content-Range", f"bytes {start}-{len(BYTES) - 1}/{total}"), etag])
+
+
+def cut(at: int) -> bytes:
+    return answer(200, BYTES[:at], [ETAG], length=len(BYTES))
+
+
+def is_whole(path: Path) -> None:
+    if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(BYTES).digest():
+        raise MediaTrouble("these are not the bytes")
+
+
+class Fetched:
+    """One download from one scripted server."""
+
+    def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], object] = is_whole) -> None:
+        self.target = folder / "output" / "v.mp4"
+        with UglyServer(list(answers)) as self.server:
+            client = Client(Provider(name="x", base_url=self.server.url), "sk-key", 5)
+
+            def open_stream(headers: Mapping[str, str]) -> requests.Response:
+                return client.content("v", headers)
+
+            try:
+                self.result = download(open_stream, self.target, check=check, progress=lambda done, total: None)
+            finally:
+                client.close()
+                self.left = (
+                    {path.name for path in self.target.parent.iterdir()} if self.target.parent.exists() else set()
+                )
+
+    def asked(self, turn: int) -> dict[str, str]:
+        return self.server.requests[turn].headers
+
+
+def test_a_whole_file_gets_the_final_name(tmp_path: Path) -> None:
+    """Size and hash come with it, and nothing else is left beside it."""
+    fetched = Fetched(tmp_path, answer(200, BYTES, [ETAG]))
+    assert fetched.result.size == len(BYTES)
+    assert fetched.result.sha256 == hashlib.sha256(BYTES).hexdigest()
+    assert fetched.left == {"v.mp4"}
+
+
+@pytest.mark.parametrize("at", [1, 500_000, len(BYTES) - 1])
+def test_a_cut_download_goes_on_where_it_was_cut(tmp_path: Path, at: int) -> None:
+    """With Range and If-Range, so that only the same file is continued."""
+    fetched = Fetched(tmp_path, cut(at), part(at))
+    assert fetched.left == {"v.mp4"}
+    assert fetched.asked(1)["range"] == f"bytes={at}-"
+    assert fetched.asked(1)["if-range"] == '"one"'
+
+
+def test_a_server_that_ignores_range_starts_anew(tmp_path: Path) -> None:
+    """A 200 is the whole file, whatever was asked for."""
+    assert Fetched(tmp_path, cut(1000), answer(200, BYTES, [ETAG])).result.size == len(BYTES)
+
+
+def test_a_part_at_the_wrong_place_is_not_appended(tmp_path: Path) -> None:
+    """Only 206 at exactly our offset is continued; else the download starts anew."""
+    fetched = Fetched(tmp_path, cut(1000), part(999), answer(200, BYTES, [ETAG]))
+    assert fetched.result.size == len(BYTES)
+    assert "range" not in fetched.asked(2)
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+def test_without_a_strong_etag_nothing_is_continued(tmp_path: Path, etag: str) -> None:
+    """Two files could be sewn together otherwise."""
+    headers = [("ETag", etag)] if etag else []
+    fetched = Fetched(tmp_path, answer(200, BYTES[:1000], headers, length=len(BYTES)), answer(200, BYTES))
+    assert "range" not in fetched.asked(1)
+    assert fetched.result.size == len(BYTES)
+
+
+def test_a_range_that_cannot_be_had_starts_anew(tmp_path: Path) -> None:
+    """416: what we have does not fit the file."""
+    assert Fetched(tmp_path, cut(1000), answer(416), answer(200, BYTES, [ETAG])).result.size == len(BYTES)
+
+
+def test_a_download_that_always_breaks_is_given_up_and_kept(tmp_path: Path) -> None:
+    """The part stays for the next run, which continues it."""
+    with pytest.raises(GatewayTrouble, match="broke off 5 times"):
+        Fetched(
+            tmp_path, cut(1000), answer(206, b"", [("Content-Range", "bytes 1000-1048575/1048576"), ETAG], length=9)
+        )
+    assert (tmp_path / "output" / "v.part").stat().st_size == 1000
+    fetched = Fetched(tmp_path, part(1000))
+    assert fetched.asked(0)["range"] == "bytes=1000-"
+    assert fetched.left == {"v.mp4"}
+
+
+@pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b""])
+def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
+    """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
+    with pytest.raises(GatewayTrouble, match="not a video"):
+        Fetched(tmp_path, answer(200, body))
+    assert [path.name for path in (tmp_path / "output").iterdir() if path.suffix != ".lock"] == []
+
+
+@pytest.mark.parametrize("status", [404, 410, 500])
+def test_a_refused_download_is_told(tmp_path: Path, status: int) -> None:
+    """The status comes with the error, since what to do depends on it."""
+    with pytest.raises(GatewayTrouble) as caught:
+        Fetched(tmp_path, answer(status, {"error": {"message": "gone"}}))
+    assert caught.value.http_status == status
+
+
+def test_a_connection_that_is_never_answered_is_trouble(tmp_path: Path) -> None:
+    """No answer at all is the network's trouble: run again."""
+    with pytest.raises(GatewayTrouble, match="could not be downloaded"):
+        Fetched(tmp_path, hang_up)
+
+
+def test_a_redirect_to_another_host_goes_without_the_key(tmp_path: Path) -> None:
+    """Signed addresses refuse a second authorization, and nobody else may have our key."""
+    with UglyServer([answer(200, BYTES)]) as storage:
+        Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
+    (request,) = storage.requests
+    assert request.path == "/signed?sig=1"
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize("location", ["http://example.com/x", "file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_a_redirect_to_what_is_not_https_is_refused(tmp_path: Path, location: str) -> None:
+    """Only loopback may be plain http, and only where the gateway itself is on loopback."""
+    with pytest.raises(GatewayTrouble, match="not https"):
+        Fetched(tmp_path, answer(302, b"", [("Location", location)]))
+
+
+def test_redirects_have_an_end(tmp_path: Path) -> None:
+    """A circle is not followed for ever."""
+    with pytest.raises(GatewayTrouble, match="without end"):
+        Fetched(tmp_path, answer(302, b"", [("Location", "/v1/videos/v/content")]))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a full device to write to")
+def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The part is removed, since the disk needs the room, and the error says that the video waits."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskTrouble, match="No space left") as caught:
+        Fetched(tmp_path, answer(200, BYTES))
+    assert caught.value.money == "spent"
+    assert [path.name for path in (tmp_path / "output").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_file_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
+    """A crash between the rename and the ledger's note costs no second download."""
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "v.mp4").write_bytes(BYTES)
+    fetched = Fetched(tmp_path, answer(500))
+    assert fetched.server.requests == []
+    assert fetched.result.size == len(BYTES)

@@ -1,0 +1,281 @@
+"""Money on a gateway that misbehaves: what is sent again, what never is, and what the ledger says afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from concurrent.futures import wait as wait_for
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sora.errors import InvalidInput, JobFailed, MaybeBought, MissingKey, Refused, SoraError, Unreachable
+from sora.spec import JobSpec, JobState, Reference
+from sora.studio import Studio
+
+from .ugly import Script, UglyServer, answer, hang_up, reset
+
+SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+ACCEPTED = answer(200, {"id": "video_1", "status": "queued", "progress": 0})
+BUSY = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", "0")])
+
+
+class Bench:
+    """A studio in a folder of its own, talking to one ugly server."""
+
+    def __init__(self, folder: Path, base_url: str, **env: str) -> None:
+        self.env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": base_url, "SORA_POLL_SECONDS": "0.01"} | env
+        self.home = folder / "home"
+        self.studio = Studio(self.home, folder / "output", env=self.env)
+
+    def buy(self, spec: JobSpec = SPEC) -> object:
+        return self.studio.submit(spec).result(30)
+
+    def only_job(self) -> object:
+        (job,) = self.studio.ledger.jobs()
+        return job
+
+
+@pytest.fixture
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Bench, UglyServer]]:
+    with UglyServer(request.param) as server:
+        made = Bench(tmp_path, server.url)
+        yield made, server
+        made.studio.close()
+
+
+def scripted(*answers: Script) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("bench", [list(answers)], indirect=True)
+
+
+@scripted(ACCEPTED)
+def test_the_form_is_multipart_and_whole(bench: tuple[Bench, UglyServer]) -> None:
+    """Prompt, model, length and size as text fields, the reference as a PNG with name and type, the key as bearer."""
+    made, server = bench
+    pixels = np.full((100, 200, 3), (250, 100, 0), np.uint8)
+    submission = made.buy(dataclasses.replace(SPEC, references=(Reference(pixels),)))
+    (sent,) = server.requests
+    assert (sent.method, sent.path) == ("POST", "/v1/videos")
+    assert sent.headers["authorization"] == "Bearer sk-test-key-123"
+    assert sent.headers["content-type"].startswith("multipart/form-data")
+    for part in (b'name="seconds"\r\n\r\n4\r\n', b'name="size"\r\n\r\n1280x720\r\n', b'name="model"\r\n\r\nsora-2\r\n'):
+        assert part in sent.body
+    assert (
+        b'name="input_reference"; filename="reference_first.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG' in sent.body
+    )
+    assert submission.images[0].shape == (720, 1280, 3)
+    assert submission.images[0].dtype == np.uint8
+    assert (made.home / "references" / submission.job.references[0]).read_bytes().startswith(b"\x89PNG")
+
+
+@scripted(ACCEPTED)
+def test_the_same_is_bought_once(bench: tuple[Bench, UglyServer]) -> None:
+    """Run again, also by another process on the same ledger, it joins the job; another take is another purchase."""
+    made, server = bench
+    first, again = made.buy(), made.buy()
+    assert (first.job.id, first.reused, again.reused) == (again.job.id, False, True)
+    twin = Studio(made.home, made.home, env=made.env)
+    assert twin.submit(SPEC).result(30).job.id == first.job.id
+    twin.close()
+    assert server.count("POST") == 1
+    assert made.buy(dataclasses.replace(SPEC, take=2)).job.id != first.job.id
+    assert server.count("POST") == 2
+
+
+def test_identical_calls_at_the_same_moment_buy_once(tmp_path: Path) -> None:
+    """Two identical nodes in one graph: the second waits for the answer that the first one gets."""
+    released = threading.Event()
+
+    def slowly(connection: object) -> None:
+        released.wait(5)
+        connection.sendall(ACCEPTED)
+
+    with UglyServer([slowly]) as server:
+        made = Bench(tmp_path, server.url)
+        futures = [made.studio.submit(SPEC) for _ in range(6)]
+        released.set()
+        wait_for(futures, 20)
+        assert len({future.result().job.id for future in futures}) == 1
+        assert server.count("POST") == 1
+        made.studio.close()
+
+
+@scripted(BUSY, BUSY, ACCEPTED)
+def test_a_readable_not_now_is_tried_again(bench: tuple[Bench, UglyServer]) -> None:
+    """An explicit 429 means that nothing exists yet; the gateway's own pace is kept."""
+    made, server = bench
+    assert made.buy().job.state is JobState.SUBMITTED
+    assert server.count("POST") == 3
+
+
+@scripted(BUSY)
+def test_a_gateway_that_stays_busy_is_given_up(bench: tuple[Bench, UglyServer]) -> None:
+    """After five tries it counts as refused, and the same may be sent again later."""
+    made, server = bench
+    with pytest.raises(Refused):
+        made.buy()
+    assert server.count("POST") == 5
+    assert made.only_job().state is JobState.REFUSED
+
+
+@scripted(answer(400, {"error": {"message": "no such size"}}), ACCEPTED)
+def test_what_was_refused_may_be_sent_again(bench: tuple[Bench, UglyServer]) -> None:
+    """A refusal frees the identity, and stays in the history."""
+    made, server = bench
+    with pytest.raises(Refused) as caught:
+        made.buy()
+    assert caught.value.exit_code == 3
+    assert caught.value.job == made.only_job().id
+    assert made.buy().job.state is JobState.SUBMITTED
+    assert [job.state for job in made.studio.ledger.jobs()] == [JobState.SUBMITTED, JobState.REFUSED]
+    assert server.count("POST") == 2
+
+
+@pytest.mark.parametrize(
+    "bench",
+    [[hang_up], [reset], [answer(500, b"")], [answer(200, b"<html>")], [answer(200, b'{"id": "v', length=500)]],
+    ids=["hung up", "reset", "500 without a word", "a page", "cut in the middle"],
+    indirect=True,
+)
+def test_what_may_have_arrived_is_never_sent_twice(bench: tuple[Bench, UglyServer]) -> None:
+    """The row becomes unknown; the next run says so instead of buying; the user settles it."""
+    made, server = bench
+    for _ in range(2):
+        with pytest.raises(MaybeBought) as caught:
+            made.buy()
+        assert caught.value.exit_code == 4
+        assert caught.value.job == made.only_job().id
+    assert server.count("POST") == 1
+    assert made.only_job().state is JobState.UNKNOWN
+
+
+def test_a_read_timeout_is_perhaps_bought(tmp_path: Path) -> None:
+    """Silence after the request went out proves nothing."""
+    released = threading.Event()
+    with UglyServer([lambda _connection: released.wait(5)]) as server:
+        made = Bench(tmp_path, server.url, SORA_HTTP_TIMEOUT_SECONDS="0.2")
+        with pytest.raises(MaybeBought, match="lost before its answer came"):
+            made.buy()
+        released.set()
+        made.studio.close()
+
+
+def test_a_closed_port_is_never_money(tmp_path: Path) -> None:
+    """Where no connection was made nothing can have been bought, and the same may be sent again."""
+    with UglyServer([ACCEPTED]) as server:
+        url = server.url
+    made = Bench(tmp_path, url)
+    with pytest.raises(Unreachable, match="refused") as caught:
+        made.buy()
+    assert caught.value.money == "none"
+    assert made.only_job().state is JobState.REFUSED
+    made.studio.close()
+
+
+@scripted(hang_up, answer(200, {"id": "video_7", "status": "in_progress"}))
+def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServer]) -> None:
+    """The user found it at the gateway; the same then joins it."""
+    made, server = bench
+    with pytest.raises(MaybeBought):
+        made.buy()
+    job = made.studio.settle(made.only_job().id, video_id="video_7").result(10)
+    assert (job.state, job.video_id) == (JobState.SUBMITTED, "video_7")
+    assert made.buy().job.video_id == "video_7"
+    assert server.count("POST") == 1
+
+
+@scripted(hang_up, ACCEPTED)
+def test_an_unknown_purchase_can_be_declared_lost(bench: tuple[Bench, UglyServer]) -> None:
+    """Then, and only then, the same is bought anew."""
+    made, _ = bench
+    with pytest.raises(MaybeBought):
+        made.buy()
+    made.studio.settle(made.only_job().id).result(10)
+    assert made.buy().job.state is JobState.SUBMITTED
+    assert [job.state for job in made.studio.ledger.jobs()] == [JobState.SUBMITTED, JobState.LOST]
+    with pytest.raises(InvalidInput, match="only an unknown one"):
+        made.studio.settle(made.studio.ledger.jobs()[0].id).result(10)
+
+
+@scripted(
+    ACCEPTED,
+    answer(200, {"id": "video_1", "status": "failed", "error": {"code": "moderation_blocked", "message": "a face"}}),
+)
+def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglyServer]) -> None:
+    """Waiting for it and buying the same again both give the gateway's reason and name the way on: another take."""
+    made, server = bench
+    job = made.buy().job
+    for attempt in (lambda: made.studio.wait(job.id, timeout_s=10).future.result(10), made.buy):
+        with pytest.raises(JobFailed, match="moderation_blocked: a face") as caught:
+            attempt()
+        assert "another take" in caught.value.advice
+    assert server.count("POST") == 1
+
+
+def test_no_key_comes_before_anything_is_written(tmp_path: Path) -> None:
+    """The error names the variable, the key file and the free sandbox; no ledger row, no reference."""
+    made = Bench(tmp_path, "http://127.0.0.1:9", COMETAPI_KEY="")
+    with pytest.raises(MissingKey) as caught:
+        made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
+    for named in ("COMETAPI_KEY", str(made.home / "keys" / "cometapi"), "sandbox"):
+        assert named in caught.value.advice
+    assert made.studio.ledger.jobs() == []
+    assert not (made.home / "references").exists()
+    made.studio.close()
+
+
+@scripted(ACCEPTED)
+def test_a_job_never_moves_to_another_gateway(bench: tuple[Bench, UglyServer]) -> None:
+    """Polls and content of a job go to the origin where it was bought, and nowhere else."""
+    made, _ = bench
+    job = made.buy().job
+    with UglyServer([ACCEPTED]) as other:
+        made.env["COMETAPI_BASE_URL"] = other.url
+        with pytest.raises(InvalidInput, match="was bought at"):
+            made.studio.open(job.id).result(10)
+        assert other.requests == []
+
+
+@scripted(answer(302, b"", [("Location", "http://127.0.0.1:9/v1/videos")]))
+def test_a_create_is_never_redirected(bench: tuple[Bench, UglyServer]) -> None:
+    """A wrong base URL is a refusal that says so; key and form stay here."""
+    made, _ = bench
+    with pytest.raises(Refused, match="another address"):
+        made.buy()
+
+
+@scripted(ACCEPTED)
+def test_an_answer_that_cannot_be_stored_is_told(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk fails in that very moment, the error carries the gateway's id and how to bring it back."""
+    from sora.errors import LedgerTrouble
+
+    made, _ = bench
+
+    def full(*_: object) -> None:
+        raise LedgerTrouble("disk full")
+
+    monkeypatch.setattr(made.studio.ledger, "submitted", full)
+    with pytest.raises(MaybeBought) as caught:
+        made.buy()
+    assert caught.value.money == "spent"
+    assert "--video-id video_1" in caught.value.advice
+
+
+@scripted(ACCEPTED)
+def test_a_full_disk_is_found_before_anything_is_sent(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reference that cannot be kept stops the purchase while it is free."""
+    made, server = bench
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SoraError, match="No space left") as caught:
+        made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
+    assert (caught.value.exit_code, caught.value.money) == (7, "none")
+    assert server.requests == []

@@ -1,0 +1,239 @@
+"""Every odd answer of a gateway becomes a state or a typed error (facts: gateway.md, section 4)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sora.catalogue import Catalogue
+from sora.envelope import Answer, read_complaint
+from sora.errors import GatewayTrouble, MaybeBought, NotBought, Refused, SoraError
+from sora.spec import JobSpec
+from sora.wire import create_form, read_created, read_status, retry_after_s
+
+HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
+
+
+def answer(status: int, body: object, **headers: str) -> Answer:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+
+
+STATES = {
+    "as documented": ({"id": "v", "status": "in_progress", "progress": 40}, "running", 40),
+    "percent in text": ({"id": "v", "status": "IN_PROGRESS", "progress": "45%"}, "running", 45),
+    "progress as text": ({"id": "v", "status": "processing", "progress": "7"}, "running", 7),
+    "no progress": ({"id": "v", "status": "queued"}, "waiting", None),
+    "progress beyond the end": ({"id": "v", "status": "running", "progress": 250}, "running", 100),
+    "progress that is none": ({"id": "v", "status": "running", "progress": {"a": 1}}, "running", None),
+    "upper case": ({"id": "v", "status": "SUCCESS"}, "done", None),
+    "empty fields": ({"id": "v", "status": "completed", "seconds": "", "size": None}, "done", None),
+    "wrapped once": ({"code": "success", "message": "", "data": {"task_id": "v", "status": "SUCCESS"}}, "done", None),
+    "wrapped twice": ({"code": 0, "data": {"data": {"id": "v", "status": "NOT_START"}}}, "waiting", None),
+    "failure around running": ({"id": "v", "status": "FAILURE", "data": {"status": "running"}}, "running", None),
+    "an unknown word": ({"id": "v", "status": "dreaming"}, "running", None),
+    "failed, error as text": ({"id": "v", "status": "failed", "error": "too dark"}, "failed", None),
+    "failed, code as number": (
+        {"id": "v", "status": "failed", "error": {"code": 1027, "message": "no"}},
+        "failed",
+        None,
+    ),
+    "no id": ({"status": "queued", "polling_url": "/x"}, "waiting", None),
+    "in a list": ({"data": [{"id": "v", "status": "queued"}]}, "waiting", None),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_read_whatever_it_is_wrapped_in(name: str) -> None:
+    """Words in any case, progress in any form, wrappers around it."""
+    body, phase, progress = STATES[name]
+    video = read_status(answer(200, body), "v")
+    assert (video.id, video.phase, video.progress) == ("v", phase, progress)
+
+
+def test_a_failed_job_is_a_state_even_with_an_error_status() -> None:
+    """Some gateways deliver the whole video object with a 4xx or 5xx."""
+    body = {"id": "v", "status": "failed", "error": {"code": 400, "message": "blocked"}}
+    video = read_status(answer(500, body), "v")
+    assert video.phase == "failed"
+    assert video.complaint is not None
+    assert video.complaint.message == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    [
+        ({"id": "v", "status": "completed", "video_url": "https://a/b.mp4?sig=1"}, "https://a/b.mp4?sig=1"),
+        ({"id": "v", "status": "completed", "metadata": {"url": "https://a/c"}}, "https://a/c"),
+        ({"id": "v", "status": "SUCCESS", "fail_reason": "https://a/d"}, "https://a/d"),
+        ({"id": "v", "status": "completed", "output": ["https://a/e"]}, "https://a/e"),
+        ({"id": "v", "status": "completed", "output": {"url": "https://a/f"}}, "https://a/f"),
+        ({"id": "v", "status": "completed", "url": "file:///etc/passwd"}, ""),
+        ({"id": "v", "status": "completed", "url": 7}, ""),
+    ],
+)
+def test_a_direct_address_is_found_where_gateways_put_it(body: dict[str, object], url: str) -> None:
+    """And nothing but http(s) is taken for one."""
+    assert read_status(answer(200, body), "v").url == url
+
+
+BLOCKED = "Your request was blocked by our moderation system when checking inputs."
+SATURATED = '{"error": {"code": "upstream_load_saturated", "message": "busy"}}'
+
+
+def error(message: str, **more: object) -> dict[str, object]:
+    return {"error": {"message": message, **more}}
+
+
+REFUSALS = {
+    "moderation": (400, error(BLOCKED, code=None), "moderation_blocked", False),
+    "unknown model as 503": (503, error("no channel", code="model_not_found"), "model_not_found", False),
+    "bad request as 500": (500, error("bad", code="invalid_request"), "invalid_request", False),
+    "saturated as 403": (403, error(SATURATED, code="x"), "upstream_load_saturated", True),
+    "rate limit": (429, error("slow down", type="rate_limit_error"), "rate_limit_error", True),
+    "rate limit in HTML": (429, HTML, "429", True),
+    "no balance": (403, {"code": "insufficient_user_quota", "message": "empty"}, "insufficient_user_quota", False),
+    "no balance, other family": (402, error("pay"), "402", False),
+    "error with HTTP 200": (200, error("nope", code="bad"), "bad", False),
+    "error with an id of its own": (200, {"id": "req_1", **error("nope", code="bad")}, "bad", False),
+    "FastAPI": (422, {"detail": [{"msg": "field required", "loc": ["body"]}]}, "422", False),
+    "FastAPI, text": (400, {"detail": "no such size"}, "400", False),
+    "a key that is wrong": (401, error("Incorrect key", code="invalid_api_key"), "invalid_api_key", False),
+    "a redirect": (301, HTML, "301", False),
+    "a page": (404, HTML, "404", False),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_readable_no_means_that_nothing_was_bought(name: str) -> None:
+    """Refused carries the gateway's code and whether the same may be tried again by itself."""
+    status, body, code, transient = REFUSALS[name]
+    with pytest.raises(Refused) as caught:
+        read_created(answer(status, body))
+    assert (caught.value.code, caught.value.transient, caught.value.money) == (code, transient, "none")
+    assert caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, HTML),
+        (200, b""),
+        (200, b'{"id": "video_1", "sta'),
+        (200, {"object": "video"}),
+        (200, []),
+        (202, {"status": "queued"}),
+        (500, HTML),
+        (500, {"error": {"message": "Internal error", "type": "server_error"}}),
+        (502, b""),
+        (504, {"error": {"message": "timeout"}}),
+        (408, b""),
+        (499, b""),
+    ],
+)
+def test_whatever_leaves_it_open_is_perhaps_bought(status: int, body: object) -> None:
+    """Without a readable refusal the gateway may hold a job, so it is never sent again by itself."""
+    with pytest.raises(MaybeBought) as caught:
+        read_created(answer(status, body))
+    assert caught.value.money == "perhaps"
+    assert "sora resume" in caught.value.advice
+
+
+def test_a_page_instead_of_a_state_is_asked_again() -> None:
+    """HTTP 200 with HTML while polling is trouble that passes."""
+    with pytest.raises(GatewayTrouble) as caught:
+        read_status(answer(200, HTML), "v")
+    assert caught.value.transient
+
+
+@pytest.mark.parametrize(("status", "transient"), [(401, False), (403, False), (404, True), (400, True), (500, True)])
+def test_only_what_can_pass_is_asked_again(status: int, transient: bool) -> None:
+    """An id can be unknown for a moment right after create; a bad key stays bad."""
+    with pytest.raises(GatewayTrouble) as caught:
+        read_status(answer(status, {"error": {"message": "m", "code": "task_not_exist"}}), "v")
+    assert caught.value.transient is transient
+
+
+def test_the_request_id_is_kept() -> None:
+    """Support asks for it, whether it came in a header or inside the message."""
+    with pytest.raises(Refused) as caught:
+        read_created(answer(400, {"error": {"message": "bad (request id: 2026abc-DEF)"}}))
+    assert caught.value.request_id == "2026abc-DEF"
+    with pytest.raises(Refused) as caught:
+        read_created(answer(400, {"error": {"message": "bad"}}, x_request_id="req_9"))
+    assert "req_9" in str(caught.value)
+
+
+def test_an_echoed_key_is_hidden() -> None:
+    """A gateway that repeats our header in its error does not carry it into ours."""
+    with pytest.raises(Refused) as caught:
+        read_created(answer(401, {"error": {"message": "Bad header 'Authorization: Bearer sk-abcdef123456'"}}))
+    assert "abcdef" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"openai-poll-after-ms": "1500"}, 1.5),
+        ({"llm_provider-retry-after": "3"}, 3),
+        ({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT"}, 40),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, 0),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_the_gateways_pace_is_read_from_every_header_it_uses(headers: dict[str, str], seconds: float | None) -> None:
+    """Seconds, milliseconds or a date."""
+    assert retry_after_s(headers, now=60.0) == seconds
+
+
+def test_the_form_says_length_and_size_as_text() -> None:
+    """Gateways differ in their defaults, so both always go; a model's own words for a size come from the catalogue."""
+    spec = JobSpec(
+        provider="cometapi", prompt="p", model="veo3.1", seconds="8", size="720x1280", extra_fields={"x": True}
+    )
+    form = create_form(spec, Catalogue.shipped())
+    assert form == {"prompt": "p", "model": "veo3.1", "seconds": "8", "size": "9x16", "x": "true"}
+
+
+def test_extra_fields_replace_ours_for_an_unlisted_model() -> None:
+    """Someone who types a model's id may know better what it wants."""
+    spec = JobSpec(
+        provider="cometapi", prompt="p", model="mine", seconds="8", size="720x1280", extra_fields={"size": "9:16"}
+    )
+    assert create_form(spec, Catalogue.shipped())["size"] == "9:16"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "status", "error", "data", "message", "code", "url", "progress", "detail", "output"])
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.integers(100, 599), json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60))
+def test_no_answer_causes_another_kind_of_error(status: int, body: bytes) -> None:
+    """Whatever comes, the outcome is a state or an error of our tree."""
+    got = Answer(status, {}, body)
+    for read in (read_created, lambda one: read_status(one, "v")):
+        try:
+            video = read(got)
+        except (NotBought, MaybeBought, GatewayTrouble) as error:
+            assert isinstance(error, SoraError)
+        else:
+            assert video.id
+            assert video.phase in ("waiting", "running", "done", "failed")
+    read_complaint(got)
