@@ -168,7 +168,7 @@ def described(studio: Studio, job: Job) -> dict[str, Any]:
 
     path = studio.path(job)
     info = probe(path)
-    answer = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
+    answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
     answer |= {"frames": info.frames, "fps": info.fps, "width": info.width, "height": info.height}
     return answer | {"has_audio": info.has_audio, "estimated_usd": job.estimated_usd}
 

@@ -1,0 +1,159 @@
+"""Keys, addresses, imports: the ground that later issues build on."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sora
+from sora.errors import InvalidInput, MissingKey, Refused, SoraError
+from sora.providers import checked_base_url, is_loopback, load_providers
+from sora.redact import redact, remember
+from sora.settings import Settings, default_home
+
+ENGINE = Path(sora.__file__).parent
+
+
+def settings(tmp_path: Path, **env: str) -> Settings:
+    return Settings(home=tmp_path, output=tmp_path, env=env)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer sk-verysecret123",
+        "{'authorization': 'bearer verysecret123'}",
+        "key sk-verysecret123.",
+        "https://user:verysecret123@host/x",
+        "https://host/x?X-Signature=verysecret123&b=1",
+    ],
+)
+def test_secrets_are_taken_out_of_texts(text: str) -> None:
+    """Bearer tokens, keys, passwords in addresses and signed queries."""
+    assert "verysecret123" not in redact(text)
+    assert "verysecret123" not in str(Refused(text, advice=text))
+
+
+def test_a_key_that_was_read_is_hidden_whatever_it_looks_like() -> None:
+    """Also one without a known form."""
+    remember("mykeyhasnoform")
+    assert redact("it said mykeyhasnoform!") == "it said [hidden]!"
+
+
+def test_every_error_says_what_became_of_the_money() -> None:
+    """Each class of the tree has an exit status and words about money."""
+
+    def tree(kind: type[SoraError]) -> list[type[SoraError]]:
+        return [kind, *(below for child in kind.__subclasses__() for below in tree(child))]
+
+    for kind in tree(SoraError)[1:]:
+        assert 2 <= kind.exit_code <= 7
+        assert "spent" in str(kind("What.", advice="Do.", job="j1")) or "bought" in str(kind("What."))
+        assert kind.__doc__
+        assert kind.__name__ in str(sys.modules[kind.__module__].__doc__)
+
+
+def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
+    """The variable wins; the file must be for its owner alone."""
+    providers = load_providers(settings(tmp_path))
+    with pytest.raises(MissingKey):
+        providers["cometapi"].key({})
+    file = tmp_path / "keys" / "cometapi"
+    file.parent.mkdir()
+    file.write_text("sk-from-file\n")
+    file.chmod(0o600)
+    assert providers["cometapi"].key({}) == "sk-from-file"
+    assert providers["cometapi"].key({"COMETAPI_KEY": "sk-from-env"}) == "sk-from-env"
+    if os.name == "posix":
+        file.chmod(0o640)
+        with pytest.raises(InvalidInput, match="read by others"):
+            providers["cometapi"].key({})
+    with pytest.raises(InvalidInput, match="character that no key has"):
+        providers["cometapi"].key({"COMETAPI_KEY": "sk-a\nX-Header: b"})
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ("https://a.com", "https://a.com"),
+        ("https://a.com/v1/", "https://a.com"),
+        ("https://a.com/proxy/v1", "https://a.com/proxy"),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://[::1]:1", "http://[::1]:1"),
+    ],
+)
+def test_a_base_url_may_have_a_v1_or_not(given: str, base: str) -> None:
+    """Both forms stand in the gateways' own documents."""
+    assert checked_base_url(given, "X") == base
+
+
+@pytest.mark.parametrize("url", ["http://a.com", "ftp://a.com", "a.com", "", "https://u:p@a.com", "https://a.com?x=1"])
+def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
+    """Plain http is for loopback only."""
+    with pytest.raises(InvalidInput, match="^X"):
+        checked_base_url(url, "X")
+
+
+def test_loopback_is_told_by_its_name() -> None:
+    """Nothing is resolved for it."""
+    assert all(map(is_loopback, ["localhost", "127.0.0.9", "::1"]))
+    assert not any(map(is_loopback, ["example.com", "localhost.evil.com", "0.0.0.0", ""]))
+
+
+def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
+    """And a mistake in it is named."""
+    file = tmp_path / "providers.toml"
+    file.write_text('[provider.mine]\nbase_url = "https://x.org/v1"\nkey_variable = "MINE"\nremix = true\n')
+    providers = load_providers(settings(tmp_path))
+    assert list(providers) == ["cometapi", "sandbox", "mine"]
+    assert (providers["mine"].base_url, providers["mine"].key({"MINE": "k"})) == ("https://x.org", "k")
+    for wrong in (
+        "[provider.mine",
+        "provider = 3",
+        '[provider.mine]\nbase_url = "https://x"\nkey = "k"',
+        "[provider.X]",
+    ):
+        file.write_text(wrong)
+        with pytest.raises(InvalidInput, match=r"providers\.toml"):
+            load_providers(settings(tmp_path))
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
+def test_a_pace_that_is_no_pace_is_refused(tmp_path: Path, value: str) -> None:
+    """The error names the variable."""
+    with pytest.raises(InvalidInput, match="SORA_POLL_SECONDS"):
+        settings(tmp_path, SORA_POLL_SECONDS=value).poll_s()
+
+
+def test_the_state_folder_is_found(tmp_path: Path) -> None:
+    """SORA_HOME, else the ComfyUI's own folder, else the platform's."""
+    assert default_home({"SORA_HOME": str(tmp_path)}, Path("/comfy")) == tmp_path
+    assert default_home({}, Path("/comfy")) == Path("/comfy/user/__sora")
+    assert default_home({}).name == "sora"
+
+
+def test_the_engine_never_imports_the_host() -> None:
+    """Neither ComfyUI nor torch, by any way of writing it (the lint rule says the same while one types)."""
+    banned = {"torch", "comfy", "comfy_api", "comfy_execution", "server", "folder_paths", "nodes"}
+    for file in ENGINE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            assert not {name.split(".")[0] for name in names} & banned, file
+
+
+def test_importing_the_studio_loads_nothing_heavy() -> None:
+    """SQLAlchemy, cv2, av, aiohttp and Pillow come at first use, so that ComfyUI starts as fast as without us."""
+    script = (
+        "import sys, sora.studio; print(*{'sqlalchemy', 'cv2', 'av', 'aiohttp', 'PIL', 'torch'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ENGINE.parent, check=True, timeout=60
+    )
+    assert run.stdout.strip() == ""
