@@ -1,0 +1,92 @@
+"""What a gateway refuses, with its status codes and bodies (facts: gateway.md, sections 2 and 4)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..catalogue import Catalogue, Model
+from ..spec import parse_size
+
+MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+
+class Refusal(Exception):
+    """An HTTP error with OpenAI's envelope."""
+
+    def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A create that passed the checks. `size` is as written on the wire; `width` and `height` are pixels."""
+
+    model: str
+    seconds: int
+    size: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file part of the form."""
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+def check_create(form: Mapping[str, str], uploads: Sequence[Upload]) -> Wanted:
+    """The create in `form`, or a Refusal as the real gateway would give it."""
+    if not form.get("prompt", "").strip():
+        raise Refusal(400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
+    model = Catalogue.shipped().find(form.get("model") or "sora-2")
+    if model is None:
+        # A gateway family answers a model that it does not serve with 503, which is permanent all the same.
+        raise Refusal(503, f"No available channel for model {form['model']}.", code="model_not_found", param="model")
+    seconds = form.get("seconds") or model.seconds[0]
+    if seconds not in model.seconds:
+        allowed = ", ".join(f"'{value}'" for value in model.seconds)
+        raise Refusal(400, f"Invalid value: '{seconds}'. Supported values are: {allowed}.", param="seconds",
+                      code="invalid_value")  # fmt: skip
+    width, height = _pixels(model, form)
+    for upload in uploads:
+        _check_reference(upload, width, height)
+    if len(uploads) > model.references:
+        raise Refusal(400, f"{model.id} takes {model.references} reference images at most.", param="input_reference")
+    return Wanted(model.id, int(seconds), form.get("size") or f"{width}x{height}", width, height)
+
+
+def _pixels(model: Model, form: Mapping[str, str]) -> tuple[int, int]:
+    """The size that the form asks for, in the model's own words."""
+    for size, fields in model.sizes.items():
+        if all(form.get(name) == value for name, value in fields.items()):
+            return parse_size(size)
+    if not any(name in form for fields in model.sizes.values() for name in fields):
+        return parse_size(next(iter(model.sizes)))
+    allowed = ", ".join(f"'{' '.join(fields.values())}'" for fields in model.sizes.values())
+    raise Refusal(400, f"Invalid value: '{form.get('size')}'. Supported values are: {allowed}.", param="size",
+                  code="invalid_value")  # fmt: skip
+
+
+def _check_reference(upload: Upload, width: int, height: int) -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    if upload.content_type not in MIME_TYPES:
+        raise Refusal(400, f"Invalid file 'input_reference': unsupported mimetype ('{upload.content_type}'). "
+                      f"Supported file formats are {', '.join(MIME_TYPES)}.", param="input_reference",
+                      code="unsupported_mimetype")  # fmt: skip
+    try:
+        with Image.open(io.BytesIO(upload.data)) as image:
+            size = image.size
+            image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise Refusal(400, "The file in 'input_reference' is not a valid image.", param="input_reference") from None
+    if size != (width, height):
+        raise Refusal(400, "Inpaint image must match the requested width and height", param="input_reference")

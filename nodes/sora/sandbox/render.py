@@ -1,0 +1,240 @@
+"""What the sandbox films: slow colours, or the reference under a slowly moving camera, with the prompt written on it.
+
+Everything is drawn from the request alone, so the same request gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encode import FPS
+
+Picture = NDArray[np.uint8]
+COARSE = 16  # the colours are computed on a grid this much smaller, and then grown smoothly
+ZOOM = 0.10  # how far the camera moves in
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that decides a film. `first` and `last` are RGB pictures of the film's size; `remixes` counts its parents."""
+
+    prompt: str
+    seed: bytes
+    width: int
+    height: int
+    seconds: int
+    first: Picture | None = None
+    last: Picture | None = None
+    remix_seed: bytes = b""
+
+
+def film(scene: Scene) -> Iterator[Picture]:
+    """The frames, RGB [height, width, 3]: the first is the reference as it came, the last the last reference."""
+    count = scene.seconds * FPS
+    backdrop = _Colours(scene) if scene.first is None else None
+    aurora = _Aurora(scene) if scene.remix_seed else None
+    caption = _Caption(scene)
+    for number in range(count):
+        time, share = number / FPS, number / max(1, count - 1)
+        picture = backdrop.at(time) if backdrop is not None else _camera(scene, share)
+        shown = 1.0 if scene.first is None else _ease(time - 0.3)
+        if scene.last is not None:
+            shown *= _ease((count - 1 - number) / FPS - 0.1)
+        if aurora is not None:
+            picture = aurora.over(picture, time, shown)
+        yield caption.over(picture, number, shown) if shown > 0 else picture
+
+
+def open_picture(data: bytes) -> Picture:
+    """An uploaded image as RGB [H, W, 3]."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("RGB"))
+
+
+def still(data: bytes, image_format: str) -> bytes:
+    """An MP4's frame from its middle, as an image file."""
+    return _image_file(_frames_of(data, 3)[1], image_format)
+
+
+def spritesheet(data: bytes) -> bytes:
+    """Twelve frames in a grid of four by three, as a JPEG."""
+    import cv2
+
+    small = [cv2.resize(frame, (320, 320 * frame.shape[0] // frame.shape[1])) for frame in _frames_of(data, 12)]
+    rows = [np.hstack(small[start : start + 4]) for start in (0, 4, 8)]
+    return _image_file(np.vstack(rows), "JPEG")
+
+
+def _camera(scene: Scene, share: float) -> Picture:
+    """The reference seen by a camera that moves in; towards the end the last reference takes its place."""
+    assert scene.first is not None
+    picture = _zoomed(scene.first, ZOOM * share, scene.seed)
+    if scene.last is None or share < 0.6:
+        return picture
+    import cv2
+
+    blend = _ease((share - 0.6) / 0.4)
+    other = _zoomed(scene.last, ZOOM * (1 - share), scene.seed)
+    return np.asarray(cv2.addWeighted(picture, 1 - blend, other, blend, 0), np.uint8)
+
+
+def _zoomed(picture: Picture, amount: float, seed: bytes) -> Picture:
+    if amount == 0:
+        return picture
+    import cv2
+
+    height, width = picture.shape[:2]
+    centre = (width * (0.35 + 0.3 * seed[6] / 255), height * (0.4 + 0.2 * seed[7] / 255))
+    matrix = cv2.getRotationMatrix2D(centre, 0, 1 + amount)
+    return np.asarray(cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+class _Colours:
+    """Five soft lights that wander over a dark ground; their colours come from the seed."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.size = (scene.width, scene.height)
+        columns, rows = max(2, scene.width // COARSE), max(2, scene.height // COARSE)
+        self.y, self.x = np.mgrid[0:rows, 0:columns].astype(np.float32) / rows
+        self.wide = columns / rows
+        hue = scene.seed[0] / 255
+        self.ground = 255 * np.array(colorsys.hsv_to_rgb(hue, 0.75, 0.16), np.float32)
+        self.lights = [
+            (255 * np.array(colorsys.hsv_to_rgb((hue + 0.09 * n + 0.35 * (n % 2)) % 1, 0.72, 0.9), np.float32),
+             scene.seed[8 + n] / 255, scene.seed[13 + n] / 255)
+            for n in range(5)
+        ]  # fmt: skip
+
+    def at(self, time: float) -> Picture:
+        import cv2
+
+        picture = np.broadcast_to(self.ground, (*self.x.shape, 3)).copy()
+        for number, (colour, phase, pace) in enumerate(self.lights):
+            angle = 6.2832 * phase + time * (0.25 + 0.3 * pace) * (1 if number % 2 else -1)
+            x = self.wide * (0.5 + 0.42 * np.cos(angle + number))
+            y = 0.5 + 0.42 * np.sin(1.3 * angle)
+            glow = np.exp(-((self.x - x) ** 2 + (self.y - y) ** 2) / (0.09 + 0.05 * phase))
+            picture += (0.62 * glow)[..., None] * colour
+        # Grown as floats, so that the slow gradients show no steps.
+        grown = cv2.resize(np.clip(picture, 0, 255), self.size, interpolation=cv2.INTER_CUBIC)
+        return np.asarray(np.clip(grown, 0, 255), np.uint8)
+
+
+class _Aurora:
+    """Bands of light over a remix, so that it is seen to be another take on the same picture."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.size = (scene.width, scene.height)
+        columns, rows = max(2, scene.width // COARSE), max(2, scene.height // COARSE)
+        self.y, self.x = np.mgrid[0:rows, 0:columns].astype(np.float32) / rows
+        hue = scene.remix_seed[0] / 255
+        self.colours = [
+            255 * np.array(colorsys.hsv_to_rgb((hue + step) % 1, 0.65, 1.0), np.float32) for step in (0, 0.18, 0.4)
+        ]
+        self.phase = 6.2832 * scene.remix_seed[1] / 255
+
+    def over(self, picture: Picture, time: float, shown: float) -> Picture:
+        import cv2
+
+        light = np.zeros((*self.x.shape, 3), np.float32)
+        for number, colour in enumerate(self.colours):
+            wave = 0.10 * np.sin(3.1 * self.x + 0.9 * time + self.phase + 2 * number) + 0.05 * np.sin(
+                7 * self.x - 0.6 * time
+            )
+            distance = self.y - (0.22 + 0.11 * number + wave)
+            band = np.exp(-np.where(distance > 0, distance / 0.05, -distance / 0.16))
+            curtain = 0.7 + 0.3 * np.sin(26 * self.x + 4 * np.sin(2 * self.x + time) + number)
+            light += (0.55 * shown * band * curtain)[..., None] * colour
+        grown = cv2.resize(np.clip(light, 0, 255).astype(np.uint8), self.size, interpolation=cv2.INTER_CUBIC)
+        dimmed = cv2.convertScaleAbs(picture, alpha=1 - 0.45 * shown)
+        return np.asarray(cv2.add(dimmed, grown), np.uint8)
+
+
+class _Caption:
+    """The prompt on a soft dark panel at the bottom left, and a time code at the bottom right."""
+
+    def __init__(self, scene: Scene) -> None:
+        from PIL import Image, ImageDraw
+
+        self.scene = scene
+        self.unit = max(8, min(scene.width, scene.height) // 22)
+        lines = _wrapped(scene.prompt, self._font(self.unit), scene.width - 6 * self.unit)
+        tall = int(self.unit * (1.4 * len(lines) + 1.6))
+        panel = Image.new("L", (scene.width, tall), 0)
+        draw = ImageDraw.Draw(panel)
+        for number, line in enumerate(lines):
+            draw.text((1.5 * self.unit, self.unit * (0.6 + 1.4 * number)), line, 255, self._font(self.unit))
+        self.top = scene.height - tall
+        self.text = np.asarray(panel, np.float32)[..., None] / 255
+        # The ground under the words darkens towards the edge, so that they read on any picture.
+        self.shade = np.linspace(0.0, 0.62, tall, dtype=np.float32)[:, None, None] ** 0.8
+
+    def over(self, picture: Picture, number: int, shown: float) -> Picture:
+        import cv2
+
+        picture = picture.copy()
+        below = picture[self.top :].astype(np.float32)
+        below *= 1 - self.shade * shown
+        below += (255 - below) * (self.text * (0.95 * shown))
+        picture[self.top :] = below.astype(np.uint8)
+        code = f"{number // FPS:02d}:{number % FPS:02d}"
+        place = (int(self.scene.width - 4.2 * self.unit), int(self.scene.height - 0.9 * self.unit))
+        grey = int(205 * shown)
+        if grey > 40:
+            cv2.putText(picture, code, place, cv2.FONT_HERSHEY_SIMPLEX, self.unit / 34, (grey,) * 3, 1, cv2.LINE_AA)
+        return picture
+
+    @staticmethod
+    def _font(size: int) -> Any:
+        from PIL import ImageFont
+
+        return ImageFont.load_default(size)
+
+
+def _wrapped(text: str, font: Any, width: int) -> list[str]:
+    """Lines that fit; at most four, the last one shortened."""
+    lines: list[str] = [""]
+    for word in text.replace("\x00", "").split():
+        for piece in [word[start : start + 40] for start in range(0, len(word), 40)]:
+            longer = f"{lines[-1]} {piece}".strip()
+            if font.getlength(longer) <= width or not lines[-1]:
+                lines[-1] = longer
+            else:
+                lines.append(piece)
+    return lines if len(lines) <= 4 else [*lines[:3], f"{lines[3]} …"]
+
+
+def _ease(value: float) -> float:
+    value = min(1.0, max(0.0, value))
+    return value * value * (3 - 2 * value)
+
+
+def _frames_of(data: bytes, count: int) -> list[Picture]:
+    import av
+
+    with av.open(io.BytesIO(data), "r") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return [frames[round(place)] for place in np.linspace(0, len(frames) - 1, count)]
+
+
+def _image_file(picture: Picture, image_format: str) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, image_format, quality=90)
+    return file.getvalue()
+
+
+def seed_of(*parts: object) -> bytes:
+    """32 bytes that depend on all the parts."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()

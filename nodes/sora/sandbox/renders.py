@@ -1,0 +1,70 @@
+"""Films on disk: each is rendered once, in the background, and named by all that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from ..threads import DaemonPool
+from .encode import chord, write_mp4
+from .render import Scene, film, open_picture, seed_of
+from .store import SandboxJob, Store
+
+STYLE = 1  # raised when the pictures change, so that old files are not taken for new ones
+THREADS = 2
+
+
+class Renders:
+    """The films of a store's jobs."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pool = DaemonPool("sora-sandbox-render", THREADS)
+        self._running: dict[Path, Future[Path]] = {}
+        self._lock = threading.Lock()
+
+    def ensure(self, job: SandboxJob) -> Future[Path]:
+        """The job's MP4; rendered now if it is not there (also after a restart)."""
+        path = self._path(job)
+        with self._lock:
+            future = self._running.get(path)
+            if future is None:
+                future = self._running[path] = self._pool.submit(lambda: self._render(job, path))
+            return future
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _path(self, job: SandboxJob) -> Path:
+        chain = [(one.prompt, one.references) for one in self._lineage(job)]
+        parts = (STYLE, job.seconds, job.width, job.height, chain, "silent" in job.directives)
+        return self._store.folder / "renders" / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.mp4"
+
+    def _lineage(self, job: SandboxJob) -> list[SandboxJob]:
+        """The job and its parents, oldest first."""
+        chain = [job]
+        while len(chain) < 50 and (parent := self._store.load(chain[0].parent)) is not None:
+            chain.insert(0, parent)
+        return chain
+
+    def _render(self, job: SandboxJob, path: Path) -> Path:
+        if path.exists():
+            return path
+        oldest, *remixes = self._lineage(job)
+        pictures = [open_picture(self._store.reference(name)) for name in oldest.references]
+        seed = seed_of(oldest.prompt, oldest.model)
+        scene = Scene(
+            prompt=job.prompt,
+            seed=seed,
+            width=job.width,
+            height=job.height,
+            seconds=job.seconds,
+            first=pictures[0] if pictures else None,
+            last=pictures[1] if len(pictures) > 1 else None,
+            remix_seed=seed_of(*(remix.prompt for remix in remixes)) if remixes else b"",
+        )
+        sound = None if "silent" in job.directives else chord(scene.remix_seed or seed, job.seconds)
+        write_mp4(path, film(scene), job.width, job.height, sound)
+        return path

@@ -1,0 +1,84 @@
+"""The sandbox's server: an aiohttp application in a thread and an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from ..errors import InvalidInput
+from .routes import Routes
+
+LARGEST_REQUEST = 50 << 20  # bytes
+
+
+class Sandbox:
+    """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
+
+    `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4).
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int = 0, seconds: float | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._port = port
+        self.routes = Routes(folder, seconds, clock)
+        self.url = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> str:
+        """Serve on 127.0.0.1 and return the base URL, without /v1. InvalidInput if the port is taken."""
+        started = threading.Event()
+        failure: list[OSError] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._serve, args=(self._loop, started, failure), name="sora-sandbox", daemon=True
+        )
+        self._thread.start()
+        started.wait()
+        if failure:
+            self.close()
+            raise InvalidInput(f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}.")
+        return self.url
+
+    def close(self) -> None:
+        """Stop serving; what is on disk stays. May be called twice."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(10)
+            self.routes.close()
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _serve(self, loop: asyncio.AbstractEventLoop, started: threading.Event, failure: list[OSError]) -> None:
+        asyncio.set_event_loop(loop)
+        runner = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, handle_signals=False)
+        try:
+            loop.run_until_complete(runner.setup())
+            site = web.TCPSite(runner, "127.0.0.1", self._port)
+            try:
+                loop.run_until_complete(site.start())
+                self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            except OSError as error:
+                failure.append(error)
+                return
+            finally:
+                started.set()
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(runner.cleanup())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+            asyncio.set_event_loop(None)
