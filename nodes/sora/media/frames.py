@@ -6,7 +6,6 @@ picture into floats at its final place while the next one is decoded (OpenCV and
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +25,8 @@ from .resize import Pixels, fitted
 __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify_mp4"]
 
 WORKERS = 2
-WAITING = 4  # pictures decoded and not yet converted; each is a quarter of a float frame
+WAITING = 3  # pictures decoded and not yet converted; each is a quarter of a float frame
+ROWS = 64  # converted at a time, so that the scratch memory is small and stays in the cache
 
 Progress = Callable[[int, int], None]
 
@@ -143,20 +143,21 @@ def _fill(
 
 
 class _Converter:
-    """BGR bytes -> RGB floats at their places; one scratch picture a thread."""
+    """BGR bytes -> RGB floats at their places, a few rows at a time."""
 
     def __init__(self, pixels: NDArray[np.float32]) -> None:
         self._pixels = pixels
-        self._scratch = threading.local()
         self._cv2 = lazy.cv2()
 
     def __call__(self, picture: Pixels, slots: range) -> None:
-        height, width = self._pixels.shape[1:3]
-        scratch: Pixels | None = getattr(self._scratch, "rgb", None)
-        rgb: Pixels = self._cv2.cvtColor(picture, self._cv2.COLOR_BGR2RGB, dst=scratch)
-        self._scratch.rgb = rgb
         first = self._pixels[slots.start]
-        np.divide(fitted(rgb, width, height, "crop"), 255, out=first, dtype=np.float32)
+        height, width = first.shape[:2]
+        picture = fitted(picture, width, height, "crop")
+        scratch = np.empty((ROWS, width, 3), np.uint8)
+        for top in range(0, height, ROWS):
+            rows = picture[top : top + ROWS]
+            rgb = self._cv2.cvtColor(rows, self._cv2.COLOR_BGR2RGB, dst=scratch[: len(rows)])
+            np.divide(rgb, 255, out=first[top : top + ROWS], dtype=np.float32)
         for slot in slots[1:]:
             self._pixels[slot] = first
 

@@ -1,0 +1,360 @@
+"""Every frame, right numbers, right colours, right times; and words instead of a crash for files that are none."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import subprocess
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sora.errors import MediaTrouble
+from sora.media import frames as frames_module
+from sora.media import lazy, memory
+from sora.media.choice import FrameChoice, plan
+from sora.media.frames import load_frames, probe, verify_mp4
+from sora.media.probe import examine
+from sora.media.reader import Reader
+from sora.media.resize import fitted
+
+from .clips import cut, make_clip, make_patches, make_sound, numbers_of, rotated, tone
+
+ENGINE = Path(frames_module.__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames at 30 a second, with a second of stereo sound."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", audio=(44100, "stereo", 0.8))
+
+
+def opencv_rgb(path: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    found = []
+    while (read := capture.read())[0]:
+        found.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    return found
+
+
+def test_every_frame_is_there_in_order_and_exact(clip: Path) -> None:
+    """All 24 numbers, float32 in one piece, bit for bit x / 255 of what the decoder gives."""
+    loaded = load_frames(clip)
+    assert numbers_of(loaded.pixels) == list(range(24))
+    assert loaded.pixels.dtype == np.float32
+    assert loaded.pixels.flags.c_contiguous
+    for mine, theirs in zip(loaded.pixels, opencv_rgb(clip), strict=True):
+        assert np.array_equal(mine, theirs.astype(np.float32) / np.float32(255))
+    assert loaded.indices.tolist() == list(range(24))
+    assert loaded.times_s == pytest.approx(np.arange(24) / 30)
+    assert (loaded.fps, loaded.first_index, loaded.warnings) == (30.0, 0, ())
+
+
+def test_probe_says_what_the_file_is(clip: Path) -> None:
+    """Size, rate, counts, sound and codec."""
+    info = probe(clip)
+    assert (info.width, info.height, info.frames, info.declared_frames) == (160, 96, 24, 24)
+    assert (info.fps, info.has_audio, info.audio_rate, info.codec) == (30.0, True, 44100, "h264")
+    assert info.duration_s == pytest.approx(0.8)
+    assert info.even
+    assert not info.cut_short
+    assert verify_mp4(clip) == info
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    choice=st.builds(
+        FrameChoice,
+        force_rate=st.sampled_from([0, 10, 24, 29.97, 60]),
+        frame_load_cap=st.integers(0, 12),
+        skip_first_frames=st.integers(-8, 12),
+        select_every_nth=st.integers(1, 5),
+    )
+)
+def test_the_frames_of_a_choice_are_those_of_its_plan(clip: Path, choice: FrameChoice) -> None:
+    """What is decoded carries the numbers that the plan names, repeated ones too."""
+    source = examine(clip)
+    expected = plan(choice, source.times_s, source.rate, even=True, tick_s=source.tick_s).indices.tolist()
+    if not expected:
+        with pytest.raises(MediaTrouble, match="24"):
+            load_frames(clip, choice)
+        return
+    loaded = load_frames(clip, choice)
+    assert numbers_of(loaded.pixels) == loaded.indices.tolist() == expected
+
+
+def test_nothing_is_decoded_that_is_not_wanted(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames before and between are grabbed only, and the decoder stops behind the cap."""
+    calls = {"grab": 0, "picture": 0}
+    for name in calls:
+        plain = getattr(Reader, name)
+
+        def counted(self: Reader, *more: object, name: str = name, plain: object = plain) -> object:
+            calls[name] += 1
+            return plain(self, *more)  # type: ignore[operator]
+
+        monkeypatch.setattr(Reader, name, counted)
+    load_frames(clip, FrameChoice(skip_first_frames=4, select_every_nth=3, frame_load_cap=3))
+    assert calls == {"grab": 11, "picture": 3}
+
+
+@pytest.mark.parametrize("size", [(80, 0), (0, 200), (50, 90), (320, 48), (161, 97)])
+def test_a_size_crops_the_middle_and_scales(clip: Path, size: tuple[int, int]) -> None:
+    """Each frame is what `fitted` makes of the full one; the channels stay in their order."""
+    choice = FrameChoice(custom_width=size[0], custom_height=size[1], frame_load_cap=2)
+    loaded = load_frames(clip, choice)
+    width, height = choice.size(160, 96)
+    for mine, full in zip(loaded.pixels, opencv_rgb(clip)[:2], strict=True):
+        assert np.array_equal(np.rint(mine * 255), fitted(full, width, height, "crop"))
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_rotated_file_comes_upright(clip: Path, tmp_path: Path, degrees: int) -> None:
+    """The display matrix is applied: sizes in info and pixels are those of the picture as it is shown."""
+    loaded = load_frames(rotated(clip, tmp_path / "turned.mp4", degrees), FrameChoice(frame_load_cap=3))
+    plain = load_frames(clip, FrameChoice(frame_load_cap=3))
+    assert np.array_equal(loaded.pixels, np.rot90(plain.pixels, -degrees // 90, axes=(1, 2)))
+    assert (loaded.info.height, loaded.info.width) == loaded.pixels.shape[1:3]
+    assert loaded.info.rotation == (360 - degrees) % 360
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize("matrix", ["bt709", "bt601"])
+def test_tagged_colours_come_back(tmp_path: Path, matrix: str, full: bool) -> None:
+    """Solid patches of known RGB are read with the matrix and range that the file names, within 3 of 255."""
+    patches = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128), (255, 255, 255), (0, 0, 0), (200, 30, 90)]
+    loaded = load_frames(make_patches(tmp_path / "patches.mp4", patches, matrix, full=full))
+    found = loaded.pixels[3, 32, 16::32] * 255
+    assert np.abs(found - patches).max() <= 3
+    assert (loaded.info.colour_matrix, loaded.info.colour_range) == (matrix, "full" if full else "limited")
+
+
+def test_a_variable_rate_is_sampled_by_its_own_times(tmp_path: Path) -> None:
+    """Frames last 0.1, 0.5, 0.1 … s; five samples a second show what a player would show at each moment."""
+    ticks = [0, 60, 360, 420, 480, 780, 840]  # in 1/600 s
+    path = make_clip(tmp_path / "vfr.mp4", len(ticks), ticks=ticks)
+    loaded = load_frames(path)
+    assert not loaded.info.even
+    assert numbers_of(loaded.pixels) == list(range(7))
+    assert loaded.times_s == pytest.approx(np.array(ticks) / 600)
+    sampled = load_frames(path, FrameChoice(force_rate=5))
+    assert numbers_of(sampled.pixels) == [0, 1, 1, 2, 4, 4, 4, 6]
+
+
+def test_frames_that_an_edit_list_hides_are_not_counted(tmp_path: Path) -> None:
+    """60 frames are declared and 20 of them hidden: 40 come, numbered from 0 as they are shown."""
+    loaded = load_frames(make_clip(tmp_path / "edited.mp4", 60, hide=20))
+    assert numbers_of(loaded.pixels) == list(range(20, 60))
+    assert (loaded.info.frames, loaded.info.declared_frames, loaded.warnings) == (40, 60, ())
+    assert loaded.indices[0] == 0
+    last = load_frames(tmp_path / "edited.mp4", FrameChoice(skip_first_frames=-1))
+    assert numbers_of(last.pixels) == [59]
+
+
+def test_a_cut_file_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
+    """Cut at 60 %: the frames that exist, in order, and a warning with both counts; also when counted from the end."""
+    whole = make_clip(tmp_path / "whole.mp4", 120)
+    short = cut(whole, tmp_path / "short.mp4", 0.6)
+    loaded = load_frames(short)
+    count = len(loaded.pixels)
+    assert 20 < count < 110
+    assert numbers_of(loaded.pixels) == list(range(count))
+    assert len(loaded.indices) == len(loaded.times_s) == count
+    assert loaded.duration_s == pytest.approx(count / 30)
+    (warning,) = loaded.warnings
+    assert "120" in warning
+    assert str(count) in warning
+    assert loaded.info.cut_short
+    last = load_frames(short, FrameChoice(skip_first_frames=-2))
+    assert numbers_of(last.pixels) == [count - 2, count - 1]
+
+
+@pytest.mark.parametrize("choice", [FrameChoice(), FrameChoice(skip_first_frames=-3), FrameChoice(force_rate=60)])
+def test_no_frame_is_lost_when_more_come_than_were_counted(
+    clip: Path, choice: FrameChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the packets promise 20 frames and the decoder gives 24, the result is that of the 24."""
+    source = examine(clip)
+    short = replace(source, info=replace(source.info, frames=20), times_s=source.times_s[:20])
+    expected = load_frames(clip, choice)
+    monkeypatch.setattr(frames_module, "examine", lambda _: short)
+    loaded = load_frames(clip, choice)
+    assert numbers_of(loaded.pixels) == numbers_of(expected.pixels)
+    assert loaded.times_s == pytest.approx(expected.times_s)
+    assert loaded.info.frames == 24
+
+
+def test_progress_is_told_and_a_cancelled_load_stops(clip: Path) -> None:
+    """Progress counts up to all frames; cancelling raises CancelledError before the file is read to its end."""
+    told: list[tuple[int, int]] = []
+    load_frames(clip, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, 24) for done in range(1, 25)]
+    asked = iter([False] * 5 + [True] * 100)
+    told.clear()
+    with pytest.raises(concurrent.futures.CancelledError):
+        load_frames(clip, progress=lambda done, of: told.append((done, of)), cancelled=lambda: next(asked))
+    assert len(told) <= 5
+
+
+def test_a_choice_without_frames_says_how_many_there_are(clip: Path) -> None:
+    """Skipping more than there is names both numbers."""
+    with pytest.raises(MediaTrouble, match=r"has 24 .*skip_first_frames is 99"):
+        load_frames(clip, FrameChoice(skip_first_frames=99))
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says need, what is available and the cap that would fit."""
+    one = 160 * 96 * 12
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10 * one)
+    monkeypatch.setattr(Reader, "grab", lambda _: pytest.fail("decoded"))
+    with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need .*available.*frame_load_cap = \d would fit"):
+        load_frames(clip)
+
+
+def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows how much memory there is, a MemoryError becomes the same words."""
+    monkeypatch.setattr(memory, "available_bytes", lambda: None)
+    with pytest.raises(MediaTrouble, match=r"8192x8192 need \d+\.\d+ GiB"):
+        load_frames(clip, FrameChoice(custom_width=8192, custom_height=8192, force_rate=1000))
+
+
+def test_available_memory_is_a_sane_number_and_a_container_lowers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smaller of what the machine and its container have; what the page cache can give back counts as free."""
+    for name, text in (("max", "1000"), ("current", "700"), ("stat", "anon 400\ninactive_file 250\n")):
+        (tmp_path / f"memory.{name}").write_text(text, encoding="ascii")
+    assert memory._container(tmp_path) == 550
+    (tmp_path / "memory.max").write_text("max", encoding="ascii")
+    assert memory._container(tmp_path) is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 5 kB\nSwapFree: 2 kB\n", encoding="ascii")
+    assert memory._linux(tmp_path / "meminfo") == 7 * 1024
+    monkeypatch.setattr(memory, "_machine", lambda: 800)
+    monkeypatch.setattr(memory, "_container", lambda _: 300)
+    assert memory.available_bytes() == 300
+
+
+JSON_BODY = json.dumps({"error": {"message": "no such video", "token": "sk-abcdefghijklmnop"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (JSON_BODY, "a JSON message: .*no such video"),
+        (b"<!DOCTYPE html><title>502 Bad Gateway</title>", "a web page or XML: .*502 Bad Gateway"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1/secret.ts\n", "no video but text"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "no video but text"),
+        (bytes(range(128, 256)) * 8, "begins with the bytes 80 81"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2", r"has no index \(moov\)"),
+        (b"\x00\x00\x00\x08moov", "cannot be read|no picture|does not say its type"),
+        (b"\x1a\x45\xdf\xa3" + bytes(100), "cannot be read|not an MP4"),
+    ],
+    ids=["empty", "json", "html", "playlist", "concat", "bytes", "no moov", "hollow moov", "hollow webm"],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, body: bytes, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each kind of wrong file has its own words, keys are hidden, and no decoder writes to the terminal."""
+    path = tmp_path / "video.mp4"
+    path.write_bytes(body)
+    for look in (probe, verify_mp4, load_frames):
+        with pytest.raises(MediaTrouble, match=words) as caught:
+            look(path)
+        assert "video.mp4" in str(caught.value)
+        assert "sk-abcdef" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    """No path of this machine is needed to say it."""
+    for path in (tmp_path / "gone.mp4", tmp_path):
+        with pytest.raises(MediaTrouble, match=f"There is no file {path.name}"):
+            load_frames(path)
+
+
+def test_an_mp4_cut_before_its_index_says_so(tmp_path: Path) -> None:
+    """With the index at the end, a cut file holds nothing that can be found."""
+    short = cut(make_clip(tmp_path / "late.mp4", faststart=False), tmp_path / "short.mp4", 0.6)
+    with pytest.raises(MediaTrouble, match=r"ends before its index \(moov\): it was cut short"):
+        load_frames(short)
+
+
+def test_a_file_with_sound_only_has_no_picture(tmp_path: Path) -> None:
+    """It says what is there instead."""
+    path = make_sound(tmp_path / "sound.mp4", "aac", 48000, "mono", tone(48000, 0.2)[None], "fltp")
+    with pytest.raises(MediaTrouble, match="has no picture, only: audio"):
+        load_frames(path)
+
+
+def test_an_mp4_whose_frames_are_noise_is_told(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The index is whole and not one frame decodes: no empty result, no noise on the terminal."""
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = bytes(len(data) - start)
+    (tmp_path / "noise.mp4").write_bytes(data)
+    with pytest.raises(MediaTrouble, match=r"No frame of noise\.mp4 can be decoded"):
+        verify_mp4(tmp_path / "noise.mp4")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_downloaded_video_must_be_an_mp4(clip: Path, tmp_path: Path) -> None:
+    """Another container plays, and is refused only by the check of what a gateway delivers."""
+    path = make_clip(tmp_path / "clip.mkv")
+    assert numbers_of(load_frames(path).pixels) == list(range(24))
+    with pytest.raises(MediaTrouble, match="not an MP4"):
+        verify_mp4(path)
+
+
+def test_numbers_in_a_file_name_are_not_taken_for_a_series(clip: Path, tmp_path: Path) -> None:
+    """`%03d` and digits, signs and spaces in a name mean nothing."""
+    path = tmp_path / "frame_%03d ố #1?.mp4"
+    path.write_bytes(clip.read_bytes())
+    assert len(load_frames(path).pixels) == 24
+
+
+def test_a_hollow_opencv_says_what_to_install(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left when one of two OpenCV wheels was uninstalled imports well and has no VideoCapture."""
+    lazy.cv2.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", types.ModuleType("cv2"))
+    try:
+        with pytest.raises(MediaTrouble, match=r"hollow.*opencv-python"):
+            load_frames(clip)
+    finally:
+        lazy.cv2.cache_clear()
+
+
+def in_another_process(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ENGINE)!r})\n{code}", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def test_importing_the_engine_imports_no_decoder() -> None:
+    """cv2, av and Pillow come at first use; torch and ComfyUI never."""
+    code = """
+import sora.media.frames, sora.media.audio, sora.media.sheet, sora.media.reference
+print([name for name in ("cv2", "av", "PIL", "torch", "comfy") if name in sys.modules])
+"""
+    assert in_another_process(code).strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the peak of one program only on Linux")
+def test_the_peak_of_memory_is_the_frames_and_little_more(tmp_path: Path) -> None:
+    """Above what the imports take, loading needs the buffer and some pictures; nowhere near a second copy."""
+    path = make_clip(tmp_path / "large.mp4", 90, size=(960, 540), gop=30)
+    code = """
+import cv2, av
+from pathlib import Path
+from sora.media.frames import load_frames
+def kib(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+before = kib("VmRSS")
+frames = load_frames(sys.argv[1])
+print((kib("VmHWM") - before) * 1024 / frames.pixels.nbytes)
+"""
+    assert 0.98 < float(in_another_process(code, str(path))) < 1.10
