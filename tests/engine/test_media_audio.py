@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from sora.errors import InvalidInput, MediaTrouble
@@ -114,6 +116,22 @@ def test_sound_that_ends_early_is_filled_up(tmp_path: Path) -> None:
     assert audio.waveform.shape == (1, 1, 48000)
     assert np.abs(audio.waveform[0, 0, 12000:20000]).max() > 0.4
     assert not audio.waveform[0, 0, 27000:].any()
+
+
+def test_a_pause_in_the_sound_stays_where_it_is(tmp_path: Path) -> None:
+    """0.1 s of sound, 0.4 s of nothing, 0.1 s of sound: the second piece is not moved up."""
+    path = tmp_path / "pause.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for start in (0, 4000):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 800), 16384, np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 8000, start, Fraction(1, 8000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    wave = load_audio(path, duration_s=0.6).waveform[0, 0]
+    assert (wave[:800] == 0.5).all()
+    assert not wave[800:4000].any()
+    assert (wave[4000:] == 0.5).all()
 
 
 def test_wrong_spans_and_files_are_told(tmp_path: Path, clip: Path) -> None:

@@ -160,11 +160,21 @@ def test_crop_keeps_the_middle_and_pad_keeps_all() -> None:
 
 
 def test_shrinking_averages_areas() -> None:
-    """A chessboard of single pixels becomes an even grey, where picking pixels would give black, white or moiré."""
-    board = np.indices((120, 160)).sum(axis=0) % 2 * 255
+    """Stripes of two pixels become an even grey, where interpolating would give black, white or moiré."""
+    board = np.indices((120, 160)).sum(axis=0) // 2 % 2 * 255
     image = board.astype(np.uint8)[..., None].repeat(3, axis=2)
     assert np.abs(fitted(image, 40, 30, "crop").astype(int) - 127.5).max() <= 1
     assert np.abs(fitted(image, 40, 300, "stretch")[10:-10, 5:-5].astype(int) - 127.5).max() <= 1
+
+
+def test_growing_is_smooth_and_sharp() -> None:
+    """An edge made eight times larger passes through many levels, and steeper than a straight line would."""
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[:, :4], image[:, 4:] = 60, 180
+    row = fitted(image, 64, 64, "crop")[32, :, 1].astype(int)
+    assert len(set(row)) > 6
+    assert np.diff(row).max() > (180 - 60) / 8
+    assert row.min() < 60 < 180 < row.max()
 
 
 def test_clear_pixels_leave_no_fringe() -> None:
@@ -177,8 +187,8 @@ def test_clear_pixels_leave_no_fringe() -> None:
     assert np.ptp(out, axis=2).max() <= 1
     assert out[0, 0].tolist() == [0, 0, 0]
     assert out[18, 18].tolist() == [255, 255, 255]
-    half = np.full((2, 2, 4), 128, np.uint8)
-    assert fitted(half, 2, 2, "crop")[0, 0].tolist() == [64, 64, 64]
+    half = np.full((2, 2, 4), (100, 128, 255, 150), np.uint8)
+    assert fitted(half, 2, 2, "crop")[0, 0].tolist() == [59, 75, 150]
 
 
 def test_a_fit_that_is_none_is_refused() -> None:
