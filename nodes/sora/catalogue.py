@@ -75,13 +75,7 @@ class Catalogue:
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
             return
-        if spec.seconds not in model.seconds:
-            raise InvalidInput(
-                f"{model.id} does not make {spec.seconds} s.",
-                advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
-            )
-        if spec.size not in model.sizes:
-            raise InvalidInput(f"{model.id} does not make {spec.size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
+        self.check_choice(spec.model, spec.seconds, spec.size)
         if len(spec.references) > model.references:
             takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
             raise InvalidInput(f"{model.id} takes {takes}; {len(spec.references)} were given.")
@@ -91,6 +85,17 @@ class Catalogue:
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
                 advice="Set these with the inputs of the same name; only a custom_model may replace them.",
             )
+
+    def check_choice(self, model_id: str, seconds: str, size: str) -> None:
+        """InvalidInput for a model that is not listed, or a length or size that it does not make."""
+        model = self.require(model_id)
+        if seconds not in model.seconds:
+            raise InvalidInput(
+                f"{model.id} does not make {seconds} s.",
+                advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
+            )
+        if size not in model.sizes:
+            raise InvalidInput(f"{model.id} does not make {size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
 
     def size_fields(self, spec: JobSpec) -> Mapping[str, str]:
         """The form fields that ask for the spec's size; an unlisted model gets `size` as `WxH`."""

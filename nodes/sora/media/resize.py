@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,8 +26,8 @@ def on_black(pixels: Pixels) -> Pixels:
     return ((weighted + 127) // 255).astype(np.uint8)
 
 
-def stretched(pixels: Pixels, width: int, height: int) -> Pixels:
-    """uint8 [H, W, 3] -> uint8 [height, width, 3]: a side that shrinks is area-averaged, one that grows Lanczos.
+def stretched(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """uint8 or float32 [H, W, 3] -> [height, width, 3]: a side that shrinks is area-averaged, one that grows Lanczos.
 
     The sides are handled one after the other where they differ, since OpenCV's area average turns into something
     else when one of them grows. The same pixels come back where nothing changes.

@@ -1,0 +1,159 @@
+"""CreateSoraJob: buys a video and returns as soon as the job exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import host
+from .host import SoraJob, io, made
+from .sora.errors import InvalidInput, SoraError
+from .sora.spec import FITS, JobSpec, Reference, parse_extra_fields
+
+
+class CreateSoraJob(io.ComfyNode):
+    """Prompt and image -> a job at the gateway."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        catalogue, providers = host.studio().catalogue, host.studio().provider_names()
+        return made(
+            io.Schema,
+            node_id="CreateSoraJob",
+            display_name="Create Sora Job",
+            category="video/Sora",
+            description="Buys a video and returns as soon as the job exists; WaitForVideo waits for it. Running the "
+            "same again joins the job that is there instead of buying it twice.",
+            search_aliases=["sora", "text to video", "image to video", "cometapi", "veo", "seedance"],
+            inputs=[
+                io.String.Input("prompt", multiline=True, default="", tooltip="What the video should show."),
+                io.Combo.Input(
+                    "model",
+                    options=list(catalogue.models),
+                    default="sora-2",
+                    tooltip="Which model makes it. `sora models` lists lengths, sizes and prices.",
+                ),
+                io.Combo.Input(
+                    "seconds",
+                    options=catalogue.seconds(),
+                    default="4",
+                    tooltip="Length in seconds; the error of a wrong one lists what the model makes.",
+                ),
+                io.Combo.Input(
+                    "size",
+                    options=catalogue.sizes(),
+                    default="1280x720",
+                    tooltip="Width x height in pixels; the error of a wrong one lists what the model makes.",
+                ),
+                io.Int.Input(
+                    "take",
+                    default=1,
+                    min=1,
+                    max=999_999,
+                    tooltip="A new take of the same is a NEW PURCHASE. The same take is never bought twice.",
+                ),
+                io.Image.Input(
+                    "reference",
+                    optional=True,
+                    tooltip="One image that the video starts from. It is brought to the video's size as `fit` says.",
+                ),
+                io.Image.Input(
+                    "last_reference",
+                    optional=True,
+                    tooltip="One image that the video ends with, for models that take a first and a last frame.",
+                ),
+                io.Combo.Input(
+                    "fit",
+                    options=list(FITS),
+                    default="crop",
+                    optional=True,
+                    tooltip="How an image of another shape is brought to the size: crop the edges, pad with black, "
+                    "or stretch.",
+                ),
+                io.Combo.Input(
+                    "provider",
+                    options=providers,
+                    default=providers[0],
+                    optional=True,
+                    tooltip="Who makes it. sandbox is free and on this machine; the others need a key, which the "
+                    "machine's owner sets (for cometapi: COMETAPI_KEY).",
+                ),
+                made(
+                    io.String.Input,
+                    "custom_model",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Another model's id, sent as typed in place of `model`, unchecked.",
+                ),
+                made(
+                    io.String.Input,
+                    "extra_fields",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip='More form fields for the gateway, as a JSON object such as {"resolution": "720p"}.',
+                ),
+            ],
+            outputs=[
+                SoraJob.Output("job", tooltip="Connect to WaitForVideo."),
+                io.String.Output("video_id", tooltip="The gateway's id of the job."),
+                io.Image.Output("reference", tooltip="Exactly the pixels that were uploaded."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        model: str | None,
+        seconds: str | None,
+        size: str | None,
+        provider: str | None = None,
+        custom_model: str = "",
+    ) -> bool | str:
+        """Naming these switches off the host's own check, whose error would not say what is allowed."""
+        try:
+            if provider is not None and provider not in (known := host.studio().provider_names()):
+                raise InvalidInput(
+                    f"There is no provider {provider!r} here.", advice=f"Choose from: {', '.join(known)}."
+                )
+            if None not in (model, seconds, size) and not (custom_model or "").strip():
+                host.studio().catalogue.check_choice(str(model), str(seconds), str(size))
+        except SoraError as error:
+            return f"{error.what} {error.advice}"
+        return True
+
+    @classmethod
+    async def execute(
+        cls,
+        prompt: str,
+        model: str,
+        seconds: str,
+        size: str,
+        take: int = 1,
+        reference: Any = None,
+        last_reference: Any = None,
+        fit: str = "crop",
+        provider: str = "cometapi",
+        custom_model: str = "",
+        extra_fields: str = "",
+    ) -> io.NodeOutput:
+        """Check -> fit -> buy."""
+        from .sora.media.reference import from_float
+
+        studio, typed = host.studio(), custom_model.strip()
+        if last_reference is not None and reference is None:
+            raise InvalidInput("There is a last_reference but no reference.", advice="Connect the first frame, too.")
+        images = [image for image in (reference, last_reference) if image is not None]
+        spec = JobSpec(
+            provider=provider,
+            prompt=prompt,
+            model=typed or studio.catalogue.require(model).id,
+            seconds=seconds,
+            size=size,
+            take=take,
+            extra_fields=parse_extra_fields(extra_fields),
+            references=tuple(Reference(from_float(host.pixels_of(image)), fit) for image in images),
+        )
+        bought = await host.finish(studio.submit(spec))
+        sent = host.image_of(bought.images[0]) if bought.images else host.nothing()
+        return io.NodeOutput(bought.job, bought.job.video_id, sent)

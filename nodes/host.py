@@ -1,0 +1,211 @@
+"""The only file that touches ComfyUI and torch: the one studio, waiting in the host's way, tensors and files."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import inspect
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+import numpy as np
+import torch
+from comfy_api.latest import ComfyExtension, InputImpl, io, ui
+from comfy_execution.graph_utils import ExecutionBlocker
+from server import PromptServer
+
+from .sora.errors import InvalidInput
+from .sora.settings import default_home
+from .sora.spec import Job
+from .sora.studio import Studio, Wait
+from .sora.threads import DaemonPool
+
+__all__ = ["ComfyExtension", "SoraJob", "io", "ui"]
+
+T = TypeVar("T")
+TICK_S = 0.1  # how often a waiting node looks whether it was interrupted
+STEPS = 1000  # of a progress bar
+
+SoraJob = io.Custom("SORA_JOB")
+routes = PromptServer.instance.routes
+
+_lock = threading.Lock()
+_studio: Studio | None = None
+_pool = DaemonPool("sora-node", 4)
+_log = logging.getLogger("sora")
+
+
+def studio() -> Studio:
+    """The studio of this process, made at first use."""
+    global _studio  # noqa: PLW0603 - one per process is what it is for
+    with _lock:
+        if _studio is None:
+            user = Path(folder_paths.get_user_directory())
+            home = default_home(os.environ, user.parent) if os.environ.get("SORA_HOME") else user / "__sora"
+            _studio = Studio(home, Path(folder_paths.get_output_directory()))
+            atexit.register(_studio.close)
+        return _studio
+
+
+def made(kind: Callable[..., T], *positional: Any, **keywords: Any) -> T:
+    """`kind(...)` without the keywords that this host's version does not know yet (`advanced`, `search_aliases`)."""
+    known = inspect.signature(kind).parameters
+    return kind(*positional, **{name: value for name, value in keywords.items() if name in known})
+
+
+# -- waiting ----------------------------------------------------------------------------------------------------------
+
+
+async def finish(future: Future[T], tick: Callable[[], None] = lambda: None) -> T:
+    """The future's result. An interrupt ends the waiting at once; the work goes on in the engine's own thread.
+
+    Not `asyncio.to_thread` nor a wrapped future: the host joins the first at the prompt's end, and its event loop may
+    be gone when the second one finishes.
+    """
+    loop, wake = asyncio.get_running_loop(), asyncio.Event()
+
+    def done(_: Future[T]) -> None:
+        with contextlib.suppress(RuntimeError):  # the prompt is over, and its loop closed
+            loop.call_soon_threadsafe(wake.set)
+
+    future.add_done_callback(done)
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), TICK_S)
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        tick()
+    return future.result()
+
+
+async def work(task: Callable[[], T]) -> T:
+    """Have `task()` done in a thread of the pack's own."""
+    return await finish(_pool.submit(task))
+
+
+async def watch(wait: Wait, node_id: str | None) -> Job:
+    """Wait for a video with the node's progress bar and status line. An interrupt lets the job go on without us."""
+    bar = comfy.utils.ProgressBar(STEPS, node_id=node_id)
+    shown: list[str] = []
+
+    def tick() -> None:
+        bar.update_absolute(int(STEPS * wait.fraction))
+        if wait.status not in shown[-1:]:
+            shown.append(wait.status)
+            say(wait.status, node_id)
+
+    try:
+        job = await finish(wait.future, tick)
+    finally:
+        wait.cancel()
+    bar.update_absolute(STEPS)
+    say(f"done · {job.id}", node_id)
+    return job
+
+
+def say(text: str, node_id: str | None) -> None:
+    """One line of text in the node."""
+    server = PromptServer.instance
+    if server is not None and node_id is not None and server.client_id is not None:
+        # Only to the page that asked: without an id it would go to every page that is open.
+        server.send_progress_text(text, node_id, server.client_id)
+
+
+def warn(text: str) -> None:
+    """One line in the host's log."""
+    _log.warning("%s", text)
+
+
+# -- pixels and files -----------------------------------------------------------------------------------------------
+
+
+def pixels_of(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """IMAGE -> float32 [B, H, W, C]."""
+    array: np.ndarray[Any, np.dtype[np.float32]] = image.detach().to("cpu", torch.float32).numpy()
+    return array
+
+
+def image_of(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
+    """float32 [N, H, W, 3] or uint8 [H, W, 3] -> IMAGE; floats keep their memory."""
+    if pixels.dtype == np.uint8:
+        pixels = np.divide(pixels[None], 255, dtype=np.float32)
+    return torch.from_numpy(pixels)
+
+
+def audio_of(waveform: np.ndarray[Any, Any], sample_rate: int) -> dict[str, Any]:
+    """float32 [1, C, T] -> AUDIO."""
+    return {"waveform": torch.from_numpy(waveform), "sample_rate": sample_rate}
+
+
+def nothing() -> ExecutionBlocker:
+    """An output that nobody may use: nodes behind it do not run, and nothing is reported."""
+    return ExecutionBlocker(None)
+
+
+def video_of(path: Path) -> Any:
+    """A VIDEO that stays on disk."""
+    return InputImpl.VideoFromFile(str(path))
+
+
+@contextlib.contextmanager
+def file_of(video: Any) -> Iterator[Path | None]:
+    """The file behind a VIDEO (for one in memory, a copy in the temp folder), or None where it has no file of its own:
+    put together from images, or trimmed."""
+    trim = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+    if isinstance(video, InputImpl.VideoFromComponents) or any(trim):
+        yield None
+        return
+    source = video.get_stream_source()
+    if isinstance(source, str | os.PathLike):
+        yield Path(source)
+        return
+    copy = Path(folder_paths.get_temp_directory()) / f"sora_{id(video):x}.mp4"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        copy.write_bytes(source.getbuffer())
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, int, Any]:
+    """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO."""
+    parts = video.get_components()
+    audio = parts.audio
+    waveform = None if audio is None else audio["waveform"].detach().to("cpu", torch.float32).numpy()
+    return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
+
+
+def linked_file(job: Job, prefix: str) -> Path:
+    """The stored file, under the name that `prefix` asks for where it asks for one (like SaveVideo's counter)."""
+    stored = studio().path(job)
+    if not prefix.strip():
+        return stored
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix.strip(), str(studio().settings.output))
+    for known in Path(folder).glob(f"{name}_*_.mp4"):
+        if known.samefile(stored):  # the same graph run again makes no second name
+            return known
+    return studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
+
+
+def relative_name(path: Path) -> str:
+    """A file's name relative to the output folder, with forward slashes. InvalidInput for one outside."""
+    try:
+        return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
+    except ValueError:
+        raise InvalidInput(f"{path} is not in the output folder.") from None
+
+
+def player(path: Path) -> ui.PreviewVideo:
+    """A player in the node."""
+    name = Path(relative_name(path))
+    subfolder = "" if name.parent == Path() else name.parent.as_posix()
+    return ui.PreviewVideo([ui.SavedResult(name.name, subfolder, io.FolderType.output)])

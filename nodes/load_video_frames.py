@@ -1,0 +1,105 @@
+"""LoadVideoFrames: decodes a video to frames and sound."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import host
+from .host import io, made
+from .sora.media.choice import FrameChoice
+
+LARGEST = 8192
+
+
+class LoadVideoFrames(io.ComfyNode):
+    """A VIDEO -> IMAGE, AUDIO and what a graph needs to put them together again."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return made(
+            io.Schema,
+            node_id="LoadVideoFrames",
+            display_name="Load Video Frames",
+            category="video/Sora",
+            description="Decodes a video to frames and sound, with the settings that VideoHelperSuite users know: "
+            "force_rate first, then skip_first_frames, then select_every_nth, then frame_load_cap.",
+            search_aliases=["video to frames", "decode video", "extract frames", "last frame"],
+            inputs=[
+                io.Video.Input("video", tooltip="From WaitForVideo or any other node that gives a VIDEO."),
+                io.Float.Input(
+                    "force_rate",
+                    default=0.0,
+                    min=0.0,
+                    max=240.0,
+                    step=1.0,
+                    tooltip="Frames per second to resample to, by repeating or leaving out frames. 0: as it is.",
+                ),
+                io.Int.Input(
+                    "frame_load_cap",
+                    default=0,
+                    min=0,
+                    max=10_000_000,
+                    tooltip="At most so many frames. 0: all. A 1280x720 frame takes 10.5 MiB of memory.",
+                ),
+                io.Int.Input(
+                    "skip_first_frames",
+                    default=0,
+                    min=-10_000_000,
+                    max=10_000_000,
+                    tooltip="Leave out so many frames at the start. A negative number keeps that many at the end: "
+                    "-1 is the last frame alone.",
+                ),
+                io.Int.Input(
+                    "select_every_nth",
+                    default=1,
+                    min=1,
+                    max=10_000_000,
+                    tooltip="Take every nth frame. 1 takes every one.",
+                ),
+                io.Int.Input(
+                    "custom_width",
+                    default=0,
+                    min=0,
+                    max=LARGEST,
+                    tooltip="Pixels. 0 keeps it, or follows custom_height in proportion. Both: the middle is cropped.",
+                ),
+                io.Int.Input(
+                    "custom_height",
+                    default=0,
+                    min=0,
+                    max=LARGEST,
+                    tooltip="Pixels. 0 keeps it, or follows custom_width in proportion. Both: the middle is cropped.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("frames", tooltip="All chosen frames as a batch."),
+                io.Audio.Output("audio", tooltip="The sound of exactly these frames; silence where there is none."),
+                io.Float.Output("fps", tooltip="Frames per second of this batch."),
+                io.Int.Output("frame_count", tooltip="How many frames there are in this batch."),
+                io.Image.Output("last_frame", tooltip="The last frame alone, to continue a shot from."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, video: Any, **settings: Any) -> io.NodeOutput:
+        """Decode -> tensors."""
+        choice = FrameChoice(**settings)
+        clip = await host.work(lambda: _clip(video, choice))
+        for warning in clip.warnings:
+            host.warn(warning)
+            host.say(warning, cls.hidden.unique_id)
+        frames = host.image_of(clip.pixels)
+        audio = host.audio_of(clip.waveform, clip.sample_rate)
+        return io.NodeOutput(frames, audio, clip.fps, len(frames), frames[-1:])
+
+
+def _clip(video: Any, choice: FrameChoice) -> Any:
+    """Decode the file behind `video`, or choose among the images that it is made of."""
+    from .sora.media.clip import clip_of_file, clip_of_images
+
+    with host.file_of(video) as path:
+        if path is not None:
+            return clip_of_file(path, choice)
+    images, waveform, sample_rate, fps = host.components_of(video)
+    return clip_of_images(images, fps, waveform, sample_rate, choice)

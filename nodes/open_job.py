@@ -1,0 +1,67 @@
+"""SoraOpenJob: takes up a job of the past, or one that was bought somewhere else."""
+
+from __future__ import annotations
+
+from . import host
+from .host import SoraJob, io, made
+from .sora.errors import InvalidInput
+
+
+class SoraOpenJob(io.ComfyNode):
+    """A line of the ledger, or a pasted id -> a job."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        providers = host.studio().provider_names()
+        return made(
+            io.Schema,
+            node_id="SoraOpenJob",
+            display_name="Open Sora Job",
+            category="video/Sora",
+            description="Takes up any job that was ever bought here, newest first, or one from elsewhere by its id. "
+            "Nothing is bought.",
+            search_aliases=["resume sora", "recover video", "past jobs"],
+            inputs=[
+                io.Combo.Input(
+                    "past_job",
+                    options=[],
+                    remote=io.RemoteOptions(route="/sora/jobs", refresh_button=True, control_after_refresh="first"),
+                    optional=True,
+                    tooltip="A job of this machine's ledger. The button fetches the list anew.",
+                ),
+                io.String.Input(
+                    "video_id",
+                    default="",
+                    optional=True,
+                    tooltip="Instead: a ledger id, or the gateway's id of a job that was bought elsewhere.",
+                ),
+                io.Combo.Input(
+                    "provider",
+                    options=providers,
+                    default=providers[0],
+                    optional=True,
+                    tooltip="Where a job from elsewhere was bought.",
+                ),
+            ],
+            outputs=[
+                SoraJob.Output("job", tooltip="Connect to WaitForVideo."),
+                io.String.Output("video_id", tooltip="The gateway's id of the job."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, past_job: str | None = None, provider: str | None = None) -> bool | str:
+        """The list of jobs lives on the page only, so the host cannot check a choice from it; and `provider` as in
+        CreateSoraJob."""
+        if provider is not None and provider not in (known := host.studio().provider_names()):
+            return f"There is no provider {provider!r} here. Choose from: {', '.join(known)}."
+        return past_job is None or len(past_job) < 10_000
+
+    @classmethod
+    async def execute(cls, past_job: str = "", video_id: str = "", provider: str = "") -> io.NodeOutput:
+        """Find it."""
+        wanted = video_id.strip() or (past_job or "").strip()
+        if not wanted:
+            raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
+        job = await host.finish(host.studio().open(wanted, provider))
+        return io.NodeOutput(job, job.video_id)

@@ -1,0 +1,44 @@
+"""Remix: buys a changed version of a finished video."""
+
+from __future__ import annotations
+
+from . import host
+from .host import SoraJob, io, made
+from .sora.spec import Job
+
+
+class Remix(io.ComfyNode):
+    """A finished job and a prompt -> a new job."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return made(
+            io.Schema,
+            node_id="Remix",
+            display_name="Remix Video",
+            category="video/Sora",
+            description="Buys a changed version of a finished video; length, size and model stay. Not every provider "
+            "and model has it.",
+            search_aliases=["sora remix", "edit video"],
+            inputs=[
+                SoraJob.Input("job", tooltip="A finished job: the `job` output of WaitForVideo."),
+                io.String.Input("prompt", multiline=True, default="", tooltip="What should be different."),
+                io.Int.Input(
+                    "take",
+                    default=1,
+                    min=1,
+                    max=999_999,
+                    tooltip="A new take of the same is a NEW PURCHASE. The same take is never bought twice.",
+                ),
+            ],
+            outputs=[
+                SoraJob.Output("job", tooltip="Connect to another WaitForVideo."),
+                io.String.Output("video_id", tooltip="The gateway's id of the new job."),
+            ],
+        )
+
+    @classmethod
+    async def execute(cls, job: Job, prompt: str, take: int = 1) -> io.NodeOutput:
+        """Buy the remix."""
+        bought = await host.finish(host.studio().remix(job.id, prompt, take))
+        return io.NodeOutput(bought.job, bought.job.video_id)

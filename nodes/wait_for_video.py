@@ -1,0 +1,53 @@
+"""WaitForVideo: waits for a job, stores its MP4 and shows it."""
+
+from __future__ import annotations
+
+from . import host
+from .host import SoraJob, io, made
+from .sora.spec import Job
+
+
+class WaitForVideo(io.ComfyNode):
+    """A job -> its video on disk."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return made(
+            io.Schema,
+            node_id="WaitForVideo",
+            display_name="Wait For Video",
+            category="video/Sora",
+            description="Waits until the job is done and stores its MP4 in output/sora. An interrupt stops the "
+            "waiting, never the job: run again to take it up.",
+            is_output_node=True,
+            inputs=[
+                SoraJob.Input("job", tooltip="From CreateSoraJob, Remix or SoraOpenJob."),
+                io.Float.Input(
+                    "timeout_minutes",
+                    default=60.0,
+                    min=0.1,
+                    max=1440.0,
+                    step=1.0,
+                    tooltip="How long to wait, in minutes. After that the node fails and the job goes on; run again.",
+                ),
+                io.String.Input(
+                    "filename_prefix",
+                    default="",
+                    tooltip="Gives the video a second name in the output folder, such as shots/boat, which becomes "
+                    "shots/boat_00001_.mp4 and takes no room of its own. Blank: only its name in output/sora.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output("video", tooltip="Stays on disk; for LoadVideoFrames or any node that takes a VIDEO."),
+                SoraJob.Output("job", tooltip="The finished job, for Remix."),
+                io.String.Output("filename", tooltip="Relative to the output folder."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
+        """Wait -> name -> show."""
+        done = await host.watch(host.studio().wait(job.id, timeout_s=60 * timeout_minutes), cls.hidden.unique_id)
+        path = await host.work(lambda: host.linked_file(done, filename_prefix))
+        return io.NodeOutput(host.video_of(path), done, host.relative_name(path), ui=host.player(path))
