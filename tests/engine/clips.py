@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+import sora.media
 from numpy.typing import NDArray
 
 BITS = 10  # bars of a frame number, the highest bit on the left
@@ -155,3 +158,12 @@ def cut(path: Path, target: Path, share: float) -> Path:
     data = path.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
     return target
+
+
+def in_another_process(code: str, *arguments: str) -> str:
+    """What a fresh Python with the engine on its path prints; its stderr must stay empty."""
+    engine = Path(sora.media.__file__).parents[2]
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(engine)!r})\n{code}", *arguments]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert ran.stderr == ""
+    return ran.stdout

@@ -168,7 +168,7 @@ def _warnings(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
     holds = int(made.indices[filled - 1]) + 1 if missing else info.frames
     if info.cut_short:
         return (
-            f"{source.path.name} is cut short: it declares {info.declared_frames} frames "
+            f"{source.path.name} is cut short or damaged: it declares {info.declared_frames} frames "
             f"and holds only {holds} that can be decoded.",
         )
     if missing:

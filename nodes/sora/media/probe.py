@@ -47,7 +47,7 @@ class VideoInfo:
     rotation         degrees, anticlockwise, that the decoder's picture is turned by to stand upright
     colour_*         tags by name; "unspecified" where the file has none
     even             the frames are equally spaced (a constant frame rate)
-    cut_short        the file ends before its content does
+    cut_short        it holds less picture than it says: cut off, or damaged
     """
 
     width: int
@@ -121,6 +121,9 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool) -> Source:
     tick_s = float(stream.time_base or Fraction(1, 1000))
     times_s = _times(stamps, tick_s, stream) - (file.start_time or 0) / 1e6
     rate, even = _rate(times_s, tick_s, stream)
+    duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
+    # An edit list hides frames and shortens the stream's duration as well; frames that are lost do not.
+    lost = len(times_s) < stream.frames and duration_s + 1.5 / float(rate) < (stream.duration or 0) * tick_s
     sound = file.streams.best("audio")
     turned = first.rotation % 180 != 0
     info = VideoInfo(
@@ -129,7 +132,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool) -> Source:
         fps=float(rate),
         frames=len(times_s),
         declared_frames=stream.frames,
-        duration_s=float(times_s[-1] - times_s[0]) + 1 / float(rate),
+        duration_s=duration_s,
         has_audio=sound is not None,
         audio_rate=sound.rate or 0 if sound is not None else 0,
         codec=_codec(stream),
@@ -140,7 +143,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool) -> Source:
         colour_transfer=_TRANSFERS.get(int(stream.codec_context.color_trc), "unspecified"),
         colour_range=_RANGES.get(int(first.color_range), "unspecified"),
         even=even,
-        cut_short=cut_short or broken,
+        cut_short=cut_short or broken or lost,
     )
     return Source(path, info, times_s, rate, tick_s)
 

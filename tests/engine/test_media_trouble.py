@@ -1,0 +1,156 @@
+"""Words instead of a crash: files that are no video, choices that leave nothing, machines without the means."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from sora.errors import MediaTrouble
+from sora.media import lazy, memory
+from sora.media.choice import FrameChoice
+from sora.media.frames import load_frames, probe, verify_mp4
+from sora.media.reader import Reader
+
+from .clips import cut, in_another_process, make_clip, make_sound, numbers_of, tone
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames at 30 a second, without sound."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+def test_a_choice_without_frames_says_how_many_there_are(clip: Path) -> None:
+    """Skipping more than there is names both numbers."""
+    with pytest.raises(MediaTrouble, match=r"has 24 .*skip_first_frames is 99"):
+        load_frames(clip, FrameChoice(skip_first_frames=99))
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says need, what is available and the cap that would fit."""
+    one = 160 * 96 * 12
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10 * one)
+    monkeypatch.setattr(Reader, "grab", lambda _: pytest.fail("decoded"))
+    with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need .*available.*frame_load_cap = \d would fit"):
+        load_frames(clip)
+
+
+def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody knows how much memory there is, a MemoryError becomes the same words."""
+    monkeypatch.setattr(memory, "available_bytes", lambda: None)
+    with pytest.raises(MediaTrouble, match=r"8192x8192 need \d+\.\d+ GiB"):
+        load_frames(clip, FrameChoice(custom_width=8192, custom_height=8192, force_rate=1000))
+
+
+def test_available_memory_is_a_sane_number_and_a_container_lowers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smaller of what the machine and its container have; what the page cache can give back counts as free."""
+    for name, text in (("max", "1000"), ("current", "700"), ("stat", "anon 400\ninactive_file 250\n")):
+        (tmp_path / f"memory.{name}").write_text(text, encoding="ascii")
+    assert memory._container(tmp_path) == 550
+    (tmp_path / "memory.max").write_text("max", encoding="ascii")
+    assert memory._container(tmp_path) is None
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 5 kB\nSwapFree: 2 kB\n", encoding="ascii")
+    assert memory._linux(tmp_path / "meminfo") == 7 * 1024
+    monkeypatch.setattr(memory, "_machine", lambda: 800)
+    monkeypatch.setattr(memory, "_container", lambda _: 300)
+    assert memory.available_bytes() == 300
+
+
+# The key lies where the shown part (160 letters) ends: cut before it is hidden, its rest would not look like a key.
+JSON_BODY = (b'{"error": "no such video", "why": "'.ljust(151, b"_") + b' sk-abcdefghijklmnop"}') + b" " * 300
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", r"empty \(0 bytes\)"),
+        (JSON_BODY, "a JSON message: .*no such video"),
+        (b"<!DOCTYPE html><title>502 Bad Gateway</title>", "a web page or XML: .*502 Bad Gateway"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://127.0.0.1/secret.ts\n", "no video but text"),
+        (b"ffconcat version 1.0\nfile other.mp4\n", "no video but text"),
+        (bytes(range(128, 256)) * 8, "begins with the bytes 80 81"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2", r"has no index \(moov\)"),
+        (b"\x00\x00\x00\x08moov", "cannot be read|no picture|does not say its type"),
+        (b"\x1a\x45\xdf\xa3" + bytes(100), "cannot be read|not an MP4"),
+    ],
+    ids=["empty", "json", "html", "playlist", "concat", "bytes", "no moov", "hollow moov", "hollow webm"],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, body: bytes, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each kind of wrong file has its own words, keys are hidden, and no decoder writes to the terminal."""
+    path = tmp_path / "video.mp4"
+    path.write_bytes(body)
+    for look in (probe, verify_mp4, load_frames):
+        with pytest.raises(MediaTrouble, match=words) as caught:
+            look(path)
+        assert "video.mp4" in str(caught.value)
+        assert "sk-abc" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    """No path of this machine is needed to say it."""
+    for path in (tmp_path / "gone.mp4", tmp_path):
+        with pytest.raises(MediaTrouble, match=f"There is no file {path.name}"):
+            load_frames(path)
+
+
+def test_an_mp4_cut_before_its_index_says_so(tmp_path: Path) -> None:
+    """With the index at the end, a cut file holds nothing that can be found."""
+    short = cut(make_clip(tmp_path / "late.mp4", faststart=False), tmp_path / "short.mp4", 0.6)
+    with pytest.raises(MediaTrouble, match=r"ends before its index \(moov\): it was cut short"):
+        load_frames(short)
+
+
+def test_a_file_with_sound_only_has_no_picture(tmp_path: Path) -> None:
+    """It says what is there instead."""
+    path = make_sound(tmp_path / "sound.mp4", "aac", 48000, "mono", tone(48000, 0.2)[None], "fltp")
+    with pytest.raises(MediaTrouble, match="has no picture, only: audio"):
+        load_frames(path)
+
+
+def test_an_mp4_whose_frames_are_noise_is_told(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The index is whole and not one frame decodes: no empty result, no noise on the terminal."""
+    data = bytearray(clip.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = bytes(len(data) - start)
+    (tmp_path / "noise.mp4").write_bytes(data)
+    with pytest.raises(MediaTrouble, match=r"No frame of noise\.mp4 can be decoded"):
+        verify_mp4(tmp_path / "noise.mp4")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_downloaded_video_must_be_an_mp4(clip: Path, tmp_path: Path) -> None:
+    """Another container plays, and is refused only by the check of what a gateway delivers."""
+    path = make_clip(tmp_path / "clip.mkv")
+    assert numbers_of(load_frames(path).pixels) == list(range(24))
+    with pytest.raises(MediaTrouble, match="not an MP4"):
+        verify_mp4(path)
+
+
+def test_numbers_in_a_file_name_are_not_taken_for_a_series(clip: Path, tmp_path: Path) -> None:
+    """`%03d` and digits, signs and spaces in a name mean nothing."""
+    path = tmp_path / "frame_%03d ố #1?.mp4"
+    path.write_bytes(clip.read_bytes())
+    assert len(load_frames(path).pixels) == 24
+
+
+def test_a_hollow_opencv_says_what_to_install(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left when one of two OpenCV wheels was uninstalled imports well and has no VideoCapture."""
+    lazy.cv2.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", types.ModuleType("cv2"))
+    try:
+        with pytest.raises(MediaTrouble, match=r"hollow.*opencv-python"):
+            load_frames(clip)
+    finally:
+        lazy.cv2.cache_clear()
+
+
+def test_a_damaged_file_is_told_in_words_only(tmp_path: Path) -> None:
+    """The decoder's own lines about macroblocks and partial files do not reach the terminal."""
+    short = cut(make_clip(tmp_path / "whole.mp4", 60), tmp_path / "short.mp4", 0.6)
+    code = "from sora.media.frames import load_frames; print(load_frames(sys.argv[1]).warnings)"
+    assert "declares 60" in in_another_process(code, str(short))
