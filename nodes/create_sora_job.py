@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host
-from .host import SoraJob, io, made
+from .host import SoraJob, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.spec import FITS, JobSpec, Reference, parse_extra_fields
 
@@ -95,9 +95,9 @@ class CreateSoraJob(io.ComfyNode):
                 ),
             ],
             outputs=[
-                SoraJob.Output("job", tooltip="Connect to WaitForVideo."),
-                io.String.Output("video_id", tooltip="The gateway's id of the job."),
-                io.Image.Output("reference", tooltip="Exactly the pixels that were uploaded."),
+                output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
+                output(io.String, "video_id", tooltip="The gateway's id of the job."),
+                output(io.Image, "reference", tooltip="Exactly the pixels that were uploaded."),
             ],
         )
 

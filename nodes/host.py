@@ -62,6 +62,11 @@ def made(kind: Callable[..., T], *positional: Any, **keywords: Any) -> T:
     return kind(*positional, **{name: value for name, value in keywords.items() if name in known})
 
 
+def output(kind: Any, name: str, tooltip: str) -> Any:
+    """An output shown as `name`. Hosts of 2025 refuse one whose id is also an input's, hence another id."""
+    return kind.Output(f"{name}_output", display_name=name, tooltip=tooltip)
+
+
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 

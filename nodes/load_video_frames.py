@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host
-from .host import io, made
+from .host import io, made, output
 from .sora.media.choice import FrameChoice
 
 LARGEST = 8192
@@ -72,11 +72,11 @@ class LoadVideoFrames(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("frames", tooltip="All chosen frames as a batch."),
-                io.Audio.Output("audio", tooltip="The sound of exactly these frames; silence where there is none."),
-                io.Float.Output("fps", tooltip="Frames per second of this batch."),
-                io.Int.Output("frame_count", tooltip="How many frames there are in this batch."),
-                io.Image.Output("last_frame", tooltip="The last frame alone, to continue a shot from."),
+                output(io.Image, "frames", tooltip="All chosen frames as a batch."),
+                output(io.Audio, "audio", tooltip="The sound of exactly these frames; silence where there is none."),
+                output(io.Float, "fps", tooltip="Frames per second of this batch."),
+                output(io.Int, "frame_count", tooltip="How many frames there are in this batch."),
+                output(io.Image, "last_frame", tooltip="The last frame alone, to continue a shot from."),
             ],
             hidden=[io.Hidden.unique_id],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made
+from .host import SoraJob, io, made, output
 from .sora.errors import InvalidInput
 
 
@@ -44,8 +44,8 @@ class SoraOpenJob(io.ComfyNode):
                 ),
             ],
             outputs=[
-                SoraJob.Output("job", tooltip="Connect to WaitForVideo."),
-                io.String.Output("video_id", tooltip="The gateway's id of the job."),
+                output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
+                output(io.String, "video_id", tooltip="The gateway's id of the job."),
             ],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made
+from .host import SoraJob, io, made, output
 from .sora.spec import Job
 
 
@@ -32,8 +32,8 @@ class Remix(io.ComfyNode):
                 ),
             ],
             outputs=[
-                SoraJob.Output("job", tooltip="Connect to another WaitForVideo."),
-                io.String.Output("video_id", tooltip="The gateway's id of the new job."),
+                output(SoraJob, "job", tooltip="Connect to another WaitForVideo."),
+                output(io.String, "video_id", tooltip="The gateway's id of the new job."),
             ],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made
+from .host import SoraJob, io, made, output
 from .sora.spec import Job
 
 
@@ -38,9 +38,9 @@ class WaitForVideo(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Video.Output("video", tooltip="Stays on disk; for LoadVideoFrames or any node that takes a VIDEO."),
-                SoraJob.Output("job", tooltip="The finished job, for Remix."),
-                io.String.Output("filename", tooltip="Relative to the output folder."),
+                output(io.Video, "video", tooltip="Stays on disk; for LoadVideoFrames or any node that takes a VIDEO."),
+                output(SoraJob, "job", tooltip="The finished job, for Remix."),
+                output(io.String, "filename", tooltip="Relative to the output folder."),
             ],
             hidden=[io.Hidden.unique_id],
         )

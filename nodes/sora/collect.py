@@ -21,6 +21,7 @@ from .monitor import Monitor, Watch
 from .settings import Settings
 from .spec import Job, JobState
 from .threads import DaemonPool
+from .wire import plain_status
 
 FETCH_THREADS = 4
 NOT_READY_TRIES = 8  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s, 30 s at most
@@ -57,8 +58,8 @@ class Wait:
         job = self._newest()
         if job is None:
             return "starting"
-        word = job.remote_status or job.state.value
-        share = f" {job.progress:.0f} %" if job.progress is not None and job.state is JobState.SUBMITTED else ""
+        word = plain_status(job.remote_status)
+        share = f" {job.progress:.0f} %" if job.progress else ""
         trouble = f" · {self._watch.trouble}" if self._watch is not None and self._watch.trouble else ""
         return f"{word}{share} · {waited}{trouble}"
 

@@ -65,6 +65,13 @@ _ADVICE_BY_STATUS = {
 }
 
 
+def plain_status(word: str) -> str:
+    """A gateway's status word for a person; one that nobody knows is shown as it is."""
+    plain = {"waiting": "queued", "running": "rendering", "done": "finished", "failed": "failed"}
+    phase = _PHASES.get(word.lower())
+    return plain[phase] if phase else word
+
+
 @dataclass(frozen=True, kw_only=True)
 class RemoteVideo:
     """The gateway's video object, made uniform. `progress` is percent 0..100 or None; `url` a direct address or ""."""

@@ -1,0 +1,210 @@
+"""A real ComfyUI as a subprocess, with the pack linked in and a base directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import requests
+
+PACK = Path(__file__).parents[2]
+START_S = 180
+ENABLE = "set COMFYUI_DIR (and COMFYUI_PYTHON), or put the checkout into a ComfyUI's custom_nodes"
+
+
+def find_comfyui() -> Path | None:
+    """COMFYUI_DIR, else the ComfyUI that the checkout lies in, else comfy-cli's default workspace."""
+    named = os.environ.get("COMFYUI_DIR")
+    documents = "comfy" if sys.platform == "linux" else "Documents/comfy"
+    places = [Path(named)] if named else [PACK.parents[1], Path.home() / documents / "ComfyUI"]
+    found = next((place for place in places if (place / "main.py").is_file() and (place / "comfy").is_dir()), None)
+    if named and found is None:
+        raise RuntimeError(f"COMFYUI_DIR is {named}, where there is no ComfyUI")
+    return found
+
+
+def find_python(comfyui: Path) -> Path | None:
+    """COMFYUI_PYTHON, else the interpreter of the ComfyUI's own .venv or venv."""
+    if named := os.environ.get("COMFYUI_PYTHON"):
+        return Path(named)
+    places = [
+        comfyui / folder / script for folder in (".venv", "venv") for script in ("bin/python", "Scripts/python.exe")
+    ]
+    return next((place for place in places if place.is_file()), None)
+
+
+def host_version(comfyui: Path) -> str:
+    match = re.search(r'"(.+)"', (comfyui / "comfyui_version.py").read_text())
+    return match[1] if match else "?"
+
+
+class ComfyUI:
+    """A running host. `base` is its base directory; a context manager."""
+
+    def __init__(self, base: Path, **env: str) -> None:
+        comfyui = find_comfyui()
+        assert comfyui is not None
+        self.comfyui, self.base = comfyui, base
+        self.env = {"SORA_SANDBOX_SECONDS": "1", "SORA_POLL_SECONDS": "0.1"} | env
+        self.client_id = uuid.uuid4().hex
+        self.url = ""
+        self.events: list[dict[str, Any]] = []
+
+    def __enter__(self) -> ComfyUI:
+        for folder in ("custom_nodes", "input", "output", "temp", "user", "models"):
+            (self.base / folder).mkdir(parents=True, exist_ok=True)
+        link = self.base / "custom_nodes" / "sora-jobs"
+        if not link.is_symlink():
+            link.symlink_to(PACK, target_is_directory=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        command = [str(find_python(self.comfyui)), "main.py", "--cpu", "--port", str(port), "--disable-auto-launch"]
+        command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
+        self._log = (self.base / "log.txt").open("a")
+        environment = {**os.environ, **self.env}
+        self.process = subprocess.Popen(
+            command, cwd=self.comfyui, env=environment, stdout=self._log, stderr=subprocess.STDOUT
+        )
+        self._wait_until_up()
+        self._listener = _Listener(f"{self.url}/ws?clientId={self.client_id}", self.events)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self.stop()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(60)
+        self._log.close()
+
+    @property
+    def log(self) -> str:
+        """The log without colours."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", (self.base / "log.txt").read_text(errors="replace"))
+
+    @property
+    def home(self) -> Path:
+        return self.base / "user" / "__sora"
+
+    def sandbox_jobs(self) -> list[dict[str, Any]]:
+        """What was bought at the sandbox: its own files."""
+        return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
+
+    def get(self, path: str) -> Any:
+        answer = requests.get(self.url + path, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def queue(self, graph: dict[str, Any]) -> str:
+        """Queue a prompt; returns its id. Refused raises, with the host's own words."""
+        answer = requests.post(f"{self.url}/prompt", json={"prompt": graph, "client_id": self.client_id}, timeout=60)
+        if answer.status_code != 200:
+            raise Refused(answer.json())
+        prompt_id: str = answer.json()["prompt_id"]
+        return prompt_id
+
+    def wait(self, prompt_id: str, timeout_s: float = 120) -> Run:
+        """Wait until a prompt is done, whatever became of it."""
+        return self.until(lambda: self._history(prompt_id), timeout_s)
+
+    def run(self, graph: dict[str, Any]) -> Run:
+        return self.wait(self.queue(graph))
+
+    def until(self, look: Callable[[], Any], timeout_s: float = 30) -> Any:
+        """The first true result of `look`."""
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if result := look():
+                return result
+            time.sleep(0.02)
+        raise TimeoutError(f"nothing came in {timeout_s} s; the log ends with:\n{self.log[-3000:]}")
+
+    def texts(self, node: str) -> list[str]:
+        """The status lines that a node showed."""
+        return [event["text"] for event in self.events if event["type"] == "text" and event["node"] == node]
+
+    def _history(self, prompt_id: str) -> Run | None:
+        entry = self.get(f"/history/{prompt_id}").get(prompt_id)
+        return None if entry is None or not entry["status"] else Run(entry)
+
+    def _wait_until_up(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                self.get("/system_stats")
+            except requests.RequestException:
+                time.sleep(0.1)
+            else:
+                return
+        self.stop()
+        raise RuntimeError(f"ComfyUI did not start:\n{self.log[-3000:]}")
+
+
+class Refused(Exception):
+    """POST /prompt said no."""
+
+
+class Run:
+    """What became of a prompt."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.outputs: dict[str, dict[str, Any]] = entry["outputs"]
+        self.messages = {name: data for name, data in entry["status"]["messages"]}
+        self.ok = entry["status"]["status_str"] == "success"
+        self.error = self.messages.get("execution_error", {}).get("exception_message", "")
+        self.interrupted = "execution_interrupted" in self.messages
+
+    def text(self, node: str) -> str:
+        """What a PreviewAny node showed."""
+        return str(self.outputs[node]["text"][0])
+
+
+class _Listener:
+    """Collects a page's events: JSON messages, and status lines as {"type": "text", "node", "text"}."""
+
+    def __init__(self, url: str, events: list[dict[str, Any]]) -> None:
+        self._url, self._events = url, events
+        self._closing = False
+        ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen(ready)))
+        self._thread.start()
+        ready.wait(10)
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join()
+
+    async def _listen(self, ready: threading.Event) -> None:
+        async with aiohttp.ClientSession() as session, session.ws_connect(self._url) as page:
+            ready.set()
+            while not self._closing:
+                try:
+                    message = await page.receive(timeout=0.2)
+                except TimeoutError:
+                    continue
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._events.append(json.loads(message.data))
+                elif message.type is aiohttp.WSMsgType.BINARY and message.data[:4] == b"\0\0\0\3":
+                    length = int.from_bytes(message.data[4:8])
+                    node, text = message.data[8 : 8 + length].decode(), message.data[8 + length :].decode()
+                    self._events.append({"type": "text", "node": node, "text": text})
+                elif message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.ERROR):
+                    return
