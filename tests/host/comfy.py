@@ -167,7 +167,7 @@ class Run:
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.outputs: dict[str, dict[str, Any]] = entry["outputs"]
-        self.messages = {name: data for name, data in entry["status"]["messages"]}
+        self.messages = dict(entry["status"]["messages"])
         self.ok = entry["status"]["status_str"] == "success"
         self.error = self.messages.get("execution_error", {}).get("exception_message", "")
         self.interrupted = "execution_interrupted" in self.messages

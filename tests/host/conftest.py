@@ -36,7 +36,30 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 SKIPPED = pytest.StashKey[tuple[int, str]]()
 
 
+# A node of a pack beside ours, for what no core node makes: pixels that are no numbers.
+NAN_PACK = """
+import torch
+
+
+class TestNanImage:
+    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "make", "test"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    def make(self):
+        return (torch.full((1, 8, 8, 3), float("nan")),)
+
+
+NODE_CLASS_MAPPINGS = {"TestNanImage": TestNanImage}
+"""
+
+
 @pytest.fixture(scope="session")
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    with ComfyUI(tmp_path_factory.mktemp("comfy")) as host:
+    base = tmp_path_factory.mktemp("comfy")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "nan_pack.py").write_text(NAN_PACK)
+    with ComfyUI(base) as host:
         yield host
