@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from sora.errors import InvalidInput, MediaTrouble
+from sora.media import audio as audio_module
 from sora.media.audio import audio_for, load_audio
 from sora.media.frames import FrameChoice, load_frames
 
@@ -103,10 +105,10 @@ def test_every_sample_format_becomes_floats(
 def test_no_sound_is_silence_and_no_error(tmp_path: Path) -> None:
     """Stereo at 44100, as long as the frames or, without a length, as the file."""
     path = make_clip(tmp_path / "silent.mp4", 45)
-    for audio in (load_audio(path), audio_for(load_frames(path))):
-        assert audio.waveform.shape == (1, 2, 66150)
-        assert audio.sample_rate == 44100
-        assert not audio.waveform.any()
+    for silence in (load_audio(path), audio_for(load_frames(path))):
+        assert silence.waveform.shape == (1, 2, 66150)
+        assert silence.sample_rate == 44100
+        assert not silence.waveform.any()
 
 
 def test_sound_that_ends_early_is_filled_up(tmp_path: Path) -> None:
@@ -116,6 +118,54 @@ def test_sound_that_ends_early_is_filled_up(tmp_path: Path) -> None:
     assert audio.waveform.shape == (1, 1, 48000)
     assert np.abs(audio.waveform[0, 0, 12000:20000]).max() > 0.4
     assert not audio.waveform[0, 0, 27000:].any()
+
+
+def test_more_channels_than_the_decoder_has_planes_for_are_read(tmp_path: Path) -> None:
+    """Twelve planar channels (PyAV alone reads wild memory from the ninth on), each with its own level."""
+    levels = np.arange(12, dtype=np.int16) * 2560
+    path = make_sound(tmp_path / "many.mkv", "wavpack", 8000, "7.1.4", np.tile(levels, 400)[None], "s16")
+    wave = load_audio(path, duration_s=0.05).waveform
+    assert wave.shape == (1, 12, 400)
+    assert wave[0, :, 200] == pytest.approx(levels / 32768, abs=0.01)
+
+
+def test_a_damaged_packet_with_other_channels_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder can make 32 channels of a damaged packet of two (seen with AAC): that piece is left out."""
+    plain = audio_module.floats
+    seen: list[int] = []
+
+    def spied(piece: Any) -> np.ndarray:
+        seen.append(len(piece.layout.channels))
+        return plain(piece)
+
+    class Odd:
+        rate, channels = 48000, 2
+
+        def __init__(self, pieces: list[Any]) -> None:
+            self.pieces = pieces
+
+        def decode(self) -> list[Any]:
+            return self.pieces
+
+    def frame(layout: str, pts: int) -> Any:
+        packed = np.full((1, 800 * len(av.AudioLayout(layout).channels)), 0.5, np.float32)
+        made = av.AudioFrame.from_ndarray(packed, "flt", layout)
+        made.sample_rate, made.pts, made.time_base = 48000, pts, Fraction(1, 48000)
+        return made
+
+    class File:
+        start_time = 0
+
+        def demux(self, _: object) -> list[Odd]:
+            return [Odd([frame("stereo", 0)]), Odd([frame("5.1", 800)]), Odd([frame("stereo", 1600)])]
+
+    monkeypatch.setattr(audio_module, "floats", spied)
+    out = np.zeros((2, 2400), np.float32)
+    audio_module._decode(File(), Odd([]), out, 0.0)
+    assert seen == [2, 2]
+    assert (out[:, :800] == 0.5).all()
+    assert not out[:, 800:1600].any()
+    assert (out[:, 1600:] == 0.5).all()
 
 
 def test_a_pause_in_the_sound_stays_where_it_is(tmp_path: Path) -> None:

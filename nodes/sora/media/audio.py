@@ -16,7 +16,8 @@ from .frames import Frames
 
 SILENT_RATE = 44100  # samples a second, and
 SILENT_CHANNELS = 2  # channels of the silence that stands for no sound
-LONGEST_GAP_S = 0.05  # time stamps that jump by less are rounding, not a pause
+LONGEST_GAP_S = 0.01  # time stamps that jump by less are rounding; a lost packet is longer (21 ms of AAC)
+PLANES = 8  # that PyAV's to_ndarray can read; it takes the address of a ninth from memory that is not its own
 
 Samples = NDArray[np.float32]
 
@@ -31,7 +32,7 @@ class Audio:
 
 def audio_for(frames: Frames) -> Audio:
     """The sound of the span that chosen frames show: from when the first begins to when the last ends."""
-    return load_audio(frames.path, start_s=frames.start_s, duration_s=frames.duration_s)
+    return load_audio(frames.path, start_s=max(0.0, frames.start_s), duration_s=frames.duration_s)
 
 
 def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = None) -> Audio:
@@ -79,6 +80,8 @@ def _decode(file: Any, stream: Any, out: Samples, start_s: float) -> None:
         except error:  # a damaged packet: its time stays silent
             continue
         for piece in pieces:
+            if piece.rate != stream.rate or len(piece.layout.channels) != len(out):
+                continue  # a damaged packet can come out as other sound altogether
             stamped = at if piece.time is None else round(piece.time * stream.rate) - begin
             if at is None or (stamped is not None and abs(stamped - at) > LONGEST_GAP_S * stream.rate):
                 at = stamped if stamped is not None else -begin
@@ -90,15 +93,16 @@ def _decode(file: Any, stream: Any, out: Samples, start_s: float) -> None:
 
 
 def _place(samples: Samples, out: Samples, at: int) -> None:
-    """Copy `samples` [c, t] to `out` [C, T] from sample `at` on, as far as they are in it."""
-    channels = min(len(samples), len(out))
+    """Copy `samples` [C, t] to `out` [C, T] from sample `at` on, as far as they are in it."""
     first, last = max(0, at), min(out.shape[1], at + samples.shape[1])
     if first < last:
-        out[:channels, first:last] = samples[:channels, first - at : last - at]
+        out[:, first:last] = samples[:, first - at : last - at]
 
 
 def floats(piece: Any) -> Samples:
     """A PyAV AudioFrame of any sample format -> float32 [C, t]; integers are divided by their most negative value."""
+    if piece.format.is_planar and len(piece.layout.channels) > PLANES:
+        (piece,) = lazy.av().AudioResampler("flt", piece.layout, piece.rate).resample(piece)
     raw: NDArray[Any] = piece.to_ndarray()
     if piece.format.is_packed:
         raw = raw.reshape(-1, len(piece.layout.channels)).T
