@@ -160,6 +160,14 @@ def test_a_picture_that_begins_after_the_sound_keeps_its_times(tmp_path: Path, n
     assert np.abs(sound).max() > 0.4
 
 
+def test_a_picture_that_stands_for_an_hour_has_a_rate(tmp_path: Path) -> None:
+    """Two frames 5000 s apart (or a damaged time stamp): a rate above 0, and both frames."""
+    loaded = load_frames(make_clip(tmp_path / "slow.mp4", 2, ticks=[0, 3_000_000]))
+    assert numbers_of(loaded.pixels) == [0, 1]
+    assert 0 < loaded.fps < 0.01
+    assert loaded.times_s == pytest.approx([0, 5000])
+
+
 def test_a_file_that_does_not_begin_at_zero_is_moved_there(tmp_path: Path) -> None:
     """Times count from the file's beginning, wherever its clock stands."""
     ticks = [3000 + 20 * number for number in range(12)]

@@ -185,7 +185,7 @@ def _rate(times_s: NDArray[np.float64], tick_s: float, stream: Any) -> tuple[Fra
     span_s = float(times_s[-1] - times_s[0])
     if len(times_s) == 1 or span_s <= 0:
         return (named or [Fraction(25)])[0], True
-    measured = Fraction((len(times_s) - 1) / span_s).limit_denominator(1001)
+    measured = max(Fraction((len(times_s) - 1) / span_s).limit_denominator(1001), Fraction(1, 1001))
     for rate in [*named, measured]:
         ideal = times_s[0] + np.arange(len(times_s)) / float(rate)
         if np.abs(times_s - ideal).max() <= max(tick_s, 0.1 / float(rate)):
