@@ -17,6 +17,16 @@ SAMPLE_RATE = 48_000
 BT709 = 1  # its number in H.264's tables of primaries, transfer and matrix
 LIMITED = 1  # FFmpeg's number for 16..235
 
+# Rows Y, Cb, Cr over columns R, G, B, 1: ITU-R BT.709-6, items 3.2 and 3.3, and 3.4 for the range of 8 bits.
+TO_BT709 = np.array(
+    [
+        [0.2126 * 219 / 255, 0.7152 * 219 / 255, 0.0722 * 219 / 255, 16],
+        [-0.2126 / 1.8556 * 224 / 255, -0.7152 / 1.8556 * 224 / 255, 0.5 * 224 / 255, 128],
+        [0.5 * 224 / 255, -0.7152 / 1.5748 * 224 / 255, -0.0722 / 1.5748 * 224 / 255, 128],
+    ],
+    np.float32,
+)
+
 
 def write_mp4(
     path: Path, pictures: Iterable[NDArray[np.uint8]], width: int, height: int, sound: NDArray[np.float32] | None
@@ -31,14 +41,19 @@ def write_mp4(
             video = container.add_stream("libx264", rate=FPS)
             video.width, video.height, video.pix_fmt = width, height, "yuv420p"
             # A fixed number of threads: x264 is deterministic for a given one.
-            video.options = {"preset": "ultrafast", "crf": "19", "threads": "2", "g": "60"}
+            video.options = {
+                "preset": "ultrafast",
+                "crf": "20",
+                "threads": "2",
+                "g": "60",
+                "x264-params": "no-deblock=0",
+            }
             context = video.codec_context
             context.color_primaries = context.color_trc = context.colorspace = BT709
             context.color_range = LIMITED
             audio = None if sound is None else container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
             for number, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
+                frame = av.VideoFrame.from_ndarray(_planes(picture), format="yuv420p")
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
@@ -52,6 +67,20 @@ def write_mp4(
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _planes(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB [H, W, 3] as the planes Y, U, V of BT.709 in limited range, one under the other: uint8 [1.5 H, W]."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    luma, blue, red = cv2.split(cv2.transform(picture, TO_BT709))
+    planes = np.empty((height * 3 // 2, width), np.uint8)
+    planes[:height] = luma
+    chroma = planes[height:].reshape(2, height // 2, width // 2)
+    cv2.resize(blue, (width // 2, height // 2), dst=chroma[0], interpolation=cv2.INTER_AREA)
+    cv2.resize(red, (width // 2, height // 2), dst=chroma[1], interpolation=cv2.INTER_AREA)
+    return planes
 
 
 def chord(seed: bytes, seconds: int) -> NDArray[np.float32]:

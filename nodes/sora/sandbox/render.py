@@ -1,4 +1,4 @@
-"""What the sandbox films: slow colours, or the reference under a slowly moving camera, with the prompt written on it.
+"""What the sandbox films: a lake among hills, or the reference under a slow camera, with the prompt on it.
 
 Everything is drawn from the request alone, so the same request gives the same bytes.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encode import FPS
+from .landscape import Landscape
 
 Picture = NDArray[np.uint8]
 COARSE = 16  # the colours are computed on a grid this much smaller, and then grown smoothly
@@ -34,12 +35,15 @@ class Scene:
     first: Picture | None = None
     last: Picture | None = None
     remix_seed: bytes = b""
+    place: str = ""  # the oldest prompt, whose words chose the landscape that a remix keeps
 
 
 def film(scene: Scene) -> Iterator[Picture]:
     """The frames, RGB [height, width, 3]: the first is the reference as it came, the last the last reference."""
     count = scene.seconds * FPS
-    backdrop = _Colours(scene) if scene.first is None else None
+    backdrop = None
+    if scene.first is None:
+        backdrop = Landscape(scene.place or scene.prompt, scene.seed, scene.width, scene.height, scene.seconds)
     aurora = _Aurora(scene) if scene.remix_seed else None
     caption = _Caption(scene)
     for number in range(count):
@@ -61,7 +65,7 @@ def open_picture(data: bytes) -> Picture:
         return np.array(image.convert("RGB"))
 
 
-def still(data: bytes, image_format: str) -> bytes:
+def _REMOVED(data: bytes, image_format: str) -> bytes:
     """An MP4's frame from its middle, as an image file."""
     return _image_file(_frames_of(data, 3)[1], image_format)
 
@@ -97,37 +101,6 @@ def _zoomed(picture: Picture, amount: float, seed: bytes) -> Picture:
     centre = (width * (0.35 + 0.3 * seed[6] / 255), height * (0.4 + 0.2 * seed[7] / 255))
     matrix = cv2.getRotationMatrix2D(centre, 0, 1 + amount)
     return np.asarray(cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR), np.uint8)
-
-
-class _Colours:
-    """Five soft lights that wander over a dark ground; their colours come from the seed."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.size = (scene.width, scene.height)
-        columns, rows = max(2, scene.width // COARSE), max(2, scene.height // COARSE)
-        self.y, self.x = np.mgrid[0:rows, 0:columns].astype(np.float32) / rows
-        self.wide = columns / rows
-        hue = scene.seed[0] / 255
-        self.ground = 255 * np.array(colorsys.hsv_to_rgb(hue, 0.75, 0.16), np.float32)
-        self.lights = [
-            (255 * np.array(colorsys.hsv_to_rgb((hue + 0.09 * n + 0.35 * (n % 2)) % 1, 0.72, 0.9), np.float32),
-             scene.seed[8 + n] / 255, scene.seed[13 + n] / 255)
-            for n in range(5)
-        ]  # fmt: skip
-
-    def at(self, time: float) -> Picture:
-        import cv2
-
-        picture = np.broadcast_to(self.ground, (*self.x.shape, 3)).copy()
-        for number, (colour, phase, pace) in enumerate(self.lights):
-            angle = 6.2832 * phase + time * (0.25 + 0.3 * pace) * (1 if number % 2 else -1)
-            x = self.wide * (0.5 + 0.42 * np.cos(angle + number))
-            y = 0.5 + 0.42 * np.sin(1.3 * angle)
-            glow = np.exp(-((self.x - x) ** 2 + (self.y - y) ** 2) / (0.09 + 0.05 * phase))
-            picture += (0.62 * glow)[..., None] * colour
-        # Grown as floats, so that the slow gradients show no steps.
-        grown = cv2.resize(np.clip(picture, 0, 255), self.size, interpolation=cv2.INTER_CUBIC)
-        return np.asarray(np.clip(grown, 0, 255), np.uint8)
 
 
 class _Aurora:
@@ -220,11 +193,17 @@ def _ease(value: float) -> float:
 
 
 def _frames_of(data: bytes, count: int) -> list[Picture]:
+    """`count` frames evenly spaced; only these are kept, since a whole film can be gigabytes of pixels."""
     import av
 
+    kept = []
     with av.open(io.BytesIO(data), "r") as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return [frames[round(place)] for place in np.linspace(0, len(frames) - 1, count)]
+        stream = container.streams.video[0]
+        wanted = {round(place) for place in np.linspace(0, stream.frames - 1, count)}
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                kept.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+    return kept
 
 
 def _image_file(picture: Picture, image_format: str) -> bytes:

@@ -12,7 +12,7 @@ from .encode import chord, write_mp4
 from .render import Scene, film, open_picture, seed_of
 from .store import SandboxJob, Store
 
-STYLE = 1  # raised when the pictures change, so that old files are not taken for new ones
+STYLE = 2  # raised when the pictures change, so that old files are not taken for new ones
 THREADS = 2
 
 
@@ -57,6 +57,7 @@ class Renders:
         seed = seed_of(oldest.prompt, oldest.model)
         scene = Scene(
             prompt=job.prompt,
+            place=oldest.prompt,
             seed=seed,
             width=job.width,
             height=job.height,
