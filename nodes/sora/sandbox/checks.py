@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..catalogue import Catalogue, Model
@@ -42,37 +42,45 @@ class Upload:
     data: bytes
 
 
+def check_prompt(prompt: str) -> None:
+    """Refusal (HTTP 400) where there is none."""
+    if not prompt.strip():
+        raise Refusal(400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
+
+
 def check_create(form: Mapping[str, str], uploads: Sequence[Upload]) -> Wanted:
     """The create in `form`, or a Refusal as the real gateway would give it."""
-    if not form.get("prompt", "").strip():
-        raise Refusal(400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
+    check_prompt(form.get("prompt", ""))
     model = Catalogue.shipped().find(form.get("model") or "sora-2")
     if model is None:
         # A gateway family answers a model that it does not serve with 503, which is permanent all the same.
         raise Refusal(503, f"No available channel for model {form['model']}.", code="model_not_found", param="model")
-    seconds = form.get("seconds") or model.seconds[0]
+    seconds = form.get("seconds", model.seconds[0])
     if seconds not in model.seconds:
-        allowed = ", ".join(f"'{value}'" for value in model.seconds)
-        raise Refusal(400, f"Invalid value: '{seconds}'. Supported values are: {allowed}.", param="seconds",
-                      code="invalid_value")  # fmt: skip
+        raise _unsupported("seconds", seconds, model.seconds)
     width, height = _pixels(model, form)
+    if len(uploads) > model.references:
+        takes = ("no reference image", "one reference image at most", "two reference images at most")[model.references]
+        raise Refusal(400, f"{model.id} takes {takes}.", param="input_reference")
     for upload in uploads:
         _check_reference(upload, width, height)
-    if len(uploads) > model.references:
-        raise Refusal(400, f"{model.id} takes {model.references} reference images at most.", param="input_reference")
     return Wanted(model.id, int(seconds), form.get("size") or f"{width}x{height}", width, height)
 
 
 def _pixels(model: Model, form: Mapping[str, str]) -> tuple[int, int]:
-    """The size that the form asks for, in the model's own words."""
+    """The size that the form asks for, in the model's own words; the model's first where it asks for none."""
     for size, fields in model.sizes.items():
         if all(form.get(name) == value for name, value in fields.items()):
             return parse_size(size)
     if not any(name in form for fields in model.sizes.values() for name in fields):
         return parse_size(next(iter(model.sizes)))
-    allowed = ", ".join(f"'{' '.join(fields.values())}'" for fields in model.sizes.values())
-    raise Refusal(400, f"Invalid value: '{form.get('size')}'. Supported values are: {allowed}.", param="size",
-                  code="invalid_value")  # fmt: skip
+    raise _unsupported("size", form.get("size", ""), [" ".join(fields.values()) for fields in model.sizes.values()])
+
+
+def _unsupported(name: str, value: str, allowed: Iterable[str]) -> Refusal:
+    choices = ", ".join(f"'{choice}'" for choice in allowed)
+    message = f"Invalid value: '{value}'. Supported values are: {choices}."
+    return Refusal(400, message, param=name, code="invalid_value")
 
 
 def _check_reference(upload: Upload, width: int, height: int) -> None:

@@ -7,31 +7,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .checks import Refusal
 from .store import SandboxJob, Store
-
-_REFUSALS = {
-    "moderation": (
-        400,
-        "Your request was blocked by our moderation system when checking inputs. "
-        "Possible reasons: people-in-user-uploads",
-        None,
-    ),
-    "quota": (403, "The account has no balance left.", "insufficient_user_quota"),
-    "saturated": (403, "The upstream is saturated.", "upstream_load_saturated"),
-    "key": (401, "Incorrect API key provided.", "invalid_api_key"),
-    "model_not_found": (503, "No available channel for this model.", "model_not_found"),
-    "server_error": (500, "The server had an error.", None),
-    "rate_limit": (429, "Rate limit reached.", "rate_limit_exceeded"),
-}
-
-
-def refused_on_purpose(code: str) -> Refusal:
-    """The refusal of that name, in the form in which real gateways send it."""
-    if code not in _REFUSALS:
-        return Refusal(400, f"The sandbox refuses with: {', '.join(_REFUSALS)}.", param="prompt")
-    status, message, known = _REFUSALS[code]
-    return Refusal(status, message, code=known)
 
 
 class Faults:

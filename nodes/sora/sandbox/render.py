@@ -65,20 +65,6 @@ def open_picture(data: bytes) -> Picture:
         return np.array(image.convert("RGB"))
 
 
-def _REMOVED(data: bytes, image_format: str) -> bytes:
-    """An MP4's frame from its middle, as an image file."""
-    return _image_file(_frames_of(data, 3)[1], image_format)
-
-
-def spritesheet(data: bytes) -> bytes:
-    """Twelve frames in a grid of four by three, as a JPEG."""
-    import cv2
-
-    small = [cv2.resize(frame, (320, 320 * frame.shape[0] // frame.shape[1])) for frame in _frames_of(data, 12)]
-    rows = [np.hstack(small[start : start + 4]) for start in (0, 4, 8)]
-    return _image_file(np.vstack(rows), "JPEG")
-
-
 def _camera(scene: Scene, share: float) -> Picture:
     """The reference seen by a camera that moves in; towards the end the last reference takes its place."""
     assert scene.first is not None
@@ -190,28 +176,6 @@ def _wrapped(text: str, font: Any, width: int) -> list[str]:
 def _ease(value: float) -> float:
     value = min(1.0, max(0.0, value))
     return value * value * (3 - 2 * value)
-
-
-def _frames_of(data: bytes, count: int) -> list[Picture]:
-    """`count` frames evenly spaced; only these are kept, since a whole film can be gigabytes of pixels."""
-    import av
-
-    kept = []
-    with av.open(io.BytesIO(data), "r") as container:
-        stream = container.streams.video[0]
-        wanted = {round(place) for place in np.linspace(0, stream.frames - 1, count)}
-        for number, frame in enumerate(container.decode(stream)):
-            if number in wanted:
-                kept.append(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
-    return kept
-
-
-def _image_file(picture: Picture, image_format: str) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, image_format, quality=90)
-    return file.getvalue()
 
 
 def seed_of(*parts: object) -> bytes:

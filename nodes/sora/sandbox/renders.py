@@ -30,7 +30,8 @@ class Renders:
         path = self._path(job)
         with self._lock:
             future = self._running.get(path)
-            if future is None:
+            # What failed (a full disk) or was deleted since is rendered anew.
+            if future is None or (future.done() and not path.exists()):
                 future = self._running[path] = self._pool.submit(lambda: self._render(job, path))
             return future
 
@@ -39,7 +40,7 @@ class Renders:
 
     def _path(self, job: SandboxJob) -> Path:
         chain = [(one.prompt, one.references) for one in self._lineage(job)]
-        parts = (STYLE, job.seconds, job.width, job.height, chain, "silent" in job.directives)
+        parts = (STYLE, job.model, job.seconds, job.width, job.height, chain, "silent" in job.directives)
         return self._store.folder / "renders" / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.mp4"
 
     def _lineage(self, job: SandboxJob) -> list[SandboxJob]:

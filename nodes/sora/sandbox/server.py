@@ -42,7 +42,9 @@ class Sandbox:
         self._thread.start()
         started.wait()
         if failure:
-            self.close()
+            self._thread.join()
+            self._thread = None
+            self.routes.close()
             raise InvalidInput(f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}.")
         return self.url
 
@@ -63,7 +65,7 @@ class Sandbox:
 
     def _serve(self, loop: asyncio.AbstractEventLoop, started: threading.Event, failure: list[OSError]) -> None:
         asyncio.set_event_loop(loop)
-        runner = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, handle_signals=False)
+        runner = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, shutdown_timeout=1)
         try:
             loop.run_until_complete(runner.setup())
             site = web.TCPSite(runner, "127.0.0.1", self._port)

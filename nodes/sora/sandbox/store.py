@@ -47,8 +47,12 @@ class SandboxJob:
     def completed_at(self) -> float:
         return self.created_at + self.takes_s
 
+    @property
+    def expires_at(self) -> float:
+        return self.completed_at + (0 if "expired" in self.directives else LINK_LASTS_S)
+
     def expired(self, now: float) -> bool:
-        return "expired" in self.directives or now > self.completed_at + LINK_LASTS_S
+        return "expired" in self.directives or now >= int(self.expires_at) + 1
 
 
 class Store:
