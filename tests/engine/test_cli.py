@@ -1,0 +1,285 @@
+"""The command line on the sandbox: what exists afterwards, what is printed where, and every exit status."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+from sora.cli import main
+
+PACK = Path(__file__).parents[2]
+SMALL = ["--provider", "sandbox", "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"]
+
+
+class Shell:
+    """Runs commands in one folder with one state folder."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self.out, self.err = "", ""
+
+    def __call__(self, *arguments: str) -> int:
+        status = main(arguments)
+        self.out, self.err = self._capsys.readouterr()
+        return status
+
+    def json(self, *arguments: str) -> dict[str, Any]:
+        """The one JSON object on stdout, with the exit status as `exit`."""
+        status = self(*arguments, "--json")
+        result: dict[str, Any] = json.loads(self.out)
+        return result | {"exit": status}
+
+
+@pytest.fixture
+def sora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("SORA_HOME", "home"), ("SORA_SANDBOX_SECONDS", "0.2"), ("SORA_POLL_SECONDS", "0.02")):
+        monkeypatch.setenv(name, value)
+    return Shell(capsys)
+
+
+def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp_path: Path) -> None:
+    """Run again it is the same file; another --out gets a hard link to it, which takes no room."""
+    first = sora.json("run", "a boat", *SMALL)
+    path = Path(first["path"])
+    assert (first["exit"], first["state"], first["reused"], path.parent) == (0, "stored", False, tmp_path / "out")
+    assert (first["frames"], first["fps"], first["width"], first["height"]) == (120, 30, 854, 480)
+    assert (first["has_audio"], first["estimated_usd"]) == (True, 0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_" + first["job"] + r"\.mp4", path.name)
+    assert sora.json("run", "a boat", *SMALL) == {**first, "reused": True}
+    elsewhere = sora.json("run", "a boat", *SMALL, "--out", "other")
+    assert Path(elsewhere["path"]).parent == tmp_path / "other"
+    assert Path(elsewhere["path"]).samefile(path)
+
+
+def test_results_go_to_stdout_and_progress_to_stderr(sora: Shell) -> None:
+    """So that a pipe gets the path and nothing else."""
+    assert sora("run", "a boat", *SMALL) == 0
+    assert sora.out.startswith(str(Path.cwd() / "out"))
+    assert len(sora.out.splitlines()) == 1
+    assert sora.err.startswith("job ")
+
+
+def test_a_deleted_file_is_fetched_again(sora: Shell) -> None:
+    """Nothing is paid for it."""
+    first = sora.json("run", "a boat", *SMALL)
+    data = Path(first["path"]).read_bytes()
+    Path(first["path"]).unlink()
+    again = sora.json("resume", first["job"])
+    assert (again["exit"], again["path"]) == (0, first["path"])
+    assert Path(again["path"]).read_bytes() == data
+
+
+def test_a_reference_is_the_first_frame(sora: Shell, tmp_path: Path) -> None:
+    """From an image file of any shape."""
+    Image.new("RGB", (300, 300), (200, 60, 30)).save(tmp_path / "red.png")
+    run = sora.json("run", "red", *SMALL, "--reference", "red.png", "--fit", "stretch")
+    assert sora("frames", run["path"], "--out", "frames", "--limit", "1") == 0
+    first = np.asarray(Image.open(tmp_path / "frames" / "frame_000000.png")).astype(int)
+    assert np.abs(first - (200, 60, 30)).max() <= 4
+
+
+def test_a_remix(sora: Shell) -> None:
+    """By ledger id or by gateway id; the same remix is bought once."""
+    source = sora.json("run", "a boat", "--provider", "sandbox")
+    remix = sora.json("remix", source["job"], "at night")
+    assert (remix["exit"], remix["reused"], remix["job"] == source["job"]) == (0, False, False)
+    assert sora.json("remix", source["video_id"], "at night")["job"] == remix["job"]
+
+
+FAILURES = [
+    (["run", "  "], 2, "none", "prompt is empty"),
+    (["run", "a boat"], 2, "none", "no key for cometapi"),
+    (["run", "a boat", "--seconds", "5", "--provider", "sandbox"], 2, "none", "does not make 5 s"),
+    (["run", "a boat", "--take", "x"], 2, "none", "invalid int value"),
+    (["run", "a boat", "--reference", "nowhere.png", "--provider", "sandbox"], 2, "none", "nowhere.png"),
+    (["run", "a boat", "--timeout", "-1", "--provider", "sandbox"], 2, "none", "--timeout is -1"),
+    (["fly"], 2, "none", "invalid choice"),
+    (["resume", "nope"], 2, "none", "'nope'"),
+    (["frames", "x.mp4"], 2, "none", "Nothing to do"),
+    (["run", "a [sandbox: refuse=quota]", *SMALL], 3, "none", "insufficient_user_quota"),
+    (["run", "a [sandbox: refuse=moderation]", *SMALL], 3, "none", "moderation_blocked"),
+    (["run", "a [sandbox: lost_answer]", *SMALL], 4, "perhaps", "lost before its answer"),
+    (["run", "a [sandbox: broken_answer]", *SMALL], 4, "perhaps", "without saying whether the job exists"),
+    (["run", "a [sandbox: fail=moderation_blocked]", *SMALL], 5, "perhaps", "moderation_blocked"),
+    (["run", "a [sandbox: slow=60]", *SMALL, "--timeout", "0.005"], 6, "spent", "not finished in time"),
+    (["frames", "broken.mp4", "--out", "f"], 7, "none", "broken.mp4"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "money", "says"), FAILURES)
+def test_every_failure_has_its_status(
+    sora: Shell, tmp_path: Path, arguments: list[str], status: int, money: str, says: str
+) -> None:
+    """And says, also as JSON, what happened, what became of the money, and what to do."""
+    (tmp_path / "broken.mp4").write_bytes(b'{"error": "expired"}')
+    failed = sora.json(*arguments)
+    assert (failed["exit"], failed["money"]) == (status, money)
+    assert says in failed["error"] + failed["advice"]
+    assert sora.err.count("sora: ") == 1
+    if status in (4, 5, 6):
+        assert failed["job"]
+
+
+def test_a_gateway_that_is_not_there(sora: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never reached: nothing was bought, exit 3."""
+    monkeypatch.setenv("COMETAPI_KEY", "sk-test-1234")
+    monkeypatch.setenv("COMETAPI_BASE_URL", "http://127.0.0.1:9/v1")
+    failed = sora.json("run", "a boat")
+    assert (failed["exit"], failed["money"]) == (3, "none")
+    assert "127.0.0.1:9" in failed["error"]
+
+
+def test_an_unknown_purchase_is_settled(sora: Shell) -> None:
+    """Not sent again until it is declared lost; then it is."""
+    prompt = "a [sandbox: lost_answer]"
+    job = sora.json("run", prompt, *SMALL)["job"]
+    assert sora.json("run", prompt, *SMALL)["job"] == job
+    assert sora.json("resume", job)["exit"] == 4
+    assert sora("resume", job, "--lost") == 0
+    assert sora.json("run", prompt, *SMALL)["job"] != job
+
+
+def test_an_unknown_purchase_is_found_by_its_id(sora: Shell, tmp_path: Path) -> None:
+    """The id that stands in the gateway's own list brings the paid video."""
+    job = sora.json("run", "a [sandbox: lost_answer]", *SMALL)["job"]
+    (file,) = (tmp_path / "home" / "sandbox" / "jobs").glob("*.json")
+    found = sora.json("resume", job, "--video-id", file.stem)
+    assert (found["exit"], found["job"], found["video_id"]) == (0, job, file.stem)
+
+
+def test_a_job_that_took_too_long_is_resumed(sora: Shell) -> None:
+    """After the timeout the same command, or resume, gets the video."""
+    prompt = "a [sandbox: slow=2]"
+    late = sora.json("run", prompt, *SMALL, "--timeout", "0.005")
+    assert late["exit"] == 6
+    assert sora.json("resume", late["job"])["exit"] == 0
+
+
+def test_jobs_lists_filters_and_exports(sora: Shell, tmp_path: Path) -> None:
+    """Newest first; the export has every column."""
+    sora("run", "a boat", *SMALL)
+    sora("run", "kites [sandbox: refuse=quota]", *SMALL)
+    assert [job["state"] for job in sora.json("jobs")["jobs"]] == ["refused", "stored"]
+    assert [job["prompt"] for job in sora.json("jobs", "--state", "stored")["jobs"]] == ["a boat"]
+    assert len(sora.json("jobs", "--search", "KITES", "--model", "seedance-2-5")["jobs"]) == 1
+    assert sora("jobs") == 0
+    assert len(sora.out.splitlines()) == 2
+    assert sora("jobs", "--export", "all.csv") == 0
+    with (tmp_path / "all.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["prompt"] for row in rows] == ["kites [sandbox: refuse=quota]", "a boat"]
+    assert sora("jobs", "--export", "all.json") == 0
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 2
+    assert sora("jobs", "--export", "all.doc") == 2
+
+
+def test_frames_keep_the_numbers_of_the_source(sora: Shell, tmp_path: Path) -> None:
+    """Skipped and stepped, each PNG is named by its place in the video; the sheet lies beside them."""
+    path = sora.json("run", "a boat", *SMALL)["path"]
+    made = sora.json(
+        "frames", path, "--out", "f", "--skip", "10", "--step", "40", "--size", "100x50", "--sheet", "s.png"
+    )
+    assert made["files"] == ["frame_000010.png", "frame_000050.png", "frame_000090.png"]
+    with Image.open(tmp_path / "f" / "frame_000050.png") as frame, Image.open(tmp_path / "s.png") as sheet:
+        assert (frame.size, sheet.width > 800) == ((100, 50), True)
+
+
+def test_models_and_doctor_tell_what_there_is(sora: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices with dates; and a machine without a key is told how to get one, without failing."""
+    rows = {row["id"]: row for row in sora.json("models")["models"]}
+    assert rows["sora-2"]["usd_date"]
+    assert sora("models") == 0
+    findings = {row["name"]: row for row in sora.json("doctor")["findings"]}
+    assert {findings[name]["level"] for name in ("opencv", "pyav", "sandbox", "ledger")} == {"ok"}
+    assert findings["cometapi"]["level"] == "warning"
+    monkeypatch.setenv("COMETAPI_KEY", "sk-secret-canary")
+    monkeypatch.setenv("COMETAPI_BASE_URL", "http://127.0.0.1:9")
+    assert sora("doctor") == 7
+    assert "sk-secret-canary" not in sora.out + sora.err
+
+
+def test_the_demo(sora: Shell, tmp_path: Path) -> None:
+    """Two MP4s, one sheet, and one line that tells what each is; a second time nothing is made anew."""
+    assert sora("demo") == 0
+    lines = sora.out.splitlines()
+    assert sorted(line.split("  ")[0] for line in lines) == sorted(
+        f"out/{f.name}" for f in (tmp_path / "out").iterdir()
+    )
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".mp4", ".mp4", ".png"]
+    before = sora.out
+    assert sora("demo") == 0
+    assert sora.out == before
+
+
+def test_an_unwritable_place_is_local_trouble(sora: Shell, tmp_path: Path) -> None:
+    """The job is bought and stays fetchable; the error says so."""
+    (tmp_path / "file").write_text("")
+    failed = sora.json("run", "a boat", *SMALL, "--out", "file/under")
+    assert (failed["exit"], failed["money"]) == (7, "spent")
+    assert sora.json("run", "a boat", *SMALL)["exit"] == 0
+
+
+# -- as a process of its own ----------------------------------------------------------------------------------------
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nodes.sora", *arguments],
+        cwd=PACK,
+        env=os.environ | {"SORA_HOME": str(Path("home").absolute())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(look: Callable[[], object], timeout_s: float = 30) -> None:
+    end = time.monotonic() + timeout_s
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_stops_the_waiting_and_keeps_the_job(sora: Shell, tmp_path: Path) -> None:
+    """It ends at once with 6, and says how to go on."""
+    with started("run", "a [sandbox: slow=60]", *SMALL, "--out", str(tmp_path)) as process:
+        until(lambda: [job for job in sora.json("jobs")["jobs"] if job["state"] == "submitted"])
+        time.sleep(0.3)  # so that it waits for the video
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 6, err
+    assert "Run the same again" in err
+
+
+def test_the_sandbox_serves_other_programs(sora: Shell) -> None:
+    """It prints its address, and ends on a signal."""
+    with started("sandbox") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[0]
+        assert requests.get(f"{url}/v1/models", headers={"Authorization": "Bearer x"}, timeout=10).json()["data"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize(("arguments", "says"), [(["--help"], "resume"), (["sandbox", "--help"], "lost_answer")])
+def test_help_is_worth_reading(capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    """Every command, and how the sandbox is made to misbehave."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    assert says in capsys.readouterr().out
