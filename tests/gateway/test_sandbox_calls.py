@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateway
 
 __all__ = ["films", "gateway", "gateways"]  # pytest finds fixtures by their names in the module
 
+REMIXABLE = {"model": "sora-2", "size": "1280x720"}
 FIRST_ANSWER = {"created_at", "id", "model", "object", "progress", "seconds", "size", "status"}
 IMAGE = png(picture(854, 480))
 
@@ -98,9 +102,20 @@ def test_a_create_that_cannot_be_is_refused(
         ([reference(b"no picture at all")], None, "not a valid image"),
         ([reference(IMAGE[: len(IMAGE) // 2])], None, "not a valid image"),
         ([reference(b"")], None, "not a valid image"),
+        ([reference(png(picture(854, 480), "GIF"))], None, "not a valid image"),
         ([reference(IMAGE), reference(IMAGE)], None, "takes one reference image at most"),
     ],
-    ids=["a pixel less", "turned", "no type", "gif", "no image", "half an image", "empty", "too many"],
+    ids=[
+        "a pixel less",
+        "turned",
+        "no type",
+        "gif",
+        "no image",
+        "half an image",
+        "empty",
+        "a gif called png",
+        "too many",
+    ],
 )
 def test_a_reference_that_does_not_fit_is_refused(
     gateway: Gateway, files: list[tuple[str, Any]], code: str | None, says: str
@@ -156,7 +171,6 @@ def test_no_key_is_401(gateway: Gateway, method: str, path: str, header: str | N
         ("GET", "/v1/videos/video_1/content", 404),
         ("GET", "/v1/videos/..%2F..%2Fetc%2Fpasswd", 404),
         ("POST", "/v1/videos/task_1/remix", 404),
-        ("GET", "/signed/video_1", 404),
     ],
 )
 def test_what_is_not_there_is_said_in_json(gateway: Gateway, method: str, path: str, status: int) -> None:
@@ -279,6 +293,46 @@ def test_a_restart_and_a_second_server_see_the_same_jobs(gateways: Callable[...,
     assert again.content(video_id).content == beside.content(video_id).content
 
 
+def test_a_damaged_job_is_no_job(gateway: Gateway) -> None:
+    """Half a file after a power cut costs that job, and not the list."""
+    damaged, whole = gateway.made("fail=x"), gateway.made("fail=x")
+    for text in ("", '{"id": 1', "[]", '{"id": "x"}'):
+        (gateway.folder / "jobs" / f"{damaged}.json").write_text(text)
+        refused(gateway.get(f"/v1/videos/{damaged}"), 404)
+        assert [video["id"] for video in gateway.get("/v1/videos").json()["data"]] == [whole]
+
+
+def test_a_film_that_was_deleted_is_rendered_again(gateway: Gateway) -> None:
+    """Also while the server runs; the bytes are the same."""
+    video_id = gateway.finished()
+    before = gateway.content(video_id)
+    shutil.rmtree(gateway.folder / "renders")
+    after = gateway.content(video_id)
+    assert (after.status_code, after.content == before.content) == (200, True)
+    assert after.headers["ETag"] == before.headers["ETag"]
+
+
+def test_closing_does_not_wait_for_a_long_film(tmp_path: Path) -> None:
+    """Neither for the one being rendered nor for a download that waits for it; nothing unfinished stays on disk."""
+    gateway = Gateway(tmp_path, takes_s=0)
+    video_id = gateway.made(seconds="30")
+
+    def download() -> None:
+        with pytest.raises(requests.ConnectionError):
+            gateway.content(video_id)
+
+    waiting = threading.Thread(target=download)
+    waiting.start()
+    while not gateway.sandbox.routes.counts["GET", "/v1/videos/{id}/content"]:
+        time.sleep(0.005)
+    start = time.monotonic()
+    gateway.sandbox.close()
+    assert time.monotonic() - start < 2
+    waiting.join(5)
+    gateway.close()
+    assert list((tmp_path / "renders").iterdir()) == []
+
+
 def test_progress_begins_anew_for_nobody(gateways: Callable[..., Gateway]) -> None:
     """A fault that was asked for once happens once, also over a restart."""
     first = gateways()
@@ -295,19 +349,19 @@ def test_progress_begins_anew_for_nobody(gateways: Callable[..., Gateway]) -> No
 
 def test_a_remix_is_a_job_of_its_own(gateway: Gateway) -> None:
     """It names its source, takes over its model, length and size, and may be remixed in turn."""
-    parent = gateway.finished()
+    parent = gateway.finished(**REMIXABLE)
     answer = gateway.call("POST", f"/v1/videos/{parent}/remix", json={"prompt": "at night [sandbox: fail=x]"}).json()
     assert set(answer) == FIRST_ANSWER | {"remixed_from_video_id"}
     assert (answer["status"], answer["remixed_from_video_id"]) == ("queued", parent)
     video = gateway.look(answer["id"])
     assert (video["prompt"], video["remixed_from_video_id"]) == ("at night", parent)
-    assert (video["model"], video["seconds"], video["size"]) == ("seedance-2-5", "4", "854x480")
+    assert (video["model"], video["seconds"], video["size"]) == ("sora-2", "4", "1280x720")
 
 
 @pytest.mark.parametrize("directive", ["", "fail=x", "stuck"])
 def test_what_is_not_finished_cannot_be_remixed(gateway: Gateway, directive: str) -> None:
     """The source must be completed."""
-    video_id = gateway.made(directive)
+    video_id = gateway.made(directive, **REMIXABLE)
     gateway.clock.now += TAKES_S if directive else TAKES_S / 2
     error = refused(gateway.call("POST", f"/v1/videos/{video_id}/remix", json={"prompt": "x"}), 400)
     assert "must be completed" in error["message"]
@@ -316,8 +370,15 @@ def test_what_is_not_finished_cannot_be_remixed(gateway: Gateway, directive: str
 @pytest.mark.parametrize("body", [{}, {"prompt": ""}, {"prompt": "[sandbox: stuck]"}])
 def test_a_remix_wants_a_prompt(gateway: Gateway, body: dict[str, str]) -> None:
     """Without one it is refused as a create is."""
-    error = refused(gateway.call("POST", f"/v1/videos/{gateway.finished()}/remix", json=body), 400)
+    video_id = gateway.finished(**REMIXABLE)
+    error = refused(gateway.call("POST", f"/v1/videos/{video_id}/remix", json=body), 400)
     assert (error["code"], error["param"]) == ("missing_required_parameter", "prompt")
+
+
+def test_a_model_without_remix(gateway: Gateway) -> None:
+    """Where the catalogue says that there is none, there is none."""
+    error = refused(gateway.call("POST", f"/v1/videos/{gateway.finished()}/remix", json={"prompt": "x"}), 400)
+    assert error["message"] == "seedance-2-5 has no remix."
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------

@@ -21,12 +21,14 @@ TAKES_S = 100.0  # by the clock below: one second is one per cent
 
 
 class Clock:
-    """Seconds since the epoch, as the test wants them."""
+    """Seconds since the epoch, as the test wants them; each look at it may take `step` seconds."""
 
     def __init__(self) -> None:
         self.now = 1_773_296_991.5
+        self.step = 0.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 

@@ -10,6 +10,7 @@ from ..catalogue import Catalogue, Model
 from ..spec import parse_size
 
 MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
+FORMATS = ("JPEG", "PNG", "WEBP")  # what the bytes may be, whatever their label says
 
 
 class Refusal(Exception):
@@ -91,7 +92,7 @@ def _check_reference(upload: Upload, width: int, height: int) -> None:
                       f"Supported file formats are {', '.join(MIME_TYPES)}.", param="input_reference",
                       code="unsupported_mimetype")  # fmt: skip
     try:
-        with Image.open(io.BytesIO(upload.data)) as image:
+        with Image.open(io.BytesIO(upload.data), formats=FORMATS) as image:
             size = image.size
             image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from .checks import Refusal
@@ -15,7 +16,11 @@ REFUSALS: dict[str, tuple[int, str, str | None]] = {
         None,
     ),
     "quota": (403, "The account has no balance left.", "insufficient_user_quota"),
-    "saturated": (403, "The upstream is saturated.", "upstream_load_saturated"),
+    "saturated": (
+        403,
+        json.dumps({"error": {"code": "upstream_load_saturated", "message": "The upstream is saturated."}}),
+        "",
+    ),
     "key": (401, "Incorrect API key provided.", "invalid_api_key"),
     "model_not_found": (503, "No available channel for this model.", "model_not_found"),
     "server_error": (500, "The server had an error.", None),
@@ -42,7 +47,7 @@ DIRECTIVES: dict[str, tuple[str, bool]] = {
     "expired": ("expired: the video's link has lapsed as soon as it is finished", False),
     "silent": ("silent: the video has no sound", False),
 }
-WHOLE_NUMBERS = ("429", "html", "notready", "cut", "bad_mp4", "slow")
+TIMES = ("429", "html", "notready", "cut", "bad_mp4")
 
 _BRACKET = re.compile(r"\[sandbox:([^\]]*)\]", re.IGNORECASE)
 
@@ -56,8 +61,10 @@ def parse(prompt: str) -> tuple[str, dict[str, str]]:
             if name not in DIRECTIVES or (DIRECTIVES[name][1] and not value):
                 known = ", ".join(text.split(":")[0] for text, _ in DIRECTIVES.values())
                 raise _unclear(f"The sandbox knows no directive {item!r}. It knows: {known}.")
-            if name in WHOLE_NUMBERS and not re.fullmatch(r"[0-9]{1,5}", value):
+            if name in TIMES and not re.fullmatch(r"[0-9]{1,5}", value):
                 raise _unclear(f"The directive {item!r} wants a whole number.")
+            if name == "slow" and not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", value):
+                raise _unclear(f"The directive {item!r} wants a number of seconds.")
             if name == "refuse" and value not in REFUSALS:
                 raise _unclear(f"The sandbox refuses with: {', '.join(REFUSALS)}.")
             found[name] = value

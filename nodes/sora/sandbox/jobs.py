@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..catalogue import Catalogue
 from ..errors import InvalidInput
 from .checks import Refusal, Wanted, check_create, check_prompt
 from .directives import parse, refused_on_purpose
@@ -30,12 +31,15 @@ class Jobs:
         """A new job, or a Refusal."""
         prompt, directives = parse(form.fields.get("prompt", ""))
         wanted = check_create({**form.fields, "prompt": prompt}, form.uploads)
-        self._refuse_on_purpose(directives, repr(sorted(form.fields.items())))
         references = [self.store.keep_reference(upload.data) for upload in form.uploads]
+        self._refuse_on_purpose(directives, repr((sorted(form.fields.items()), references)))
         return self._add(wanted, prompt, directives, references=references)
 
     def remix(self, parent: SandboxJob, form: Form) -> SandboxJob:
         """A new job on top of a completed one, or a Refusal."""
+        model = Catalogue.shipped().find(parent.model)
+        if model is None or not model.remix:
+            raise Refusal(400, f"{parent.model} has no remix.", code="invalid_request")
         if self.status(parent) != "completed":
             raise Refusal(400, "The video to remix must be completed.", code="invalid_request")
         prompt, directives = parse(form.fields.get("prompt", ""))

@@ -10,22 +10,22 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .caption import Caption
 from .encode import FPS
 from .landscape import Landscape
 
 Picture = NDArray[np.uint8]
-COARSE = 16  # the colours are computed on a grid this much smaller, and then grown smoothly
+COARSE = 16  # the bands of a remix are computed on a grid this much smaller, and then grown smoothly
 ZOOM = 0.10  # how far the camera moves in
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that decides a film. `first` and `last` are RGB pictures of the film's size; `remixes` counts its parents."""
+    """All that decides a film. `first` and `last` are RGB pictures of its size; a remix has a seed of its own."""
 
     prompt: str
     seed: bytes
@@ -45,7 +45,7 @@ def film(scene: Scene) -> Iterator[Picture]:
     if scene.first is None:
         backdrop = Landscape(scene.place or scene.prompt, scene.seed, scene.width, scene.height, scene.seconds)
     aurora = _Aurora(scene) if scene.remix_seed else None
-    caption = _Caption(scene)
+    caption = Caption(scene.prompt, scene.width, scene.height)
     for number in range(count):
         time, share = number / FPS, number / max(1, count - 1)
         picture = backdrop.at(time) if backdrop is not None else _camera(scene, share)
@@ -117,60 +117,6 @@ class _Aurora:
         grown = cv2.resize(np.clip(light, 0, 255).astype(np.uint8), self.size, interpolation=cv2.INTER_CUBIC)
         dimmed = cv2.convertScaleAbs(picture, alpha=1 - 0.45 * shown)
         return np.asarray(cv2.add(dimmed, grown), np.uint8)
-
-
-class _Caption:
-    """The prompt on a soft dark panel at the bottom left, and a time code at the bottom right."""
-
-    def __init__(self, scene: Scene) -> None:
-        from PIL import Image, ImageDraw
-
-        self.scene = scene
-        self.unit = max(8, min(scene.width, scene.height) // 22)
-        lines = _wrapped(scene.prompt, self._font(self.unit), scene.width - 6 * self.unit)
-        tall = int(self.unit * (1.4 * len(lines) + 1.6))
-        panel = Image.new("L", (scene.width, tall), 0)
-        draw = ImageDraw.Draw(panel)
-        for number, line in enumerate(lines):
-            draw.text((1.5 * self.unit, self.unit * (0.6 + 1.4 * number)), line, 255, self._font(self.unit))
-        self.top = scene.height - tall
-        self.text = np.asarray(panel, np.float32)[..., None] / 255
-        # The ground under the words darkens towards the edge, so that they read on any picture.
-        self.shade = np.linspace(0.0, 0.62, tall, dtype=np.float32)[:, None, None] ** 0.8
-
-    def over(self, picture: Picture, number: int, shown: float) -> Picture:
-        import cv2
-
-        picture = picture.copy()
-        below = picture[self.top :].astype(np.float32)
-        below *= 1 - self.shade * shown
-        below += (255 - below) * (self.text * (0.95 * shown))
-        picture[self.top :] = below.astype(np.uint8)
-        code = f"{number // FPS:02d}:{number % FPS:02d}"
-        place = (int(self.scene.width - 4.2 * self.unit), int(self.scene.height - 0.9 * self.unit))
-        grey = int(205 * shown)
-        if grey > 40:
-            cv2.putText(picture, code, place, cv2.FONT_HERSHEY_SIMPLEX, self.unit / 34, (grey,) * 3, 1, cv2.LINE_AA)
-        return picture
-
-    @staticmethod
-    def _font(size: int) -> Any:
-        from PIL import ImageFont
-
-        return ImageFont.load_default(size)
-
-
-def _wrapped(text: str, font: Any, width: int) -> list[str]:
-    """Lines that fit; at most four, the last one shortened."""
-    lines: list[str] = [""]
-    for word in text.replace("\x00", "").split():
-        for piece in [word[start : start + 40] for start in range(0, len(word), 40)]:
-            longer = f"{lines[-1]} {piece}".strip()
-            if font.getlength(longer) <= width or not lines[-1]:
-                lines[-1] = longer
-            else:
-                lines.append(piece)
-    return lines if len(lines) <= 4 else [*lines[:3], f"{lines[3]} …"]
 
 
 def _ease(value: float) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
 from ..threads import DaemonPool
 from .encode import chord, write_mp4
-from .render import Scene, film, open_picture, seed_of
+from .render import Picture, Scene, film, open_picture, seed_of
 from .store import SandboxJob, Store
 
-STYLE = 2  # raised when the pictures change, so that old files are not taken for new ones
+STYLE = 3  # raised when the pictures change, so that old files are not taken for new ones
 THREADS = 2
 
 
@@ -24,10 +25,11 @@ class Renders:
         self._pool = DaemonPool("sora-sandbox-render", THREADS)
         self._running: dict[Path, Future[Path]] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     def ensure(self, job: SandboxJob) -> Future[Path]:
         """The job's MP4; rendered now if it is not there (also after a restart)."""
-        path = self._path(job)
+        path = self.path_of(job)
         with self._lock:
             future = self._running.get(path)
             # What failed (a full disk) or was deleted since is rendered anew.
@@ -36,9 +38,12 @@ class Renders:
             return future
 
     def close(self) -> None:
+        """Stop rendering; what was unfinished is rendered anew when it is next asked for."""
+        self._closed.set()
         self._pool.close()
 
-    def _path(self, job: SandboxJob) -> Path:
+    def path_of(self, job: SandboxJob) -> Path:
+        """Where the film lies: the name is made of all that decides it."""
         chain = [(one.prompt, one.references) for one in self._lineage(job)]
         parts = (STYLE, job.model, job.seconds, job.width, job.height, chain, "silent" in job.directives)
         return self._store.folder / "renders" / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.mp4"
@@ -68,5 +73,11 @@ class Renders:
             remix_seed=seed_of(*(remix.prompt for remix in remixes)) if remixes else b"",
         )
         sound = None if "silent" in job.directives else chord(scene.remix_seed or seed, job.seconds)
-        write_mp4(path, film(scene), job.width, job.height, sound)
+        write_mp4(path, self._until_closed(film(scene)), job.width, job.height, sound)
         return path
+
+    def _until_closed(self, pictures: Iterator[Picture]) -> Iterator[Picture]:
+        for picture in pictures:
+            if self._closed.is_set():
+                raise RuntimeError("The sandbox was closed before the film was finished.")
+            yield picture

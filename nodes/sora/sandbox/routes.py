@@ -15,6 +15,7 @@ from ..catalogue import Catalogue
 from ..threads import DaemonPool
 from .checks import Refusal
 from .faults import Faults
+from .files import read_piece
 from .forms import has_key, read_form
 from .jobs import Jobs
 from .store import SandboxJob
@@ -29,6 +30,7 @@ class Routes:
 
     def __init__(self, folder: Path, seconds: float | None, clock: Callable[[], float]) -> None:
         self.jobs = Jobs(folder, seconds, clock)
+        self.files_url = ""  # of the second address; the server knows it once it listens
         self.counts: Counter[tuple[str, str]] = Counter()
         self._faults = Faults(self.jobs.store)
         self._pool = DaemonPool("sora-sandbox", 4)
@@ -45,9 +47,16 @@ class Routes:
                 web.post("/v1/videos/{id}/remix", self.remix),
                 web.get("/v1/models", self.models),
                 web.get("/api/models", self.catalogue),
-                web.get("/signed/{id}", self.signed),
             ]
         )
+        app.on_response_prepare.append(_name_the_request)
+        return app
+
+    def file_host(self) -> web.Application:
+        """The application of a second address, where signed links lead: a key must never come there."""
+        app = web.Application(middlewares=[self._envelope])
+        app.router.add_get("/signed/{id}", self.signed)
+        app.on_response_prepare.append(_name_the_request)
         return app
 
     def close(self) -> None:
@@ -70,7 +79,7 @@ class Routes:
         job = self._job(request)
         if self._faults.now(job, "html"):
             return web.Response(text="<html><body>One moment, please</body></html>", content_type="text/html")
-        video = self._video(request, job)
+        video = self._video(job)
         if "wrapped" in job.directives:
             return web.json_response({"code": "success", "message": "", "data": video})
         return web.json_response(video)
@@ -81,7 +90,7 @@ class Routes:
         jobs, more = await self._off_loop(
             lambda: self.jobs.page(limit=asked["limit"], order=asked["order"], after=asked["after"])
         )
-        videos = [self._video(request, job) for job in jobs]
+        videos = [self._video(job) for job in jobs]
         edges = {"first_id": jobs[0].id if jobs else None, "last_id": jobs[-1].id if jobs else None}
         return web.json_response({"object": "list", "data": videos, **edges, "has_more": more})
 
@@ -94,7 +103,7 @@ class Routes:
         if self._faults.now(job, "notready"):
             raise Refusal(404, "Video is not ready yet.", code="not_ready")
         if "redirect" in job.directives:
-            raise web.HTTPFound(self._signed_address(request, job))
+            raise web.HTTPFound(self._signed_address(job))
         return await self._send(request, job)
 
     async def signed(self, request: web.Request) -> web.StreamResponse:
@@ -138,15 +147,14 @@ class Routes:
             return web.Response(status=502, text="<html><body>502 Bad Gateway</body></html>", content_type="text/html")
         return web.json_response(self.jobs.describe_new(job))
 
-    def _video(self, request: web.Request, job: SandboxJob) -> dict[str, Any]:
+    def _video(self, job: SandboxJob) -> dict[str, Any]:
         video = self.jobs.describe(job)
         if "url" in job.directives and video["status"] == "completed":
-            video["video_url"] = self._signed_address(request, job)
+            video["video_url"] = self._signed_address(job)
         return video
 
-    @staticmethod
-    def _signed_address(request: web.Request, job: SandboxJob) -> str:
-        return f"{request.url.origin()}/signed/{job.id}?sig={_signature(job)}"
+    def _signed_address(self, job: SandboxJob) -> str:
+        return f"{self.files_url}/signed/{job.id}?sig={_signature(job)}"
 
     async def _send(self, request: web.Request, job: SandboxJob) -> web.StreamResponse:
         variant = request.query.get("variant", "video")
@@ -154,7 +162,8 @@ class Routes:
             raise Refusal(400, f"variant must be one of {', '.join(VARIANTS)}.", param="variant", code="invalid_value")
         path = await asyncio.wrap_future(self.jobs.renders.ensure(job))
         if variant == "video":
-            return await self._faults.send(request, job, path)
+            piece = await self._off_loop(lambda: read_piece(path, request))
+            return await self._faults.send(request, job, piece)
         from .stills import spritesheet, thumbnail
 
         draw, kind = (thumbnail, "image/webp") if variant == "thumbnail" else (spritesheet, "image/jpeg")
@@ -165,22 +174,23 @@ class Routes:
 
     @web.middleware
     async def _envelope(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A key for all but the public calls; every error as JSON; a request id on every answer."""
+        """A key for all but the public calls; every error as JSON."""
         resource = request.match_info.route.resource
         self.counts[request.method, resource.canonical if resource is not None else "?"] += 1
         try:
             if request.path.startswith("/v1/") and not has_key(request):
                 raise Refusal(401, "You didn't provide an API key.", code="invalid_api_key")
-            answer = await handler(request)
+            return await handler(request)
         except Refusal as refusal:
-            answer = _as_json(refusal)
+            return _as_json(refusal)
         except web.HTTPRequestEntityTooLarge:
-            answer = _as_json(Refusal(413, "The request is too large."))
+            return _as_json(Refusal(413, "The request is too large."))
         except web.HTTPClientError as error:
-            answer = _as_json(Refusal(error.status, error.reason))
-        if not answer.prepared:
-            answer.headers["x-request-id"] = f"req_{secrets.token_hex(8)}"
-        return answer
+            return _as_json(Refusal(error.status, error.reason))
+
+
+async def _name_the_request(_: web.Request, answer: web.StreamResponse) -> None:
+    answer.headers["x-request-id"] = f"req_{secrets.token_hex(8)}"
 
 
 def _as_json(refusal: Refusal) -> web.Response:

@@ -14,6 +14,7 @@ from ..errors import InvalidInput
 from .routes import Routes
 
 LARGEST_REQUEST = 50 << 20  # bytes
+PATIENCE_S = 0.2  # for calls that are being answered when the server is closed
 
 
 class Sandbox:
@@ -65,13 +66,12 @@ class Sandbox:
 
     def _serve(self, loop: asyncio.AbstractEventLoop, started: threading.Event, failure: list[OSError]) -> None:
         asyncio.set_event_loop(loop)
-        runner = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, shutdown_timeout=1)
+        gateway = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, shutdown_timeout=PATIENCE_S)
+        files = web.AppRunner(self.routes.file_host(), access_log=None, shutdown_timeout=PATIENCE_S)
         try:
-            loop.run_until_complete(runner.setup())
-            site = web.TCPSite(runner, "127.0.0.1", self._port)
             try:
-                loop.run_until_complete(site.start())
-                self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+                self.routes.files_url = loop.run_until_complete(_listen(files, 0))
+                self.url = loop.run_until_complete(_listen(gateway, self._port))
             except OSError as error:
                 failure.append(error)
                 return
@@ -79,8 +79,16 @@ class Sandbox:
                 started.set()
             loop.run_forever()
         finally:
-            loop.run_until_complete(runner.cleanup())
+            loop.run_until_complete(gateway.cleanup())
+            loop.run_until_complete(files.cleanup())
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
             asyncio.set_event_loop(None)
+
+
+async def _listen(runner: web.AppRunner, port: int) -> str:
+    """The URL at which the application is served from now on."""
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"

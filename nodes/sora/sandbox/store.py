@@ -69,12 +69,12 @@ class Store:
         self._write(self._job_file(job.id), json.dumps(asdict(job), ensure_ascii=False).encode())
 
     def load(self, job_id: str) -> SandboxJob | None:
-        """The job of that id, or None."""
+        """The job of that id, or None; a damaged file is no job."""
         if not re.fullmatch(r"video_[0-9a-f]{32}", job_id):
             return None
         try:
             return SandboxJob(**json.loads(self._job_file(job_id).read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def newest(self) -> list[SandboxJob]:
