@@ -120,33 +120,32 @@ class Client:
             ) from None
 
     def content(self, video_id: str, headers: Mapping[str, str]) -> requests.Response:
-        """An open stream of the finished video, which the caller closes; errors as for `stream`."""
-        return self.stream(self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant=video"), headers)
+        """An open stream of the finished video, which the caller closes.
+
+        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`.
+        """
+        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant=video")
+        response = self._get(url, headers, with_key=True)
+        if not response.is_redirect:
+            return self._checked_stream(response)
+        response.close()
+        return self.stream(urljoin(url, response.headers["location"]), headers)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """Open `url`, following redirects one by one; the key goes to the provider's own origin and nowhere else.
+        """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
 
-        GatewayTrouble for any final status but 200, 206 and 416.
+        Only one at the provider's own origin that wants a key after all is asked again with it.
         """
-        try:
-            for _ in range(MOST_REDIRECTS):
-                auth = _Bearer(self.key) if _same_origin(url, self.provider.base_url) else _NoAuth()
-                response = self._session(url).get(
-                    url,
-                    headers={"Accept-Encoding": "identity", **headers},
-                    auth=auth,
-                    timeout=self._timeouts,
-                    stream=True,
-                    allow_redirects=False,
-                )
-                if not response.is_redirect:
-                    return self._checked_stream(response)
+        for _ in range(MOST_REDIRECTS):
+            url = self._checked_address(url)
+            response = self._get(url, headers, with_key=False)
+            if response.status_code in (401, 403) and _same_origin(url, self.provider.base_url):
                 response.close()
-                url = self._checked_redirect(urljoin(url, response.headers["location"]))
-        except _NETWORK_ERRORS as error:
-            raise GatewayTrouble(
-                f"The video could not be downloaded: {_words(error)}.", advice="It waits at the gateway; run again."
-            ) from None
+                response = self._get(url, headers, with_key=True)
+            if not response.is_redirect:
+                return self._checked_stream(response)
+            response.close()
+            url = urljoin(url, response.headers["location"])
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
     def reach(self) -> int:
@@ -187,6 +186,22 @@ class Client:
             with self._lock:
                 self._opened.append(session)
         return session
+
+    def _get(self, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
+        """Open a download; redirects are followed by the caller, one by one."""
+        try:
+            return self._session(url).get(
+                url,
+                headers={"Accept-Encoding": "identity", **headers},
+                auth=_Bearer(self.key) if with_key else _NoAuth(),
+                timeout=self._timeouts,
+                stream=True,
+                allow_redirects=False,
+            )
+        except _NETWORK_ERRORS as error:
+            raise GatewayTrouble(
+                f"The video could not be downloaded: {_words(error)}.", advice="It waits at the gateway; run again."
+            ) from None
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
@@ -236,12 +251,12 @@ class Client:
             answer = self._whole(response)
         raise trouble(answer, read_complaint(answer), "asked for the finished video")
 
-    def _checked_redirect(self, url: str) -> str:
+    def _checked_address(self, url: str) -> str:
         parts = urlsplit(url)
         local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
         if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
             return url
-        raise GatewayTrouble("The download was redirected to an address that is not https.", transient=False)
+        raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
 
 
 def _new_session(url: str, retry: Retry) -> requests.Session:

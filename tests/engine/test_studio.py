@@ -1,0 +1,141 @@
+"""The studio on the sandbox: misbehaviour on the way from a finished job to a file, many at once, another process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sora.errors import GatewayTrouble, LinkLapsed, NotFinished
+from sora.spec import Job, JobSpec, JobState
+from sora.studio import Studio
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+    monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
+    made = Studio(tmp_path / "home", tmp_path / "output")
+    # Waiting for a gateway that is not ready takes seconds; here only the order of things matters.
+    made._collector._pause = lambda _seconds: made._closing.wait(0.01)
+    yield made
+    made.close()
+
+
+def spec(prompt: str, **more: object) -> JobSpec:
+    given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
+    return JobSpec(**(given | more))
+
+
+def collected(studio: Studio, prompt: str) -> Job:
+    job = studio.submit(spec(prompt)).result(30).job
+    return studio.wait(job.id, timeout_s=30).future.result(60)
+
+
+@pytest.mark.parametrize(
+    "directive",
+    ["notready=3", "cut=2", "bad_mp4=1", "html=3", "wrapped", "word=dreaming", "url", "redirect", "silent", "429=2"],
+)
+def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, directive: str) -> None:
+    """Not ready yet, cut, a wrong body, a page while polling, an address instead of /content: no job is lost."""
+    studio._purchases._pause = lambda _seconds: False
+    job = collected(studio, f"a boat [sandbox: {directive}]")
+    assert job.state is JobState.STORED
+    assert studio.path(job).read_bytes()[4:8] == b"ftyp"
+    assert [path.suffix for path in studio.path(job).parent.iterdir()] == [".mp4"]
+
+
+def test_a_lapsed_link_is_told(studio: Studio) -> None:
+    """The error says so and what to do; the job stays known as completed."""
+    job = studio.submit(spec("a boat [sandbox: expired]")).result(30).job
+    with pytest.raises(LinkLapsed, match="does not offer") as caught:
+        studio.wait(job.id, timeout_s=30).future.result(60)
+    assert (caught.value.exit_code, caught.value.job) == (6, job.id)
+    assert studio.ledger.job(job.id).state is JobState.COMPLETED
+
+
+def test_a_word_that_nobody_knows_is_shown(studio: Studio) -> None:
+    """It counts as still running, and a person sees the gateway's own word."""
+    job = studio.submit(spec("a boat [sandbox: word=dreaming, slow=3]")).result(30).job
+    wait = studio.wait(job.id, timeout_s=30)
+    end = time.monotonic() + 10
+    while "dreaming" not in wait.status:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    wait.cancel()
+
+
+def test_twins_share_one_download(studio: Studio) -> None:
+    """Many who wait for the same job get the same file, fetched once."""
+    job = studio.submit(spec("a boat")).result(30).job
+    waits = [studio.wait(job.id, timeout_s=30) for _ in range(10)]
+    assert {wait.future.result(30).sha256 for wait in waits} == {waits[0].future.result(0).sha256}
+    sandbox = studio._gateways._sandbox
+    assert sandbox.routes.counts["GET", "/v1/videos/{id}/content"] == 1
+
+
+def test_two_programs_share_a_ledger(studio: Studio) -> None:
+    """The second one joins what the first one bought, and uses its file."""
+    first = collected(studio, "a boat")
+    other = Studio(studio.settings.home, studio.settings.output)
+    assert other.submit(spec("a boat")).result(30).job.id == first.id
+    assert other.wait(first.id, timeout_s=5).future.result(10).path == first.path
+    other.close()
+
+
+def test_a_restart_of_the_sandbox_loses_no_job(studio: Studio) -> None:
+    """Its jobs lie on disk and their progress is a function of time: another server, another port, the same job."""
+    job = studio.submit(spec("a boat [sandbox: slow=2]")).result(30).job
+    studio._gateways.close()
+    assert studio.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED
+
+
+def test_closing_ends_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of ours is left running."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+    before = set(threading.enumerate())
+    studio = Studio(tmp_path / "home", tmp_path / "output")
+    collected(studio, "a boat")
+    studio.close()
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert left == []
+
+
+def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tmp_path: Path) -> None:
+    """Bought elsewhere, found at the gateway, fetched here; an id that is unknown there is an error, and no row."""
+    bought = studio.submit(spec("a boat")).result(30).job
+    (tmp_path / "home2").mkdir()
+    (tmp_path / "home2" / "sandbox").symlink_to(studio.settings.home / "sandbox")
+    other = Studio(tmp_path / "home2", tmp_path / "output2")
+    opened = other.open(bought.video_id, "sandbox").result(30)
+    assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")
+    assert other.wait(opened.id, timeout_s=30).future.result(60).state is JobState.STORED
+    with pytest.raises(GatewayTrouble, match="not found"):
+        other.open("video_" + "0" * 32, "sandbox").result(30)
+    assert len(other.ledger.jobs()) == 1
+    other.close()
+
+
+def test_a_remix_needs_a_finished_source(studio: Studio) -> None:
+    """The error names what to connect; nothing is bought."""
+    job = studio.submit(spec("a boat [sandbox: slow=30]", model="sora-2", size="1280x720")).result(30).job
+    with pytest.raises(Exception, match="only a finished video can be remixed"):
+        studio.remix(job.id, "at night").result(30)
+    assert len(studio.ledger.jobs()) == 1
+
+
+def test_a_model_without_remix_says_so(studio: Studio) -> None:
+    """In plain words, before anything is sent."""
+    job = collected(studio, "a boat")
+    with pytest.raises(Exception, match="seedance-2-5 cannot be remixed"):
+        studio.remix(job.id, "at night").result(30)
+
+
+def test_a_wait_that_is_given_up_leaves_the_job(studio: Studio) -> None:
+    """The deadline ends the waiting; a longer wait gets the video."""
+    job = studio.submit(spec("a boat [sandbox: slow=1]")).result(30).job
+    with pytest.raises(NotFinished):
+        studio.wait(job.id, timeout_s=0.05).future.result(10)
+    assert studio.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED
