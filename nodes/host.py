@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import glob
 import inspect
 import logging
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -39,6 +41,7 @@ SoraJob = io.Custom("SORA_JOB")
 routes = PromptServer.instance.routes
 
 _lock = threading.Lock()
+_naming = threading.Lock()  # between counting the names that are there and making the next
 _studio: Studio | None = None
 _pool = DaemonPool("sora-node", 4)
 _log = logging.getLogger("sora")
@@ -172,7 +175,7 @@ def file_of(video: Any) -> Iterator[Path | None]:
     if isinstance(source, str | os.PathLike):
         yield Path(source)
         return
-    copy = Path(folder_paths.get_temp_directory()) / f"sora_{id(video):x}.mp4"
+    copy = Path(folder_paths.get_temp_directory()) / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
         copy.write_bytes(source.getbuffer())
@@ -194,11 +197,12 @@ def linked_file(job: Job, prefix: str) -> Path:
     stored = studio().path(job)
     if not prefix.strip():
         return stored
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix.strip(), str(studio().settings.output))
-    for known in Path(folder).glob(f"{name}_*_.mp4"):
-        if known.samefile(stored):  # the same graph run again makes no second name
-            return known
-    return studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
+    with _naming:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix.strip(), str(studio().settings.output))
+        for known in Path(folder).glob(f"{glob.escape(name)}_*_.mp4"):
+            if known.samefile(stored):  # the same graph run again makes no second name
+                return known
+        return studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
 
 
 def relative_name(path: Path) -> str:

@@ -95,7 +95,7 @@ def test_a_base_url_may_have_a_v1_or_not(given: str, base: str) -> None:
 @pytest.mark.parametrize("url", ["http://a.com", "ftp://a.com", "a.com", "", "https://u:p@a.com", "https://a.com?x=1"])
 def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
     """Plain http is for loopback only."""
-    with pytest.raises(InvalidInput, match="^X"):
+    with pytest.raises(InvalidInput, match=r"^X"):
         checked_base_url(url, "X")
 
 

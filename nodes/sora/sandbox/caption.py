@@ -14,7 +14,7 @@ Picture = NDArray[np.uint8]
 LINES = 4  # at most; the rest of a longer prompt is left out
 WIDEST = 4000  # characters of a prompt that are looked at
 # Asked for only by words that Pillow's own font cannot write, and only where the machine has one of them.
-OTHER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
+OTHER_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "arial.ttf")
 
 
 class Caption:
@@ -26,7 +26,7 @@ class Caption:
         self._width, self._height = width, height
         self._unit = unit = max(8, min(width, height) // 22)
         text = "".join(mark for mark in prompt[:WIDEST] if mark.isspace() or unicodedata.category(mark)[0] != "C")
-        font = _font_for(text, unit)
+        font, text = _font_for(text, unit)
         lines = _wrapped(text, font, width - 6 * unit)
         tall = int(unit * (1.4 * len(lines) + 1.6))
         panel = Image.new("L", (width, tall), 0)
@@ -63,24 +63,26 @@ class Caption:
         return tuple(np.repeat(np.rint(255 * layer).astype(np.uint8), 3, axis=2) for layer in (kept, words))  # type: ignore[return-value]
 
 
-def _font_for(text: str, size: int) -> Any:
-    """Pillow's own font, which is the same everywhere; for letters it lacks, one of the machine's."""
+def _font_for(text: str, size: int) -> tuple[Any, str]:
+    """(a font, the text without the letters that it has not): Pillow's own, which is the same everywhere, if it can."""
     from PIL import ImageFont
 
     own = ImageFont.load_default(size)
-    box = _drawn(own, "\U000f0000")  # what it draws for a letter that it has not
-    if all(_drawn(own, letter) != box for letter in set(text) if letter.isalpha()):
-        return own
-    for name in OTHER_FONTS:
+    best, missing = own, _missing(own, text)
+    for name in OTHER_FONTS if missing else ():
         try:
-            return ImageFont.truetype(name, size)
-        except OSError:
+            font = ImageFont.truetype(name, size)
+        except OSError:  # the machine has none of that name
             continue
-    return own
+        if len(lacks := _missing(font, text)) < len(missing):
+            best, missing = font, lacks
+    return best, "".join(mark for mark in text if mark not in missing)
 
 
-def _drawn(font: Any, letter: str) -> bytes:
-    return bytes(font.getmask(letter))
+def _missing(font: Any, text: str) -> set[str]:
+    """The letters for which it draws the same box as for one that nobody has."""
+    box = bytes(font.getmask(chr(0xF0000)))
+    return {mark for mark in set(text) if not mark.isspace() and bytes(font.getmask(mark)) == box}
 
 
 def _wrapped(text: str, font: Any, width: int) -> list[str]:

@@ -116,7 +116,8 @@ class _Aurora:
             light += (0.55 * shown * band * curtain)[..., None] * colour
         grown = cv2.resize(np.clip(light, 0, 255).astype(np.uint8), self.size, interpolation=cv2.INTER_CUBIC)
         dimmed = cv2.convertScaleAbs(picture, alpha=1 - 0.45 * shown)
-        return np.asarray(cv2.add(dimmed, grown), np.uint8)
+        # Screened, not added: light over a bright sky must not burn out.
+        return np.asarray(cv2.add(cv2.multiply(dimmed, 255 - grown, scale=1 / 255), grown), np.uint8)
 
 
 def _ease(value: float) -> float:
