@@ -1,0 +1,101 @@
+"""The nodes in a host. Without ComfyUI and torch that is the stand-in of this folder; with SORA_TESTS_REAL_COMFYUI=1,
+and ComfyUI's own Python, the very same tests run on the real one (test_real_host.py does that by itself)."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..host.comfy import find_comfyui
+from .hosts import Pack, Page, use_real, use_standin
+
+REAL = os.environ.get("SORA_TESTS_REAL_COMFYUI") == "1"  # read here, since each test starts without such variables
+CREATE = {"model": "sora-2", "seconds": "4", "size": "1280x720", "take": 1, "provider": "sandbox"}
+
+
+@pytest.fixture(scope="package")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
+    """The pack, loaded once. What the stand-in brought is taken away again, for the tests of other folders."""
+    path, modules = list(sys.path), set(sys.modules)
+    if REAL:
+        comfyui = find_comfyui()
+        assert comfyui is not None
+        use_real(comfyui, tmp_path_factory.mktemp("comfyui"))
+    else:
+        use_standin()
+    yield Pack(real=REAL)
+    sys.path[:] = path
+    if REAL:
+        sys.modules["server"].PromptServer.instance.loop.close()
+    else:
+        for name in set(sys.modules) - modules:
+            if "standin" in str(getattr(sys.modules[name], "__file__", "")):
+                del sys.modules[name]
+
+
+class Bench:
+    """The pack with a state folder, an output folder and a sandbox of its own."""
+
+    def __init__(self, pack: Pack, page: Page, folder: Path) -> None:
+        self.pack, self.page, self.io = pack, page, pack.io
+        self.home, self.output, self.temp = folder / "home", folder / "output", folder / "temp"
+
+    @property
+    def studio(self) -> Any:
+        return self.pack.host.studio()
+
+    def sandbox_jobs(self) -> list[dict[str, Any]]:
+        """What was bought at the sandbox: its own files."""
+        return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
+
+    async def create(self, prompt: str, unique_id: str = "1", **more: Any) -> Any:
+        """CreateSoraJob on the sandbox."""
+        return await self.pack.run("CreateSoraJob", unique_id, prompt=prompt, **(CREATE | more))
+
+    async def wait(self, job: Any, unique_id: str = "2", **more: Any) -> Any:
+        return await self.pack.run("WaitForVideo", unique_id, job=job, **more)
+
+    async def frames(self, video: Any, unique_id: str = "3", **more: Any) -> Any:
+        """LoadVideoFrames with the values of its widgets as they stand in a new node."""
+        names = ("force_rate", "frame_load_cap", "skip_first_frames", "custom_width", "custom_height")
+        given = dict.fromkeys(names, 0) | {"select_every_nth": 1} | more
+        return await self.pack.run("LoadVideoFrames", unique_id, video=video, **given)
+
+    def image(self, pixels: np.ndarray[Any, Any]) -> Any:
+        """IMAGE of float [B, H, W, C]."""
+        import torch
+
+        return torch.from_numpy(pixels)
+
+
+@pytest.fixture
+def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    import comfy.model_management
+    import comfy.utils
+    import folder_paths
+    from server import PromptServer
+
+    page = Page()
+    made = Bench(pack, page, tmp_path)
+    monkeypatch.setenv("SORA_HOME", str(made.home))
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.3")
+    monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
+    for name in ("output", "temp", "user"):
+        getattr(folder_paths, f"set_{name}_directory")(str(tmp_path / name))
+    comfy.utils.set_progress_bar_global_hook(page.on_bar)
+    comfy.model_management.interrupt_current_processing(False)
+    monkeypatch.setattr(PromptServer.instance, "send_sync", page.on_message)
+    monkeypatch.setattr(PromptServer.instance, "client_id", "page-1")
+    yield made
+    if (studio := pack.host._studio) is not None:
+        pack.host._studio = None
+        atexit.unregister(studio.close)
+        studio.close()

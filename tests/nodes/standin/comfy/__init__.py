@@ -1,0 +1,1 @@
+"""Stand-in for ComfyUI's package `comfy`: what nodes/host.py uses of it."""

@@ -1,0 +1,26 @@
+"""The V3 interface of nodes, at ComfyUI 0.33.0; older ones lack some keywords and the trimming of videos."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from . import io, ui
+from .video import VideoFromComponents, VideoFromFile
+
+
+class ComfyExtension(ABC):
+    """What a pack's `comfy_entrypoint` gives."""
+
+    async def on_load(self) -> None:
+        """Called once the pack is loaded."""
+
+    @abstractmethod
+    async def get_node_list(self) -> list[type[io.ComfyNode]]: ...
+
+
+class InputImpl:
+    VideoFromFile = VideoFromFile
+    VideoFromComponents = VideoFromComponents
+
+
+__all__ = ["ComfyExtension", "InputImpl", "io", "ui"]

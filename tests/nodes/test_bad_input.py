@@ -1,0 +1,120 @@
+"""Bad input is refused by the nodes before anything is sent; an interrupt is no error and costs no job."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .conftest import Bench
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"prompt": " \n"}, "The prompt is empty"),
+        ({"seconds": "5"}, "4, 8, 12"),
+        ({"size": "640x480"}, "1280x720, 720x1280"),
+        ({"model": "sora-3"}, "Did you mean"),
+        ({"extra_fields": "[1]"}, "a JSON list, not an object"),
+        ({"extra_fields": "{"}, "extra_fields"),
+        ({"provider": "cometapi"}, "COMETAPI_KEY"),
+        ({"images": (2, 0.5)}, "2 images"),
+        ({"images": (1, np.nan)}, "NaN"),
+        ({"images": (1, 0.5), "model": "wan2.6", "seconds": "5", "size": "1920x1080"}, "takes no reference image"),
+    ],
+)
+def test_a_wrong_request_is_refused(bench: Bench, change: dict[str, Any], says: str) -> None:
+    """With a typed error that says what is wrong and that nothing was spent."""
+    given = {"prompt": "a boat"} | change
+    if images := given.pop("images", None):
+        given["reference"] = bench.image(np.full((images[0], 8, 8, 3), images[1], np.float32))
+    with pytest.raises(bench.pack.error("SoraError"), match=says) as caught:
+        asyncio.run(bench.create(**given))
+    assert "Nothing was spent" in str(caught.value)
+    assert bench.sandbox_jobs() == []
+
+
+def test_a_last_image_needs_a_first(bench: Bench) -> None:
+    """The two are told apart by their order, so the second cannot come alone."""
+    image = bench.image(np.zeros((1, 8, 8, 3), np.float32))
+    with pytest.raises(bench.pack.error("InvalidInput"), match="no reference"):
+        asyncio.run(bench.create("a boat", last_reference=image))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, None),
+        ({"seconds": "5"}, "Its lengths in seconds: 4, 8, 12"),
+        ({"size": "640x480"}, "Its sizes: 1280x720"),
+        ({"model": "sora-3"}, "Did you mean"),
+        ({"provider": "nobody"}, "cometapi, sandbox"),
+        ({"model": None, "seconds": None}, None),  # linked: known when the node runs
+        ({"custom_model": "mine", "seconds": "5"}, None),
+    ],
+)
+def test_a_workflow_of_another_catalogue_reaches_our_own_check(
+    bench: Bench, change: dict[str, Any], says: str | None
+) -> None:
+    """The host's own check of options is off for the inputs that the node names, and ours lists what is allowed."""
+    node = bench.pack.nodes["CreateSoraJob"]
+    assert set(inspect.signature(node.validate_inputs).parameters) >= {"model", "seconds", "size", "provider"}
+    chosen = {"model": "sora-2", "seconds": "4", "size": "1280x720", "provider": "sandbox"} | change
+    answer = node.validate_inputs(**chosen)
+    assert answer is True if says is None else says in answer
+
+
+def test_a_past_job_that_no_list_holds_is_no_wrong_choice(bench: Bench) -> None:
+    """The list lives on the page; only the provider can be checked before the run."""
+    check = bench.pack.nodes["SoraOpenJob"].validate_inputs
+    assert check(past_job="anything", provider="sandbox") is True
+    assert "cometapi, sandbox" in check(past_job="anything", provider="nobody")
+
+
+def test_a_remix_of_an_unfinished_job_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how to get there, and buys nothing."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
+    job = asyncio.run(bench.create("slow")).args[0]
+    with pytest.raises(bench.pack.error("InvalidInput"), match="only a finished video can be remixed"):
+        asyncio.run(bench.pack.run("Remix", job=job, prompt="at night", take=1))
+    assert len(bench.sandbox_jobs()) == 1
+
+
+def test_nothing_chosen_is_nothing_opened(bench: Bench) -> None:
+    """SoraOpenJob as it is dropped on the canvas."""
+    with pytest.raises(bench.pack.error("InvalidInput"), match="No job is chosen"):
+        asyncio.run(bench.pack.run("SoraOpenJob", provider="sandbox"))
+
+
+def test_an_interrupt_ends_the_waiting_and_keeps_the_job(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the host's own exception, which it shows as interrupted; the next run takes the same job up."""
+    from comfy.model_management import InterruptProcessingException, interrupt_current_processing
+
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
+
+    async def interrupted() -> Any:
+        job = (await bench.create("long")).args[0]
+        waiting = asyncio.create_task(bench.wait(job))
+        await asyncio.sleep(0.3)
+        interrupt_current_processing()
+        with pytest.raises(InterruptProcessingException):
+            await asyncio.wait_for(waiting, 5)
+        return job
+
+    job = asyncio.run(interrupted())
+    assert bench.studio.ledger.job(job.id).state.value == "submitted"
+    assert asyncio.run(bench.create("long")).args[0].id == job.id
+    assert len(bench.sandbox_jobs()) == 1
+
+
+def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node fails, the job goes on."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
+    job = asyncio.run(bench.create("later")).args[0]
+    with pytest.raises(bench.pack.error("WaitTimeout"), match=r"[Rr]un"):
+        asyncio.run(bench.wait(job, timeout_minutes=0.005))
+    assert bench.studio.ledger.job(job.id).video_id == job.video_id

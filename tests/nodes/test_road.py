@@ -1,0 +1,207 @@
+"""The whole road through the nodes, on the free sandbox: what each output is, and what the page is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import Bench
+
+
+def test_from_a_prompt_to_a_remix(bench: Bench) -> None:
+    """Create, wait, decode, remix, wait: each output has the type and the shape that its socket promises."""
+
+    async def road() -> tuple[Any, ...]:
+        created = await bench.create("a red kite")
+        waited = await bench.wait(created.args[0])
+        decoded = await bench.frames(waited.args[0], frame_load_cap=6, skip_first_frames=3, custom_width=320)
+        remixed = await bench.pack.run("Remix", job=waited.args[1], prompt="at night", take=1)
+        return created, waited, decoded, remixed, await bench.wait(remixed.args[0])
+
+    created, waited, decoded, remixed, second = asyncio.run(road())
+    job, video_id, sent = created.args
+    assert (job.provider, job.prompt, job.video_id) == ("sandbox", "a red kite", video_id)
+    assert (type(sent).__name__, sent.message) == ("ExecutionBlocker", None)
+    video, done, filename = waited.args
+    stored = bench.output / filename
+    assert (done.id, done.state.value, stored.parent) == (job.id, "stored", bench.output / "sora")
+    assert Path(video.get_stream_source()) == stored
+    assert waited.ui.as_dict()["images"] == [{"filename": stored.name, "subfolder": "sora", "type": "output"}]
+    frames, audio, fps, count, last = decoded.args
+    assert (tuple(frames.shape), tuple(last.shape), count, fps) == ((6, 180, 320, 3), (1, 180, 320, 3), 6, 30.0)
+    assert str(frames.dtype).endswith("float32")
+    assert np.array_equal(last.numpy()[0], frames.numpy()[-1])
+    assert 0 <= frames.numpy().min() < frames.numpy().max() <= 1
+    assert audio["waveform"].shape[0] == 1
+    assert audio["waveform"].shape[2] == round(6 / 30 * audio["sample_rate"])
+    parents = {one["id"]: (one["prompt"], one["parent"]) for one in bench.sandbox_jobs()}
+    assert parents == {video_id: ("a red kite", ""), remixed.args[1]: ("at night", video_id)}
+    assert second.args[1].id == remixed.args[0].id
+    assert second.args[2] != filename
+
+
+def test_the_reference_output_is_what_was_uploaded(bench: Bench) -> None:
+    """Pixel for pixel, after fitting, against the PNG that arrived at the gateway."""
+    pixels = np.random.default_rng(1).random((1, 90, 300, 3), np.float32)
+    sent = asyncio.run(bench.create("from an image", reference=bench.image(pixels), fit="pad")).args[2].numpy()
+    (job,) = bench.sandbox_jobs()
+    uploaded = Image.open(bench.home / "sandbox" / "references" / job["references"][0])
+    assert uploaded.format == "PNG"
+    assert (sent.shape, sent.dtype) == ((1, 720, 1280, 3), np.float32)
+    assert np.array_equal(np.rint(sent[0] * 255), np.asarray(uploaded.convert("RGB")))
+    assert np.abs(sent[0] * 255 - np.rint(sent[0] * 255)).max() < 1e-4
+
+
+def test_first_and_last_image(bench: Bench) -> None:
+    """Both go up, in this order; a half-precision image is as good as another."""
+    first, last = (np.full((1, 8, 8, 3), value, np.float16) for value in (0.25, 0.75))
+    images = {"reference": bench.image(first), "last_reference": bench.image(last)}
+    sent = asyncio.run(bench.create("two images", model="veo3.1", **images)).args[2].numpy()
+    (job,) = bench.sandbox_jobs()
+    folder = bench.home / "sandbox" / "references"
+    up = [np.asarray(Image.open(folder / name).convert("RGB"))[0, 0, 0] for name in job["references"]]
+    assert up == [64, 191]
+    assert np.allclose(sent, 64 / 255)
+
+
+def test_the_same_is_bought_once_and_another_take_again(bench: Bench) -> None:
+    """Three runs of one take are one purchase, also side by side; a new take is another."""
+
+    async def runs() -> list[Any]:
+        return await asyncio.gather(*(bench.create("once", take=take) for take in (1, 1, 2)), bench.create("once"))
+
+    ids = [made.args[1] for made in asyncio.run(runs())]
+    assert ids[0] == ids[1] == ids[3] != ids[2]
+    assert len(bench.sandbox_jobs()) == 2
+
+
+def test_a_custom_model_and_extra_fields_go_out_as_typed(bench: Bench) -> None:
+    """A model that no catalogue knows is sent under its own name, with the fields that were typed."""
+    job = asyncio.run(bench.create("new", custom_model=" sora-2-pro ", extra_fields='{"style": "film"}')).args[0]
+    assert (job.model, dict(job.extra_fields)) == ("sora-2-pro", {"style": "film"})
+    assert bench.sandbox_jobs()[0]["model"] == "sora-2-pro"
+
+
+def test_progress_and_status_reach_the_page_that_asked(bench: Bench) -> None:
+    """A bar that never falls and ends full; lines for one page only, without repetition."""
+
+    async def road() -> None:
+        await bench.wait((await bench.create("progress")).args[0], unique_id="77")
+
+    asyncio.run(road())
+    assert {(node, total) for node, _, total in bench.page.bars} == {("77", 1000)}
+    values = [value for _, value, _ in bench.page.bars]
+    assert values == sorted(values)
+    assert values[-1] == 1000
+    assert len(set(values)) > 2
+    assert {(node, client) for node, _, client in bench.page.lines} == {("77", "page-1")}
+    texts = bench.page.texts("77")
+    assert all(text != after for text, after in itertools.pairwise(texts))
+    assert texts[-1].startswith("done · ")
+
+
+def test_without_a_page_nothing_is_broadcast(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt queued by a script has no page; a line without a receiver would go to all that are open."""
+    from server import PromptServer
+
+    monkeypatch.setattr(PromptServer.instance, "client_id", None)
+    asyncio.run(bench.wait(asyncio.run(bench.create("a script")).args[0]))
+    assert bench.page.lines == []
+
+
+def test_a_prefix_is_a_second_name_of_the_same_file(bench: Bench) -> None:
+    """It takes no room; the same graph again makes no third name; the next video gets the next number."""
+
+    async def road(prompt: str, prefix: str) -> str:
+        made = await bench.wait((await bench.create(prompt)).args[0], filename_prefix=prefix)
+        assert made.ui.as_dict()["images"][0]["subfolder"] == "shots"
+        return str(made.args[2])
+
+    for prefix in ("shots/boat", "shots/boat [final]"):
+        assert asyncio.run(road("two names", prefix)) == f"{prefix}_00001_.mp4"
+        assert asyncio.run(road("two names", prefix)) == f"{prefix}_00001_.mp4"
+        assert asyncio.run(road("another", prefix)) == f"{prefix}_00002_.mp4"
+    stored = {file.stat().st_ino for file in (bench.output / "sora").glob("*.mp4")}
+    named = [file.stat().st_ino for file in (bench.output / "shots").iterdir()]
+    assert (len(named), set(named)) == (4, stored)
+
+
+def test_videos_that_are_done_at_the_same_time_get_names_of_their_own(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes with one prefix in one graph: neither takes the other's number."""
+    import folder_paths
+
+    both, counted = threading.Barrier(2), folder_paths.get_save_image_path
+
+    def together(*arguments: Any) -> Any:
+        """Count, then let the other one count before the name is made, where nothing prevents it."""
+        found = counted(*arguments)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        return found
+
+    monkeypatch.setattr(folder_paths, "get_save_image_path", together)
+
+    async def road(prompt: str) -> Any:
+        return await bench.wait((await bench.create(prompt)).args[0], filename_prefix="pair/boat")
+
+    async def graph() -> list[Any]:
+        return await asyncio.gather(road("first"), road("second"))
+
+    assert {made.args[2] for made in asyncio.run(graph())} == {"pair/boat_00001_.mp4", "pair/boat_00002_.mp4"}
+    assert len({file.stat().st_ino for file in (bench.output / "pair").iterdir()}) == 2
+
+
+def test_a_prefix_cannot_lead_out_of_the_output_folder(bench: Bench) -> None:
+    """The host refuses it, and no file appears there."""
+    job = asyncio.run(bench.create("prefix")).args[0]
+    with pytest.raises(Exception, match="outside the output folder"):
+        asyncio.run(bench.wait(job, filename_prefix="../../elsewhere/boat"))
+    assert not (bench.output.parents[1] / "elsewhere").exists()
+
+
+def test_a_past_job_is_opened(bench: Bench) -> None:
+    """By its line in the list, by its ledger id, by the gateway's id; a pasted id goes before the list."""
+    job = asyncio.run(bench.create("open me")).args[0]
+    (label,) = bench.studio.labels()
+    nobody = "someone else's · stored sora-2 4s · 0000"
+    for chosen in (
+        {"past_job": label},
+        {"video_id": f"  {job.id} "},
+        {"video_id": job.video_id},
+        {"past_job": nobody, "video_id": job.id},
+    ):
+        opened = asyncio.run(bench.pack.run("SoraOpenJob", provider="sandbox", **chosen))
+        assert (opened.args[0].id, opened.args[1]) == (job.id, job.video_id)
+    assert len(bench.sandbox_jobs()) == 1
+
+
+def test_a_job_from_elsewhere_is_taken_up(bench: Bench, tmp_path: Path) -> None:
+    """An id that this ledger does not know is looked up at the gateway, and can be waited for."""
+    video_id = asyncio.run(bench.create("bought elsewhere")).args[1]
+    bench.studio.close()
+    bench.pack.host._studio = None
+    for file in bench.home.glob("ledger*"):
+        file.unlink()
+    opened = asyncio.run(bench.pack.run("SoraOpenJob", video_id=video_id, provider="sandbox"))
+    assert opened.args[1] == video_id
+    assert asyncio.run(bench.wait(opened.args[0])).args[1].state.value == "stored"
+
+
+def test_the_list_of_jobs_is_a_route(bench: Bench) -> None:
+    """It is registered at the host's server under the address that SoraOpenJob's list asks."""
+    from server import PromptServer
+
+    routes = {(route.method, route.path) for route in PromptServer.instance.routes}
+    assert ("GET", "/sora/jobs") in routes
+    (remote,) = [one.remote for one in bench.pack.nodes["SoraOpenJob"].GET_SCHEMA().inputs if one.id == "past_job"]
+    assert remote.route == "/sora/jobs"

@@ -1,0 +1,80 @@
+"""LoadVideoFrames takes any VIDEO of the host: a file, one in memory, a trimmed one, images with sound."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .conftest import Bench
+
+
+@pytest.fixture
+def film(bench: Bench) -> Path:
+    """A sandbox film: 4 s, 30 fps, 1280x720, with sound."""
+    waited = asyncio.run(bench.wait(asyncio.run(bench.create("a film")).args[0]))
+    return bench.output / str(waited.args[2])
+
+
+def test_a_video_in_memory_is_read_as_its_file(bench: Bench, film: Path) -> None:
+    """And its copy in the temp folder is gone afterwards."""
+    from comfy_api.latest import InputImpl
+
+    settings = {"frame_load_cap": 5, "skip_first_frames": 20, "custom_height": 90}
+    held = asyncio.run(bench.frames(InputImpl.VideoFromFile(io.BytesIO(film.read_bytes())), **settings)).args
+    read = asyncio.run(bench.frames(InputImpl.VideoFromFile(str(film)), **settings)).args
+    assert tuple(held[0].shape) == (5, 90, 160, 3)
+    assert np.array_equal(held[0].numpy(), read[0].numpy())
+    assert np.array_equal(held[1]["waveform"].numpy(), read[1]["waveform"].numpy())
+    assert list(bench.temp.glob("sora_*")) == []
+
+
+def test_a_trimmed_video_gives_the_piece(bench: Bench, film: Path) -> None:
+    """One second from the first: its frames and its sound, not the file's."""
+    from comfy_api.latest import InputImpl
+
+    if "start_time" not in inspect.signature(InputImpl.VideoFromFile).parameters:
+        pytest.skip("this ComfyUI cannot trim a VIDEO")
+    piece = InputImpl.VideoFromFile(str(film), start_time=1, duration=1)
+    frames, audio, fps, count, _ = asyncio.run(bench.frames(piece, custom_height=90)).args
+    whole = asyncio.run(bench.frames(InputImpl.VideoFromFile(str(film)), custom_height=90)).args[0].numpy()
+    assert (count, fps) == (30, 30)
+    differences = np.abs(frames.numpy() - whole[30:60])  # the host's own decoder made the piece
+    assert (differences.max() <= 5 / 255, differences.mean() <= 1 / 255) == (True, True)
+    assert np.abs(frames.numpy() - whole[31:61]).max() > 20 / 255  # and one frame beside it is another picture
+    assert audio["waveform"].shape[2] == pytest.approx(audio["sample_rate"], rel=0.03)
+
+
+def test_images_with_sound_are_chosen_from(bench: Bench) -> None:
+    """CreateVideo's VIDEO has no file; every setting works on it alike."""
+    import torch
+    from comfy_api.latest import InputImpl
+    from comfy_api.util import VideoComponents
+
+    images = np.linspace(0, 1, 12, dtype=np.float32)[:, None, None, None] * np.ones((1, 8, 10, 3), np.float32)
+    wave = np.arange(1200, dtype=np.float32).reshape(1, 1, 1200) / 1200
+    sound: Any = {"waveform": torch.from_numpy(wave), "sample_rate": 1200}
+    video = InputImpl.VideoFromComponents(
+        VideoComponents(torch.from_numpy(images), frame_rate=Fraction(12), audio=sound)
+    )
+    frames, audio, fps, count, last = asyncio.run(bench.frames(video, skip_first_frames=4, frame_load_cap=2)).args
+    assert (count, fps) == (2, 12)
+    assert np.array_equal(frames.numpy(), images[4:6])
+    assert np.array_equal(last.numpy(), images[5:6])
+    assert np.allclose(audio["waveform"].numpy(), wave[:, :, 400:600])
+
+
+def test_a_file_that_is_no_video_is_told(bench: Bench, tmp_path: Path) -> None:
+    """An error body that was saved under a video's name."""
+    from comfy_api.latest import InputImpl
+
+    wrong = tmp_path / "answer.mp4"
+    wrong.write_text('{"error": {"message": "not found"}}')
+    with pytest.raises(bench.pack.error("SoraError"), match=r"answer\.mp4"):
+        asyncio.run(bench.frames(InputImpl.VideoFromFile(str(wrong))))
