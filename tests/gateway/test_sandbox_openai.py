@@ -6,13 +6,14 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import openai
 import pytest
 from PIL import Image
 
 from .test_sandbox_setup import SMALL, Gateway, films, gateways, picture, png
 
-openai = pytest.importorskip("openai")
 __all__ = ["films", "gateways"]
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled to permanently:DeprecationWarning")
 
 
 @pytest.fixture
