@@ -22,7 +22,7 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
     from .media.sheet import contact_sheet
 
     waiting = argparse.Namespace(json=True, timeout=10.0)  # its own lines are printed here
-    with open_studio(options.home, options.out) as studio:
+    with open_studio(options.home, options.out, SORA_RECEIPTS="0") as studio:  # what it leaves is told line by line
         spec = JobSpec(
             provider=SANDBOX,
             prompt=PROMPT,

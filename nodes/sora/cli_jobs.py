@@ -67,11 +67,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def open_studio(home: Path | None, out: Path) -> Iterator[Studio]:
-    """The engine on the state folder of `--home`, else of the ComfyUI around the pack, else of this user."""
-    studio = Studio(
-        home.absolute() if home else default_home(os.environ, surrounding_comfyui()), out.absolute(), folder=""
-    )
+def open_studio(home: Path | None, out: Path, **variables: str) -> Iterator[Studio]:
+    """The engine on the state folder of `--home`, else of the ComfyUI around the pack, else of this user; `variables`
+    go before those of the environment."""
+    place = home.absolute() if home else default_home(os.environ, surrounding_comfyui())
+    studio = Studio(place, out.absolute(), folder="", env=os.environ | variables)
     try:
         yield studio
     finally:

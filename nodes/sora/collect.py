@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,19 +15,22 @@ import requests
 
 from .client import Client
 from .download import Downloaded, download
-from .errors import GatewayTrouble, LinkLapsed, NotBought
+from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, NotBought
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor, Watch
+from .receipt import write_receipt
 from .settings import Settings
 from .spec import Job, JobState
 from .threads import DaemonPool
+from .watches import WATCH_S, Watches
 from .wire import plain_status
 
 FETCH_THREADS = 4
 NOT_READY_TRIES = 8  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s, 30 s at most
 LONGEST_PAUSE_S = 30.0
 LONGEST_DOWNLOAD_S = 3600.0
+OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file
 
 
 @dataclass
@@ -86,7 +90,9 @@ class Collector:
 
     def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings, pause: Callable[[float], bool]) -> None:
         self._ledger, self._gateways, self._settings, self._pause = ledger, gateways, settings, pause
-        self._monitor = Monitor(self.look, lambda provider: gateways.provider(provider).poll_s)
+        self._watches = Watches(ledger.database)
+        self._ours: dict[str, float] = {}  # jobs that this process watches, and until when it need not say so again
+        self._monitor = Monitor(self._round, lambda provider: gateways.provider(provider).poll_s, dropped=self._leave)
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
         self._fetches: dict[str, _Fetch] = {}
         self._lock = threading.Lock()
@@ -97,6 +103,13 @@ class Collector:
         if job.state is not JobState.SUBMITTED:
             return job
         return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+
+    def rescuable(self) -> list[Job]:
+        """Jobs to be watched and fetched that nobody watches; from now on we do."""
+        found = self._watches.rescuable()
+        for job in found:
+            self._ours[job.id] = time.monotonic() + WATCH_S / 2
+        return found
 
     def start(self, wait: Wait, job: Job, timeout_s: float) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
@@ -117,6 +130,29 @@ class Collector:
     def close(self) -> None:
         self._monitor.close()
         self._pool.close()
+        if self._ours:
+            with contextlib.suppress(LedgerTrouble):  # they lapse by themselves
+                self._watches.leave()
+
+    def _round(self, job_id: str) -> Job:
+        """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""
+        job = self._ledger.job(job_id)
+        return self.look(job_id) if job.state is JobState.SUBMITTED and self._watch(job_id) else job
+
+    def _watch(self, job_id: str) -> bool:
+        """Do we watch this job? Said again, so that it does not lapse, only when half of the time is over."""
+        if self._ours.get(job_id, 0.0) > time.monotonic():
+            return True
+        if not self._watches.take(job_id):
+            self._ours.pop(job_id, None)
+            return False
+        self._ours[job_id] = time.monotonic() + WATCH_S / 2
+        return True
+
+    def _leave(self, job_id: str) -> None:
+        if self._ours.pop(job_id, None) is not None:
+            with contextlib.suppress(LedgerTrouble):  # it lapses by itself
+                self._watches.leave(job_id)
 
     def _watched(self, wait: Wait, seen: Future[Job]) -> None:
         if seen.cancelled() or wait.future.done():
@@ -155,12 +191,23 @@ class Collector:
 
     def _stored(self, job_id: str, fetch: _Fetch) -> Job:
         """The job with its file on disk: the one that is there, or a new download (also of a deleted file)."""
-        job = self._ledger.job(job_id)
-        if self.path(job) is not None:
-            return job
+        while self.path(job := self._ledger.job(job_id)) is None:
+            if self._watch(job_id):
+                try:
+                    return self._fetched(job, fetch)
+                finally:
+                    self._leave(job_id)
+            if self._pause(OTHERS_PACE_S):
+                raise LedgerTrouble("The program is closing.", advice="Run the same again.", job=job.id, money="spent")
+        return job
+
+    def _fetched(self, job: Job, fetch: _Fetch) -> Job:
         client = self._gateways.client_for(job)
         place = job.path or self._new_place(job)
-        arrived = self._patiently(job, lambda: self._download(job, client, self._settings.output / place, fetch))
+        target = self._settings.output / place
+        arrived = self._patiently(job, lambda: self._download(job, client, target, fetch))
+        if self._settings.receipts:
+            write_receipt(job, arrived)
         root = str(self._settings.output)
         return self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
 
@@ -176,6 +223,8 @@ class Collector:
 
         def progress(done: int, total: int | None) -> None:
             fetch.done, fetch.total = done, total
+            with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
+                self._watch(job.id)
             if time.monotonic() > deadline:
                 raise GatewayTrouble("The download takes too long.", transient=False, advice="Run again.")
 

@@ -1,51 +1,185 @@
-"""Opening the ledger's database: SQLAlchemy on a SQLite file."""
+"""The ledger's database: SQLAlchemy on a SQLite file, or on PostgreSQL for a farm of machines that share one ledger."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from .errors import InvalidInput, LedgerTrouble
+from .owner import DatabaseOwner, FileOwner, Owner
+from .redact import remember
 
-from .errors import LedgerTrouble
-from .migrations import migrate
+if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_S = 30
+LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
+CONNECTIONS = 40  # of PostgreSQL at most: more than we have threads, so that none waits for another's
+
+# What a transaction begins with, by the database and its kind.
+BEGIN = {
+    # SQLite has one writer at a time; saying so at the start keeps what was read in it true until it is written.
+    ("sqlite", "read"): "BEGIN",
+    ("sqlite", "write"): "BEGIN IMMEDIATE",
+    ("sqlite", "exclusive"): "BEGIN IMMEDIATE",
+    # PostgreSQL locks the rows that a "write" reads (FOR UPDATE); what looks at many rows takes turns.
+    ("postgresql", "exclusive"): f"SELECT pg_advisory_xact_lock({LOCK})",
+}
 
 
-def open_database(file: Path, *, busy_timeout_s: int) -> Engine:
-    """An engine on `file`, with the schema up to date. LedgerTrouble where it cannot be opened.
+class Database:
+    """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe."""
 
-    A transaction starts with the statement in the execution option `sora_begin`.
-    """
+    def __init__(self, home: Path, url: str, clock: Callable[[], float]) -> None:
+        self.home, self._url, self._clock = home, url, clock
+        self._opened: tuple[Engine, Owner] | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def shared(self) -> bool:
+        """Do several machines use it?"""
+        return bool(self._url)
+
+    @property
+    def exists(self) -> bool:
+        """Is there one yet? Asking makes none."""
+        return self.shared or self._file.exists()
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person; without its password."""
+        return self._open()[0].url.render_as_string() if self.shared else str(self._file)
+
+    @property
+    def owner(self) -> Owner:
+        """This process among those that share the ledger."""
+        return self._open()[1]
+
+    def exclusive(self) -> AbstractContextManager[Connection]:
+        """A transaction alone: what is read in it, of any row, is still true when it is written."""
+        return self._transaction("exclusive")
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A transaction that is alone with the rows that it locks."""
+        return self._transaction("write")
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A transaction that changes nothing."""
+        return self._transaction("read")
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since the epoch by one clock, whichever machine asks: the server's, where there is one."""
+        if connection.dialect.name == "postgresql":
+            from sqlalchemy import text
+
+            return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+        return self._clock()
+
+    def close(self) -> None:
+        """Say that this process ends; may be opened again."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            engine, owner = opened
+            owner.close()
+            engine.dispose()
+
+    @property
+    def _file(self) -> Path:
+        return self.home / "ledger.sqlite3"
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[Connection]:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._open()[0].connect().execution_options(sora_begin=kind) as connection, connection.begin():
+                yield connection
+        except SQLAlchemyError as error:
+            raise LedgerTrouble(
+                f"The ledger {self.place} could not be used: {getattr(error, 'orig', None) or error}.",
+                advice="Check the database server."
+                if self.shared
+                else "Check that the disk is not full and that the folder may be written.",
+            ) from error
+
+    def _open(self) -> tuple[Engine, Owner]:
+        with self._opening:
+            if self._opened is None:
+                engine = _postgresql(self._url) if self.shared else _sqlite(self._file)
+                _bring_up_to_date(engine)
+                self._opened = engine, DatabaseOwner(engine) if self.shared else FileOwner(self.home)
+            return self._opened
+
+
+def _sqlite(file: Path) -> Engine:
+    from sqlalchemy import URL, create_engine, event
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise LedgerTrouble(f"The state folder {file.parent} cannot be made: {error.strerror}.") from None
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": busy_timeout_s})
+    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+        if parts.drivername != "postgresql+psycopg":
+            raise ArgumentError
+        if parts.password:
+            remember(str(parts.password))
+        return create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS // 4, max_overflow=CONNECTIONS * 3 // 4)
+    except ArgumentError:
+        raise InvalidInput(
+            "SORA_DATABASE_URL is not the address of a ledger.",
+            advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
+        ) from None
+    except ImportError:
+        raise InvalidInput(
+            "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'
+        ) from None
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.exc import DBAPIError
+
+    from .migrations import migrate
+
     event.listen(engine, "begin", _begin)
     try:
-        with engine.connect() as connection, connection.execution_options(sora_begin="BEGIN EXCLUSIVE").begin():
+        with engine.connect().execution_options(sora_begin="exclusive") as connection, connection.begin():
             migrate(connection)
     except DBAPIError as error:
         engine.dispose()
         raise LedgerTrouble(
-            f"The ledger {file} cannot be opened: {error.orig}.",
-            advice="Check that the disk is not full, that the folder may be written and that the file is a ledger.",
+            f"The ledger {engine.url.render_as_string()} cannot be opened: {error.orig}.",
+            advice="Check that the disk is not full, that the folder may be written and that the file is a ledger; "
+            "for PostgreSQL, that the server runs and lets this user in.",
         ) from error
-    except LedgerTrouble:
+    except BaseException:
         engine.dispose()
         raise
-    return engine
 
 
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # sqlite3's own BEGIN comes too late to protect a read before a write
     cursor = dbapi_connection.cursor()
+    # FULL: the answer to a paid call must survive a power cut.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("sora_begin", "BEGIN"))
+    kind = connection.get_execution_options().get("sora_begin", "read")
+    if statement := BEGIN.get((connection.dialect.name, kind)):
+        connection.exec_driver_sql(statement)

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from .errors import MissingKey, SoraError
@@ -85,7 +84,7 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
             "ledger", "warning", f"{len(unknown)} purchases are unknown ({ids}): settle them with `sora resume`."
         )
     else:
-        yield Finding("ledger", "ok", str(Path(studio.settings.home) / "ledger.sqlite3"))
+        yield Finding("ledger", "ok", studio.ledger.database.place)
 
 
 def _providers(studio: Studio) -> Iterator[Finding]:

@@ -7,6 +7,7 @@
     │   └── MissingKey          2  no key for the provider
     ├── NotBought               3  the gateway has no job from this call
     │   ├── Refused             3  it said no, readably
+    │   ├── BudgetReached       3  the owner's budget said no, before anything was sent
     │   └── Unreachable         3  it was never reached
     ├── MaybeBought             4  the request may have arrived; only `sora resume` settles it
     ├── JobFailed               5  the gateway took the job and it ended without a video
@@ -101,6 +102,10 @@ class Refused(NotBought):
         super().__init__(what, **more)
         self.transient = transient
         self.retry_after_s = retry_after_s
+
+
+class BudgetReached(NotBought):
+    """The job would go over a cap that the machine's owner set."""
 
 
 class Unreachable(NotBought):

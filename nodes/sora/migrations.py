@@ -58,7 +58,21 @@ def _1_jobs(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX jobs_state ON jobs (state)"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs,)
+def _2_watchers(connection: Connection) -> None:
+    """One process at a time watches a job: `watcher` does until `watched_until`. `owners` tells which live, where a
+    file lock cannot; `probes` are files by which machines see that they share one output folder."""
+    for column in ("watcher VARCHAR(32) NOT NULL DEFAULT ''", "watched_until DOUBLE PRECISION NOT NULL DEFAULT 0"):
+        connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {column}"))
+    connection.execute(text("CREATE TABLE owners (id VARCHAR(32) PRIMARY KEY, seen_at DOUBLE PRECISION NOT NULL)"))
+    connection.execute(
+        text("CREATE TABLE probes (machine VARCHAR(255) PRIMARY KEY, file TEXT NOT NULL, at DOUBLE PRECISION NOT NULL)")
+    )
+    for index in ("state, created_at", "model, created_at", "sha256"):
+        connection.execute(text(f"CREATE INDEX jobs_{index.replace(', ', '_')} ON jobs ({index})"))
+    connection.execute(text("DROP INDEX jobs_state"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers)
 
 
 def migrate(connection: Connection) -> None:

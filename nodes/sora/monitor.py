@@ -23,7 +23,7 @@ SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at le
 ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
     """One who waits. `future` ends with the Job as soon as the gateway is done with it, or with a SoraError."""
 
@@ -49,7 +49,8 @@ class _Watched:
 class Monitor:
     """Looks at jobs. `look(job)` asks the gateway and returns the job as it is now; it runs in the monitor's threads.
 
-    `pace_s(provider)` gives the seconds between two looks at one job of that provider.
+    `pace_s(provider)` gives the seconds between two looks at one job of that provider; `dropped(job)` is told when
+    nobody waits for an unfinished job any more.
     """
 
     def __init__(
@@ -57,14 +58,16 @@ class Monitor:
         look: Callable[[str], Job],
         pace_s: Callable[[str], float],
         *,
+        dropped: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._look, self._pace_s, self._clock, self._jitter = look, pace_s, clock, jitter
+        self._look, self._pace_s, self._dropped, self._clock, self._jitter = look, pace_s, dropped, clock, jitter
         self._pool = DaemonPool("sora-poll", POLL_THREADS)
         self._wake = threading.Condition()
         self._watched: dict[str, _Watched] = {}
-        self._due: list[tuple[float, int, str]] = []
+        self._due: list[tuple[float, int, str]] = []  # (when, turn, job)
+        self._ends: list[tuple[float, int, Watch]] = []  # (deadline, count, one who waits)
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -77,9 +80,11 @@ class Monitor:
             return watch
         with self._wake:
             watched = self._watched.setdefault(job.id, _Watched(job.id, job.provider, []))
-            if all(other.future.done() for other in watched.watches):
-                self._plan(watched, 0.0)  # nobody waited (any more): look at once
+            if not watched.watches:
+                self._plan(watched, 0.0)  # nobody waited: look at once
             watched.watches.append(watch)
+            heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
+            watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
                 self._thread.start()
@@ -104,29 +109,55 @@ class Monitor:
                 if self._closed:
                     return
                 now = self._clock()
-                self._give_up(now)
-                if not self._due or self._due[0][0] > now:
+                late = self._late(now)
+                if not late and (not self._due or self._due[0][0] > now):
                     self._wake.wait(self._sleep_s(now))
                     continue
-                _, turn, job = heapq.heappop(self._due)
-                if job not in self._watched or self._watched[job].turn != turn:
-                    continue
+                job = self._next(now)
+            for watch in late:  # outside the lock: who waited may do anything when told
+                if watch.future.set_running_or_notify_cancel():
+                    watch.future.set_exception(_timed_out(watch))
+            if job is None:
+                continue
             self._pool.submit(lambda job=job: self._round(job))  # type: ignore[misc]  # bound now, not when it runs
 
     def _sleep_s(self, now: float) -> float | None:
-        moments = [self._due[0][0]] if self._due else []
-        moments += [watch.deadline for watched in self._watched.values() for watch in watched.watches]
+        moments = [heap[0][0] for heap in (self._due, self._ends) if heap]
         return max(0.0, min(moments) - now) if moments else None
 
-    def _give_up(self, now: float) -> None:
-        """End the watches whose time is over or which nobody waits for any more."""
-        for watched in list(self._watched.values()):
-            for watch in [w for w in watched.watches if w.future.done() or w.deadline <= now]:
-                watched.watches.remove(watch)
-                if not watch.future.done() and watch.future.set_running_or_notify_cancel():
-                    watch.future.set_exception(_timed_out(watch))
-            if not watched.watches:
-                del self._watched[watched.job]
+    def _next(self, now: float) -> str | None:
+        """The job whose turn it is, if one is due."""
+        while self._due and self._due[0][0] <= now:
+            _, turn, job = heapq.heappop(self._due)
+            if job in self._watched and self._watched[job].turn == turn:
+                return job
+        return None
+
+    def _late(self, now: float) -> list[Watch]:
+        """Those whose time is over; they are taken off the list."""
+        late = []
+        while self._ends and self._ends[0][0] <= now:
+            watch = heapq.heappop(self._ends)[2]
+            if self._take_off(watch) and not watch.future.done():
+                late.append(watch)
+        return late
+
+    def _left(self, watch: Watch) -> None:
+        """One who waited does so no more."""
+        with self._wake:
+            self._take_off(watch)
+
+    def _take_off(self, watch: Watch) -> bool:
+        """Take one who waits off the list; the last one takes the job with him."""
+        watched = self._watched.get(watch.job.id)
+        if watched is None or watch not in watched.watches:
+            return False
+        watched.watches.remove(watch)
+        if not watched.watches:
+            del self._watched[watched.job]
+            if not self._closed:
+                self._pool.submit(lambda: self._dropped(watched.job))
+        return True
 
     def _round(self, job: str) -> None:
         """One look, told to all who wait; then the next one is planned."""

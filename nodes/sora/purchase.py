@@ -18,6 +18,7 @@ from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBo
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .providers import SANDBOX
+from .settings import Settings
 from .spec import Job, JobSpec, JobState, parse_size
 from .wire import RemoteVideo, create_form
 
@@ -48,18 +49,19 @@ class Purchases:
         ledger: Ledger,
         gateways: Gateways,
         catalogue: Catalogue,
-        home: Path,
+        settings: Settings,
         *,
         pause: Callable[[float], bool] | None = None,
     ) -> None:
         self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
-        self._references = home / "references"
+        self._settings = settings
+        self._references = settings.home / "references"
         self._pause = pause or threading.Event().wait
 
     def submit(self, spec: JobSpec, *, like: Job | None = None) -> Submission:
         """Buy what `spec` asks for, or join the job that the ledger already has for it.
 
-        InvalidInput and MissingKey come before anything is sent or written; NotBought: it may be sent again;
+        InvalidInput, MissingKey and BudgetReached come before anything is sent; NotBought: it may be sent again;
         MaybeBought, JobFailed: see the table in the README.
         """
         self._catalogue.check(spec)
@@ -73,8 +75,9 @@ class Purchases:
         price = 0.0 if spec.provider == SANDBOX else self._catalogue.estimate_usd(like or spec)
         while True:
             files = self._keep_references(spec)
+            budget = self._settings.budget
             job, mine = self._ledger.reserve(
-                spec, origin=provider.origin, estimated_usd=price, references=files, like=like
+                spec, origin=provider.origin, estimated_usd=price, budget=budget, references=files, like=like
             )
             if mine:
                 job = self._send(job, spec, client or self._gateways.client(spec.provider), images)

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from .budget import USD_PER_DAY, USD_PER_JOB, Budget
 from .errors import InvalidInput
+from .redact import remember
 
 HTTP_TIMEOUT_S = 120.0
 POLL_S = 10.0  # the pace that the gateway documents
+# What SORA_HOME/settings.toml may hold; anything else in it is an error, since a cap that is misspelt is no cap.
+KNOWN: dict[str, tuple[type, ...]] = {
+    "budget.usd_per_day": (int, float),
+    "budget.usd_per_job": (int, float),
+    "rescue": (bool,),
+    "receipts": (bool,),
+    "database_url": (str,),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`home` keeps ledger, keys and references; `output` is the root of all video files, `folder` the place in it."""
+    """`home` keeps ledger, keys and references; `output` is the root of all video files, `folder` the place in it.
+
+    Variables and `home`/settings.toml are read at each use, so that a change needs no restart (but the ledger's place).
+    """
 
     home: Path
     output: Path
@@ -30,6 +46,65 @@ class Settings:
     def poll_s(self, default: float = POLL_S) -> float:
         """Seconds between two looks at a job."""
         return self._seconds("SORA_POLL_SECONDS", default)
+
+    @property
+    def budget(self) -> Budget:
+        """The owner's caps; InvalidInput for one that is no amount, so that a typing error lifts no cap."""
+        return Budget(
+            usd_per_day=self._usd("SORA_BUDGET_USD_PER_DAY", "budget.usd_per_day", USD_PER_DAY),
+            usd_per_job=self._usd("SORA_BUDGET_USD_PER_JOB", "budget.usd_per_job", USD_PER_JOB),
+        )
+
+    @property
+    def rescue(self) -> bool:
+        """Are jobs that nobody waits for watched and fetched in the background?"""
+        return self._switch("SORA_RESCUE", "rescue")
+
+    @property
+    def receipts(self) -> bool:
+        """Does every video get a receipt beside it, which tells its job?"""
+        return self._switch("SORA_RECEIPTS", "receipts")
+
+    @property
+    def database_url(self) -> str:
+        """Where the ledger is, if not in `home`/ledger.sqlite3."""
+        url = self.env.get("SORA_DATABASE_URL", "").strip() or self._file().get("database_url", "")
+        remember(url)
+        return str(url)
+
+    def _usd(self, variable: str, name: str, default: float) -> float:
+        text = self.env.get(variable, "").strip()
+        where, value = (variable, text) if text else (f"settings.toml, {name}", self._file().get(name, default))
+        try:
+            usd = float(value)
+        except ValueError:
+            usd = math.nan
+        if not 0 <= usd < 1e7:  # also refuses nan
+            raise InvalidInput(f"{where} is {value!r}.", advice="It wants an amount in dollars, such as 20.")
+        return usd
+
+    def _switch(self, variable: str, name: str) -> bool:
+        text = self.env.get(variable, "").strip().lower()
+        return bool(self._file().get(name, True)) if not text else text not in ("0", "no", "off", "false")
+
+    def _file(self) -> dict[str, Any]:
+        """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}."""
+        path = self.home / "settings.toml"
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"{path} cannot be read: {error}.") from None
+        found: dict[str, Any] = {}
+        for name, value in tree.items():
+            found |= (
+                {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+            )
+        for name, value in found.items():
+            if type(value) not in KNOWN.get(name, ()):  # not isinstance: true is no amount
+                raise InvalidInput(f"{path}: {name} is not understood.", advice=f"It takes: {', '.join(KNOWN)}.")
+        return found
 
     def _seconds(self, name: str, default: float) -> float:
         text = self.env.get(name, "").strip()

@@ -7,6 +7,7 @@ opened, started or imported before it is needed.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -17,16 +18,21 @@ from pathlib import Path
 
 from .catalogue import Catalogue
 from .collect import Collector, Wait
-from .errors import DiskTrouble, InvalidInput
+from .errors import DiskTrouble, InvalidInput, SoraError
 from .gateways import Gateways
 from .ledger import Ledger
 from .purchase import Purchases, Submission
+from .redact import redact
 from .settings import Settings
 from .spec import Job, JobSpec, JobState
 from .threads import DaemonPool
 
 SUBMIT_THREADS = 16
+RESCUE_S = 86_400.0  # no gateway keeps a job longer
+RESCAN_S = 60.0
 CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
+
+_log = logging.getLogger("sora")
 
 __all__ = ["Studio", "Submission", "Wait"]
 
@@ -37,12 +43,15 @@ class Studio:
     def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self.catalogue = Catalogue.shipped()
-        self.ledger = Ledger(home)
+        self.ledger = Ledger(home, url=self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
-        self._purchases = Purchases(self.ledger, self._gateways, self.catalogue, home, pause=self._closing.wait)
+        self._purchases = Purchases(
+            self.ledger, self._gateways, self.catalogue, self.settings, pause=self._closing.wait
+        )
         self._collector = Collector(self.ledger, self._gateways, self.settings, self._closing.wait)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
+        self._rescuing = False
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
@@ -89,6 +98,29 @@ class Studio:
         self._pool.submit(begin)
         return wait
 
+    def look_after(self, job_id: str) -> None:
+        """Watch and fetch a job in the background, since nobody waits for it now; not where the owner does not want it.
+
+        What goes wrong is one line in the log: the job stays in the ledger.
+        """
+        if self.settings.rescue and not self._closing.is_set():
+            self.wait(job_id, timeout_s=RESCUE_S).future.add_done_callback(lambda done: _tell(job_id, done))
+
+    def rescue(self) -> int:
+        """Look after every job that is unfinished or not yet fetched and that nobody watches; returns how many.
+
+        On a farm the search is repeated, since another machine may die with its jobs.
+        """
+        if not self.settings.rescue or not self.ledger.database.exists:
+            return 0
+        found = self._collector.rescuable()
+        for job in found:
+            self.look_after(job.id)
+        if self.ledger.database.shared and not self._rescuing:
+            self._rescuing = True
+            threading.Thread(target=self._rescue_on, name="sora-rescue", daemon=True).start()
+        return len(found)
+
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id from elsewhere (which is looked up there)."""
         name = text.strip().rsplit(" · ", 1)[-1].strip()
@@ -124,7 +156,7 @@ class Studio:
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""
-        if not (self.settings.home / "ledger.sqlite3").exists():
+        if not self.ledger.database.exists:
             return []
         return [job.label for job in self.ledger.jobs(limit=limit)]
 
@@ -148,6 +180,11 @@ class Studio:
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
         return target if target.exists() else _linked(job, source, target)
 
+    def _rescue_on(self) -> None:
+        while not self._closing.wait(RESCAN_S):
+            with contextlib.suppress(SoraError):  # the database is away for the moment
+                self.rescue()
+
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
         self._closing.set()
@@ -155,6 +192,15 @@ class Studio:
         self._collector.close()
         self._gateways.close()
         self.ledger.close()
+
+
+def _tell(job_id: str, done: Future[Job]) -> None:
+    if done.cancelled():
+        return
+    if (error := done.exception()) is None:
+        _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
+    else:
+        _log.warning("Job %s could not be fetched in the background: %s", job_id, redact(str(error)))
 
 
 def _linked(job: Job, source: Path, target: Path) -> Path:

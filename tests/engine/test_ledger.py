@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sora
+from sora.budget import Budget
 from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
 from sora.ledger import Ledger
 from sora.spec import JobSpec, JobState
@@ -29,7 +30,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def reserve(ledger: Ledger, spec: JobSpec = SPEC) -> tuple[object, bool]:
-    return ledger.reserve(spec, origin="https://x", estimated_usd=0.32)
+    return ledger.reserve(spec, origin="https://x", estimated_usd=0.32, budget=Budget())
 
 
 def video(**more: object) -> RemoteVideo:
@@ -88,11 +89,12 @@ CHILD = """
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
+    from sora.budget import Budget
     from sora.ledger import Ledger
     from sora.spec import JobSpec
     ledger = Ledger(Path(sys.argv[1]))
     spec = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
-    job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=None)
+    job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=None, budget=Budget())
     if sys.argv[3] == "sending":
         ledger.sending(job.id)
     print(job.id, flush=True)

@@ -44,7 +44,7 @@ def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, di
     job = collected(studio, f"a boat [sandbox: {directive}]")
     assert job.state is JobState.STORED
     assert studio.path(job).read_bytes()[4:8] == b"ftyp"
-    assert [path.suffix for path in studio.path(job).parent.iterdir()] == [".mp4"]
+    assert {path.suffix for path in studio.path(job).parent.iterdir()} == {".mp4", ".json"}
 
 
 def test_a_lapsed_link_is_told(studio: Studio) -> None:

@@ -1,0 +1,56 @@
+"""The receipt beside a video: which job it is, for people and machines that do not have the ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .download import Downloaded
+from .redact import redact
+from .spec import Job
+
+_log = logging.getLogger("sora")
+
+
+def receipt_of(video: Path) -> Path:
+    """Where the receipt of a video lies."""
+    return video.with_suffix(".json")
+
+
+def write_receipt(job: Job, video: Downloaded) -> None:
+    """Write it. Failing costs a line in the log, never the video."""
+    path = receipt_of(video.path)
+    unfinished = path.with_suffix(".json.part")
+    try:
+        unfinished.write_text(redact(json.dumps(_content(job, video), indent=2, ensure_ascii=False)) + "\n", "utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        _log.warning("The receipt %s could not be written: %s.", path, error.strerror)
+
+
+def read_receipt(video: Path, sha256: str) -> dict[str, Any] | None:
+    """The receipt beside a video, or None where there is none that speaks of exactly this file."""
+    try:
+        content = json.loads(receipt_of(video).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("sha256") == sha256 else None
+
+
+def _content(job: Job, video: Downloaded) -> dict[str, Any]:
+    names = ("kind", "provider", "video_id", "model", "seconds", "size", "prompt", "take", "parent", "estimated_usd")
+    return {
+        "job": job.id,
+        **{name: getattr(job, name) for name in names},
+        "extra_fields": dict(job.extra_fields),
+        "references": list(job.references),
+        "bought_at": datetime.fromtimestamp(job.created_at, UTC).isoformat(timespec="seconds"),
+        "sha256": video.sha256,
+        "bytes": video.size,
+        "written_by": f"sora-jobs {__version__}",
+    }

@@ -1,0 +1,108 @@
+"""Rows of the ledger's one large table <-> `Job`; single statements inside a transaction of the ledger's."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import InvalidInput, SoraError
+from .spec import Job, JobSpec, JobState
+
+if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import Result, RowMapping
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that reads like another
+# A row whose process died while the request was on its way.
+INTERRUPTED = {
+    "state": JobState.UNKNOWN,
+    "error": "the program ended while the request was on its way",
+    "error_code": "interrupted",
+}
+COLUMNS = tuple(name for name in Job.__dataclass_fields__ if name != "references")
+
+
+def run(connection: Connection, statement: str, **values: Any) -> Result[Any]:
+    """Execute one statement; every value is bound, never written into it."""
+    from sqlalchemy import text
+
+    return connection.execute(text(statement), values)
+
+
+def as_job(row: RowMapping) -> Job:
+    """The row as the rest of the engine knows it."""
+    values = {name: row[name] for name in COLUMNS}
+    values["state"] = JobState(row["state"])
+    values["extra_fields"] = json.loads(row["extra_fields"])
+    return Job(references=tuple(json.loads(row["reference_files"])), **values)
+
+
+def first(connection: Connection, where: str, *, lock: bool = False, **values: str) -> RowMapping | None:
+    """The newest row for which `where` holds; with `lock` nobody else changes it before the transaction ends."""
+    query = f"SELECT * FROM jobs WHERE {where} ORDER BY created_at DESC LIMIT 1"  # noqa: S608 - `where` is ours
+    # SQLite's transaction for writing is alone already.
+    query += " FOR UPDATE" if lock and connection.dialect.name == "postgresql" else ""
+    return run(connection, query, **values).mappings().first()
+
+
+def existing(connection: Connection, job: str, *, lock: bool = False) -> RowMapping:
+    """The row of that ledger id; InvalidInput where there is none."""
+    row = first(connection, "id = :id", lock=lock, id=job)
+    if row is None:
+        raise InvalidInput(f"The ledger has no job {job!r}.", advice="`sora jobs` lists what it has.")
+    return row
+
+
+def insert(
+    connection: Connection,
+    spec: JobSpec,
+    *,
+    origin: str,
+    owner: str,
+    now: float,
+    estimated_usd: float | None = None,
+    references: Sequence[str] = (),
+    like: Job | None = None,
+) -> Job:
+    """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`."""
+    shown = like or spec
+    values: dict[str, Any] = dict.fromkeys(COLUMNS)
+    empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256")
+    values |= dict.fromkeys(empty, "")
+    values |= {name: getattr(spec, name) for name in ("kind", "provider", "prompt", "take", "parent")}
+    values |= {name: getattr(shown, name) for name in ("model", "seconds", "size")}
+    values |= {
+        "id": "".join(secrets.choice(ALPHABET) for _ in range(10)),
+        "slot": spec.identity(),
+        "identity": spec.identity(),
+        "state": JobState.RESERVED,
+        "origin": origin,
+        "extra_fields": json.dumps(dict(spec.extra_fields)),
+        "reference_files": json.dumps(list(references)),
+        "owner": owner,
+        "estimated_usd": estimated_usd,
+        "created_at": now,
+    }
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    run(connection, f"INSERT INTO jobs ({names}) VALUES ({marks})", **_plain(values))  # noqa: S608 - our own names
+    return as_job(existing(connection, values["id"]))
+
+
+def update(connection: Connection, job: str, **changes: Any) -> Job:
+    """Set columns of a row, and read it again."""
+    assignments = ", ".join(f"{name} = :{name}" for name in changes)
+    query = f"UPDATE jobs SET {assignments} WHERE id = :job"  # noqa: S608 - our own column names
+    run(connection, query, **_plain(changes), job=job)
+    return as_job(existing(connection, job))
+
+
+def error_columns(error: SoraError) -> dict[str, Any]:
+    """What of an error is kept."""
+    return {"error": error.what, "error_code": error.code, "request_id": error.request_id}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, JobState) else value for name, value in values.items()}
