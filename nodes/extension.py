@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import routes  # noqa: F401 - importing it adds the routes to the host's server
+from . import host, routes  # noqa: F401 - importing the second adds the routes to the host's server
 from .create_sora_job import CreateSoraJob
 from .host import ComfyExtension, io
 from .load_video_frames import LoadVideoFrames
 from .open_job import SoraOpenJob
 from .remix import Remix
+from .submit_only import SoraSubmitOnly
 from .wait_for_video import WaitForVideo
 
 
@@ -15,4 +16,5 @@ class SoraExtension(ComfyExtension):
     """What ComfyUI gets from `comfy_entrypoint`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix, SoraOpenJob]
+        host.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
+        return [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix, SoraOpenJob, SoraSubmitOnly]

@@ -25,10 +25,10 @@ from comfy_api.latest import ComfyExtension, InputImpl, io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 from server import PromptServer
 
-from .sora.errors import InvalidInput
+from .sora.errors import InvalidInput, SoraError
 from .sora.settings import default_home
 from .sora.spec import Job
-from .sora.studio import Studio, Wait
+from .sora.studio import Studio
 from .sora.threads import DaemonPool
 
 __all__ = ["ComfyExtension", "SoraJob", "io", "ui"]
@@ -99,8 +99,10 @@ async def work(task: Callable[[], T]) -> T:
     return await finish(_pool.submit(task))
 
 
-async def watch(wait: Wait, node_id: str | None) -> Job:
-    """Wait for a video with the node's progress bar and status line. An interrupt lets the job go on without us."""
+async def watch(job_id: str, timeout_s: float, node_id: str | None) -> Job:
+    """Wait for a video with the node's progress bar and status line. An interrupt, a timeout or a failing sibling ends
+    the waiting; the job is then looked after in the background."""
+    wait = studio().wait(job_id, timeout_s=timeout_s)
     bar = comfy.utils.ProgressBar(STEPS, node_id=node_id)
     shown: list[str] = []
 
@@ -112,11 +114,32 @@ async def watch(wait: Wait, node_id: str | None) -> Job:
 
     try:
         job = await finish(wait.future, tick)
-    finally:
+    except BaseException:  # an interrupt and a cancelled task are no Exception
         wait.cancel()
+        with contextlib.suppress(SoraError):  # what ended the waiting says more
+            studio().look_after(job_id)
+        raise
     bar.update_absolute(STEPS)
     say(f"done · {job.id}", node_id)
     return job
+
+
+def rescue_at_start() -> None:
+    """Once the server is up, look after jobs that a crash, a power cut or a closed program left behind."""
+
+    async def up(_: Any) -> None:
+        _pool.submit(_rescue)
+
+    if PromptServer.instance is not None and hasattr(PromptServer.instance, "app"):
+        PromptServer.instance.app.on_startup.append(up)
+
+
+def _rescue() -> None:
+    try:
+        if count := studio().rescue():
+            _log.info("Sora Jobs looks after %d unfinished jobs; SORA_RESCUE=0 turns this off.", count)
+    except SoraError as error:
+        warn(f"Unfinished jobs are not looked after: {error}")
 
 
 def say(text: str, node_id: str | None) -> None:

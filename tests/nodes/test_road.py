@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,25 @@ def test_the_list_of_jobs_is_a_route(bench: Bench) -> None:
     assert ("GET", "/sora/jobs") in routes
     (remote,) = [one.remote for one in bench.pack.nodes["SoraOpenJob"].GET_SCHEMA().inputs if one.id == "past_job"]
     assert remote.route == "/sora/jobs"
+
+
+def test_submit_only_ends_the_graph_and_the_video_is_fetched(bench: Bench) -> None:
+    """Nobody waits for it in a graph; it is on disk all the same, and was bought once."""
+    job = asyncio.run(bench.create("buy now, collect later")).args[0]
+    made = asyncio.run(bench.pack.run("SoraSubmitOnly", "9", job=job))
+    assert made.result is None
+    assert bench.page.texts("9") == [f"bought · {job.id}"]
+    end = time.monotonic() + 20
+    while bench.studio.ledger.job(job.id).state.value != "stored" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert bench.studio.path(bench.studio.ledger.job(job.id)).is_file()
+    assert len(bench.sandbox_jobs()) == 1
+
+
+def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is watched that nobody waits for."""
+    monkeypatch.setenv("SORA_RESCUE", "0")
+    job = asyncio.run(bench.create("left alone")).args[0]
+    asyncio.run(bench.pack.run("SoraSubmitOnly", job=job))
+    time.sleep(0.6)  # twice as long as the job takes
+    assert bench.studio.ledger.job(job.id).state.value == "submitted"

@@ -1,0 +1,34 @@
+"""SoraSubmitOnly: ends a graph where the job is bought, so that many prompts buy now and are collected later."""
+
+from __future__ import annotations
+
+from . import host
+from .host import SoraJob, io, made
+from .sora.spec import Job
+
+
+class SoraSubmitOnly(io.ComfyNode):
+    """A job -> nothing: the next prompt of the queue can start."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return made(
+            io.Schema,
+            node_id="SoraSubmitOnly",
+            display_name="Submit Sora Job Only",
+            category="video/Sora",
+            description="Buys the job and ends the graph here, so that ten queued prompts render at the same time. The "
+            "videos are fetched into output/sora in the background; SoraOpenJob takes them up.",
+            search_aliases=["submit sora", "queue videos", "batch videos"],
+            is_output_node=True,
+            inputs=[SoraJob.Input("job", tooltip="From CreateSoraJob or Remix.")],
+            outputs=[],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    async def execute(cls, job: Job) -> io.NodeOutput:
+        """Let it go on without us."""
+        host.studio().look_after(job.id)
+        host.say(f"bought · {job.id}", cls.hidden.unique_id)
+        return io.NodeOutput()
