@@ -110,8 +110,7 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
             job = finish(studio.settle(job.id))
             _tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
-        if options.video_id:
-            job = finish(studio.settle(job.id, video_id=options.video_id))
+        job = finish(studio.settle(job.id, video_id=options.video_id) if options.video_id else studio.look_for(job.id))
         return collect(studio, Submission(job, reused=True), options)
 
 

@@ -22,7 +22,7 @@ from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble, MaybeBought, SoraError, Unreachable
 from .providers import Provider, is_loopback
 from .redact import redact
-from .wire import SETTLE, RemoteVideo, read_created, read_status, trouble
+from .wire import SETTLE, RemoteVideo, read_created, read_list, read_status, trouble
 
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
@@ -107,17 +107,11 @@ class Client:
 
     def retrieve(self, video_id: str) -> RemoteVideo:
         """The job's state. GatewayTrouble where it cannot be learned now."""
-        url = self._url(f"/v1/videos/{quote(video_id, safe='')}")
-        try:
-            with self._session(url).get(
-                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
-            ) as response:
-                return read_status(self._whole(response), video_id)
-        except _NETWORK_ERRORS as error:
-            raise GatewayTrouble(
-                f"{self.provider.name} could not be asked for the job's state: {_words(error)}.",
-                advice="The job goes on there; run again later.",
-            ) from None
+        return read_status(self._ask(f"/v1/videos/{quote(video_id, safe='')}", "the job's state"), video_id)
+
+    def newest(self) -> list[RemoteVideo]:
+        """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
+        return read_list(self._ask("/v1/videos?limit=100&order=desc", "its list of jobs"))
 
     def content(self, video_id: str, headers: Mapping[str, str]) -> requests.Response:
         """An open stream of the finished video, which the caller closes.
@@ -201,6 +195,20 @@ class Client:
         except _NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"The video could not be downloaded: {_words(error)}.", advice="It waits at the gateway; run again."
+            ) from None
+
+    def _ask(self, path: str, what: str) -> Answer:
+        """A call that changes nothing, and may be repeated."""
+        url = self._url(path)
+        try:
+            with self._session(url).get(
+                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+            ) as response:
+                return self._whole(response)
+        except _NETWORK_ERRORS as error:
+            raise GatewayTrouble(
+                f"{self.provider.name} could not be asked for {what}: {_words(error)}.",
+                advice="The job goes on there; run again later.",
             ) from None
 
     def _buy(self, request: requests.Request) -> Answer:

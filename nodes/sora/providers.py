@@ -6,6 +6,7 @@
     base_url = "https://videos.example.com"   # with or without /v1; http only on loopback
     key_variable = "MINE_KEY"                 # else the file SORA_HOME/keys/mine, mode 0600
     remix = false                             # does POST /v1/videos/{id}/remix exist?
+    list = false                              # does GET /v1/videos exist? Then it can settle what is unknown
     poll_seconds = 10
 
 A workflow only ever names one of them.
@@ -41,6 +42,7 @@ class Provider:
     key_variable: str = ""
     key_file: Path | None = None
     remix: bool = True
+    lists: bool = False  # at CometAPI it is not documented
     poll_s: float = POLL_S
 
     @property
@@ -89,7 +91,7 @@ def load_providers(settings: Settings) -> dict[str, Provider]:
             key_file=home / "keys" / "cometapi",
             poll_s=settings.poll_s(),
         ),
-        SANDBOX: Provider(name=SANDBOX, base_url="", poll_s=settings.poll_s(SANDBOX_POLL_S)),
+        SANDBOX: Provider(name=SANDBOX, base_url="", lists=True, poll_s=settings.poll_s(SANDBOX_POLL_S)),
     }
     for name, row in _owner_rows(home / "providers.toml").items():
         found[name] = _from_row(name, row, settings)
@@ -135,6 +137,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         "base_url": str,
         "key_variable": str,
         "remix": bool,
+        "list": bool,
         "poll_seconds": (int, float),
     }
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in ("cometapi", SANDBOX):
@@ -148,5 +151,6 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         key_variable=row.get("key_variable", ""),
         key_file=settings.home / "keys" / name,
         remix=row.get("remix", False),
+        lists=row.get("list", False),
         poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
     )

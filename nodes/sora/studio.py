@@ -24,6 +24,7 @@ from .ledger import Ledger
 from .purchase import Purchases, Submission
 from .redact import redact
 from .settings import Settings
+from .settle import look_for, settle
 from .spec import Job, JobSpec, JobState
 from .threads import DaemonPool
 
@@ -139,15 +140,12 @@ class Studio:
 
     def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
+        return self._pool.submit(lambda: settle(self.ledger, self._gateways, self.ledger.job(job_id), video_id))
 
-        def end() -> Job:
-            job = self.ledger.job(job_id)
-            if not video_id:
-                return self.ledger.settle(job.id)
-            video = self._gateways.client_for(job).retrieve(video_id)
-            return self.ledger.observed(self.ledger.settle(job.id, video_id=video_id).id, video)
-
-        return self._pool.submit(end)
+    def look_for(self, job_id: str) -> Future[Job]:
+        """End an unknown purchase with what the gateway's list shows, where it has one; MaybeBought where that does not
+        tell. Any other job comes back as it is."""
+        return self._pool.submit(lambda: look_for(self.ledger, self._gateways, self.ledger.job(job_id)))
 
     def reach(self, provider: str) -> tuple[str, int]:
         """(origin, HTTP status) of a call that costs nothing; MissingKey, or GatewayTrouble where nothing answers."""

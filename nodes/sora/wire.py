@@ -5,6 +5,7 @@ The quirks are those of the facts (gateway.md, section 4); the numbers in commen
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -87,6 +88,7 @@ class RemoteVideo:
     size: str = ""
     prompt: str = ""
     request_id: str = ""
+    created_at: float | None = None
 
 
 def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
@@ -126,6 +128,17 @@ def read_status(answer: Answer, video_id: str) -> RemoteVideo:
         return video
     complaint = read_complaint(answer)
     raise trouble(answer, complaint, "asked for the job's state")
+
+
+def read_list(answer: Answer) -> list[RemoteVideo]:
+    """The jobs that the gateway lists, as far as they can be read. GatewayTrouble where the answer is no list."""
+    value = answer.json()
+    rows = value.get("data") if isinstance(value, dict) else None
+    rows = rows.get("data") if isinstance(rows, dict) else rows  # quirk 2: wrapped once more
+    if answer.status >= 300 or not isinstance(rows, list):
+        raise trouble(answer, read_complaint(answer), "asked for its list of jobs")
+    found = [_video(Answer(200, {}, json.dumps(row).encode())) for row in rows]
+    return [video for video in found if video is not None and video.id]
 
 
 def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayTrouble:
@@ -216,6 +229,7 @@ def _video(answer: Answer, video_id: str = "") -> RemoteVideo | None:
         size=_text(found.get("size")),
         prompt=_text(found.get("prompt")),
         request_id=request_id(answer, complaint.message if complaint else ""),
+        created_at=_number(found.get("created_at")),
     )
 
 

@@ -143,14 +143,32 @@ def test_a_gateway_that_is_not_there(sora: Shell, monkeypatch: pytest.MonkeyPatc
     assert "127.0.0.1:9" in failed["error"]
 
 
-def test_an_unknown_purchase_is_settled(sora: Shell) -> None:
+def test_an_unknown_purchase_is_settled(sora: Shell, tmp_path: Path) -> None:
     """Not sent again until it is declared lost; then it is."""
     prompt = "a [sandbox: lost_answer]"
     job = sora.json("run", prompt, *SMALL)["job"]
     assert sora.json("run", prompt, *SMALL)["job"] == job
-    assert sora.json("resume", job)["exit"] == 4
+    for file in (tmp_path / "home" / "sandbox" / "jobs").glob("*.json"):
+        file.unlink()
+    failed = sora.json("resume", job)
+    assert (failed["exit"], failed["money"]) == (4, "perhaps")
+    assert "no such job" in failed["error"]
     assert sora("resume", job, "--lost") == 0
     assert sora.json("run", prompt, *SMALL)["job"] != job
+
+
+def test_an_unknown_purchase_is_found_in_the_list(sora: Shell, tmp_path: Path) -> None:
+    """The one job of the gateway's list with this prompt that no row has yet; of two that fit none is taken."""
+    job = sora.json("run", "a [sandbox: lost_answer]", *SMALL)["job"]
+    again = sora.json("run", "a [sandbox: lost_answer]", *SMALL, "--take", "2")["job"]
+    failed = sora.json("resume", job)
+    assert failed["exit"] == 4
+    first, second = (file.stem for file in (tmp_path / "home" / "sandbox" / "jobs").glob("*.json"))
+    assert first in failed["error"]
+    assert second in failed["error"]
+    assert sora.json("resume", job, "--video-id", first)["state"] == "stored"
+    found = sora.json("resume", again)
+    assert (found["exit"], found["video_id"]) == (0, second)
 
 
 def test_an_unknown_purchase_is_found_by_its_id(sora: Shell, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_the_whole_object(gateway: Gateway) -> None:
     start = int(gateway.clock.now)
     waiting = {
         "id": video_id, "object": "video", "model": "seedance-2-5", "status": "queued", "progress": 0,
-        "created_at": start, "completed_at": None, "expires_at": None, "prompt": "a paper boat", "size": "854x480",
+        "created_at": start, "completed_at": None, "expires_at": None, "prompt": "a paper boat [sandbox: ]", "size": "854x480",
         "seconds": "4", "remixed_from_video_id": None, "error": None,
     }  # fmt: skip
     assert gateway.look(video_id) == waiting
@@ -354,7 +354,7 @@ def test_a_remix_is_a_job_of_its_own(gateway: Gateway) -> None:
     assert set(answer) == FIRST_ANSWER | {"remixed_from_video_id"}
     assert (answer["status"], answer["remixed_from_video_id"]) == ("queued", parent)
     video = gateway.look(answer["id"])
-    assert (video["prompt"], video["remixed_from_video_id"]) == ("at night", parent)
+    assert (video["prompt"], video["remixed_from_video_id"]) == ("at night [sandbox: fail=x]", parent)
     assert (video["model"], video["seconds"], video["size"]) == ("sora-2", "4", "1280x720")
 
 

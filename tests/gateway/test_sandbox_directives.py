@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
@@ -20,10 +21,13 @@ def test_the_help_names_every_directive() -> None:
     assert [line.split(":")[0].split("=")[0] for line in lines] == list(DIRECTIVES)
 
 
-def test_a_directive_is_not_part_of_the_prompt(gateway: Gateway) -> None:
-    """Several may stand in one bracket or in many, anywhere, in any case."""
-    video_id = gateway.made(prompt="a [sandbox: slow=7, stuck] boat [SANDBOX: silent]  sails")
-    assert gateway.look(video_id)["prompt"] == "a boat sails"
+def test_a_directive_is_not_part_of_the_film(gateway: Gateway, tmp_path: Path) -> None:
+    """Several may stand in one bracket or in many, anywhere, in any case; the video object tells what was sent."""
+    prompt = "a [sandbox: slow=7, stuck] boat [SANDBOX: silent]  sails"
+    video_id = gateway.made(prompt=prompt)
+    assert gateway.look(video_id)["prompt"] == prompt
+    (file,) = tmp_path.rglob(f"{video_id}.json")
+    assert json.loads(file.read_text())["prompt"] == "a boat sails"
 
 
 @pytest.mark.parametrize(("directive", "status"), [(why, one[0]) for why, one in REFUSALS.items()])
@@ -60,7 +64,7 @@ def test_create_is_done_but_not_said(gateway: Gateway, directive: str) -> None:
     else:
         answer = gateway.create(prompt=prompt)
         assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (502, "text/html")
-    assert [video["prompt"] for video in gateway.get("/v1/videos").json()["data"]] == ["x"]
+    assert [video["prompt"] for video in gateway.get("/v1/videos").json()["data"]] == [prompt]
 
 
 def test_fail(gateway: Gateway) -> None:
@@ -222,4 +226,4 @@ def test_directives_in_a_remix(gateway: Gateway) -> None:
     gateway.clock.now += TAKES_S
     assert gateway.look(second.json()["id"])["error"]["code"] == "tired"
     assert gateway.call("POST", address, json={"prompt": "[sandbox: refuse=quota] y"}).status_code == 403
-    assert SMALL["prompt"] == gateway.look(parent)["prompt"]
+    assert gateway.look(parent)["prompt"] == f"{SMALL['prompt']} [sandbox: word=dreaming]"

@@ -33,7 +33,7 @@ class Jobs:
         wanted = check_create({**form.fields, "prompt": prompt}, form.uploads)
         references = [self.store.keep_reference(upload.data) for upload in form.uploads]
         self._refuse_on_purpose(directives, repr((sorted(form.fields.items()), references)))
-        return self._add(wanted, prompt, directives, references=references)
+        return self._add(wanted, prompt, directives, said=form.fields["prompt"], references=references)
 
     def remix(self, parent: SandboxJob, form: Form) -> SandboxJob:
         """A new job on top of a completed one, or a Refusal."""
@@ -46,7 +46,7 @@ class Jobs:
         check_prompt(prompt)
         self._refuse_on_purpose(directives, f"{parent.id} {form.fields['prompt']}")
         wanted = Wanted(parent.model, parent.seconds, parent.size, parent.width, parent.height)
-        return self._add(wanted, prompt, directives, parent=parent.id)
+        return self._add(wanted, prompt, directives, said=form.fields["prompt"], parent=parent.id)
 
     def find(self, job_id: str) -> SandboxJob:
         """The job of that id; Refusal (HTTP 404) if there is none."""
@@ -91,7 +91,7 @@ class Jobs:
             "created_at": int(job.created_at),
             "completed_at": int(job.completed_at) if status in ("completed", "failed") else None,
             "expires_at": int(job.expires_at) if status == "completed" else None,
-            "prompt": job.prompt,
+            "prompt": job.said or job.prompt,
             "size": job.size,
             "seconds": str(job.seconds),
             "remixed_from_video_id": job.parent or None,
@@ -124,6 +124,7 @@ class Jobs:
         prompt: str,
         directives: dict[str, str],
         *,
+        said: str,
         references: Sequence[str] = (),
         parent: str = "",
     ) -> SandboxJob:
@@ -135,6 +136,7 @@ class Jobs:
             width=wanted.width,
             height=wanted.height,
             prompt=prompt,
+            said=said,
             created_at=self._clock(),
             takes_s=float(directives.get("slow", self._takes_s)),
             references=list(references),

@@ -26,6 +26,7 @@ class SandboxJob:
     width: int
     height: int
     prompt: str  # without directives
+    said: str = ""  # the prompt as it was sent, with them
     created_at: float
     takes_s: float
     references: list[str] = field(default_factory=list)

@@ -1,0 +1,48 @@
+"""What becomes of a purchase that nobody knows about: it is looked for in the gateway's list, named, or given up."""
+
+from __future__ import annotations
+
+from .errors import MaybeBought
+from .gateways import Gateways
+from .ledger import Ledger, taken_error
+from .spec import Job, JobState
+from .wire import SETTLE, RemoteVideo
+
+CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
+LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
+
+
+def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
+    """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost."""
+    if not video_id:
+        return ledger.settle(job.id)
+    video = gateways.client_for(job).retrieve(video_id)
+    return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
+
+
+def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
+    """Settle it with the one job of the gateway's list that fits. MaybeBought where none does, or several do; it is
+    never given up here, since a list may lag behind."""
+    if job.state is not JobState.UNKNOWN:
+        return job
+    if not gateways.provider(job.provider).lists:
+        raise taken_error(job)
+    fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
+    free = [video for video in fitting if ledger.find(video.id) is None]
+    if len(free) == 1:
+        return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
+    found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
+    raise MaybeBought(f"The list of {job.provider} shows {found}.", advice=SETTLE, job=job.id)
+
+
+def _fits(job: Job, video: RemoteVideo) -> bool:
+    """The same prompt, and whatever else the list tells does not speak against it."""
+    sent = job.sent_at or job.created_at
+    return (
+        " ".join(video.prompt.split()) == " ".join(job.prompt.split())
+        and video.seconds in ("", job.seconds)
+        and (
+            video.created_at is None
+            or sent - CLOCKS_DIFFER_S <= video.created_at <= sent + CLOCKS_DIFFER_S + LONGEST_CREATE_S
+        )
+    )

@@ -1,0 +1,59 @@
+"""Jobs outlive the host: what a kill left behind is fetched at the next start, and many are bought at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from .comfy import ComfyUI
+from .graphs import Graph, bought, create, node
+
+
+def videos(host: ComfyUI) -> list[Path]:
+    return list((host.base / "output" / "sora").glob("*.mp4"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_killed_host_fetches_its_job_at_the_next_start(tmp_path: Path) -> None:
+    """Killed while it waited; the next start asks no one, and the same prompt then finds the video: bought once."""
+    with ComfyUI(tmp_path, SORA_SANDBOX_SECONDS="6") as host:
+        host.queue(bought("kill -9"))
+        host.until(lambda: any(text.startswith("rendering") for text in host.texts("2")))
+        host.stop(signal.SIGKILL)
+    with ComfyUI(tmp_path, SORA_SANDBOX_SECONDS="6") as host:
+        host.until(lambda: videos(host))
+        host.until(lambda: "was fetched in the background" in host.log)
+        assert "looks after 1 unfinished jobs" in host.log
+        assert host.run(bought("kill -9")).ok
+        assert (len(videos(host)), len(host.sandbox_jobs())) == (1, 1)
+
+
+def test_the_owner_can_turn_the_rescue_off(tmp_path: Path) -> None:
+    """Then a start looks after nothing, and a prompt still takes the job up."""
+    with ComfyUI(tmp_path, SORA_SANDBOX_SECONDS="60") as host:
+        host.run({"1": create("later"), "2": node("SoraSubmitOnly", job=["1", 0])})
+    with ComfyUI(tmp_path, SORA_RESCUE="0", SORA_SANDBOX_SECONDS="60") as host:
+        host.run({"1": create("later"), "2": node("SoraSubmitOnly", job=["1", 0])})
+        assert "looks after" not in host.log
+        assert len(host.sandbox_jobs()) == 1
+
+
+def test_ten_prompts_buy_at_once(comfy: ComfyUI) -> None:
+    """Ten queued prompts that only submit are done before the first video is; all ten videos come."""
+    before = {job["id"] for job in comfy.sandbox_jobs()}
+    graphs: list[Graph] = [
+        {
+            "1": create(f"of ten, number {n} [sandbox: slow=6]", model="seedance-2-5", size="854x480"),
+            "2": node("SoraSubmitOnly", job=["1", 0]),
+        }
+        for n in range(10)
+    ]
+    there = len(videos(comfy))
+    prompts = [comfy.queue(graph) for graph in graphs]
+    assert all(comfy.wait(prompt).ok for prompt in prompts)
+    assert len({job["id"] for job in comfy.sandbox_jobs()} - before) == 10
+    assert len(videos(comfy)) == there
+    comfy.until(lambda: len(videos(comfy)) == there + 10, timeout_s=60)
