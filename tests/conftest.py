@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from .postgres import ABSENT, Server, find_programs
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +15,20 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SORA_", "COMETAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server of the tests' own; without its package these tests are skipped and say so."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip(ABSENT)
+    server = Server(programs)
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Each such test runs twice: on the ledger's file ("") and on PostgreSQL."""
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgresql").database()

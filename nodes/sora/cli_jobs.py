@@ -52,6 +52,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     jobs.add_argument("--state", choices=[state.value for state in JobState])
     jobs.add_argument("--model")
     jobs.add_argument("--search", metavar="TEXT", help="in the prompt and both ids")
+    jobs.add_argument("--file", type=Path, metavar="MP4", help="which job this video came from")
     jobs.add_argument("--limit", type=int, default=50, help="newest first (50)")
     jobs.add_argument("--export", type=Path, metavar="FILE", help="write all that match to a .csv or .json file")
     jobs.set_defaults(command=jobs_command)
@@ -116,6 +117,8 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_studio(options.home, Path("out")) as studio:
+        if options.file is not None:
+            return _job_of_file(studio, options)
         limit = options.limit if options.export is None else 10**9
         jobs = studio.ledger.jobs(
             state=options.state or "", model=options.model or "", search=options.search or "", limit=limit
@@ -132,6 +135,19 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if not jobs:
         _say("No jobs.")
     return {"jobs": [as_dict(job) for job in jobs]}
+
+
+def _job_of_file(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
+    """By the ledger, else by the receipt beside the file, which speaks of a job of another machine."""
+    from .receipt import origin_of
+
+    job, receipt = origin_of(options.file, studio.ledger)
+    found = as_dict(job) if job is not None else receipt
+    where = "this ledger" if job is not None else "its receipt"
+    for name in ("job", "provider", "video_id", "model", "seconds", "size", "take", "prompt"):
+        _tell(options, f"{name:<9} {' '.join(str(found.get(name, '')).split())}")
+    _say(f"Found in {where}.")
+    return {"jobs": [found], "found_in": "ledger" if job is not None else "receipt"}
 
 
 def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:

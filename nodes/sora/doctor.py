@@ -27,7 +27,9 @@ class Finding:
 
 def examine(studio: Studio) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video."""
-    checks: list[Callable[[Studio], Iterator[Finding]]] = [_python, _opencv, _pyav, _disk, _ledger, _providers]
+    checks: list[Callable[[Studio], Iterator[Finding]]] = [
+        _python, _opencv, _pyav, _disk, _ledger, _farm, _budget, _providers,
+    ]  # fmt: skip
     return [finding for check in checks for finding in check(studio)]
 
 
@@ -73,6 +75,9 @@ def _disk(studio: Studio) -> Iterator[Finding]:
 
 
 def _ledger(studio: Studio) -> Iterator[Finding]:
+    if not studio.ledger.database.exists:
+        yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
+        return
     try:
         unknown = studio.ledger.jobs(state="unknown")
     except SoraError as error:
@@ -85,6 +90,36 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
         )
     else:
         yield Finding("ledger", "ok", studio.ledger.database.place)
+
+
+def _farm(studio: Studio) -> Iterator[Finding]:
+    """Machines that share a ledger must share the output folder: each leaves a file there and looks for the others'."""
+    if not studio.ledger.database.shared:
+        return
+    from .farm import meet
+
+    try:
+        seen, missing = meet(studio.ledger.database, studio.settings.output)
+    except (SoraError, OSError) as error:
+        yield Finding("farm", "failed", str(error))
+        return
+    if missing:
+        lost = f"The files of {', '.join(missing)} are not in {studio.settings.output}"
+        yield Finding("farm", "failed", f"{lost}: give all machines the same output folder.")
+    else:
+        others = f"the files of {', '.join(seen)} are seen here" if seen else "no other machine ran the doctor yet"
+        yield Finding("farm", "ok", f"{studio.settings.output}: {others}")
+
+
+def _budget(studio: Studio) -> Iterator[Finding]:
+    try:
+        budget = studio.settings.budget
+        spent = studio.ledger.spent_usd(budget) if studio.ledger.database.exists else 0.0
+    except SoraError as error:
+        yield Finding("budget", "failed", str(error))
+        return
+    text = f"${spent:.2f} of ${budget.usd_per_day:.2f} in 24 hours; at most ${budget.usd_per_job:.2f} per job"
+    yield Finding("budget", "ok" if spent < budget.usd_per_day else "warning", text)
 
 
 def _providers(studio: Studio) -> Iterator[Finding]:

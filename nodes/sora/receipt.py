@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from typing import Any
 
 from . import __version__
 from .download import Downloaded
+from .errors import InvalidInput
+from .ledger import Ledger
 from .redact import redact
 from .spec import Job
 
@@ -33,13 +36,25 @@ def write_receipt(job: Job, video: Downloaded) -> None:
         _log.warning("The receipt %s could not be written: %s.", path, error.strerror)
 
 
-def read_receipt(video: Path, sha256: str) -> dict[str, Any] | None:
-    """The receipt beside a video, or None where there is none that speaks of exactly this file."""
+def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
+    """(the ledger's job that this file came from, {}), else (None, its receipt). InvalidInput where none knows it."""
+    try:
+        with video.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidInput(f"{video} cannot be read: {error.strerror}.") from None
+    if (job := ledger.of_file(sha256)) is not None:
+        return job, {}
     try:
         content = json.loads(receipt_of(video).read_text("utf-8"))
     except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) and content.get("sha256") == sha256 else None
+        content = None
+    if not isinstance(content, dict) or content.get("sha256") != sha256:
+        raise InvalidInput(
+            f"Neither the ledger nor a receipt beside it knows {video}.",
+            advice="A file that was cut or converted is not the one that was stored.",
+        )
+    return None, content
 
 
 def _content(job: Job, video: Downloaded) -> dict[str, Any]:

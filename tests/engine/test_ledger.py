@@ -9,13 +9,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sora
+from sora import migrations
 from sora.budget import Budget
 from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
 from sora.ledger import Ledger
+from sora.rows import insert, run, update
 from sora.spec import JobSpec, JobState
+from sora.watches import Watches
 from sora.wire import RemoteVideo
 
 SPEC = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
@@ -23,8 +27,8 @@ PLACE = {"path": "sora/x.mp4", "root": "/o", "sha256": "0" * 64, "size": 5}
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path)
+def ledger(tmp_path: Path, database_url: str) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path, url=database_url)
     yield opened
     opened.close()
 
@@ -52,11 +56,11 @@ def test_a_job_goes_its_way(ledger: Ledger) -> None:
     assert ledger.find("v1") == stored == ledger.find(job.id)
 
 
-def test_a_restart_keeps_everything(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_restart_keeps_everything(ledger: Ledger, tmp_path: Path, database_url: str) -> None:
     """Another program on the same folder reads the same rows."""
     job, _ = reserve(ledger)
     ledger.submitted(job.id, video())
-    other = Ledger(tmp_path)
+    other = Ledger(tmp_path, url=database_url)
     assert other.job(job.id).video_id == "v1"
     assert reserve(other)[1] is False
     other.close()
@@ -77,10 +81,10 @@ def test_what_was_not_bought_frees_its_identity(ledger: Ledger, state: str) -> N
     assert ledger.job(job.id).state == state
 
 
-def test_a_living_process_keeps_its_reservation(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_living_process_keeps_its_reservation(ledger: Ledger, tmp_path: Path, database_url: str) -> None:
     """While the one who reserved it lives, nobody else sends it."""
     job, _ = reserve(ledger)
-    other = Ledger(tmp_path)
+    other = Ledger(tmp_path, url=database_url)
     assert reserve(other) == (ledger.job(job.id), False)
     other.close()
 
@@ -92,7 +96,7 @@ CHILD = """
     from sora.budget import Budget
     from sora.ledger import Ledger
     from sora.spec import JobSpec
-    ledger = Ledger(Path(sys.argv[1]))
+    ledger = Ledger(Path(sys.argv[1]), url=sys.argv[4])
     spec = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
     job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=None, budget=Budget())
     if sys.argv[3] == "sending":
@@ -102,12 +106,22 @@ CHILD = """
 """
 
 
+def a_minute_later(ledger: Ledger) -> None:
+    """On a farm: nothing was heard of the other processes for a minute."""
+    if ledger.database.shared:
+        with ledger.database.write() as connection:
+            run(connection, "UPDATE owners SET seen_at = seen_at - 61 WHERE id <> :me", me=ledger.database.owner.id)
+
+
 @pytest.mark.parametrize("step", ["reserved", "sending"])
-def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, step: str) -> None:
-    """Killed before it sent: taken over and sent. Killed while it sent: unknown, never sent by itself."""
+def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, database_url: str, step: str) -> None:
+    """Killed before it sent: taken over and sent. Killed while it sent: unknown, never sent by itself.
+
+    On one machine that is seen at once, on a farm when the dead machine was not heard of for a minute.
+    """
     engine = str(Path(sora.__file__).parents[1])
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), engine, step],
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), engine, step, database_url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -115,6 +129,7 @@ def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, step: st
         name = child.stdout.readline().strip()
         assert reserve(ledger)[1] is False
         child.kill()
+    a_minute_later(ledger)
     job, mine = reserve(ledger)
     assert job.id == name
     assert (mine, job.state) == ((True, JobState.RESERVED) if step == "reserved" else (False, JobState.UNKNOWN))
@@ -165,17 +180,28 @@ def test_an_unknown_id_is_a_clear_error(ledger: Ledger) -> None:
     assert "sora jobs" in caught.value.advice
 
 
-def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path, database_url: str) -> None:
     """An older pack says so instead of writing into what it does not know."""
-    import sqlite3
-
     reserve(ledger)
-    ledger.close()
-    with sqlite3.connect(tmp_path / "ledger.sqlite3") as database:
-        database.execute("UPDATE schema_version SET version = 999")
-    database.close()
+    with ledger.database.write() as connection:
+        run(connection, "UPDATE schema_version SET version = 999")
     with pytest.raises(LedgerTrouble, match="newer version"):
-        Ledger(tmp_path).jobs()
+        Ledger(tmp_path, url=database_url).jobs()
+
+
+def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, database_url: str, monkeypatch: Any) -> None:
+    """Written by the first version, opened by this one: every row is there, and can be watched."""
+    monkeypatch.setattr(migrations, "STEPS", migrations.STEPS[:1])
+    old = Ledger(tmp_path, url=database_url)
+    with old.database.write() as connection:
+        job = insert(connection, SPEC, origin="https://x", owner="0" * 32, now=1.0)
+        update(connection, job.id, state="submitted", video_id="v1")
+    old.close()
+    monkeypatch.undo()
+    now = Ledger(tmp_path, url=database_url)
+    assert now.find("v1").id == job.id
+    assert Watches(now.database).take(job.id)
+    now.close()
 
 
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:

@@ -246,8 +246,8 @@ def test_the_whole_object(gateway: Gateway) -> None:
     start = int(gateway.clock.now)
     waiting = {
         "id": video_id, "object": "video", "model": "seedance-2-5", "status": "queued", "progress": 0,
-        "created_at": start, "completed_at": None, "expires_at": None, "prompt": "a paper boat [sandbox: ]", "size": "854x480",
-        "seconds": "4", "remixed_from_video_id": None, "error": None,
+        "created_at": start, "completed_at": None, "expires_at": None, "prompt": "a paper boat [sandbox: ]",
+        "size": "854x480", "seconds": "4", "remixed_from_video_id": None, "error": None,
     }  # fmt: skip
     assert gateway.look(video_id) == waiting
     gateway.clock.now += TAKES_S

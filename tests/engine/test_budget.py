@@ -1,0 +1,130 @@
+"""The owner's budget: it cannot be raised by a workflow, counts what is in flight, and holds among many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sora.budget import Budget
+from sora.errors import BudgetReached, InvalidInput, MaybeBought, Refused
+from sora.ledger import Ledger
+from sora.settings import Settings
+from sora.spec import JobSpec
+
+CAPS = Budget(usd_per_day=2.0, usd_per_job=1.0)
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, database_url: str, clock: Clock) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path, url=database_url, clock=clock)
+    yield opened
+    opened.close()
+
+
+def buy(ledger: Ledger, prompt: str, usd: float | None, budget: Budget = CAPS) -> str:
+    spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+    return str(ledger.reserve(spec, origin="https://x", estimated_usd=usd, budget=budget)[0].id)
+
+
+def test_a_job_that_is_too_dear_is_refused(ledger: Ledger) -> None:
+    """By how much, and how the owner can change it; no row is written."""
+    with pytest.raises(BudgetReached, match=r"exceeds the \$1.00 allowed per job by \$0.50") as caught:
+        buy(ledger, "dear", 1.5)
+    assert "SORA_BUDGET_USD_PER_JOB" in caught.value.advice
+    assert (caught.value.exit_code, caught.value.money) == (3, "none")
+    assert ledger.jobs() == []
+
+
+def test_a_day_has_an_end(ledger: Ledger, clock: Clock) -> None:
+    """What is in flight counts; the very cap may be reached; after 24 hours there is room again."""
+    buy(ledger, "a", 1.0)
+    clock.now += 3600
+    buy(ledger, "b", 1.0)
+    with pytest.raises(BudgetReached, match=r"\$2.00 of \$2.00 .* exceeds it by \$0.10"):
+        buy(ledger, "c", 0.1)
+    assert buy(ledger, "a", 1.0) == buy(ledger, "a", 1.0)  # bought before: costs nothing
+    clock.now += 86_400 - 3599
+    buy(ledger, "c", 1.0)
+    with pytest.raises(BudgetReached):
+        buy(ledger, "d", 0.1)
+
+
+def test_what_was_refused_does_not_count(ledger: Ledger) -> None:
+    """But what may have been bought does, also after it was declared lost: nobody empties the budget by declaring."""
+    ledger.refused(buy(ledger, "a", 1.0), Refused("no"))
+    lost = buy(ledger, "a", 1.0)
+    ledger.unknown(lost, MaybeBought("cut"))
+    ledger.settle(lost)
+    buy(ledger, "b", 1.0)
+    with pytest.raises(BudgetReached):
+        buy(ledger, "c", 0.01)
+
+
+def test_an_unknown_price_counts_as_the_cap_of_a_job(ledger: Ledger) -> None:
+    """Two of them fill a day of two dollars; one from elsewhere was paid elsewhere; the sandbox is free."""
+    ledger.adopt("cometapi", "https://x", "video_1")
+    buy(ledger, "a", None)
+    buy(ledger, "b", None)
+    with pytest.raises(BudgetReached, match="at an unknown price, which counts as"):
+        buy(ledger, "c", None)
+    buy(ledger, "on the sandbox", 0.0)
+    assert ledger.spent_usd(CAPS) == 2.0
+
+
+def test_parallel_attempts_share_one_budget(tmp_path: Path, ledger: Ledger, clock: Clock, database_url: str) -> None:
+    """Twenty at once where five fit, from two ledgers on one database: exactly five."""
+    other = Ledger(tmp_path, url=database_url, clock=clock)
+    budget = Budget(usd_per_day=5 * 0.3, usd_per_job=1.0)
+
+    def attempt(number: int) -> bool:
+        try:
+            buy(ledger if number % 2 else other, f"of many, {number}", 0.3, budget)
+        except BudgetReached:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(20))) == 5
+    other.close()
+
+
+def test_the_owner_sets_it(tmp_path: Path) -> None:
+    """Variables over the file over 20 and 5 dollars."""
+    assert Settings(home=tmp_path, output=tmp_path, env={}).budget == Budget(20.0, 5.0)
+    (tmp_path / "settings.toml").write_text("[budget]\nusd_per_day = 7\nusd_per_job = 1.5\n")
+    assert Settings(home=tmp_path, output=tmp_path, env={}).budget == Budget(7.0, 1.5)
+    variables = {"SORA_BUDGET_USD_PER_DAY": "0"}
+    assert Settings(home=tmp_path, output=tmp_path, env=variables).budget == Budget(0.0, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ("[budget]\nusd_a_day = 7", {}),
+        ("[budget]\nusd_per_day = true", {}),
+        ("[budget]\nusd_per_day = -1", {}),
+        ("usd_per_day = 7", {}),
+        ("[budget", {}),
+        ("", {"SORA_BUDGET_USD_PER_DAY": "twenty"}),
+        ("", {"SORA_BUDGET_USD_PER_JOB": "nan"}),
+    ],
+)
+def test_a_cap_that_is_misspelt_is_an_error(tmp_path: Path, text: str, variables: dict[str, str]) -> None:
+    """Else it would be no cap at all."""
+    (tmp_path / "settings.toml").write_text(text)
+    with pytest.raises(InvalidInput, match=r"settings\.toml|SORA_BUDGET"):
+        _ = Settings(home=tmp_path, output=tmp_path, env=variables).budget
