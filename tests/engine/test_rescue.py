@@ -1,0 +1,113 @@
+"""Videos that nobody waits for are fetched all the same, and every file tells which job it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sora.errors import InvalidInput
+from sora.receipt import origin_of
+from sora.spec import Job, JobSpec
+from sora.studio import Studio
+
+SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+    """Start the engine on one state folder, as often as asked; `output` is the machine's own folder."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.4")
+    made: list[Studio] = []
+
+    def studio(output: str = "output", home: str = "home", **variables: str) -> Studio:
+        import os
+
+        made.append(Studio(tmp_path / home, tmp_path / output, env={**os.environ, **variables}))
+        return made[-1]
+
+    yield studio
+    for one in made:
+        one.close()
+
+
+def buy(studio: Studio, prompt: str) -> Job:
+    return studio.submit(JobSpec(prompt=prompt, **SPEC)).result(30).job
+
+
+def until_stored(studio: Studio, job: Job) -> Job:
+    end = time.monotonic() + 20
+    while (now := studio.ledger.job(job.id)).state.value != "stored":
+        assert time.monotonic() < end, now
+        time.sleep(0.02)
+    return now
+
+
+def test_a_restart_fetches_what_was_left(start: Callable[..., Studio]) -> None:
+    """Bought, closed, started again: the video comes without anyone asking for it."""
+    first = start()
+    job = buy(first, "left behind")
+    first.close()
+    second = start()
+    assert second.rescue() == 1
+    assert second.path(until_stored(second, job)).is_file()
+    assert second.rescue() == 0
+
+
+def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:
+    """By variable or by file."""
+    first = start()
+    buy(first, "left alone")
+    first.close()
+    assert start(SORA_RESCUE="0").rescue() == 0
+    (first.settings.home / "settings.toml").write_text("rescue = false\n")
+    assert start().rescue() == 0
+
+
+def test_without_a_ledger_nothing_starts(start: Callable[..., Studio]) -> None:
+    """No file, no folder, no thread."""
+    studio = start()
+    assert studio.rescue() == 0
+    assert not studio.settings.home.exists()
+
+
+def test_two_processes_fetch_once(start: Callable[..., Studio]) -> None:
+    """Both wait for the job; one of them asks the gateway and downloads, the other one sees the result."""
+    first, second = start(), start()
+    job = buy(first, "for two")
+    waits = [studio.wait(job.id, timeout_s=30) for studio in (first, second)]
+    paths = {studio.path(wait.future.result(30)) for studio, wait in zip((first, second), waits, strict=True)}
+    assert len(paths) == 1
+
+
+def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -> None:
+    """Here by the ledger, on another machine by the file beside the video; it holds no key and no address."""
+    studio = start()
+    job = buy(studio, "with a receipt")
+    studio.wait(job.id, timeout_s=30).future.result(30)
+    video = studio.path(studio.ledger.job(job.id))
+    receipt = json.loads(video.with_suffix(".json").read_text())
+    assert (receipt["job"], receipt["video_id"], receipt["prompt"]) == (job.id, job.video_id, "with a receipt")
+    assert (receipt["bytes"], receipt["model"]) == (video.stat().st_size, "seedance-2-5")
+    assert "http" not in json.dumps(receipt)
+    moved = tmp_path / "copy.mp4"
+    moved.write_bytes(video.read_bytes())
+    assert origin_of(moved, studio.ledger)[0].id == job.id
+    elsewhere = start(home="another")
+    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
+        origin_of(moved, elsewhere.ledger)
+    moved.with_suffix(".json").write_text(json.dumps(receipt))
+    assert origin_of(moved, elsewhere.ledger) == (None, receipt)
+    moved.write_bytes(b"another film")
+    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
+        origin_of(moved, elsewhere.ledger)
+
+
+def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None:
+    """Then only the video is there."""
+    studio = start(SORA_RECEIPTS="0")
+    job = buy(studio, "no receipt")
+    studio.wait(job.id, timeout_s=30).future.result(30)
+    assert [file.suffix for file in studio.path(studio.ledger.job(job.id)).parent.iterdir()] == [".mp4"]

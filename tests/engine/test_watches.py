@@ -1,0 +1,156 @@
+"""One process watches a job; its claim ends with it, and others take over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sora.budget import Budget
+from sora.errors import MaybeBought
+from sora.farm import meet
+from sora.ledger import Ledger
+from sora.rows import run
+from sora.spec import JobSpec
+from sora.watches import WATCH_S, Watches
+from sora.wire import RemoteVideo
+
+
+class Machine:
+    """A process with the ledger open, as others of a farm see it."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        self.ledger = Ledger(home, url=url, clock=lambda: self.now)
+        self.watches = Watches(self.ledger.database)
+        self.now = 1_800_000_000.0
+
+    def reserved(self, prompt: str) -> str:
+        spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        return str(self.ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())[0].id)
+
+    def submitted(self, prompt: str, phase: str = "running") -> str:
+        job = self.reserved(prompt)
+        self.ledger.sending(job)
+        self.ledger.submitted(job, RemoteVideo(id=f"v-{prompt}", phase=phase, status="x"))
+        return job
+
+    def die(self) -> None:
+        """Without a word: on one machine its file lock is free, on a farm it falls silent."""
+        if self.ledger.database.shared:
+            with self.ledger.database.write() as connection:
+                run(connection, "UPDATE owners SET seen_at = 0 WHERE id = :me", me=self.ledger.database.owner.id)
+        self.ledger.database.owner.close()
+
+
+@pytest.fixture
+def machines(tmp_path: Path, database_url: str) -> Iterator[list[Machine]]:
+    made = [Machine(tmp_path, database_url) for _ in range(2)]
+    yield made
+    for machine in made:
+        machine.ledger.close()
+
+
+def test_one_watches_at_a_time(machines: list[Machine]) -> None:
+    """It stays with the one who has it, until he leaves it."""
+    first, second = machines
+    job = first.submitted("a")
+    assert first.watches.take(job)
+    assert not second.watches.take(job)
+    assert first.watches.take(job)
+    first.watches.leave(job)
+    assert second.watches.take(job)
+    second.watches.leave()
+    assert first.watches.take(job)
+
+
+def test_the_dead_leave_their_jobs(machines: list[Machine]) -> None:
+    """Whoever asks next gets them."""
+    first, second = machines
+    job = first.submitted("a")
+    assert first.watches.take(job)
+    first.die()
+    assert second.watches.take(job)
+
+
+def test_a_claim_lapses_by_itself(machines: list[Machine]) -> None:
+    """A process that lives but forgot its job holds nobody up for ever."""
+    first, second = machines
+    job = first.submitted("a")
+    assert first.watches.take(job)
+    with first.ledger.database.write() as connection:
+        run(connection, "UPDATE jobs SET watched_until = watched_until - :s", s=WATCH_S + 1)
+    assert second.watches.take(job)
+
+
+def test_the_rescue_takes_what_nobody_watches(machines: list[Machine]) -> None:
+    """Running and finished ones, each once; stored ones and those of the living are left alone."""
+    first, second = machines
+    jobs = [first.submitted("running"), first.submitted("done", "done")]
+    stored, watched = first.submitted("stored", "done"), first.submitted("watched")
+    first.ledger.stored(stored, path="x", root="/", sha256="0" * 64, size=1)
+    assert first.watches.take(watched)
+    assert {job.id for job in second.watches.rescuable()} == set(jobs)
+    assert second.watches.rescuable() == []
+    first.die()
+    assert [job.id for job in second.watches.rescuable()] == [watched]
+
+
+def test_what_the_dead_left_half_sent_is_put_right(machines: list[Machine]) -> None:
+    """Not sent yet: refused, so that it may be sent. On its way: unknown, so that it is never sent by itself."""
+    first, second = machines
+    fresh, sent = first.reserved("fresh"), first.reserved("sent")
+    first.ledger.sending(sent)
+    assert second.watches.rescuable() == []
+    assert {second.ledger.job(job).state.value for job in (fresh, sent)} == {"reserved"}
+    first.die()
+    second.watches.rescuable()
+    assert [second.ledger.job(job).state.value for job in (fresh, sent)] == ["refused", "unknown"]
+    assert second.reserved("fresh") != fresh
+    assert second.reserved("sent") == sent
+
+
+def test_a_sleeper_whose_job_was_taken_over_sends_nothing(machines: list[Machine]) -> None:
+    """It was taken for dead before it sent: the other one sends, and only that one."""
+    first, second = machines
+    job = first.reserved("a")
+    first.die()
+    assert second.reserved("a") == job
+    with pytest.raises(Exception, match="taken over by another process"):
+        first.ledger.sending(job)
+    second.ledger.sending(job)
+
+
+def test_a_late_answer_still_counts(machines: list[Machine]) -> None:
+    """It was taken for dead while it sent: what it then learns ends the unknown state."""
+    first, second = machines
+    job = first.reserved("a")
+    first.ledger.sending(job)
+    first.die()
+    second.watches.rescuable()
+    assert second.ledger.job(job).state.value == "unknown"
+    done = first.ledger.submitted(job, RemoteVideo(id="v1", phase="running", status="x"))
+    assert (done.state.value, done.error) == ("submitted", "")
+
+
+def test_an_unknown_one_is_nobodys(machines: list[Machine]) -> None:
+    """The rescue does not touch what only its owner can settle."""
+    first, second = machines
+    job = first.reserved("a")
+    first.ledger.unknown(job, MaybeBought("cut"))
+    assert second.watches.rescuable() == []
+
+
+def test_machines_meet_in_the_output_folder(machines: list[Machine], tmp_path: Path, monkeypatch: object) -> None:
+    """A machine that writes somewhere else is named; each leaves one file, however often it looks."""
+    first, second = machines
+    shared, other = tmp_path / "output", tmp_path / "elsewhere"
+
+    def look(machine: Machine, name: str, output: Path) -> tuple[list[str], list[str]]:
+        monkeypatch.setattr("socket.gethostname", lambda: name)
+        return meet(machine.ledger.database, output)
+
+    assert look(first, "one", shared) == ([], [])
+    assert look(second, "two", shared) == (["one"], [])
+    assert look(first, "one", shared) == (["two"], [])
+    assert len(list((shared / ".sora-farm").iterdir())) == 2
+    assert look(second, "two", other) == ([], ["one"])
