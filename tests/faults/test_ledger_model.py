@@ -136,6 +136,13 @@ class LedgerModel(RuleBasedStateMachine):
         self.ledgers[process] = Ledger(Path(self.folder.name))
         self.lives[process] += 1
 
+    @rule(prompt=PROMPTS, process=PROCESSES)
+    def die_while_sending(self, prompt: str, process: int) -> None:
+        """The worst moment of all, so that it is not left to chance."""
+        self.reserve(prompt, process)
+        self.send(prompt, process)
+        self.die(process)
+
     @rule(process=PROCESSES)
     def rescue(self, process: int) -> None:
         """What the dead left half sent is put right."""
@@ -163,6 +170,6 @@ class LedgerModel(RuleBasedStateMachine):
 
 
 LedgerModel.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 TestLedgerModel = LedgerModel.TestCase
