@@ -28,7 +28,7 @@ from .settle import look_for, settle
 from .spec import Job, JobSpec, JobState
 from .threads import DaemonPool
 
-SUBMIT_THREADS = 16
+SUBMIT_THREADS = 6  # with those that poll and fetch fewer than twenty, however many jobs wait
 RESCUE_S = 86_400.0  # no gateway keeps a job longer
 RESCAN_S = 60.0
 CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
