@@ -18,6 +18,7 @@ test: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python bench/road.py
 	$(BIN)/python bench/jobs.py
+	$(BIN)/python bench/ledger.py
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; try make PYTHON=python3.12")'

@@ -174,22 +174,24 @@ class Ledger:
         return self._one("sha256 = :name", sha256)
 
     def jobs(
-        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, offset: int = 0
+        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, after: str = ""
     ) -> list[Job]:
-        """Newest first; `search` looks into the prompt and both ids."""
-        where, values = ["1 = 1"], {"limit": limit, "offset": offset}
+        """Newest first; `search` looks into the prompt and both ids, `after` is the last job of the page before."""
+        where, values = ["1 = 1"], dict[str, Any](limit=limit)
         for name, value in (("state", state), ("model", model)):
             if value:
                 where.append(f"{name} = :{name}")
-                values[name] = value  # type: ignore[assignment]
+                values[name] = value
         if search:
             where.append("(lower(prompt) LIKE :search ESCAPE '!' OR id LIKE :search OR video_id LIKE :search)")
             escaped = search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            values["search"] = f"%{escaped}%"  # type: ignore[assignment]
-        query = (
-            f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset"  # noqa: S608 - every value is bound
-        )
+            values["search"] = f"%{escaped}%"
         with self.database.read() as connection:
+            if after:
+                # Not OFFSET, which reads all that it leaves out.
+                where.append("created_at <= :then AND (created_at < :then OR id > :after)")
+                values |= {"then": existing(connection, after)["created_at"], "after": after}
+            query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608 - every value is bound
             return [as_job(row) for row in run(connection, query, **values).mappings()]
 
     def spent_usd(self, budget: Budget) -> float:

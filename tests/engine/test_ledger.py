@@ -157,6 +157,8 @@ def test_a_list_is_newest_first_and_filtered(tmp_path: Path) -> None:
     assert [job.id for job in ledger.jobs()] == names[::-1]
     assert [job.id for job in ledger.jobs(search="100%")] == names[:1]
     assert [job.id for job in ledger.jobs(search="A 1", limit=1)] == names[1:2]
+    assert [job.id for job in ledger.jobs(limit=1, after=names[2])] == names[1:2]
+    assert ledger.jobs(after=names[0]) == []
     assert ledger.jobs(state="stored") == []
     assert len(ledger.jobs(model="sora-2")) == 3
     ledger.close()
