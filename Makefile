@@ -1,8 +1,9 @@
-# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make setup: only .venv.
+# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make soak: the faults at
+# length.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test soak bench clean
 
 setup: .venv/.ready
 
@@ -14,6 +15,9 @@ test: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+soak: .venv/.dev
+	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults
 
 bench: .venv/.dev
 	$(BIN)/python bench/road.py

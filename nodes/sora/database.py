@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from .errors import InvalidInput, LedgerTrouble
 from .owner import DatabaseOwner, FileOwner, Owner
 from .redact import remember
@@ -108,10 +110,23 @@ class Database:
     def _open(self) -> tuple[Engine, Owner]:
         with self._opening:
             if self._opened is None:
-                engine = _postgresql(self._url) if self.shared else _sqlite(self._file)
-                _bring_up_to_date(engine)
-                self._opened = engine, DatabaseOwner(engine) if self.shared else FileOwner(self.home)
+                self._opened = self._made()
             return self._opened
+
+    def _made(self) -> tuple[Engine, Owner]:
+        if self.shared:
+            engine = _postgresql(self._url)
+            _bring_up_to_date(engine)
+            return engine, DatabaseOwner(engine)
+        engine = _sqlite(self._file)
+        try:
+            # Processes that start together open a new file one after the other: SQLite does not wait, as it does
+            # everywhere else, when two turn the same file to WAL.
+            with FileLock(f"{self._file}-opening"):
+                _bring_up_to_date(engine)
+        except OSError as error:
+            raise LedgerTrouble(f"The state folder {self.home} cannot be written: {error.strerror}.") from None
+        return engine, FileOwner(self.home)
 
 
 def _sqlite(file: Path) -> Engine:
@@ -174,7 +189,9 @@ def _prepare(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # sqlite3's own BEGIN comes too late to protect a read before a write
     cursor = dbapi_connection.cursor()
     # FULL: the answer to a paid call must survive a power cut.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it stays in the file
+        cursor.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -82,6 +82,7 @@ def download(open_stream: Open, target: Path, *, check: Callable[[Path], object]
                 _transfer(open_stream, part, progress)
                 _check(part, check)
                 _publish(part, target)
+            part.remove()
         target.with_suffix(".lock").unlink(missing_ok=True)
         return Downloaded(target, target.stat().st_size, _sha256(target))
     except OSError as error:
@@ -172,7 +173,6 @@ def _check(part: _Part, check: Callable[[Path], object]) -> None:
 
 def _publish(part: _Part, target: Path) -> None:
     part.path.replace(target)
-    part.remove()
     if os.name == "posix":  # the new name itself must survive a power cut
         folder = os.open(target.parent, os.O_RDONLY)
         try:

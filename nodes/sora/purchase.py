@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from .catalogue import Catalogue
@@ -173,11 +174,14 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
 def _write_once(path: Path, data: bytes) -> None:
     if path.exists():
         return
+    lock = path.with_suffix(".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished = path.with_name(f"{path.name}.{threading.get_ident()}.part")
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+        with FileLock(lock, thread_local=False):  # one name for what is unfinished: a crash leaves no pile of them
+            unfinished = path.with_suffix(".part")
+            unfinished.write_bytes(data)
+            unfinished.replace(path)
+        lock.unlink(missing_ok=True)
     except OSError as error:
         raise DiskTrouble(
             f"The reference could not be kept in {path.parent}: {error.strerror}.", advice="Make room, then run again."

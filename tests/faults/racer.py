@@ -27,7 +27,7 @@ def main() -> None:
         try:
             return prompt, studio.submit(spec).result(60).job.video_id
         except SoraError as error:
-            return prompt, type(error).__name__
+            return prompt, f"{type(error).__name__}: {error}"
 
     prompts = list(given["prompts"])
     random.Random(given["seed"]).shuffle(prompts)

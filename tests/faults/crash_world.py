@@ -1,0 +1,125 @@
+"""One gateway and one home, where a purchase is killed, run again, and settled: what test_crash_matrix.py plays in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sora
+from sora.errors import MaybeBought
+from sora.ledger import Ledger
+from sora.sandbox import Sandbox
+from sora.spec import Job, JobState
+from sora.studio import Studio
+
+from .crash_child import environment, spec
+
+CHILD = Path(__file__).parent / "crash_child.py"
+ENGINE = Path(sora.__file__).parents[1]
+CREATE = ("POST", "/v1/videos")
+# What may lie in a home and below its output: the ledger's own, videos, their receipts, references.
+KEPT = {".sqlite3", ".sqlite3-opening", ".sqlite3-wal", ".sqlite3-shm", ".mp4", ".json", ".png"}
+
+
+@dataclass
+class Run:
+    """What a process left behind: its exit status, what it printed, and what the gateway and the ledger hold."""
+
+    status: int
+    said: dict[str, Any]
+    job: Job | None
+    creates: int  # requests, also those of which only a part came
+    bought: list[str]  # the gateway's ids
+
+    @property
+    def state(self) -> str:
+        """The ledger's; "none" without a row, "sent" for a reserved one whose request may be on its way."""
+        if self.job is None:
+            return "none"
+        return "sent" if self.job.state is JobState.RESERVED and self.job.sent_at else self.job.state.value
+
+
+class World:
+    """`films` is a folder of rendered films that all gateways share, so that each is rendered once."""
+
+    def __init__(self, folder: Path, films: Path, *, prompt: str = "a paper boat", reference: bool = False) -> None:
+        self.home, self.prompt, self.reference = folder / "home", prompt, reference
+        self.gateway = Sandbox(folder / "gateway", seconds=0.2)
+        self.url = ""  # where the purchases go: the gateway itself, unless somebody stands before it
+        (folder / "gateway").mkdir()
+        (folder / "gateway" / "renders").symlink_to(films)
+
+    def play(self, point: str) -> Played:
+        """Kill a process at that point, run another one to its end, settle what is unknown."""
+        with self.gateway:
+            self.url = self.gateway.url
+            killed = self.run(point)
+            again = self.run("")
+            if again.said.get("error") == "MaybeBought":
+                self.settle(again)
+                assert self.run("").status == 0
+            return Played(self, killed, again, self.row())
+
+    def run(self, point: str) -> Run:
+        """The same call in a process of its own, which kills itself at that point; "" for none."""
+        given = {"home": str(self.home), "url": self.url, "point": point}
+        given |= {"prompt": self.prompt, "reference": self.reference}
+        child = subprocess.run(
+            [sys.executable, str(CHILD), json.dumps(given)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PYTHONPATH": str(ENGINE), "PATH": ""},
+            check=False,
+        )
+        said = json.loads(child.stdout) if child.stdout else {"stderr": child.stderr}
+        return Run(child.returncode, said, self.row(), self.gateway.routes.counts[CREATE], self.bought())
+
+    def settle(self, run: Run) -> None:
+        """As a person does it who looks into the gateway's list: name the job there, or give it up."""
+        studio = Studio(self.home, self.home / "output", env=environment(self.url))
+        try:
+            with pytest.raises(MaybeBought):  # however often it is asked for
+                studio.submit(spec(self.prompt, self.reference)).result(30)
+            assert self.gateway.routes.counts[CREATE] == run.creates
+            job = studio.settle(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
+            assert job.state in ((JobState.SUBMITTED, JobState.COMPLETED) if run.bought else (JobState.LOST,))
+        finally:
+            studio.close()
+
+    def row(self) -> Job | None:
+        """The ledger's newest row."""
+        ledger = Ledger(self.home)
+        try:
+            return next(iter(ledger.jobs()), None)
+        finally:
+            ledger.close()
+
+    def bought(self) -> list[str]:
+        """The gateway's ids."""
+        return [job.id for job in self.gateway.routes.jobs.store.newest()]
+
+    def film(self) -> Path:
+        """The gateway's own file of the one job that was ever made there."""
+        (job,) = self.gateway.routes.jobs.store.newest()
+        return self.gateway.routes.jobs.renders.path_of(job)
+
+    def litter(self) -> set[str]:
+        """The suffixes of what lies about and belongs to nobody."""
+        files = [path for path in self.home.rglob("*") if path.is_file() and path.parent.name != "owners"]
+        return {path.suffix for path in files} - KEPT
+
+
+@dataclass
+class Played:
+    """What the killed process left, what the next one came to, and the job in the end."""
+
+    world: World
+    killed: Run
+    again: Run
+    end: Job
