@@ -111,8 +111,8 @@ class World:
 
     def litter(self) -> set[str]:
         """The suffixes of what lies about and belongs to nobody."""
-        files = [path for path in self.home.rglob("*") if path.is_file() and path.parent.name != "owners"]
-        return {path.suffix for path in files} - KEPT
+        own = [*self.home.glob("ledger.*"), *self.home.glob("owners/*")]  # the ledger's business
+        return {path.suffix for path in self.home.rglob("*") if path.is_file() and path not in own} - KEPT
 
 
 @dataclass
