@@ -42,6 +42,8 @@ routes = PromptServer.instance.routes
 
 _lock = threading.Lock()
 _naming = threading.Lock()  # between counting the names that are there and making the next
+_handed_out: set[Path] = set()
+_generation = 0
 _studio: Studio | None = None
 _pool = DaemonPool("sora-node", 4)
 _log = logging.getLogger("sora")
@@ -226,6 +228,23 @@ def linked_file(job: Job, prefix: str) -> Path:
             if known.samefile(stored):  # the same graph run again makes no second name
                 return known
         return studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
+
+
+def handed_out(path: Path) -> Path:
+    """Remember that a graph was given this file."""
+    with _naming:
+        _handed_out.add(path)
+    return path
+
+
+def files_generation() -> int:
+    """A number that changes when a file that a graph was given is gone, so that its node runs again and fetches it."""
+    global _generation  # noqa: PLW0603 - one per process, like the host's cache
+    with _naming:
+        gone = {path for path in _handed_out if not path.exists()}
+        _handed_out.difference_update(gone)
+        _generation += bool(gone)
+        return _generation
 
 
 def relative_name(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import host
 from .host import SoraJob, io, made, output
 from .sora.spec import Job
@@ -46,8 +48,13 @@ class WaitForVideo(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_: Any) -> int:
+        """The host keeps what this node gave; not when its file was deleted."""
+        return host.files_generation()
+
+    @classmethod
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
         done = await host.watch(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
-        path = await host.work(lambda: host.linked_file(done, filename_prefix))
+        path = host.handed_out(await host.work(lambda: host.linked_file(done, filename_prefix)))
         return io.NodeOutput(host.video_of(path), done, host.relative_name(path), ui=host.player(path))

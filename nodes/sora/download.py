@@ -5,6 +5,7 @@ The final name never holds half a file.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -83,7 +84,8 @@ def download(open_stream: Open, target: Path, *, check: Callable[[Path], object]
                 _check(part, check)
                 _publish(part, target)
             part.remove()
-        target.with_suffix(".lock").unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows: a twin who waits holds it open
+            target.with_suffix(".lock").unlink(missing_ok=True)
         return Downloaded(target, target.stat().st_size, _sha256(target))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

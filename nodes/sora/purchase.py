@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -10,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from .catalogue import Catalogue
@@ -174,14 +175,16 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
 def _write_once(path: Path, data: bytes) -> None:
     if path.exists():
         return
-    lock = path.with_suffix(".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(lock, thread_local=False):  # one name for what is unfinished: a crash leaves no pile of them
-            unfinished = path.with_suffix(".part")
-            unfinished.write_bytes(data)
+        # A name of its own: twins write the same bytes at once, and none of them may touch what another one renamed.
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        unfinished.write_bytes(data)
+        with contextlib.suppress(FileNotFoundError):  # a twin was quicker, and put ours away
             unfinished.replace(path)
-        lock.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{path.name}.*.part"):  # of twins, and of a process that died while it wrote
+            with contextlib.suppress(OSError):  # Windows: a twin still writes it, and will put it away
+                left.unlink()
     except OSError as error:
         raise DiskTrouble(
             f"The reference could not be kept in {path.parent}: {error.strerror}.", advice="Make room, then run again."

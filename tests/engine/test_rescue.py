@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +19,14 @@ SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": 
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
-    """Start the engine on one state folder, as often as asked; `output` is the machine's own folder."""
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Callable[..., Studio]]:
+    """Start the engine as often as asked, on one ledger: of one machine's folder `home`, or of a farm."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.4")
     made: list[Studio] = []
 
-    def studio(output: str = "output", home: str = "home", **variables: str) -> Studio:
-        import os
-
-        made.append(Studio(tmp_path / home, tmp_path / output, env={**os.environ, **variables}))
+    def studio(home: str = "home", **variables: str) -> Studio:
+        shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
+        made.append(Studio(tmp_path / home, tmp_path / "output", env={**os.environ, **shared, **variables}))
         return made[-1]
 
     yield studio
@@ -66,11 +67,14 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:
     assert start().rescue() == 0
 
 
-def test_without_a_ledger_nothing_starts(start: Callable[..., Studio]) -> None:
+def test_without_a_ledger_nothing_starts(tmp_path: Path) -> None:
     """No file, no folder, no thread."""
-    studio = start()
+    threads = threading.active_count()
+    studio = Studio(tmp_path / "home", tmp_path / "output", env={})
     assert studio.rescue() == 0
     assert not studio.settings.home.exists()
+    assert threading.active_count() == threads
+    studio.close()
 
 
 def test_two_processes_fetch_once(start: Callable[..., Studio]) -> None:
@@ -95,7 +99,7 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     moved = tmp_path / "copy.mp4"
     moved.write_bytes(video.read_bytes())
     assert origin_of(moved, studio.ledger)[0].id == job.id
-    elsewhere = start(home="another")
+    elsewhere = Studio(tmp_path / "another", tmp_path / "output", env={})
     with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
         origin_of(moved, elsewhere.ledger)
     moved.with_suffix(".json").write_text(json.dumps(receipt))
@@ -103,6 +107,7 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     moved.write_bytes(b"another film")
     with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
         origin_of(moved, elsewhere.ledger)
+    elsewhere.close()
 
 
 def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .comfy import ComfyUI
-from .graphs import Graph, bought, create, node
+from .graphs import Graph, bought, create, frames, node, shown, wait
 
 
 def videos(host: ComfyUI) -> list[Path]:
@@ -57,3 +57,29 @@ def test_ten_prompts_buy_at_once(comfy: ComfyUI) -> None:
     assert len({job["id"] for job in comfy.sandbox_jobs()} - before) == 10
     assert len(videos(comfy)) == there
     comfy.until(lambda: len(videos(comfy)) == there + 10, timeout_s=60)
+
+
+def test_a_deleted_file_is_fetched_again(comfy: ComfyUI) -> None:
+    """Although the host still has the outputs of the first run in its memory; nothing is bought, other videos stay."""
+    graph = bought("deleted", model="seedance-2-5", size="854x480") | {"3": frames("2", frame_load_cap=1)}
+    graph["4"] = shown("2", 2)
+    first = comfy.run(graph)
+    file = comfy.base / "output" / first.text("4")
+    there, before = len(comfy.sandbox_jobs()), file.read_bytes()
+    assert comfy.run(graph).ok
+    file.unlink()
+    again = comfy.run(graph)
+    assert again.ok, again.error
+    assert file.read_bytes() == before
+    assert len(comfy.sandbox_jobs()) == there
+
+
+def test_twins_and_turns_are_bought_once(comfy: ComfyUI) -> None:
+    """Two identical nodes in one graph; then another prompt, then the first again, which the host has forgotten."""
+    twins = bought("twin", model="seedance-2-5", size="854x480")
+    twins |= {"3": create("twin", model="seedance-2-5", size="854x480"), "4": wait("3")}
+    there = len(comfy.sandbox_jobs())
+    assert comfy.run(twins).ok
+    assert comfy.run(bought("in between", model="seedance-2-5", size="854x480")).ok
+    assert comfy.run(twins).ok
+    assert len(comfy.sandbox_jobs()) == there + 2

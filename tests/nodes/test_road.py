@@ -228,3 +228,15 @@ def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.Mon
     asyncio.run(bench.pack.run("SoraSubmitOnly", job=job))
     time.sleep(0.6)  # twice as long as the job takes
     assert bench.studio.ledger.job(job.id).state.value == "submitted"
+
+
+def test_a_deleted_file_makes_the_node_run_again(bench: Bench) -> None:
+    """Once: the host asks before each run whether what it remembers still holds."""
+    node = bench.pack.nodes["WaitForVideo"]
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("deleted")).args[0]))
+    before = node.fingerprint_inputs(job=None, timeout_minutes=60.0, filename_prefix="")
+    assert node.fingerprint_inputs() == before
+    Path(made.args[0].get_stream_source()).unlink()
+    after = node.fingerprint_inputs()
+    assert after != before
+    assert node.fingerprint_inputs() == after
