@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 ABSENT = "there is no PostgreSQL server here (Debian: apt install postgresql)"
 
 
@@ -46,6 +44,8 @@ class Server:
 
     def database(self) -> str:
         """The SQLAlchemy address of a new database."""
+        import psycopg
+
         name = f"t{secrets.token_hex(6)}"
         with psycopg.connect(host=str(self._folder), user="sora", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
@@ -61,6 +61,8 @@ class Server:
         subprocess.run(words, check=True, capture_output=True, cwd=self._folder, timeout=120, **self._who)
 
     def _wait_until_up(self) -> None:
+        import psycopg  # not above: ComfyUI's own Python, which runs tests/nodes, has none
+
         end = time.monotonic() + 30
         while True:
             try:

@@ -7,6 +7,7 @@ Exit status: 0 the thing asked for exists on disk; 2 wrong usage, wrong input or
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__, cli_jobs, cli_tools
-from .errors import InvalidInput, SoraError
+from .errors import InvalidInput, NotFinished, SoraError
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,18 +29,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a redirected Windows console cannot write every prompt
     try:
         options = build_parser().parse_args(arguments)
         result: dict[str, Any] = options.command(options)
     except SoraError as error:
         _report(error, as_json)
         return error.exit_code
+    except KeyboardInterrupt:
+        buying = arguments[:1] in (["run"], ["remix"])
+        stopped = NotFinished("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
+        _report(stopped, as_json)
+        return stopped.exit_code
     except BrokenPipeError:  # `sora jobs | head`: nobody reads on, which is no failure
         sys.stderr.close()
         return 0
+    status = int(result.pop("exit", 0))
     if as_json and result:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    return 0
+        _print_json(result)
+    return status
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,5 +69,10 @@ def _report(error: SoraError, as_json: bool) -> None:
     if as_json:
         answer = {"error": error.what, "advice": error.advice, "money": error.money, "job": error.job}
         answer |= {"code": error.code, "request_id": error.request_id}
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        _print_json(answer)
     print(f"sora: {error}", file=sys.stderr)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, indent=2, ensure_ascii=not utf8))

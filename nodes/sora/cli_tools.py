@@ -109,9 +109,10 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
         _tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
-    if any(finding.level == "failed" for finding in findings) and not options.json:
+    failed = any(finding.level == "failed" for finding in findings)
+    if failed and not options.json:
         raise LocalTrouble("Something above failed.", advice="Each failed line says what cures it.")
-    return {"findings": [finding.__dict__ for finding in findings]}
+    return {"findings": [finding.__dict__ for finding in findings], "exit": 7 if failed else 0}
 
 
 def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -119,12 +120,14 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
 
     with open_studio(options.home, Path("out")) as studio:
         folder = studio.settings.home / "sandbox"
-    with Sandbox(folder, port=options.port) as sandbox:
-        print(f"{sandbox.url}  the sandbox; any key will do; Ctrl-C ends it", flush=True)
-        try:
+    if not 0 <= options.port <= 65_535:
+        raise InvalidInput(f"--port is {options.port}.", advice="Ports go from 1 to 65535; 0 takes any that is free.")
+    try:
+        with Sandbox(folder, port=options.port) as sandbox:
+            print(f"{sandbox.url}  the sandbox; any key will do; Ctrl-C ends it", flush=True)
             threading.Event().wait()
-        except KeyboardInterrupt:
-            print("", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("", file=sys.stderr)
     return {}
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from . import __version__
@@ -30,7 +31,7 @@ MOST_REDIRECTS = 5
 
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
 
-_NETWORK_ERRORS = (requests.RequestException, OSError)
+_NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -69,6 +70,8 @@ class _Body:
         return self._position
 
     def seek(self, position: int) -> int:
+        if self.handed_out:  # whoever goes back wants to send it again
+            raise OSError("a paid request is sent once")
         self._position = position
         return position
 
@@ -216,13 +219,16 @@ class Client:
         request.auth = _Bearer(self.key)
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent. Only the connecting is tried again.
-        with _new_session(request.url, Retry(total=2, connect=2, read=0, status=0, backoff_factor=0.3)) as session:
-            prepared = session.prepare_request(request)
-            assert isinstance(prepared.body, bytes)
-            body = _Body(prepared.body)
-            prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length header is set
-            settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        # TLS errors count as "other", also those that come after the body went out.
+        retry = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
+        with _new_session(request.url, retry) as session:
+            body = _Body(b"")
             try:
+                prepared = session.prepare_request(request)
+                assert isinstance(prepared.body, bytes)
+                body = _Body(prepared.body)
+                prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length is set
+                settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
                 with session.send(prepared, timeout=self._timeouts, allow_redirects=False, **settings) as response:
                     return self._whole(response)
             except _NETWORK_ERRORS as error:
@@ -245,7 +251,7 @@ class Client:
         deadline = time.monotonic() + self.timeout_s
         pieces: list[bytes] = []
         size = 0
-        for piece in response.iter_content(64 << 10):
+        for piece in arriving(response):
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_ANSWER or time.monotonic() > deadline:
@@ -265,6 +271,16 @@ class Client:
         if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
             return url
         raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+
+
+def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
+    """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
+    before a cut."""
+    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
+        yield from response.iter_content(1 << 10)
+        return
+    while piece := response.raw.read1(1 << 20, decode_content=decode):
+        yield piece
 
 
 def _new_session(url: str, retry: Retry) -> requests.Session:

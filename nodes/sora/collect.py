@@ -97,12 +97,24 @@ class Collector:
         self._fetches: dict[str, _Fetch] = {}
         self._lock = threading.Lock()
 
+    def read(self, job_id: str) -> Job:
+        """The job's row; one that a process which is dead now was sending tells what that means."""
+        job = self._ledger.job(job_id)
+        if job.state is not JobState.RESERVED:
+            return job
+        self._watches.bury()
+        return self._ledger.job(job_id)
+
     def look(self, job_id: str) -> Job:
         """Ask the gateway about a job and write down what it says."""
-        job = self._ledger.job(job_id)
+        job = self.read(job_id)
         if job.state is not JobState.SUBMITTED:
             return job
         return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+
+    def bury(self) -> None:
+        """Put right what processes left half sent that are dead now."""
+        self._watches.bury()
 
     def rescuable(self) -> list[Job]:
         """Jobs to be watched and fetched that nobody watches; from now on we do."""

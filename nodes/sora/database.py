@@ -187,6 +187,7 @@ def _bring_up_to_date(engine: Engine) -> None:
 
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # sqlite3's own BEGIN comes too late to protect a read before a write
+    dbapi_connection.create_function("sora_casefold", 1, str.casefold, deterministic=True)
     cursor = dbapi_connection.cursor()
     # FULL: the answer to a paid call must survive a power cut.
     if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it stays in the file

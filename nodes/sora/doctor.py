@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .errors import MissingKey, SoraError
-from .providers import SANDBOX
+from .providers import SANDBOX, check_file
 from .studio import Studio
 
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
@@ -79,7 +79,7 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
         yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
         return
     try:
-        unknown = studio.ledger.jobs(state="unknown")
+        unknown = studio.unsettled()
     except SoraError as error:
         yield Finding("ledger", "failed", str(error))
         return
@@ -124,11 +124,10 @@ def _budget(studio: Studio) -> Iterator[Finding]:
 
 def _providers(studio: Studio) -> Iterator[Finding]:
     try:
-        names = studio.provider_names()
+        check_file(studio.settings)
     except SoraError as error:
         yield Finding("providers", "failed", str(error))
-        return
-    for name in names:
+    for name in studio.provider_names():
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
             continue

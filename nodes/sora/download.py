@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,10 @@ import requests
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
+from .client import arriving
 from .errors import DiskTrouble, GatewayTrouble, MediaTrouble
 from .redact import redact
 
-CHUNK = 1 << 20  # bytes at most in one piece
 TRIES = 5
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
 
@@ -133,7 +133,7 @@ def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
         part.keep("" if etag.startswith("W/") else etag)
         with part.path.open("r+b" if start else "wb") as file:
             file.seek(start)
-            for chunk in _chunks(response):
+            for chunk in arriving(response, decode=False):
                 file.write(chunk)
                 progress(file.tell(), total)
                 if file.tell() > LARGEST_VIDEO:
@@ -141,15 +141,6 @@ def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
             file.flush()
             os.fsync(file.fileno())
             return total is None or file.tell() == total
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """What arrives, as it arrives: waiting for a full chunk would lose what came before a cut."""
-    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
-        yield from response.iter_content(64 << 10)
-        return
-    while chunk := response.raw.read1(CHUNK):
-        yield chunk
 
 
 def _span(response: requests.Response) -> tuple[int, int | None]:

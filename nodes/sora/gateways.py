@@ -7,7 +7,7 @@ import threading
 
 from .client import Client
 from .errors import InvalidInput
-from .providers import SANDBOX, Provider, load_providers
+from .providers import SANDBOX, Provider, load_provider, provider_names
 from .settings import Settings
 from .spec import Job
 
@@ -23,18 +23,11 @@ class Gateways:
         self._lock = threading.RLock()
 
     def names(self) -> list[str]:
-        return list(load_providers(self._settings))
+        return provider_names(self._settings)
 
     def provider(self, name: str) -> Provider:
         """The provider of that name; InvalidInput lists those there are."""
-        found = load_providers(self._settings)
-        if name not in found:
-            raise InvalidInput(
-                f"There is no provider {name!r}.",
-                advice=f"Choose from: {', '.join(found)}; the machine's owner adds others in "
-                f"{self._settings.home / 'providers.toml'}.",
-            )
-        return found[name]
+        return load_provider(self._settings, name)
 
     def client(self, name: str) -> Client:
         """A client for that provider; MissingKey where it has no key."""

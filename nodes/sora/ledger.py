@@ -6,13 +6,14 @@ A SQLite file in `SORA_HOME`, or a PostgreSQL database that a farm of machines s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .budget import DAY_S, Budget
 from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
+from .redact import redact
 from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update
 from .spec import Job, JobSpec, JobState
 from .wire import SETTLE, RemoteVideo
@@ -20,6 +21,7 @@ from .wire import SETTLE, RemoteVideo
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+TAKEN_OVER = "taken_over"
 UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
 
 
@@ -41,11 +43,13 @@ class Ledger:
         budget: Budget,
         references: Sequence[str] = (),
         like: Job | None = None,
+        sending: Container[str] | None = None,
     ) -> tuple[Job, bool]:
         """The row that stands for this purchase, and whether the caller is now the one to send it.
 
-        A new row is written where there is none, if the budget has room (BudgetReached); a reserved one whose
-        process died before it sent anything is taken over, and one whose process died afterwards becomes UNKNOWN.
+        A new row is written where there is none, if the budget has room (BudgetReached). A reserved one that nobody
+        sends (its process died, or it is ours and not among those that we are `sending`) is taken over if nothing
+        of it was sent, else it becomes UNKNOWN.
         """
         owner = self.database.owner
         mark = owner.id
@@ -58,7 +62,11 @@ class Ledger:
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
                     references=references, like=like,
                 ), True  # fmt: skip
-            if row["state"] == JobState.RESERVED and not owner.alive(row["owner"], connection):
+            if row["owner"] == mark and sending is not None:
+                sent_now = row["id"] in sending
+            else:
+                sent_now = owner.alive(row["owner"], connection)
+            if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
                     budget.check(estimated_usd, self._spent(connection, budget, but=row["id"]))
                     return update(connection, row["id"], owner=mark, created_at=self._clock()), True
@@ -73,7 +81,10 @@ class Ledger:
             row = existing(connection, job, lock=True)
             if (row["state"], row["owner"]) != (JobState.RESERVED, owner.id):
                 raise LedgerTrouble(
-                    f"Job {job} was taken over by another process.", advice="Run the same again to join it.", job=job
+                    f"Job {job} was taken over by another process.",
+                    advice="Run the same again to join it.",
+                    job=job,
+                    code=TAKEN_OVER,
                 )
             update(connection, job, sent_at=self._clock())
 
@@ -103,7 +114,7 @@ class Ledger:
             row = existing(connection, job, lock=True)
             if row["state"] not in UNFINISHED:
                 return as_job(row)
-            changes: dict[str, Any] = {"remote_status": video.status, "progress": video.progress}
+            changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
             for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
                 if not row[name] and getattr(video, name):
                     changes[name] = getattr(video, name)
@@ -113,7 +124,10 @@ class Ledger:
             elif video.phase == "failed":
                 said = video.complaint
                 changes |= {"state": JobState.FAILED, "completed_at": self._clock()}
-                changes |= {"error": said.message if said else "", "error_code": said.code if said else ""}
+                changes |= {
+                    "error": redact(said.message) if said else "",
+                    "error_code": redact(said.code) if said else "",
+                }
                 changes |= {"request_id": video.request_id or row["request_id"]}
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
@@ -143,10 +157,17 @@ class Ledger:
             )
 
     def settle(self, job: str, *, video_id: str = "") -> Job:
-        """End an UNKNOWN: with the id that was found at the gateway, or declared lost where none is given."""
-        with self.database.write() as connection:
+        """End an UNKNOWN: with the id that was found at the gateway, or declared lost where none is given.
+
+        An id also ends what is still RESERVED but was sent: the answer came, and could not be written down.
+        """
+        with self.database.exclusive() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] != JobState.UNKNOWN:
+            answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
+            other = first(connection, "video_id = :video_id AND id <> :job", video_id=video_id, job=job)
+            if video_id and other is not None:
+                raise InvalidInput(f"{video_id} is job {other['id']} already.", advice="Look for another id.", job=job)
+            if row["state"] != JobState.UNKNOWN and not answered:
                 raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
             if not video_id:
                 return update(connection, job, state=JobState.LOST, slot=None)
@@ -183,9 +204,12 @@ class Ledger:
                 where.append(f"{name} = :{name}")
                 values[name] = value
         if search:
-            where.append("(lower(prompt) LIKE :search ESCAPE '!' OR id LIKE :search OR video_id LIKE :search)")
-            escaped = search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            values["search"] = f"%{escaped}%"
+            # SQLite's lower() knows ASCII alone; database.py gives it one that knows all letters.
+            words = "sora_casefold(prompt)" if not self.database.shared else "lower(prompt)"
+            places = (words, "id", "video_id")
+            where.append("(" + " OR ".join(f"{place} LIKE :search ESCAPE '!'" for place in places) + ")")
+            folded = search.lower() if self.database.shared else search.casefold()
+            values["search"] = f"%{folded.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
         with self.database.read() as connection:
             if after:
                 # Not OFFSET, which reads all that it leaves out.

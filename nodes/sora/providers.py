@@ -31,6 +31,7 @@ from .settings import POLL_S, Settings
 COMETAPI_URL = "https://api.cometapi.com"
 SANDBOX = "sandbox"
 SANDBOX_POLL_S = 0.25
+BUILT_IN = ("cometapi", SANDBOX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,25 +78,49 @@ class Provider:
             raise InvalidInput(
                 f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
             )
-        return self.key_file.read_text(encoding="utf-8").strip()
+        try:
+            return self.key_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise InvalidInput(f"The key file {self.key_file} cannot be read.", advice="Write it anew.") from None
 
 
-def load_providers(settings: Settings) -> dict[str, Provider]:
-    """Every provider by name, cometapi first. InvalidInput for a providers.toml or an address that is wrong."""
+def provider_names(settings: Settings) -> list[str]:
+    """Every provider's name, cometapi first. Nothing is checked, and a providers.toml that cannot be read adds none:
+    a list of names must not fail for an address that nobody asked for."""
+    try:
+        return [*BUILT_IN, *(name for name in _owner_rows(settings.home / "providers.toml") if name not in BUILT_IN)]
+    except InvalidInput:
+        return list(BUILT_IN)
+
+
+def check_file(settings: Settings) -> None:
+    """InvalidInput where providers.toml, or a provider in it, is wrong."""
+    for name, row in _owner_rows(settings.home / "providers.toml").items():
+        _from_row(name, row, settings)
+
+
+def load_provider(settings: Settings, name: str) -> Provider:
+    """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
     env, home = settings.env, settings.home
-    found = {
-        "cometapi": Provider(
-            name="cometapi",
-            base_url=checked_base_url(env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL, "COMETAPI_BASE_URL"),
+    if name == SANDBOX:
+        return Provider(name=SANDBOX, base_url="", lists=True, poll_s=settings.poll_s(SANDBOX_POLL_S))
+    if name == "cometapi":
+        url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
+        return Provider(
+            name=name,
+            base_url=checked_base_url(url, "COMETAPI_BASE_URL"),
             key_variable="COMETAPI_KEY",
             key_file=home / "keys" / "cometapi",
             poll_s=settings.poll_s(),
-        ),
-        SANDBOX: Provider(name=SANDBOX, base_url="", lists=True, poll_s=settings.poll_s(SANDBOX_POLL_S)),
-    }
-    for name, row in _owner_rows(home / "providers.toml").items():
-        found[name] = _from_row(name, row, settings)
-    return found
+        )
+    rows = _owner_rows(home / "providers.toml")
+    if name not in rows:
+        raise InvalidInput(
+            f"There is no provider {name!r}.",
+            advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
+            f"{home / 'providers.toml'}.",
+        )
+    return _from_row(name, rows[name], settings)
 
 
 def is_loopback(host: str) -> bool:
@@ -110,9 +135,13 @@ def is_loopback(host: str) -> bool:
 
 def checked_base_url(url: str, where: str) -> str:
     """`url` without a trailing slash or `/v1`; InvalidInput if it is no address that a key may travel to."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # reading the port checks it
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    odd = parts.username or parts.query or parts.fragment or not re.fullmatch(r"[\w.:-]+", host)
+    if parts.scheme not in ("http", "https") or odd:
         raise InvalidInput(f"{where} is not a base URL.", advice="Write something like https://api.example.com")
     if parts.scheme == "http" and not is_loopback(host):
         raise InvalidInput(f"{where} would send the key over plain http to {host}.", advice="Use https.")
@@ -124,7 +153,7 @@ def _owner_rows(path: Path) -> dict[str, dict[str, Any]]:
         rows = tomllib.loads(path.read_text(encoding="utf-8")).get("provider", {})
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.") from None
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise InvalidInput(f"{path} wants tables named [provider.NAME].")
@@ -140,7 +169,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         "list": bool,
         "poll_seconds": (int, float),
     }
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in ("cometapi", SANDBOX):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in BUILT_IN:
         raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
     for field, value in row.items():
         if field not in wanted or not isinstance(value, wanted[field]):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused
+from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, NotFinished, Refused
 from .gateways import Gateways
-from .ledger import Ledger, taken_error
+from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import SANDBOX
 from .settings import Settings
 from .spec import Job, JobSpec, JobState, parse_size
@@ -26,6 +27,7 @@ from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
 LONGEST_PAUSE_S = 30.0
+LONGEST_JOIN_S = 3600.0
 JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
 
 Image = NDArray[np.uint8]
@@ -59,6 +61,9 @@ class Purchases:
         self._settings = settings
         self._references = settings.home / "references"
         self._pause = pause or threading.Event().wait
+        self._reserving = threading.Lock()
+        self._sending: set[str] = set()  # rows that a thread of this process is sending now
+        self._not_kept: dict[str, RemoteVideo] = {}  # accepted by the gateway, and the ledger could not write it down
 
     def submit(self, spec: JobSpec, *, like: Job | None = None) -> Submission:
         """Buy what `spec` asks for, or join the job that the ledger already has for it.
@@ -71,40 +76,68 @@ class Purchases:
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
-        client = self._gateways.client_for(like) if like else None
-        if self._ledger.holding(spec) is None:  # a video that is paid for needs no key
-            client = client or self._gateways.client(spec.provider)
+        client = self._client(spec, like)
+        files = self._keep_references(spec)
         price = 0.0 if spec.provider == SANDBOX else self._catalogue.estimate_usd(like or spec)
+        end = time.monotonic() + LONGEST_JOIN_S
         while True:
-            files = self._keep_references(spec)
-            budget = self._settings.budget
-            job, mine = self._ledger.reserve(
-                spec, origin=provider.origin, estimated_usd=price, budget=budget, references=files, like=like
-            )
+            with self._reserving:
+                job, mine = self._ledger.reserve(
+                    spec,
+                    origin=provider.origin,
+                    estimated_usd=price,
+                    budget=self._settings.budget,
+                    references=files,
+                    like=like,
+                    sending=self._sending | self._not_kept.keys(),
+                )
+                if mine:
+                    self._sending.add(job.id)
             if mine:
-                job = self._send(job, spec, client or self._gateways.client(spec.provider), images)
+                job = self._send(job, spec, client or self._client(spec, like, needed=True), images)
+            elif job.id in self._not_kept:
+                job = self._keep(job, self._not_kept[job.id])
             if job.state in (JobState.UNKNOWN, JobState.FAILED):
                 raise taken_error(job)
             if job.state is not JobState.RESERVED:
                 return Submission(job, images, reused=not mine)
-            if self._pause(JOIN_PACE_S):
-                raise LedgerTrouble("The program is closing.", advice="Run the same again.", job=job.id)
+            if time.monotonic() > end or self._pause(JOIN_PACE_S):
+                raise NotFinished(
+                    "Exactly this job is still being sent by another program.", advice="Run again.", job=job.id
+                )
 
-    def _send(self, job: Job, spec: JobSpec, client: Client, images: tuple[Image, ...]) -> Job:
+    def _client(self, spec: JobSpec, like: Job | None, *, needed: bool = False) -> Client | None:
+        """The client that sends it; None where nothing has to be sent: what is paid for needs no key."""
+        holding = None if needed else self._ledger.holding(spec)
+        if holding is not None and holding.state is not JobState.RESERVED:
+            return None
+        return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)
+
+    def _send(self, job: Job, spec: JobSpec, client: Client | None, images: tuple[Image, ...]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
+        assert client is not None
         try:
-            video = self._create(job, spec, client, images)
+            return self._keep(job, self._create(job, spec, client, images))
         except NotBought as error:
             self._ledger.refused(job.id, error)
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except MaybeBought as error:
-            self._ledger.unknown(job.id, error)
+            if error.money == "perhaps":
+                self._ledger.unknown(job.id, error)
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+        except LedgerTrouble as error:
+            # Only before a try: nothing of it was sent. If not even this can be noted, the next run sees that nobody
+            # sends the row.
+            if error.code != TAKEN_OVER:
+                with contextlib.suppress(LedgerTrouble):
+                    self._ledger.refused(job.id, error)
+            raise
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
             self._ledger.unknown(job.id, MaybeBought(f"the create was broken off: {error!r}"))
             raise
-        return self._keep(job, video)
+        finally:
+            self._sending.discard(job.id)
 
     def _create(self, job: Job, spec: JobSpec, client: Client, images: tuple[Image, ...]) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
@@ -126,16 +159,19 @@ class Purchases:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _keep(self, job: Job, video: RemoteVideo) -> Job:
-        """Store the id. If even that fails, the error carries it: it is worth money."""
+        """Store the id. If even that fails, the error carries it: it is worth money. The next run tries once more."""
         try:
-            return self._ledger.submitted(job.id, video)
+            kept = self._ledger.submitted(job.id, video)
         except LedgerTrouble as error:
+            self._not_kept[job.id] = video
             raise MaybeBought(
                 f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.what}",
-                advice=f"Once the disk is well again: `sora resume {job.id} --video-id {video.id}`.",
+                advice=f"Once the disk is well again, run the same, or `sora resume {job.id} --video-id {video.id}`.",
                 job=job.id,
                 money="spent",
             ) from error
+        self._not_kept.pop(job.id, None)
+        return kept
 
     def _fitted(self, spec: JobSpec) -> tuple[Image, ...]:
         if not spec.references:

@@ -94,6 +94,7 @@ class JobSpec:
         object.__setattr__(self, "extra_fields", MappingProxyType(dict(self.extra_fields)))
         self._check_text()
         self._check_extra_fields()
+        self._check_letters()
         if self.kind == "create":
             self._check_create()
         elif not self.parent:
@@ -104,12 +105,15 @@ class JobSpec:
             raise InvalidInput("The prompt is empty.", advice="Say what the video should show.")
         if len(self.prompt) > LONGEST_PROMPT:
             raise InvalidInput(f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most.")
-        if any("\ud800" <= letter <= "\udfff" for letter in self.prompt):
-            raise InvalidInput("The prompt holds half a character (a lone surrogate).", advice="Type it again.")
         if not self.provider.strip():
             raise InvalidInput("No provider is chosen.")
         if isinstance(self.take, bool) or not isinstance(self.take, int) or self.take < 1:
             raise InvalidInput(f"take is {self.take!r}.", advice="Takes are counted from 1.")
+
+    def _check_letters(self) -> None:
+        said = json.dumps([self.prompt, self.model, self.provider, dict(self.extra_fields)], ensure_ascii=False)
+        if any("\ud800" <= letter <= "\udfff" for letter in said):
+            raise InvalidInput("The text holds half a character (a lone surrogate).", advice="Type it again.")
 
     def _check_create(self) -> None:
         if not self.model.strip():

@@ -91,7 +91,7 @@ class Studio:
 
         def begin() -> None:
             try:
-                self._collector.start(wait, self.ledger.job(job_id), timeout_s)
+                self._collector.start(wait, self._collector.read(job_id), timeout_s)
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
                 with contextlib.suppress(Exception):  # who no longer waits does not need it
                     wait.future.set_exception(error)
@@ -140,12 +140,17 @@ class Studio:
 
     def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
-        return self._pool.submit(lambda: settle(self.ledger, self._gateways, self.ledger.job(job_id), video_id))
+        return self._pool.submit(lambda: settle(self.ledger, self._gateways, self._collector.read(job_id), video_id))
 
     def look_for(self, job_id: str) -> Future[Job]:
         """End an unknown purchase with what the gateway's list shows, where it has one; MaybeBought where that does not
         tell. Any other job comes back as it is."""
-        return self._pool.submit(lambda: look_for(self.ledger, self._gateways, self.ledger.job(job_id)))
+        return self._pool.submit(lambda: look_for(self.ledger, self._gateways, self._collector.read(job_id)))
+
+    def unsettled(self) -> list[Job]:
+        """Purchases of which nobody knows what became of them."""
+        self._collector.bury()
+        return self.ledger.jobs(state="unknown")
 
     def reach(self, provider: str) -> tuple[str, int]:
         """(origin, HTTP status) of a call that costs nothing; MissingKey, or GatewayTrouble where nothing answers."""

@@ -55,8 +55,12 @@ class Watches:
             found = [row["id"] for row in run(connection, query, now=now, limit=limit).mappings()]
             return [update(connection, job, watcher=owner.id, watched_until=now + WATCH_S) for job in found]
 
-    def _bury(self, connection: Connection, owner: Owner) -> None:
+    def bury(self) -> None:
         """Put right what processes left that live no more."""
+        with self._database.exclusive() as connection:
+            self._bury(connection, self._database.owner)
+
+    def _bury(self, connection: Connection, owner: Owner) -> None:
         for job in run(connection, "SELECT id FROM jobs WHERE state = 'reserved'").scalars().all():
             row = existing(connection, job, lock=True)
             if row["state"] == JobState.RESERVED and not owner.alive(row["owner"], connection):

@@ -10,7 +10,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ _REFUSALS_AS_5XX = {
     "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
     "invalid_api_key", "permission_denied", *_SATURATED,
 }  # fmt: skip
+
+_IDS = ("id", "task_id", "video_id")
 
 SETTLE = (
     "Look into the gateway's own list of tasks, then settle it: `sora resume JOB --video-id ID` if it is there, "
@@ -83,6 +85,7 @@ class RemoteVideo:
     progress: float | None = None
     url: str = ""
     complaint: Complaint | None = None
+    whole: bool = False  # the answer shows a video object, not only an id and a status word
     model: str = ""
     seconds: str = ""
     size: str = ""
@@ -109,7 +112,7 @@ def read_created(answer: Answer) -> RemoteVideo:
     complaint = read_complaint(answer)
     if video is not None and video.id:
         accepted = answer.status < 300 and (video.status or complaint is None)
-        if accepted or video.phase == "failed":  # quirk 4: a failed job comes with a 4xx or 5xx
+        if accepted or (video.phase == "failed" and video.whole):  # quirk 4: a failed job comes with a 4xx or 5xx
             return video
     if _is_refusal(answer, complaint):
         raise refusal(answer, complaint)
@@ -123,9 +126,9 @@ def read_created(answer: Answer) -> RemoteVideo:
 
 def read_status(answer: Answer, video_id: str) -> RemoteVideo:
     """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it."""
-    video = _video(answer, video_id)
-    if video is not None and (answer.status < 300 or video.phase == "failed"):
-        return video
+    video = _video(answer)
+    if video is not None and _tells_state(video, answer.status, video_id):
+        return replace(video, id=video.id or video_id)
     complaint = read_complaint(answer)
     raise trouble(answer, complaint, "asked for the job's state")
 
@@ -146,7 +149,7 @@ def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayT
     code = complaint.code if complaint else ""
     said = f": {complaint.message}" if complaint and complaint.message else ""
     # Right after create an id can be unknown for a moment (quirk 5), so 400 and 404 are asked again for a while.
-    permanent = answer.status in (401, 402, 403, 405, 410) and not (complaint and _SATURATED & set(complaint.codes))
+    permanent = answer.status in (401, 402, 403, 405, 410) and not _is_saturated(answer, complaint)
     return GatewayTrouble(
         f"The gateway answered HTTP {answer.status} when {doing}{said}.",
         advice=_ADVICE.get(code, _ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later.")),
@@ -170,7 +173,7 @@ def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
         named, code = [_ADVICE["moderation_blocked"]], "moderation_blocked"
     return Refused(
         f"The gateway refused (HTTP {answer.status}{f', {code}' if code else ''}): {said}".rstrip(".") + ".",
-        transient=answer.status == 429 or bool(complaint and _SATURATED & set(complaint.codes)),
+        transient=answer.status == 429 or _is_saturated(answer, complaint),
         retry_after_s=retry_after_s(answer.headers),
         advice=named[-1] if named else advice,
         request_id=request_id(answer, said),
@@ -195,23 +198,39 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
     return None
 
 
+def _tells_state(video: RemoteVideo, status: int, video_id: str) -> bool:
+    """Is this the job's own state, or only the failure of the call, which also says "status": "error"?"""
+    if video.phase != "failed":
+        return status < 300
+    if status < 300:
+        return bool(video.id) or video.complaint is not None
+    return video.id == video_id or (bool(video.id) and video.whole)
+
+
 def _is_refusal(answer: Answer, complaint: Complaint | None) -> bool:
-    codes = {code.lower() for code in complaint.codes} if complaint else set()
     if answer.status < 300:
         return complaint is not None  # quirk 3: HTTP 200 with an error and no id
-    if answer.status >= 500:
-        return bool(codes & _REFUSALS_AS_5XX)
-    # 408 and 499 come from something in between that gave up waiting: the gateway may have gone on.
-    return answer.status not in (408, 499) or bool(codes & _REFUSALS_AS_5XX)
+    # 408, 499 and 504 come from something in between that gave up waiting: the gateway may have gone on.
+    if answer.status in (408, 499, 504):
+        return False
+    # The code that says most decides; a type beside another code is only the family of the error.
+    return answer.status < 500 or (complaint is not None and complaint.code.lower() in _REFUSALS_AS_5XX)
 
 
-def _video(answer: Answer, video_id: str = "") -> RemoteVideo | None:
+def _is_saturated(answer: Answer, complaint: Complaint | None) -> bool:
+    if complaint is None:
+        return False
+    codes = complaint.codes if answer.status < 500 else (complaint.code,)
+    return bool(_SATURATED & {code.lower() for code in codes})
+
+
+def _video(answer: Answer) -> RemoteVideo | None:
     """The video object in an answer, unwrapped; None where there is none."""
     found = _unwrapped(answer.json())
     if found is None:
         return None
     status = _text(found.get("status") or found.get("task_status") or found.get("state")).lower()
-    own_id = _text(found.get("id") or found.get("task_id") or found.get("video_id")) or video_id
+    own_id = _text(found.get("id") or found.get("task_id") or found.get("video_id"))
     complaint = complaint_in(found.get("error")) or complaint_in(found.get("fail_reason"))
     url = _url(found)
     phase = _PHASES.get(status, "running")
@@ -220,6 +239,7 @@ def _video(answer: Answer, video_id: str = "") -> RemoteVideo | None:
     return RemoteVideo(
         id=own_id,
         phase=phase,
+        whole=bool(found.get("object") or found.get("model")),
         status=status,
         progress=_progress(found.get("progress")),
         url=url,
@@ -242,10 +262,17 @@ def _unwrapped(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):
             break
         has_state = any(isinstance(value.get(key), str) for key in ("status", "task_status", "state"))
-        has_id = any(isinstance(value.get(key), str | int) for key in ("id", "task_id", "video_id"))
+        has_id = any(isinstance(value.get(key), str | int) for key in _IDS)
         if has_state or has_id:
-            # an outer FAILURE around an inner running state: the inner one is the job's own
-            best = {**(best or {}), **{key: item for key, item in value.items() if item not in (None, "")}}
+            # An outer FAILURE around an inner running state: the inner one is the job's own. The id is the outermost:
+            # it is the one of the gateway that we talk to, an inner one is what that gateway got from another.
+            inner = {key: item for key, item in value.items() if item not in (None, "")}
+            kept = {key: best[key] for key in _IDS if key in best} if best else {}
+            best = {
+                **(best or {}),
+                **({key: inner[key] for key in inner if key not in _IDS} if kept else inner),
+                **kept,
+            }
         value = value.get("data")
     return best
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sora
 from sora.errors import InvalidInput, MissingKey, Refused, SoraError
-from sora.providers import checked_base_url, is_loopback, load_providers
+from sora.providers import check_file, checked_base_url, is_loopback, load_provider, provider_names
 from sora.redact import redact, remember
 from sora.settings import Settings, default_home
 
@@ -59,21 +59,25 @@ def test_every_error_says_what_became_of_the_money() -> None:
 
 def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     """The variable wins; the file must be for its owner alone."""
-    providers = load_providers(settings(tmp_path))
+    cometapi = load_provider(settings(tmp_path), "cometapi")
     with pytest.raises(MissingKey):
-        providers["cometapi"].key({})
+        cometapi.key({})
     file = tmp_path / "keys" / "cometapi"
     file.parent.mkdir()
     file.write_text("sk-from-file\n")
     file.chmod(0o600)
-    assert providers["cometapi"].key({}) == "sk-from-file"
-    assert providers["cometapi"].key({"COMETAPI_KEY": "sk-from-env"}) == "sk-from-env"
+    assert cometapi.key({}) == "sk-from-file"
+    assert cometapi.key({"COMETAPI_KEY": "sk-from-env"}) == "sk-from-env"
     if os.name == "posix":
         file.chmod(0o640)
         with pytest.raises(InvalidInput, match="read by others"):
-            providers["cometapi"].key({})
+            cometapi.key({})
     with pytest.raises(InvalidInput, match="character that no key has"):
-        providers["cometapi"].key({"COMETAPI_KEY": "sk-a\nX-Header: b"})
+        cometapi.key({"COMETAPI_KEY": "sk-a\nX-Header: b"})
+    file.write_bytes(b"sk-\xff")
+    file.chmod(0o600)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        cometapi.key({})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,13 @@ def test_a_base_url_may_have_a_v1_or_not(given: str, base: str) -> None:
     assert checked_base_url(given, "X") == base
 
 
-@pytest.mark.parametrize("url", ["http://a.com", "ftp://a.com", "a.com", "", "https://u:p@a.com", "https://a.com?x=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.com", "ftp://a.com", "a.com", "", "https://u:p@a.com", "https://a.com?x=1", "https://[::1",
+        "https://a.com:abc", "https://a.com:99999", "https://exa mple.com",
+    ],
+)  # fmt: skip
 def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
     """Plain http is for loopback only."""
     with pytest.raises(InvalidInput, match=r"^X"):
@@ -109,9 +119,9 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
     """And a mistake in it is named."""
     file = tmp_path / "providers.toml"
     file.write_text('[provider.mine]\nbase_url = "https://x.org/v1"\nkey_variable = "MINE"\nremix = true\n')
-    providers = load_providers(settings(tmp_path))
-    assert list(providers) == ["cometapi", "sandbox", "mine"]
-    assert (providers["mine"].base_url, providers["mine"].key({"MINE": "k"})) == ("https://x.org", "k")
+    assert provider_names(settings(tmp_path)) == ["cometapi", "sandbox", "mine"]
+    mine = load_provider(settings(tmp_path), "mine")
+    assert (mine.base_url, mine.key({"MINE": "k"})) == ("https://x.org", "k")
     for wrong in (
         "[provider.mine",
         "provider = 3",
@@ -120,7 +130,21 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
     ):
         file.write_text(wrong)
         with pytest.raises(InvalidInput, match=r"providers\.toml"):
-            load_providers(settings(tmp_path))
+            check_file(settings(tmp_path))
+        assert provider_names(settings(tmp_path))[:2] == ["cometapi", "sandbox"]
+
+
+def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
+    """The names are there, and the others work: ComfyUI asks for the names when it loads the pack."""
+    wrong = settings(tmp_path, COMETAPI_BASE_URL="http://example.com")
+    assert provider_names(wrong) == ["cometapi", "sandbox"]
+    assert load_provider(wrong, "sandbox").name == "sandbox"
+    with pytest.raises(InvalidInput, match="COMETAPI_BASE_URL"):
+        load_provider(wrong, "cometapi")
+    (tmp_path / "providers.toml").mkdir()
+    assert provider_names(wrong) == ["cometapi", "sandbox"]
+    with pytest.raises(InvalidInput, match=r"providers\.toml"):
+        check_file(wrong)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])

@@ -124,7 +124,8 @@ class LedgerModel(RuleBasedStateMachine):
         """The user says what became of an unknown one."""
         row = self.rows.get(prompt)
         if row is not None and row.state is JobState.UNKNOWN:
-            self.ledgers[process].settle(row.job, video_id="theirs" if found else "")
+            self.ids += 1
+            self.ledgers[process].settle(row.job, video_id=f"found-{self.ids}" if found else "")
             row.state = JobState.SUBMITTED if found else JobState.LOST
 
     @rule(process=PROCESSES)
