@@ -217,6 +217,15 @@ def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
     return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
 
 
+def check_prefix(prefix: str) -> None:
+    """InvalidInput for a prefix that leads out of the output folder: known before waiting for a video."""
+    root = Path(folder_paths.get_output_directory()).resolve()
+    if prefix.strip() and not (root / prefix.strip()).resolve().is_relative_to(root):
+        raise InvalidInput(
+            f"filename_prefix {prefix!r} leads outside the output folder.", advice="Use a name such as shots/boat."
+        )
+
+
 def linked_file(job: Job, prefix: str) -> Path:
     """The stored file, under the name that `prefix` asks for where it asks for one (like SaveVideo's counter)."""
     stored = studio().path(job)

@@ -55,6 +55,7 @@ class WaitForVideo(io.ComfyNode):
     @classmethod
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
+        host.check_prefix(filename_prefix)
         done = await host.watch(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
         path = host.handed_out(await host.work(lambda: host.linked_file(done, filename_prefix)))
         return io.NodeOutput(host.video_of(path), done, host.relative_name(path), ui=host.player(path))

@@ -61,6 +61,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "resume", parents=[common, collecting], help="take up a job: wait, fetch, or settle it"
     )
     resume.add_argument("job", metavar="JOB", help="ledger id or gateway id")
+    resume.add_argument("--provider", default="", help="where an id from elsewhere was bought (cometapi)")
     settle = resume.add_mutually_exclusive_group()
     settle.add_argument("--video-id", metavar="ID", help="an unknown purchase is this job at the gateway")
     settle.add_argument("--lost", action="store_true", help="an unknown purchase is not at the gateway: free it")
@@ -80,6 +81,7 @@ def open_studio(home: Path | None, out: Path, **variables: str) -> Iterator[Stud
 
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
+    _minutes(options.timeout)  # before anything is bought
     with open_studio(options.home, options.out) as studio:
         model = studio.catalogue.find(options.model)
         if model is None and not options.json:
@@ -97,14 +99,17 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
+    _minutes(options.timeout)
     with open_studio(options.home, options.out) as studio:
         parent = finish(studio.open(options.job))
         return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take)), options)
 
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
+    _minutes(options.timeout)
     with open_studio(options.home, options.out) as studio:
-        job = studio.ledger.find(options.job) if options.lost or options.video_id else finish(studio.open(options.job))
+        settling = options.lost or options.video_id
+        job = studio.ledger.find(options.job) if settling else finish(studio.open(options.job, options.provider))
         if job is None:
             raise InvalidInput(f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.")
         if options.lost:

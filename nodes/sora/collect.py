@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import requests
 
 from .client import Client
 from .download import Downloaded, download
-from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, NotBought
+from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, NotBought, WaitTimeout
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor, Watch
@@ -49,8 +50,10 @@ class Wait:
     job: Job | None = None  # as last seen; None until its row was read
     future: Future[Job] = field(default_factory=Future)
     started: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf
     _watch: Watch | None = None
     _fetch: _Fetch | None = None
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def status(self) -> str:
@@ -80,6 +83,21 @@ class Wait:
         if self._watch is not None:
             self._watch.cancel()
         self.future.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error, if it has not ended yet."""
+        with self._ending:
+            if not self.future.done() and self.future.set_running_or_notify_cancel():
+                self.future.set_exception(error)
+
+    def pass_on(self, done: Future[Job]) -> None:
+        """End as the download did, if it has not ended yet."""
+        if (error := done.exception()) is not None:
+            self.fail(error)
+            return
+        with self._ending:
+            if not self.future.done() and self.future.set_running_or_notify_cancel():
+                self.future.set_result(done.result())
 
     def _newest(self) -> Job | None:
         return self._watch.job if self._watch is not None else self.job
@@ -126,6 +144,7 @@ class Collector:
     def start(self, wait: Wait, job: Job, timeout_s: float) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
         wait.job = job
+        wait.deadline = time.monotonic() + timeout_s
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._join_fetch(wait, job)
             return
@@ -170,13 +189,13 @@ class Collector:
         if seen.cancelled() or wait.future.done():
             return
         if (error := seen.exception()) is not None:
-            wait.future.set_exception(error)
+            wait.fail(error)
             return
         wait.job = job = seen.result()
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._join_fetch(wait, job)
         else:
-            wait.future.set_exception(ended_error(job))
+            wait.fail(ended_error(job))
 
     def _join_fetch(self, wait: Wait, job: Job) -> None:
         with self._lock:
@@ -185,7 +204,8 @@ class Collector:
                 fetch = self._fetches[job.id] = _Fetch()
                 self._pool.submit(lambda: self._run(job.id, fetch))
         wait._fetch = fetch
-        fetch.future.add_done_callback(lambda done: _pass_on(done, wait.future))
+        self._monitor.alarm(wait.deadline, lambda: wait.fail(_too_late(job)))  # the download itself goes on
+        fetch.future.add_done_callback(wait.pass_on)
 
     def _run(self, job_id: str, fetch: _Fetch) -> None:
         try:
@@ -295,10 +315,9 @@ def _lapsed(job: Job, error: GatewayTrouble) -> Exception:
     )
 
 
-def _pass_on(done: Future[Job], waiting: Future[Job]) -> None:
-    if waiting.done() or not waiting.set_running_or_notify_cancel():
-        return
-    if (error := done.exception()) is not None:
-        waiting.set_exception(error)
-    else:
-        waiting.set_result(done.result())
+def _too_late(job: Job) -> WaitTimeout:
+    return WaitTimeout(
+        "The video is finished, but could not be fetched in time.",
+        advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
+        job=job.id,
+    )

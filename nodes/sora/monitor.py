@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import random
 import threading
 import time
@@ -68,6 +69,7 @@ class Monitor:
         self._watched: dict[str, _Watched] = {}
         self._due: list[tuple[float, int, str]] = []  # (when, turn, job)
         self._ends: list[tuple[float, int, Watch]] = []  # (deadline, count, one who waits)
+        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -85,11 +87,18 @@ class Monitor:
             watched.watches.append(watch)
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
-                self._thread.start()
+            self._start()
             self._wake.notify()
         return watch
+
+    def alarm(self, moment: float, ring: Callable[[], None]) -> None:
+        """Have `ring()` called when the clock shows `moment`, by the monitor's own thread."""
+        if moment == math.inf:
+            return
+        with self._wake:
+            heapq.heappush(self._alarms, (moment, next(self._count), ring))
+            self._start()
+            self._wake.notify()
 
     def close(self) -> None:
         with self._wake:
@@ -98,6 +107,11 @@ class Monitor:
         if self._thread is not None:
             self._thread.join(5.0)
         self._pool.close()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
+            self._thread.start()
 
     def _plan(self, watched: _Watched, delay_s: float) -> None:
         watched.turn = next(self._count)
@@ -109,20 +123,22 @@ class Monitor:
                 if self._closed:
                     return
                 now = self._clock()
-                late = self._late(now)
-                if not late and (not self._due or self._due[0][0] > now):
+                late, rings = self._late(now), self._ringing(now)
+                if not late and not rings and (not self._due or self._due[0][0] > now):
                     self._wake.wait(self._sleep_s(now))
                     continue
                 job = self._next(now)
             for watch in late:  # outside the lock: who waited may do anything when told
                 if watch.future.set_running_or_notify_cancel():
                     watch.future.set_exception(_timed_out(watch))
+            for ring in rings:
+                ring()
             if job is None:
                 continue
             self._pool.submit(lambda job=job: self._round(job))  # type: ignore[misc]  # bound now, not when it runs
 
     def _sleep_s(self, now: float) -> float | None:
-        moments = [heap[0][0] for heap in (self._due, self._ends) if heap]
+        moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
         return max(0.0, min(moments) - now) if moments else None
 
     def _next(self, now: float) -> str | None:
@@ -141,6 +157,12 @@ class Monitor:
             if self._take_off(watch) and not watch.future.done():
                 late.append(watch)
         return late
+
+    def _ringing(self, now: float) -> list[Callable[[], None]]:
+        rings = []
+        while self._alarms and self._alarms[0][0] <= now:
+            rings.append(heapq.heappop(self._alarms)[2])
+        return rings
 
     def _left(self, watch: Watch) -> None:
         """One who waited does so no more."""

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import os
 import random
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
 LONGEST_PAUSE_S = 30.0
+LEAST_ROOM = 64 << 20  # bytes: a clip of 30 s has some 50 MB
 LONGEST_JOIN_S = 3600.0
 JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
 
@@ -77,6 +80,8 @@ class Purchases:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
         client = self._client(spec, like)
+        if client is not None:
+            check_room(self._settings.output)
         files = self._keep_references(spec)
         price = 0.0 if spec.provider == SANDBOX else self._catalogue.estimate_usd(like or spec)
         end = time.monotonic() + LONGEST_JOIN_S
@@ -206,6 +211,21 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
         ("input_reference", (f"reference_{names[index]}.png", to_png(image), "image/png"))
         for index, image in enumerate(images)
     ]
+
+
+def check_room(output: Path) -> None:
+    """DiskTrouble where the video could not be stored: better to know before it is bought."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output) as file:
+            file.write(b"room")
+        free = shutil.disk_usage(output).free
+    except OSError as error:
+        raise DiskTrouble(
+            f"No video could be stored in {output}: {error.strerror}.", advice="Choose another folder, or make room."
+        ) from error
+    if free < LEAST_ROOM:
+        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {output}.", advice="Make room first.")
 
 
 def _write_once(path: Path, data: bytes) -> None:

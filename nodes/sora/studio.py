@@ -93,8 +93,7 @@ class Studio:
             try:
                 self._collector.start(wait, self._collector.read(job_id), timeout_s)
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
-                with contextlib.suppress(Exception):  # who no longer waits does not need it
-                    wait.future.set_exception(error)
+                wait.fail(error)
 
         self._pool.submit(begin)
         return wait
