@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from . import __version__
 from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble, MaybeBought, SoraError, Unreachable
+from .errors import GatewayTrouble, MaybeBought, Unreachable
 from .providers import Provider, is_loopback
-from .redact import redact
+from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, new_session
 from .wire import SETTLE, RemoteVideo, read_created, read_list, read_status, trouble
 
 CONNECT_TIMEOUT_S = 10.0
@@ -30,57 +27,6 @@ LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 MOST_REDIRECTS = 5
 
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
-
-_NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
-
-
-class _Bearer(requests.auth.AuthBase):
-    """Sets our key; since it is set this way, requests does not look for another one in a .netrc."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-
-class _NoAuth(requests.auth.AuthBase):
-    """No key, and none from a .netrc either."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-class _Body:
-    """A request body that knows whether any byte of it was handed to a connection.
-
-    This decides about money: while none was, no gateway can have acted on the request.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._position = 0
-        self.handed_out = False
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, position: int) -> int:
-        if self.handed_out:  # whoever goes back wants to send it again
-            raise OSError("a paid request is sent once")
-        self._position = position
-        return position
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._data) if size < 0 else self._position + size
-        piece = self._data[self._position : end]
-        self._position += len(piece)
-        self.handed_out = self.handed_out or bool(piece)
-        return piece
 
 
 @dataclass
@@ -150,12 +96,12 @@ class Client:
         url = self._url("/v1/models")
         try:
             with self._session(url).get(
-                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+                url, auth=Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
             ) as response:
                 return response.status_code
-        except _NETWORK_ERRORS as error:
+        except NETWORK_ERRORS as error:
             raise GatewayTrouble(
-                f"{self.provider.name} could not be reached: {_words(error)}.",
+                f"{self.provider.name} could not be reached: {in_words(error)}.",
                 advice="Check the network, the proxy and the provider's base URL.",
                 money="none",
             ) from None
@@ -178,7 +124,7 @@ class Client:
         kind = "direct" if is_loopback(urlsplit(url).hostname or "") else "outside"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
-            session = _new_session(url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3))
+            session = new_session(url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3))
             setattr(self._sessions, kind, session)
             with self._lock:
                 self._opened.append(session)
@@ -190,14 +136,14 @@ class Client:
             return self._session(url).get(
                 url,
                 headers={"Accept-Encoding": "identity", **headers},
-                auth=_Bearer(self.key) if with_key else _NoAuth(),
+                auth=Bearer(self.key) if with_key else NoAuth(),
                 timeout=self._timeouts,
                 stream=True,
                 allow_redirects=False,
             )
-        except _NETWORK_ERRORS as error:
+        except NETWORK_ERRORS as error:
             raise GatewayTrouble(
-                f"The video could not be downloaded: {_words(error)}.", advice="It waits at the gateway; run again."
+                f"The video could not be downloaded: {in_words(error)}.", advice="It waits at the gateway; run again."
             ) from None
 
     def _ask(self, path: str, what: str) -> Answer:
@@ -205,44 +151,44 @@ class Client:
         url = self._url(path)
         try:
             with self._session(url).get(
-                url, auth=_Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+                url, auth=Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
             ) as response:
                 return self._whole(response)
-        except _NETWORK_ERRORS as error:
+        except NETWORK_ERRORS as error:
             raise GatewayTrouble(
-                f"{self.provider.name} could not be asked for {what}: {_words(error)}.",
+                f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
                 advice="The job goes on there; run again later.",
             ) from None
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
-        request.auth = _Bearer(self.key)
+        request.auth = Bearer(self.key)
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent. Only the connecting is tried again.
         # TLS errors count as "other", also those that come after the body went out.
         retry = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
-        with _new_session(request.url, retry) as session:
-            body = _Body(b"")
+        with new_session(request.url, retry) as session:
+            body = Body(b"")
             try:
                 prepared = session.prepare_request(request)
                 assert isinstance(prepared.body, bytes)
-                body = _Body(prepared.body)
+                body = Body(prepared.body)
                 prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length is set
                 settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
                 with session.send(prepared, timeout=self._timeouts, allow_redirects=False, **settings) as response:
                     return self._whole(response)
-            except _NETWORK_ERRORS as error:
+            except NETWORK_ERRORS as error:
                 self._lost_create(error, body.handed_out)
 
     def _lost_create(self, error: Exception, handed_out: bool) -> NoReturn:
         host = urlsplit(self.provider.base_url).netloc
         if not handed_out:
             raise Unreachable(
-                f"{self.provider.name} ({host}) could not be reached: {_words(error)}.",
+                f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
                 advice="Check the network, the proxy and the provider's base URL, then run again.",
             ) from None
         raise MaybeBought(
-            f"The connection to {self.provider.name} was lost before its answer came: {_words(error)}.",
+            f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
             advice=SETTLE,
         ) from None
 
@@ -273,42 +219,6 @@ class Client:
         raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
 
 
-def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
-    """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
-    before a cut."""
-    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
-        yield from response.iter_content(1 << 10)
-        return
-    while piece := response.raw.read1(1 << 20, decode_content=decode):
-        yield piece
-
-
-def _new_session(url: str, retry: Retry) -> requests.Session:
-    """A session in which loopback never goes through a proxy, and other hosts use the usual variables."""
-    session = requests.Session()
-    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
-    session.headers["User-Agent"] = f"sora-jobs/{__version__}"
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    return session
-
-
 def _same_origin(url: str, base_url: str) -> bool:
     ours, other = urlsplit(base_url), urlsplit(url)
     return (ours.scheme, ours.hostname, ours.port) == (other.scheme, other.hostname, other.port)
-
-
-def _words(error: BaseException) -> str:
-    """What went wrong on the network, short and without addresses: the innermost cause says most."""
-    if isinstance(error, SoraError):
-        return error.what
-    seen = error
-    while (inner := _inner(seen)) is not None:
-        seen = inner
-    text = str(seen).split(": ", 1)[-1] if "object at 0x" in str(seen) else str(seen)
-    return redact(text.rstrip(".")[:200] or type(seen).__name__)
-
-
-def _inner(error: BaseException) -> BaseException | None:
-    candidates = [getattr(error, "reason", None), *error.args[:2]]
-    return next((item for item in candidates if isinstance(item, BaseException)), None)

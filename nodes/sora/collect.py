@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -19,88 +17,19 @@ from .download import Downloaded, download
 from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, NotBought, WaitTimeout
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
-from .monitor import Monitor, Watch
+from .monitor import Monitor
 from .receipt import write_receipt
 from .settings import Settings
 from .spec import Job, JobState
 from .threads import DaemonPool
+from .waiting import Fetch, Wait
 from .watches import WATCH_S, Watches
-from .wire import plain_status
 
 FETCH_THREADS = 4
 NOT_READY_TRIES = 8  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s, 30 s at most
 LONGEST_PAUSE_S = 30.0
 LONGEST_DOWNLOAD_S = 3600.0
 OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file
-
-
-@dataclass
-class _Fetch:
-    """A download that is under way; everyone who waits for its job shares it."""
-
-    future: Future[Job] = field(default_factory=Future)
-    done: int = 0
-    total: int | None = None
-
-
-@dataclass
-class Wait:
-    """One who waits for a video. `future` gives the stored Job, or a SoraError."""
-
-    job: Job | None = None  # as last seen; None until its row was read
-    future: Future[Job] = field(default_factory=Future)
-    started: float = field(default_factory=time.monotonic)
-    deadline: float = math.inf
-    _watch: Watch | None = None
-    _fetch: _Fetch | None = None
-    _ending: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def status(self) -> str:
-        """One line for a person: what is going on, how far it is, how long we wait."""
-        waited = f"{time.monotonic() - self.started:.0f} s"
-        if self._fetch is not None:
-            share = f" {100 * self._fetch.done // self._fetch.total} %" if self._fetch.total else ""
-            return f"downloading{share} · {waited}"
-        job = self._newest()
-        if job is None:
-            return "starting"
-        word = plain_status(job.remote_status)
-        share = f" {job.progress:.0f} %" if job.progress else ""
-        trouble = f" · {self._watch.trouble}" if self._watch is not None and self._watch.trouble else ""
-        return f"{word}{share} · {waited}{trouble}"
-
-    @property
-    def fraction(self) -> float:
-        """How far it is, 0..1: rendering takes the first nine tenths, the download the last."""
-        if self._fetch is not None:
-            return 0.9 + (0.1 * self._fetch.done / self._fetch.total if self._fetch.total else 0.0)
-        job = self._newest()
-        return 0.009 * ((job.progress if job is not None else None) or 0.0)
-
-    def cancel(self) -> None:
-        """Wait no longer; the job goes on and stays in the ledger."""
-        if self._watch is not None:
-            self._watch.cancel()
-        self.future.cancel()
-
-    def fail(self, error: BaseException) -> None:
-        """End with an error, if it has not ended yet."""
-        with self._ending:
-            if not self.future.done() and self.future.set_running_or_notify_cancel():
-                self.future.set_exception(error)
-
-    def pass_on(self, done: Future[Job]) -> None:
-        """End as the download did, if it has not ended yet."""
-        if (error := done.exception()) is not None:
-            self.fail(error)
-            return
-        with self._ending:
-            if not self.future.done() and self.future.set_running_or_notify_cancel():
-                self.future.set_result(done.result())
-
-    def _newest(self) -> Job | None:
-        return self._watch.job if self._watch is not None else self.job
 
 
 class Collector:
@@ -112,7 +41,7 @@ class Collector:
         self._ours: dict[str, float] = {}  # jobs that this process watches, and until when it need not say so again
         self._monitor = Monitor(self._round, lambda provider: gateways.provider(provider).poll_s, dropped=self._leave)
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
-        self._fetches: dict[str, _Fetch] = {}
+        self._fetches: dict[str, Fetch] = {}
         self._lock = threading.Lock()
 
     def read(self, job_id: str) -> Job:
@@ -148,8 +77,8 @@ class Collector:
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._join_fetch(wait, job)
             return
-        wait._watch = self._monitor.watch(job, timeout_s=timeout_s)
-        wait._watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
+        wait.watch = self._monitor.watch(job, timeout_s=timeout_s)
+        wait.watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
 
     def path(self, job: Job) -> Path | None:
         """Where the stored file lies, or None if it is gone: under our output root, else where it was written."""
@@ -201,13 +130,13 @@ class Collector:
         with self._lock:
             fetch = self._fetches.get(job.id)
             if fetch is None:
-                fetch = self._fetches[job.id] = _Fetch()
+                fetch = self._fetches[job.id] = Fetch()
                 self._pool.submit(lambda: self._run(job.id, fetch))
-        wait._fetch = fetch
+        wait.fetch = fetch
         self._monitor.alarm(wait.deadline, lambda: wait.fail(_too_late(job)))  # the download itself goes on
         fetch.future.add_done_callback(wait.pass_on)
 
-    def _run(self, job_id: str, fetch: _Fetch) -> None:
+    def _run(self, job_id: str, fetch: Fetch) -> None:
         try:
             job = self._stored(job_id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
@@ -221,7 +150,7 @@ class Collector:
         with self._lock:
             del self._fetches[job_id]
 
-    def _stored(self, job_id: str, fetch: _Fetch) -> Job:
+    def _stored(self, job_id: str, fetch: Fetch) -> Job:
         """The job with its file on disk: the one that is there, or a new download (also of a deleted file)."""
         while self.path(job := self._ledger.job(job_id)) is None:
             if self._watch(job_id):
@@ -233,7 +162,7 @@ class Collector:
                 raise LedgerTrouble("The program is closing.", advice="Run the same again.", job=job.id, money="spent")
         return job
 
-    def _fetched(self, job: Job, fetch: _Fetch) -> Job:
+    def _fetched(self, job: Job, fetch: Fetch) -> Job:
         client = self._gateways.client_for(job)
         place = job.path or self._new_place(job)
         target = self._settings.output / place
@@ -248,7 +177,7 @@ class Collector:
         name = f"{day}_{job.id}.mp4"
         return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
-    def _download(self, job: Job, client: Client, target: Path, fetch: _Fetch) -> Downloaded:
+    def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
         from .media.frames import verify_mp4
 
         deadline = time.monotonic() + LONGEST_DOWNLOAD_S

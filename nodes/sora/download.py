@@ -18,9 +18,9 @@ import requests
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from .client import arriving
 from .errors import DiskTrouble, GatewayTrouble, MediaTrouble
 from .redact import redact
+from .transport import arriving
 
 TRIES = 5
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from .catalogue import Catalogue
-from .collect import Collector, Wait
+from .collect import Collector
 from .errors import DiskTrouble, InvalidInput, SoraError
 from .gateways import Gateways
 from .ledger import Ledger
@@ -27,6 +27,7 @@ from .settings import Settings
 from .settle import look_for, settle
 from .spec import Job, JobSpec, JobState
 from .threads import DaemonPool
+from .waiting import Wait
 
 SUBMIT_THREADS = 6  # with those that poll and fetch fewer than twenty, however many jobs wait
 RESCUE_S = 86_400.0  # no gateway keeps a job longer

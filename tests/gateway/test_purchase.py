@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import wait as wait_for
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sora.errors import InvalidInput, JobFailed, MaybeBought, MissingKey, Refused, SoraError, Unreachable
+import requests
+import trustme
+from sora import client
+from sora.budget import Budget
+from sora.errors import (
+    InvalidInput,
+    JobFailed,
+    LedgerTrouble,
+    MaybeBought,
+    MissingKey,
+    Refused,
+    SoraError,
+    Unreachable,
+)
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
 
@@ -245,23 +263,189 @@ def test_a_create_is_never_redirected(bench: tuple[Bench, UglyServer]) -> None:
         made.buy()
 
 
-@scripted(ACCEPTED)
-def test_an_answer_that_cannot_be_stored_is_told(
-    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If the disk fails in that very moment, the error carries the gateway's id and how to bring it back."""
-    from sora.errors import LedgerTrouble
-
-    made, _ = bench
+def broken_ledger(monkeypatch: pytest.MonkeyPatch, made: Bench, step: str) -> None:
+    """The disk fails at that step."""
 
     def full(*_: object) -> None:
         raise LedgerTrouble("disk full")
 
-    monkeypatch.setattr(made.studio.ledger, "submitted", full)
-    with pytest.raises(MaybeBought) as caught:
-        made.buy()
+    monkeypatch.setattr(made.studio.ledger, step, full)
+
+
+@scripted(ACCEPTED)
+def test_an_answer_that_cannot_be_stored_is_told(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk fails in that very moment, the error carries the gateway's id, and its advice brings it back."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "submitted")
+        with pytest.raises(MaybeBought) as caught:
+            made.buy()
     assert caught.value.money == "spent"
-    assert "--video-id video_1" in caught.value.advice
+    assert f"sora resume {caught.value.job} --video-id video_1" in caught.value.advice
+    assert made.studio.settle(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
+    assert made.buy().reused
+    assert server.count("POST") == 1
+
+
+@scripted(ACCEPTED)
+def test_an_answer_that_could_not_be_stored_is_stored_by_the_next_run(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program still knows it; nothing is sent again."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "submitted")
+        for _ in range(2):
+            with pytest.raises(MaybeBought, match="accepted the job as video_1"):
+                made.buy()
+    assert made.buy().job.video_id == "video_1"
+    assert server.count("POST") == 1
+
+
+@scripted(ACCEPTED)
+def test_what_cannot_be_noted_before_is_not_sent(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was spent, and the next run sends it, however little could be written."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "sending")
+        broken_ledger(broken, made, "refused")
+        for _ in range(2):
+            with pytest.raises(LedgerTrouble) as caught:
+                made.buy()
+            assert caught.value.money == "none"
+    assert server.requests == []
+    assert made.buy().job.state.value == "submitted"
+
+
+@scripted(answer(400, {"error": {"message": "no", "code": "bad"}}), ACCEPTED)
+def test_a_refusal_that_cannot_be_noted_holds_nobody_up(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says that it was sent, and nobody sends it: it is unknown, which is told at once."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "refused")
+        with pytest.raises(LedgerTrouble):
+            made.buy()
+    with pytest.raises(MaybeBought):
+        made.buy()
+    assert server.count("POST") == 1
+
+
+@scripted(ACCEPTED)
+def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
+    """A wrong paste does not give one job another one's video."""
+    made, _ = bench
+    first = made.buy().job
+    job, _ = made.studio.ledger.reserve(
+        dataclasses.replace(SPEC, take=2), origin=first.origin, estimated_usd=None, budget=Budget()
+    )
+    made.studio.ledger.unknown(job.id, MaybeBought("cut"))
+    with pytest.raises(InvalidInput, match=f"video_1 is job {first.id} already"):
+        made.studio.settle(job.id, video_id="video_1").result(10)
+
+
+@scripted(ACCEPTED)
+def test_no_room_for_the_video_is_found_before_it_is_bought(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, and an output folder that cannot be made."""
+    made, server = bench
+    usage = type("Usage", (), {"free": 5 << 20})
+    with monkeypatch.context() as full:
+        full.setattr("shutil.disk_usage", lambda _: usage)
+        with pytest.raises(SoraError, match="only 5 MiB left") as caught:
+            made.buy()
+    assert (caught.value.exit_code, caught.value.money) == (7, "none")
+    made.studio.settings.output.rmdir()
+    made.studio.settings.output.write_text("a file")
+    with pytest.raises(SoraError, match="No video could be stored"):
+        made.buy()
+    assert server.requests == []
+
+
+def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
+    """In plain words, before anything is sent."""
+    with UglyServer([ACCEPTED, answer(200, {"id": "video_1", "object": "video", "status": "completed"})]) as server:
+        made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
+        made.home.mkdir()
+        (made.home / "providers.toml").write_text(
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
+        )
+        job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
+        with pytest.raises(InvalidInput, match="mine has no remix") as caught:
+            made.studio.remix(job.id, "at night").result(30)
+        assert "Create a new video" in caught.value.advice
+        assert server.count("POST") == 1
+        made.studio.close()
+
+
+def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A middlebox answers in plain text inside the TLS connection, after the whole request went out."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    received = []
+
+    def serve(listening: socket.socket) -> None:
+        while True:
+            try:
+                plain = listening.accept()[0]
+            except OSError:
+                return
+            under = os.dup(plain.fileno())
+            with context.wrap_socket(plain, server_side=True) as tls:
+                data = tls.recv(65_536)
+                while not data.endswith(b"--\r\n"):
+                    data += tls.recv(65_536)
+                received.append(data)
+                os.write(under, b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                os.close(under)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        made = Bench(tmp_path, f"https://127.0.0.1:{listening.getsockname()[1]}")
+        new_session = client.new_session
+
+        def trusting(*given: Any) -> requests.Session:
+            session = new_session(*given)
+            session.verify = str(bundle)
+            return session
+
+        monkeypatch.setattr(client, "new_session", trusting)
+        with pytest.raises(MaybeBought):
+            made.buy()
+        assert len(received) == 1
+        assert made.only_job().state.value == "unknown"
+        made.studio.close()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_an_answer_that_drips_keeps_to_the_deadline(tmp_path: Path) -> None:
+    """A byte now and then is no answer; without a deadline on the whole it would hold the thread for ever."""
+    gone = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n")
+        while not gone.wait(0.05):
+            connection.sendall(b" ")
+
+    with UglyServer([drip]) as server:
+        made = Bench(tmp_path, server.url, SORA_HTTP_TIMEOUT_SECONDS="0.4")
+        begun = time.monotonic()
+        with pytest.raises(MaybeBought, match="too slow"):
+            made.buy()
+        assert time.monotonic() - begun < 5
+        gone.set()
+        made.studio.close()
 
 
 @scripted(ACCEPTED)

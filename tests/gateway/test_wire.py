@@ -131,6 +131,11 @@ def test_a_readable_no_means_that_nothing_was_bought(name: str) -> None:
         (504, {"error": {"message": "timeout"}}),
         (408, b""),
         (499, b""),
+        (408, {"error": {"message": "timeout", "type": "invalid_request_error"}}),
+        (504, {"error": {"message": "late", "type": "invalid_request_error", "code": "timeout"}}),
+        (504, {"error": {"message": "late", "code": "invalid_request"}}),
+        (500, {"error": {"message": "oops", "type": "rate_limit_error", "code": "internal"}}),
+        (500, {"error": {"message": "oops", "type": "invalid_request_error", "code": "do_request_failed"}}),
     ],
 )
 def test_whatever_leaves_it_open_is_perhaps_bought(status: int, body: object) -> None:
@@ -237,3 +242,27 @@ def test_no_answer_causes_another_kind_of_error(status: int, body: bytes) -> Non
             assert video.id
             assert video.phase in ("waiting", "running", "done", "failed")
     read_complaint(got)
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 500, 503])
+@pytest.mark.parametrize("body", [{"status": "error", "message": "Too many requests"}, {"status": "fail"}])
+def test_a_call_that_failed_is_not_a_job_that_failed(status: int, body: dict[str, str]) -> None:
+    """Some gateways give every error a "status"; taken for the job's own, a paid video would be given up."""
+    with pytest.raises(GatewayTrouble):
+        read_status(answer(status, body), "v")
+
+
+def test_a_refused_create_with_a_status_is_no_job() -> None:
+    """The id of such an error is the request's."""
+    with pytest.raises(Refused):
+        read_created(answer(429, {"status": "error", "id": "req-1", "message": "Too many requests"}))
+
+
+def test_the_id_is_our_gateways_and_the_state_the_innermost() -> None:
+    """A gateway in front of another one: only its own id can be asked for there."""
+    body = {
+        "code": "success",
+        "data": {"task_id": "ours", "status": "FAILURE", "data": {"id": "theirs", "status": "running"}},
+    }
+    created = read_created(answer(200, body))
+    assert (created.id, created.phase) == ("ours", "running")

@@ -1,0 +1,103 @@
+"""What our HTTP calls have in common: sessions, keys, bodies that are sent once, answers that arrive in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+from urllib3.util.retry import Retry
+
+from . import __version__
+from .errors import SoraError
+from .providers import is_loopback
+from .redact import redact
+
+NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
+
+
+class Bearer(requests.auth.AuthBase):
+    """Sets our key; since it is set this way, requests does not look for another one in a .netrc."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+class NoAuth(requests.auth.AuthBase):
+    """No key, and none from a .netrc either."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class Body:
+    """A request body that knows whether any byte of it was handed to a connection.
+
+    This decides about money: while none was, no gateway can have acted on the request.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+        self.handed_out = False
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> int:
+        if self.handed_out:  # whoever goes back wants to send it again
+            raise OSError("a paid request is sent once")
+        self._position = position
+        return position
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._data) if size < 0 else self._position + size
+        piece = self._data[self._position : end]
+        self._position += len(piece)
+        self.handed_out = self.handed_out or bool(piece)
+        return piece
+
+
+def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
+    """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
+    before a cut."""
+    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
+        yield from response.iter_content(1 << 10)
+        return
+    while piece := response.raw.read1(1 << 20, decode_content=decode):
+        yield piece
+
+
+def new_session(url: str, retry: Retry) -> requests.Session:
+    """A session in which loopback never goes through a proxy, and other hosts use the usual variables."""
+    session = requests.Session()
+    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+    session.headers["User-Agent"] = f"sora-jobs/{__version__}"
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    return session
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong on the network, short and without addresses: the innermost cause says most."""
+    if isinstance(error, SoraError):
+        return error.what
+    seen = error
+    while (inner := _inner(seen)) is not None:
+        seen = inner
+    text = str(seen).split(": ", 1)[-1] if "object at 0x" in str(seen) else str(seen)
+    return redact(text.rstrip(".")[:200] or type(seen).__name__)
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    candidates = [getattr(error, "reason", None), *error.args[:2]]
+    return next((item for item in candidates if isinstance(item, BaseException)), None)

@@ -1,0 +1,82 @@
+"""One who waits for a video: what to show meanwhile, and how it ends."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from .monitor import Watch
+from .spec import Job
+from .wire import plain_status
+
+
+@dataclass
+class Fetch:
+    """A download that is under way; everyone who waits for its job shares it."""
+
+    future: Future[Job] = field(default_factory=Future)
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass
+class Wait:
+    """One who waits for a video. `future` gives the stored Job, or a SoraError."""
+
+    job: Job | None = None  # as last seen; None until its row was read
+    future: Future[Job] = field(default_factory=Future)
+    started: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf
+    watch: Watch | None = None
+    fetch: Fetch | None = None
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def status(self) -> str:
+        """One line for a person: what is going on, how far it is, how long we wait."""
+        waited = f"{time.monotonic() - self.started:.0f} s"
+        if self.fetch is not None:
+            share = f" {100 * self.fetch.done // self.fetch.total} %" if self.fetch.total else ""
+            return f"downloading{share} · {waited}"
+        job = self._newest()
+        if job is None:
+            return "starting"
+        word = plain_status(job.remote_status)
+        share = f" {job.progress:.0f} %" if job.progress else ""
+        trouble = f" · {self.watch.trouble}" if self.watch is not None and self.watch.trouble else ""
+        return f"{word}{share} · {waited}{trouble}"
+
+    @property
+    def fraction(self) -> float:
+        """How far it is, 0..1: rendering takes the first nine tenths, the download the last."""
+        if self.fetch is not None:
+            return 0.9 + (0.1 * self.fetch.done / self.fetch.total if self.fetch.total else 0.0)
+        job = self._newest()
+        return 0.009 * ((job.progress if job is not None else None) or 0.0)
+
+    def cancel(self) -> None:
+        """Wait no longer; the job goes on and stays in the ledger."""
+        if self.watch is not None:
+            self.watch.cancel()
+        self.future.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error, if it has not ended yet."""
+        with self._ending:
+            if not self.future.done() and self.future.set_running_or_notify_cancel():
+                self.future.set_exception(error)
+
+    def pass_on(self, done: Future[Job]) -> None:
+        """End as the download did, if it has not ended yet."""
+        if (error := done.exception()) is not None:
+            self.fail(error)
+            return
+        with self._ending:
+            if not self.future.done() and self.future.set_running_or_notify_cancel():
+                self.future.set_result(done.result())
+
+    def _newest(self) -> Job | None:
+        return self.watch.job if self.watch is not None else self.job
