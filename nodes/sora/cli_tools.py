@@ -61,6 +61,8 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput(
             "Nothing to do.", advice="Give --out DIR for the frames, --sheet FILE for one picture, or both."
         )
+    if options.sheet is not None and options.sheet.suffix.lower() != ".png":
+        raise InvalidInput(f"{options.sheet} is no .png file.", advice="The sheet is a PNG picture.")
     width, height = parse_size(options.size) if options.size else (0, 0)
     choice = FrameChoice(
         force_rate=options.fps,

@@ -46,6 +46,7 @@ class SoraError(Exception):
     """
 
     exit_code: ClassVar[int] = 7
+    speaks_of_money: ClassVar[bool] = True
     money: Money = "none"
 
     def __init__(
@@ -61,7 +62,8 @@ class SoraError(Exception):
         super().__init__(redact(what))
         self.what = redact(what)
         self.advice = redact(advice)
-        self.job = job
+        self.job = ""
+        self.for_job(job)
         self.request_id = request_id
         self.code = code
         if money is not None:
@@ -70,12 +72,15 @@ class SoraError(Exception):
     def __str__(self) -> str:
         names = [f"job {self.job}" if self.job else "", f"request id {self.request_id}" if self.request_id else ""]
         named = ", ".join(name for name in names if name)
-        parts = [self.what, MONEY_WORDS[self.money], self.advice, f"({named})" if named else ""]
+        money = MONEY_WORDS[self.money] if self.speaks_of_money or self.job else ""
+        parts = [self.what, money, self.advice, f"({named})" if named else ""]
         return " ".join(part for part in parts if part)
 
     def for_job(self, job: str) -> SoraError:
         """The same error, naming the ledger's job; returns itself, to be raised."""
         self.job = self.job or job
+        if self.job:
+            self.advice = self.advice.replace("sora resume JOB", f"sora resume {self.job}")
         return self
 
 
@@ -178,3 +183,5 @@ class LedgerTrouble(LocalTrouble):
 
 class MediaTrouble(LocalTrouble):
     """A file that is not a video, or cannot be decoded."""
+
+    speaks_of_money = False

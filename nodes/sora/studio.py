@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .catalogue import Catalogue
 from .collect import Collector
-from .errors import DiskTrouble, InvalidInput, SoraError
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
 from .gateways import Gateways
 from .ledger import Ledger
 from .purchase import Purchases, Submission
@@ -133,7 +133,16 @@ class Studio:
             if not re.fullmatch(r"[\w.:=+/-]{6,200}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
-            video = self._gateways.client(chosen.name).retrieve(name)
+            try:
+                video = self._gateways.client(chosen.name).retrieve(name)
+            except GatewayTrouble as error:
+                error.money = "none"  # looking costs nothing
+                if error.http_status in (400, 404):
+                    raise InvalidInput(
+                        f"{chosen.name} knows no job {name}: {error.what}",
+                        advice="Check the id, and the provider where it was bought.",
+                    ) from None
+                raise
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
 
         return self._pool.submit(find)

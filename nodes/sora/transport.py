@@ -94,7 +94,9 @@ def in_words(error: BaseException) -> str:
     seen = error
     while (inner := _inner(seen)) is not None:
         seen = inner
-    text = str(seen).split(": ", 1)[-1] if "object at 0x" in str(seen) else str(seen)
+    text = str(seen)
+    if "object at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
+        text = text.rsplit(": ", 1)[-1]
     return redact(text.rstrip(".")[:200] or type(seen).__name__)
 
 

@@ -43,8 +43,9 @@ _REFUSALS_AS_5XX = {
 _IDS = ("id", "task_id", "video_id")
 
 SETTLE = (
-    "Look into the gateway's own list of tasks, then settle it: `sora resume JOB --video-id ID` if it is there, "
-    "`sora resume JOB --lost` if not. It is not sent again by itself."
+    "It is not sent again by itself. Look into the gateway's own list of tasks, then settle it: `sora resume JOB "
+    "--video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: `python -m "
+    "nodes.sora`, in the pack's folder, with ComfyUI's Python)."
 )
 
 _ADVICE = {

@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from sora.budget import Budget
 from sora.cli import main
+from sora.ledger import Ledger
+from sora.spec import JobSpec
 
 PACK = Path(__file__).parents[2]
 SMALL = ["--provider", "sandbox", "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"]
@@ -251,6 +254,77 @@ def test_an_unwritable_place_is_local_trouble(sora: Shell, tmp_path: Path) -> No
     assert sora.json("run", "a boat", *SMALL)["exit"] == 0
 
 
+@pytest.mark.parametrize("arguments", [["--timeout", "nan"], ["--timeout", "0"], ["--out", "file/under"]])
+def test_wrong_options_are_found_before_anything_is_bought(sora: Shell, tmp_path: Path, arguments: list[str]) -> None:
+    """A time that is none, a place that cannot be."""
+    (tmp_path / "file").write_text("")
+    assert sora.json("run", "a boat", *SMALL, *arguments)["exit"] in (2, 7)
+    assert list(tmp_path.rglob("video_*.json")) == []
+
+
+def test_the_timeout_covers_the_download(sora: Shell) -> None:
+    """A finished video whose link has lapsed: the gateway is asked for a while, but not longer than we wait."""
+    begun = time.monotonic()
+    failed = sora.json("run", "a [sandbox: expired]", *SMALL, "--timeout", "0.03")
+    assert (failed["exit"], failed["money"]) == (6, "spent")
+    assert time.monotonic() - begun < 10
+
+
+def test_a_kill_in_the_middle_of_a_create_is_settled(sora: Shell, tmp_path: Path) -> None:
+    """The row of the dead process is unknown from the first look on, whichever command it is."""
+    spec = JobSpec(provider="sandbox", prompt="cut", model="seedance-2-5", seconds="4", size="854x480")
+    ledger = Ledger(tmp_path / "home")
+    job = ledger.reserve(spec, origin="sandbox", estimated_usd=0.0, budget=Budget())[0].id
+    ledger.sending(job)
+    ledger.close()
+    assert sora("doctor") == 0
+    assert f"1 purchases are unknown ({job})" in sora.out
+    failed = sora.json("resume", job)
+    assert (failed["exit"], failed["money"]) == (4, "perhaps")
+    assert f"`sora resume {job} --lost`" in failed["advice"]
+    assert sora("resume", job, "--lost") == 0
+    assert sora.json("run", "cut", *SMALL)["state"] == "stored"
+
+
+def test_an_id_from_elsewhere_names_its_provider(sora: Shell, tmp_path: Path) -> None:
+    """`resume --provider` opens it; one that nobody knows is wrong input, and looking costs nothing."""
+    bought = sora.json("run", "elsewhere", *SMALL)
+    for file in (tmp_path / "home").glob("ledger*"):
+        file.unlink()
+    assert sora.json("resume", bought["video_id"], "--provider", "sandbox")["state"] == "stored"
+    failed = sora.json("resume", "video_" + "0" * 32, "--provider", "sandbox")
+    assert (failed["exit"], failed["money"]) == (2, "none")
+
+
+def test_the_doctor_fails_alike_for_scripts(sora: Shell, tmp_path: Path) -> None:
+    """Exit status 7 with --json, too, and the findings in it."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "providers.toml").write_text("[provider.mine")
+    assert sora("doctor") == 7
+    found = sora.json("doctor")
+    assert found["exit"] == 7
+    assert [one["name"] for one in found["findings"] if one["level"] == "failed"] == ["providers"]
+
+
+def test_a_search_knows_all_letters(sora: Shell) -> None:
+    """And finds the gateway's ids, which have an underscore."""
+    bought = sora.json("run", "Ein Äpfelchen", *SMALL)
+    for text in ("äpfel", "ÄPFEL", bought["video_id"][:10], bought["job"]):
+        assert [job["job"] for job in sora.json("jobs", "--search", text)["jobs"]] == [bought["job"]], text
+    assert sora.json("jobs", "--search", "videoX")["jobs"] == []
+
+
+def test_which_job_a_file_came_from(sora: Shell, tmp_path: Path) -> None:
+    """By the ledger, else by its receipt; a file that nobody knows is wrong input."""
+    bought = sora.json("run", "a boat", *SMALL)
+    found = sora.json("jobs", "--file", bought["path"])
+    assert (found["found_in"], found["jobs"][0]["job"]) == ("ledger", bought["job"])
+    found = sora.json("jobs", "--file", bought["path"], "--home", str(tmp_path / "another"))
+    assert (found["found_in"], found["jobs"][0]["video_id"]) == ("receipt", bought["video_id"])
+    Path(bought["path"]).with_suffix(".json").unlink()
+    assert sora.json("jobs", "--file", bought["path"], "--home", str(tmp_path / "another"))["exit"] == 2
+
+
 # -- as a process of its own ----------------------------------------------------------------------------------------
 
 
@@ -292,6 +366,23 @@ def test_the_sandbox_serves_other_programs(sora: Shell) -> None:
         assert requests.get(f"{url}/v1/models", headers={"Authorization": "Bearer x"}, timeout=10).json()["data"]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+
+
+def test_a_console_that_cannot_write_every_letter(sora: Shell) -> None:
+    """A redirected Windows console has some 250 letters; the JSON stays JSON."""
+    assert sora.json("run", "日本 🎏", *SMALL)["exit"] == 0
+    environment = os.environ | {"SORA_HOME": str(Path("home").absolute()), "PYTHONIOENCODING": "cp1252"}
+    for arguments in (["jobs"], ["jobs", "--json"]):
+        command = [sys.executable, "-m", "nodes.sora", *arguments]
+        done = subprocess.run(command, cwd=PACK, env=environment, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["jobs"][0]["prompt"] == "日本 🎏"
+
+
+@pytest.mark.parametrize("port", ["-1", "99999"])
+def test_a_port_that_is_none(sora: Shell, port: str) -> None:
+    """Refused before anything starts."""
+    assert sora.json("sandbox", "--port", port)["exit"] == 2
 
 
 @pytest.mark.parametrize(("arguments", "says"), [(["--help"], "resume"), (["sandbox", "--help"], "lost_answer")])

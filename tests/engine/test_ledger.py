@@ -15,6 +15,7 @@ import pytest
 import sora
 from sora import migrations
 from sora.budget import Budget
+from sora.envelope import Complaint
 from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
 from sora.ledger import Ledger
 from sora.rows import insert, run, update
@@ -213,3 +214,14 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LedgerTrouble, match=r"ledger\.sqlite3"):
         Ledger(tmp_path).jobs()
     assert file.read_bytes() == b"my diary " * 200
+
+
+def test_no_secret_gets_in(ledger: Ledger) -> None:
+    """A gateway may write keys and signed addresses into its errors; the ledger is read by more than its errors."""
+    job, _ = reserve(ledger)
+    ledger.submitted(job.id, video())
+    said = Complaint("see https://x.org/a.mp4?sig=abcdef, key sk-abcdefghijk", ("sk-abcdefghijk",), "")
+    seen = ledger.observed(job.id, video(phase="failed", status="sk-abcdefghijk", complaint=said))
+    assert seen.state is JobState.FAILED
+    assert not {"sig=abcdef", "sk-abcdefghijk"} & {part for text in vars(seen).values() for part in str(text).split()}
+    assert "abcdef" not in f"{seen.error} {seen.error_code} {seen.remote_status}"

@@ -15,6 +15,7 @@ import requests
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
 from sora.sandbox import Sandbox
+from sora.sandbox.store import Store
 
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways, picture, png, reference
 
@@ -462,3 +463,14 @@ def test_the_speed_comes_from_the_environment(tmp_path: Path, monkeypatch: pytes
         body = {"prompt": "x [sandbox: fail=x]", "model": "seedance-2-5"}
         video = session.post(f"{sandbox.url}/v1/videos", json=body, timeout=5).json()
         assert session.get(f"{sandbox.url}/v1/videos/{video['id']}", timeout=5).json()["status"] == "failed"
+
+
+def test_a_full_disk_is_an_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON with the reason, and no traceback in anybody's log."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Store, "_write", full)
+    answer = gateway.create()
+    assert (answer.status_code, "No space left" in answer.json()["error"]["message"]) == (500, True)

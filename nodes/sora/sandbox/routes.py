@@ -183,6 +183,8 @@ class Routes:
             return await handler(request)
         except Refusal as refusal:
             return _as_json(refusal)
+        except OSError as error:  # a full disk
+            return _as_json(Refusal(500, f"The sandbox cannot go on: {error.strerror or error}."))
         except web.HTTPRequestEntityTooLarge:
             return _as_json(Refusal(413, "The request is too large."))
         except web.HTTPClientError as error:
