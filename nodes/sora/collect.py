@@ -142,25 +142,34 @@ class Collector:
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
             self._forget(job_id)
             fetch.future.set_exception(error)
-        else:
-            self._forget(job_id)
-            fetch.future.set_result(job)
+            return
+        if job is None:
+            # Not in this thread: two processes whose threads all wait for each other's downloads would stand still.
+            self._monitor.alarm(time.monotonic() + OTHERS_PACE_S, lambda: self._again(job_id, fetch))
+            return
+        self._forget(job_id)
+        fetch.future.set_result(job)
+
+    def _again(self, job_id: str, fetch: Fetch) -> None:
+        with contextlib.suppress(RuntimeError):  # the program is closing
+            self._pool.submit(lambda: self._run(job_id, fetch))
 
     def _forget(self, job_id: str) -> None:
         with self._lock:
             del self._fetches[job_id]
 
-    def _stored(self, job_id: str, fetch: Fetch) -> Job:
-        """The job with its file on disk: the one that is there, or a new download (also of a deleted file)."""
-        while self.path(job := self._ledger.job(job_id)) is None:
-            if self._watch(job_id):
-                try:
-                    return self._fetched(job, fetch)
-                finally:
-                    self._leave(job_id)
-            if self._pause(OTHERS_PACE_S):
-                raise LedgerTrouble("The program is closing.", advice="Run the same again.", job=job.id, money="spent")
-        return job
+    def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
+        """The job with its file on disk: the one that is there, or a new download (also of a deleted file). None while
+        another process is at it."""
+        job = self._ledger.job(job_id)
+        if self.path(job) is not None:
+            return job
+        if not self._watch(job_id):
+            return None
+        try:
+            return self._fetched(job, fetch)
+        finally:
+            self._leave(job_id)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         client = self._gateways.client_for(job)

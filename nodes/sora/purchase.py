@@ -83,7 +83,7 @@ class Purchases:
         if client is not None:
             check_room(self._settings.output)
         files = self._keep_references(spec)
-        price = 0.0 if spec.provider == SANDBOX else self._catalogue.estimate_usd(like or spec)
+        price = self._price(spec, like)
         end = time.monotonic() + LONGEST_JOIN_S
         while True:
             with self._reserving:
@@ -110,6 +110,13 @@ class Purchases:
                 raise NotFinished(
                     "Exactly this job is still being sent by another program.", advice="Run again.", job=job.id
                 )
+
+    def _price(self, spec: JobSpec, like: Job | None) -> float | None:
+        if spec.provider == SANDBOX:
+            return 0.0
+        if spec.extra_fields:  # a field such as resolution or n may make it dearer than the budget was told
+            return None
+        return self._catalogue.estimate_usd(like or spec)
 
     def _client(self, spec: JobSpec, like: Job | None, *, needed: bool = False) -> Client | None:
         """The client that sends it; None where nothing has to be sent: what is paid for needs no key."""

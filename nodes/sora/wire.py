@@ -117,7 +117,7 @@ def read_created(answer: Answer) -> RemoteVideo:
             return video
     if _is_refusal(answer, complaint):
         raise refusal(answer, complaint)
-    said = f": {complaint.message}" if complaint and complaint.message else ""
+    said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     raise MaybeBought(
         f"The gateway answered HTTP {answer.status} without saying whether the job exists{said}.",
         advice=SETTLE,
@@ -148,7 +148,7 @@ def read_list(answer: Answer) -> list[RemoteVideo]:
 def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayTrouble:
     """What a status or content call failed with. A bad key or an unknown id will not pass by itself."""
     code = complaint.code if complaint else ""
-    said = f": {complaint.message}" if complaint and complaint.message else ""
+    said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     # Right after create an id can be unknown for a moment (quirk 5), so 400 and 404 are asked again for a while.
     permanent = answer.status in (401, 402, 403, 405, 410) and not _is_saturated(answer, complaint)
     return GatewayTrouble(

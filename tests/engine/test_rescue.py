@@ -14,6 +14,8 @@ from sora.errors import InvalidInput
 from sora.receipt import origin_of
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
+from sora.watches import Watches
+from sora.wire import RemoteVideo
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -116,3 +118,20 @@ def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None
     job = buy(studio, "no receipt")
     studio.wait(job.id, timeout_s=30).future.result(30)
     assert [file.suffix for file in studio.path(studio.ledger.job(job.id)).parent.iterdir()] == [".mp4"]
+
+
+def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(
+    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for eight jobs, four of which the other one watches, and has four threads that fetch."""
+    monkeypatch.setattr("sora.collect.OTHERS_PACE_S", 0.05)
+    first, second = start(), start()
+    jobs = [buy(first, f"many {number}") for number in range(8)]
+    for number, job in enumerate(jobs):
+        assert Watches((first if number < 4 else second).ledger.database).take(job.id)
+        first.ledger.observed(job.id, RemoteVideo(id=job.video_id, phase="done", status="completed"))
+    time.sleep(0.5)  # until the gateway has them, too
+    waits = [first.wait(job.id, timeout_s=60) for job in jobs[4:] + jobs[:4]]
+    waits += [second.wait(job.id, timeout_s=60) for job in jobs]
+    assert {wait.future.result(60).state.value for wait in waits} == {"stored"}
+    assert len(list((first.settings.output / "sora").glob("*.mp4"))) == 8

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora.errors import GatewayTrouble, LinkLapsed, NotFinished
+from sora.errors import InvalidInput, LinkLapsed, NotFinished
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 
@@ -112,7 +112,7 @@ def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tm
     opened = other.open(bought.video_id, "sandbox").result(30)
     assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")
     assert other.wait(opened.id, timeout_s=30).future.result(60).state is JobState.STORED
-    with pytest.raises(GatewayTrouble, match="not found"):
+    with pytest.raises(InvalidInput, match="not found"):
         other.open("video_" + "0" * 32, "sandbox").result(30)
     assert len(other.ledger.jobs()) == 1
     other.close()

@@ -368,6 +368,15 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
     assert server.requests == []
 
 
+@scripted(ACCEPTED)
+def test_fields_that_may_make_it_dearer_have_no_known_price(bench: tuple[Bench, UglyServer]) -> None:
+    """A workflow cannot slip past the budget with a field that the catalogue's price does not know."""
+    made, _ = bench
+    assert made.buy().job.estimated_usd == 0.32
+    odd = dataclasses.replace(SPEC, extra_fields={"resolution": "1080p"})
+    assert made.buy(odd).job.estimated_usd is None
+
+
 def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
     """In plain words, before anything is sent."""
     with UglyServer([ACCEPTED, answer(200, {"id": "video_1", "object": "video", "status": "completed"})]) as server:
