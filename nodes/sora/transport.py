@@ -15,6 +15,7 @@ from .errors import SoraError
 from .providers import is_loopback
 from .redact import redact
 
+PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 
 
@@ -73,7 +74,7 @@ def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[by
     if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
         yield from response.iter_content(1 << 10)
         return
-    while piece := response.raw.read1(1 << 20, decode_content=decode):
+    while piece := response.raw.read1(PIECE, decode_content=decode):
         yield piece
 
 

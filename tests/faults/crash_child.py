@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import urllib3.connection
-from sora import download, ledger
+from sora import download, ledger, transport
 from sora.client import Client
 from sora.errors import SoraError
 from sora.ledger import Ledger
@@ -93,18 +93,18 @@ def answer_unread() -> None:
 
 def downloaded(share: float) -> None:
     """Die when that share of the film has been handed to the file."""
-    real = download._chunks
-    download.CHUNK = 16 << 10  # on loopback a film would come in one or two pieces
+    real = download.arriving
+    transport.PIECE = 16 << 10  # on loopback a film would come in one or two pieces
 
-    def chunks(response: Any) -> Iterator[bytes]:
+    def chunks(response: Any, **how: Any) -> Iterator[bytes]:
         seen, total = 0, int(response.headers["Content-Length"])
-        for chunk in real(response):
+        for chunk in real(response, **how):
             yield chunk
             seen += len(chunk)
             if seen >= total * share:
                 die()
 
-    download._chunks = chunks
+    download.arriving = chunks
 
 
 def named(suffix: str) -> Condition:
