@@ -20,7 +20,7 @@ from .catalogue import Catalogue
 from .collect import Collector
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
 from .gateways import Gateways
-from .ledger import Ledger
+from .ledger import UNFINISHED, Ledger
 from .purchase import Purchases, Submission
 from .redact import redact
 from .settings import Settings
@@ -100,12 +100,18 @@ class Studio:
         return wait
 
     def look_after(self, job_id: str) -> None:
-        """Watch and fetch a job in the background, since nobody waits for it now; not where the owner does not want it.
+        """Watch and fetch an unfinished job in the background, since nobody waits for it now; not where the owner does
+        not want it.
 
         What goes wrong is one line in the log: the job stays in the ledger.
         """
+
+        def begin() -> None:
+            if self.ledger.job(job_id).state in UNFINISHED:
+                self.wait(job_id, timeout_s=RESCUE_S).future.add_done_callback(lambda done: _tell(job_id, done))
+
         if self.settings.rescue and not self._closing.is_set():
-            self.wait(job_id, timeout_s=RESCUE_S).future.add_done_callback(lambda done: _tell(job_id, done))
+            self._pool.submit(begin)
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches; returns how many.
