@@ -254,6 +254,19 @@ def test_an_unwritable_place_is_local_trouble(sora: Shell, tmp_path: Path) -> No
     assert sora.json("run", "a boat", *SMALL)["exit"] == 0
 
 
+def test_the_budget_refuses_with_three(sora: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was bought, by how much it is too dear, and the doctor shows what is left."""
+    monkeypatch.setenv("COMETAPI_KEY", "sk-test-1234567")
+    monkeypatch.setenv("COMETAPI_BASE_URL", "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.setenv("SORA_BUDGET_USD_PER_JOB", "0.30")
+    failed = sora.json("run", "a boat")
+    assert (failed["exit"], failed["money"]) == (3, "none")
+    assert "exceeds the $0.30 allowed per job by $0.02" in failed["error"]
+    assert sora.json("jobs")["jobs"] == []
+    sora("doctor")
+    assert "$0.00 of $20.00 in 24 hours; at most $0.30 per job" in sora.out
+
+
 @pytest.mark.parametrize("arguments", [["--timeout", "nan"], ["--timeout", "0"], ["--out", "file/under"]])
 def test_wrong_options_are_found_before_anything_is_bought(sora: Shell, tmp_path: Path, arguments: list[str]) -> None:
     """A time that is none, a place that cannot be."""
