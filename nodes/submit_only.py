@@ -15,7 +15,7 @@ class SoraSubmitOnly(io.ComfyNode):
         return made(
             io.Schema,
             node_id="SoraSubmitOnly",
-            display_name="Submit Sora Job Only",
+            display_name="Submit Sora Job",
             category="video/Sora",
             description="Buys the job and ends the graph here, so that ten queued prompts render at the same time. The "
             "videos are fetched into output/sora in the background; SoraOpenJob takes them up.",
