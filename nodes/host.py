@@ -88,11 +88,15 @@ async def finish(future: Future[T], tick: Callable[[], None] = lambda: None) -> 
             loop.call_soon_threadsafe(wake.set)
 
     future.add_done_callback(done)
-    while not future.done():
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), TICK_S)
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        tick()
+    try:
+        while not future.done():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), TICK_S)
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            tick()
+    except BaseException:  # an interrupt and a cancelled task are no Exception
+        future.cancel()  # what has not begun is not begun any more: nothing is bought after Cancel
+        raise
     return future.result()
 
 

@@ -25,6 +25,11 @@ class Budget:
     def check(self, estimated_usd: float | None, spent_usd: float) -> None:
         """BudgetReached if the job is too dear, or too dear after the `spent_usd` of the last 24 hours."""
         price = self.counted(estimated_usd)
+        if estimated_usd is None and price <= 0:
+            raise BudgetReached(
+                "The owner's budget allows nothing per job, and nobody knows what this one costs.",
+                advice=_raise("PER_JOB"),
+            )
         if price <= 0:
             return
         about = "at an unknown price, which counts as" if estimated_usd is None else "at about"

@@ -21,6 +21,17 @@ BUSY_TIMEOUT_S = 30
 LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
 CONNECTIONS = 40  # of PostgreSQL at most: more than we have threads, so that none waits for another's
 
+# A machine that dies or freezes inside a transaction must not hold up the others, nor a dead server its clients.
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "options": "-c lock_timeout=30s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s "
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
+
 # What a transaction begins with, by the database and its kind.
 BEGIN = {
     # SQLite has one writer at a time; saying so at the start keeps what was read in it true until it is written.
@@ -151,7 +162,13 @@ def _postgresql(url: str) -> Engine:
             raise ArgumentError
         if parts.password:
             remember(str(parts.password))
-        return create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS // 4, max_overflow=CONNECTIONS * 3 // 4)
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=CONNECTIONS // 4,
+            max_overflow=CONNECTIONS * 3 // 4,
+            connect_args=PATIENCE,
+        )
     except ArgumentError:
         raise InvalidInput(
             "SORA_DATABASE_URL is not the address of a ledger.",

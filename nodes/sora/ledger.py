@@ -57,7 +57,7 @@ class Ledger:
             row = first(connection, "slot = :slot", lock=True, slot=spec.identity())
             if row is None:
                 budget.check(estimated_usd, self._spent(connection, budget))
-                now = self._clock()
+                now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
                     references=references, like=like,
@@ -69,7 +69,8 @@ class Ledger:
             if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
                     budget.check(estimated_usd, self._spent(connection, budget, but=row["id"]))
-                    return update(connection, row["id"], owner=mark, created_at=self._clock()), True
+                    changes = {"owner": mark, "origin": origin, "estimated_usd": estimated_usd}
+                    return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
             return as_job(row), False
 
@@ -90,23 +91,28 @@ class Ledger:
 
     def not_sent(self, job: str) -> None:
         """The gateway refused for the moment: nothing is there, and the same row will be sent again."""
-        self._change(job, sent_at=None)
+        self._change_ours(job, sent_at=None)
 
     def submitted(self, job: str, video: RemoteVideo) -> Job:
-        """The gateway gave it an id."""
-        row = self._change(
-            job, state=JobState.SUBMITTED, video_id=video.id, submitted_at=self._clock(), request_id=video.request_id,
-            error="", error_code="",
-        )  # fmt: skip
-        return self.observed(row.id, video)
+        """The gateway gave it an id. That counts whatever the row became meanwhile: it stands for its purchase again,
+        unless another row does by now."""
+        with self.database.exclusive() as connection:
+            row = existing(connection, job, lock=True)
+            if row["state"] in (JobState.COMPLETED, JobState.STORED, JobState.FAILED):
+                return as_job(row)  # known already, and more than that
+            holder = first(connection, "slot = :slot", slot=row["identity"])
+            changes: dict[str, Any] = {"video_id": video.id, "request_id": video.request_id}
+            changes |= {"state": JobState.SUBMITTED, "submitted_at": self._clock(), "error": "", "error_code": ""}
+            update(connection, job, **changes, slot=row["identity"] if holder is None else row["slot"])
+        return self.observed(job, video)
 
     def refused(self, job: str, error: SoraError) -> Job:
         """Nothing was bought; the identity is free again."""
-        return self._change(job, state=JobState.REFUSED, slot=None, **error_columns(error))
+        return self._change_ours(job, state=JobState.REFUSED, slot=None, **error_columns(error))
 
     def unknown(self, job: str, error: SoraError) -> Job:
         """Nobody can tell whether it was bought; the identity stays taken until somebody settles it."""
-        return self._change(job, state=JobState.UNKNOWN, **error_columns(error))
+        return self._change_ours(job, state=JobState.UNKNOWN, **error_columns(error))
 
     def observed(self, job: str, video: RemoteVideo) -> Job:
         """What a look at the gateway told. A stored, failed or lost job is left as it is."""
@@ -188,6 +194,8 @@ class Ledger:
 
     def find(self, name: str) -> Job | None:
         """The job of a ledger id or a gateway id."""
+        if not name:  # which is the gateway id of every job that has none yet
+            return None
         return self._one("id = :name", name) or self._one("video_id = :name", name)
 
     def of_file(self, sha256: str) -> Job | None:
@@ -235,13 +243,23 @@ class Ledger:
             "SELECT sum(coalesce(estimated_usd, :unknown)) FROM jobs WHERE created_at > :since AND state <> 'refused' "
             "AND kind <> 'opened' AND id <> :but"
         )
-        since = self._clock() - DAY_S
+        since = self.database.now(connection) - DAY_S
         return float(run(connection, query, unknown=budget.usd_per_job, since=since, but=but).scalar_one() or 0.0)
 
     def _one(self, where: str, name: str) -> Job | None:
         with self.database.read() as connection:
             row = first(connection, where, name=name)
             return None if row is None else as_job(row)
+
+    def _change_ours(self, job: str, **changes: Any) -> Job:
+        """Change a row that is still ours to send. One that another process has taken over is left as it is: what
+        became of our own try says nothing about the other's."""
+        mark = self.database.owner.id
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            if (row["state"], row["owner"]) != (JobState.RESERVED, mark):
+                return as_job(row)
+            return update(connection, job, **changes)
 
     def _change(self, job: str, **changes: Any) -> Job:
         with self.database.write() as connection:

@@ -10,6 +10,7 @@ import pytest
 from sora.budget import Budget
 from sora.errors import BudgetReached, InvalidInput, MaybeBought, Refused
 from sora.ledger import Ledger
+from sora.rows import run
 from sora.settings import Settings
 from sora.spec import JobSpec
 
@@ -49,15 +50,21 @@ def test_a_job_that_is_too_dear_is_refused(ledger: Ledger) -> None:
     assert ledger.jobs() == []
 
 
-def test_a_day_has_an_end(ledger: Ledger, clock: Clock) -> None:
+def later(ledger: Ledger, seconds: float) -> None:
+    """On a farm the server's clock counts, which no test can turn: the purchases move into the past instead."""
+    with ledger.database.write() as connection:
+        run(connection, "UPDATE jobs SET created_at = created_at - :seconds", seconds=seconds)
+
+
+def test_a_day_has_an_end(ledger: Ledger) -> None:
     """What is in flight counts; the very cap may be reached; after 24 hours there is room again."""
     buy(ledger, "a", 1.0)
-    clock.now += 3600
+    later(ledger, 3600)
     buy(ledger, "b", 1.0)
     with pytest.raises(BudgetReached, match=r"\$2.00 of \$2.00 .* exceeds it by \$0.10"):
         buy(ledger, "c", 0.1)
     assert buy(ledger, "a", 1.0) == buy(ledger, "a", 1.0)  # bought before: costs nothing
-    clock.now += 86_400 - 3599
+    later(ledger, 86_400 - 3590)
     buy(ledger, "c", 1.0)
     with pytest.raises(BudgetReached):
         buy(ledger, "d", 0.1)
@@ -128,3 +135,27 @@ def test_a_cap_that_is_misspelt_is_an_error(tmp_path: Path, text: str, variables
     (tmp_path / "settings.toml").write_text(text)
     with pytest.raises(InvalidInput, match=r"settings\.toml|SORA_BUDGET"):
         _ = Settings(home=tmp_path, output=tmp_path, env=variables).budget
+
+
+def test_a_cap_of_nothing_lets_nothing_through(ledger: Ledger) -> None:
+    """Nor a job whose price nobody knows, which would count as nothing."""
+    for usd in (0.4, None):
+        with pytest.raises(BudgetReached):
+            buy(ledger, "a", usd, Budget(usd_per_day=20.0, usd_per_job=0.0))
+    buy(ledger, "on the sandbox", 0.0, Budget(usd_per_day=0.0, usd_per_job=0.0))
+
+
+def test_a_take_over_is_counted_anew(ledger: Ledger, tmp_path: Path, clock: Clock, database_url: str) -> None:
+    """A row that a dead process left unsent is sent by us: at our price, our gateway, and only if there is room."""
+    dead = Ledger(tmp_path, url=database_url, clock=clock)
+    job = buy(dead, "a", 0.5)
+    if database_url:
+        with dead.database.write() as connection:
+            run(connection, "UPDATE owners SET seen_at = 0")
+    dead.database.owner.close()
+    with pytest.raises(BudgetReached):
+        buy(ledger, "a", 0.9, Budget(usd_per_day=0.8, usd_per_job=1.0))
+    assert buy(ledger, "a", 0.9) == job
+    assert ledger.job(job).estimated_usd == 0.9
+    assert ledger.spent_usd(CAPS) == 0.9
+    dead.close()

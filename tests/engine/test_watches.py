@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
-from sora.errors import MaybeBought
+from sora.errors import MaybeBought, Refused
 from sora.farm import meet
 from sora.ledger import Ledger
 from sora.rows import run
@@ -154,3 +154,32 @@ def test_machines_meet_in_the_output_folder(machines: list[Machine], tmp_path: P
     assert look(first, "one", shared) == (["two"], [])
     assert len(list((shared / ".sora-farm").iterdir())) == 2
     assert look(second, "two", other) == ([], ["one"])
+
+
+def test_a_sleepers_own_end_does_not_touch_the_others_try(machines: list[Machine]) -> None:
+    """It was taken for dead, another one sends the row: what became of its own try frees nothing."""
+    first, second = machines
+    job = first.reserved("a")
+    first.die()
+    assert second.reserved("a") == job
+    second.ledger.sending(job)
+    first.ledger.refused(job, Refused("no"))
+    first.ledger.unknown(job, MaybeBought("cut"))
+    first.ledger.not_sent(job)
+    assert second.ledger.job(job).sent_at is not None
+    assert second.ledger.submitted(job, RemoteVideo(id="v1", phase="running", status="x")).state.value == "submitted"
+    assert first.reserved("a") == job
+
+
+def test_an_answer_after_the_row_was_freed_takes_the_purchase_back(machines: list[Machine]) -> None:
+    """Declared lost, then the answer comes after all: the next run joins it; a stored job stays stored."""
+    first, second = machines
+    job = first.reserved("a")
+    first.ledger.sending(job)
+    first.ledger.unknown(job, MaybeBought("cut"))
+    second.ledger.settle(job)
+    running = RemoteVideo(id="v1", phase="running", status="x")
+    assert first.ledger.submitted(job, running).state.value == "submitted"
+    assert second.reserved("a") == job
+    second.ledger.stored(job, path="x", root="/", sha256="0" * 64, size=1)
+    assert first.ledger.submitted(job, running).state.value == "stored"
