@@ -114,9 +114,8 @@ class Purchases:
     def _price(self, spec: JobSpec, like: Job | None) -> float | None:
         if spec.provider == SANDBOX:
             return 0.0
-        if spec.extra_fields or (
-            like is not None and like.extra_fields
-        ):  # a field such as resolution or n may make it dearer than the budget was told
+        # A field such as resolution or n may make it dearer than the catalogue knows.
+        if spec.extra_fields or (like is not None and like.extra_fields):
             return None
         return self._catalogue.estimate_usd(like or spec)
 
