@@ -15,7 +15,7 @@ import requests
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
 from sora.sandbox import Sandbox
-from sora.sandbox.store import Store
+from sora.sandbox.store import LINK_LASTS_S, Store
 
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways, picture, png, reference
 
@@ -252,7 +252,8 @@ def test_the_whole_object(gateway: Gateway) -> None:
     }  # fmt: skip
     assert gateway.look(video_id) == waiting
     gateway.clock.now += TAKES_S
-    done = {"status": "completed", "progress": 100, "completed_at": start + 100, "expires_at": start + 3700}
+    done = {"status": "completed", "progress": 100, "completed_at": start + 100}
+    done["expires_at"] = start + 100 + LINK_LASTS_S
     assert gateway.look(video_id) == waiting | done
 
 

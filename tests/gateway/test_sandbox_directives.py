@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from sora.sandbox.directives import DIRECTIVES, REFUSALS, describe_directives
+from sora.sandbox.store import LINK_LASTS_S
 
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways
 
@@ -167,7 +168,7 @@ def test_url(gateway: Gateway) -> None:
         assert keyless.get(address, timeout=5).content[4:8] == b"ftyp"
         assert keyless.get(address, headers={"Authorization": "Bearer any"}, timeout=5).status_code == 403
         assert keyless.get(address[:-1] + "x", timeout=5).status_code == 403
-        gateway.clock.now += 3601
+        gateway.clock.now += LINK_LASTS_S + 1
         assert keyless.get(address, timeout=5).status_code == 404
 
 

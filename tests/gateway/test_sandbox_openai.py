@@ -9,6 +9,7 @@ from pathlib import Path
 import openai
 import pytest
 from PIL import Image
+from sora.sandbox.store import LINK_LASTS_S
 
 from .test_sandbox_setup import SMALL, Gateway, films, gateways, picture, png
 
@@ -35,7 +36,7 @@ def test_create_poll_and_download(client: object, tmp_path: Path) -> None:
     assert (video.model, video.seconds, video.size) == ("seedance-2-5", "4", "854x480")
     done = client.videos.poll(video.id, poll_interval_ms=10)
     assert (done.status, done.progress, done.error) == ("completed", 100, None)
-    assert (done.prompt, done.expires_at - done.completed_at) == ("a paper boat", 3600)
+    assert (done.prompt, done.expires_at - done.completed_at) == ("a paper boat", LINK_LASTS_S)
     client.videos.download_content(video.id).write_to_file(tmp_path / "film.mp4")
     assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
     with Image.open(io.BytesIO(client.videos.download_content(video.id, variant="thumbnail").read())) as image:

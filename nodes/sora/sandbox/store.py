@@ -11,7 +11,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-LINK_LASTS_S = 3600  # as OpenAI's did
+LINK_LASTS_S = 365 * 86_400  # its films cost nothing to keep: who deletes one finds it again. [sandbox: expired] lapses
 QUEUED_SHARE = 0.15  # of the time that a job takes
 
 
