@@ -20,7 +20,8 @@ from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble, MaybeBought, Unreachable
 from .providers import Provider, is_loopback
 from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, new_session
-from .wire import SETTLE, RemoteVideo, read_created, read_list, read_status, trouble
+from .verdict import SETTLE, read_created, read_list, read_status, trouble
+from .wire import RemoteVideo
 
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred

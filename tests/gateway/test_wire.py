@@ -11,7 +11,8 @@ from sora.catalogue import Catalogue
 from sora.envelope import Answer, read_complaint
 from sora.errors import GatewayTrouble, MaybeBought, NotBought, Refused, SoraError
 from sora.spec import JobSpec
-from sora.wire import create_form, read_created, read_status, retry_after_s
+from sora.verdict import read_created, read_status, retry_after_s
+from sora.wire import create_form
 
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
