@@ -45,7 +45,7 @@ _naming = threading.Lock()  # between counting the names that are there and maki
 _handed_out: set[Path] = set()
 _generation = 0
 _studio: Studio | None = None
-_pool = DaemonPool("sora-node", 4)
+_pool = DaemonPool("sora-node", 2)  # with the engine's own fewer than twenty
 _log = logging.getLogger("sora")
 
 

@@ -136,7 +136,7 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created_at))
         price = "     ?" if job.estimated_usd is None else f"{job.estimated_usd:6.2f}"
         prompt = " ".join(job.prompt.split())[:50]
-        _tell(options, f"{job.id}  {when}  {job.state.value:<9}  ${price}  {job.provider:<9} {job.model:<12} {prompt}")
+        _tell(options, f"{job.id}  {when}  {job.standing:<9}  ${price}  {job.provider:<9} {job.model:<12} {prompt}")
     if not jobs:
         _say("No jobs.")
     return {"jobs": [as_dict(job) for job in jobs]}

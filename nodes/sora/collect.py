@@ -1,55 +1,41 @@
-"""From a submitted job to its file: watch it, then fetch it, once for all who wait."""
+"""From a submitted job to its file: watch it until the gateway is done, then have it fetched."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from datetime import datetime
-from pathlib import Path
 
-import requests
-
-from .client import Client
-from .download import Downloaded, download
-from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, NotBought, WaitTimeout
+from .errors import NotBought
+from .fetch import Fetcher
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor
-from .receipt import write_receipt
 from .settings import Settings
 from .spec import Job, JobState
 from .threads import DaemonPool
-from .waiting import Fetch, Wait
+from .waiting import Wait
 from .watches import WATCH_S, Watches
-
-FETCH_THREADS = 4
-NOT_READY_TRIES = 8  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s, 30 s at most
-LONGEST_PAUSE_S = 30.0
-LONGEST_DOWNLOAD_S = 3600.0
-OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file
 
 
 class Collector:
-    """Watches and fetches. `pause(seconds)` waits and returns True when the program is closing."""
+    """Watches jobs, and has their videos fetched."""
 
-    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings, pause: Callable[[float], bool]) -> None:
-        self._ledger, self._gateways, self._settings, self._pause = ledger, gateways, settings, pause
+    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings) -> None:
+        self._ledger, self._gateways = ledger, gateways
         self._watches = Watches(ledger.database)
-        self._ours: dict[str, float] = {}  # jobs that this process watches, and until when it need not say so again
-        self._monitor = Monitor(self._round, lambda provider: gateways.provider(provider).poll_s, dropped=self._leave)
-        self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
-        self._fetches: dict[str, Fetch] = {}
-        self._lock = threading.Lock()
+        self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go)
+        # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
+        self._pool = DaemonPool("sora-wait", 1)
+        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor.alarm)
 
     def read(self, job_id: str) -> Job:
         """The job's row; one that a process which is dead now was sending tells what that means."""
         job = self._ledger.job(job_id)
         if job.state is not JobState.RESERVED:
             return job
-        self._watches.bury()
+        self.bury()
         return self._ledger.job(job_id)
 
     def look(self, job_id: str) -> Job:
@@ -63,56 +49,54 @@ class Collector:
         """Put right what processes left half sent that are dead now."""
         self._watches.bury()
 
-    def rescuable(self) -> list[Job]:
-        """Jobs to be watched and fetched that nobody watches; from now on we do."""
-        found = self._watches.rescuable()
-        for job in found:
-            self._ours[job.id] = time.monotonic() + WATCH_S / 2
-        return found
+    def rescuable(self, but: Collection[str]) -> list[Job]:
+        """Jobs to be watched and fetched that nobody watches, without those in `but`; from now on we do."""
+        return self._watches.rescuable(but=but)
 
-    def start(self, wait: Wait, job: Job, timeout_s: float) -> None:
+    def wait(self, job_id: str, *, timeout_s: float) -> Wait:
+        """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting, never the job."""
+        wait = Wait(deadline=time.monotonic() + timeout_s)
+
+        def begin() -> None:
+            try:
+                self._start(wait, self.read(job_id))
+            except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
+                wait.fail(error)
+
+        self.submit(begin)
+        return wait
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Have something short done in a thread that may wait for the ledger; nothing when the program is closing."""
+        with contextlib.suppress(RuntimeError):
+            self._pool.submit(work)
+
+    def _start(self, wait: Wait, job: Job) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
         wait.job = job
-        wait.deadline = time.monotonic() + timeout_s
         if job.state in (JobState.STORED, JobState.COMPLETED):
-            self._join_fetch(wait, job)
+            self._fetcher.join(wait, job)
             return
-        wait.watch = self._monitor.watch(job, timeout_s=timeout_s)
+        wait.watch = self.monitor.watch(job, timeout_s=wait.deadline - time.monotonic())
         wait.watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
 
-    def path(self, job: Job) -> Path | None:
-        """Where the stored file lies, or None if it is gone: under our output root, else where it was written."""
-        if not job.path:
-            return None
-        places = (self._settings.output / job.path, Path(job.root) / job.path)
-        return next((place for place in places if place.is_file()), None)
-
     def close(self) -> None:
-        self._monitor.close()
         self._pool.close()
-        if self._ours:
-            with contextlib.suppress(LedgerTrouble):  # they lapse by themselves
-                self._watches.leave()
+        self.monitor.close()
+        self._fetcher.close()
+        self._watches.close()
+
+    def _pace_s(self, provider: str) -> float:
+        return self._gateways.provider(provider).poll_s
 
     def _round(self, job_id: str) -> Job:
         """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""
         job = self._ledger.job(job_id)
-        return self.look(job_id) if job.state is JobState.SUBMITTED and self._watch(job_id) else job
-
-    def _watch(self, job_id: str) -> bool:
-        """Do we watch this job? Said again, so that it does not lapse, only when half of the time is over."""
-        if self._ours.get(job_id, 0.0) > time.monotonic():
-            return True
-        if not self._watches.take(job_id):
-            self._ours.pop(job_id, None)
-            return False
-        self._ours[job_id] = time.monotonic() + WATCH_S / 2
-        return True
-
-    def _leave(self, job_id: str) -> None:
-        if self._ours.pop(job_id, None) is not None:
-            with contextlib.suppress(LedgerTrouble):  # it lapses by itself
-                self._watches.leave(job_id)
+        if job.state is not JobState.SUBMITTED:
+            return job
+        # A slow pace must not let our claim lapse between two looks.
+        ours = self._watches.hold(job_id, max(WATCH_S, 3 * self._pace_s(job.provider)))
+        return self.look(job_id) if ours else job
 
     def _watched(self, wait: Wait, seen: Future[Job]) -> None:
         if seen.cancelled() or wait.future.done():
@@ -122,95 +106,9 @@ class Collector:
             return
         wait.job = job = seen.result()
         if job.state in (JobState.STORED, JobState.COMPLETED):
-            self._join_fetch(wait, job)
+            self._fetcher.join(wait, job)
         else:
             wait.fail(ended_error(job))
-
-    def _join_fetch(self, wait: Wait, job: Job) -> None:
-        with self._lock:
-            fetch = self._fetches.get(job.id)
-            if fetch is None:
-                fetch = self._fetches[job.id] = Fetch()
-                self._pool.submit(lambda: self._run(job.id, fetch))
-        wait.fetch = fetch
-        self._monitor.alarm(wait.deadline, lambda: wait.fail(_too_late(job)))  # the download itself goes on
-        fetch.future.add_done_callback(wait.pass_on)
-
-    def _run(self, job_id: str, fetch: Fetch) -> None:
-        try:
-            job = self._stored(job_id, fetch)
-        except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            self._forget(job_id)
-            fetch.future.set_exception(error)
-            return
-        if job is None:
-            # Not in this thread: two processes whose threads all wait for each other's downloads would stand still.
-            self._monitor.alarm(time.monotonic() + OTHERS_PACE_S, lambda: self._again(job_id, fetch))
-            return
-        self._forget(job_id)
-        fetch.future.set_result(job)
-
-    def _again(self, job_id: str, fetch: Fetch) -> None:
-        with contextlib.suppress(RuntimeError):  # the program is closing
-            self._pool.submit(lambda: self._run(job_id, fetch))
-
-    def _forget(self, job_id: str) -> None:
-        with self._lock:
-            del self._fetches[job_id]
-
-    def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
-        """The job with its file on disk: the one that is there, or a new download (also of a deleted file). None while
-        another process is at it."""
-        job = self._ledger.job(job_id)
-        if self.path(job) is not None:
-            return job
-        if not self._watch(job_id):
-            return None
-        try:
-            return self._fetched(job, fetch)
-        finally:
-            self._leave(job_id)
-
-    def _fetched(self, job: Job, fetch: Fetch) -> Job:
-        client = self._gateways.client_for(job)
-        place = job.path or self._new_place(job)
-        target = self._settings.output / place
-        arrived = self._patiently(job, lambda: self._download(job, client, target, fetch))
-        if self._settings.receipts:
-            write_receipt(job, arrived)
-        root = str(self._settings.output)
-        return self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
-
-    def _new_place(self, job: Job) -> str:
-        day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
-        name = f"{day}_{job.id}.mp4"
-        return f"{self._settings.folder}/{name}" if self._settings.folder else name
-
-    def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
-        from .media.frames import verify_mp4
-
-        deadline = time.monotonic() + LONGEST_DOWNLOAD_S
-
-        def progress(done: int, total: int | None) -> None:
-            fetch.done, fetch.total = done, total
-            with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
-                self._watch(job.id)
-            if time.monotonic() > deadline:
-                raise GatewayTrouble("The download takes too long.", transient=False, advice="Run again.")
-
-        return download(
-            lambda headers: _open(client, job.video_id, headers), target, check=verify_mp4, progress=progress
-        )
-
-    def _patiently(self, job: Job, fetch: Callable[[], Downloaded]) -> Downloaded:
-        """Try again while the gateway may only not be ready yet."""
-        for attempt in range(NOT_READY_TRIES):
-            try:
-                return fetch()
-            except GatewayTrouble as error:
-                if not error.transient or attempt == NOT_READY_TRIES - 1 or self._pause(_delay_s(attempt, error)):
-                    raise _lapsed(job, error) from error
-        raise AssertionError("unreachable: the last try returns or raises")
 
 
 def ended_error(job: Job) -> Exception:
@@ -220,42 +118,5 @@ def ended_error(job: Job) -> Exception:
     return NotBought(
         f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.error})' if job.error else ''}.",
         advice="Ask for the same video again to send it anew.",
-        job=job.id,
-    )
-
-
-def _open(client: Client, video_id: str, headers: Mapping[str, str]) -> requests.Response:
-    """The content call, or the address in the video object where the gateway has no such call (quirk 8)."""
-    try:
-        return client.content(video_id, headers)
-    except GatewayTrouble as error:
-        if error.http_status not in (400, 401, 403, 404, 405, 410, 501):
-            raise
-        url = client.retrieve(video_id).url  # asked anew: such addresses lapse
-        if not url:
-            raise
-        return client.stream(url, headers)
-
-
-def _delay_s(attempt: int, error: GatewayTrouble) -> float:
-    return min(LONGEST_PAUSE_S, error.retry_after_s if error.retry_after_s is not None else 2.0**attempt)
-
-
-def _lapsed(job: Job, error: GatewayTrouble) -> Exception:
-    if error.http_status not in (404, 410):
-        return error.for_job(job.id)
-    return LinkLapsed(
-        f"The gateway does not offer the finished video for download (any more): {error.what}",
-        advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
-        "choose another take to buy it anew.",
-        job=job.id,
-        request_id=error.request_id,
-    )
-
-
-def _too_late(job: Job) -> WaitTimeout:
-    return WaitTimeout(
-        "The video is finished, but could not be fetched in time.",
-        advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
         job=job.id,
     )

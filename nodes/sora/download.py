@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from .errors import DiskTrouble, GatewayTrouble, MediaTrouble
 from .redact import redact
 from .transport import arriving
 
-TRIES = 5
+TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
 
+Check = Callable[[Path], bool]
 Open = Callable[[Mapping[str, str]], requests.Response]  # headers -> an open stream with status 200, 206 or 416
 OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all or None)
 
@@ -68,24 +69,23 @@ class _Part:
             path.unlink(missing_ok=True)
 
 
-def download(open_stream: Open, target: Path, *, check: Callable[[Path], object], progress: OnProgress) -> Downloaded:
-    """Bring the stream to `target`. `check(path)` raises MediaTrouble for a file that is no video.
+def download(open_stream: Open, target: Path, *, check: Check, progress: OnProgress) -> Downloaded:
+    """Bring the stream to `target`. `check(path)` raises MediaTrouble for a file that is no video, and returns False
+    for one that holds less than it says.
 
     GatewayTrouble: the gateway did not give it, run again. DiskTrouble: it could not be written; the part is removed.
     """
     part = _Part(target.with_suffix(".part"))
+    lock = target.with_suffix(".lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_suffix(".lock"), thread_local=False):
-            # Twins and other processes wait here; whoever comes second finds the file.
+        # Twins and other processes wait here; whoever comes second finds the file.
+        with FileLock(lock, thread_local=False), _removed(lock):
             if not target.exists():
                 part.load()
-                _transfer(open_stream, part, progress)
-                _check(part, check)
+                _bring(open_stream, part, check, progress)
                 _publish(part, target)
             part.remove()
-        with contextlib.suppress(PermissionError):  # Windows: a twin who waits holds it open
-            target.with_suffix(".lock").unlink(missing_ok=True)
         return Downloaded(target, target.stat().st_size, _sha256(target))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -97,36 +97,62 @@ def download(open_stream: Open, target: Path, *, check: Callable[[Path], object]
         ) from error
 
 
-def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> None:
-    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES of them in a row."""
-    broken = 0
+@contextlib.contextmanager
+def _removed(lock: Path) -> Iterator[None]:
+    """Take the lock's file away while it is still held, however the download ends."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):  # Windows: it is open
+            lock.unlink(missing_ok=True)
+
+
+def _bring(open_stream: Open, part: _Part, check: Check, progress: OnProgress) -> None:
+    """Fill the part with a whole video."""
+    ended_at = -1
     while True:
-        before = part.size
+        length_known = _transfer(open_stream, part, progress)
+        if _checked(part, check) or length_known or part.size == ended_at:
+            return
+        # It came without a length, and holds less than it says: the line was cut, unless it ends there twice.
+        if ended_at >= 0:
+            raise GatewayTrouble("The download was cut short.", advice="Run again in a while.")
+        ended_at = part.size
+        part.remove()
+
+
+def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
+    """Fill the part, taking it up where a broken connection left it; tells whether the server said how long the file
+    is. GatewayTrouble after TRIES connections that brought nothing new."""
+    broken, longest = 0, part.size
+    while True:
         try:
-            if _stream_once(open_stream, part, progress):
-                return
+            whole, length_known = _stream_once(open_stream, part, progress)
+            if whole:
+                return length_known
             reason = "the connection closed early"
         except (requests.RequestException, HTTPError) as error:
             reason = redact(str(error))[:200]
-        broken = 1 if part.size > before else broken + 1
+        broken = 0 if part.size > longest else broken + 1
+        longest = max(longest, part.size)
         if broken >= TRIES:
             raise GatewayTrouble(
                 f"The download broke off {TRIES} times: {reason}.", advice="What arrived is kept; run again."
             )
 
 
-def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
-    """One connection's worth. True when the part is whole."""
+def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> tuple[bool, bool]:
+    """One connection's worth: is the part whole, and did the server say where it ends?"""
     with open_stream(part.headers()) as response:
         if response.status_code == 416:  # the part is longer than the file, or a whole one whose end went unseen
             part.remove()
             part.validator = ""
-            return False
+            return False, False
         start, total = _span(response)
         if response.status_code == 206 and start != part.size:
             part.remove()
             part.validator = ""
-            return False
+            return False, False
         if response.status_code != 206:
             start = 0
         etag = response.headers.get("ETag", "")
@@ -140,7 +166,8 @@ def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
                     raise GatewayTrouble("The download does not end.", transient=False)
             file.flush()
             os.fsync(file.fileno())
-            return total is None or file.tell() == total
+            chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()  # which has an end of its own
+            return total is None or file.tell() == total, total is not None or chunked
 
 
 def _span(response: requests.Response) -> tuple[int, int | None]:
@@ -154,9 +181,9 @@ def _span(response: requests.Response) -> tuple[int, int | None]:
     return 0, int(length) if length.isdigit() else None
 
 
-def _check(part: _Part, check: Callable[[Path], object]) -> None:
+def _checked(part: _Part, check: Check) -> bool:
     try:
-        check(part.path)
+        return check(part.path)
     except MediaTrouble as error:
         part.remove()  # whatever it is, resuming it cannot make it a video
         raise GatewayTrouble(

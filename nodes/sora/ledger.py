@@ -5,6 +5,7 @@ A SQLite file in `SORA_HOME`, or a PostgreSQL database that a farm of machines s
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -13,22 +14,31 @@ from typing import TYPE_CHECKING, Any
 from .budget import DAY_S, Budget
 from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
+from .history import History
 from .redact import redact
 from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update
 from .spec import Job, JobSpec, JobState
-from .wire import SETTLE, RemoteVideo
+from .verdict import SETTLE
+from .wire import RemoteVideo
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 TAKEN_OVER = "taken_over"
+# What is learned of a job whose id alone was known.
+KNOWN_BY_ID = (
+    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
+    "root", "sha256", "bytes",
+)  # fmt: skip
 UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
 
 
-class Ledger:
+class Ledger(History):
     """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines."""
 
-    def __init__(self, home: Path, *, url: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, home: Path, *, url: str | Callable[[], str] = "", clock: Callable[[], float] = time.time
+    ) -> None:
         self._clock = clock
         self.database = Database(home, url, clock)
 
@@ -70,6 +80,7 @@ class Ledger:
                 if row["sent_at"] is None:
                     budget.check(estimated_usd, self._spent(connection, budget, but=row["id"]))
                     changes = {"owner": mark, "origin": origin, "estimated_usd": estimated_usd}
+                    changes |= {"reference_files": json.dumps(list(references))}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
             return as_job(row), False
@@ -143,8 +154,16 @@ class Ledger:
         """Its MP4 is on disk at `root`/`path`."""
         return self._change(
             job, state=JobState.STORED, path=path, root=root, sha256=sha256, bytes=size, stored_at=self._clock(),
-            error="",
+            error="", error_code="",
         )  # fmt: skip
+
+    def not_fetched(self, job: str, error: SoraError) -> Job:
+        """Why its finished video is not here yet; LAPSED as code where the gateway does not offer it any more."""
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            if row["state"] != JobState.COMPLETED:  # a stored one whose file was deleted stays what it is
+                return as_job(row)
+            return update(connection, job, error=error.what, error_code=error.code)
 
     # -- jobs from elsewhere, and settling ----------------------------------------------------------------------------
 
@@ -165,66 +184,28 @@ class Ledger:
     def settle(self, job: str, *, video_id: str = "") -> Job:
         """End an UNKNOWN: with the id that was found at the gateway, or declared lost where none is given.
 
-        An id also ends what is still RESERVED but was sent: the answer came, and could not be written down.
+        An id also ends what is still RESERVED but was sent: the answer came, and could not be written down. Where that
+        id was opened as a job from elsewhere before, what is known of it becomes the purchase's own.
         """
         with self.database.exclusive() as connection:
             row = existing(connection, job, lock=True)
             answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
-            other = first(connection, "video_id = :video_id AND id <> :job", video_id=video_id, job=job)
-            if video_id and other is not None:
-                raise InvalidInput(f"{video_id} is job {other['id']} already.", advice="Look for another id.", job=job)
             if row["state"] != JobState.UNKNOWN and not answered:
                 raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
             if not video_id:
                 return update(connection, job, state=JobState.LOST, slot=None)
-            return update(
-                connection, job, state=JobState.SUBMITTED, video_id=video_id, submitted_at=self._clock(), error=""
-            )
+            other = first(connection, "video_id = :video_id AND id <> :job", video_id=video_id, job=job)
+            changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": self._clock()}
+            if other is not None:
+                same_place = (other["provider"], other["origin"]) == (row["provider"], row["origin"])
+                if other["kind"] != "opened" or not same_place:
+                    known = f"{video_id} is job {other['id']} already."
+                    raise InvalidInput(known, advice="Look for another id.", job=job)
+                changes = {name: other[name] for name in KNOWN_BY_ID}
+                run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
+            return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
 
-    # -- reading ----------------------------------------------------------------------------------------------------
-
-    def job(self, job: str) -> Job:
-        """The row of a ledger id; InvalidInput where there is none."""
-        with self.database.read() as connection:
-            return as_job(existing(connection, job))
-
-    def holding(self, spec: JobSpec) -> Job | None:
-        """The job that stands for this purchase now, or None where it may be sent."""
-        return self._one("slot = :name", spec.identity())
-
-    def find(self, name: str) -> Job | None:
-        """The job of a ledger id or a gateway id."""
-        if not name:  # which is the gateway id of every job that has none yet
-            return None
-        return self._one("id = :name", name) or self._one("video_id = :name", name)
-
-    def of_file(self, sha256: str) -> Job | None:
-        """The job whose MP4 has that hash."""
-        return self._one("sha256 = :name", sha256)
-
-    def jobs(
-        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, after: str = ""
-    ) -> list[Job]:
-        """Newest first; `search` looks into the prompt and both ids, `after` is the last job of the page before."""
-        where, values = ["1 = 1"], dict[str, Any](limit=limit)
-        for name, value in (("state", state), ("model", model)):
-            if value:
-                where.append(f"{name} = :{name}")
-                values[name] = value
-        if search:
-            # SQLite's lower() knows ASCII alone; database.py gives it one that knows all letters.
-            words = "sora_casefold(prompt)" if not self.database.shared else "lower(prompt)"
-            places = (words, "id", "video_id")
-            where.append("(" + " OR ".join(f"{place} LIKE :search ESCAPE '!'" for place in places) + ")")
-            folded = search.lower() if self.database.shared else search.casefold()
-            values["search"] = f"%{folded.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
-        with self.database.read() as connection:
-            if after:
-                # Not OFFSET, which reads all that it leaves out.
-                where.append("created_at <= :then AND (created_at < :then OR id > :after)")
-                values |= {"then": existing(connection, after)["created_at"], "after": after}
-            query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608 - every value is bound
-            return [as_job(row) for row in run(connection, query, **values).mappings()]
+    # -- money ------------------------------------------------------------------------------------------------------
 
     def spent_usd(self, budget: Budget) -> float:
         """Dollars that count for the last 24 hours."""
@@ -245,11 +226,6 @@ class Ledger:
         )
         since = self.database.now(connection) - DAY_S
         return float(run(connection, query, unknown=budget.usd_per_job, since=since, but=but).scalar_one() or 0.0)
-
-    def _one(self, where: str, name: str) -> Job | None:
-        with self.database.read() as connection:
-            row = first(connection, where, name=name)
-            return None if row is None else as_job(row)
 
     def _change_ours(self, job: str, **changes: Any) -> Job:
         """Change a row that is still ours to send. One that another process has taken over is left as it is: what

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .errors import GatewayTrouble, NotFinished, SoraError, WaitTimeout
+from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
 from .threads import DaemonPool
 
-POLL_THREADS = 8
+POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
+LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, say) gets no more than this
+NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
 ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 
@@ -45,6 +47,8 @@ class _Watched:
     watches: list[Watch]
     troubles: int = 0
     turn: int = 0  # only the newest planned look counts
+    planned: float = 0.0
+    not_before: float = 0.0  # the gateway's pace, which one who comes later must keep as well
 
 
 class Monitor:
@@ -82,8 +86,10 @@ class Monitor:
             return watch
         with self._wake:
             watched = self._watched.setdefault(job.id, _Watched(job.id, job.provider, []))
-            if not watched.watches:
-                self._plan(watched, 0.0)  # nobody waited: look at once
+            # Nobody waited, or what is planned is far off because of trouble: look as soon as the pace allows.
+            soon = max(self._clock(), watched.not_before)
+            if not watched.watches or soon < watched.planned:
+                self._plan(watched, soon)
             watched.watches.append(watch)
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
@@ -113,9 +119,9 @@ class Monitor:
             self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
             self._thread.start()
 
-    def _plan(self, watched: _Watched, delay_s: float) -> None:
-        watched.turn = next(self._count)
-        heapq.heappush(self._due, (self._clock() + delay_s, watched.turn, watched.job))
+    def _plan(self, watched: _Watched, moment: float) -> None:
+        watched.turn, watched.planned = next(self._count), moment
+        heapq.heappush(self._due, (moment, watched.turn, watched.job))
 
     def _run(self) -> None:
         while True:
@@ -187,10 +193,8 @@ class Monitor:
         seen: Job | None = None
         try:
             seen = self._look(job)
-        except GatewayTrouble as trouble:
+        except SoraError as trouble:
             error = trouble
-        except SoraError as final:
-            error = final
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
             error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job)
         with self._wake:
@@ -199,14 +203,14 @@ class Monitor:
                 return
             if seen is not None:
                 self._told(watched, seen)
-            elif isinstance(error, GatewayTrouble) and error.transient and watched.troubles < 20:
+            elif error is not None and _passes(error, watched.troubles):
                 watched.troubles += 1
                 for watch in watched.watches:
                     watch.trouble = error.what
             else:
                 self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
             if job in self._watched:
-                self._plan(watched, self._delay_s(watched, error))
+                self._plan_next(watched, error)
             self._wake.notify()
 
     def _told(self, watched: _Watched, seen: Job) -> None:
@@ -222,12 +226,27 @@ class Monitor:
             if not watch.future.done() and watch.future.set_running_or_notify_cancel():
                 finish(watch)
 
-    def _delay_s(self, watched: _Watched, error: SoraError | None) -> float:
-        """The provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
-        pace = self._pace_s(watched.provider)
-        asked = getattr(error, "retry_after_s", None) or 0.0
+    def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
+        """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
+        try:
+            pace = self._pace_s(watched.provider)
+        except SoraError:  # the owner has just changed providers.toml: the next look tells
+            pace = SLOWEST_S
+        asked = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_ASKED_S)
         slowed = min(max(SLOWEST_S, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
-        return max(asked, slowed) + pace * 0.1 * self._jitter()
+        now = self._clock()
+        watched.not_before = now + max(asked, pace)
+        self._plan(watched, now + max(asked, slowed) + pace * 0.1 * self._jitter())
+
+
+def _passes(error: SoraError, before: int) -> bool:
+    """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is away
+    must not end what is paid for. `before` counts the troubles before this one."""
+    if isinstance(error, LedgerTrouble):
+        return True
+    if not isinstance(error, GatewayTrouble) or not error.transient:
+        return False
+    return error.http_status not in (400, 404) or before < NOT_KNOWN_TRIES
 
 
 def _timed_out(watch: Watch) -> WaitTimeout:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import random
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, NotFinished, Refused
+from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, Refused, SoraError
 from .gateways import Gateways
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import SANDBOX
@@ -28,10 +28,9 @@ from .spec import Job, JobSpec, JobState, parse_size
 from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
-LONGEST_PAUSE_S = 30.0
+SLOWEST_S = 30.0
+LONGEST_PAUSE_S = 60.0  # that a gateway may ask for
 LEAST_ROOM = 64 << 20  # bytes: a clip of 30 s has some 50 MB
-LONGEST_JOIN_S = 3600.0
-JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
 
 Image = NDArray[np.uint8]
 
@@ -46,6 +45,18 @@ class Submission:
     job: Job
     images: tuple[Image, ...] = ()
     reused: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """A purchase that was found right: nothing of it is written or sent yet. `files` are its kept references."""
+
+    spec: JobSpec
+    like: Job | None
+    images: tuple[Image, ...]
+    files: list[str]
+    origin: str
+    estimated_usd: float | None
 
 
 class Purchases:
@@ -68,48 +79,44 @@ class Purchases:
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
         self._not_kept: dict[str, RemoteVideo] = {}  # accepted by the gateway, and the ledger could not write it down
 
-    def submit(self, spec: JobSpec, *, like: Job | None = None) -> Submission:
-        """Buy what `spec` asks for, or join the job that the ledger already has for it.
-
-        InvalidInput, MissingKey and BudgetReached come before anything is sent; NotBought: it may be sent again;
-        MaybeBought, JobFailed: see the table in the README.
-        """
+    def prepare(self, spec: JobSpec, *, like: Job | None = None) -> Order:
+        """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble."""
         self._catalogue.check(spec)
         provider = self._gateways.provider(spec.provider)
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
-        client = self._client(spec, like)
-        if client is not None:
+        holding = self._ledger.holding(spec)
+        if holding is None or holding.state is JobState.RESERVED:  # what is paid for needs neither key nor room
+            self._client(spec, like)
             check_room(self._settings.output)
-        files = self._keep_references(spec)
-        price = self._price(spec, like)
-        end = time.monotonic() + LONGEST_JOIN_S
-        while True:
-            with self._reserving:
-                job, mine = self._ledger.reserve(
-                    spec,
-                    origin=provider.origin,
-                    estimated_usd=price,
-                    budget=self._settings.budget,
-                    references=files,
-                    like=like,
-                    sending=self._sending | self._not_kept.keys(),
-                )
-                if mine:
-                    self._sending.add(job.id)
+        return Order(spec, like, images, self._keep_references(spec), provider.origin, self._price(spec, like))
+
+    def attempt(self, order: Order) -> Submission | None:
+        """Buy it, or join the job that the ledger already has for it; None while another one is sending it.
+
+        BudgetReached comes before anything is sent; NotBought: it may be sent again; MaybeBought, JobFailed: see the
+        table in the README.
+        """
+        with self._reserving:
+            job, mine = self._ledger.reserve(
+                order.spec,
+                origin=order.origin,
+                estimated_usd=order.estimated_usd,
+                budget=self._settings.budget,
+                references=order.files,
+                like=order.like,
+                sending=self._sending | self._not_kept.keys(),
+            )
             if mine:
-                job = self._send(job, spec, client or self._client(spec, like, needed=True), images)
-            elif job.id in self._not_kept:
-                job = self._keep(job, self._not_kept[job.id])
-            if job.state in (JobState.UNKNOWN, JobState.FAILED):
-                raise taken_error(job)
-            if job.state is not JobState.RESERVED:
-                return Submission(job, images, reused=not mine)
-            if time.monotonic() > end or self._pause(JOIN_PACE_S):
-                raise NotFinished(
-                    "Exactly this job is still being sent by another program.", advice="Run again.", job=job.id
-                )
+                self._sending.add(job.id)
+        if mine:
+            job = self._send(job, order)
+        elif job.id in self._not_kept:
+            job = self._keep(job, self._not_kept[job.id])
+        if job.state in (JobState.UNKNOWN, JobState.FAILED):
+            raise taken_error(job)
+        return None if job.state is JobState.RESERVED else Submission(job, order.images, reused=not mine)
 
     def _price(self, spec: JobSpec, like: Job | None) -> float | None:
         if spec.provider == SANDBOX:
@@ -119,21 +126,14 @@ class Purchases:
             return None
         return self._catalogue.estimate_usd(like or spec)
 
-    def _client(self, spec: JobSpec, like: Job | None, *, needed: bool = False) -> Client | None:
-        """The client that sends it; None where nothing has to be sent: what is paid for needs no key."""
-        holding = None if needed else self._ledger.holding(spec)
-        if holding is not None and holding.state is not JobState.RESERVED:
-            return None
+    def _client(self, spec: JobSpec, like: Job | None) -> Client:
         return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)
 
-    def _send(self, job: Job, spec: JobSpec, client: Client | None, images: tuple[Image, ...]) -> Job:
+    def _send(self, job: Job, order: Order) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
-        assert client is not None
         try:
-            return self._keep(job, self._create(job, spec, client, images))
-        except NotBought as error:
-            self._ledger.refused(job.id, error)
-            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+            client = self._client(order.spec, order.like)
+            return self._keep(job, self._create(job, order.spec, client, order.images))
         except MaybeBought as error:
             if error.money == "perhaps":
                 self._ledger.unknown(job.id, error)
@@ -145,6 +145,9 @@ class Purchases:
                 with contextlib.suppress(LedgerTrouble):
                     self._ledger.refused(job.id, error)
             raise
+        except SoraError as error:  # NotBought, or something that was wrong before it was sent
+            self._ledger.refused(job.id, error)
+            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
             self._ledger.unknown(job.id, MaybeBought(f"the create was broken off: {error!r}"))
@@ -165,9 +168,14 @@ class Purchases:
             except Refused as error:
                 if not error.transient or attempt == TRIES:
                     raise
+                delay = min(SLOWEST_S, 2.0**attempt + random.random())  # noqa: S311 - jitter
+                if error.retry_after_s is not None:
+                    delay = error.retry_after_s
+                if delay > LONGEST_PAUSE_S:  # longer than a person waits for a node: it is free to be sent later
+                    error.advice = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
+                    raise
                 self._ledger.not_sent(job.id)
-                delay = error.retry_after_s if error.retry_after_s is not None else 2.0**attempt + random.random()  # noqa: S311 - jitter
-                if self._pause(min(LONGEST_PAUSE_S, delay)):
+                if self._pause(delay):
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -243,7 +251,10 @@ def _write_once(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A name of its own: twins write the same bytes at once, and none of them may touch what another one renamed.
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        unfinished.write_bytes(data)
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # a row that names it must not outlive it in a power cut
         with contextlib.suppress(FileNotFoundError):  # a twin was quicker, and put ours away
             unfinished.replace(path)
         for left in path.parent.glob(f"{path.name}.*.part"):  # of twins, and of a process that died while it wrote

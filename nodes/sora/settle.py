@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from .errors import MaybeBought
+from .errors import InvalidInput, MaybeBought
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .spec import Job, JobState
-from .wire import SETTLE, RemoteVideo
+from .verdict import SETTLE
+from .wire import RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
 def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
-    """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost."""
+    """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost.
+
+    InvalidInput where the gateway shows that it is another video: this one would then never be found again.
+    """
     if not video_id:
         return ledger.settle(job.id)
     video = gateways.client_for(job).retrieve(video_id)
+    if video.prompt and not _same_prompt(job, video):
+        raise InvalidInput(
+            f"{video_id} is another video; its prompt is: {video.prompt[:200]!r}.",
+            advice=f"Look for another id. The other video is fetched with `sora resume {video_id}`, or SoraOpenJob.",
+            job=job.id,
+        )
     return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
 
 
@@ -28,7 +38,7 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
     if not gateways.provider(job.provider).lists:
         raise taken_error(job)
     fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
-    free = [video for video in fitting if ledger.find(video.id) is None]
+    free = [video for video in fitting if _is_free(ledger.find(video.id))]
     if len(free) == 1:
         return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
     found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
@@ -39,10 +49,19 @@ def _fits(job: Job, video: RemoteVideo) -> bool:
     """The same prompt, and whatever else the list tells does not speak against it."""
     sent = job.sent_at or job.created_at
     return (
-        " ".join(video.prompt.split()) == " ".join(job.prompt.split())
+        _same_prompt(job, video)
         and video.seconds in ("", job.seconds)
         and (
             video.created_at is None
             or sent - CLOCKS_DIFFER_S <= video.created_at <= sent + CLOCKS_DIFFER_S + LONGEST_CREATE_S
         )
     )
+
+
+def _same_prompt(job: Job, video: RemoteVideo) -> bool:
+    return " ".join(video.prompt.split()) == " ".join(job.prompt.split())
+
+
+def _is_free(known: Job | None) -> bool:
+    """Nobody's purchase yet; one that was only opened by its id can become one."""
+    return known is None or known.kind == "opened"

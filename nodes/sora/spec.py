@@ -159,6 +159,9 @@ class JobSpec:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+LAPSED = "lapsed"  # the error code of a finished job whose video the gateway no longer offers
+
+
 class JobState(StrEnum):
     """Where a purchase stands; the table in README says what a second run does in each."""
 
@@ -208,10 +211,20 @@ class Job:
     bytes: int | None = None
 
     @property
+    def lapsed(self) -> bool:
+        """Does the gateway no longer offer its video?"""
+        return self.error_code == LAPSED and self.state is JobState.COMPLETED
+
+    @property
+    def standing(self) -> str:
+        """Its state, for a person."""
+        return LAPSED if self.lapsed else self.state.value
+
+    @property
     def label(self) -> str:
         """One readable line for a list: state, length, prompt and id."""
         prompt = " ".join(self.prompt.split())
         prompt = prompt if len(prompt) <= 48 else prompt[:47] + "…"
         length = f"{self.seconds}s" if self.seconds else ""
-        facts = " ".join(part for part in (self.state.value, self.model, length) if part)
+        facts = " ".join(part for part in (self.standing, self.model, length) if part)
         return f"{prompt or self.video_id} · {facts} · {self.id}"

@@ -7,34 +7,33 @@ opened, started or imported before it is needed.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import shutil
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 from .catalogue import Catalogue
 from .collect import Collector
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
+from .fetch import file_of
 from .gateways import Gateways
-from .ledger import UNFINISHED, Ledger
-from .purchase import Purchases, Submission
-from .redact import redact
+from .ledger import Ledger
+from .purchase import Order, Purchases, Submission
+from .rescue import Rescue
 from .settings import Settings
 from .settle import look_for, settle
 from .spec import Job, JobSpec, JobState
 from .threads import DaemonPool
 from .waiting import Wait
 
-SUBMIT_THREADS = 6  # with those that poll and fetch fewer than twenty, however many jobs wait
-RESCUE_S = 86_400.0  # no gateway keeps a job longer
-RESCAN_S = 60.0
+SUBMIT_THREADS = 4  # with those that poll and fetch fewer than twenty, however many jobs wait
+LONGEST_JOIN_S = 3600.0
+JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
 CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
-
-_log = logging.getLogger("sora")
 
 __all__ = ["Studio", "Submission", "Wait"]
 
@@ -45,28 +44,29 @@ class Studio:
     def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self.catalogue = Catalogue.shipped()
-        self.ledger = Ledger(home, url=self.settings.database_url)
+        self.ledger = Ledger(home, url=lambda: self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
         self._purchases = Purchases(
             self.ledger, self._gateways, self.catalogue, self.settings, pause=self._closing.wait
         )
-        self._collector = Collector(self.ledger, self._gateways, self.settings, self._closing.wait)
+        self._collector = Collector(self.ledger, self._gateways, self.settings)
+        self._rescue = Rescue(self.ledger, self.settings, self._collector)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
-        self._rescuing = False
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
         return self._gateways.names()
 
     def submit(self, spec: JobSpec) -> Future[Submission]:
-        """Buy what `spec` asks for, once; the errors are those of `Purchases.submit`."""
-        return self._pool.submit(lambda: self._purchases.submit(spec))
+        """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
+        on its way yet."""
+        return self._buy(lambda: self._purchases.prepare(spec))
 
     def remix(self, job_id: str, prompt: str, take: int = 1) -> Future[Submission]:
         """Buy a remix of a finished job. InvalidInput if it is not finished, or its provider has no remix."""
 
-        def buy() -> Submission:
+        def prepare() -> Order:
             parent = self._collector.look(job_id)
             if parent.state not in (JobState.COMPLETED, JobState.STORED):
                 raise InvalidInput(
@@ -82,51 +82,23 @@ class Studio:
                     job=parent.id,
                 )
             spec = JobSpec(kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id)
-            return self._purchases.submit(spec, like=parent)
+            return self._purchases.prepare(spec, like=parent)
 
-        return self._pool.submit(buy)
+        return self._buy(prepare)
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
-        wait = Wait()
-
-        def begin() -> None:
-            try:
-                self._collector.start(wait, self._collector.read(job_id), timeout_s)
-            except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
-                wait.fail(error)
-
-        self._pool.submit(begin)
-        return wait
+        return self._collector.wait(job_id, timeout_s=timeout_s)
 
     def look_after(self, job_id: str) -> None:
         """Watch and fetch an unfinished job in the background, since nobody waits for it now; not where the owner does
-        not want it.
-
-        What goes wrong is one line in the log: the job stays in the ledger.
-        """
-
-        def begin() -> None:
-            if self.ledger.job(job_id).state in UNFINISHED:
-                self.wait(job_id, timeout_s=RESCUE_S).future.add_done_callback(lambda done: _tell(job_id, done))
-
-        if self.settings.rescue and not self._closing.is_set():
-            self._pool.submit(begin)
+        not want it."""
+        self._rescue.look_after(job_id)
 
     def rescue(self) -> int:
-        """Look after every job that is unfinished or not yet fetched and that nobody watches; returns how many.
-
-        On a farm the search is repeated, since another machine may die with its jobs.
-        """
-        if not self.settings.rescue or not self.ledger.database.exists:
-            return 0
-        found = self._collector.rescuable()
-        for job in found:
-            self.look_after(job.id)
-        if self.ledger.database.shared and not self._rescuing:
-            self._rescuing = True
-            threading.Thread(target=self._rescue_on, name="sora-rescue", daemon=True).start()
-        return len(found)
+        """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
+        every purchase; returns how many there are now. InvalidInput, LedgerTrouble: it could not begin."""
+        return self._rescue.begin()
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id from elsewhere (which is looked up there)."""
@@ -183,7 +155,7 @@ class Studio:
 
         A file that was stored under another root (by the command line, say) is linked to ours first.
         """
-        found = self._collector.path(job)
+        found = file_of(job, self.settings)
         if found is None:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
@@ -198,10 +170,36 @@ class Studio:
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
         return target if target.exists() else _linked(job, source, target)
 
-    def _rescue_on(self) -> None:
-        while not self._closing.wait(RESCAN_S):
-            with contextlib.suppress(SoraError):  # the database is away for the moment
-                self.rescue()
+    def _buy(self, prepare: Callable[[], Order]) -> Future[Submission]:
+        future = _Buying()
+        end = time.monotonic() + LONGEST_JOIN_S
+
+        def first() -> None:
+            if future.set_running_or_notify_cancel():
+                run(prepare())
+
+        def run(order: Order) -> None:
+            submission = None if future.unwanted else self._purchases.attempt(order)
+            if submission is not None:
+                self._rescue.bought(submission.job.id)
+                future.set_result(submission)
+            elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
+                raise NotFinished("Exactly this job is still being sent by another program.", advice="Run again.")
+            else:  # not in this thread: others have something to send, too
+                self._collector.monitor.alarm(time.monotonic() + JOIN_PACE_S, lambda: queue(lambda: run(order)))
+
+        def queue(step: Callable[[], None]) -> None:
+            def guarded() -> None:
+                try:
+                    step()
+                except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked for it
+                    future.set_exception(error)
+
+            with contextlib.suppress(RuntimeError):  # the program is closing
+                self._pool.submit(guarded).add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
+
+        queue(first)
+        return future
 
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
@@ -212,13 +210,14 @@ class Studio:
         self.ledger.close()
 
 
-def _tell(job_id: str, done: Future[Job]) -> None:
-    if done.cancelled():
-        return
-    if (error := done.exception()) is None:
-        _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
-    else:
-        _log.warning("Job %s could not be fetched in the background: %s", job_id, redact(str(error)))
+class _Buying(Future[Submission]):
+    """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
+
+    unwanted = False
+
+    def cancel(self) -> bool:
+        self.unwanted = True
+        return super().cancel()
 
 
 def _linked(job: Job, source: Path, target: Path) -> Path:

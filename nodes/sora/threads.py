@@ -6,6 +6,7 @@ What they leave undone is in the ledger, and goes on at the next start.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -41,10 +42,13 @@ class DaemonPool:
         return future
 
     def close(self, wait_s: float = 5.0) -> None:
-        """Take no more work; wait a moment for what runs."""
+        """Take no more work, cancel what has not begun, wait a moment for what runs."""
         with self._lock:
             self._closed = True
             threads = list(self._threads)
+        with contextlib.suppress(queue.Empty):
+            while (item := self._jobs.get_nowait()) is not None:
+                item[0].cancel()
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from .errors import LocalTrouble
 from .monitor import Watch
 from .spec import Job
 from .wire import plain_status
@@ -20,6 +22,8 @@ class Fetch:
     future: Future[Job] = field(default_factory=Future)
     done: int = 0
     total: int | None = None
+    tries: int = 0  # that failed, and may succeed later
+    trouble: str = ""  # what the last one stumbled over
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Wait:
         waited = f"{time.monotonic() - self.started:.0f} s"
         if self.fetch is not None:
             share = f" {100 * self.fetch.done // self.fetch.total} %" if self.fetch.total else ""
-            return f"downloading{share} · {waited}"
+            return f"downloading{share} · {waited}" + (f" · {self.fetch.trouble}" if self.fetch.trouble else "")
         job = self._newest()
         if job is None:
             return "starting"
@@ -65,18 +69,25 @@ class Wait:
 
     def fail(self, error: BaseException) -> None:
         """End with an error, if it has not ended yet."""
-        with self._ending:
-            if not self.future.done() and self.future.set_running_or_notify_cancel():
-                self.future.set_exception(error)
+        if isinstance(error, LocalTrouble) and error.money == "none":
+            error.money = "spent"  # what is waited for was bought before
+        self._end(lambda: self.future.set_exception(error))
+
+    def succeed(self, job: Job) -> None:
+        """End with the stored job, if it has not ended yet."""
+        self._end(lambda: self.future.set_result(job))
 
     def pass_on(self, done: Future[Job]) -> None:
         """End as the download did, if it has not ended yet."""
         if (error := done.exception()) is not None:
             self.fail(error)
-            return
+        else:
+            self.succeed(done.result())
+
+    def _end(self, tell: Callable[[], None]) -> None:
         with self._ending:
             if not self.future.done() and self.future.set_running_or_notify_cancel():
-                self.future.set_result(done.result())
+                tell()
 
     def _newest(self) -> Job | None:
         return self.watch.job if self.watch is not None else self.job

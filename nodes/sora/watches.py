@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .database import Database
-from .errors import NotBought
+from .errors import LedgerTrouble, NotBought
 from .owner import Owner
 from .rows import INTERRUPTED, error_columns, existing, run, update
-from .spec import Job, JobState
+from .spec import LAPSED, Job, JobState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -21,9 +24,33 @@ class Watches:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._ours: dict[str, float] = {}  # jobs that we watch, and until when (by our clock) we need not say so again
 
-    def take(self, job: str) -> bool:
-        """Become the one who watches and fetches a job, or stay it, for WATCH_S; False while another one does."""
+    def hold(self, job: str, for_s: float = WATCH_S) -> bool:
+        """`take`, said again only when half of the time is over."""
+        if self._ours.get(job, 0.0) > time.monotonic():
+            return True
+        if not self.take(job, for_s):
+            self._ours.pop(job, None)
+            return False
+        self._ours[job] = time.monotonic() + for_s / 2
+        return True
+
+    def let_go(self, job: str) -> None:
+        """End what `hold` began."""
+        if self._ours.pop(job, None) is not None:
+            with contextlib.suppress(LedgerTrouble):  # it lapses by itself
+                self.leave(job)
+
+    def close(self) -> None:
+        """Let go of all that we hold."""
+        if self._ours:
+            self._ours.clear()
+            with contextlib.suppress(LedgerTrouble):  # they lapse by themselves
+                self.leave()
+
+    def take(self, job: str, for_s: float = WATCH_S) -> bool:
+        """Become the one who watches and fetches a job, or stay it, for that long; False while another one does."""
         owner = self._database.owner
         with self._database.write() as connection:
             row = existing(connection, job, lock=True)
@@ -31,7 +58,7 @@ class Watches:
             taken = row["watcher"] not in ("", owner.id) and row["watched_until"] > now
             if taken and owner.alive(row["watcher"], connection):
                 return False
-            update(connection, job, watcher=owner.id, watched_until=now + WATCH_S)
+            update(connection, job, watcher=owner.id, watched_until=now + for_s)
             return True
 
     def leave(self, job: str = "") -> None:
@@ -40,20 +67,24 @@ class Watches:
             query = "UPDATE jobs SET watcher = '' WHERE watcher = :me AND (id = :job OR :job = '')"
             run(connection, query, me=self._database.owner.id, job=job)
 
-    def rescuable(self, limit: int = 1000) -> list[Job]:
-        """Jobs that are unfinished or not yet fetched and that nobody watches; from now on we do. First those whose
-        links lapse first. What a dead process left half sent is put right before."""
+    def rescuable(self, *, but: Collection[str] = (), limit: int = 1000) -> list[Job]:
+        """Jobs that are unfinished or not yet fetched and that nobody watches, without those in `but` and those whose
+        link has lapsed; from now on we do. First those whose links lapse first. What a dead process left half sent is
+        put right before."""
         owner = self._database.owner
         with self._database.exclusive() as connection:
             self._bury(connection, owner)
             query = (
-                "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND (watcher = '' OR watched_until < "
-                ":now) ORDER BY submitted_at LIMIT :limit"
+                "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND error_code <> :lapsed "
+                "AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
             )
             query += " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
             now = self._database.now(connection)
-            found = [row["id"] for row in run(connection, query, now=now, limit=limit).mappings()]
-            return [update(connection, job, watcher=owner.id, watched_until=now + WATCH_S) for job in found]
+            rows = run(connection, query, lapsed=LAPSED, now=now, limit=limit + len(but)).scalars()
+            found = [job for job in rows if job not in but][:limit]
+            jobs = [update(connection, job, watcher=owner.id, watched_until=now + WATCH_S) for job in found]
+        self._ours |= dict.fromkeys(found, time.monotonic() + WATCH_S / 2)
+        return jobs
 
     def bury(self) -> None:
         """Put right what processes left that live no more."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 
 import pytest
-from sora.errors import GatewayTrouble, InvalidInput, NotFinished, WaitTimeout
+from sora.errors import GatewayTrouble, InvalidInput, LedgerTrouble, NotFinished, WaitTimeout
 from sora.monitor import Monitor
 from sora.spec import Job, JobState
 from sora.threads import DaemonPool
@@ -144,6 +144,82 @@ def test_the_gateways_pace_is_kept(monitors: Callable[..., Monitor]) -> None:
 
     monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
     assert times[1] - times[0] >= 0.2
+
+
+@pytest.mark.parametrize("error", [LedgerTrouble("the database is away"), GatewayTrouble("HTTP 502", http_status=502)])
+def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Monitor], error: Exception) -> None:
+    """However long it lasts: what is paid for is not given up because of it."""
+
+    def script(turn: int) -> Job:
+        if turn <= 60:
+            raise error
+        return finishing_at(61)(turn)
+
+    looks = Looks(script)
+    monitor = Monitor(looks, lambda _provider: 1e-6)
+    assert monitor.watch(job(), timeout_s=30).future.result(30).state is JobState.COMPLETED
+    assert looks.count == 61
+    monitor.close()
+
+
+def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[..., Monitor]) -> None:
+    """Right after the create that may pass; after twenty looks it does not."""
+
+    def script(_: int) -> Job:
+        raise GatewayTrouble("HTTP 404", http_status=404)
+
+    looks = Looks(script)
+    with pytest.raises(GatewayTrouble):
+        monitors(looks, pace_s=1e-6).watch(job(), timeout_s=30).future.result(30)
+    assert looks.count == 21
+
+
+class Clock:
+    """Time that passes only when it is told to, and what the monitor plans by it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _provider: 10.0) -> tuple[float, float]:
+    """Seconds from a look that failed to the next one; the same once another one waits for the job, too."""
+    clock, looks = Clock(), Looks(finishing_at(10**9))
+
+    def fail(_: int) -> Job:
+        raise error
+
+    looks.script = fail
+    monitor = Monitor(looks, pace_s, clock=clock, jitter=lambda: 0.0)
+    monitor.watch(job(), timeout_s=1e6)
+    while looks.count < 1 or not monitor._watched["a"].troubles:
+        time.sleep(0.001)
+    first = monitor._watched["a"].planned
+    monitor.watch(job(), timeout_s=1e6)
+    second = monitor._watched["a"].planned
+    monitor.close()
+    return first, second
+
+
+def test_a_gateway_cannot_ask_for_endless_patience() -> None:
+    """A day in Retry-After is a mistake; ten minutes are kept, also by one who comes later."""
+    assert planned_after(GatewayTrouble("busy", retry_after_s=86_400.0)) == (600.0, 600.0)
+
+
+def test_one_who_comes_later_looks_as_soon_as_the_pace_allows() -> None:
+    """Trouble made the looks rare; a person who presses Run does not wait a minute for the next one."""
+    assert planned_after(GatewayTrouble("HTTP 502")) == (20.0, 10.0)
+
+
+def test_a_provider_that_is_gone_for_a_moment_ends_no_wait() -> None:
+    """providers.toml is being edited: the next look is planned all the same."""
+
+    def pace(_: str) -> float:
+        raise InvalidInput("There is no provider 'mine'.")
+
+    assert planned_after(GatewayTrouble("HTTP 502"), pace)[0] == 60.0
 
 
 def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Monitor]) -> None:

@@ -124,7 +124,7 @@ def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(
     start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each waits for eight jobs, four of which the other one watches, and has four threads that fetch."""
-    monkeypatch.setattr("sora.collect.OTHERS_PACE_S", 0.05)
+    monkeypatch.setattr("sora.fetch.OTHERS_PACE_S", 0.05)
     first, second = start(), start()
     jobs = [buy(first, f"many {number}") for number in range(8)]
     for number, job in enumerate(jobs):

@@ -19,7 +19,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     made = Studio(tmp_path / "home", tmp_path / "output")
     # Waiting for a gateway that is not ready takes seconds; here only the order of things matters.
-    made._collector._pause = lambda _seconds: made._closing.wait(0.01)
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.01)
     yield made
     made.close()
 

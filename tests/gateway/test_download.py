@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,15 +29,26 @@ def cut(at: int) -> bytes:
     return answer(200, BYTES[:at], [ETAG], length=len(BYTES))
 
 
-def is_whole(path: Path) -> None:
+def is_whole(path: Path) -> bool:
     if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(BYTES).digest():
         raise MediaTrouble("these are not the bytes")
+    return True
+
+
+def is_not_cut(path: Path) -> bool:
+    """As a video is that holds less than its header says, and still plays."""
+    return path.stat().st_size == len(BYTES)
+
+
+def unmeasured(data: bytes) -> bytes:
+    """An answer that ends where the connection ends, and does not say how long it should be."""
+    return b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n" + data
 
 
 class Fetched:
     """One download from one scripted server."""
 
-    def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], object] = is_whole) -> None:
+    def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], bool] = is_whole) -> None:
         self.target = folder / "output" / "v.mp4"
         with UglyServer(list(answers)) as self.server:
             client = Client(Provider(name="x", base_url=self.server.url), "sk-key", 5)
@@ -101,7 +113,7 @@ def test_a_range_that_cannot_be_had_starts_anew(tmp_path: Path) -> None:
 
 def test_a_download_that_always_breaks_is_given_up_and_kept(tmp_path: Path) -> None:
     """The part stays for the next run, which continues it."""
-    with pytest.raises(GatewayTrouble, match="broke off 5 times"):
+    with pytest.raises(GatewayTrouble, match="broke off 3 times"):
         Fetched(
             tmp_path, cut(1000), answer(206, b"", [("Content-Range", "bytes 1000-1048575/1048576"), ETAG], length=9)
         )
@@ -111,12 +123,48 @@ def test_a_download_that_always_breaks_is_given_up_and_kept(tmp_path: Path) -> N
     assert fetched.left == {"v.mp4"}
 
 
+def test_a_line_that_breaks_without_an_etag_is_given_up(tmp_path: Path) -> None:
+    """Each connection starts anew, so one that comes further than the last but not further than the longest brings
+    nothing: it is not opened again and again without a pause."""
+    lengths = iter([5000, 1000, 2000, 3000, 4000, 4500])
+    opened = []
+
+    def breaking(connection: socket.socket) -> None:
+        opened.append(next(lengths))
+        connection.sendall(answer(200, BYTES[: opened[-1]], length=len(BYTES)))
+
+    with pytest.raises(GatewayTrouble, match="broke off 3 times"):
+        Fetched(tmp_path, breaking)
+    assert opened == [5000, 1000, 2000, 3000]
+
+
+def test_a_cut_that_no_length_tells_is_seen(tmp_path: Path) -> None:
+    """It plays, but holds less than it says: fetched again, and the whole one is taken."""
+    fetched = Fetched(tmp_path, unmeasured(BYTES[:70_000]), unmeasured(BYTES), check=is_not_cut)
+    assert fetched.result.size == len(BYTES)
+    assert fetched.left == {"v.mp4"}
+
+
+def test_a_file_that_always_ends_there_is_the_file(tmp_path: Path) -> None:
+    """Paid is paid: what the gateway has is stored, even if it is damaged there."""
+    fetched = Fetched(tmp_path, unmeasured(BYTES[:70_000]), check=is_not_cut)
+    assert fetched.result.size == 70_000
+    assert len(fetched.server.requests) == 2
+
+
+def test_cuts_at_different_places_are_no_file(tmp_path: Path) -> None:
+    """Then the line is bad, and it is tried again later."""
+    with pytest.raises(GatewayTrouble, match="cut short"):
+        Fetched(tmp_path, unmeasured(BYTES[:70_000]), unmeasured(BYTES[:80_000]), check=is_not_cut)
+    assert not (tmp_path / "output" / "v.mp4").exists()
+
+
 @pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b""])
 def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
     with pytest.raises(GatewayTrouble, match="not a video"):
         Fetched(tmp_path, answer(200, body))
-    assert [path.name for path in (tmp_path / "output").iterdir() if path.suffix != ".lock"] == []
+    assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
 @pytest.mark.parametrize("status", [404, 410, 500])
@@ -166,7 +214,7 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(DiskTrouble, match="No space left") as caught:
         Fetched(tmp_path, answer(200, BYTES))
     assert caught.value.money == "spent"
-    assert [path.name for path in (tmp_path / "output").iterdir() if path.suffix != ".lock"] == []
+    assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
 def test_a_file_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from sora.errors import (
 )
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
+from sora.wire import RemoteVideo
 
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
@@ -137,6 +138,45 @@ def test_a_gateway_that_stays_busy_is_given_up(bench: tuple[Bench, UglyServer]) 
     assert made.only_job().state is JobState.REFUSED
 
 
+def busy_for(seconds: str) -> bytes:
+    return answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", seconds)])
+
+
+@scripted(busy_for("45"), ACCEPTED)
+def test_the_gateways_own_pace_is_not_shortened(bench: tuple[Bench, UglyServer]) -> None:
+    """A create that comes too early is refused again, and some gateways count that."""
+    made, _ = bench
+    pauses: list[float] = []
+    made.studio._purchases._pause = lambda seconds: bool(pauses.append(seconds))
+    assert made.buy().job.state is JobState.SUBMITTED
+    assert pauses == [45.0]
+
+
+@scripted(busy_for("900"), ACCEPTED)
+def test_a_long_pace_is_told_instead_of_kept(bench: tuple[Bench, UglyServer]) -> None:
+    """Nobody waits a quarter of an hour for a node; nothing was bought, and the same may be sent then."""
+    made, server = bench
+    with pytest.raises(Refused, match="run again in 900 s") as caught:
+        made.buy()
+    assert caught.value.money == "none"
+    assert server.count("POST") == 1
+    assert made.buy().job.state is JobState.SUBMITTED
+
+
+@scripted(ACCEPTED)
+def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench, UglyServer]) -> None:
+    """Taken away between the check and the sending: nothing was sent, and the next run sends it."""
+    made, server = bench
+    order = made.studio._purchases.prepare(SPEC)
+    key = made.env.pop("COMETAPI_KEY")
+    with pytest.raises(MissingKey):
+        made.studio._purchases.attempt(order)
+    assert made.only_job().state is JobState.REFUSED
+    made.env["COMETAPI_KEY"] = key
+    assert made.buy().job.state is JobState.SUBMITTED
+    assert server.count("POST") == 1
+
+
 @scripted(answer(400, {"error": {"message": "no such size"}}), ACCEPTED)
 def test_what_was_refused_may_be_sent_again(bench: tuple[Bench, UglyServer]) -> None:
     """A refusal frees the identity, and stays in the history."""
@@ -200,6 +240,37 @@ def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServ
     job = made.studio.settle(made.only_job().id, video_id="video_7").result(10)
     assert (job.state, job.video_id) == (JobState.SUBMITTED, "video_7")
     assert made.buy().job.video_id == "video_7"
+    assert server.count("POST") == 1
+
+
+@scripted(hang_up, answer(200, {"id": "video_7", "object": "video", "status": "in_progress", "prompt": "a cat"}))
+def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> None:
+    """A wrong line of the gateway's list was copied; the purchase stays to be found, and the way to that video is
+    told."""
+    made, _ = bench
+    with pytest.raises(MaybeBought):
+        made.buy()
+    with pytest.raises(InvalidInput, match="its prompt is: 'a cat'") as caught:
+        made.studio.settle(made.only_job().id, video_id="video_7").result(10)
+    assert "sora resume video_7" in caught.value.advice
+    assert made.only_job().state is JobState.UNKNOWN
+
+
+@scripted(hang_up, answer(200, {"id": "video_7", "object": "video", "status": "in_progress", "prompt": "a  boat"}))
+def test_an_id_that_was_opened_first_still_settles_its_purchase(bench: tuple[Bench, UglyServer]) -> None:
+    """Pasted into SoraOpenJob, which knows nothing of the unknown purchase: settling makes one job of both."""
+    made, server = bench
+    with pytest.raises(MaybeBought):
+        made.buy()
+    unknown = made.only_job()
+    opened = made.studio.open("video_7", "cometapi").result(10)
+    assert opened.id != unknown.id
+    made.studio.ledger.observed(opened.id, RemoteVideo(id="video_7", phase="done", status="completed"))
+    made.studio.ledger.stored(opened.id, path="x.mp4", root="/videos", sha256="ab", size=7)
+    job = made.studio.settle(unknown.id, video_id="video_7").result(10)
+    assert (job.id, job.state, job.path, job.sha256) == (unknown.id, JobState.STORED, "x.mp4", "ab")
+    assert made.only_job().estimated_usd == 0.32
+    assert made.buy().reused
     assert server.count("POST") == 1
 
 
@@ -467,7 +538,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SoraError, match="No space left") as caught:
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     assert (caught.value.exit_code, caught.value.money) == (7, "none")

@@ -1,0 +1,197 @@
+"""From a finished job to its file on disk, once for all who wait for it.
+
+A gateway is often not ready at once, and another process may be at it: such pauses are alarms, so that no thread sleeps
+and a video that never comes holds up no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import requests
+
+from .client import Client
+from .download import Downloaded, download
+from .errors import GatewayTrouble, LedgerTrouble, LinkLapsed, SoraError, WaitTimeout
+from .gateways import Gateways
+from .ledger import Ledger
+from .monitor import LONGEST_ASKED_S
+from .receipt import write_receipt
+from .settings import Settings
+from .spec import LAPSED, Job, JobState
+from .threads import DaemonPool
+from .waiting import Fetch, Wait
+from .watches import Watches
+
+FETCH_THREADS = 4
+TRIES = 8
+NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
+LONGEST_PAUSE_S = 30.0
+LONGEST_DOWNLOAD_S = 3600.0
+OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file
+
+
+class Fetcher:
+    """Fetches videos. `alarm(moment, ring)` has `ring()` called at that moment of time.monotonic()."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateways: Gateways,
+        settings: Settings,
+        watches: Watches,
+        alarm: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self._ledger, self._gateways, self._settings = ledger, gateways, settings
+        self._watches, self._alarm = watches, alarm
+        self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
+        self._fetches: dict[str, Fetch] = {}
+        self._lock = threading.Lock()
+
+    def join(self, wait: Wait, job: Job) -> None:
+        """Have `wait` end with the finished job's file: at once if it is there, else when it is fetched."""
+        if file_of(job, self._settings) is not None:
+            wait.succeed(job)
+            return
+        with self._lock:
+            fetch = self._fetches.get(job.id)
+            if fetch is None:
+                fetch = self._fetches[job.id] = Fetch()
+                self._queue(job.id, fetch)
+        wait.fetch = fetch
+        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job)))  # the download itself goes on
+        fetch.future.add_done_callback(wait.pass_on)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _queue(self, job_id: str, fetch: Fetch) -> None:
+        with contextlib.suppress(RuntimeError):  # the program is closing
+            self._pool.submit(lambda: self._run(job_id, fetch))
+
+    def _run(self, job_id: str, fetch: Fetch) -> None:
+        """One try: it ends the fetch, or has it tried again later."""
+        try:
+            job = self._stored(job_id, fetch)
+        except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
+            if _passes(error) and fetch.tries < TRIES - 1:
+                pause_s = _pause_s(fetch.tries, error)
+                fetch.tries, fetch.trouble = fetch.tries + 1, str(error.args[0])
+            else:
+                self._failed(job_id, fetch, error)
+                return
+        else:
+            if job is not None:
+                self._let_go(job_id)
+                fetch.future.set_result(job)
+                return
+            pause_s = OTHERS_PACE_S
+        self._alarm(time.monotonic() + pause_s, lambda: self._queue(job_id, fetch))
+
+    def _failed(self, job_id: str, fetch: Fetch, error: BaseException) -> None:
+        if isinstance(error, SoraError):
+            error = _lapsed(error, job_id)
+            with contextlib.suppress(SoraError):  # what went wrong with the video says more
+                self._ledger.not_fetched(job_id, error)
+        self._let_go(job_id)
+        fetch.future.set_exception(error)
+
+    def _let_go(self, job_id: str) -> None:
+        with self._lock:
+            del self._fetches[job_id]
+        self._watches.let_go(job_id)
+
+    def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
+        """The job with its file on disk: the one that is there, or a new download (also of a deleted file). None while
+        another process is at it."""
+        job = self._ledger.job(job_id)
+        if file_of(job, self._settings) is not None:
+            return job
+        return self._fetched(job, fetch) if self._watches.hold(job_id) else None
+
+    def _fetched(self, job: Job, fetch: Fetch) -> Job:
+        client = self._gateways.client_for(job)
+        place = job.path or self._new_place(job)
+        arrived = self._download(job, client, self._settings.output / place, fetch)
+        if self._settings.receipts:
+            write_receipt(job, arrived)
+        root = str(self._settings.output)
+        return self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
+
+    def _new_place(self, job: Job) -> str:
+        day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
+        name = f"{day}_{job.id}.mp4"
+        return f"{self._settings.folder}/{name}" if self._settings.folder else name
+
+    def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
+        from .media.frames import verify_mp4
+
+        deadline = time.monotonic() + LONGEST_DOWNLOAD_S
+
+        def progress(done: int, total: int | None) -> None:
+            fetch.done, fetch.total, fetch.trouble = done, total, ""
+            with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
+                self._watches.hold(job.id)
+            if time.monotonic() > deadline:
+                raise GatewayTrouble("The download takes too long.", transient=False, advice="Run again.")
+
+        def is_whole(path: Path) -> bool:
+            return not verify_mp4(path).cut_short
+
+        return download(lambda headers: _open(client, job.video_id, headers), target, check=is_whole, progress=progress)
+
+
+def file_of(job: Job, settings: Settings) -> Path | None:
+    """Where the stored file lies, or None if it is gone: under our output root, else where it was written."""
+    if not job.path or job.state is not JobState.STORED:
+        return None
+    places = (settings.output / job.path, Path(job.root) / job.path)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _open(client: Client, video_id: str, headers: Mapping[str, str]) -> requests.Response:
+    """The content call, or the address in the video object where the gateway has no such call (quirk 8)."""
+    try:
+        return client.content(video_id, headers)
+    except GatewayTrouble as error:
+        if error.http_status not in (400, 401, 403, 404, 405, 410, 501):
+            raise
+        url = client.retrieve(video_id).url  # asked anew: such addresses lapse
+        if not url:
+            raise
+        return client.stream(url, headers)
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, LedgerTrouble) or (isinstance(error, GatewayTrouble) and error.transient)
+
+
+def _pause_s(tries: int, error: BaseException) -> float:
+    asked: float | None = getattr(error, "retry_after_s", None)
+    return min(LONGEST_PAUSE_S, NOT_READY_S * 2**tries) if asked is None else min(LONGEST_ASKED_S, asked)
+
+
+def _lapsed(error: SoraError, job_id: str) -> SoraError:
+    if not isinstance(error, GatewayTrouble) or error.http_status not in (404, 410):
+        return error.for_job(job_id)
+    return LinkLapsed(
+        f"The gateway does not offer the finished video for download (any more): {error.what}",
+        advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
+        "choose another take to buy it anew.",
+        job=job_id,
+        request_id=error.request_id,
+        code=LAPSED,
+    )
+
+
+def _too_late(job: Job) -> WaitTimeout:
+    return WaitTimeout(
+        "The video is finished, but could not be fetched in time.",
+        advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
+        job=job.id,
+    )

@@ -1,0 +1,63 @@
+"""Reading the ledger: single jobs, and pages of its history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .database import Database
+from .rows import as_job, existing, first, run
+from .spec import Job, JobSpec
+
+
+class History:
+    """What the ledger at `database` holds."""
+
+    database: Database
+
+    def job(self, job: str) -> Job:
+        """The row of a ledger id; InvalidInput where there is none."""
+        with self.database.read() as connection:
+            return as_job(existing(connection, job))
+
+    def holding(self, spec: JobSpec) -> Job | None:
+        """The job that stands for this purchase now, or None where it may be sent."""
+        return self._one("slot = :name", spec.identity())
+
+    def find(self, name: str) -> Job | None:
+        """The job of a ledger id or a gateway id."""
+        if not name:  # which is the gateway id of every job that has none yet
+            return None
+        return self._one("id = :name", name) or self._one("video_id = :name", name)
+
+    def of_file(self, sha256: str) -> Job | None:
+        """The job whose MP4 has that hash."""
+        return self._one("sha256 = :name", sha256)
+
+    def jobs(
+        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, after: str = ""
+    ) -> list[Job]:
+        """Newest first; `search` looks into the prompt and both ids, `after` is the last job of the page before."""
+        where, values = ["1 = 1"], dict[str, Any](limit=limit)
+        for name, value in (("state", state), ("model", model)):
+            if value:
+                where.append(f"{name} = :{name}")
+                values[name] = value
+        if search:
+            # SQLite's lower() knows ASCII alone; database.py gives it one that knows all letters.
+            words = "sora_casefold(prompt)" if not self.database.shared else "lower(prompt)"
+            places = (words, "id", "video_id")
+            where.append("(" + " OR ".join(f"{place} LIKE :search ESCAPE '!'" for place in places) + ")")
+            folded = search.lower() if self.database.shared else search.casefold()
+            values["search"] = f"%{folded.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        with self.database.read() as connection:
+            if after:
+                # Not OFFSET, which reads all that it leaves out.
+                where.append("created_at <= :then AND (created_at < :then OR id > :after)")
+                values |= {"then": existing(connection, after)["created_at"], "after": after}
+            query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608 - every value is bound
+            return [as_job(row) for row in run(connection, query, **values).mappings()]
+
+    def _one(self, where: str, name: str) -> Job | None:
+        with self.database.read() as connection:
+            row = first(connection, where, name=name)
+            return None if row is None else as_job(row)

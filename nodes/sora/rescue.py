@@ -1,0 +1,120 @@
+"""Jobs that nobody waits for are watched and fetched in the background, before their links lapse."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+import time
+from concurrent.futures import Future
+
+from .collect import Collector
+from .errors import SoraError
+from .ledger import UNFINISHED, Ledger
+from .redact import redact
+from .settings import Settings
+from .spec import Job
+
+PATIENCE_S = 86_400.0  # no gateway keeps a job longer
+RESCAN_S = 60.0
+REST_S = 300.0  # after a failure; that of a job older than PATIENCE_S is not tried again by this process
+
+_log = logging.getLogger("sora")
+
+
+class Rescue:
+    """Looks after jobs, where the owner wants it.
+
+    Once begun, it looks after all that is bought here, and searches the ledger now and then for what others left: a
+    process that died, a node that was interrupted, a download that failed.
+    """
+
+    def __init__(self, ledger: Ledger, settings: Settings, collector: Collector) -> None:
+        self._ledger, self._settings, self._collector = ledger, settings, collector
+        self._begun = self._searching = False
+        self._after: set[str] = set()  # what is looked after now
+        self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
+        self._told: dict[str, str] = {}  # what the log says of a job already
+        self._lock = threading.Lock()
+
+    def begin(self) -> int:
+        """Look after what nobody watches, and from now on after all that is bought; returns how many there are."""
+        if not self._settings.rescue:
+            return 0
+        self._begun = True
+        if not self._ledger.database.exists:
+            return 0
+        found = self._search()
+        if found or self._ledger.database.shared:  # on a farm other machines may leave something
+            self._search_again()
+        return found
+
+    def bought(self, job_id: str) -> None:
+        """A purchase is through: nobody may ever come to wait for it."""
+        if self._begun:
+            self._search_again()
+            self.look_after(job_id)
+
+    def look_after(self, job_id: str) -> None:
+        """Watch and fetch an unfinished job. What goes wrong is one line in the log: the job stays in the ledger."""
+
+        def begin() -> None:
+            if self._settings.rescue and self._ledger.job(job_id).state in UNFINISHED:
+                self._watch(job_id)
+
+        self._collector.submit(begin)
+
+    def _watch(self, job_id: str) -> None:
+        with self._lock:
+            if job_id in self._after:
+                return
+            self._after.add(job_id)
+        wait = self._collector.wait(job_id, timeout_s=PATIENCE_S)
+        wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
+
+    def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
+        with self._lock:
+            self._after.discard(job_id)
+        if done.cancelled():
+            return
+        if (error := done.exception()) is None:
+            self._resting.pop(job_id, None)
+            _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
+            return
+        old = job is not None and time.time() - job.created_at > PATIENCE_S
+        self._resting[job_id] = math.inf if old else time.monotonic() + REST_S
+        said = redact(str(error))
+        if self._told.get(job_id) != said:
+            self._told[job_id] = said
+            _log.warning("Job %s could not be fetched in the background: %s", job_id, said)
+
+    def _search(self) -> int:
+        now = time.monotonic()
+        resting = {job for job, until in self._resting.items() if until > now}
+        found = self._collector.rescuable(resting)
+        for job in found:
+            self._watch(job.id)
+        return len(found)
+
+    def _search_again(self) -> None:
+        with self._lock:
+            if self._searching:
+                return
+            self._searching = True
+        self._plan()
+
+    def _plan(self) -> None:
+        self._collector.monitor.alarm(time.monotonic() + RESCAN_S, self._round)
+
+    def _round(self) -> None:
+        """In a thread that may wait for the database; then the next one is planned."""
+
+        def search() -> None:
+            try:
+                with contextlib.suppress(SoraError):  # the database is away for the moment
+                    self._search()
+            finally:
+                self._plan()
+
+        self._collector.submit(search)
