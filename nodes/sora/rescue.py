@@ -45,8 +45,10 @@ class Rescue:
         self._begun = True
         if not self._ledger.database.exists:
             return 0
+        if self._ledger.database.shared:  # other machines may leave something, and the server may be away now
+            self._search_again()
         found = self._search()
-        if found or self._ledger.database.shared:  # on a farm other machines may leave something
+        if found:
             self._search_again()
         return found
 
