@@ -75,7 +75,6 @@ def test_from_a_prompt_to_frames_and_sound(comfy: ComfyUI) -> None:
 
 def test_progress_and_status_reach_the_page(comfy: ComfyUI) -> None:
     """A bar that rises to its end, and a line that says what goes on."""
-    comfy.events.clear()
     assert comfy.run(bought("progress")).ok
     values = [e["data"]["value"] for e in comfy.events if e["type"] == "progress" and e["data"]["node"] == "2"]
     assert values == sorted(values)
@@ -156,7 +155,6 @@ def test_an_interrupt_stops_the_waiting_and_never_the_job(comfy: ComfyUI) -> Non
     run = comfy.wait(prompt)
     assert time.monotonic() - begun < 1.5
     assert (run.ok, run.interrupted, run.error) == (False, True, "")
-    comfy.events.clear()
     again = comfy.queue(graph | {"3": shown("1", 1)})
     comfy.until(lambda: any(text.startswith("rendering") for text in comfy.texts("2")))
     requests.post(f"{comfy.url}/interrupt", json={}, timeout=10)
