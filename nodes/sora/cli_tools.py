@@ -12,6 +12,7 @@ from .catalogue import Catalogue
 from .cli_demo import demo_command
 from .cli_jobs import open_studio
 from .errors import InvalidInput, LocalTrouble
+from .settings import default_output, surrounding_comfyui
 from .spec import parse_size
 
 
@@ -32,6 +33,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     models.set_defaults(command=models_command)
 
     doctor = commands.add_parser("doctor", parents=[common], help="check this machine and the way to the gateway")
+    doctor.add_argument("--out", type=Path, metavar="DIR", help="where the videos go (ComfyUI's output/, or out/)")
     doctor.set_defaults(command=doctor_command)
 
     from .sandbox.directives import describe_directives
@@ -106,7 +108,8 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
     from .doctor import examine
 
-    with open_studio(options.home, Path("out")) as studio:
+    # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
+    with open_studio(options.home, options.out or default_output(surrounding_comfyui())) as studio:
         findings = examine(studio)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:

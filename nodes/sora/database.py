@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from .errors import InvalidInput, LedgerTrouble
-from .owner import DatabaseOwner, FileOwner, Owner
+from .heartbeat import DatabaseOwner
+from .owner import NO_LOCK, FileOwner, Owner
 from .redact import remember
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
@@ -44,9 +45,13 @@ BEGIN = {
 
 
 class Database:
-    """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe."""
+    """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe.
 
-    def __init__(self, home: Path, url: str, clock: Callable[[], float]) -> None:
+    `url` may be a function, which is asked until the database is open: where the owner's settings cannot be read, its
+    InvalidInput belongs to the one who uses the ledger, and the next use tries again.
+    """
+
+    def __init__(self, home: Path, url: str | Callable[[], str], clock: Callable[[], float]) -> None:
         self.home, self._url, self._clock = home, url, clock
         self._opened: tuple[Engine, Owner] | None = None
         self._opening = threading.Lock()
@@ -54,7 +59,7 @@ class Database:
     @property
     def shared(self) -> bool:
         """Do several machines use it?"""
-        return bool(self._url)
+        return bool(self._address)
 
     @property
     def exists(self) -> bool:
@@ -100,6 +105,11 @@ class Database:
             engine.dispose()
 
     @property
+    def _address(self) -> str:
+        url = self._url
+        return url() if callable(url) else url
+
+    @property
     def _file(self) -> Path:
         return self.home / "ledger.sqlite3"
 
@@ -121,22 +131,32 @@ class Database:
     def _open(self) -> tuple[Engine, Owner]:
         with self._opening:
             if self._opened is None:
-                self._opened = self._made()
+                url = self._address
+                self._opened = self._made(url)
+                self._url = url  # a ledger that is in use does not move
             return self._opened
 
-    def _made(self) -> tuple[Engine, Owner]:
-        if self.shared:
-            engine = _postgresql(self._url)
+    def _made(self, url: str) -> tuple[Engine, Owner]:
+        if url:
+            engine = _postgresql(url)
             _bring_up_to_date(engine)
             return engine, DatabaseOwner(engine)
         engine = _sqlite(self._file)
         try:
             # Processes that start together open a new file one after the other: SQLite does not wait, as it does
             # everywhere else, when two turn the same file to WAL.
-            with FileLock(f"{self._file}-opening"):
+            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S):
                 _bring_up_to_date(engine)
-        except OSError as error:
-            raise LedgerTrouble(f"The state folder {self.home} cannot be written: {error.strerror}.") from None
+        except Timeout:
+            raise LedgerTrouble(
+                f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s.",
+                advice="Look whether one hangs; then run again.",
+            ) from None
+        except NO_LOCK as error:
+            raise LedgerTrouble(
+                f"The state folder {self.home} cannot be written: {getattr(error, 'strerror', None) or error}.",
+                advice="It has to be a folder that may be written, on a disk that knows file locks.",
+            ) from None
         return engine, FileOwner(self.home)
 
 
@@ -169,9 +189,9 @@ def _postgresql(url: str) -> Engine:
             max_overflow=CONNECTIONS * 3 // 4,
             connect_args=PATIENCE,
         )
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second for a port that is no number
         raise InvalidInput(
-            "SORA_DATABASE_URL is not the address of a ledger.",
+            "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
             advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
         ) from None
     except ImportError:
@@ -182,7 +202,7 @@ def _postgresql(url: str) -> Engine:
 
 def _bring_up_to_date(engine: Engine) -> None:
     from sqlalchemy import event
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import SQLAlchemyError
 
     from .migrations import migrate
 
@@ -190,10 +210,10 @@ def _bring_up_to_date(engine: Engine) -> None:
     try:
         with engine.connect().execution_options(sora_begin="exclusive") as connection, connection.begin():
             migrate(connection)
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         engine.dispose()
         raise LedgerTrouble(
-            f"The ledger {engine.url.render_as_string()} cannot be opened: {error.orig}.",
+            f"The ledger {engine.url.render_as_string()} cannot be opened: {getattr(error, 'orig', None) or error}.",
             advice="Check that the disk is not full, that the folder may be written and that the file is a ledger; "
             "for PostgreSQL, that the server runs and lets this user in.",
         ) from error

@@ -11,6 +11,7 @@ from typing import Literal
 
 from .errors import MissingKey, SoraError
 from .providers import SANDBOX, check_file
+from .redact import redact
 from .studio import Studio
 
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
@@ -26,11 +27,26 @@ class Finding:
 
 
 def examine(studio: Studio) -> list[Finding]:
-    """Everything that can be wrong on the way from here to a video."""
-    checks: list[Callable[[Studio], Iterator[Finding]]] = [
-        _python, _opencv, _pyav, _disk, _ledger, _farm, _budget, _providers,
-    ]  # fmt: skip
-    return [finding for check in checks for finding in check(studio)]
+    """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be."""
+    checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
+        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings, "disk": _disk, "ledger": _ledger,
+        "farm": _farm, "budget": _budget, "providers": _providers,
+    }  # fmt: skip
+    findings: list[Finding] = []
+    for name, check in checks.items():
+        try:
+            for finding in check(studio):
+                findings.append(finding)
+        except (SoraError, OSError) as error:
+            text = _words(error)
+            earlier = next((finding.name for finding in findings if finding.text == text), "")
+            findings.append(Finding(name, "failed", f"not looked at: see {earlier}" if earlier else text))
+    return findings
+
+
+def _words(error: Exception) -> str:
+    """What happened and what cures it; no word about money, since nothing is bought here."""
+    return f"{error.what} {error.advice}".strip() if isinstance(error, SoraError) else redact(str(error))
 
 
 def _python(_: Studio) -> Iterator[Finding]:
@@ -64,9 +80,18 @@ def _pyav(_: Studio) -> Iterator[Finding]:
         yield Finding("pyav", "ok", av.__version__)
 
 
+def _settings(studio: Studio) -> Iterator[Finding]:
+    faults = studio.settings.faults()
+    for fault in faults:
+        yield Finding("settings", "failed", _words(fault))
+    if not faults:
+        file = studio.settings.file
+        yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
+
+
 def _disk(studio: Studio) -> Iterator[Finding]:
     for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
-        place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        place = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
         free = shutil.disk_usage(place).free
         level: Literal["ok", "warning"] = "ok" if free > LITTLE_DISK else "warning"
         yield Finding(
@@ -78,11 +103,7 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
     if not studio.ledger.database.exists:
         yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
         return
-    try:
-        unknown = studio.unsettled()
-    except SoraError as error:
-        yield Finding("ledger", "failed", str(error))
-        return
+    unknown = studio.unsettled()
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])
         yield Finding(
@@ -98,26 +119,19 @@ def _farm(studio: Studio) -> Iterator[Finding]:
         return
     from .farm import meet
 
-    try:
-        seen, missing = meet(studio.ledger.database, studio.settings.output)
-    except (SoraError, OSError) as error:
-        yield Finding("farm", "failed", str(error))
-        return
+    seen, missing = meet(studio.ledger.database, studio.settings.output)
     if missing:
         lost = f"The files of {', '.join(missing)} are not in {studio.settings.output}"
-        yield Finding("farm", "failed", f"{lost}: give all machines the same output folder.")
+        cure = "give all machines the same output folder, and --out DIR where ComfyUI was told another one."
+        yield Finding("farm", "failed", f"{lost}: {cure}")
     else:
         others = f"the files of {', '.join(seen)} are seen here" if seen else "no other machine ran the doctor yet"
         yield Finding("farm", "ok", f"{studio.settings.output}: {others}")
 
 
 def _budget(studio: Studio) -> Iterator[Finding]:
-    try:
-        budget = studio.settings.budget
-        spent = studio.ledger.spent_usd(budget) if studio.ledger.database.exists else 0.0
-    except SoraError as error:
-        yield Finding("budget", "failed", str(error))
-        return
+    budget = studio.settings.budget
+    spent = studio.ledger.spent_usd(budget) if studio.ledger.database.exists else 0.0
     text = f"${spent:.2f} of ${budget.usd_per_day:.2f} in 24 hours; at most ${budget.usd_per_job:.2f} per job"
     yield Finding("budget", "ok" if spent < budget.usd_per_day else "warning", text)
 
@@ -126,7 +140,7 @@ def _providers(studio: Studio) -> Iterator[Finding]:
     try:
         check_file(studio.settings)
     except SoraError as error:
-        yield Finding("providers", "failed", str(error))
+        yield Finding("providers", "failed", _words(error))
     for name in studio.provider_names():
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
@@ -134,9 +148,9 @@ def _providers(studio: Studio) -> Iterator[Finding]:
         try:
             origin, status = studio.reach(name)
         except MissingKey as error:
-            yield Finding(name, "warning", f"{error.what} {error.advice}")
+            yield Finding(name, "warning", _words(error))
         except SoraError as error:
-            yield Finding(name, "failed", f"{error.what} {error.advice}")
+            yield Finding(name, "failed", _words(error))
         else:
             refused = status in (401, 403)
             yield Finding(

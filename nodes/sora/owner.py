@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+from .errors import LedgerTrouble
 
-BEAT_S = 15.0
-LAPSE_S = 60.0  # a machine that was not heard of for so long is taken for dead
-FORGET_S = 86_400.0
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOCK_S = 5.0  # for a lock that another process holds for a moment only
+NO_LOCK = (OSError, NotImplementedError)  # the second where a file system knows no locks
 
 
 class Owner(Protocol):
@@ -24,7 +25,8 @@ class Owner(Protocol):
 
     @property
     def id(self) -> str:
-        """Its mark: 32 hex digits."""
+        """Its mark: 32 hex digits. It is there only once the others can see that it lives, else to them it would look
+        dead for ever; LedgerTrouble where that fails, and the next use tries again."""
 
     @property
     def started(self) -> bool:
@@ -51,111 +53,73 @@ class FileOwner:
     def id(self) -> str:
         """The mark; the first use locks its file."""
         with self._guard:
-            if self._lock is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._sweep()
-                self._id = secrets.token_hex(16)
-                # One lock for all threads of the process: whichever thread asks first must not be its only holder.
-                self._lock = FileLock(self._file(self._id), thread_local=False)
-                self._lock.acquire(timeout=5)  # a sweep of another process may hold it for a moment
-                while not self._file(self._id).exists():  # and may have removed it in that moment
-                    self._lock.release()
-                    self._lock.acquire(timeout=5)
-            return self._id
-
-    @property
-    def started(self) -> bool:
-        return self._lock is not None
-
-    def alive(self, mark: str, connection: Connection | None = None) -> bool:  # noqa: ARG002 - needs none
-        """Does the process with that mark still run?"""
-        if mark == self._id:
-            return True
-        if not re.fullmatch(r"[0-9a-f]{32}", mark) or not self._file(mark).exists():
-            return False
-        probe = FileLock(self._file(mark), thread_local=False)
-        try:
-            probe.acquire(timeout=0)
-        except Timeout:
-            return True
-        probe.release()
-        return False
-
-    def close(self) -> None:
-        with self._guard:
-            if self._lock is not None:
-                self._lock.release()
-                self._file(self._id).unlink(missing_ok=True)
-                self._lock = None
-
-    def _file(self, mark: str) -> Path:
-        return self._folder / f"{mark}.lock"
-
-    def _sweep(self) -> None:
-        """Remove the files of processes that ended without a word, so that they do not pile up."""
-        for file in self._folder.glob("*.lock"):
-            if not self.alive(file.stem):
-                file.unlink(missing_ok=True)
-
-
-class DatabaseOwner:
-    """On a farm every process says in the database, again and again, that it lives. The times are the server's, since
-    the machines' clocks may differ."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._guard = threading.Lock()
-        self._ended = threading.Event()
-        self._id = ""
-
-    @property
-    def id(self) -> str:
-        """The mark; the first use starts the heartbeat."""
-        with self._guard:
             if not self._id:
-                self._id = secrets.token_hex(16)
-                self._beat()
-                threading.Thread(target=self._go_on, name="sora-heartbeat", daemon=True).start()
+                mark = secrets.token_hex(16)
+                self._lock = self._locked(self._file(mark))
+                self._id = mark
             return self._id
 
     @property
     def started(self) -> bool:
         return bool(self._id)
 
-    def alive(self, mark: str, connection: Connection) -> bool:
-        """Was it heard of in the last minute?"""
-        from sqlalchemy import text
-
-        heard = text(f"SELECT count(*) FROM owners WHERE id = :id AND seen_at > {_NOW} - {LAPSE_S}")  # noqa: S608 - ours
-        return mark == self._id or bool(connection.execute(heard, {"id": mark}).scalar_one())
+    def alive(self, mark: str, connection: Connection | None = None) -> bool:  # noqa: ARG002 - needs none
+        """Does the process with that mark still run? LedgerTrouble where nobody can tell."""
+        if not re.fullmatch(r"[0-9a-f]{32}", mark):
+            return False
+        if mark == self._id:
+            return True
+        try:
+            if not self._file(mark).exists():
+                return False
+            with FileLock(self._file(mark), thread_local=False).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except NO_LOCK as error:
+            raise self._trouble(error) from error
 
     def close(self) -> None:
-        from sqlalchemy.exc import DBAPIError
+        with self._guard:
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                with contextlib.suppress(OSError):  # Windows removes no file that another one probes; a sweep will
+                    lock.release()
+                    self._file(self._id).unlink(missing_ok=True)
+                self._id = ""
 
-        self._ended.set()
-        if self._id:
-            with contextlib.suppress(DBAPIError):  # the mark lapses by itself
-                self._run("DELETE FROM owners WHERE id = :id")
+    def _file(self, mark: str) -> Path:
+        return self._folder / f"{mark}.lock"
 
-    def _beat(self) -> None:
-        self._run(
-            f"INSERT INTO owners VALUES (:id, {_NOW}) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",  # noqa: S608 - ours
-            f"DELETE FROM owners WHERE id <> :id AND seen_at < {_NOW} - {FORGET_S}",  # noqa: S608 - ours
+    def _locked(self, file: Path) -> FileLock:
+        # One lock for all threads of the process: whichever thread asks first must not be its only holder.
+        lock = FileLock(file, thread_local=False)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            lock.acquire(timeout=LOCK_S)  # a sweep of another process may hold it for a moment
+            while not file.exists():  # and may have removed it in that moment
+                lock.release()
+                lock.acquire(timeout=LOCK_S)
+        except NO_LOCK as error:
+            raise self._trouble(error) from error
+        return lock
+
+    def _sweep(self) -> None:
+        """Remove the files of processes that ended without a word, so that they do not pile up.
+
+        Only while their locks are ours: a process that has just made its file, and locks it now, keeps it or sees that
+        it is gone. And one sweep at a time: what a second one has opened could be gone, and the name anew in use.
+        """
+        with contextlib.suppress(OSError), FileLock(self._folder / "sweep").acquire(timeout=0):
+            for file in self._folder.glob("*.lock"):
+                # It lives; or, on Windows, it is open and cannot be removed: then filelock or the next sweep does.
+                with contextlib.suppress(OSError), FileLock(file, thread_local=False).acquire(timeout=0):
+                    file.unlink(missing_ok=True)
+
+    def _trouble(self, error: Exception) -> LedgerTrouble:
+        return LedgerTrouble(
+            f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other: "
+            f"{getattr(error, 'strerror', None) or error}.",
+            advice="Check that it is a folder which may be written, on a disk that knows file locks; then run again.",
         )
-
-    def _go_on(self) -> None:
-        from sqlalchemy.exc import DBAPIError
-
-        while not self._ended.wait(BEAT_S):
-            with contextlib.suppress(DBAPIError):  # the server is away: the next beat comes soon
-                self._beat()
-
-    def _run(self, *statements: str) -> None:
-        from sqlalchemy import text
-
-        with self._engine.begin() as connection:
-            for statement in statements:
-                connection.execute(text(statement), {"id": self._id})
-
-
-_NOW = "extract(epoch FROM clock_timestamp())"

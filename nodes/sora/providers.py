@@ -79,7 +79,7 @@ class Provider:
                 f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
             )
         try:
-            return self.key_file.read_text(encoding="utf-8").strip()
+            return self.key_file.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError):
             raise InvalidInput(f"The key file {self.key_file} cannot be read.", advice="Write it anew.") from None
 
@@ -150,7 +150,7 @@ def checked_base_url(url: str, where: str) -> str:
 
 def _owner_rows(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("provider", {})
+        rows = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("provider", {})
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -40,10 +40,8 @@ class Rescue:
 
     def begin(self) -> int:
         """Look after what nobody watches, and from now on after all that is bought; returns how many there are."""
-        if not self._settings.rescue:
-            return 0
         self._begun = True
-        if not self._ledger.database.exists:
+        if not self._settings.rescue or not self._ledger.database.exists:
             return 0
         if self._ledger.database.shared:  # other machines may leave something, and the server may be away now
             self._search_again()
@@ -55,15 +53,21 @@ class Rescue:
     def bought(self, job_id: str) -> None:
         """A purchase is through: nobody may ever come to wait for it."""
         if self._begun:
-            self._search_again()
             self.look_after(job_id)
 
     def look_after(self, job_id: str) -> None:
         """Watch and fetch an unfinished job. What goes wrong is one line in the log: the job stays in the ledger."""
 
         def begin() -> None:
-            if self._settings.rescue and self._ledger.job(job_id).state in UNFINISHED:
-                self._watch(job_id)
+            try:
+                if not self._settings.rescue:
+                    return
+                if self._begun:
+                    self._search_again()
+                if self._ledger.job(job_id).state in UNFINISHED:
+                    self._watch(job_id)
+            except SoraError as error:
+                _log.warning("Job %s is not looked after: %s", job_id, redact(str(error)))
 
         self._collector.submit(begin)
 
@@ -92,6 +96,8 @@ class Rescue:
             _log.warning("Job %s could not be fetched in the background: %s", job_id, said)
 
     def _search(self) -> int:
+        if not self._settings.rescue:
+            return 0
         now = time.monotonic()
         resting = {job for job, until in self._resting.items() if until > now}
         found = self._collector.rescuable(resting)

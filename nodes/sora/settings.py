@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from .redact import remember
 HTTP_TIMEOUT_S = 120.0
 POLL_S = 10.0  # the pace that the gateway documents
 # What SORA_HOME/settings.toml may hold; anything else in it is an error, since a cap that is misspelt is no cap.
-KNOWN: dict[str, tuple[type, ...]] = {
-    "budget.usd_per_day": (int, float),
-    "budget.usd_per_job": (int, float),
-    "rescue": (bool,),
-    "receipts": (bool,),
-    "database_url": (str,),
+KNOWN: dict[str, tuple[tuple[type, ...], str]] = {
+    "budget.usd_per_day": ((int, float), "an amount in dollars, such as 20"),
+    "budget.usd_per_job": ((int, float), "an amount in dollars, such as 5"),
+    "rescue": ((bool,), "true or false"),
+    "receipts": ((bool,), "true or false"),
+    "database_url": ((str,), "an address between quotes"),
 }
+WORDS = {"1": True, "yes": True, "on": True, "true": True, "0": False, "no": False, "off": False, "false": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,25 @@ class Settings:
     output: Path
     folder: str = "sora"
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def file(self) -> Path:
+        """What the owner set, where that is not a variable; it need not be there."""
+        return self.home / "settings.toml"
+
+    def faults(self) -> list[InvalidInput]:
+        """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
+        readers: tuple[Callable[[], object], ...] = (
+            self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
+            lambda: self.http_timeout_s, self.poll_s,
+        )  # fmt: skip
+        found: dict[str, InvalidInput] = {}
+        for read in readers:
+            try:
+                read()
+            except InvalidInput as error:
+                found.setdefault(error.what, error)
+        return list(found.values())
 
     @property
     def http_timeout_s(self) -> float:
@@ -74,10 +94,10 @@ class Settings:
 
     def _usd(self, variable: str, name: str, default: float) -> float:
         text = self.env.get(variable, "").strip()
-        where, value = (variable, text) if text else (f"settings.toml, {name}", self._file().get(name, default))
+        where, value = (variable, text) if text else (f"{self.file}: {name}", self._file().get(name, default))
         try:
             usd = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the second for a number of 400 digits
             usd = math.nan
         if not 0 <= usd < 1e7:  # also refuses nan
             raise InvalidInput(f"{where} is {value!r}.", advice="It wants an amount in dollars, such as 20.")
@@ -85,25 +105,29 @@ class Settings:
 
     def _switch(self, variable: str, name: str) -> bool:
         text = self.env.get(variable, "").strip().lower()
-        return bool(self._file().get(name, True)) if not text else text not in ("0", "no", "off", "false")
+        if text and text not in WORDS:
+            raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.")
+        return WORDS[text] if text else bool(self._file().get(name, True))
 
     def _file(self) -> dict[str, Any]:
         """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}."""
-        path = self.home / "settings.toml"
         try:
-            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+            tree = tomllib.loads(self.file.read_text(encoding="utf-8-sig"))  # Windows' editors write a mark in front
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise InvalidInput(f"{path} cannot be read: {error}.") from None
+            raise InvalidInput(f"{self.file} cannot be read: {error}.", advice="Correct it: it is TOML.") from None
         found: dict[str, Any] = {}
         for name, value in tree.items():
             found |= (
                 {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
             )
         for name, value in found.items():
-            if type(value) not in KNOWN.get(name, ()):  # not isinstance: true is no amount
-                raise InvalidInput(f"{path}: {name} is not understood.", advice=f"It takes: {', '.join(KNOWN)}.")
+            if name not in KNOWN:
+                raise InvalidInput(f"{self.file}: {name} is not known.", advice=f"It takes: {', '.join(KNOWN)}.")
+            kinds, words = KNOWN[name]
+            if type(value) not in kinds:  # not isinstance: true is no amount
+                raise InvalidInput(f"{self.file}: {name} is of another kind.", advice=f"It wants {words}.")
         return found
 
     def _seconds(self, name: str, default: float) -> float:
@@ -129,6 +153,11 @@ def default_home(env: Mapping[str, str], comfyui: Path | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("sora", appauthor=False))
+
+
+def default_output(comfyui: Path | None) -> Path:
+    """Where that ComfyUI puts its files, if nobody told it otherwise; else `out`."""
+    return Path("out") if comfyui is None else comfyui / "output"
 
 
 def surrounding_comfyui() -> Path | None:

@@ -118,3 +118,16 @@ def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPa
     with pytest.raises(bench.pack.error("WaitTimeout"), match=r"[Rr]un"):
         asyncio.run(bench.wait(job, timeout_minutes=0.005))
     assert bench.studio.ledger.job(job.id).video_id == job.video_id
+
+
+def test_a_typing_error_in_the_settings_breaks_no_node(bench: Bench) -> None:
+    """Else the host would show none of them. Running one names the file, and nothing is bought."""
+    bench.home.mkdir()
+    (bench.home / "settings.toml").write_text("rescue = flase")
+    for node in bench.pack.nodes.values():
+        assert node.GET_SCHEMA().inputs
+    assert bench.pack.nodes["CreateSoraJob"].validate_inputs(model="sora-2", seconds="4", size="1280x720") is True
+    with pytest.raises(bench.pack.error("InvalidInput"), match=r"settings\.toml cannot be read") as caught:
+        asyncio.run(bench.create("a boat"))
+    assert "Nothing was spent" in str(caught.value)
+    assert bench.sandbox_jobs() == []

@@ -1,0 +1,112 @@
+"""On a farm: the mark of a process, and the heartbeat by which the others see that it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+from typing import TYPE_CHECKING
+
+from .errors import LedgerTrouble
+from .redact import redact
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+BEAT_S = 15.0
+LAPSE_S = 60.0  # a machine that was not heard of for so long is taken for dead
+FORGET_S = 86_400.0
+JOIN_S = 5.0
+_NOW = "extract(epoch FROM clock_timestamp())"
+
+_log = logging.getLogger("sora")
+
+
+class DatabaseOwner:
+    """On a farm every process says in the database, again and again, that it lives. The times are the server's, since
+    the machines' clocks may differ."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._guard = threading.Lock()
+        self._ended = threading.Event()
+        self._heart: threading.Thread | None = None
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        """The mark; the first use starts the heartbeat."""
+        with self._guard:
+            if not self._id:
+                mark = secrets.token_hex(16)
+                self._start(mark)
+                self._id = mark
+            return self._id
+
+    @property
+    def started(self) -> bool:
+        return bool(self._id)
+
+    def alive(self, mark: str, connection: Connection) -> bool:
+        """Was it heard of in the last minute?"""
+        from sqlalchemy import text
+
+        if mark and mark == self._id:
+            return True
+        heard = text(f"SELECT count(*) FROM owners WHERE id = :id AND seen_at > {_NOW} - {LAPSE_S}")  # noqa: S608 - ours
+        return bool(connection.execute(heard, {"id": mark}).scalar_one())
+
+    def close(self) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with self._guard:
+            heart, self._heart = self._heart, None
+            if heart is not None:
+                self._ended.set()
+                heart.join(JOIN_S)  # a beat that is under way would bring the mark back
+                with contextlib.suppress(SQLAlchemyError):  # the mark lapses by itself
+                    self._run(self._id, "DELETE FROM owners WHERE id = :id")
+                self._id = ""
+
+    def _start(self, mark: str) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        ended = threading.Event()
+        heart = threading.Thread(target=self._go_on, args=(mark, ended), name="sora-heartbeat", daemon=True)
+        try:
+            self._beat(mark)
+            heart.start()
+        except (SQLAlchemyError, RuntimeError) as error:  # the second where no more threads can be had
+            raise LedgerTrouble(
+                f"The ledger {self._engine.url.render_as_string()} could not note that this program runs: "
+                f"{getattr(error, 'orig', None) or error}.",
+                advice="Check the database server, then run again.",
+            ) from error
+        self._ended, self._heart = ended, heart
+
+    def _beat(self, mark: str) -> None:
+        self._run(
+            mark,
+            f"INSERT INTO owners VALUES (:id, {_NOW}) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",  # noqa: S608 - ours
+            f"DELETE FROM owners WHERE id <> :id AND seen_at < {_NOW} - {FORGET_S}",  # noqa: S608 - ours
+        )
+
+    def _go_on(self, mark: str, ended: threading.Event) -> None:
+        told = False
+        while not ended.wait(BEAT_S):
+            try:
+                self._beat(mark)
+                told = False
+            except Exception as error:  # noqa: BLE001 - without a beat the others take us for dead, and buy what we buy
+                if not told:
+                    reason = redact(str(getattr(error, "orig", None) or error))
+                    _log.warning("The ledger could not be told that this program runs, it is tried again: %s", reason)
+                told = True
+
+    def _run(self, mark: str, *statements: str) -> None:
+        from sqlalchemy import text
+
+        with self._engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement), {"id": mark})

@@ -1,0 +1,259 @@
+"""The doctor, and settings with a typing error: what is wrong is named, and nothing else falls with it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sora import doctor
+from sora.cli import main
+from sora.doctor import Finding, examine
+from sora.errors import InvalidInput, LedgerTrouble
+from sora.farm import machine_id, meet
+from sora.settings import Settings
+from sora.spec import JobSpec
+from sora.studio import Studio
+
+from ..postgres import Server
+
+BOAT = JobSpec(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+Start = Callable[..., Studio]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the engine with that settings.toml and those variables."""
+    made = []
+
+    def opened(text: str = "", home: Path = tmp_path / "home", **env: str) -> Studio:
+        home.mkdir(exist_ok=True)
+        (home / "settings.toml").write_text(text)
+        made.append(Studio(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | env))
+        return made[-1]
+
+    yield opened
+    for studio in made:
+        studio.close()
+
+
+def levels(studio: Studio) -> dict[str, str]:
+    return {finding.name: finding.level for finding in examine(studio)}
+
+
+def failed(studio: Studio) -> dict[str, str]:
+    return {finding.name: finding.text for finding in examine(studio) if finding.level == "failed"}
+
+
+# -- a typing error in the settings -----------------------------------------------------------------------------------
+
+WRONG = [
+    ("rescue = flase", "cannot be read"),
+    ("[budget", "cannot be read"),
+    ("budgte = 3", "budgte is not known"),
+    ('rescue = "no"', "rescue is of another kind"),
+    ("database_url = 3", "database_url is of another kind"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG)
+def test_a_wrong_file_is_told_by_the_one_who_needs_it(start: Start, text: str, says: str) -> None:
+    """The studio is there and knows its providers, as the nodes need it; a purchase, the list and the rescue name the
+    file and what is wrong in it, and nothing was sent."""
+    studio = start(text)
+    assert studio.provider_names()[0] == "cometapi"
+    uses: list[Callable[[], object]] = [
+        lambda: studio.submit(BOAT).result(10), studio.labels, studio.rescue, lambda: studio.settings.receipts
+    ]  # fmt: skip
+    for use in uses:
+        with pytest.raises(InvalidInput, match=says) as caught:
+            use()
+        assert str(studio.settings.file) in caught.value.what
+        assert caught.value.advice
+        assert caught.value.money == "none"
+    assert not (studio.settings.home / "sandbox").exists()
+
+
+def test_a_mended_file_needs_no_restart(start: Start) -> None:
+    """The next use reads it again; from then on the ledger stays where it is."""
+    studio = start("rescue = flase")
+    with pytest.raises(InvalidInput):
+        studio.labels()
+    studio.settings.file.write_text("rescue = false")
+    job = studio.submit(BOAT).result(30).job
+    studio.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"')
+    assert studio.ledger.job(job.id).prompt == "a boat"
+    assert not studio.ledger.database.shared
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG)
+def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, says: str) -> None:
+    """What needs the settings points there; everything else is looked at."""
+    studio = start(text)
+    found = failed(studio)
+    assert says in found["settings"]
+    assert str(studio.settings.file) in found["settings"]
+    assert {found.get(name) for name in ("ledger", "farm", "budget")} == {"not looked at: see settings"}
+    now = levels(studio)
+    assert {now[name] for name in ("python", "opencv", "pyav", "state", "output", "sandbox")} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SORA_BUDGET_USD_PER_DAY", "twenty"),
+        ("SORA_BUDGET_USD_PER_JOB", "-1"),
+        ("SORA_POLL_SECONDS", "soon"),
+        ("SORA_HTTP_TIMEOUT_SECONDS", "0"),
+        ("SORA_RESCUE", "flase"),
+        ("SORA_RECEIPTS", "2"),
+    ],
+)
+def test_the_doctor_names_a_wrong_variable(start: Start, name: str, value: str) -> None:
+    """By its name and value, whoever would read it first; the ledger needs none of them."""
+    studio = start(**{name: value})
+    assert f"{name} is {value!r}" in failed(studio)["settings"]
+    assert levels(studio)["ledger"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://u:secret-word@host:54x2/db", "postgresql+psycopg://u:secret-word@[::1/db", "mysql://x"],
+)
+def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
+    """By the doctor and by the one who uses it, without the password that stands in it."""
+    studio = start(SORA_DATABASE_URL=url)
+    assert "SORA_DATABASE_URL" in failed(studio)["ledger"]
+    with pytest.raises(InvalidInput, match="SORA_DATABASE_URL") as caught:
+        studio.ledger.jobs()
+    assert "secret-word" not in str(caught.value) + str(failed(studio))
+
+
+def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
+    """Nor is it a crash."""
+    (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}")
+    with pytest.raises(InvalidInput, match=r"settings\.toml: budget\.usd_per_day"):
+        _ = Settings(home=tmp_path, output=tmp_path, env={}).budget
+
+
+def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
+    """Its editors put a mark in front, which is no part of the text."""
+    (tmp_path / "settings.toml").write_text("rescue = false", encoding="utf-8-sig")
+    assert Settings(home=tmp_path, output=tmp_path, env={}).rescue is False
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("0", False), ("OFF", False), (" no ", False), ("1", True), ("True", True)]
+)
+def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
+    """Variables win over the file."""
+    (tmp_path / "settings.toml").write_text(f"rescue = {str(not meant).lower()}")
+    assert Settings(home=tmp_path, output=tmp_path, env={"SORA_RESCUE": word}).rescue is meant
+
+
+# -- one check and the others -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [LedgerTrouble("It is away.", advice="Look."), OSError("It is away. Look.")])
+def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """It is one failed line, what it found before stays, and the same trouble is not told twice."""
+
+    def breaks(_: Studio) -> Iterator[Finding]:
+        yield Finding("before", "ok", "still here")
+        raise error
+
+    names = list(levels(start()))
+    for check in ("_ledger", "_budget"):
+        monkeypatch.setattr(doctor, check, breaks)
+    found = {finding.name: finding for finding in examine(start())}
+    assert set(found) == {*names, "before"}
+    assert (found["ledger"].level, found["ledger"].text) == ("failed", "It is away. Look.")
+    assert (found["budget"].level, found["budget"].text) == ("failed", "not looked at: see ledger")
+    assert found["sandbox"].level == "ok"
+
+
+# -- the output folder and the machines that share it -----------------------------------------------------------------
+
+
+@pytest.fixture
+def in_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ComfyUI's folder with the pack in it; the shell is somewhere else."""
+    comfyui = tmp_path / "ComfyUI"
+    (comfyui / "comfy").mkdir(parents=True)
+    monkeypatch.setattr("sora.settings.__file__", str(comfyui / "custom_nodes/pack/nodes/sora/settings.py"))
+    (tmp_path / "shell").mkdir()
+    monkeypatch.chdir(tmp_path / "shell")
+    return comfyui
+
+
+def output_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The folder that `sora doctor` looked at."""
+    assert main(["doctor", "--json", *arguments]) == 0
+    findings = {row["name"]: row["text"] for row in json.loads(capsys.readouterr().out)["findings"]}
+    return findings["output"].split(",")[0]
+
+
+def test_the_doctor_looks_where_comfyui_puts_its_files(
+    in_comfyui: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
+    assert output_of(capsys) == str(in_comfyui / "output")
+    assert output_of(capsys, "--out", "/elsewhere/videos") == "/elsewhere/videos"
+    monkeypatch.setattr("sora.settings.__file__", str(tmp_path / "src/nodes/sora/settings.py"))
+    assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
+    assert list((tmp_path / "shell").iterdir()) == []
+
+
+def test_machines_of_one_name_see_each_other(postgresql: Server, start: Start, tmp_path: Path) -> None:
+    """Containers and clones often have the same name: each is one machine still, and is shown by its name."""
+    url, host = postgresql.database(), socket.gethostname()
+    one, two = (start(home=tmp_path / name, SORA_DATABASE_URL=url).ledger.database for name in ("one", "two"))
+    output = tmp_path / "output"
+    assert meet(one, output) == ([], [])
+    assert meet(two, output) == ([host], [])
+    assert meet(one, output) == ([host], [])
+    assert len(list((output / ".sora-farm").iterdir())) == 2
+    assert meet(two, tmp_path / "another") == ([], [host])
+
+
+def test_machines_of_one_state_folder_see_each_other(
+    postgresql: Server, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farm may share that, too; its machines differ by their names, however long these are."""
+    database = start(SORA_DATABASE_URL=postgresql.database()).ledger.database
+    for name in ("a", "b" * 253):
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        seen, missing = meet(database, tmp_path / "output")
+    assert (seen, missing) == (["a"], [])
+    assert meet(database, tmp_path / "output") == (["a"], [])
+
+
+def test_the_doctor_tells_of_a_machine_with_another_folder(postgresql: Server, start: Start, tmp_path: Path) -> None:
+    """By the name that a person knows, and with what cures it."""
+    url = postgresql.database()
+    meet(start(home=tmp_path / "one", SORA_DATABASE_URL=url).ledger.database, tmp_path / "their own")
+    text = failed(start(home=tmp_path / "two", SORA_DATABASE_URL=url))["farm"]
+    assert text.startswith(f"The files of {socket.gethostname()} are not in {tmp_path / 'output'}:")
+    assert "--out DIR" in text
+
+
+def test_a_machine_keeps_its_name(tmp_path: Path) -> None:
+    """In its state folder, made with it; a file that a power cut left empty is written anew."""
+    first = machine_id(tmp_path / "home")
+    assert machine_id(tmp_path / "home") == first
+    assert machine_id(tmp_path / "other") != first
+    (tmp_path / "home" / "machine").write_text("")
+    second = machine_id(tmp_path / "home")
+    assert second not in ("", first)
+    assert machine_id(tmp_path / "home") == second
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["machine"]
+
+
+def test_a_meeting_that_fails_leaves_no_file(start: Start, tmp_path: Path) -> None:
+    """Nobody would ever take it away."""
+    database = start("rescue = flase").ledger.database
+    with pytest.raises(InvalidInput):
+        meet(database, tmp_path / "output")
+    assert list((tmp_path / "output" / ".sora-farm").iterdir()) == []
