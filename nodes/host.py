@@ -192,6 +192,11 @@ def video_of(path: Path) -> Any:
     return InputImpl.VideoFromFile(str(path))
 
 
+def temp_folder() -> Path:
+    """Where files may lie that nobody keeps."""
+    return Path(folder_paths.get_temp_directory())
+
+
 @contextlib.contextmanager
 def file_of(video: Any) -> Iterator[Path | None]:
     """The file behind a VIDEO (for one in memory, a copy in the temp folder), or None where it has no file of its own:
@@ -204,7 +209,7 @@ def file_of(video: Any) -> Iterator[Path | None]:
     if isinstance(source, str | os.PathLike):
         yield Path(source)
         return
-    copy = Path(folder_paths.get_temp_directory()) / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
+    copy = temp_folder() / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
         copy.write_bytes(source.getbuffer())

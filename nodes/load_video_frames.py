@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from . import host
@@ -70,6 +71,26 @@ class LoadVideoFrames(io.ComfyNode):
                     max=LARGEST,
                     tooltip="Pixels. 0 keeps it, or follows custom_width in proportion. Both: the middle is cropped.",
                 ),
+                made(
+                    io.Combo.Input,
+                    "untagged",
+                    options=["auto", "bt601", "bt709"],
+                    default="auto",
+                    optional=True,
+                    advanced=True,
+                    tooltip="Colours of a file that does not say how they are coded. auto: as players show it, BT.601 "
+                    "for SD and BT.709 for HD. Files that do say it are read as they say.",
+                ),
+                made(
+                    io.Combo.Input,
+                    "memory",
+                    options=["ram", "disk"],
+                    default="ram",
+                    optional=True,
+                    advanced=True,
+                    tooltip="disk: the frames lie in a file of ComfyUI's temp folder, for clips that do not fit in "
+                    "memory. Nodes behind this one use them as usual, slower.",
+                ),
             ],
             outputs=[
                 output(io.Image, "frames", tooltip="All chosen frames as a batch."),
@@ -82,10 +103,11 @@ class LoadVideoFrames(io.ComfyNode):
         )
 
     @classmethod
-    async def execute(cls, video: Any, **settings: Any) -> io.NodeOutput:
+    async def execute(cls, video: Any, untagged: str = "auto", memory: str = "ram", **settings: Any) -> io.NodeOutput:
         """Decode -> tensors."""
         choice = FrameChoice(**settings)
-        clip = await host.work(lambda: _clip(video, choice))
+        scratch = host.temp_folder() if memory == "disk" else None
+        clip = await host.work(lambda: _clip(video, choice, untagged, scratch))
         for warning in clip.warnings:
             host.warn(warning)
             host.say(warning, cls.hidden.unique_id)
@@ -94,12 +116,12 @@ class LoadVideoFrames(io.ComfyNode):
         return io.NodeOutput(frames, audio, clip.fps, len(frames), frames[-1:])
 
 
-def _clip(video: Any, choice: FrameChoice) -> Any:
+def _clip(video: Any, choice: FrameChoice, untagged: str, scratch: Path | None) -> Any:
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
 
     with host.file_of(video) as path:
         if path is not None:
-            return clip_of_file(path, choice)
+            return clip_of_file(path, choice, untagged=untagged, scratch=scratch)
     images, waveform, sample_rate, fps = host.components_of(video)
-    return clip_of_images(images, fps, waveform, sample_rate, choice)
+    return clip_of_images(images, fps, waveform, sample_rate, choice, scratch=scratch)

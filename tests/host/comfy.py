@@ -112,8 +112,8 @@ class ComfyUI:
         return answer.json()
 
     def queue(self, graph: dict[str, Any]) -> str:
-        """Queue a prompt; returns its id. Refused raises, with the host's own words. What was shown before is forgotten,
-        so that nobody takes an earlier prompt's words for this one's."""
+        """Queue a prompt; returns its id. Refused raises, with the host's own words. What was shown before is
+        forgotten, so that nobody takes an earlier prompt's words for this one's."""
         self.events.clear()
         answer = requests.post(f"{self.url}/prompt", json={"prompt": graph, "client_id": self.client_id}, timeout=60)
         if answer.status_code != 200:

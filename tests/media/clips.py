@@ -56,15 +56,22 @@ def make_clip(
     faststart: bool = True,
     audio: tuple[int, str, float] | None = None,
     gop: int = 8,
+    matrix: str = "",
+    full: bool = False,
+    coding: dict[str, str] | None = None,
 ) -> Path:
-    """H.264 with B-frames. `ticks` are times in 1/600 s for a variable rate; `hide` frames lie before the edit list's
-    beginning; `audio` is (rate, layout, seconds) of AAC with a tone of 440 Hz at half height."""
+    """H.264 with B-frames, tagged by `matrix` and `full` range or not at all. `ticks` are times in 1/600 s for a
+    variable rate; `hide` frames lie before the edit list's beginning; `audio` is (rate, layout, seconds) of AAC with a
+    tone of 440 Hz at half height."""
     options = {"use_editlist": "1"} | ({"movflags": "faststart"} if faststart else {})
     if hide:
         options["avoid_negative_ts"] = "disabled"
     with av.open(str(path), "w", options=options) as file:
-        coding = {"bf": "2", "g": str(gop), "crf": "12", "preset": "veryfast"}
+        coding = {"bf": "2", "g": str(gop), "crf": "12", "preset": "veryfast"} | (coding or {})
         video = file.add_stream("libx264", rate=fps, options=coding)
+        if matrix:
+            video.codec_context.colorspace = CODES[matrix]
+            video.codec_context.color_range = 2 if full else 1
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         if ticks is not None:
             video.time_base = video.codec_context.time_base = Fraction(1, 600)
@@ -114,31 +121,57 @@ def make_sound(path: Path, codec: str, rate: int, layout: str, wave: NDArray[np.
     return path
 
 
-def make_patches(path: Path, patches: Sequence[Patch], matrix: str, *, full: bool) -> Path:
-    """Six frames of solid patches, each 32 wide, coded by a matrix (bt709, bt601) and range, and tagged so."""
-    kr, kb = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114)}[matrix]
+WEIGHTS = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114), "bt2020": (0.2627, 0.0593)}
+CODES = {"bt709": 1, "bt601": 6, "bt2020": 9}
+ENCODERS = {8: "libx264", 10: "libx265"}  # the H.264 encoder of some builds knows 8 bits only
+
+
+def make_patches(
+    path: Path,
+    patches: Sequence[Patch],
+    matrix: str,
+    *,
+    full: bool,
+    tagged: bool = True,
+    kind: str = "yuv420p",
+    patch: tuple[int, int] = (32, 64),
+) -> Path:
+    """Six frames of solid patches side by side, each of the size `patch`, coded by a matrix (bt709, bt601, bt2020) and
+    range, and tagged so or not at all; `kind` is the pixel format."""
+    red, blue = WEIGHTS[matrix]
+    bits = 10 if "10" in kind else 8
     rgb = np.array(patches, np.float64) / 255
-    luma = rgb @ (kr, 1 - kr - kb, kb)
-    blue, red = (rgb[:, 2] - luma) / (2 - 2 * kb), (rgb[:, 0] - luma) / (2 - 2 * kr)
-    black, white, chroma = (0, 255, 255) if full else (16, 219, 224)
-    values = (black + white * luma, 128 + chroma * blue, 128 + chroma * red)
-    y, u, v = (np.rint(value).clip(0, 255).astype(np.uint8) for value in values)
-    height, width = 64, 32 * len(patches)
-    rows = [np.tile(np.repeat(y, 32), (height, 1)), *(np.tile(np.repeat(c, 16), (height // 2, 1)) for c in (u, v))]
-    planes = np.concatenate([rows[0].reshape(-1), rows[1].reshape(-1), rows[2].reshape(-1)]).reshape(-1, width)
-    code = {"bt709": 1, "bt601": 6}[matrix]
+    luma = rgb @ (red, 1 - red - blue, blue)
+    from_blue, from_red = (rgb[:, 2] - luma) / (2 - 2 * blue), (rgb[:, 0] - luma) / (2 - 2 * red)
+    unit, most = 1 << (bits - 8), (1 << bits) - 1
+    black, white, chroma = (0, most, most) if full else (16 * unit, 219 * unit, 224 * unit)
+    values = (black + white * luma, 128 * unit + chroma * from_blue, 128 * unit + chroma * from_red)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=30, options={"crf": "2"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        options = {"crf": "2"} if bits == 8 else {"x265-params": "crf=2:log-level=none"}
+        stream = file.add_stream(ENCODERS[bits], rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = patch[0] * len(patches), patch[1], kind
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = code
-        context.color_range = 2 if full else 1
+        if tagged:
+            context.colorspace = context.color_primaries = context.color_trc = CODES[matrix]
+            context.color_range = 2 if full else 1
         for number in range(6):
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.colorspace, frame.color_range = number, code, 2 if full else 1
+            frame = av.VideoFrame(stream.width, stream.height, kind)
+            for plane, value in zip(frame.planes, values, strict=True):
+                _fill_plane(plane, value, bits, most)
+            frame.pts = number
+            if tagged:
+                frame.colorspace, frame.color_range = CODES[matrix], 2 if full else 1
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
     return path
+
+
+def _fill_plane(plane: Any, values: NDArray[np.float64], bits: int, most: int) -> None:
+    """Solid patches side by side in one plane, whose lines may be longer than the picture."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    line = np.zeros(plane.line_size // kind().itemsize, kind)
+    line[: plane.width] = np.repeat(np.rint(values).clip(0, most), -(-plane.width // len(values)))[: plane.width]
+    plane.update(np.tile(line, (plane.buffer_size // plane.line_size, 1)).tobytes())
 
 
 def rotated(path: Path, target: Path, degrees: int) -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import sys
 import types
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,19 +21,21 @@ from sora.errors import MediaTrouble
 from sora.media import frames as frames_module
 from sora.media.audio import audio_for, load_audio
 from sora.media.choice import FrameChoice, plan
-from sora.media.frames import load_frames, probe, verify_mp4
+from sora.media.frames import Frames, load_frames, probe, verify_mp4
 from sora.media.probe import _rate as frame_rate
 from sora.media.probe import examine
-from sora.media.reader import Reader
+from sora.media.reader_av import PyavReader
+from sora.media.reader_cv2 import OpencvReader
 from sora.media.resize import fitted
 
-from .clips import cut, in_another_process, make_clip, make_patches, numbers_of, rotated
+from .clips import cut, in_another_process, make_clip, numbers_of, rotated
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 frames at 30 a second, with a second of stereo sound."""
-    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", audio=(44100, "stereo", 0.8))
+@pytest.fixture(scope="module", params=["bt709", ""], ids=["OpenCV", "PyAV"])
+def clip(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """24 frames at 30 a second, with a second of stereo sound; tagged, so that OpenCV reads it, or not."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    return make_clip(path, audio=(44100, "stereo", 0.8), matrix=request.param)
 
 
 def opencv_rgb(path: Path) -> list[np.ndarray]:
@@ -88,19 +92,81 @@ def test_the_frames_of_a_choice_are_those_of_its_plan(clip: Path, choice: FrameC
     assert numbers_of(loaded.pixels) == loaded.indices.tolist() == expected
 
 
-def test_nothing_is_decoded_that_is_not_wanted(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames before and between are grabbed only, and the decoder stops behind the cap."""
-    calls = {"grab": 0, "picture": 0}
-    for name in calls:
-        plain = getattr(Reader, name)
+@pytest.mark.parametrize("reader", [OpencvReader, PyavReader])
+def test_nothing_is_decoded_that_is_not_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: type[OpencvReader | PyavReader]
+) -> None:
+    """Frames before and between are not converted, and the decoder stops behind the cap; PyAV leaves out those that no
+    other one refers to."""
+    clip = make_clip(tmp_path / "clip.mp4", matrix="bt709" if reader is OpencvReader else "")
+    came, converted = [], []
+    frames, picture = reader.frames, reader._picture
 
-        def counted(self: Reader, *more: object, name: str = name, plain: object = plain) -> object:
-            calls[name] += 1
-            return plain(self, *more)  # type: ignore[operator]
+    def counted(self: object, *given: object, **more: object) -> Iterator[object]:
+        for number, take in frames(self, *given, **more):  # type: ignore[arg-type]
+            came.append(number)
+            yield number, take
 
-        monkeypatch.setattr(Reader, name, counted)
-    load_frames(clip, FrameChoice(skip_first_frames=4, select_every_nth=3, frame_load_cap=3))
-    assert calls == {"grab": 11, "picture": 3}
+    monkeypatch.setattr(reader, "frames", counted)
+    monkeypatch.setattr(reader, "_picture", lambda *given: (converted.append(1), picture(*given))[1])
+    load_frames(clip, FrameChoice(skip_first_frames=2, select_every_nth=2, frame_load_cap=2))
+    assert len(converted) == 2
+    assert came == [0, 1, 2, 3, 4] if reader is OpencvReader else {2, 4} <= set(came) <= {0, 1, 2, 3, 4}
+
+
+CODINGS = {
+    "closed": {"bf": "2"},
+    "open groups": {"bf": "3", "x264-params": "open-gop=1:bframes=3:b-pyramid=normal"},
+    "scene cuts": {"bf": "3", "sc_threshold": "40"},
+    "no B-frames": {"bf": "0"},
+}
+
+
+@pytest.fixture(scope="module", params=CODINGS)
+def groups(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, Frames]:
+    """100 frames in groups of 12, and all of them decoded from the beginning."""
+    path = tmp_path_factory.mktemp("groups") / "groups.mp4"
+    make_clip(path, 100, matrix="bt709", gop=12, coding=CODINGS[request.param])
+    return path, load_frames(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    choice=st.builds(
+        FrameChoice,
+        force_rate=st.sampled_from([0, 0, 7, 29.97]),
+        frame_load_cap=st.integers(0, 12),
+        skip_first_frames=st.integers(-60, 90),
+        select_every_nth=st.integers(1, 40),
+    )
+)
+def test_jumping_ahead_changes_no_pixel(groups: tuple[Path, Frames], choice: FrameChoice) -> None:
+    """Wherever decoding begins and whatever it leaves out, each frame is the one of the whole file, bit for bit."""
+    path, every = groups
+    try:
+        loaded = load_frames(path, choice)
+    except MediaTrouble as error:
+        assert "leaves no frame" in str(error)
+        return
+    assert np.array_equal(loaded.pixels, every.pixels[loaded.indices])
+    assert loaded.warnings == ()
+
+
+def test_the_last_frame_is_jumped_to(groups: tuple[Path, Frames], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 frames no more than the last group is decoded, and one is converted."""
+    path, every = groups
+    decoded: list[int] = []
+    plain = PyavReader._decoded
+
+    def counted(self: PyavReader, needed: object) -> Iterator[object]:
+        for frame in plain(self, needed):  # type: ignore[arg-type]
+            decoded.append(1)
+            yield frame
+
+    monkeypatch.setattr(PyavReader, "_decoded", counted)
+    last = load_frames(path, FrameChoice(skip_first_frames=-1))
+    assert np.array_equal(last.pixels, every.pixels[-1:])
+    assert 1 <= len(decoded) <= 15
 
 
 @pytest.mark.parametrize("size", [(80, 0), (0, 200), (50, 90), (320, 48), (161, 97)])
@@ -121,17 +187,6 @@ def test_a_rotated_file_comes_upright(clip: Path, tmp_path: Path, degrees: int) 
     assert np.array_equal(loaded.pixels, np.rot90(plain.pixels, -degrees // 90, axes=(1, 2)))
     assert (loaded.info.height, loaded.info.width) == loaded.pixels.shape[1:3]
     assert loaded.info.rotation == (360 - degrees) % 360
-
-
-@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
-@pytest.mark.parametrize("matrix", ["bt709", "bt601"])
-def test_tagged_colours_come_back(tmp_path: Path, matrix: str, full: bool) -> None:
-    """Solid patches of known RGB are read with the matrix and range that the file names, within 3 of 255."""
-    patches = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128), (255, 255, 255), (0, 0, 0), (200, 30, 90)]
-    loaded = load_frames(make_patches(tmp_path / "patches.mp4", patches, matrix, full=full))
-    found = loaded.pixels[3, 32, 16::32] * 255
-    assert np.abs(found - patches).max() <= 3
-    assert (loaded.info.colour_matrix, loaded.info.colour_range) == (matrix, "full" if full else "limited")
 
 
 def test_a_variable_rate_is_sampled_by_its_own_times(tmp_path: Path) -> None:
@@ -227,9 +282,11 @@ def test_no_frame_is_lost_when_more_come_than_were_counted(
 ) -> None:
     """Where the packets promise 20 frames and the decoder gives 24, the result is that of the 24."""
     source = examine(clip)
-    short = replace(source, info=replace(source.info, frames=20), times_s=source.times_s[:20])
+    short = replace(
+        source, info=replace(source.info, frames=20), times_s=source.times_s[:20], stamps=source.stamps[:20], keys=()
+    )
     expected = load_frames(clip, choice)
-    monkeypatch.setattr(frames_module, "examine", lambda _: short)
+    monkeypatch.setattr(frames_module, "examined", lambda _: contextlib.nullcontext((short, None)))
     loaded = load_frames(clip, choice)
     assert numbers_of(loaded.pixels) == numbers_of(expected.pixels)
     assert loaded.times_s == pytest.approx(expected.times_s)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from sora.errors import MediaTrouble
-from sora.media import lazy, memory
+from sora.media import lazy, memory, reader_av
 from sora.media.choice import FrameChoice
 from sora.media.frames import load_frames, probe, verify_mp4
-from sora.media.reader import Reader
 
 from .clips import cut, in_another_process, make_clip, make_sound, numbers_of, tone
 
@@ -32,9 +31,12 @@ def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monk
     """The error says need, what is available and the cap that would fit."""
     one = 160 * 96 * 12
     monkeypatch.setattr(memory, "available_bytes", lambda: 10 * one)
-    monkeypatch.setattr(Reader, "grab", lambda _: pytest.fail("decoded"))
+    converted: list[int] = []
+    plain = reader_av.to_bgr
+    monkeypatch.setattr(reader_av, "to_bgr", lambda *given: (converted.append(1), plain(*given))[1])
     with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need .*available.*frame_load_cap = \d would fit"):
         load_frames(clip)
+    assert len(converted) == 1  # the first, which tells the true size
 
 
 def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

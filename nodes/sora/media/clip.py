@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
+from . import memory
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .choice import FrameChoice, plan
 from .frames import load_frames
@@ -28,19 +29,26 @@ class Clip:
     warnings: tuple[str, ...] = ()
 
 
-def clip_of_file(path: Path, choice: FrameChoice) -> Clip:
-    """Decode what `choice` wants of a file. MediaTrouble where it cannot be."""
-    frames = load_frames(path, choice)
+def clip_of_file(path: Path, choice: FrameChoice, *, untagged: str = "auto", scratch: Path | None = None) -> Clip:
+    """Decode what `choice` wants of a file; `untagged` and `scratch` as in `load_frames`. MediaTrouble where it cannot
+    be."""
+    frames = load_frames(path, choice, untagged=untagged, scratch=scratch)
     audio = audio_for(frames)
     return Clip(frames.pixels, audio.waveform, audio.sample_rate, frames.fps, frames.warnings)
 
 
 def clip_of_images(
-    images: Floats, fps: Fraction | float, waveform: Floats | None, sample_rate: int, choice: FrameChoice
+    images: Floats,
+    fps: Fraction | float,
+    waveform: Floats | None,
+    sample_rate: int,
+    choice: FrameChoice,
+    *,
+    scratch: Path | None = None,
 ) -> Clip:
     """Choose among images [N, H, W, 3] that lie 1 / fps apart, with the sound that begins with the first of them.
 
-    InvalidInput where no image is left.
+    All of them as they are keep their memory. InvalidInput where no image is left; MediaTrouble where they do not fit.
     """
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0 or not len(images):
@@ -52,10 +60,13 @@ def clip_of_images(
             f"The settings leave none of the {len(images)} frames.", advice="Skip fewer frames, or take more."
         )
     whole = len(made.indices) == len(images) and np.array_equal(made.indices, np.arange(len(images)))
-    pixels = images if whole else images[made.indices]
     size = choice.size(images.shape[2], images.shape[1])
-    if size != (images.shape[2], images.shape[1]):
-        pixels = np.stack([_resized(picture, *size) for picture in pixels])
+    same = size == (images.shape[2], images.shape[1])
+    pixels = images
+    if not (whole and same):
+        pixels = memory.buffer((len(made.indices), size[1], size[0], 3), scratch=scratch)
+        for slot, index in enumerate(made.indices):
+            pixels[slot] = images[index] if same else _resized(images[index], *size)
     rate_hz = sample_rate if waveform is not None else SILENT_RATE
     sound = _span(waveform, rate_hz, made.start_s, made.duration_s)
     return Clip(np.ascontiguousarray(pixels), sound, rate_hz, made.fps)

@@ -11,7 +11,7 @@ from ..errors import DiskTrouble, MediaTrouble
 from . import container, lazy
 from .choice import FrameChoice
 from .probe import Source, examine
-from .reader import Cancelled, Miscounted, pictures, planned
+from .reader import Cancelled, Miscounted, pictures, planned, reader_for
 from .reference import to_png
 from .resize import Pixels, fitted
 
@@ -64,8 +64,8 @@ def _save(source: Source, out_dir: Path, choice: FrameChoice, cancelled: Cancell
 
     files: list[Path] = []
     waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers:
-        for number, _, picture in pictures(source, made, cancelled=cancelled):
+    with reader_for(source, made) as reader, ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers:
+        for number, _, picture in pictures(reader, source, made, cancelled=cancelled):
             files.append(out_dir / f"frame_{number:06d}.png")
             waiting.append(workers.submit(write, files[-1], picture))
             while len(waiting) >= WAITING:

@@ -6,11 +6,15 @@ picture into floats at its final place while the next one is decoded (OpenCV and
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +22,8 @@ from numpy.typing import NDArray
 from ..errors import MediaTrouble
 from . import container, lazy, memory
 from .choice import FrameChoice, Plan
-from .probe import Source, VideoInfo, examine, probe, verify_mp4
-from .reader import Cancelled, Miscounted, pictures, planned
+from .probe import Source, VideoInfo, examined, probe, verify_mp4
+from .reader import Cancelled, Miscounted, pictures, planned, reader_for
 from .resize import Pixels, fitted
 
 __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify_mp4"]
@@ -64,33 +68,58 @@ def load_frames(
     path: str | Path,
     choice: FrameChoice = FrameChoice(),  # noqa: B008  (frozen)
     *,
+    untagged: str = "auto",
+    scratch: Path | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Frames:
     """Decode the chosen frames of a video file.
 
-    `progress(done, of)` is called in this thread after each frame; `cancelled()` is asked before each, and when it is
-    true concurrent.futures.CancelledError is raised. MediaTrouble, in words for the user, for a file that is missing,
-    empty, no video or without index, for a choice that leaves no frame, and when the frames do not fit in memory.
+    `untagged`: the matrix of a file that names none, as in `colour_of`. `scratch`: a folder in which the frames lie as
+    a file, instead of in memory (see `memory.on_disk`). `progress(done, of)` is called in this thread after each frame;
+    `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is raised. MediaTrouble,
+    in words for the user, for a file that is missing, empty, no video or without index, for a choice that leaves no
+    frame, and when the frames do not fit.
     """
-    source = examine(path)
+    load = functools.partial(
+        _load, choice=choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled
+    )
     try:
-        return _load(source, choice, progress, cancelled)
+        with examined(path) as (source, file):
+            return load(source, file)
     except Miscounted as better:
-        return _load(better.source, choice, progress, cancelled)
+        return load(better.source, None)
 
 
-def _load(source: Source, choice: FrameChoice, progress: Progress | None, cancelled: Cancelled | None) -> Frames:
+def _load(
+    source: Source,
+    file: Any,
+    choice: FrameChoice,
+    untagged: str,
+    scratch: Path | None,
+    progress: Progress | None,
+    cancelled: Cancelled | None,
+) -> Frames:
     made = planned(source, choice)
-    info = source.info
-    width, height = choice.size(info.width, info.height)
-    pixels = _buffer(len(made.indices), width, height, spare=2 * WAITING * info.width * info.height * 3)
-    filled = _fill(pixels, source, made, progress, cancelled)
-    if not filled:
-        raise MediaTrouble(
-            f"None of the chosen frames of {source.path.name} can be decoded; it should have {info.frames}.",
-            advice=container.AGAIN,
-        )
+    spare: list[Pixels] = []
+    with (
+        reader_for(source, made, untagged, file) as reader,
+        contextlib.closing(
+            pictures(reader, source, made, buffer=lambda: spare.pop() if spare else None, cancelled=cancelled)
+        ) as shown,
+    ):
+        first = next(shown, None)
+        if first is None:
+            raise MediaTrouble(
+                f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
+                advice=container.AGAIN,
+            )
+        tall, wide = first[2].shape[:2]
+        info = replace(source.info, width=wide, height=tall, rotation=reader.rotation)
+        width, height = choice.size(wide, tall)
+        shape = (len(made.indices), height, width, 3)
+        pixels = memory.buffer(shape, scratch=scratch, spare=2 * WAITING * wide * tall * 3)
+        filled = _fill(pixels, itertools.chain([first], shown), spare, progress)
     indices = made.indices[:filled]
     return Frames(
         path=source.path,
@@ -105,19 +134,14 @@ def _load(source: Source, choice: FrameChoice, progress: Progress | None, cancel
     )
 
 
-def _buffer(frames: int, width: int, height: int, *, spare: int) -> NDArray[np.float32]:
-    memory.check_room(frames, width, height, spare=spare)
-    try:
-        return np.empty((frames, height, width, 3), np.float32)
-    except MemoryError:
-        raise memory.no_room(frames, width, height, available=None) from None
-
-
 def _fill(
-    pixels: NDArray[np.float32], source: Source, made: Plan, progress: Progress | None, cancelled: Cancelled | None
+    pixels: NDArray[np.float32],
+    shown: Iterable[tuple[int, range, Pixels]],
+    spare: list[Pixels],
+    progress: Progress | None,
 ) -> int:
-    """Decode into `pixels`; how many of its frames were filled, from the first on."""
-    spare: list[Pixels] = []
+    """Put the pictures in their places; how many of them were filled, from the first on. Pictures that are done with go
+    to `spare`."""
     waiting: deque[tuple[Future[None], Pixels, range]] = deque()
     filled = 0
     convert = _Converter(pixels)
@@ -133,9 +157,7 @@ def _fill(
                 progress(filled, len(pixels))
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-frames") as workers:
-        for _, slots, picture in pictures(
-            source, made, buffer=lambda: spare.pop() if spare else None, cancelled=cancelled
-        ):
+        for _, slots, picture in shown:
             waiting.append((workers.submit(convert, picture, slots), picture, slots))
             settle(WAITING - 1)
         settle(0)

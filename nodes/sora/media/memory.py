@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
+import tempfile
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MediaTrouble
 
@@ -19,17 +25,45 @@ def available_bytes() -> int | None:
     return min(known, default=None)
 
 
-def check_room(frames: int, width: int, height: int, *, spare: int = 0) -> int:
-    """Bytes of float32 [frames, height, width, 3]; MediaTrouble with both numbers when they do not fit.
+def buffer(shape: tuple[int, ...], *, scratch: Path | None = None, spare: int = 0) -> NDArray[np.float32]:
+    """float32 [N, H, W, 3], not yet filled: in memory, or as a file in the folder `scratch`.
 
-    `spare`: bytes needed besides. The advice names a frame_load_cap that would fit.
+    MediaTrouble with both numbers when it does not fit; `spare`: bytes needed besides.
     """
-    one = width * height * 3 * 4
-    need = frames * one
+    frames, height, width, _ = shape
+    if scratch is not None:
+        return _on_disk(shape, scratch)
     available = available_bytes()
-    if available is not None and need + spare > available:
+    if available is not None and frames * height * width * 12 + spare > available:
         raise no_room(frames, width, height, available=available - spare)
-    return need
+    try:
+        return np.empty(shape, np.float32)
+    except MemoryError:
+        raise no_room(frames, width, height, available=None) from None
+
+
+def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
+    """A file that is used like memory: the system keeps in memory what is looked at, and writes the rest out.
+
+    Its room is taken at once, so that a full disk shows here and not in the middle of a graph. It has no name, and is
+    gone with the array (on Windows its name stays until then).
+    """
+    need = int(np.prod(shape)) * 4
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(scratch).free
+        if need > free:
+            what = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {_gib(need)} on disk"
+            raise MediaTrouble(
+                f"{what}; {_gib(free)} are free in {scratch}.", advice="Make room, or choose fewer or smaller frames."
+            )
+        with tempfile.TemporaryFile(prefix="sora_frames_", dir=scratch) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, need)
+            return np.memmap(file, np.float32, "w+", shape=shape)
+    except OSError as error:
+        why = error.strerror or error
+        raise MediaTrouble(f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.") from error
 
 
 def no_room(frames: int, width: int, height: int, *, available: int | None) -> MediaTrouble:

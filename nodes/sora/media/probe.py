@@ -6,16 +6,21 @@ that costs a few milliseconds for a clip of ours and gives every frame's true ti
 
 from __future__ import annotations
 
+import bisect
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MediaTrouble
 from . import container, lazy
+
+WORTH_A_JUMP = 8  # frames that need not be decoded
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
 _MATRICES = {
@@ -73,8 +78,10 @@ class VideoInfo:
 class Source:
     """A file, what it is, and when each of its frames begins: `times_s` float64 [frames], seconds from its start.
 
-    `rate` is `info.fps` as a fraction; `tick_s` the step to which the file rounds its times; `recounted`: frames and
-    times are the decoder's own, not those of the packets.
+    `rate` is `info.fps` as a fraction; `tick_s` the step to which the file rounds its times; `stamps` int64 [frames],
+    the same times in the file's own ticks, empty where it writes none for some; `keys` are the numbers of the frames
+    where decoding can begin, rising; `recounted`: frames and times are the decoder's own, in the
+    order in which they came, not those of the packets.
     """
 
     path: Path
@@ -82,7 +89,30 @@ class Source:
     times_s: NDArray[np.float64]
     rate: Fraction
     tick_s: float
+    stamps: NDArray[np.int64]
+    keys: tuple[int, ...] = ()
     recounted: bool = False
+
+    def runs(self, wanted: Sequence[int]) -> list[tuple[int, int]]:
+        """[(frame to begin decoding at, last frame of the run)]: how to decode `wanted` [rising], leaving out what lies
+        between them where that is worth a jump."""
+        runs: list[tuple[int, int]] = []
+        at = -1  # decoded so far
+        for number in wanted:
+            key = self.keys[bisect.bisect_right(self.keys, number) - 1] if self.keys and not self.recounted else 0
+            if not runs or key > at + WORTH_A_JUMP:
+                runs.append((key if key > WORTH_A_JUMP else 0, number))
+            else:
+                runs[-1] = (runs[-1][0], number)
+            at = number
+        return runs
+
+
+class _Packet(NamedTuple):
+    """When it is shown, in ticks; whether decoding can begin with it."""
+
+    pts: int | None
+    key: bool
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -97,15 +127,34 @@ def verify_mp4(path: str | Path) -> VideoInfo:
 
 def examine(path: str | Path, *, only_mp4: bool = False) -> Source:
     """`probe` with the times of all frames."""
+    with _examined(path, only_mp4=only_mp4, picture=True) as (source, _):
+        return source
+
+
+def examined(path: str | Path) -> contextlib.AbstractContextManager[tuple[Source, Any]]:
+    """The same with the file, open, and with nothing decoded: whether that is possible is not known then, and size and
+    rotation are those of the coded picture."""
+    return _examined(path, only_mp4=False, picture=False)
+
+
+@contextlib.contextmanager
+def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tuple[Source, Any]]:
     path = Path(path)
     cut_short = container.check(path, only_mp4=only_mp4)
+    with opened(path) as file:
+        stream = file.streams.best("video")
+        if stream is None:
+            raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
+        yield _read(path, file, stream, cut_short, picture=picture), file
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaTrouble."""
     av = lazy.av()
     try:
         with av.open(str(path.absolute()), metadata_errors="ignore") as file:
-            stream = file.streams.best("video")
-            if stream is None:
-                raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
-            return _read(path, file, stream, cut_short)
+            yield file
     except (av.error.FFmpegError, OSError) as error:
         raise MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN) from error
 
@@ -114,21 +163,24 @@ def _kinds(file: Any) -> str:
     return ", ".join(sorted({stream.type for stream in file.streams})) or "nothing"
 
 
-def _read(path: Path, file: Any, stream: Any, cut_short: bool) -> Source:
-    stamps, broken, first = _walk(file, stream)
-    if first is None or not stamps:
+def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> Source:
+    packets, broken, first = _walk(file, stream, picture=picture)
+    seen = first or stream.codec_context
+    if (picture and first is None) or not packets or seen is None or seen.format is None:
         raise MediaTrouble(f"No frame of {path.name} can be decoded ({_codec(stream)}).", advice=container.AGAIN)
     tick_s = float(stream.time_base or Fraction(1, 1000))
-    times_s = _times(stamps, tick_s, stream) - (file.start_time or 0) / 1e6
+    stamps = _stamps(packets)
+    times_s = _times(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
     rate, even = _rate(times_s, tick_s, stream)
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
     # An edit list hides frames and shortens the stream's duration as well; frames that are lost do not.
     lost = len(times_s) < stream.frames and duration_s + 1.5 / float(rate) < (stream.duration or 0) * tick_s
     sound = file.streams.best("audio")
-    turned = first.rotation % 180 != 0
+    rotation = int(first.rotation) % 360 if first is not None else 0
+    turned = rotation % 180 != 0
     info = VideoInfo(
-        width=first.height if turned else first.width,
-        height=first.width if turned else first.height,
+        width=seen.height if turned else seen.width,
+        height=seen.width if turned else seen.height,
         fps=float(rate),
         frames=len(times_s),
         declared_frames=stream.frames,
@@ -136,30 +188,30 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool) -> Source:
         has_audio=sound is not None,
         audio_rate=sound.rate or 0 if sound is not None else 0,
         codec=_codec(stream),
-        pixel_format=first.format.name,
-        rotation=first.rotation % 360,
-        colour_matrix=_MATRICES.get(int(first.colorspace), "unspecified"),
+        pixel_format=seen.format.name,
+        rotation=rotation,
+        colour_matrix=_MATRICES.get(int(seen.colorspace), "unspecified"),
         colour_primaries=_PRIMARIES.get(int(stream.codec_context.color_primaries), "unspecified"),
         colour_transfer=_TRANSFERS.get(int(stream.codec_context.color_trc), "unspecified"),
-        colour_range=_RANGES.get(int(first.color_range), "unspecified"),
+        colour_range=_RANGES.get(int(seen.color_range), "unspecified"),
         even=even,
         cut_short=cut_short or broken or lost,
     )
-    return Source(path, info, times_s, rate, tick_s)
+    return Source(path, info, times_s, rate, tick_s, stamps, _keys(packets, stamps))
 
 
-def _walk(file: Any, stream: Any) -> tuple[list[int | None], bool, Any]:
-    """(time stamps of the packets that are whole and shown, whether one was not whole, the first picture or None)."""
-    stamps: list[int | None] = []
+def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], bool, Any]:
+    """(the packets that are whole and shown, whether one was not whole, the first picture if it is asked for)."""
+    packets: list[_Packet] = []
     broken = False
     first = None
     for packet in file.demux(stream):
         broken = broken or packet.is_corrupt
         if packet.size and not packet.is_discard and not packet.is_corrupt:
-            stamps.append(packet.pts)
-        if first is None:
+            packets.append(_Packet(packet.pts, packet.is_keyframe))
+        if picture and first is None:
             first = _first_picture(packet)
-    return stamps, broken, first
+    return packets, broken, first
 
 
 def _first_picture(packet: Any) -> Any:
@@ -170,13 +222,22 @@ def _first_picture(packet: Any) -> Any:
         return None
 
 
-def _times(stamps: list[int | None], tick_s: float, stream: Any) -> NDArray[np.float64]:
-    """Seconds at which the frames begin, in the order in which they are shown."""
-    known = [stamp for stamp in stamps if stamp is not None]
-    if len(known) == len(stamps):
-        return np.sort(np.array(known, np.float64)) * tick_s
-    fps = float(stream.average_rate or 25)  # AVI writes no times for frames out of order
-    return np.arange(len(stamps)) / fps
+def _stamps(packets: list[_Packet]) -> NDArray[np.int64]:
+    """When the frames begin, in ticks, in the order in which they are shown; none where one is not written."""
+    known = [packet.pts for packet in packets if packet.pts is not None]
+    return np.sort(np.array(known if len(known) == len(packets) else [], np.int64))
+
+
+def _times(stamps: NDArray[np.int64], count: int, tick_s: float, stream: Any) -> NDArray[np.float64]:
+    """The same in seconds; AVI writes no times for frames out of order."""
+    if len(stamps):
+        return stamps.astype(np.float64) * tick_s
+    return np.arange(count) / float(stream.average_rate or 25)
+
+
+def _keys(packets: list[_Packet], stamps: NDArray[np.int64]) -> tuple[int, ...]:
+    known = [packet.pts for packet in packets if packet.key and packet.pts is not None]
+    return tuple(np.searchsorted(stamps, np.sort(np.array(known, np.int64))).tolist()) if len(stamps) else ()
 
 
 def _rate(times_s: NDArray[np.float64], tick_s: float, stream: Any) -> tuple[Fraction, bool]:

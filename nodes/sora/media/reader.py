@@ -1,20 +1,32 @@
-"""The decoder's pictures, in order, each decoded only if it is wanted."""
+"""The decoder's pictures, in order, each converted only if it is wanted.
+
+OpenCV reads ordinary files. PyAV reads those that OpenCV cannot be trusted with: colours that it gets wrong or that the
+user chooses, damaged files (at an error OpenCV drops what it still holds), and pictures far behind the beginning, since
+OpenCV's seeking is not exact.
+"""
 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import MediaTrouble
-from . import container, lazy
+from . import container
 from .choice import FrameChoice, Plan, plan
+from .colour import colour_of, opencv_is_right
 from .probe import Source
+from .reader_av import PyavReader
+from .reader_cv2 import OpencvReader
 from .resize import Pixels
 
 Cancelled = Callable[[], bool]
+Buffer = Callable[[], Pixels | None]
+
+PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
 
 class Miscounted(Exception):
@@ -23,44 +35,6 @@ class Miscounted(Exception):
     def __init__(self, source: Source) -> None:
         super().__init__(f"{source.info.frames} frames")
         self.source = source
-
-
-class Reader:
-    """OpenCV over FFmpeg: `grab` goes to the next picture, `picture` fetches the one that was grabbed."""
-
-    def __init__(self, source: Source) -> None:
-        cv2 = lazy.cv2()
-        path = source.path
-        # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-        self._milliseconds = cv2.CAP_PROP_POS_MSEC
-        if not self._capture.isOpened():
-            raise MediaTrouble(
-                f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
-                advice="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
-            )
-        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._capture.release()
-
-    def grab(self) -> bool:
-        """Go to the next picture; False at the end."""
-        return bool(self._capture.grab())
-
-    def time_s(self) -> float:
-        """When the grabbed picture begins, in seconds from the first one's beginning."""
-        return float(self._capture.get(self._milliseconds)) / 1000
-
-    def picture(self, into: Pixels | None = None) -> Pixels:
-        """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""
-        done, picture = self._capture.retrieve(into)
-        if not done:
-            raise MediaTrouble("OpenCV could not convert a frame that it had decoded.", advice=container.AGAIN)
-        return picture  # type: ignore[no-any-return]
 
 
 def planned(source: Source, choice: FrameChoice) -> Plan:
@@ -75,48 +49,64 @@ def planned(source: Source, choice: FrameChoice) -> Plan:
     return made
 
 
+def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = None) -> PyavReader | OpencvReader:
+    """The reader that serves this file and plan best; `untagged` as in `colour_of`; `file` is the source's, if it is
+    open."""
+    info, look = source.info, colour_of(source.info, untagged)
+    runs = source.runs(np.unique(made.indices).tolist())
+    far = len(runs) > 1 or runs[0][0] > 0
+    # OpenCV has no way to be told the matrix of a file that names none.
+    plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
+    if source.recounted or info.cut_short or far or not plain:
+        return PyavReader(source, look, file if far else None)
+    return OpencvReader(source)
+
+
 def pictures(
+    reader: PyavReader | OpencvReader,
     source: Source,
     made: Plan,
     *,
-    buffer: Callable[[], Pixels | None] = lambda: None,
+    buffer: Buffer = lambda: None,
     cancelled: Cancelled | None = None,
-) -> Iterator[tuple[int, range, Pixels]]:
+) -> Generator[tuple[int, range, Pixels]]:
     """(source frame number, its positions in the plan, BGR picture) for each frame that the plan names.
 
-    Frames that it does not name are only grabbed, and none is decoded behind the last one that it could need. A file
-    that ends early just ends the iteration; Miscounted is raised at the end when the plan would have been another
-    one, had the true number of frames been known. `buffer` gives a picture to write into. Raises
-    concurrent.futures.CancelledError (which asyncio turns into its own) once `cancelled()` is true.
+    Frames that it does not name are not converted, and none is decoded behind the last one that it could need.
+    Miscounted is raised at the end when the plan's frames did not all come, or would have been others had the true
+    number of frames been known; a file whose frames were counted by the decoder just ends. `buffer` gives a picture to
+    write into. Raises concurrent.futures.CancelledError (which asyncio turns into its own) once `cancelled()` is true.
     """
     names, starts, counts = np.unique(made.indices, return_index=True, return_counts=True)
     wanted = {int(name): range(start, start + count) for name, start, count in zip(names, starts, counts, strict=True)}
-    last = int(made.indices[-1])
-    with Reader(source) as reader:
-        number = 0
-        while made.open_end or number <= last:
-            if cancelled is not None and cancelled():
-                raise concurrent.futures.CancelledError
-            if not reader.grab():
-                break
-            if (slots := wanted.get(number)) is not None:
-                yield number, slots, reader.picture(buffer())
-            number += 1
-    expected = source.info.frames
-    if not source.recounted and ((made.open_end and number > expected) or (made.from_end and number != expected)):
+    missing = len(wanted)
+    for number, take in reader.frames(wanted, open_end=made.open_end):
+        if cancelled is not None and cancelled():
+            raise concurrent.futures.CancelledError
+        if number in wanted:
+            missing -= 1
+            yield number, wanted[number], take(buffer())
+    if not source.recounted and (missing or reader.strange):
         raise Miscounted(recounted(source))
 
 
 def recounted(source: Source) -> Source:
     """The same file with the frames that the decoder gives, and their times."""
-    times = []
-    with Reader(source) as reader:
-        while reader.grab():
-            times.append(reader.time_s())
-    if not times:
+    with PyavReader(source, colour_of(source.info)) as reader:
+        stamps = reader.stamps()
+    if not stamps:
         raise MediaTrouble(f"No frame of {source.path.name} can be decoded.", advice=container.AGAIN)
-    since_s = np.array(times)
-    if source.info.even or np.diff(since_s).min(initial=0) < 0:
-        since_s = np.arange(len(times)) / source.info.fps
-    info = replace(source.info, frames=len(times), duration_s=float(since_s[-1]) + 1 / source.info.fps)
-    return replace(source, info=info, times_s=source.times_s[0] + since_s, recounted=True)
+    known = [stamp for stamp in stamps if stamp is not None]
+    times_s = np.array(known) * source.tick_s
+    if source.info.even or len(known) < len(stamps) or np.diff(times_s).min(initial=0) < 0:
+        times_s = np.arange(len(stamps)) / source.info.fps
+    times_s += source.times_s[0] - times_s[0]
+    # A sample of an MP4 is a frame; elsewhere two packets may make one (fields), or one none (hidden frames).
+    lost = source.info.declared_frames > 0 and len(stamps) < source.info.frames
+    info = replace(
+        source.info,
+        frames=len(stamps),
+        duration_s=float(times_s[-1] - times_s[0]) + 1 / source.info.fps,
+        cut_short=source.info.cut_short or lost,
+    )
+    return replace(source, info=info, times_s=times_s, keys=(), recounted=True)

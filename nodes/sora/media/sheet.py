@@ -14,7 +14,7 @@ from . import lazy
 from .choice import FrameChoice
 from .export import save_frames, save_png
 from .probe import Source, examine, verify_mp4
-from .reader import pictures, planned, recounted
+from .reader import Miscounted, pictures, planned, reader_for
 from .resize import Pixels, stretched
 
 if TYPE_CHECKING:
@@ -152,11 +152,13 @@ def _tiles_of_file(source: Source, most: int) -> tuple[str, list[Tile]]:
     info = source.info
     chosen = _evenly(info.frames, most)
     made = replace(planned(source, FrameChoice()), indices=chosen, open_end=False)
-    tiles = [
-        Tile(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), f"{source.times_s[number]:.2f} s", f"frame {number}")
-        for number, _, picture in pictures(source, made)
-    ]
-    if len(tiles) < len(chosen) and not source.recounted:  # it ends before its packets do
-        return _tiles_of_file(recounted(source), most)
+    try:
+        with reader_for(source, made) as reader:
+            tiles = [
+                Tile(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), f"{source.times_s[number]:.2f} s", f"frame {number}")
+                for number, _, picture in pictures(reader, source, made)
+            ]
+    except Miscounted as better:
+        return _tiles_of_file(better.source, most)
     facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {info.width}x{info.height}  ·  {info.fps:.4g} fps"
     return f"{source.path.name}\n{facts}", tiles

@@ -1,0 +1,96 @@
+"""How a file's numbers become colours, and which of the installed libraries get that right.
+
+That is tried, not looked up by version: wheels of one version link different FFmpegs. Once per process and kind of
+file, tiny clips that are shipped with the pack are read and compared with the plain formula (planes.py).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidInput
+from . import lazy, planes
+from .probe import VideoInfo
+from .resize import Pixels
+
+UNTAGGED = ("auto", "bt601", "bt709")
+CLIPS = Path(__file__).with_name("selftest")
+TOLERANCE = 6  # of 255: a wrong matrix or range is 20 and more off, FFmpeg's quick arithmetic up to 3
+# PyAV's numbers for the tags of a frame: H.273's; 5 and 6 are both BT.601.
+_MATRIX_CODES = {"bt601": 6, "bt709": 1, "bt2020": 9, "bt2020c": 10, "fcc": 4, "smpte240m": 7}
+
+
+@dataclass(frozen=True)
+class Colour:
+    """The matrix by its name, or "rgb" where there is none; full range (0..255) or limited (16..235)."""
+
+    matrix: str
+    full: bool
+
+
+def colour_of(info: VideoInfo, untagged: str = "auto") -> Colour:
+    """By the file's own tags; where it names no matrix, by `untagged`: bt601, bt709, or auto, as players do.
+
+    They take BT.709 for HD (mpv: from 1280 wide or 577 high). A file that names no range has a limited one.
+    """
+    full = info.colour_range == "full" or info.pixel_format.startswith("yuvj")
+    matrix = info.colour_matrix
+    if matrix == "unspecified":
+        if untagged not in UNTAGGED:
+            raise InvalidInput(f"untagged is {untagged!r}.", advice=f"Choose from: {', '.join(UNTAGGED)}.")
+        short, long = sorted((info.width, info.height))
+        matrix = untagged if untagged != "auto" else "bt709" if long >= 1280 or short > 576 else "bt601"
+    return Colour(matrix, full)
+
+
+def to_bgr(frame: Any, colour: Colour) -> Pixels:
+    """PyAV VideoFrame of any format -> uint8 [H, W, 3], BGR, not turned."""
+    kind = frame.format
+    coded = colour.matrix in planes.WEIGHTS and len(kind.components) >= 3 and not kind.is_rgb
+    if coded and not pyav_is_right(colour):
+        return planes.to_bgr(frame, colour.matrix, full=colour.full)
+    return _converted(frame, colour if coded else None)
+
+
+@functools.cache
+def opencv_is_right(colour: Colour) -> bool:
+    """Does the OpenCV that is installed keep to these tags? For BT.601 and BT.709; others are not tried."""
+    file = CLIPS / f"{colour.matrix}_{'full' if colour.full else 'limited'}.mp4"
+    if not file.exists():
+        return False
+    cv2 = lazy.cv2()
+    capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+    try:
+        done, picture = capture.read()
+    finally:
+        capture.release()
+    return bool(done) and _close(picture, planes.to_bgr(_first(file), colour.matrix, full=colour.full))
+
+
+@functools.cache
+def pyav_is_right(colour: Colour) -> bool:
+    """Does the PyAV that is installed convert a frame by the tags that we give it?"""
+    frame = _first(CLIPS / "bt601_limited.mp4")  # other tags than most that are tried
+    return _close(_converted(frame, colour), planes.to_bgr(frame, colour.matrix, full=colour.full))
+
+
+def _converted(frame: Any, colour: Colour | None) -> Pixels:
+    """By PyAV (FFmpeg's swscale), with the filter that OpenCV and ffmpeg use for chroma."""
+    if colour is not None:
+        frame.colorspace, frame.color_range = _MATRIX_CODES[colour.matrix], 2 if colour.full else 1
+    bgr: Pixels = frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()
+    return bgr
+
+
+def _first(file: Path) -> Any:
+    with lazy.av().open(str(file)) as opened:
+        return next(opened.decode(video=0))
+
+
+def _close(one: Pixels, other: Pixels) -> bool:
+    return one.shape == other.shape and int(np.abs(one.astype(int) - other.astype(int)).max()) <= TOLERANCE

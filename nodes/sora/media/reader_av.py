@@ -1,0 +1,105 @@
+"""PyAV as a reader: it knows each frame by its time, begins where the first wanted one can be decoded, leaves out what
+nobody needs, and goes on behind damage."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import lazy
+from .colour import Colour, to_bgr
+from .probe import Source, opened
+from .resize import Pixels
+
+Take = Callable[[Pixels | None], Pixels]
+
+UNKNOWN = -1  # the number of a frame that the packets did not promise
+
+
+class PyavReader:
+    """Reads one file once. A context manager.
+
+    `rotation`: degrees, anticlockwise, by which it turns the pictures, known from the first one on; `strange`: a frame
+    came that no packet promised.
+    """
+
+    def __init__(self, source: Source, colour: Colour, file: Any = None) -> None:
+        """`file`: the source's own, if it is open, wherever it was read to; it has to be one that can be sought in."""
+        self._source, self._colour = source, colour
+        self._opening = opened(source.path) if file is None else contextlib.nullcontext(file)
+        self._file = self._opening.__enter__()
+        self._stream = self._file.streams.best("video")
+        self._stream.thread_type = "AUTO"
+        self._elsewhere = file is not None  # not at its beginning
+        self.rotation = 0
+        self.strange = False
+
+    def __enter__(self) -> PyavReader:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._opening.__exit__(*error)
+
+    def frames(self, wanted: Collection[int], *, open_end: bool) -> Iterator[tuple[int, Take]]:
+        """(number, what gives its picture) of the frames from the first wanted one to the last, or to the file's end,
+        and of some others."""
+        source = self._source
+        if source.recounted or not len(source.stamps):
+            for count, frame in enumerate(self._decoded(None)):
+                yield count, self._taking(frame)
+                if count >= max(wanted) and not open_end:
+                    return
+            return
+        needed = set(source.stamps[sorted(wanted)].tolist())
+        runs = source.runs(sorted(wanted))
+        for key, last in runs:
+            if key > 0 or self._elsewhere:
+                with contextlib.suppress(lazy.av().error.FFmpegError):  # it cannot be sought in: go on as it is
+                    self._file.seek(int(source.stamps[key]), stream=self._stream, backward=True)
+            for frame in self._decoded(needed):
+                number = self._number(frame)
+                self.strange = self.strange or number == UNKNOWN
+                yield number, self._taking(frame)
+                if number >= last and not (open_end and last == runs[-1][1]):
+                    break
+
+    def _taking(self, frame: Any) -> Take:
+        return lambda _: self._picture(frame)
+
+    def stamps(self) -> list[int | None]:
+        """The times of all frames that come, in ticks."""
+        return [frame.pts for frame in self._decoded(None)]
+
+    def _decoded(self, needed: Collection[int] | None) -> Iterator[Any]:
+        """The decoder's frames; of those that are not needed (by their times), the ones that no other one refers to are
+        left out. What cannot be decoded is passed over."""
+        error = lazy.av().error.FFmpegError
+        context = self._stream.codec_context
+        packets = self._file.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except error:  # the container ends in damage: what the decoder still holds is worth having
+                packet = None
+            if needed is not None and packet is not None and packet.size:
+                context.skip_frame = "DEFAULT" if packet.pts in needed else "NONREF"
+            with contextlib.suppress(error):
+                yield from context.decode(packet)
+            if packet is None or not packet.size:
+                return
+
+    def _number(self, frame: Any) -> int:
+        stamps = self._source.stamps
+        at = int(np.searchsorted(stamps, frame.pts)) if frame.pts is not None else len(stamps)
+        return at if at < len(stamps) and stamps[at] == frame.pts else UNKNOWN
+
+    def _picture(self, frame: Any) -> Pixels:
+        """uint8 [H, W, 3], BGR, upright."""
+        cv2 = lazy.cv2()
+        self.rotation = int(frame.rotation) % 360
+        picture = to_bgr(frame, self._colour)
+        turns = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+        return cv2.rotate(picture, turns[self.rotation]) if self.rotation in turns else picture

@@ -1,0 +1,58 @@
+"""OpenCV (over FFmpeg) as a reader: from the first frame on, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from ..errors import MediaTrouble
+from . import container, lazy
+from .probe import Source
+from .resize import Pixels
+
+Take = Callable[[Pixels | None], Pixels]
+
+
+class OpencvReader:
+    """Reads one file once. A context manager.
+
+    `rotation`: degrees, anticlockwise, by which it turns the pictures; `strange`: it gave another number of frames than
+    the packets promised, as far as that could be seen.
+    """
+
+    def __init__(self, source: Source) -> None:
+        cv2 = lazy.cv2()
+        path = source.path
+        # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            raise MediaTrouble(
+                f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
+                advice="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
+            )
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        self._promised = source.info.frames
+        self.rotation = -int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self.strange = False
+
+    def __enter__(self) -> OpencvReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._capture.release()
+
+    def frames(self, wanted: Collection[int], *, open_end: bool) -> Iterator[tuple[int, Take]]:
+        """(number, what gives its picture, once) of each frame up to the last one wanted, or to the file's end."""
+        number, last = 0, max(wanted)
+        while open_end or number <= last:
+            if not self._capture.grab():
+                self.strange = number != self._promised
+                return
+            yield number, self._picture
+            number += 1
+
+    def _picture(self, into: Pixels | None) -> Pixels:
+        """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""
+        done, picture = self._capture.retrieve(into)
+        if not done:
+            raise MediaTrouble("OpenCV could not convert a frame that it had decoded.", advice=container.AGAIN)
+        return picture  # type: ignore[no-any-return]
