@@ -1,10 +1,12 @@
-"""One gateway and one home, where a purchase is killed, run again, and settled: what test_crash_matrix.py plays in."""
+"""A gateway and a ledger where a purchase is killed, run again, and settled: what test_crash_matrix.py plays in."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from sora.sandbox import Sandbox
 from sora.spec import Job, JobState
 from sora.studio import Studio
 
-from .crash_child import environment, spec
+from .wish import environment, spec
 
 CHILD = Path(__file__).parent / "crash_child.py"
 ENGINE = Path(sora.__file__).parents[1]
@@ -45,11 +47,24 @@ class Run:
 
 
 class World:
-    """`films` is a folder of rendered films that all gateways share, so that each is rendered once."""
+    """A machine with a ledger's file; or, with the address of a `database`, two machines of a farm that share it and
+    the folder for videos. `films` is a folder of rendered films that all gateways share: each is rendered once."""
 
-    def __init__(self, folder: Path, films: Path, *, prompt: str = "a paper boat", reference: bool = False) -> None:
-        self.home, self.prompt, self.reference = folder / "home", prompt, reference
-        self.gateway = Sandbox(folder / "gateway", seconds=0.2)
+    def __init__(
+        self,
+        folder: Path,
+        films: Path,
+        *,
+        database: str = "",
+        prompt: str = "a paper boat",
+        reference: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.prompt, self.reference, self.database = prompt, reference, database
+        self.output = folder / "output"
+        self.home = folder / "home"  # of the process that is killed
+        self.other_home = folder / "other" if database else self.home  # of who runs the same again
+        self.gateway = Sandbox(folder / "gateway", seconds=0.2, clock=clock)
         self.url = ""  # where the purchases go: the gateway itself, unless somebody stands before it
         (folder / "gateway").mkdir()
         (folder / "gateway" / "renders").symlink_to(films)
@@ -67,22 +82,26 @@ class World:
 
     def run(self, point: str) -> Run:
         """The same call in a process of its own, which kills itself at that point; "" for none."""
-        given = {"home": str(self.home), "url": self.url, "point": point}
-        given |= {"prompt": self.prompt, "reference": self.reference}
-        child = subprocess.run(
-            [sys.executable, str(CHILD), json.dumps(given)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={"PYTHONPATH": str(ENGINE), "PATH": ""},
-            check=False,
-        )
-        said = json.loads(child.stdout) if child.stdout else {"stderr": child.stderr}
+        child = self.start(point, self.home if point else self.other_home, self.prompt)
+        out, err = child.communicate(timeout=60)
+        said = json.loads(out) if out else {"stderr": err}
         return Run(child.returncode, said, self.row(), self.gateway.routes.counts[CREATE], self.bought())
+
+    def start(self, point: str, home: Path, prompt: str) -> subprocess.Popen[str]:
+        """A process that buys that video and kills itself at that point; "" for none."""
+        given = {"home": str(home), "output": str(self.output), "url": self.url, "database": self.database}
+        given |= {"point": point, "prompt": prompt, "reference": self.reference}
+        return subprocess.Popen(
+            [sys.executable, str(CHILD), json.dumps(given)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": str(ENGINE), "PATH": ""},
+        )
 
     def settle(self, run: Run) -> None:
         """As a person does it who looks into the gateway's list: name the job there, or give it up."""
-        studio = Studio(self.home, self.home / "output", env=environment(self.url))
+        studio = Studio(self.other_home, self.output, env=environment(self.url, self.database))
         try:
             with pytest.raises(MaybeBought):  # however often it is asked for
                 studio.submit(spec(self.prompt, self.reference)).result(30)
@@ -94,7 +113,7 @@ class World:
 
     def row(self) -> Job | None:
         """The ledger's newest row."""
-        ledger = Ledger(self.home)
+        ledger = Ledger(self.home, url=self.database)
         try:
             return next(iter(ledger.jobs()), None)
         finally:
@@ -112,7 +131,8 @@ class World:
     def litter(self) -> set[str]:
         """The suffixes of what lies about and belongs to nobody."""
         own = [*self.home.glob("ledger.*"), *self.home.glob("owners/*")]  # the ledger's business
-        return {path.suffix for path in self.home.rglob("*") if path.is_file() and path not in own} - KEPT
+        files = [path for folder in (self.home, self.other_home, self.output) for path in folder.rglob("*")]
+        return {path.suffix for path in files if path.is_file() and path not in own} - KEPT
 
 
 @dataclass
@@ -123,3 +143,11 @@ class Played:
     killed: Run
     again: Run
     end: Job
+
+
+def until(true: Callable[[], bool], *, within_s: float = 30.0) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it never became so"
+        time.sleep(0.02)

@@ -1,7 +1,8 @@
 """kill -9 at every step from the wish to the file: the same call afterwards buys nothing twice and loses no video.
 
-The gateway is a sandbox in this process, so it outlives the one that is killed (crash_child.py). Two points are played
-at a time.
+On PostgreSQL that call is another machine's. It begins at once: until the dead one has been silent for long enough, it
+counts as one that is still at it. The gateway is a sandbox in this process, so it outlives the one that is killed
+(crash_child.py). Three points are played at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from sora.media.probe import probe
 from sora.spec import JobState
 
 from .conftest import Row
-from .crash_child import POINTS
+from .crash_expected import CASES, EXPECTED, Case
+from .crash_points import POINTS
 from .crash_world import Played, World
 from .proxy import Proxy
 
@@ -31,56 +33,25 @@ pytestmark = [
 ]
 
 FRAMES = 120  # four seconds at 30
-Case = tuple[str, bool]  # (point, whether an image goes up with the job)
+THREADS = 3  # on a farm much of the time is waiting
 Plays = dict[Case, Future[Played]]
+Ledgers = tuple[str, Callable[[], str]]  # (their kind, what gives the address of a new one)
 
-# point -> (what the ledger says after the kill, how many jobs the gateway then has). "sent" is reserved, and the
-# request may be on its way: that is what the second run must call unknown.
-EXPECTED: dict[str, tuple[str, set[int]]] = {
-    "reference written, not renamed": ("none", {0}),
-    "before reserve": ("none", {0}),
-    "row written, not committed": ("none", {0}),
-    "reserved": ("reserved", {0}),
-    "sending written, not committed": ("reserved", {0}),
-    "sending": ("sent", {0}),
-    "connected": ("sent", {0}),
-    "headers sent": ("sent", {0}),
-    "half of the body sent": ("sent", {0}),
-    "whole body sent": ("sent", {0, 1}),  # the dead process's connection may be reset before the gateway reads it
-    "busy, not noted": ("sent", {0}),
-    "busy, noted": ("reserved", {0}),
-    "answer there, not read": ("sent", {1}),
-    "answer read, not stored": ("sent", {1}),
-    "id written, not committed": ("sent", {1}),
-    "submitted": ("submitted", {1}),
-    "before the first poll": ("submitted", {1}),
-    "poll answered, not observed": ("submitted", {1}),
-    "completed seen, not observed": ("submitted", {1}),
-    "completed observed": ("completed", {1}),
-    "download opened": ("completed", {1}),
-    "first bytes downloaded": ("completed", {1}),
-    "half downloaded": ("completed", {1}),
-    "last byte, before fsync": ("completed", {1}),
-    "on disk, before the check": ("completed", {1}),
-    "checked, before the rename": ("completed", {1}),
-    "renamed": ("completed", {1}),
-    "receipt written, not renamed": ("completed", {1}),
-    "before stored": ("completed", {1}),
-    "stored written, not committed": ("completed", {1}),
-    "stored": ("stored", {1}),
-}
-WITH_REFERENCE = [
-    "reference written, not renamed", "reserved", "half of the body sent", "whole body sent", "answer there, not read",
-    "half downloaded",
-]  # fmt: skip
-CASES = [(point, False) for point in EXPECTED if point != WITH_REFERENCE[0]] + [(name, True) for name in WITH_REFERENCE]
-each_case = pytest.mark.parametrize("case", CASES, ids=[f"{point}{' (image)' * image}" for point, image in CASES])
+ALL = [(database, case) for database, cases in CASES.items() for case in cases]
+each_case = pytest.mark.parametrize(
+    ("database", "case"),
+    ALL,
+    ids=[f"{database}: {point}{' (image)' * image}" for database, (point, image) in ALL],
+    indirect=["database"],
+)
 
 
-@pytest.fixture(scope="module")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all gateways of this module keep their films."""
-    return tmp_path_factory.mktemp("films")
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Ledgers:
+    """The kind of ledger that a case is played on."""
+    if request.param == "sqlite":
+        return "sqlite", lambda: ""
+    return "postgresql", request.getfixturevalue("postgresql").database
 
 
 @pytest.fixture(scope="module")
@@ -89,24 +60,33 @@ def plays(
     tmp_path_factory: pytest.TempPathFactory,
     films: Path,
     tables: dict[str, list[Row]],
-) -> Iterator[Plays]:
-    """The plays of all chosen cases, under way since the first of them was asked for; a table at the end."""
+) -> Iterator[Callable[[Ledgers], Plays]]:
+    """The plays of all chosen cases of a kind of ledger, under way since it was first asked for; tables at the end."""
+    asking = [item.callspec.params for item in request.session.items if "plays" in getattr(item, "fixturenames", ())]
+    begun: dict[str, Plays] = {}
+    with ThreadPoolExecutor(THREADS) as pool:
 
-    def play(case: Case) -> Played:
-        point, reference = case
-        prompt = "a paper boat" + " [sandbox: 429=1]" * point.startswith("busy")  # the same film
-        return World(tmp_path_factory.mktemp("world"), films, prompt=prompt, reference=reference).play(point)
+        def of(ledgers: Ledgers) -> Plays:
+            kind, new = ledgers
 
-    asking = [item for item in request.session.items if "plays" in getattr(item, "fixturenames", ())]
-    chosen = dict.fromkeys(item.callspec.params["case"] for item in asking)
-    with ThreadPoolExecutor(2) as pool:
-        for reference in sorted({reference for _, reference in chosen}):
-            play(("", reference))  # renders the film
-        futures = {case: pool.submit(play, case) for case in chosen}
-        yield futures
+            def play(case: Case) -> Played:
+                point, reference = case
+                prompt = "a paper boat" + " [sandbox: 429=1]" * point.startswith("busy")  # the same film
+                folder = tmp_path_factory.mktemp("world")
+                return World(folder, films, database=new(), prompt=prompt, reference=reference).play(point)
+
+            if kind not in begun:
+                chosen = dict.fromkeys(params["case"] for params in asking if params["database"] == kind)
+                for reference in sorted({reference for _, reference in chosen}):
+                    play(("", reference))  # renders the film
+                begun[kind] = {case: pool.submit(play, case) for case in chosen}
+            return begun[kind]
+
+        yield of
     head = ("killed at", "ledger then", "jobs", "second run", "jobs", "in the end", "jobs", "left over")
-    done = [(case, future.result()) for case, future in futures.items() if future.exception() is None]
-    tables["crash matrix"] = [head, *(_row(case, played) for case, played in done)]
+    for kind, futures in begun.items():
+        done = [(case, future.result()) for case, future in futures.items() if future.exception() is None]
+        tables[f"crash matrix, {kind}"] = [head, *(_row(case, played) for case, played in done)]
     gc.collect()  # here the warning of that file is ignored, in the tests that follow it is not
 
 
@@ -121,9 +101,9 @@ def _row(case: Case, played: Played) -> Row:
 
 
 @each_case
-def test_a_killed_purchase(case: Case, plays: Plays) -> None:
+def test_a_killed_purchase(case: Case, database: Ledgers, plays: Callable[[Ledgers], Plays]) -> None:
     """Bought once, stored whole; or unknown, told so, never sent again by itself, and settled by a person."""
-    played = plays[case].result(120)
+    played = plays(database)[case].result(120)
     state, bought = EXPECTED[case[0]]
     killed, again = played.killed, played.again
     assert (killed.status, killed.state) == (-9, state), killed.said
@@ -142,9 +122,9 @@ def test_a_killed_purchase(case: Case, plays: Plays) -> None:
 def assert_whole(played: Played) -> None:
     """The video on disk is the gateway's of its one job, bit by bit, and it is the only one."""
     world, job = played.world, played.end
-    (video,) = world.home.rglob("*.mp4")
+    (video,) = world.output.rglob("*.mp4")
     assert job.state is JobState.STORED
-    assert video == world.home / "output" / job.path
+    assert video == world.output / job.path
     sha256 = hashlib.sha256(video.read_bytes()).hexdigest()
     assert sha256 == job.sha256 == hashlib.sha256(world.film().read_bytes()).hexdigest()
     assert probe(video).frames == FRAMES
@@ -152,9 +132,9 @@ def assert_whole(played: Played) -> None:
 
 
 @each_case
-def test_nothing_half_done_is_left(case: Case, plays: Plays) -> None:
+def test_nothing_half_done_is_left(case: Case, database: Ledgers, plays: Callable[[Ledgers], Plays]) -> None:
     """No part of a video, no note about one, no half reference: the second run puts away what the first one left."""
-    assert plays[case].result(120).world.litter() == set()
+    assert plays(database)[case].result(120).world.litter() == set()
 
 
 def test_a_download_that_is_killed_again_and_again_goes_on(films: Path, tmp_path: Path) -> None:

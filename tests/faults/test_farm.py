@@ -1,0 +1,144 @@
+"""What a farm's machines owe each other while they all live: none takes what another one has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sora import download
+from sora.budget import Budget
+from sora.ledger import Ledger
+from sora.rows import run
+from sora.sandbox import Sandbox
+from sora.spec import JobState
+from sora.studio import Studio
+from sora.watches import Watches
+from sora.wire import RemoteVideo
+
+from .crash_world import until
+from .wish import environment, spec
+
+LAPSE_S = 2.0  # of a machine's silence
+CLAIM_S = 1.5  # how long a claim to a job lasts that is not renewed
+RUNNING = RemoteVideo(id="v", phase="running", status="x")
+
+
+class Machine:
+    """Its ledger, and its claims."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        self.ledger = Ledger(home, url=url)
+        self.watches = Watches(self.ledger.database)
+
+    def reserve(self, prompt: str) -> tuple[str, bool]:
+        wanted = spec(prompt, reference=False)
+        job, mine = self.ledger.reserve(wanted, origin="https://x", estimated_usd=0.1, budget=Budget())
+        return job.id, mine
+
+
+@pytest.fixture
+def machines(tmp_path: Path, postgresql: Any) -> Iterator[list[Machine]]:
+    url = postgresql.database()
+    made = [Machine(tmp_path / name, url) for name in ("one", "two")]
+    yield made
+    for machine in made:
+        machine.ledger.close()
+
+
+def test_a_machine_that_lives_is_not_taken_for_dead(machines: list[Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it sends one request, and watches one job without a word about it."""
+    monkeypatch.setattr("sora.heartbeat.BEAT_S", LAPSE_S / 8)
+    monkeypatch.setattr("sora.heartbeat.LAPSE_S", LAPSE_S)
+    first, second = machines
+    sent, _ = first.reserve("is being sent")
+    first.ledger.sending(sent)
+    watched, _ = first.reserve("is watched")
+    first.ledger.sending(watched)
+    first.ledger.submitted(watched, RUNNING)
+    assert first.watches.take(watched, 3600)
+    end = time.monotonic() + 2.5 * LAPSE_S
+    while time.monotonic() < end:
+        assert second.watches.rescuable() == []
+        assert not second.watches.take(watched)
+        assert second.reserve("is being sent") == (sent, False)
+        assert second.ledger.job(sent).state is JobState.RESERVED
+        time.sleep(0.1)
+    assert first.ledger.submitted(sent, RemoteVideo(id="w", phase="running", status="x")).state is JobState.SUBMITTED
+
+
+def test_a_claim_under_way_is_neither_waited_for_nor_broken(machines: list[Machine]) -> None:
+    """A machine takes a job, and its transaction lasts: another one's search leaves that job alone, and goes on."""
+    first, second = machines
+    jobs = []
+    for prompt in ("taken now", "free"):
+        job, _ = first.reserve(prompt)
+        first.ledger.sending(job)
+        first.ledger.submitted(job, RemoteVideo(id=f"v-{prompt}", phase="running", status="x"))
+        jobs.append(job)
+    taken, free = jobs
+    mark = first.ledger.database.owner.id
+    with ThreadPoolExecutor(1) as pool:
+        with first.ledger.database.write() as connection:
+            now = first.ledger.database.now(connection)
+            claim = "UPDATE jobs SET watcher = :mark, watched_until = :until WHERE id = :job"
+            run(connection, claim, mark=mark, until=now + 60, job=taken)
+            search = pool.submit(second.watches.rescuable)
+            found = search.result(5)
+        assert [job.id for job in found] == [free]
+    assert not second.watches.take(taken)
+
+
+@pytest.fixture
+def slow_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A film comes in pieces for twice as long as a claim lasts."""
+    real, pieces = download.arriving, 40
+    monkeypatch.setattr("sora.transport.PIECE", 16 << 10)  # the film has nearly a megabyte
+
+    def arriving(response: Any, **how: Any) -> Iterator[bytes]:
+        for number, piece in enumerate(real(response, **how)):
+            if number < pieces:
+                time.sleep(2 * CLAIM_S / pieces)
+            yield piece
+
+    monkeypatch.setattr(download, "arriving", arriving)
+
+
+@pytest.fixture
+def short_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sora.watches.WATCH_S", "sora.collect.WATCH_S"):
+        monkeypatch.setattr(name, CLAIM_S)
+    for claim in (Watches.take, Watches.hold):
+        monkeypatch.setattr(claim, "__defaults__", (CLAIM_S,))
+
+
+def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
+    tmp_path: Path, films: Path, database_url: str, short_claims: None, slow_download: None
+) -> None:
+    """The claim is renewed for as long as the gateway renders, and for as long as the film takes to come."""
+    moment = [time.time()]
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "renders").symlink_to(films)
+    with Sandbox(tmp_path / "gateway", seconds=1, clock=lambda: moment[0]) as gateway:
+        studio = Studio(tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url))
+        other = Machine(tmp_path / ("other" if database_url else "home"), database_url)
+        try:
+            job = studio.submit(spec("a paper boat", reference=False)).result(30).job
+            wait = studio.wait(job.id, timeout_s=60)
+            until(lambda: gateway.routes.counts["GET", "/v1/videos/{id}"] > 0)
+            finished = time.monotonic() + 2 * CLAIM_S
+            while time.monotonic() < finished:
+                assert other.watches.rescuable() == []
+                time.sleep(0.05)
+            moment[0] += 60
+            while not wait.future.done():
+                assert other.watches.rescuable() == []
+                time.sleep(0.05)
+            assert wait.future.result().state is JobState.STORED
+            assert time.monotonic() > finished + 2 * CLAIM_S
+        finally:
+            studio.close()
+            other.ledger.close()

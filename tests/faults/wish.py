@@ -1,0 +1,35 @@
+"""What the processes of these tests buy, and how they are pointed at a gateway and a ledger of the tests' own."""
+
+from __future__ import annotations
+
+import numpy as np
+from sora import heartbeat
+from sora.spec import JobSpec, Reference
+
+# On a farm a machine says every 15 s that it lives, and is taken for dead when it was silent for 60 s.
+BEAT_S, LAPSE_S = 0.25, 1.0
+
+
+def spec(prompt: str, reference: bool) -> JobSpec:
+    """The purchase: the smallest film that any model makes. Noise, so that the upload is a megabyte in many pieces."""
+    noise = np.random.default_rng(7).integers(0, 255, (480, 854, 3), np.uint8)
+    return JobSpec(
+        provider="cometapi",
+        model="seedance-2-5",
+        seconds="4",
+        size="854x480",
+        prompt=prompt,
+        references=(Reference(noise),) if reference else (),
+    )
+
+
+def environment(url: str, database: str = "") -> dict[str, str]:
+    """What points a studio at a gateway of the test's, and at its ledger."""
+    variables = {"COMETAPI_BASE_URL": url, "COMETAPI_KEY": "test-key-123456", "SORA_POLL_SECONDS": "0.05"}
+    return variables | ({"SORA_DATABASE_URL": database} if database else {})
+
+
+def shorten() -> None:
+    """The farm's times, in this process."""
+    assert (heartbeat.BEAT_S, heartbeat.LAPSE_S) == (15.0, 60.0)
+    heartbeat.BEAT_S, heartbeat.LAPSE_S = BEAT_S, LAPSE_S
