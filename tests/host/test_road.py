@@ -216,6 +216,36 @@ def test_core_nodes_take_our_video(comfy: ComfyUI) -> None:
     assert list((comfy.base / "output" / "core").glob("copy_*.mp4"))
 
 
+def test_a_trimmed_video_is_cut_by_the_host_and_read_by_us(comfy: ComfyUI) -> None:
+    """Core's Trim Video takes WaitForVideo's VIDEO, and LoadVideoFrames takes what comes out of it."""
+    if "Video Slice" not in comfy.get("/object_info"):
+        pytest.skip("this ComfyUI cannot trim a VIDEO")
+    graph: Graph = bought("for core nodes")
+    graph |= {"3": node("Video Slice", video=["2", 0], start_time=1.0, duration=1.0, strict_duration=False)}
+    run = comfy.run(graph | {"4": frames("3", custom_height=90), "5": shown("4", 3)})
+    assert run.ok, run.error
+    assert run.text("5") == "30"
+
+
+def test_frames_on_disk_go_through_core_nodes(comfy: ComfyUI) -> None:
+    """A batch that lies in a file is scaled, blended and saved like any other, and leaves nothing behind."""
+    graph: Graph = bought("for core nodes")
+    graph |= {"3": frames("2", frame_load_cap=3, memory="disk"), "4": frames("2", frame_load_cap=3)}
+    for source in ("3", "4"):
+        scaled = {"upscale_method": "area", "width": 320, "height": 180, "crop": "disabled"}
+        graph |= {f"{source}0": node("ImageScale", image=[source, 0], **scaled)}
+        graph |= {
+            f"{source}1": node("ImageInvert", image=[f"{source}0", 0]),
+            f"{source}2": saved(f"{source}1", 0, source),
+        }
+    run = comfy.run(graph)
+    assert run.ok, run.error
+    names = [[item["filename"] for item in run.outputs[f"{source}2"]["images"]] for source in ("3", "4")]
+    for one, other in zip(*names, strict=True):
+        assert np.array_equal(picture(comfy, one), picture(comfy, other))
+    assert list((comfy.base / "temp").rglob("sora_frames_*")) == []
+
+
 def test_our_decoder_takes_videos_of_core_nodes(comfy: ComfyUI) -> None:
     """From a file by LoadVideo, and put together from images by CreateVideo."""
     run = comfy.run(bought("to be loaded"))

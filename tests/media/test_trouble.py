@@ -6,6 +6,7 @@ import sys
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sora.errors import MediaTrouble
 from sora.media import lazy, memory, reader_av
@@ -37,6 +38,37 @@ def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monk
     with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need .*available.*frame_load_cap = \d would fit"):
         load_frames(clip)
     assert len(converted) == 1  # the first, which tells the true size
+
+
+def test_frames_can_lie_on_disk(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little memory there is: the same frames, which can be changed like others, in a file without a name."""
+    expected = load_frames(clip).pixels
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1)
+    pixels = load_frames(clip, scratch=tmp_path / "scratch").pixels
+    assert isinstance(pixels, np.memmap)
+    assert np.array_equal(pixels, expected)
+    pixels[0] = 0.25
+    assert pixels[0].mean() == 0.25
+    if sys.platform == "linux":
+        assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_anything_is_decoded(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is needed and what is free; and the same where the room is gone in that very moment."""
+    with monkeypatch.context() as small:
+        small.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1 << 20))
+        with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need 0\.00 GiB on disk; 0\.00 GiB are free"):
+            load_frames(clip, scratch=tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(MediaTrouble, match="No space left"):
+        load_frames(clip, scratch=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

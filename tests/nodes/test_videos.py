@@ -22,6 +22,19 @@ def film(bench: Bench) -> Path:
     return bench.output / str(waited.args[2])
 
 
+def test_frames_on_disk_are_a_tensor_like_any_other(bench: Bench, film: Path) -> None:
+    """The same numbers, and nothing is left in the temp folder."""
+    from comfy_api.latest import InputImpl
+
+    video = InputImpl.VideoFromFile(str(film))
+    settings = {"frame_load_cap": 6, "custom_height": 90}
+    there = asyncio.run(bench.frames(video, memory="disk", **settings)).args
+    here = asyncio.run(bench.frames(video, **settings)).args
+    assert np.array_equal(there[0].numpy(), here[0].numpy())
+    assert np.array_equal(there[4].numpy(), here[4].numpy())
+    assert list(bench.temp.glob("sora_*")) == []
+
+
 def test_a_video_in_memory_is_read_as_its_file(bench: Bench, film: Path) -> None:
     """And its copy in the temp folder is gone afterwards."""
     from comfy_api.latest import InputImpl
