@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import DiskTrouble, InvalidInput, NotFinished
+from .errors import DiskTrouble, InvalidInput, NotBought, NotFinished
 from .settings import default_home, surrounding_comfyui
 from .spec import FITS, Job, JobSpec, JobState, Reference
 from .studio import Studio, Submission
@@ -194,14 +194,24 @@ def described(studio: Studio, job: Job) -> dict[str, Any]:
 
 
 def finish(future: Future[T]) -> T:
-    """The result of something that may have been paid for: Ctrl-C once waits for its answer, twice gives it up."""
+    """The result of something that may have been paid for. Ctrl-C stops what is not sent yet; what is on its way is
+    waited for, and then left to the gateway; twice gives the answer up."""
     try:
         while not _ready(future):
             pass
     except KeyboardInterrupt:
+        future.cancel()
+        if future.cancelled():
+            raise NotBought("Stopped before anything was sent.") from None
         _say("Waiting for the gateway's answer, so that nothing paid is lost (Ctrl-C again to give it up) …")
         while not _ready(future):
             pass
+        if isinstance(result := future.result(), Submission):
+            raise NotFinished(
+                "Stopped; the job goes on at the gateway.",
+                advice="Run the same again to take it up.",
+                job=result.job.id,
+            ) from None
     return future.result()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
-from .errors import NotBought
+from .errors import NotBought, NotFinished
 from .fetch import Fetcher
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
@@ -25,6 +26,7 @@ class Collector:
     def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings) -> None:
         self._ledger, self._gateways = ledger, gateways
         self._watches = Watches(ledger.database)
+        self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
         self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
         self._pool = DaemonPool("sora-wait", 1)
@@ -49,13 +51,14 @@ class Collector:
         """Put right what processes left half sent that are dead now."""
         self._watches.bury()
 
-    def rescuable(self, but: Collection[str]) -> list[Job]:
-        """Jobs to be watched and fetched that nobody watches, without those in `but`; from now on we do."""
+    def rescuable(self, but: Collection[str]) -> list[str]:
+        """Ids of jobs to be watched and fetched that nobody watches, without those in `but`; from now on we do."""
         return self._watches.rescuable(but=but)
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting, never the job."""
         wait = Wait(deadline=time.monotonic() + timeout_s)
+        self._waits.add(wait)
 
         def begin() -> None:
             try:
@@ -74,17 +77,25 @@ class Collector:
     def _start(self, wait: Wait, job: Job) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
         wait.job = job
+        if wait.future.done():  # cancelled before it began
+            return
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._fetcher.join(wait, job)
             return
         wait.watch = self.monitor.watch(job, timeout_s=wait.deadline - time.monotonic())
         wait.watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
+        if wait.future.done():  # cancelled in that very moment
+            wait.watch.cancel()
 
     def close(self) -> None:
         self._pool.close()
         self.monitor.close()
         self._fetcher.close()
         self._watches.close()
+        for wait in list(self._waits):
+            if not wait.future.done():
+                job = wait.job.id if wait.job is not None else ""
+                wait.fail(NotFinished("The program is closing.", advice="The job goes on; run again later.", job=job))
 
     def _pace_s(self, provider: str) -> float:
         return self._gateways.provider(provider).poll_s
@@ -99,7 +110,10 @@ class Collector:
         return self.look(job_id) if ours else job
 
     def _watched(self, wait: Wait, seen: Future[Job]) -> None:
-        if seen.cancelled() or wait.future.done():
+        if seen.cancelled():
+            return
+        if wait.future.done():  # nobody is left who would have it fetched
+            self.submit(lambda: self._watches.let_go(seen.result().id if seen.exception() is None else ""))
             return
         if (error := seen.exception()) is not None:
             wait.fail(error)

@@ -18,7 +18,7 @@ import requests
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from .errors import DiskTrouble, GatewayTrouble, MediaTrouble
+from .errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble
 from .redact import redact
 from .transport import arriving
 
@@ -32,11 +32,12 @@ OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all or
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that arrived: where, how long, and its hash."""
+    """A file that arrived: where, how long, its hash, and whether it holds all that it says."""
 
     path: Path
     size: int
     sha256: str
+    whole: bool = True
 
 
 @dataclass
@@ -58,7 +59,8 @@ class _Part:
 
     def load(self) -> None:
         note = self.path.with_suffix(".etag")
-        self.validator = note.read_text(encoding="utf-8") if note.exists() else ""
+        text = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
+        self.validator = text if re.fullmatch(r'"[\x21\x23-\x7e]*"', text) else ""  # a power cut may leave anything
 
     def keep(self, validator: str) -> None:
         self.validator = validator
@@ -69,11 +71,14 @@ class _Part:
             path.unlink(missing_ok=True)
 
 
-def download(open_stream: Open, target: Path, *, check: Check, progress: OnProgress) -> Downloaded:
+def download(
+    open_stream: Open, target: Path, *, check: Check, progress: OnProgress, accept_cut: bool = False, anew: bool = False
+) -> Downloaded:
     """Bring the stream to `target`. `check(path)` raises MediaTrouble for a file that is no video, and returns False
-    for one that holds less than it says.
+    for one that holds less than it says: that is refused, too, unless the caller takes it as the best that can be had.
 
-    GatewayTrouble: the gateway did not give it, run again. DiskTrouble: it could not be written; the part is removed.
+    `anew` fetches also what is there, and puts a better file in its place. GatewayTrouble: the gateway did not give it,
+    run again (CutShort: it ended too early). DiskTrouble: it could not be written; the part is removed.
     """
     part = _Part(target.with_suffix(".part"))
     lock = target.with_suffix(".lock")
@@ -81,12 +86,17 @@ def download(open_stream: Open, target: Path, *, check: Check, progress: OnProgr
         target.parent.mkdir(parents=True, exist_ok=True)
         # Twins and other processes wait here; whoever comes second finds the file.
         with FileLock(lock, thread_local=False), _removed(lock):
-            if not target.exists():
+            whole = True
+            if anew or not target.exists():
                 part.load()
-                _bring(open_stream, part, check, progress)
+                _transfer(open_stream, part, progress)
+                whole = _checked(part, check)
+                if not whole and not accept_cut:
+                    part.remove()  # it came to its end: there is nothing to resume
+                    raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
                 _publish(part, target)
             part.remove()
-        return Downloaded(target, target.stat().st_size, _sha256(target))
+        return Downloaded(target, target.stat().st_size, _sha256(target), whole)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             part.remove()  # a full disk needs the room more than the next try needs these bytes
@@ -107,29 +117,14 @@ def _removed(lock: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _bring(open_stream: Open, part: _Part, check: Check, progress: OnProgress) -> None:
-    """Fill the part with a whole video."""
-    ended_at = -1
-    while True:
-        length_known = _transfer(open_stream, part, progress)
-        if _checked(part, check) or length_known or part.size == ended_at:
-            return
-        # It came without a length, and holds less than it says: the line was cut, unless it ends there twice.
-        if ended_at >= 0:
-            raise GatewayTrouble("The download was cut short.", advice="Run again in a while.")
-        ended_at = part.size
-        part.remove()
-
-
-def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
-    """Fill the part, taking it up where a broken connection left it; tells whether the server said how long the file
-    is. GatewayTrouble after TRIES connections that brought nothing new."""
+def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> None:
+    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES connections that
+    brought nothing new."""
     broken, longest = 0, part.size
     while True:
         try:
-            whole, length_known = _stream_once(open_stream, part, progress)
-            if whole:
-                return length_known
+            if _stream_once(open_stream, part, progress):
+                return
             reason = "the connection closed early"
         except (requests.RequestException, HTTPError) as error:
             reason = redact(str(error))[:200]
@@ -141,18 +136,18 @@ def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
             )
 
 
-def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> tuple[bool, bool]:
-    """One connection's worth: is the part whole, and did the server say where it ends?"""
+def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
+    """One connection's worth. True when the stream came to its end, as far as the server told where that is."""
     with open_stream(part.headers()) as response:
         if response.status_code == 416:  # the part is longer than the file, or a whole one whose end went unseen
             part.remove()
             part.validator = ""
-            return False, False
+            return False
         start, total = _span(response)
         if response.status_code == 206 and start != part.size:
             part.remove()
             part.validator = ""
-            return False, False
+            return False
         if response.status_code != 206:
             start = 0
         etag = response.headers.get("ETag", "")
@@ -166,8 +161,7 @@ def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> tuple[
                     raise GatewayTrouble("The download does not end.", transient=False)
             file.flush()
             os.fsync(file.fileno())
-            chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()  # which has an end of its own
-            return total is None or file.tell() == total, total is not None or chunked
+            return total is None or file.tell() == total
 
 
 def _span(response: requests.Response) -> tuple[int, int | None]:

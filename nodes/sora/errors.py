@@ -14,6 +14,7 @@
     ├── NotFinished             6  run again: the job goes on at the gateway, or waits there to be fetched
     │   ├── WaitTimeout         6  our own deadline passed first
     │   ├── GatewayTrouble      6  a status or content call went wrong
+    │   │   └── CutShort        6  the video came to its end too early
     │   └── LinkLapsed          6  the video is no longer offered for download
     └── LocalTrouble            7  this machine: disk, ledger, codec
         ├── DiskTrouble         7
@@ -161,6 +162,10 @@ class GatewayTrouble(NotFinished):
         self.transient = transient
         self.retry_after_s = retry_after_s
         self.http_status = http_status
+
+
+class CutShort(GatewayTrouble):
+    """The download came to its end, and the video holds less than it says."""
 
 
 class LinkLapsed(NotFinished):

@@ -17,27 +17,30 @@ import requests
 
 from .client import Client
 from .download import Downloaded, download
-from .errors import GatewayTrouble, InvalidInput, LedgerTrouble, LinkLapsed, SoraError, WaitTimeout
+from .errors import CutShort, GatewayTrouble, InvalidInput, LedgerTrouble, LinkLapsed, SoraError, WaitTimeout
 from .gateways import Gateways
 from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S
 from .receipt import write_receipt
 from .settings import Settings
-from .spec import LAPSED, Job, JobState
+from .spec import CUT, LAPSED, Job, JobState
 from .threads import DaemonPool
 from .waiting import Fetch, Wait
 from .watches import Watches
 
 FETCH_THREADS = 4
-TRIES = 8
+GONE = (404, 410)
+TRIES = 8  # at which the gateway does not offer the video; outages are waited out
 NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
 LONGEST_PAUSE_S = 30.0
-LONGEST_DOWNLOAD_S = 3600.0
-OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file
+SPAN_S, LEAST_BYTES = 60.0, 64 << 10  # a download that brings less in that time is broken off, to be taken up later
+OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file; then less often
+SLOWEST_OTHERS_S = 5.0
+LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
 
 
 class Fetcher:
-    """Fetches videos. `alarm(moment, ring)` has `ring()` called at that moment of time.monotonic()."""
+    """Fetches videos. `alarm(moment, ring, unless=future)` is the monitor's."""
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Fetcher:
         gateways: Gateways,
         settings: Settings,
         watches: Watches,
-        alarm: Callable[[float, Callable[[], None]], None],
+        alarm: Callable[..., None],
     ) -> None:
         self._ledger, self._gateways, self._settings = ledger, gateways, settings
         self._watches, self._alarm = watches, alarm
@@ -55,50 +58,53 @@ class Fetcher:
 
     def join(self, wait: Wait, job: Job) -> None:
         """Have `wait` end with the finished job's file: at once if it is there, else when it is fetched."""
-        if file_of(job, self._settings) is not None:
+        if file_of(job, self._settings) is not None and job.error_code != CUT:
             wait.succeed(job)
             return
         with self._lock:
             fetch = self._fetches.get(job.id)
             if fetch is None:
                 fetch = self._fetches[job.id] = Fetch()
-                self._queue(job.id, fetch)
+                self._queue(job, fetch)
+            fetch.waits.append(wait)
         wait.fetch = fetch
-        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job)))  # the download itself goes on
+        # The download itself goes on.
+        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
 
     def close(self) -> None:
         self._pool.close()
 
-    def _queue(self, job_id: str, fetch: Fetch) -> None:
+    def _queue(self, job: Job, fetch: Fetch) -> None:
         with contextlib.suppress(RuntimeError):  # the program is closing
-            self._pool.submit(lambda: self._run(job_id, fetch))
+            self._pool.submit(lambda: self._run(job, fetch), job.provider)
 
-    def _run(self, job_id: str, fetch: Fetch) -> None:
+    def _run(self, job: Job, fetch: Fetch) -> None:
         """One try: it ends the fetch, or has it tried again later."""
         try:
-            job = self._stored(job_id, fetch)
+            stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            if _passes(error) and fetch.tries < TRIES - 1:
-                pause_s = _pause_s(fetch.tries, error)
-                fetch.tries, fetch.trouble = fetch.tries + 1, str(error.args[0])
-            else:
-                self._failed(job_id, fetch, error)
+            fetch.refused += _is_refusal(error)
+            if not _passes(error) or fetch.refused >= TRIES or all(wait.future.done() for wait in fetch.waits):
+                self._failed(job, fetch, error)
                 return
+            pause_s = _pause_s(fetch.tries, error)
+            fetch.trouble = str(error.args[0])
         else:
-            if job is not None:
-                self._let_go(job_id)
-                fetch.future.set_result(job)
+            if stored is not None:
+                self._let_go(job.id)
+                fetch.future.set_result(stored)
                 return
-            pause_s = OTHERS_PACE_S
-        self._alarm(time.monotonic() + pause_s, lambda: self._queue(job_id, fetch))
+            pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
+        fetch.tries += 1
+        self._alarm(time.monotonic() + pause_s, lambda: self._queue(job, fetch))
 
-    def _failed(self, job_id: str, fetch: Fetch, error: BaseException) -> None:
+    def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, SoraError):
-            error = _lapsed(error, job_id)
+            error = _told(error, job)
             with contextlib.suppress(SoraError):  # what went wrong with the video says more
-                self._ledger.not_fetched(job_id, error)
-        self._let_go(job_id)
+                self._ledger.not_fetched(job.id, error)
+        self._let_go(job.id)
         fetch.future.set_exception(error)
 
     def _let_go(self, job_id: str) -> None:
@@ -107,12 +113,20 @@ class Fetcher:
         self._watches.let_go(job_id)
 
     def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
-        """The job with its file on disk: the one that is there, or a new download (also of a deleted file). None while
-        another process is at it."""
+        """The job with its file on disk: the one that is there, or a new download (also of a deleted file, or of one
+        that was cut short). None while another process is at it."""
         job = self._ledger.job(job_id)
-        if file_of(job, self._settings) is not None:
+        there = file_of(job, self._settings) is not None
+        if there and job.error_code != CUT:
             return job
-        return self._fetched(job, fetch) if self._watches.hold(job_id) else None
+        if not self._watches.hold(job_id):
+            return None
+        try:
+            return self._fetched(job, fetch)
+        except GatewayTrouble:
+            if there:  # it could not be had whole this time either
+                return job
+            raise
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         client = self._gateways.client_for(job)
@@ -122,7 +136,8 @@ class Fetcher:
             if self._settings.receipts:
                 write_receipt(job, arrived)
         root = str(self._settings.output)
-        return self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
+        kept = self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
+        return kept if arrived.whole else self._ledger.stored_cut(job.id)
 
     def _new_place(self, job: Job) -> str:
         day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
@@ -132,19 +147,29 @@ class Fetcher:
     def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
         from .media.frames import verify_mp4
 
-        deadline = time.monotonic() + LONGEST_DOWNLOAD_S
+        mark = (time.monotonic() + SPAN_S, 0)  # by when so many bytes and LEAST_BYTES more have to be here
 
         def progress(done: int, total: int | None) -> None:
+            nonlocal mark
             fetch.done, fetch.total, fetch.trouble = done, total, ""
             with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
                 self._watches.hold(job.id)
-            if time.monotonic() > deadline:
-                raise GatewayTrouble("The download takes too long.", transient=False, advice="Run again.")
+            if time.monotonic() > mark[0]:
+                if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
+                    raise GatewayTrouble("The download is too slow.", advice="What arrived is kept; run again.")
+                mark = (time.monotonic() + SPAN_S, done)
 
         def is_whole(path: Path) -> bool:
             return not verify_mp4(path).cut_short
 
-        return download(lambda headers: _open(client, job.video_id, headers), target, check=is_whole, progress=progress)
+        return download(
+            lambda headers: _open(client, job.video_id, headers),
+            target,
+            check=is_whole,
+            progress=progress,
+            accept_cut=fetch.refused == TRIES - 1 and job.error_code != CUT,
+            anew=job.error_code == CUT,
+        )
 
 
 def file_of(job: Job, settings: Settings) -> Path | None:
@@ -177,16 +202,23 @@ def _pause_s(tries: int, error: BaseException) -> float:
     return min(LONGEST_PAUSE_S, NOT_READY_S * 2**tries) if asked is None else min(LONGEST_ASKED_S, asked)
 
 
-def _lapsed(error: SoraError, job_id: str) -> SoraError:
-    if not isinstance(error, GatewayTrouble) or error.http_status not in (404, 410):
-        return error.for_job(job_id)
+def _is_refusal(error: BaseException) -> bool:
+    """Is it the video that is wrong, and not the line?"""
+    return isinstance(error, CutShort) or (isinstance(error, GatewayTrouble) and error.http_status in GONE)
+
+
+def _told(error: SoraError, job: Job) -> SoraError:
+    """The error with the job; for a video that the gateway does not offer, with what to do about that."""
+    if not isinstance(error, GatewayTrouble) or error.http_status not in GONE:
+        return error.for_job(job.id)
+    long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
     return LinkLapsed(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
-        job=job_id,
+        job=job.id,
         request_id=error.request_id,
-        code=LAPSED,
+        code=LAPSED if long_ago or error.http_status == 410 else "",
     )
 
 

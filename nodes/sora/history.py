@@ -6,7 +6,7 @@ from typing import Any
 
 from .database import Database
 from .rows import as_job, existing, first, run
-from .spec import Job, JobSpec
+from .spec import LAPSED, Job, JobSpec
 
 
 class History:
@@ -28,6 +28,17 @@ class History:
         if not name:  # which is the gateway id of every job that has none yet
             return None
         return self._one("id = :name", name) or self._one("video_id = :name", name)
+
+    def at_gateway(self, provider: str, video_id: str) -> Job | None:
+        """The job of a gateway's id there."""
+        with self.database.read() as connection:
+            row = first(connection, "video_id = :id AND provider = :provider", id=video_id, provider=provider)
+            return None if row is None else as_job(row)
+
+    def unfinished(self) -> bool:
+        """Is there a job that is not here yet and may still come?"""
+        states = "state IN ('submitted', 'completed') AND error_code <> :name"
+        return self._one(states, LAPSED) is not None
 
     def of_file(self, sha256: str) -> Job | None:
         """The job whose MP4 has that hash."""

@@ -17,7 +17,7 @@ from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraErr
 from .history import History
 from .redact import redact
 from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update
-from .spec import Job, JobSpec, JobState
+from .spec import CUT, LAPSED, Job, JobSpec, JobState
 from .verdict import SETTLE
 from .wire import RemoteVideo
 
@@ -50,7 +50,7 @@ class Ledger(History):
         *,
         origin: str,
         estimated_usd: float | None,
-        budget: Budget,
+        budget: Budget | Callable[[], Budget],
         references: Sequence[str] = (),
         like: Job | None = None,
         sending: Container[str] | None = None,
@@ -59,14 +59,14 @@ class Ledger(History):
 
         A new row is written where there is none, if the budget has room (BudgetReached). A reserved one that nobody
         sends (its process died, or it is ours and not among those that we are `sending`) is taken over if nothing
-        of it was sent, else it becomes UNKNOWN.
+        of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be sent.
         """
         owner = self.database.owner
         mark = owner.id
         with self.database.exclusive() as connection:
             row = first(connection, "slot = :slot", lock=True, slot=spec.identity())
             if row is None:
-                budget.check(estimated_usd, self._spent(connection, budget))
+                self._check(budget, estimated_usd, connection)
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
@@ -78,7 +78,7 @@ class Ledger(History):
                 sent_now = owner.alive(row["owner"], connection)
             if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
-                    budget.check(estimated_usd, self._spent(connection, budget, but=row["id"]))
+                    self._check(budget, estimated_usd, connection, but=row["id"])
                     changes = {"owner": mark, "origin": origin, "estimated_usd": estimated_usd}
                     changes |= {"reference_files": json.dumps(list(references))}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
@@ -146,6 +146,8 @@ class Ledger(History):
                     "error_code": redact(said.code) if said else "",
                 }
                 changes |= {"request_id": video.request_id or row["request_id"]}
+            if row["error_code"] == LAPSED:  # it is known again
+                changes = {"error": "", "error_code": ""} | changes
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
             return update(connection, job, **changes)
@@ -157,11 +159,16 @@ class Ledger(History):
             error="", error_code="",
         )  # fmt: skip
 
+    def stored_cut(self, job: str) -> Job:
+        """The file that was stored holds less than it says, and nothing better could be had so far."""
+        what = "the gateway gave only a part of the video; the next run tries to fetch all of it"
+        return self._change(job, error=what, error_code=CUT)
+
     def not_fetched(self, job: str, error: SoraError) -> Job:
-        """Why its finished video is not here yet; LAPSED as code where the gateway does not offer it any more."""
+        """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] != JobState.COMPLETED:  # a stored one whose file was deleted stays what it is
+            if row["state"] not in UNFINISHED:  # a stored one whose file was deleted stays what it is
                 return as_job(row)
             return update(connection, job, error=error.what, error_code=error.code)
 
@@ -194,13 +201,18 @@ class Ledger(History):
                 raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
             if not video_id:
                 return update(connection, job, state=JobState.LOST, slot=None)
-            other = first(connection, "video_id = :video_id AND id <> :job", video_id=video_id, job=job)
+            other = first(
+                connection, "video_id = :id AND provider = :provider AND id <> :job",
+                id=video_id, provider=row["provider"], job=job,
+            )  # fmt: skip
             changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": self._clock()}
             if other is not None:
-                same_place = (other["provider"], other["origin"]) == (row["provider"], row["origin"])
-                if other["kind"] != "opened" or not same_place:
+                if other["kind"] != "opened" or other["origin"] != row["origin"]:
                     known = f"{video_id} is job {other['id']} already."
                     raise InvalidInput(known, advice="Look for another id.", job=job)
+                if other["watcher"] and other["watched_until"] > self.database.now(connection):
+                    busy = f"{video_id} is being fetched now, as job {other['id']}."
+                    raise InvalidInput(busy, advice="Settle this one once that is here.", job=job)
                 changes = {name: other[name] for name in KNOWN_BY_ID}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
@@ -216,6 +228,12 @@ class Ledger(History):
         self.database.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _check(
+        self, budget: Budget | Callable[[], Budget], usd: float | None, connection: Connection, *, but: str = ""
+    ) -> None:
+        budget = budget() if callable(budget) else budget
+        budget.check(usd, self._spent(connection, budget, but=but))
 
     def _spent(self, connection: Connection, budget: Budget, *, but: str = "") -> float:
         """Whatever was bought, may have been bought, or is being sent. What the user declared lost counts, too: it

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 import random
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
@@ -22,8 +24,12 @@ from .threads import DaemonPool
 POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
 LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, say) gets no more than this
+MANY = 256
 NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
 ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
+
+E = TypeVar("E")
+_log = logging.getLogger("sora")
 
 
 @dataclass(eq=False)
@@ -46,6 +52,7 @@ class _Watched:
     provider: str
     watches: list[Watch]
     troubles: int = 0
+    not_known: int = 0  # looks in a row at which the gateway did not know it
     turn: int = 0  # only the newest planned look counts
     planned: float = 0.0
     not_before: float = 0.0  # the gateway's pace, which one who comes later must keep as well
@@ -73,7 +80,8 @@ class Monitor:
         self._watched: dict[str, _Watched] = {}
         self._due: list[tuple[float, int, str]] = []  # (when, turn, job)
         self._ends: list[tuple[float, int, Watch]] = []  # (deadline, count, one who waits)
-        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
+        self._alarms: list[tuple[float, int, Callable[[], None], Future[Any] | None]] = []
+        self._most = {"ends": MANY, "alarms": MANY}  # entries at which a heap is searched for dead ones
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -91,18 +99,20 @@ class Monitor:
             if not watched.watches or soon < watched.planned:
                 self._plan(watched, soon)
             watched.watches.append(watch)
+            self._ends = self._tidy("ends", self._ends, lambda entry: not entry[2].future.done())
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
             self._start()
             self._wake.notify()
         return watch
 
-    def alarm(self, moment: float, ring: Callable[[], None]) -> None:
-        """Have `ring()` called when the clock shows `moment`, by the monitor's own thread."""
+    def alarm(self, moment: float, ring: Callable[[], None], *, unless: Future[Any] | None = None) -> None:
+        """Have `ring()` called when the clock shows `moment`, by the monitor's own thread; not if `unless` is done."""
         if moment == math.inf:
             return
         with self._wake:
-            heapq.heappush(self._alarms, (moment, next(self._count), ring))
+            self._alarms = self._tidy("alarms", self._alarms, lambda entry: entry[3] is None or not entry[3].done())
+            heapq.heappush(self._alarms, (moment, next(self._count), ring, unless))
             self._start()
             self._wake.notify()
 
@@ -111,7 +121,7 @@ class Monitor:
             self._closed = True
             self._wake.notify()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(1.0)
         self._pool.close()
 
     def _start(self) -> None:
@@ -138,21 +148,20 @@ class Monitor:
                 if watch.future.set_running_or_notify_cancel():
                     watch.future.set_exception(_timed_out(watch))
             for ring in rings:
-                ring()
-            if job is None:
-                continue
-            self._pool.submit(lambda job=job: self._round(job))  # type: ignore[misc]  # bound now, not when it runs
+                _guarded(ring)
+            if job is not None:
+                _guarded(lambda job=job: self._pool.submit(lambda: self._round(job[0]), job[1]))  # type: ignore[misc]  # bound now, not when it runs
 
     def _sleep_s(self, now: float) -> float | None:
         moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
         return max(0.0, min(moments) - now) if moments else None
 
-    def _next(self, now: float) -> str | None:
-        """The job whose turn it is, if one is due."""
+    def _next(self, now: float) -> tuple[str, str] | None:
+        """The job whose turn it is, if one is due, and its provider."""
         while self._due and self._due[0][0] <= now:
             _, turn, job = heapq.heappop(self._due)
             if job in self._watched and self._watched[job].turn == turn:
-                return job
+                return job, self._watched[job].provider
         return None
 
     def _late(self, now: float) -> list[Watch]:
@@ -167,7 +176,9 @@ class Monitor:
     def _ringing(self, now: float) -> list[Callable[[], None]]:
         rings = []
         while self._alarms and self._alarms[0][0] <= now:
-            rings.append(heapq.heappop(self._alarms)[2])
+            _, _, ring, unless = heapq.heappop(self._alarms)
+            if unless is None or not unless.done():
+                rings.append(ring)
         return rings
 
     def _left(self, watch: Watch) -> None:
@@ -183,9 +194,12 @@ class Monitor:
         watched.watches.remove(watch)
         if not watched.watches:
             del self._watched[watched.job]
-            if not self._closed:
-                self._pool.submit(lambda: self._dropped(watched.job))
+            self._drop(watched.job)
         return True
+
+    def _drop(self, job: str) -> None:
+        if not self._closed:
+            _guarded(lambda: self._pool.submit(lambda: self._dropped(job)))
 
     def _round(self, job: str) -> None:
         """One look, told to all who wait; then the next one is planned."""
@@ -203,22 +217,43 @@ class Monitor:
                 return
             if seen is not None:
                 self._told(watched, seen)
-            elif error is not None and _passes(error, watched.troubles):
+            elif error is not None and self._passes(watched, error):
                 watched.troubles += 1
                 for watch in watched.watches:
                     watch.trouble = error.what
             else:
                 self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
+                self._drop(job)
             if job in self._watched:
                 self._plan_next(watched, error)
             self._wake.notify()
 
+    def _passes(self, watched: _Watched, error: SoraError) -> bool:
+        """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
+        away must not end what is paid for."""
+        unknown = isinstance(error, GatewayTrouble) and error.http_status in (400, 404)
+        watched.not_known = watched.not_known + 1 if unknown else 0
+        if isinstance(error, LedgerTrouble):
+            return True
+        return isinstance(error, GatewayTrouble) and error.transient and watched.not_known <= NOT_KNOWN_TRIES
+
+    def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
+        """The heap; once it has doubled, without the entries that mean nothing any more."""
+        if len(heap) < self._most[name]:
+            return heap
+        kept = [entry for entry in heap if alive(entry)]
+        heapq.heapify(kept)  # type: ignore[type-var]  # tuples that begin with two numbers
+        self._most[name] = max(MANY, 2 * len(kept))
+        return kept
+
     def _told(self, watched: _Watched, seen: Job) -> None:
-        watched.troubles = 0
+        watched.troubles = watched.not_known = 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
         if seen.state in ENDED:
             self._end(watched, lambda watch: watch.future.set_result(seen))
+            if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
+                self._drop(seen.id)
 
     def _end(self, watched: _Watched, finish: Callable[[Watch], None]) -> None:
         del self._watched[watched.job]
@@ -239,14 +274,12 @@ class Monitor:
         self._plan(watched, now + max(asked, slowed) + pace * 0.1 * self._jitter())
 
 
-def _passes(error: SoraError, before: int) -> bool:
-    """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is away
-    must not end what is paid for. `before` counts the troubles before this one."""
-    if isinstance(error, LedgerTrouble):
-        return True
-    if not isinstance(error, GatewayTrouble) or not error.transient:
-        return False
-    return error.http_status not in (400, 404) or before < NOT_KNOWN_TRIES
+def _guarded(step: Callable[[], object]) -> None:
+    """Nothing that one of them does may end the thread on which all wait."""
+    try:
+        step()
+    except Exception:  # noqa: BLE001 - see above; it is told
+        _log.exception("Sora Jobs: a step of the monitor failed")
 
 
 def _timed_out(watch: Watch) -> WaitTimeout:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, Refused, SoraError
+from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import SANDBOX
@@ -30,6 +30,7 @@ from .wire import RemoteVideo, create_form
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
 SLOWEST_S = 30.0
 LONGEST_PAUSE_S = 60.0  # that a gateway may ask for
+STEP_S = 0.25  # how often a pause looks whether it is still wanted
 LEAST_ROOM = 64 << 20  # bytes: a clip of 30 s has some 50 MB
 
 Image = NDArray[np.uint8]
@@ -57,6 +58,7 @@ class Order:
     files: list[str]
     origin: str
     estimated_usd: float | None
+    joins: int = 0  # how often it found that another one was sending the same
 
 
 class Purchases:
@@ -92,8 +94,9 @@ class Purchases:
             check_room(self._settings.output)
         return Order(spec, like, images, self._keep_references(spec), provider.origin, self._price(spec, like))
 
-    def attempt(self, order: Order) -> Submission | None:
-        """Buy it, or join the job that the ledger already has for it; None while another one is sending it.
+    def attempt(self, order: Order, unwanted: Callable[[], bool] = lambda: False) -> Submission | None:
+        """Buy it, or join the job that the ledger already has for it; None while another one is sending it. Nothing is
+        sent, or sent again, once it is `unwanted()`.
 
         BudgetReached comes before anything is sent; NotBought: it may be sent again; MaybeBought, JobFailed: see the
         table in the README.
@@ -103,7 +106,7 @@ class Purchases:
                 order.spec,
                 origin=order.origin,
                 estimated_usd=order.estimated_usd,
-                budget=self._settings.budget,
+                budget=lambda: self._settings.budget,
                 references=order.files,
                 like=order.like,
                 sending=self._sending | self._not_kept.keys(),
@@ -111,7 +114,7 @@ class Purchases:
             if mine:
                 self._sending.add(job.id)
         if mine:
-            job = self._send(job, order)
+            job = self._send(job, order, unwanted)
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
         if job.state in (JobState.UNKNOWN, JobState.FAILED):
@@ -129,11 +132,11 @@ class Purchases:
     def _client(self, spec: JobSpec, like: Job | None) -> Client:
         return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)
 
-    def _send(self, job: Job, order: Order) -> Job:
+    def _send(self, job: Job, order: Order, unwanted: Callable[[], bool]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
         try:
             client = self._client(order.spec, order.like)
-            return self._keep(job, self._create(job, order.spec, client, order.images))
+            return self._keep(job, self._create(job, order, client, unwanted))
         except MaybeBought as error:
             if error.money == "perhaps":
                 self._ledger.unknown(job.id, error)
@@ -155,11 +158,14 @@ class Purchases:
         finally:
             self._sending.discard(job.id)
 
-    def _create(self, job: Job, spec: JobSpec, client: Client, images: tuple[Image, ...]) -> RemoteVideo:
+    def _create(self, job: Job, order: Order, client: Client, unwanted: Callable[[], bool]) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
+        spec = order.spec
         form = create_form(spec, self._catalogue) if spec.kind == "create" else {}
-        uploads = _uploads(images)
+        uploads = _uploads(order.images)
         for attempt in range(1, TRIES + 1):
+            if unwanted():
+                raise NotBought("It was cancelled before it was sent.")
             self._ledger.sending(job.id)
             try:
                 if spec.kind == "remix":
@@ -175,9 +181,13 @@ class Purchases:
                     error.advice = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
                     raise
                 self._ledger.not_sent(job.id)
-                if self._pause(delay):
+                if self._rest(delay, unwanted):
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def _rest(self, seconds: float, unwanted: Callable[[], bool]) -> bool:
+        """Wait, in steps; True as soon as there is nothing more to wait for."""
+        return any(unwanted() or self._pause(min(STEP_S, seconds)) for _ in range(math.ceil(seconds / STEP_S)))
 
     def _keep(self, job: Job, video: RemoteVideo) -> Job:
         """Store the id. If even that fails, the error carries it: it is worth money. The next run tries once more."""

@@ -10,11 +10,11 @@ import time
 from concurrent.futures import Future
 
 from .collect import Collector
-from .errors import SoraError
+from .errors import GatewayTrouble, SoraError
 from .ledger import UNFINISHED, Ledger
 from .redact import redact
 from .settings import Settings
-from .spec import Job
+from .spec import LAPSED, Job
 
 PATIENCE_S = 86_400.0  # no gateway keeps a job longer
 RESCAN_S = 60.0
@@ -35,7 +35,7 @@ class Rescue:
         self._begun = self._searching = False
         self._after: set[str] = set()  # what is looked after now
         self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
-        self._told: dict[str, str] = {}  # what the log says of a job already
+        self._told: set[str] = set()  # reasons that the log knows already
         self._lock = threading.Lock()
 
     def begin(self) -> int:
@@ -43,10 +43,12 @@ class Rescue:
         self._begun = True
         if not self._settings.rescue or not self._ledger.database.exists:
             return 0
-        if self._ledger.database.shared:  # other machines may leave something, and the server may be away now
+        try:
+            found = self._search()
+        except SoraError:
             self._search_again()
-        found = self._search()
-        if found:
+            raise
+        if self._ledger.database.shared or self._ledger.unfinished():  # what others watch may be left to us later
             self._search_again()
         return found
 
@@ -80,29 +82,42 @@ class Rescue:
         wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
 
     def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
+        error = None if done.cancelled() else done.exception()
+        old = job is not None and time.time() - job.created_at > PATIENCE_S
         with self._lock:
             self._after.discard(job_id)
-        if done.cancelled():
-            return
-        if (error := done.exception()) is None:
             self._resting.pop(job_id, None)
+            if error is None:
+                self._told.clear()
+            else:
+                self._resting[job_id] = math.inf if old else time.monotonic() + REST_S
+        if error is not None:
+            self._tell(job_id, error)
+            if old and isinstance(error, GatewayTrouble) and error.http_status in (400, 404, 410):
+                error.code = LAPSED  # it is not asked for again by itself, at no start
+                with contextlib.suppress(SoraError):
+                    self._ledger.not_fetched(job_id, error)
+        elif not done.cancelled():
             _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
-            return
-        old = job is not None and time.time() - job.created_at > PATIENCE_S
-        self._resting[job_id] = math.inf if old else time.monotonic() + REST_S
-        said = redact(str(error))
-        if self._told.get(job_id) != said:
-            self._told[job_id] = said
-            _log.warning("Job %s could not be fetched in the background: %s", job_id, said)
+
+    def _tell(self, job_id: str, error: BaseException) -> None:
+        """A reason is told once, however many jobs it stops."""
+        reason = redact(error.what if isinstance(error, SoraError) else str(error))
+        with self._lock:
+            known = reason in self._told
+            self._told.add(reason)
+        if not known:
+            _log.warning("Job %s could not be fetched in the background: %s", job_id, redact(str(error)))
 
     def _search(self) -> int:
         if not self._settings.rescue:
             return 0
         now = time.monotonic()
-        resting = {job for job, until in self._resting.items() if until > now}
-        found = self._collector.rescuable(resting)
+        with self._lock:
+            busy = self._after | {job for job, until in self._resting.items() if until > now}
+        found = self._collector.rescuable(busy)
         for job in found:
-            self._watch(job.id)
+            self._watch(job)
         return len(found)
 
     def _search_again(self) -> None:

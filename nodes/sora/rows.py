@@ -11,7 +11,7 @@ from .errors import InvalidInput, SoraError
 from .spec import Job, JobSpec, JobState
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
-    from sqlalchemy import Connection
+    from sqlalchemy import BindParameter, Connection
     from sqlalchemy.engine import Result, RowMapping
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that reads like another
@@ -25,10 +25,12 @@ COLUMNS = tuple(name for name in Job.__dataclass_fields__ if name != "references
 
 
 def run(connection: Connection, statement: str, **values: Any) -> Result[Any]:
-    """Execute one statement; every value is bound, never written into it."""
-    from sqlalchemy import text
+    """Execute one statement; every value is bound, never written into it. A list stands for what follows IN."""
+    from sqlalchemy import bindparam, text
 
-    return connection.execute(text(statement), values)
+    names = [name for name, value in values.items() if isinstance(value, list)]
+    lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in names]
+    return connection.execute(text(statement).bindparams(*lists), values)
 
 
 def as_job(row: RowMapping) -> Job:

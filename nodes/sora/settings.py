@@ -88,7 +88,7 @@ class Settings:
     @property
     def database_url(self) -> str:
         """Where the ledger is, if not in `home`/ledger.sqlite3."""
-        url = self.env.get("SORA_DATABASE_URL", "").strip() or self._file().get("database_url", "")
+        url = self.env.get("SORA_DATABASE_URL", "").strip() or self._file("database_url").get("database_url", "")
         remember(url)
         return str(url)
 
@@ -107,13 +107,14 @@ class Settings:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
             raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.")
-        return WORDS[text] if text else bool(self._file().get(name, True))
+        return WORDS[text] if text else bool(self._file(name).get(name, True))
 
-    def _file(self) -> dict[str, Any]:
-        """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}."""
+    def _file(self, only: str = "") -> dict[str, Any]:
+        """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}. All of it is checked,
+        since a cap that is misspelt is no cap; or `only` one name, so that a slip elsewhere stops nothing else."""
         try:
             tree = tomllib.loads(self.file.read_text(encoding="utf-8-sig"))  # Windows' editors write a mark in front
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the second: the ledger says that better
             return {}
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{self.file} cannot be read: {error}.", advice="Correct it: it is TOML.") from None
@@ -123,6 +124,8 @@ class Settings:
                 {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
             )
         for name, value in found.items():
+            if only not in ("", name):
+                continue
             if name not in KNOWN:
                 raise InvalidInput(f"{self.file}: {name} is not known.", advice=f"It takes: {', '.join(KNOWN)}.")
             kinds, words = KNOWN[name]

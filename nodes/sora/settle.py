@@ -38,7 +38,7 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
     if not gateways.provider(job.provider).lists:
         raise taken_error(job)
     fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
-    free = [video for video in fitting if _is_free(ledger.find(video.id))]
+    free = [video for video in fitting if _is_free(ledger.at_gateway(job.provider, video.id))]
     if len(free) == 1:
         return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
     found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"

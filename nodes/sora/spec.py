@@ -159,7 +159,8 @@ class JobSpec:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-LAPSED = "lapsed"  # the error code of a finished job whose video the gateway no longer offers
+LAPSED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
+CUT = "cut_short"  # the error code of a stored job whose video holds less than it says
 
 
 class JobState(StrEnum):
@@ -213,7 +214,7 @@ class Job:
     @property
     def lapsed(self) -> bool:
         """Does the gateway no longer offer its video?"""
-        return self.error_code == LAPSED and self.state is JobState.COMPLETED
+        return self.error_code == LAPSED and self.state in (JobState.SUBMITTED, JobState.COMPLETED)
 
     @property
     def standing(self) -> str:

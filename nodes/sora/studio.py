@@ -7,13 +7,15 @@ opened, started or imported before it is needed.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
 from .catalogue import Catalogue
@@ -32,7 +34,8 @@ from .waiting import Wait
 
 SUBMIT_THREADS = 4  # with those that poll and fetch fewer than twenty, however many jobs wait
 LONGEST_JOIN_S = 3600.0
-JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer
+JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
+SLOWEST_JOIN_S = 2.0
 CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
 
 __all__ = ["Studio", "Submission", "Wait"]
@@ -53,6 +56,7 @@ class Studio:
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
+        self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
@@ -172,6 +176,7 @@ class Studio:
 
     def _buy(self, prepare: Callable[[], Order]) -> Future[Submission]:
         future = _Buying()
+        self._buying.add(future)
         end = time.monotonic() + LONGEST_JOIN_S
 
         def first() -> None:
@@ -179,21 +184,24 @@ class Studio:
                 run(prepare())
 
         def run(order: Order) -> None:
-            submission = None if future.unwanted else self._purchases.attempt(order)
+            submission = None if future.unwanted else self._purchases.attempt(order, lambda: future.unwanted)
             if submission is not None:
                 self._rescue.bought(submission.job.id)
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
                 raise NotFinished("Exactly this job is still being sent by another program.", advice="Run again.")
             else:  # not in this thread: others have something to send, too
-                self._collector.monitor.alarm(time.monotonic() + JOIN_PACE_S, lambda: queue(lambda: run(order)))
+                order = dataclasses.replace(order, joins=order.joins + 1)
+                pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
+                self._collector.monitor.alarm(time.monotonic() + pace_s, lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
             def guarded() -> None:
                 try:
                     step()
                 except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked for it
-                    future.set_exception(error)
+                    with contextlib.suppress(InvalidStateError):  # who no longer waits, since the program is closing
+                        future.set_exception(error)
 
             with contextlib.suppress(RuntimeError):  # the program is closing
                 self._pool.submit(guarded).add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
@@ -205,6 +213,10 @@ class Studio:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
         self._closing.set()
         self._pool.close(CLOSE_WAIT_S)
+        for future in list(self._buying):
+            if not future.done() and not future.cancel():
+                with contextlib.suppress(InvalidStateError):  # it has just ended
+                    future.set_exception(NotFinished("The program is closing.", advice="Run again later."))
         self._collector.close()
         self._gateways.close()
         self.ledger.close()

@@ -9,50 +9,77 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_Item = tuple[Future[Any], Callable[[], Any], str]
 
 
 class DaemonPool:
-    """At most `size` threads, started as they are needed; jobs beyond that wait their turn."""
+    """At most `size` threads, started as they are needed; jobs beyond that wait their turn.
+
+    Of jobs with the same `key` (the gateway that they ask) one fewer than `size` run at a time, so that they never hold
+    up all others when it falls silent.
+    """
 
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._running: Counter[str] = Counter()  # by key
+        self._parked: dict[str, deque[_Item]] = {}
+        self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._lock = threading.Lock()
         self._closed = False
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Have `work()` done by one of the threads; its result or exception comes through the future."""
+    def submit(self, work: Callable[[], T], key: str = "") -> Future[T]:
+        """Have `work()` done by one of the threads; its result or exception comes through the future. RuntimeError when
+        the pool is closed, or when not even one thread can be had."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"{self._name} is closed")
-            self._jobs.put((future, work))
+            if key and self._running[key] >= max(1, self._size - 1):
+                self._parked.setdefault(key, deque()).append((future, work, key))
+                return future
+            self._running[key] += 1
+            self._jobs.put((future, work, key))
             if self._idle < self._jobs.qsize() and len(self._threads) < self._size:
-                thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                self._start()
         return future
 
-    def close(self, wait_s: float = 5.0) -> None:
-        """Take no more work, cancel what has not begun, wait a moment for what runs."""
+    def close(self, wait_s: float = 1.0) -> None:
+        """Take no more work, cancel what has not begun, wait a moment in all for what runs."""
+        end = time.monotonic() + wait_s
         with self._lock:
             self._closed = True
             threads = list(self._threads)
+            left = [item for parked in self._parked.values() for item in parked]
+            self._parked.clear()
         with contextlib.suppress(queue.Empty):
             while (item := self._jobs.get_nowait()) is not None:
-                item[0].cancel()
+                left.append(item)
+        for future, _, _ in left:
+            future.cancel()
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:
-            thread.join(wait_s)
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads can be had: those that run will come to it
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     def _run(self) -> None:
         while True:
@@ -63,13 +90,25 @@ class DaemonPool:
                 self._idle -= 1
             if item is None:
                 return
-            future, work = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001 - whatever it was belongs to the one who waits for it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            future, work, key = item
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:  # noqa: BLE001 - whatever it was belongs to the one who waits for it
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                    del result
+            self._next(key)
             del item, future, work  # a waiting thread must not keep the last result alive
+
+    def _next(self, key: str) -> None:
+        """One with that key is through: the next of them may begin."""
+        with self._lock:
+            if parked := self._parked.get(key):
+                self._jobs.put(parked.popleft())
+            else:
+                self._parked.pop(key, None)
+                self._running[key] -= 1
+                if not self._running[key]:
+                    del self._running[key]

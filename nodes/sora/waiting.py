@@ -9,13 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .errors import LocalTrouble
+from .errors import LocalTrouble, SoraError
 from .monitor import Watch
 from .spec import Job
 from .wire import plain_status
 
 
-@dataclass
+@dataclass(eq=False)
 class Fetch:
     """A download that is under way; everyone who waits for its job shares it."""
 
@@ -23,10 +23,12 @@ class Fetch:
     done: int = 0
     total: int | None = None
     tries: int = 0  # that failed, and may succeed later
+    refused: int = 0  # of these, those at which the gateway did not offer the video, or only a part of it
     trouble: str = ""  # what the last one stumbled over
+    waits: list[Wait] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class Wait:
     """One who waits for a video. `future` gives the stored Job, or a SoraError."""
 
@@ -69,7 +71,8 @@ class Wait:
 
     def fail(self, error: BaseException) -> None:
         """End with an error, if it has not ended yet."""
-        if isinstance(error, LocalTrouble) and error.money == "none":
+        bought = isinstance(error, LocalTrouble) if self.job is None else bool(self.job.video_id)
+        if bought and isinstance(error, SoraError) and error.money == "none":
             error.money = "spent"  # what is waited for was bought before
         self._end(lambda: self.future.set_exception(error))
 

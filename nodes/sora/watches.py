@@ -11,10 +11,11 @@ from .database import Database
 from .errors import LedgerTrouble, NotBought
 from .owner import Owner
 from .rows import INTERRUPTED, error_columns, existing, run, update
-from .spec import LAPSED, Job, JobState
+from .spec import LAPSED, JobState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+    from sqlalchemy.engine import RowMapping
 
 WATCH_S = 120.0  # a watcher that was not heard of for so long has lost the job to the next one who asks
 
@@ -52,14 +53,21 @@ class Watches:
     def take(self, job: str, for_s: float = WATCH_S) -> bool:
         """Become the one who watches and fetches a job, or stay it, for that long; False while another one does."""
         owner = self._database.owner
+        with self._database.read() as connection:  # mostly another one does, and goes on doing it: that needs no lock
+            if self._taken(connection, existing(connection, job)):
+                return False
         with self._database.write() as connection:
             row = existing(connection, job, lock=True)
-            now = self._database.now(connection)
-            taken = row["watcher"] not in ("", owner.id) and row["watched_until"] > now
-            if taken and owner.alive(row["watcher"], connection):
+            if self._taken(connection, row):
                 return False
-            update(connection, job, watcher=owner.id, watched_until=now + for_s)
+            update(connection, job, watcher=owner.id, watched_until=self._database.now(connection) + for_s)
             return True
+
+    def _taken(self, connection: Connection, row: RowMapping) -> bool:
+        """Does another one, who lives, watch it?"""
+        owner = self._database.owner
+        others = row["watcher"] not in ("", owner.id) and row["watched_until"] > self._database.now(connection)
+        return bool(others and owner.alive(row["watcher"], connection))
 
     def leave(self, job: str = "") -> None:
         """Leave a job (or all that are ours) to the next one who asks."""
@@ -67,10 +75,10 @@ class Watches:
             query = "UPDATE jobs SET watcher = '' WHERE watcher = :me AND (id = :job OR :job = '')"
             run(connection, query, me=self._database.owner.id, job=job)
 
-    def rescuable(self, *, but: Collection[str] = (), limit: int = 1000) -> list[Job]:
-        """Jobs that are unfinished or not yet fetched and that nobody watches, without those in `but` and those whose
-        link has lapsed; from now on we do. First those whose links lapse first. What a dead process left half sent is
-        put right before."""
+    def rescuable(self, *, but: Collection[str] = (), limit: int = 200) -> list[str]:
+        """Ids of jobs that are unfinished or not yet fetched and that nobody watches, without those in `but` and those
+        whose link has lapsed; from now on we do. First those whose links lapse first. What a dead process left half
+        sent is put right before."""
         owner = self._database.owner
         with self._database.exclusive() as connection:
             self._bury(connection, owner)
@@ -82,9 +90,12 @@ class Watches:
             now = self._database.now(connection)
             rows = run(connection, query, lapsed=LAPSED, now=now, limit=limit + len(but)).scalars()
             found = [job for job in rows if job not in but][:limit]
-            jobs = [update(connection, job, watcher=owner.id, watched_until=now + WATCH_S) for job in found]
+            if not found:
+                return []
+            claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
+            run(connection, claim, me=owner.id, until=now + WATCH_S, jobs=found)
         self._ours |= dict.fromkeys(found, time.monotonic() + WATCH_S / 2)
-        return jobs
+        return found
 
     def bury(self) -> None:
         """Put right what processes left that live no more."""

@@ -87,9 +87,9 @@ def test_closing_sends_nothing_that_has_not_begun(studio: Studio, monkeypatch: p
     """What is queued when the program ends is not bought on its way out."""
     attempt = studio._purchases.attempt
 
-    def slowly(order: object) -> object:
+    def slowly(*given: object) -> object:
         time.sleep(0.3)
-        return attempt(order)  # type: ignore[arg-type]
+        return attempt(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(studio._purchases, "attempt", slowly)
     futures = [studio.submit(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]

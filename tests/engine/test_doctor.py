@@ -50,30 +50,44 @@ def failed(studio: Studio) -> dict[str, str]:
 # -- a typing error in the settings -----------------------------------------------------------------------------------
 
 WRONG = [
-    ("rescue = flase", "cannot be read"),
-    ("[budget", "cannot be read"),
-    ("budgte = 3", "budgte is not known"),
-    ('rescue = "no"', "rescue is of another kind"),
-    ("database_url = 3", "database_url is of another kind"),
+    ("rescue = flase", "cannot be read", "buy list rescue receipts"),
+    ("[budget", "cannot be read", "buy list rescue receipts"),
+    ("budgte = 3", "budgte is not known", "buy"),
+    ('rescue = "no"', "rescue is of another kind", "buy rescue"),
+    ("database_url = 3", "database_url is of another kind", "buy list rescue"),
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), WRONG)
-def test_a_wrong_file_is_told_by_the_one_who_needs_it(start: Start, text: str, says: str) -> None:
-    """The studio is there and knows its providers, as the nodes need it; a purchase, the list and the rescue name the
-    file and what is wrong in it, and nothing was sent."""
+@pytest.mark.parametrize(("text", "says", "stopped"), WRONG)
+def test_a_wrong_file_is_told_by_the_one_who_needs_it(start: Start, text: str, says: str, stopped: str) -> None:
+    """The studio is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
+    it before anything is sent, anything else only where it needs that very line."""
     studio = start(text)
     assert studio.provider_names()[0] == "cometapi"
-    uses: list[Callable[[], object]] = [
-        lambda: studio.submit(BOAT).result(10), studio.labels, studio.rescue, lambda: studio.settings.receipts
-    ]  # fmt: skip
-    for use in uses:
+    uses: dict[str, Callable[[], object]] = {
+        "buy": lambda: studio.submit(BOAT).result(10), "list": studio.labels, "rescue": studio.rescue,
+        "receipts": lambda: studio.settings.receipts,
+    }  # fmt: skip
+    for name, use in uses.items():
+        if name not in stopped.split():
+            use()
+            continue
         with pytest.raises(InvalidInput, match=says) as caught:
             use()
         assert str(studio.settings.file) in caught.value.what
         assert caught.value.advice
         assert caught.value.money == "none"
     assert not (studio.settings.home / "sandbox").exists()
+
+
+def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> None:
+    """A cap that nobody understands stops purchases; what was bought is joined and fetched all the same."""
+    studio = start()
+    job = studio.submit(BOAT).result(20).job
+    studio.settings.file.write_text("budgte = 3")
+    again = studio.submit(BOAT).result(20)
+    assert (again.job.id, again.reused) == (job.id, True)
+    assert studio.wait(job.id, timeout_s=60).future.result(60).state.value == "stored"
 
 
 def test_a_mended_file_needs_no_restart(start: Start) -> None:
@@ -88,14 +102,15 @@ def test_a_mended_file_needs_no_restart(start: Start) -> None:
     assert not studio.ledger.database.shared
 
 
-@pytest.mark.parametrize(("text", "says"), WRONG)
+@pytest.mark.parametrize(("text", "says"), [one[:2] for one in WRONG])
 def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, says: str) -> None:
     """What needs the settings points there; everything else is looked at."""
     studio = start(text)
     found = failed(studio)
     assert says in found["settings"]
     assert str(studio.settings.file) in found["settings"]
-    assert {found.get(name) for name in ("ledger", "farm", "budget")} == {"not looked at: see settings"}
+    assert found["budget"] == "not looked at: see settings"
+    assert {found.get(name) for name in ("ledger", "farm")} <= {"not looked at: see settings", None}
     now = levels(studio)
     assert {now[name] for name in ("python", "opencv", "pyav", "state", "output", "sandbox")} == {"ok"}
 

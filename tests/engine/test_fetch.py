@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
@@ -9,9 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora.errors import DiskTrouble, LedgerTrouble, LinkLapsed
+import requests
+from sora import fetch
+from sora.client import Client
+from sora.errors import DiskTrouble, GatewayTrouble, LedgerTrouble, LinkLapsed, NotFinished
+from sora.ledger import Ledger
+from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
+from sora.watches import Watches
+from sora.wire import RemoteVideo
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -41,6 +49,7 @@ def lapsed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Job:
     job = bought(studio, "a boat [sandbox: expired]")
     with monkeypatch.context() as quick:
         quick.setattr("sora.fetch.NOT_READY_S", 0.001)
+        quick.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
         with pytest.raises(LinkLapsed):
             studio.wait(job.id, timeout_s=30).future.result(30)
     return studio.ledger.job(job.id)
@@ -97,11 +106,144 @@ def test_a_lapsed_video_that_comes_back_is_stored(studio: Studio, monkeypatch: p
     """The gateway's support gave the link new life: the mark goes."""
     job = bought(studio, "a boat [sandbox: notready=8]")
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
     with pytest.raises(LinkLapsed):
         studio.wait(job.id, timeout_s=30).future.result(30)
     assert studio.ledger.job(job.id).lapsed
     stored = studio.wait(job.id, timeout_s=30).future.result(30)
     assert (stored.standing, stored.error, stored.error_code) == ("stored", "", "")
+
+
+def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says 404 for longer than all tries take: within hours of its end that is no lapsed link, and the rescue comes
+    back for it."""
+    for name, seconds in (("fetch.NOT_READY_S", 0.001), ("rescue.RESCAN_S", 0.05), ("rescue.REST_S", 0.1)):
+        monkeypatch.setattr(f"sora.{name}", seconds)
+    studio.rescue()
+    job = bought(studio, "a boat [sandbox: notready=20]")
+    until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
+
+
+def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The video is paid for: the line may be away for as long as somebody waits."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.0001)
+    real, tries = studio._collector._fetcher._download, []
+
+    def away(*given: object) -> object:
+        tries.append(1)
+        if len(tries) <= 15:
+            raise GatewayTrouble("HTTP 502", http_status=502)
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(studio._collector._fetcher, "_download", away)
+    wait = studio.wait(bought(studio, "a boat").id, timeout_s=60)
+    assert wait.future.result(60).state is JobState.STORED
+    assert len(tries) == 16
+
+
+def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls and downloads that hang at one leave room for the jobs of another."""
+    free, hung = threading.Event(), threading.Semaphore(0)
+    retrieve = Client.retrieve
+
+    def silent(self: Client, video_id: str) -> RemoteVideo:
+        if self.provider.name == "cometapi":
+            hung.release()
+            free.wait(30)
+            raise GatewayTrouble("nothing came")
+        return retrieve(self, video_id)
+
+    monkeypatch.setattr(Client, "retrieve", silent)
+    monkeypatch.setenv("COMETAPI_KEY", "sk-test-key-123")
+    try:
+        for number in range(POLL_THREADS + 2):
+            job = studio.ledger.adopt("cometapi", "https://api.cometapi.com", f"video_{number}")
+            studio.wait(job.id, timeout_s=60)
+        assert all(hung.acquire(timeout=10) for _ in range(POLL_THREADS - 1))
+        assert studio.wait(bought(studio, "a boat").id, timeout_s=30).future.result(30).state is JobState.STORED
+    finally:
+        free.set()
+
+
+def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a proxy cuts off is not taken at once; after all tries it is better than nothing, and says so; the next run
+    gets the whole one."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    job = bought(studio, "a boat")
+    opened, cuts = fetch._open, []
+
+    def cutting(*given: object) -> requests.Response:
+        response = opened(*given)  # type: ignore[arg-type]
+        data = response.content
+        cuts.append(len(data) * 2 // 3)
+        answer = requests.Response()
+        answer.status_code, answer.raw = 200, io.BytesIO(data[: cuts[-1]])
+        answer.headers["Content-Length"] = str(cuts[-1])
+        return answer
+
+    with monkeypatch.context() as bad:
+        bad.setattr(fetch, "_open", cutting)
+        bad.setattr("sora.download.arriving", lambda response, **_: iter([response.raw.read()]))
+        stored = studio.wait(job.id, timeout_s=60).future.result(60)
+        assert len(cuts) == fetch.TRIES
+        assert (stored.state, stored.error_code, stored.bytes) == (JobState.STORED, "cut_short", cuts[0])
+        assert "only a part" in stored.error
+        again = studio.wait(job.id, timeout_s=60).future.result(60)  # no better, and not worse
+        assert (again.bytes, len(cuts)) == (cuts[0], fetch.TRIES + 1)
+    whole = studio.wait(job.id, timeout_s=60).future.result(60)
+    assert (whole.error, whole.error_code) == ("", "")
+    assert whole.bytes > cuts[0]
+    assert studio.path(whole).stat().st_size == whole.bytes
+
+
+def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits without a deadline of his own is told; and a silent gateway does not hold up the end."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
+    studio = Studio(tmp_path / "home", tmp_path / "output")
+    free = threading.Event()
+    job = bought(studio, "a boat [sandbox: slow=60]")
+    monkeypatch.setattr(Client, "retrieve", lambda *_: free.wait(20))
+    waits = [studio.wait(job.id, timeout_s=600) for _ in range(3)]
+    begun = time.monotonic()
+    studio.close()
+    assert time.monotonic() - begun < 10
+    free.set()
+    for wait in waits:
+        with pytest.raises(NotFinished, match="closing"):
+            wait.future.result(1)
+
+
+def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the thread that begins waits was busy."""
+    job = bought(studio, "a boat [sandbox: slow=60]")
+    go_on = threading.Event()
+    studio._collector.submit(lambda: go_on.wait(10) and None)
+    wait = studio.wait(job.id, timeout_s=600)
+    wait.cancel()
+    go_on.set()
+    done = threading.Event()
+    studio._collector.submit(done.set)
+    assert done.wait(10)
+    assert studio._collector.monitor._watched == {}
+
+
+def test_a_failed_watch_leaves_its_claim(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without the key gives the job up, and one that has it can take it at once."""
+    job = bought(studio, "a boat [sandbox: slow=60]")
+
+    def refused(*_: object) -> RemoteVideo:
+        raise GatewayTrouble("HTTP 401", transient=False, http_status=401)
+
+    monkeypatch.setattr(Client, "retrieve", refused)
+    with pytest.raises(GatewayTrouble):
+        studio.wait(job.id, timeout_s=60).future.result(30)
+    other = Ledger(studio.settings.home)
+    until("the claim is free", lambda: Watches(other.database).take(job.id), 5)
+    other.close()
 
 
 def test_what_failed_in_the_background_is_tried_again(

@@ -174,6 +174,44 @@ def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[...
     assert looks.count == 21
 
 
+def test_one_answer_that_it_is_not_known_ends_nothing(monitors: Callable[..., Monitor]) -> None:
+    """After a long outage a single 404 is trouble like any other."""
+
+    def script(turn: int) -> Job:
+        if turn <= 25:
+            raise GatewayTrouble("HTTP 502", http_status=502)
+        if turn == 26:
+            raise GatewayTrouble("HTTP 404", http_status=404)
+        return finishing_at(27)(turn)
+
+    looks = Looks(script)
+    watch = monitors(looks, pace_s=1e-6).watch(job(), timeout_s=30)
+    assert watch.future.result(30).state is JobState.COMPLETED
+
+
+def test_an_alarm_that_fails_takes_nothing_with_it(
+    monitors: Callable[..., Monitor], caplog: pytest.LogCaptureFixture
+) -> None:
+    """All others still ring, and jobs are still looked at."""
+    monitor = monitors(Looks(finishing_at(2)))
+    rung = threading.Event()
+    monitor.alarm(time.monotonic(), lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    monitor.alarm(time.monotonic() + 0.05, rung.set)
+    assert rung.wait(5)
+    assert monitor.watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_is_over_takes_no_memory(monitors: Callable[..., Monitor]) -> None:
+    """A day of waits that ended leaves neither deadlines nor alarms behind."""
+    monitor = monitors(Looks(finishing_at(1)))
+    for _ in range(3000):
+        done = monitor.watch(job(), timeout_s=86_400).future
+        monitor.alarm(time.monotonic() + 86_400, lambda: None, unless=done)
+        done.result(10)
+    assert len(monitor._ends) + len(monitor._alarms) < 1200
+
+
 class Clock:
     """Time that passes only when it is told to, and what the monitor plans by it."""
 
