@@ -281,7 +281,8 @@ def test_an_example_runs_as_it_is(comfy: ComfyUI, workflow: str) -> None:
 
 
 def as_prompt(page: dict[str, object], info: dict[str, dict[str, object]]) -> Graph:
-    """A workflow as the page saves it -> a prompt: links by number, widget values in the order of the inputs."""
+    """A workflow as the page saves it -> a prompt: links by number, widget values in the order of the inputs. Widgets
+    that are younger than the workflow have their defaults, as on the page."""
     sources = {link[0]: [str(link[1]), link[2]] for link in page["links"]}
     graph: Graph = {}
     for one in page["nodes"]:
@@ -293,7 +294,7 @@ def as_prompt(page: dict[str, object], info: dict[str, dict[str, object]]) -> Gr
             for name, (kind, *options) in info[one["type"]]["input"].get(group, {}).items():
                 slot = next((slot for slot in one["inputs"] if slot["name"] == name), None)
                 if isinstance(kind, list) or kind in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"):
-                    value = next(values)
+                    value = next(values, options[0].get("default") if options else None)
                     if options and options[0].get("control_after_generate"):
                         next(values)
                     inputs[name] = value
