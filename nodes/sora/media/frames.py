@@ -193,6 +193,11 @@ def _warnings(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
             f"{source.path.name} is cut short or damaged: it declares {info.declared_frames} frames "
             f"and holds only {holds} that can be decoded.",
         )
+    if info.hidden and not missing:
+        return (
+            f"{source.path.name} holds {info.declared_frames} frames and shows {info.frames}: "
+            f"its edit list, or damage, hides {info.hidden} of them.",
+        )
     if missing:
         return (f"{source.path.name} should have {info.frames} frames and holds only {holds} that can be decoded.",)
     return ()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import MediaTrouble
 from . import container, lazy
 
+MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
@@ -53,6 +54,8 @@ class VideoInfo:
     colour_*         tags by name; "unspecified" where the file has none
     even             the frames are equally spaced (a constant frame rate)
     cut_short        it holds less picture than it says: cut off, or damaged
+    hidden           frames behind the first one shown that the file holds and does not show: an edit list's doing, or
+                     damage. Those before it are an ordinary run-up and do not count
     """
 
     width: int
@@ -72,6 +75,7 @@ class VideoInfo:
     colour_range: str
     even: bool
     cut_short: bool
+    hidden: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +113,11 @@ class Source:
 
 
 class _Packet(NamedTuple):
-    """When it is shown, in ticks; whether decoding can begin with it."""
+    """When it is shown, in ticks; whether decoding can begin with it; where it lies in the file."""
 
     pts: int | None
     key: bool
+    position: int | None
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -149,11 +154,11 @@ def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tu
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, **options: str) -> Iterator[Any]:
     """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaTrouble."""
     av = lazy.av()
     try:
-        with av.open(str(path.absolute()), metadata_errors="ignore") as file:
+        with av.open(str(path.absolute()), metadata_errors="ignore", options=options) as file:
             yield file
     except (av.error.FFmpegError, OSError) as error:
         raise MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN) from error
@@ -164,7 +169,7 @@ def _kinds(file: Any) -> str:
 
 
 def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> Source:
-    packets, broken, first = _walk(file, stream, picture=picture)
+    packets, came, broken, first = _walk(file, stream, picture=picture)
     seen = first or stream.codec_context
     if (picture and first is None) or not packets or seen is None or seen.format is None:
         raise MediaTrouble(f"No frame of {path.name} can be decoded ({_codec(stream)}).", advice=container.AGAIN)
@@ -173,8 +178,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     times_s = _times(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
     rate, even = _rate(times_s, tick_s, stream)
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
-    # An edit list hides frames and shortens the stream's duration as well; frames that are lost do not.
-    lost = len(times_s) < stream.frames and duration_s + 1.5 / float(rate) < (stream.duration or 0) * tick_s
+    lost, hidden = (0, 0) if max(came, stream.frames) <= len(packets) else _not_shown(path, stream.frames, packets)
     sound = file.streams.best("audio")
     rotation = int(first.rotation) % 360 if first is not None else 0
     turned = rotation % 180 != 0
@@ -195,23 +199,46 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         colour_transfer=_TRANSFERS.get(int(stream.codec_context.color_trc), "unspecified"),
         colour_range=_RANGES.get(int(seen.color_range), "unspecified"),
         even=even,
-        cut_short=cut_short or broken or lost,
+        cut_short=cut_short or broken or lost > 0,
+        hidden=hidden,
     )
     return Source(path, info, times_s, rate, tick_s, stamps, _keys(packets, stamps))
 
 
-def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], bool, Any]:
-    """(the packets that are whole and shown, whether one was not whole, the first picture if it is asked for)."""
+def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], int, bool, Any]:
+    """(the packets that are whole and shown, how many came in all, whether one was not whole, the first picture if that
+    is asked for)."""
     packets: list[_Packet] = []
-    broken = False
+    came, broken = 0, False
     first = None
     for packet in file.demux(stream):
+        came += packet.size > 0
         broken = broken or packet.is_corrupt
         if packet.size and not packet.is_discard and not packet.is_corrupt:
-            packets.append(_Packet(packet.pts, packet.is_keyframe))
+            packets.append(_Packet(packet.pts, packet.is_keyframe, packet.pos))
         if picture and first is None:
             first = _first_picture(packet)
-    return packets, broken, first
+    return packets, came, broken, first
+
+
+def _not_shown(path: Path, declared: int, shown: list[_Packet]) -> tuple[int, int]:
+    """(frames that the file declares and that cannot be read, frames behind the first one shown that the edit list
+    leaves out)."""
+    places = {packet.position for packet in shown}
+    with opened(path, ignore_editlist="1") as file:
+        video = file.streams.best("video")
+        packets = [packet for packet in file.demux(video) if packet.size and packet.pts is not None]
+    order = [index for index, packet in enumerate(packets) if packet.pos in places]
+    if not order:
+        return declared - len(packets), 0
+    first = min(packets[index].pts for index in order)
+    # Frames are coded out of order, so some of a run-up may lie behind the first one shown; but not far behind.
+    hidden = [
+        packet
+        for index, packet in enumerate(packets)
+        if packet.pos not in places and (packet.pts > first or index > order[0] + MOST_REORDERED)
+    ]
+    return declared - len(packets), len(hidden)
 
 
 def _first_picture(packet: Any) -> Any:
