@@ -43,9 +43,7 @@ class Collector:
     def look(self, job_id: str) -> Job:
         """Ask the gateway about a job and write down what it says."""
         job = self.read(job_id)
-        if job.state is not JobState.SUBMITTED:
-            return job
-        return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+        return self._ask(job) if job.state is JobState.SUBMITTED else job
 
     def bury(self) -> None:
         """Put right what processes left half sent that are dead now."""
@@ -97,6 +95,9 @@ class Collector:
                 job = wait.job.id if wait.job is not None else ""
                 wait.fail(NotFinished("The program is closing.", advice="The job goes on; run again later.", job=job))
 
+    def _ask(self, job: Job) -> Job:
+        return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+
     def _pace_s(self, provider: str) -> float:
         return self._gateways.provider(provider).poll_s
 
@@ -107,7 +108,7 @@ class Collector:
             return job
         # A slow pace must not let our claim lapse between two looks.
         ours = self._watches.hold(job_id, max(WATCH_S, 3 * self._pace_s(job.provider)))
-        return self.look(job_id) if ours else job
+        return self._ask(job) if ours else job
 
     def _watched(self, wait: Wait, seen: Future[Job]) -> None:
         if seen.cancelled():
