@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from . import host, routes  # noqa: F401 - importing the second adds the routes to the host's server
 from .create_sora_job import CreateSoraJob
+from .fit_reference import SoraFitReference
 from .host import ComfyExtension, io
 from .load_video_frames import LoadVideoFrames
 from .open_job import SoraOpenJob
 from .remix import Remix
 from .submit_only import SoraSubmitOnly
+from .thumbnail import SoraThumbnail
 from .wait_for_video import WaitForVideo
 
 
@@ -17,4 +19,5 @@ class SoraExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         host.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
-        return [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix, SoraOpenJob, SoraSubmitOnly]
+        first = [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix]
+        return [*first, SoraOpenJob, SoraSubmitOnly, SoraFitReference, SoraThumbnail]

@@ -165,7 +165,7 @@ def warn(text: str) -> None:
 
 
 def pixels_of(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """IMAGE -> float32 [B, H, W, C]."""
+    """IMAGE or MASK -> float32 of the same shape: [B, H, W, C], [B, H, W]."""
     array: np.ndarray[Any, np.dtype[np.float32]] = image.detach().to("cpu", torch.float32).numpy()
     return array
 
@@ -271,6 +271,11 @@ def relative_name(path: Path) -> str:
         return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
     except ValueError:
         raise InvalidInput(f"{path} is not in the output folder.") from None
+
+
+async def preview(image: torch.Tensor) -> ui.PreviewImage:
+    """The image in the node, from a PNG in the temp folder."""
+    return await work(lambda: ui.PreviewImage(image))
 
 
 def player(path: Path) -> ui.PreviewVideo:

@@ -63,12 +63,12 @@ class Client:
         """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
         return read_list(self._ask("/v1/videos?limit=100&order=desc", "its list of jobs"))
 
-    def content(self, video_id: str, headers: Mapping[str, str]) -> requests.Response:
-        """An open stream of the finished video, which the caller closes.
+    def content(self, video_id: str, headers: Mapping[str, str], variant: str = "video") -> requests.Response:
+        """An open stream of the finished video (or its thumbnail or spritesheet), which the caller closes.
 
         GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`.
         """
-        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant=video")
+        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant={variant}")
         response = self._get(url, headers, with_key=True)
         if not response.is_redirect:
             return self._checked_stream(response)

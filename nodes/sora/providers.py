@@ -7,6 +7,7 @@
     key_variable = "MINE_KEY"                 # else the file SORA_HOME/keys/mine, mode 0600
     remix = false                             # does POST /v1/videos/{id}/remix exist?
     list = false                              # does GET /v1/videos exist? Then it can settle what is unknown
+    variants = false                          # does .../content?variant=thumbnail (and spritesheet) give pictures?
     poll_seconds = 10
 
 A workflow only ever names one of them.
@@ -44,6 +45,7 @@ class Provider:
     key_file: Path | None = None
     remix: bool = True
     lists: bool = False  # at CometAPI it is not documented
+    variants: bool = False  # CometAPI has them "when supported by the provider", and does not say of which
     poll_s: float = POLL_S
 
     @property
@@ -103,7 +105,7 @@ def load_provider(settings: Settings, name: str) -> Provider:
     """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
     env, home = settings.env, settings.home
     if name == SANDBOX:
-        return Provider(name=SANDBOX, base_url="", lists=True, poll_s=settings.poll_s(SANDBOX_POLL_S))
+        return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=settings.poll_s(SANDBOX_POLL_S))
     if name == "cometapi":
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
         return Provider(
@@ -167,6 +169,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         "key_variable": str,
         "remix": bool,
         "list": bool,
+        "variants": bool,
         "poll_seconds": (int, float),
     }
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in BUILT_IN:
@@ -181,5 +184,6 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         key_file=settings.home / "keys" / name,
         remix=row.get("remix", False),
         lists=row.get("list", False),
+        variants=row.get("variants", False),
         poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
     )

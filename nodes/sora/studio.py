@@ -29,6 +29,7 @@ from .rescue import Rescue
 from .settings import Settings
 from .settle import look_for, settle
 from .spec import Job, JobSpec, JobState
+from .stills import Picture, Stills
 from .threads import DaemonPool
 from .waiting import Wait
 
@@ -55,6 +56,7 @@ class Studio:
         )
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
+        self._stills = Stills(self._collector, self._gateways, self.settings)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
@@ -128,6 +130,11 @@ class Studio:
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
 
         return self._pool.submit(find)
+
+    def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
+        """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""
+        # With a key: purchases always find a thread, however many pictures are asked for.
+        return self._pool.submit(lambda: self._stills.picture(job_id, variant), "stills")
 
     def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""

@@ -15,7 +15,10 @@ from PIL import Image
 from .comfy import PACK, ComfyUI
 from .graphs import Graph, bought, create, frames, image, node, saved, shown, wait
 
-NODES = ("CreateSoraJob", "WaitForVideo", "LoadVideoFrames", "Remix", "SoraOpenJob")
+NODES = (
+    "CreateSoraJob", "WaitForVideo", "LoadVideoFrames", "Remix", "SoraOpenJob", "SoraSubmitOnly", "SoraFitReference",
+    "SoraThumbnail",
+)  # fmt: skip
 
 
 def picture(comfy: ComfyUI, name: str) -> np.ndarray:
@@ -23,7 +26,7 @@ def picture(comfy: ComfyUI, name: str) -> np.ndarray:
 
 
 def test_the_pack_loads_without_a_word(comfy: ComfyUI) -> None:
-    """All five nodes are there, and the log has no complaint."""
+    """All nodes are there, and the log has no complaint."""
     info = comfy.get("/object_info")
     assert [name for name in NODES if name not in info] == []
     assert not any(info[name].get("api_node") for name in NODES)

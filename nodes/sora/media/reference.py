@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput, MediaTrouble
 from . import lazy
-from .resize import Pixels, fitted, on_black
+from .resize import Pixels, fitted
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["fitted", "from_file", "from_float", "on_black", "to_png"]
+__all__ = ["eight_bits", "fitted", "from_bytes", "from_file", "from_float", "to_png"]
 
 MOST_PIXELS = 100_000_000  # of an image file: four times a large camera's, and 400 MB as RGBA
 
@@ -37,17 +38,22 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
         raise InvalidInput(f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.")
     if not np.issubdtype(image.dtype, np.floating):
         raise InvalidInput(f"An image has floats in 0..1, not {image.dtype}.")
-    if not np.isfinite(image).all():
+    height, width, channels = image.shape
+    pixels = eight_bits(image.reshape(height, width * channels), "reference").reshape(image.shape)
+    return pixels.repeat(3, axis=2) if channels == 1 else pixels
+
+
+def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
+    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInput for NaN or infinity, naming `what`."""
+    if not np.isfinite(values).all():
         raise InvalidInput(
-            "The reference has pixels that are not numbers (NaN or infinity).",
+            f"The {what} has pixels that are not numbers (NaN or infinity).",
             advice="A node before this one went wrong; often a VAE in half precision.",
         )
-    height, width, channels = image.shape
     cv2 = lazy.cv2()
-    # As one channel: OpenCV would otherwise take the factor for the first channel alone.
-    flat = np.ascontiguousarray(image, np.float32).reshape(height, width * channels)
-    pixels: Pixels = cv2.multiply(flat, 255.0, dtype=cv2.CV_8U).reshape(height, width, channels)
-    return pixels.repeat(3, axis=2) if channels == 1 else pixels
+    # Two dimensions: OpenCV would otherwise take the factor for the first channel alone.
+    eight: NDArray[np.uint8] = cv2.multiply(np.ascontiguousarray(values, np.float32), 255.0, dtype=cv2.CV_8U)
+    return eight
 
 
 def from_file(path: str | Path) -> Pixels:
@@ -56,14 +62,23 @@ def from_file(path: str | Path) -> Pixels:
     Palettes, 16-bit greys and CMYK are converted; of an animation the first picture counts. InvalidInput when
     there is no such file, it is no image that Pillow reads whole, or it has more than MOST_PIXELS.
     """
-    from PIL import Image, ImageOps  # at first use
-
     path = Path(path)
     if not path.is_file():
         raise InvalidInput(f"There is no image file {path.name}.")
-    too_large = f"{path.name} has too many pixels; {MOST_PIXELS // 1_000_000} million is the most."
+    return _read(path, path.name, None)
+
+
+def from_bytes(data: bytes, name: str, kinds: tuple[str, ...]) -> Pixels:
+    """The same for a file in memory that goes by that name in errors; `kinds` are Pillow's names of those allowed."""
+    return _read(io.BytesIO(data), name, kinds)
+
+
+def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None) -> Pixels:
+    from PIL import Image, ImageOps  # at first use
+
+    too_large = f"{name} has too many pixels; {MOST_PIXELS // 1_000_000} million is the most."
     try:
-        with Image.open(path) as image:
+        with Image.open(file, formats=kinds) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise InvalidInput(too_large, advice="Make it smaller first.")
             return _pixels(ImageOps.exif_transpose(image))
@@ -73,7 +88,7 @@ def from_file(path: str | Path) -> Pixels:
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
         raise InvalidInput(
-            f"{path.name} cannot be read as an image: {type(error).__name__}.",
+            f"{name} cannot be read as an image: {type(error).__name__}.",
             advice="Give a whole PNG, JPEG or WebP file.",
         ) from error
 

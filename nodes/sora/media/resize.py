@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,27 @@ from ..spec import FITS
 from . import lazy
 
 Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]  # 8 bits each, in the order of the pixels that it is put among
+Point = tuple[float, float]  # x and y as shares of width and height, from the upper left
+
+BLACK: Colour = (0, 0, 0)
+CENTRE: Point = (0.5, 0.5)
+BLURRED_SIDE = 64  # pixels of the longer side in which a backdrop is blurred: so small that it costs next to nothing
+BLUR = 2.0  # standard deviation in those pixels: 3 % of the longer side
 
 
-def on_black(pixels: Pixels) -> Pixels:
-    """uint8 [H, W, 3 or 4] -> uint8 [H, W, 3]; alpha is composited on black, RGB is returned as it is.
+def on_colour(pixels: Pixels, colour: Colour = BLACK) -> Pixels:
+    """uint8 [H, W, 3 or 4] -> uint8 [H, W, 3]; alpha is composited on the colour, RGB is returned as it is.
 
-    On black this equals premultiplied colour, so done before resizing it keeps the colour that hides under
-    transparent pixels from bleeding into the edges.
+    Done before resizing it keeps the colour that hides under transparent pixels from bleeding into the edges.
     """
     if pixels.shape[2] == 3:
         return pixels
-    weighted = pixels[..., :3].astype(np.uint16) * pixels[..., 3:]
-    return ((weighted + 127) // 255).astype(np.uint8)
+    alpha = pixels[..., 3:].astype(np.uint16)
+    mixed = pixels[..., :3] * alpha
+    if colour != BLACK:
+        mixed += (255 - alpha) * np.array(colour, np.uint16)
+    return ((mixed + 127) // 255).astype(np.uint8)
 
 
 def stretched(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
@@ -40,19 +50,40 @@ def stretched(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     return pixels
 
 
-def middle(width: int, height: int, aspect_width: int, aspect_height: int) -> tuple[int, int, int, int]:
-    """The largest centred part of width x height with the other aspect: (left, top, width, height) in pixels."""
+def middle(
+    width: int, height: int, aspect_width: int, aspect_height: int, focus: Point = CENTRE
+) -> tuple[int, int, int, int]:
+    """The largest part of width x height with the other aspect: (left, top, width, height) in pixels. `focus` lies as
+    near its middle as the edges allow."""
     wide = min(width, max(1, (2 * height * aspect_width + aspect_height) // (2 * aspect_height)))
     tall = min(height, max(1, (2 * width * aspect_height + aspect_width) // (2 * aspect_width)))
-    return (width - wide) // 2, (height - tall) // 2, wide, tall
+    left = min(max(0, _nearest(focus[0] * width - wide / 2)), width - wide)
+    top = min(max(0, _nearest(focus[1] * height - tall / 2)), height - tall)
+    return left, top, wide, tall
 
 
-def fitted(pixels: Pixels, width: int, height: int, fit: str) -> Pixels:
+def _nearest(place: float) -> int:
+    """The whole number; of two that are as near the lower one."""
+    return math.ceil(place - 0.5)
+
+
+def fitted(
+    pixels: Pixels,
+    width: int,
+    height: int,
+    fit: str,
+    *,
+    focus: Point = CENTRE,
+    background: Colour = BLACK,
+    blurred: bool = False,
+) -> Pixels:
     """uint8 [H, W, 3 or 4] -> uint8 [height, width, 3], RGB.
 
-    `crop` fills the size and cuts what sticks out, equally on both sides; `pad` shows all of it between black
-    bars; `stretch` changes its proportions. Alpha is composited on black. RGB that has the size already comes
-    back untouched. InvalidInput for another `fit`, for a size below 1 and for pixels of another kind.
+    `crop` fills the size and cuts what sticks out, with `focus` as near the middle as the edges allow; `pad` shows all
+    of it between bars of the `background`, or `blurred` of a copy of itself, with what room there is shared out as
+    `focus` says (0: at the left or upper edge, 1: at the other one); `stretch` changes its proportions. Alpha is
+    composited on the background. RGB that has the size already comes back untouched. InvalidInput for another `fit`,
+    for a size below 1 and for pixels of another kind.
     """
     if fit not in FITS:
         raise InvalidInput(f"{fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.")
@@ -62,12 +93,27 @@ def fitted(pixels: Pixels, width: int, height: int, fit: str) -> Pixels:
         raise InvalidInput(f"An image is uint8 [H, W, 3 or 4], not {pixels.dtype} {pixels.shape}.")
     tall, wide = pixels.shape[:2]
     if (wide, tall) == (width, height) or fit == "stretch":
-        return stretched(on_black(pixels), width, height)
+        return stretched(on_colour(pixels, background), width, height)
     if fit == "crop":
-        left, top, wide, tall = middle(wide, tall, width, height)
-        return stretched(on_black(pixels[top : top + tall, left : left + wide]), width, height)
-    left, top, inner_width, inner_height = middle(width, height, wide, tall)
-    canvas = np.zeros((height, width, 3), np.uint8)
-    inner = stretched(on_black(pixels), inner_width, inner_height)
-    canvas[top : top + inner_height, left : left + inner_width] = inner
+        left, top, wide, tall = middle(wide, tall, width, height, focus)
+        return stretched(on_colour(pixels[top : top + tall, left : left + wide], background), width, height)
+    picture = on_colour(pixels, background)
+    _, _, wide, tall = middle(width, height, wide, tall)
+    left, top = _nearest((width - wide) * focus[0]), _nearest((height - tall) * focus[1])
+    canvas = _backdrop(picture, width, height) if blurred else np.full((height, width, 3), background, np.uint8)
+    canvas[top : top + tall, left : left + wide] = stretched(picture, wide, tall)
+    return canvas
+
+
+def _backdrop(picture: Pixels, width: int, height: int) -> Pixels:
+    """uint8 [height, width, 3]: the picture filling it, out of focus. It is blurred while it is small; its edges count
+    as going on outside, so that they do not darken."""
+    cv2 = lazy.cv2()
+    left, top, wide, tall = middle(picture.shape[1], picture.shape[0], width, height)
+    scale = min(1.0, BLURRED_SIDE / max(width, height))
+    small = stretched(
+        picture[top : top + tall, left : left + wide], max(1, round(width * scale)), max(1, round(height * scale))
+    )
+    small = cv2.GaussianBlur(small, (0, 0), BLUR, borderType=cv2.BORDER_REPLICATE)
+    canvas: Pixels = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     return canvas

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from . import lazy
-from .choice import FrameChoice
 from .export import save_frames, save_png
 from .probe import Source, examine, verify_mp4
-from .reader import Miscounted, pictures, planned, reader_for
 from .resize import Pixels, stretched
+from .stills import chosen_frames
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
@@ -148,17 +146,8 @@ def _tiles_of(frames: Floats, fps: float | None, indices: NDArray[np.int64] | No
 
 def _tiles_of_file(source: Source, most: int) -> tuple[str, list[Tile]]:
     """(title, tiles) from a file, of which no more is held than the tiles."""
-    cv2 = lazy.cv2()
+    source, frames = chosen_frames(source, lambda count: _evenly(count, most))
+    tiles = [Tile(picture, f"{source.times_s[number]:.2f} s", f"frame {number}") for number, picture in frames.items()]
     info = source.info
-    chosen = _evenly(info.frames, most)
-    made = replace(planned(source, FrameChoice()), indices=chosen, open_end=False)
-    try:
-        with reader_for(source, made) as reader:
-            tiles = [
-                Tile(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), f"{source.times_s[number]:.2f} s", f"frame {number}")
-                for number, _, picture in pictures(reader, source, made)
-            ]
-    except Miscounted as better:
-        return _tiles_of_file(better.source, most)
     facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {info.width}x{info.height}  ·  {info.fps:.4g} fps"
     return f"{source.path.name}\n{facts}", tiles

@@ -52,4 +52,5 @@ def get_save_image_path(
     folder.mkdir(parents=True, exist_ok=True)
     found = [re.match(re.escape(target.name) + r"_(\d*)", file.name) for file in folder.iterdir()]
     counter = max((int(match[1] or 0) for match in found if match), default=0) + 1
-    return str(target.parent), target.name, counter, Path(filename_prefix).parent.as_posix(), filename_prefix
+    subfolder = Path(filename_prefix).parent
+    return str(target.parent), target.name, counter, subfolder.as_posix() if subfolder.name else "", filename_prefix

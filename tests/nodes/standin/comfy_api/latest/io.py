@@ -94,7 +94,7 @@ def Custom(io_type: str) -> Any:
     return kind
 
 
-Image, Audio, Video = Custom("IMAGE"), Custom("AUDIO"), Custom("VIDEO")
+Image, Mask, Audio, Video = Custom("IMAGE"), Custom("MASK"), Custom("AUDIO"), Custom("VIDEO")
 String, Int, Float, Combo = Custom("STRING"), Custom("INT"), Custom("FLOAT"), Custom("COMBO")
 
 
