@@ -1,0 +1,71 @@
+"""A video's other two variants, made from its file: a frame from the middle, and a sheet of twelve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MediaTrouble
+from . import lazy
+from .choice import FrameChoice
+from .container import AGAIN
+from .probe import Source, examine
+from .reader import Miscounted, pictures, planned, reader_for
+from .resize import Pixels, stretched
+
+COLUMNS, ROWS = 4, 3
+COLUMN_WIDTH = 320  # pixels
+
+
+def still(path: Path, variant: str) -> Pixels:
+    """uint8 [H, W, 3]: the thumbnail or the spritesheet of a video file. MediaTrouble for a file that is none."""
+    return thumbnail(path) if variant == "thumbnail" else spritesheet(path)
+
+
+def thumbnail(path: Path) -> Pixels:
+    """The frame in the film's middle, as large as the film: uint8 [H, W, 3]."""
+    _, frames = chosen_frames(examine(path), lambda count: np.array([count // 2]))
+    return next(iter(frames.values()))
+
+
+def spritesheet(path: Path) -> Pixels:
+    """Twelve frames from the first to the last in a grid of four by three, edge to edge: uint8 [H, 1280, 3]."""
+
+    def small(picture: Pixels) -> Pixels:
+        height = max(1, COLUMN_WIDTH * picture.shape[0] // picture.shape[1])
+        return stretched(picture, COLUMN_WIDTH, height)
+
+    source, frames = chosen_frames(examine(path), _twelve, small)
+    tiles = [frames[min(frames, key=lambda there: abs(there - number))] for number in _twelve(source.info.frames)]
+    return np.vstack([np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)])
+
+
+def chosen_frames(
+    source: Source,
+    choose: Callable[[int], NDArray[np.int64]],
+    shape: Callable[[Pixels], Pixels] = lambda picture: picture,
+) -> tuple[Source, dict[int, Pixels]]:
+    """(the source as its decoder counted it, {frame number: RGB picture after `shape`}) of the frames that
+    `choose(how many there are)` names, rising. No more is decoded than that needs."""
+    cv2 = lazy.cv2()
+    made = replace(planned(source, FrameChoice()), indices=choose(source.info.frames), open_end=False)
+    try:
+        with reader_for(source, made) as reader:
+            found = {
+                number: shape(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+                for number, _, picture in pictures(reader, source, made)
+            }
+    except Miscounted as better:
+        return chosen_frames(better.source, choose, shape)
+    if not found:
+        raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=AGAIN)
+    return source, found
+
+
+def _twelve(count: int) -> NDArray[np.int64]:
+    """Evenly from the first to the last; of a film with fewer frames some come more than once."""
+    return np.rint(np.linspace(0, count - 1, COLUMNS * ROWS)).astype(np.int64)

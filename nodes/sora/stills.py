@@ -1,0 +1,100 @@
+"""Pictures of a finished job: from the gateway where it makes them, else from the stored video. Nothing is bought."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .client import Client
+from .collect import Collector, ended_error
+from .errors import GatewayTrouble, InvalidInput, NotFinished
+from .fetch import file_of
+from .gateways import Gateways
+from .settings import Settings
+from .spec import Job, JobState
+from .transport import NETWORK_ERRORS, arriving, in_words
+
+VARIANTS = ("thumbnail", "spritesheet")
+LARGEST = 32 << 20  # bytes of a picture; a spritesheet as a PNG may have several millions
+HEAD = 12  # bytes by which a picture is known
+CONNECT = "Connect the `job` output of WaitForVideo, which waits until it is finished and stored."
+
+Picture = NDArray[np.uint8]
+
+
+class Stills:
+    """Gives thumbnails and spritesheets."""
+
+    def __init__(self, collector: Collector, gateways: Gateways, settings: Settings) -> None:
+        self._collector, self._gateways, self._settings = collector, gateways, settings
+
+    def picture(self, job_id: str, variant: str) -> Picture:
+        """uint8 [H, W, 3]. NotFinished where the gateway gives none and no video of the job is stored; MediaTrouble for
+        a stored video that cannot be read."""
+        if variant not in VARIANTS:
+            raise InvalidInput(f"{variant!r} is no variant.", advice=f"Choose from: {', '.join(VARIANTS)}.")
+        job = self._collector.look(job_id)
+        if job.state in (JobState.RESERVED, JobState.SUBMITTED):
+            raise NotFinished(
+                f"There is no {variant} of job {job.id}: it is not finished yet.", advice=CONNECT, job=job.id
+            )
+        if job.state not in (JobState.COMPLETED, JobState.STORED):
+            raise ended_error(job)
+        path = file_of(job, self._settings)
+        try:
+            if (given := self._from_gateway(job, variant)) is not None:
+                return given
+            why = f"{job.provider} makes none"
+        except (GatewayTrouble, InvalidInput) as error:
+            if path is None and isinstance(error, InvalidInput):  # no key, no such provider, another address
+                raise error.for_job(job.id) from None
+            why = error.what.rstrip(".")
+        if path is None:
+            raise NotFinished(
+                f"There is no {variant} of job {job.id}: its video is not stored here, and the gateway gave no "
+                f"picture ({why}).",
+                advice=CONNECT,
+                job=job.id,
+            )
+        from .media.stills import still
+
+        return still(path, variant)
+
+    def _from_gateway(self, job: Job, variant: str) -> Picture | None:
+        """What the gateway has; None where it is not known to make pictures."""
+        if not self._gateways.provider(job.provider).variants:
+            return None
+        from .media.reference import from_bytes
+        from .media.resize import on_colour
+
+        data = _downloaded(self._gateways.client_for(job), job.video_id, variant)
+        try:
+            return on_colour(from_bytes(data, f"the gateway's {variant}", ("PNG", "JPEG", "WEBP")))
+        except InvalidInput as error:  # it is the gateway's picture, not the user's
+            raise GatewayTrouble(error.what, job=job.id) from None
+
+
+def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
+    """The bytes of a picture. GatewayTrouble for anything else, at its first bytes: a gateway that does not know the
+    variant may send the whole video."""
+    deadline = time.monotonic() + client.timeout_s
+    data = bytearray()
+    with client.content(video_id, {}, variant) as response:
+        try:
+            for piece in arriving(response):
+                data += piece
+                if len(data) >= HEAD and not _is_picture(data):
+                    kind = response.headers.get("content-type", "something else")[:80]
+                    raise GatewayTrouble(f"The gateway's {variant} is no picture, but {kind}.")
+                if len(data) > LARGEST or time.monotonic() > deadline:
+                    raise GatewayTrouble(f"The gateway's {variant} is too large, or comes too slowly.")
+        except NETWORK_ERRORS as error:
+            raise GatewayTrouble(f"The gateway's {variant} could not be downloaded: {in_words(error)}.") from None
+    return bytes(data)
+
+
+def _is_picture(head: bytes | bytearray) -> bool:
+    """PNG, JPEG or WebP."""
+    return head.startswith((b"\x89PNG\r\n", b"\xff\xd8\xff")) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")

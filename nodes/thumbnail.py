@@ -1,0 +1,41 @@
+"""SoraThumbnail: a finished job as one picture, without decoding its frames."""
+
+from __future__ import annotations
+
+from . import host
+from .host import SoraJob, io, made, output
+from .sora.spec import Job
+from .sora.stills import VARIANTS
+
+
+class SoraThumbnail(io.ComfyNode):
+    """A finished job -> IMAGE."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return made(
+            io.Schema,
+            node_id="SoraThumbnail",
+            display_name="Sora Thumbnail",
+            category="video/Sora",
+            description="A finished job as one picture: the gateway's where it makes them, else made from the stored "
+            "video. Costs nothing and buys nothing.",
+            search_aliases=["video thumbnail", "spritesheet", "contact sheet", "poster frame"],
+            is_output_node=True,
+            inputs=[
+                SoraJob.Input("job", tooltip="A finished job: the `job` output of WaitForVideo, or from SoraOpenJob."),
+                io.Combo.Input(
+                    "variant",
+                    options=list(VARIANTS),
+                    default="thumbnail",
+                    tooltip="thumbnail: one frame. spritesheet: frames from beginning to end in a grid.",
+                ),
+            ],
+            outputs=[output(io.Image, "image", tooltip="One image, as large as the gateway or the video gives it.")],
+        )
+
+    @classmethod
+    async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
+        """Ask -> show."""
+        image = host.image_of(await host.finish(host.studio().thumbnail(job.id, variant)))
+        return io.NodeOutput(image, ui=await host.preview(image))

@@ -1,0 +1,282 @@
+"""A finished job's pictures: the gateway's where it has some, else made from the stored video; nothing is bought."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MediaTrouble, NotFinished, SoraError
+from sora.media import stills as made_here
+from sora.spec import Job, JobSpec, JobState
+from sora.studio import Studio
+
+from .ugly import Script, UglyServer, answer, hang_up
+
+SPEC = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+ACCEPTED = answer(200, {"id": "video_1", "status": "completed", "progress": 100})
+RED = np.full((40, 60, 3), (250, 10, 20), np.uint8)
+Made = Callable[..., tuple[Studio, UglyServer, Job]]
+
+
+def picture(kind: str = "PNG", pixels: np.ndarray = RED, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """On the sandbox, which has both variants."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+    monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
+    made = Studio(tmp_path / "home", tmp_path / "output")
+    yield made
+    made.close()
+
+
+def bought(studio: Studio, prompt: str = "a boat") -> Job:
+    given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
+    return studio.submit(JobSpec(**given)).result(30).job  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Iterator[Made]:
+    """`finished(answer, …, variants=True)`: a job that was bought and finished at a scripted provider, not fetched."""
+    opened: list[Studio | UglyServer] = []
+
+    def make(*answers: Script, variants: bool = True, timeout_s: float = 5) -> tuple[Studio, UglyServer, Job]:
+        server = UglyServer([ACCEPTED, *answers])
+        server.__enter__()
+        home = tmp_path / "home"
+        (home / "keys").mkdir(parents=True)
+        (home / "keys" / "mine").write_text("sk-key-12345")
+        (home / "keys" / "mine").chmod(0o600)
+        flag = f"variants = {str(variants).lower()}"
+        (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n')
+        env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_RESCUE": "0"}
+        studio = Studio(home, tmp_path / "output", env=env)
+        opened.extend([studio, server])
+        job = studio.submit(SPEC).result(30).job
+        server.requests.clear()
+        return studio, server, job
+
+    yield make
+    for one in opened:
+        one.close() if isinstance(one, Studio) else one.__exit__()
+
+
+def stored(studio: Studio, job: Job, video: Path) -> Path:
+    """As if the job's video had been fetched."""
+    target = studio.settings.output / "sora" / f"{job.id}.mp4"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(video.read_bytes())
+    studio.ledger.stored(job.id, path=f"sora/{job.id}.mp4", root=str(studio.settings.output), sha256="", size=1)
+    return target
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames of a grey that rises."""
+    import av
+
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(0, 200, 20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+# -- the sandbox has them ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("variant", "shape"), [("thumbnail", (480, 854, 3)), ("spritesheet", (537, 1280, 3))])
+def test_the_gateways_own_is_taken(studio: Studio, variant: str, shape: tuple[int, ...]) -> None:
+    """A finished job needs no stored video for it, and nothing is bought; with one, it is the same picture."""
+    job = bought(studio)
+    while studio._collector.look(job.id).state is JobState.SUBMITTED:
+        time.sleep(0.02)
+    given = studio.thumbnail(job.id, variant).result(60)
+    assert (given.shape, given.dtype, studio.ledger.job(job.id).path) == (shape, np.uint8, "")
+    video = studio.path(studio.wait(job.id, timeout_s=30).future.result(60))
+    here = made_here.still(video, variant)
+    assert np.abs(given.astype(int) - here).mean() < 6  # WebP and JPEG are lossy
+    assert np.array_equal(studio.thumbnail(job.id, variant).result(60), given)
+    assert len(studio.ledger.jobs()) == 1
+
+
+def test_a_redirect_that_forgets_the_variant_is_noticed(studio: Studio) -> None:
+    """The signed address gives the video instead: after its first bytes the stored file is taken."""
+    job = bought(studio, "a boat [sandbox: redirect]")
+    video = studio.path(studio.wait(job.id, timeout_s=30).future.result(60))
+    assert np.array_equal(studio.thumbnail(job.id).result(60), made_here.thumbnail(video))
+
+
+def test_a_job_that_is_not_finished_has_none(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, and where to connect; nothing is lost."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
+    job = bought(studio)
+    with pytest.raises(NotFinished, match=r"not finished yet.*WaitForVideo") as caught:
+        studio.thumbnail(job.id).result(30)
+    assert (caught.value.job, caught.value.exit_code) == (job.id, 6)
+    assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+
+
+def test_a_job_that_failed_has_none(studio: Studio) -> None:
+    """The error is the job's own."""
+    job = bought(studio, "a boat [sandbox: fail=moderation_blocked]")
+    with pytest.raises(JobFailed, match="moderation_blocked"):
+        studio.wait(job.id, timeout_s=30).future.result(60)
+    with pytest.raises(JobFailed, match="moderation_blocked"):
+        studio.thumbnail(job.id).result(30)
+
+
+def test_another_variant_is_refused(studio: Studio) -> None:
+    """Also `video`, which is no picture; with what there is."""
+    with pytest.raises(InvalidInput, match="thumbnail, spritesheet"):
+        studio.thumbnail("any", "video").result(30)
+
+
+# -- what is asked, and of whom ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("variant", ["thumbnail", "spritesheet"])
+def test_the_call_names_the_variant_and_takes_any_kind(finished: Made, kind: str, variant: str) -> None:
+    """One GET with the key; PNG, JPEG and WebP are read."""
+    studio, server, job = finished(answer(200, picture(kind)))
+    given = studio.thumbnail(job.id, variant).result(30)
+    (request,) = server.requests
+    assert (request.method, request.path) == ("GET", f"/v1/videos/video_1/content?variant={variant}")
+    assert request.headers["authorization"] == "Bearer sk-key-12345"
+    assert given.shape == RED.shape
+    assert np.abs(given.astype(int) - RED).max() <= (0 if kind == "PNG" else 6)
+
+
+def test_a_clear_picture_stands_on_black(finished: Made) -> None:
+    """IMAGE has three channels."""
+    clear = np.dstack([RED, np.full((40, 60), 0, np.uint8)])
+    studio, _, job = finished(answer(200, picture(pixels=clear)))
+    assert studio.thumbnail(job.id).result(30).max() == 0
+
+
+def test_a_provider_without_variants_is_not_asked(finished: Made, film: Path) -> None:
+    """`variants` is false unless the owner says otherwise: the stored file, or a word that there is none."""
+    studio, server, job = finished(answer(200, picture()), variants=False)
+    with pytest.raises(NotFinished, match=r"not stored here.*mine makes none.*WaitForVideo"):
+        studio.thumbnail(job.id).result(30)
+    stored(studio, job, film)
+    assert np.abs(studio.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
+    assert studio.thumbnail(job.id, "spritesheet").result(30).shape == (3 * 240, 1280, 3)
+    assert server.requests == []
+
+
+def silence(connection: socket.socket) -> None:
+    time.sleep(1.5)
+
+
+def drip(connection: socket.socket) -> None:
+    """A picture, byte by byte: each comes in time, the whole does not."""
+    whole = answer(200, picture())
+    head = whole.index(b"\r\n\r\n") + 20
+    connection.sendall(whole[:head])
+    for at in range(head, len(whole)):
+        connection.sendall(whole[at : at + 1])
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (answer(404, {"error": {"message": "no variant here", "code": "invalid_value"}}), "no variant here"),
+        (answer(400, {"error": {"message": "unknown field"}}), "unknown field"),
+        (answer(500, b"<html>"), "HTTP 500"),
+        (answer(200, b"", [("Content-Type", "image/png")]), "cannot be read"),
+        (answer(200, b"\0\0\0\x20ftypisom" * 99, [("Content-Type", "video/mp4")]), "no picture, but video/mp4"),
+        (answer(200, {"error": "later"}, [("Content-Type", "application/json")]), "no picture, but application/json"),
+        (answer(200, picture()[:60]), "cannot be read"),
+        (answer(200, picture()[:60], length=5000), "could not be downloaded"),
+        (answer(200, picture("GIF")), "no picture"),
+        (hang_up, "could not be downloaded"),
+        (silence, "could not be downloaded"),
+        (drip, "comes too slowly"),
+    ],
+)
+def test_a_gateway_that_gives_none_leaves_the_stored_file(
+    finished: Made, film: Path, script: Script, says: str
+) -> None:
+    """Without one the error tells what the gateway gave; with one nobody is troubled."""
+    studio, _, job = finished(script, timeout_s=0.5)
+    with pytest.raises(NotFinished, match=says) as caught:
+        studio.thumbnail(job.id).result(30)
+    assert "WaitForVideo" in str(caught.value)
+    assert "nothing will be bought again" in str(caught.value)
+    stored(studio, job, film)
+    assert np.abs(studio.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
+
+
+@pytest.mark.parametrize(("limit", "value"), [("sora.stills.LARGEST", 100), ("sora.media.reference.MOST_PIXELS", 99)])
+def test_a_picture_has_limits(finished: Made, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    """Bytes and pixels."""
+    monkeypatch.setattr(limit, value)
+    studio, _, job = finished(answer(200, picture()))
+    with pytest.raises(NotFinished, match=r"too (large|many)"):
+        studio.thumbnail(job.id).result(30)
+
+
+def test_a_key_that_is_gone_is_told_only_where_it_matters(finished: Made, film: Path) -> None:
+    """A stored video needs none."""
+    studio, _, job = finished(answer(200, picture()))
+    (studio.settings.home / "keys" / "mine").unlink()
+    with pytest.raises(InvalidInput, match="no key for mine"):
+        studio.thumbnail(job.id).result(30)
+    stored(studio, job, film)
+    assert studio.thumbnail(job.id).result(30).shape == (48, 64, 3)
+    (studio.settings.home / "providers.toml").unlink()
+    assert studio.thumbnail(job.id).result(30).shape == (48, 64, 3)
+
+
+def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path) -> None:
+    """The first as one that was never stored; the second with the file's name."""
+    studio, _, job = finished(answer(404, b""))
+    video = stored(studio, job, film)
+    video.write_text("no video")
+    with pytest.raises(MediaTrouble, match=video.name):
+        studio.thumbnail(job.id).result(30)
+    video.unlink()
+    with pytest.raises(NotFinished, match="not stored here"):
+        studio.thumbnail(job.id).result(30)
+
+
+def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) -> None:
+    """A gateway that is silent about six pictures does not hold up what is bought."""
+
+    def slow(connection: socket.socket) -> None:
+        time.sleep(0.2)
+
+    studio, _, job = finished(slow, timeout_s=3)
+    asked = [studio.thumbnail(job.id) for _ in range(6)]
+    begun = time.monotonic()
+    with pytest.raises(InvalidInput, match="no provider"):
+        studio.submit(JobSpec(**{**vars(SPEC), "provider": "nobody"})).result(30)
+    assert time.monotonic() - begun < 1
+    for one in asked:
+        with pytest.raises(SoraError):
+            one.result(60)
+
+
+def test_trouble_with_the_job_itself_is_passed_on(finished: Made) -> None:
+    """Its state has to be known first."""
+    studio, _, job = finished(answer(500, b""))
+    opened = studio.ledger.adopt("mine", studio.ledger.job(job.id).origin, "video_2")
+    with pytest.raises(GatewayTrouble, match="HTTP 500"):
+        studio.thumbnail(opened.id).result(30)
