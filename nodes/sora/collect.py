@@ -101,14 +101,16 @@ class Collector:
     def _pace_s(self, provider: str) -> float:
         return self._gateways.provider(provider).poll_s
 
-    def _round(self, job_id: str) -> Job:
+    def _round(self, job: Job) -> Job:
         """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""
-        job = self._ledger.job(job_id)
-        if job.state is not JobState.SUBMITTED:
-            return job
-        # A slow pace must not let our claim lapse between two looks.
-        ours = self._watches.hold(job_id, max(WATCH_S, 3 * self._pace_s(job.provider)))
-        return self._ask(job) if ours else job
+        if not self._watches.held(job.id):
+            job = self._ledger.job(job.id)
+            if job.state is not JobState.SUBMITTED:
+                return job
+            # A slow pace must not let our claim lapse between two looks.
+            if not self._watches.hold(job.id, max(WATCH_S, 3 * self._pace_s(job.provider))):
+                return job
+        return self._ask(job)
 
     def _watched(self, wait: Wait, seen: Future[Job]) -> None:
         if seen.cancelled():

@@ -16,7 +16,7 @@ from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
 from .history import History
 from .redact import redact
-from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update
+from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update, update_locked
 from .spec import CUT, LAPSED, Job, JobSpec, JobState
 from .verdict import SETTLE
 from .wire import RemoteVideo
@@ -150,7 +150,7 @@ class Ledger(History):
                 changes = {"error": "", "error_code": ""} | changes
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
-            return update(connection, job, **changes)
+            return update_locked(connection, row, **changes)
 
     def stored(self, job: str, *, path: str, root: str, sha256: str, size: int) -> Job:
         """Its MP4 is on disk at `root`/`path`."""

@@ -24,6 +24,7 @@ from .threads import DaemonPool
 POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
 LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, say) gets no more than this
+TICK_S = 0.25  # looks that are due within it are taken together
 MANY = 256
 NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
 ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
@@ -48,8 +49,7 @@ class Watch:
 
 @dataclass
 class _Watched:
-    job: str
-    provider: str
+    job: Job  # as it was seen last
     watches: list[Watch]
     troubles: int = 0
     not_known: int = 0  # looks in a row at which the gateway did not know it
@@ -59,7 +59,8 @@ class _Watched:
 
 
 class Monitor:
-    """Looks at jobs. `look(job)` asks the gateway and returns the job as it is now; it runs in the monitor's threads.
+    """Looks at jobs. `look(job)` asks the gateway and returns the job, given as it was seen last, as it is now; it runs
+    in the monitor's threads.
 
     `pace_s(provider)` gives the seconds between two looks at one job of that provider; `dropped(job)` is told when
     nobody waits for an unfinished job any more.
@@ -67,7 +68,7 @@ class Monitor:
 
     def __init__(
         self,
-        look: Callable[[str], Job],
+        look: Callable[[Job], Job],
         pace_s: Callable[[str], float],
         *,
         dropped: Callable[[str], None] = lambda _: None,
@@ -93,7 +94,7 @@ class Monitor:
             watch.future.set_result(job)
             return watch
         with self._wake:
-            watched = self._watched.setdefault(job.id, _Watched(job.id, job.provider, []))
+            watched = self._watched.setdefault(job.id, _Watched(job, []))
             # Nobody waited, or what is planned is far off because of trouble: look as soon as the pace allows.
             soon = max(self._clock(), watched.not_before)
             if not watched.watches or soon < watched.planned:
@@ -131,7 +132,7 @@ class Monitor:
 
     def _plan(self, watched: _Watched, moment: float) -> None:
         watched.turn, watched.planned = next(self._count), moment
-        heapq.heappush(self._due, (moment, watched.turn, watched.job))
+        heapq.heappush(self._due, (moment, watched.turn, watched.job.id))
 
     def _run(self) -> None:
         while True:
@@ -150,18 +151,18 @@ class Monitor:
             for ring in rings:
                 _guarded(ring)
             if job is not None:
-                _guarded(lambda job=job: self._pool.submit(lambda: self._round(job[0]), job[1]))  # type: ignore[misc]  # bound now, not when it runs
+                _guarded(lambda job=job: self._pool.submit(lambda: self._round(job), job.provider))  # type: ignore[misc]  # bound now, not when it runs
 
     def _sleep_s(self, now: float) -> float | None:
         moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
         return max(0.0, min(moments) - now) if moments else None
 
-    def _next(self, now: float) -> tuple[str, str] | None:
-        """The job whose turn it is, if one is due, and its provider."""
+    def _next(self, now: float) -> Job | None:
+        """The job whose turn it is, if one is due."""
         while self._due and self._due[0][0] <= now:
             _, turn, job = heapq.heappop(self._due)
             if job in self._watched and self._watched[job].turn == turn:
-                return job, self._watched[job].provider
+                return self._watched[job].job
         return None
 
     def _late(self, now: float) -> list[Watch]:
@@ -193,15 +194,15 @@ class Monitor:
             return False
         watched.watches.remove(watch)
         if not watched.watches:
-            del self._watched[watched.job]
-            self._drop(watched.job)
+            del self._watched[watched.job.id]
+            self._drop(watched.job.id)
         return True
 
     def _drop(self, job: str) -> None:
         if not self._closed:
             _guarded(lambda: self._pool.submit(lambda: self._dropped(job)))
 
-    def _round(self, job: str) -> None:
+    def _round(self, job: Job) -> None:
         """One look, told to all who wait; then the next one is planned."""
         error: SoraError | None = None
         seen: Job | None = None
@@ -210,9 +211,9 @@ class Monitor:
         except SoraError as trouble:
             error = trouble
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
-            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job)
+            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job.id)
         with self._wake:
-            watched = self._watched.get(job)
+            watched = self._watched.get(job.id)
             if watched is None:
                 return
             if seen is not None:
@@ -223,8 +224,8 @@ class Monitor:
                     watch.trouble = error.what
             else:
                 self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
-                self._drop(job)
-            if job in self._watched:
+                self._drop(job.id)
+            if job.id in self._watched:
                 self._plan_next(watched, error)
             self._wake.notify()
 
@@ -247,7 +248,7 @@ class Monitor:
         return kept
 
     def _told(self, watched: _Watched, seen: Job) -> None:
-        watched.troubles = watched.not_known = 0
+        watched.job, watched.troubles, watched.not_known = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
         if seen.state in ENDED:
@@ -256,7 +257,7 @@ class Monitor:
                 self._drop(seen.id)
 
     def _end(self, watched: _Watched, finish: Callable[[Watch], None]) -> None:
-        del self._watched[watched.job]
+        del self._watched[watched.job.id]
         for watch in watched.watches:
             if not watch.future.done() and watch.future.set_running_or_notify_cancel():
                 finish(watch)
@@ -264,14 +265,17 @@ class Monitor:
     def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
         """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
         try:
-            pace = self._pace_s(watched.provider)
+            pace = self._pace_s(watched.job.provider)
         except SoraError:  # the owner has just changed providers.toml: the next look tells
             pace = SLOWEST_S
         asked = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_ASKED_S)
         slowed = min(max(SLOWEST_S, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
         now = self._clock()
         watched.not_before = now + max(asked, pace)
-        self._plan(watched, now + max(asked, slowed) + pace * 0.1 * self._jitter())
+        moment = now + max(asked, slowed) + pace * 0.1 * self._jitter()
+        # Many looks in one go take half the CPU that the same take one by one (bench/jobs.py).
+        tick = min(TICK_S, pace / 40)
+        self._plan(watched, math.ceil(moment / tick) * tick if tick else moment)
 
 
 def _guarded(step: Callable[[], object]) -> None:

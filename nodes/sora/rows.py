@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidInput, SoraError
@@ -33,7 +33,7 @@ def run(connection: Connection, statement: str, **values: Any) -> Result[Any]:
     return connection.execute(text(statement).bindparams(*lists), values)
 
 
-def as_job(row: RowMapping) -> Job:
+def as_job(row: Mapping[Any, Any]) -> Job:
     """The row as the rest of the engine knows it."""
     values = {name: row[name] for name in COLUMNS}
     values["state"] = JobState(row["state"])
@@ -95,10 +95,20 @@ def insert(
 
 def update(connection: Connection, job: str, **changes: Any) -> Job:
     """Set columns of a row, and read it again."""
+    _set(connection, job, changes)
+    return as_job(existing(connection, job))
+
+
+def update_locked(connection: Connection, row: RowMapping, **changes: Any) -> Job:
+    """The same for a row that was read and locked in this transaction: nobody else can have changed it since."""
+    _set(connection, row["id"], changes)
+    return as_job({**row, **changes})
+
+
+def _set(connection: Connection, job: str, changes: dict[str, Any]) -> None:
     assignments = ", ".join(f"{name} = :{name}" for name in changes)
     query = f"UPDATE jobs SET {assignments} WHERE id = :job"  # noqa: S608 - our own column names
     run(connection, query, **_plain(changes), job=job)
-    return as_job(existing(connection, job))
 
 
 def error_columns(error: SoraError) -> dict[str, Any]:

@@ -29,13 +29,17 @@ class Watches:
 
     def hold(self, job: str, for_s: float = WATCH_S) -> bool:
         """`take`, said again only when half of the time is over."""
-        if self._ours.get(job, 0.0) > time.monotonic():
+        if self.held(job):
             return True
         if not self.take(job, for_s):
             self._ours.pop(job, None)
             return False
         self._ours[job] = time.monotonic() + for_s / 2
         return True
+
+    def held(self, job: str) -> bool:
+        """Is it ours, without asking the ledger?"""
+        return self._ours.get(job, 0.0) > time.monotonic()
 
     def let_go(self, job: str) -> None:
         """End what `hold` began."""

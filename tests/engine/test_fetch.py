@@ -291,18 +291,22 @@ def test_a_job_that_another_process_left_is_found_later(studio: Studio, monkeypa
 
 def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while it renders nor while it is fetched."""
-    real, calls = studio.ledger.job, []
+    calls: list[str] = []
 
-    def away_at_times(job: str) -> Job:
-        calls.append(job)
-        if len(calls) % 3 == 0:
-            raise LedgerTrouble("the database is away")
-        return real(job)
+    def away_at_times(real: Callable[..., Job]) -> Callable[..., Job]:
+        def called(job: str, *given: object) -> Job:
+            calls.append(job)
+            if len(calls) % 3 == 0:
+                raise LedgerTrouble("the database is away")
+            return real(job, *given)
+
+        return called
 
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     wait = studio.wait(bought(studio, "a boat [sandbox: slow=0.3]").id, timeout_s=60)
     until("it is watched", lambda: wait.watch is not None)
-    monkeypatch.setattr(studio.ledger, "job", away_at_times)
+    for name in ("job", "observed"):
+        monkeypatch.setattr(studio.ledger, name, away_at_times(getattr(studio.ledger, name)))
     assert wait.future.result(30).state is JobState.STORED
     assert len(calls) >= 4
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 
 import pytest
 from sora.errors import GatewayTrouble, InvalidInput, LedgerTrouble, NotFinished, WaitTimeout
@@ -25,18 +26,18 @@ class Looks:
     def __init__(self, script: Callable[[int], Job]) -> None:
         self.script, self.count, self.lock = script, 0, threading.Lock()
 
-    def __call__(self, name: str) -> Job:
+    def __call__(self, seen: Job) -> Job:
         with self.lock:
             self.count += 1
             turn = self.count
-        return self.script(turn)
+        return replace(self.script(turn), id=seen.id)
 
 
 @pytest.fixture
 def monitors() -> Iterator[Callable[..., Monitor]]:
     made: list[Monitor] = []
 
-    def make(looks: Callable[[str], Job], pace_s: float = 0.001) -> Monitor:
+    def make(looks: Callable[[Job], Job], pace_s: float = 0.001) -> Monitor:
         made.append(Monitor(looks, lambda _provider: pace_s))
         return made[-1]
 
@@ -241,6 +242,19 @@ def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _pro
     return first, second
 
 
+def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
+    """A thousand jobs wake the process four times a second, not a hundred times; none is looked at too early."""
+    clock, looks, jitter = Clock(), Looks(finishing_at(10**9)), iter([0.1, 0.6, 0.9, 0.123])
+    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock, jitter=lambda: next(jitter))
+    for name in "abcd":
+        monitor.watch(job(name), timeout_s=1e6)
+    while not all(watched.not_before for watched in monitor._watched.values()):
+        time.sleep(0.001)
+    planned = sorted(watched.planned for watched in monitor._watched.values())
+    monitor.close()
+    assert planned == [10.25, 10.25, 10.75, 11.0]
+
+
 def test_a_gateway_cannot_ask_for_endless_patience() -> None:
     """A day in Retry-After is a mistake; ten minutes are kept, also by one who comes later."""
     assert planned_after(GatewayTrouble("busy", retry_after_s=86_400.0)) == (600.0, 600.0)
@@ -264,8 +278,8 @@ def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Monitor]) -> N
     """The number of threads does not grow with the number of jobs."""
     done = threading.Event()
 
-    def look(name: str) -> Job:
-        return job(name, JobState.COMPLETED if done.is_set() else JobState.SUBMITTED)
+    def look(seen: Job) -> Job:
+        return job(seen.id, JobState.COMPLETED if done.is_set() else JobState.SUBMITTED)
 
     monitor = monitors(look, pace_s=0.2)
     before = threading.active_count()
