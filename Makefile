@@ -1,9 +1,10 @@
-# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make soak: the faults at
-# length.  make bench: the measurements.  make setup: only .venv.
+# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make soak: faults and damaged
+# files at length.  make matrix: tests/media with old and new OpenCV and PyAV.  make bench: the measurements.  make
+# setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test soak bench clean
+.PHONY: setup demo test soak matrix bench clean
 
 setup: .venv/.ready
 
@@ -17,12 +18,16 @@ test: .venv/.dev
 	$(BIN)/python -m pytest
 
 soak: .venv/.dev
-	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults
+	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/media/test_fuzz.py
+
+matrix:
+	$(PYTHON) tests/matrix.py
 
 bench: .venv/.dev
 	$(BIN)/python bench/road.py
 	$(BIN)/python bench/jobs.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/decode.py
 
 .venv/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; try make PYTHON=python3.12")'
@@ -42,4 +47,4 @@ bench: .venv/.dev
 	touch $@
 
 clean:
-	rm -rf .venv out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -140,28 +140,27 @@ def _fill(
     spare: list[Pixels],
     progress: Progress | None,
 ) -> int:
-    """Put the pictures in their places; how many of them were filled, from the first on. Pictures that are done with go
-    to `spare`."""
+    """Put the pictures in their places; how many of them are filled without a gap, from the first on. Pictures that are
+    done with go to `spare`."""
     waiting: deque[tuple[Future[None], Pixels, range]] = deque()
-    filled = 0
+    filled = np.zeros(len(pixels), bool)
     convert = _Converter(pixels)
 
     def settle(most: int) -> None:
-        nonlocal filled
         while len(waiting) > most:
             future, picture, slots = waiting.popleft()
             future.result()
             spare.append(picture)
-            filled = slots.stop
+            filled[slots.start : slots.stop] = True
             if progress is not None:
-                progress(filled, len(pixels))
+                progress(int(filled.sum()), len(pixels))
 
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-frames") as workers:
         for _, slots, picture in shown:
             waiting.append((workers.submit(convert, picture, slots), picture, slots))
             settle(WAITING - 1)
         settle(0)
-    return filled
+    return len(pixels) if filled.all() else int(filled.argmin())
 
 
 class _Converter:

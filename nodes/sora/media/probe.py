@@ -83,9 +83,9 @@ class Source:
     """A file, what it is, and when each of its frames begins: `times_s` float64 [frames], seconds from its start.
 
     `rate` is `info.fps` as a fraction; `tick_s` the step to which the file rounds its times; `stamps` int64 [frames],
-    the same times in the file's own ticks, empty where it writes none for some; `keys` are the numbers of the frames
-    where decoding can begin, rising; `recounted`: frames and times are the decoder's own, in the
-    order in which they came, not those of the packets.
+    the same times in the file's own ticks, empty where it writes none for some or the same for two; `keys` are the
+    numbers of the frames where decoding can begin, rising; `recounted`: frames and times are the decoder's own, not
+    those of the packets.
     """
 
     path: Path
@@ -176,7 +176,8 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     tick_s = float(stream.time_base or Fraction(1, 1000))
     stamps = _stamps(packets)
     times_s = _times(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
-    rate, even = _rate(times_s, tick_s, stream)
+    named = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    rate, even = spacing(times_s, tick_s, named)
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
     lost, hidden = (0, 0) if max(came, stream.frames) <= len(packets) else _not_shown(path, stream.frames, packets)
     sound = file.streams.best("audio")
@@ -250,9 +251,10 @@ def _first_picture(packet: Any) -> Any:
 
 
 def _stamps(packets: list[_Packet]) -> NDArray[np.int64]:
-    """When the frames begin, in ticks, in the order in which they are shown; none where one is not written."""
-    known = [packet.pts for packet in packets if packet.pts is not None]
-    return np.sort(np.array(known if len(known) == len(packets) else [], np.int64))
+    """When the frames begin, in ticks, in the order in which they are shown; none where one is not written, or where
+    two begin at once."""
+    known = {packet.pts for packet in packets if packet.pts is not None}
+    return np.array(sorted(known) if len(known) == len(packets) else [], np.int64)
 
 
 def _times(stamps: NDArray[np.int64], count: int, tick_s: float, stream: Any) -> NDArray[np.float64]:
@@ -267,9 +269,8 @@ def _keys(packets: list[_Packet], stamps: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(np.searchsorted(stamps, np.sort(np.array(known, np.int64))).tolist()) if len(stamps) else ()
 
 
-def _rate(times_s: NDArray[np.float64], tick_s: float, stream: Any) -> tuple[Fraction, bool]:
-    """(frames a second, whether they are evenly spaced): the rate that the header names, if the times bear it out."""
-    named = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+def spacing(times_s: NDArray[np.float64], tick_s: float, named: list[Fraction]) -> tuple[Fraction, bool]:
+    """(frames a second, whether they are evenly spaced): the first of the rates `named` that the times bear out."""
     span_s = float(times_s[-1] - times_s[0])
     if len(times_s) == 1 or span_s <= 0:
         return (named or [Fraction(25)])[0], True

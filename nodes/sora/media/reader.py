@@ -18,7 +18,7 @@ from ..errors import MediaTrouble
 from . import container
 from .choice import FrameChoice, Plan, plan
 from .colour import colour_of, opencv_is_right
-from .probe import Source
+from .probe import Source, spacing
 from .reader_av import PyavReader
 from .reader_cv2 import OpencvReader
 from .resize import Pixels
@@ -79,12 +79,12 @@ def pictures(
     """
     names, starts, counts = np.unique(made.indices, return_index=True, return_counts=True)
     wanted = {int(name): range(start, start + count) for name, start, count in zip(names, starts, counts, strict=True)}
-    missing = len(wanted)
+    missing = set(wanted)
     for number, take in reader.frames(wanted, open_end=made.open_end):
         if cancelled is not None and cancelled():
             raise concurrent.futures.CancelledError
-        if number in wanted:
-            missing -= 1
+        if number in missing:
+            missing.remove(number)
             yield number, wanted[number], take(buffer())
     if not source.recounted and (missing or reader.strange):
         raise Miscounted(recounted(source))
@@ -96,17 +96,23 @@ def recounted(source: Source) -> Source:
         stamps = reader.stamps()
     if not stamps:
         raise MediaTrouble(f"No frame of {source.path.name} can be decoded.", advice=container.AGAIN)
-    known = [stamp for stamp in stamps if stamp is not None]
-    times_s = np.array(known) * source.tick_s
-    if source.info.even or len(known) < len(stamps) or np.diff(times_s).min(initial=0) < 0:
-        times_s = np.arange(len(stamps)) / source.info.fps
-    times_s += source.times_s[0] - times_s[0]
+    known = np.unique(np.array([stamp for stamp in stamps if stamp is not None], np.int64))
+    rate, even = source.rate, source.info.even
+    if len(known) == len(stamps):
+        # Where some are lost the others keep their times, and are not evenly spaced any more.
+        times_s = source.times_s[0] + (known - (source.stamps[0] if len(source.stamps) else known[0])) * source.tick_s
+        rate, even = spacing(times_s, source.tick_s, [rate])
+    else:
+        known = known[:0]
+        times_s = source.times_s[0] + np.arange(len(stamps)) / float(rate)
     # A sample of an MP4 is a frame; elsewhere two packets may make one (fields), or one none (hidden frames).
     lost = source.info.declared_frames > 0 and len(stamps) < source.info.frames
     info = replace(
         source.info,
         frames=len(stamps),
-        duration_s=float(times_s[-1] - times_s[0]) + 1 / source.info.fps,
+        fps=float(rate),
+        even=even,
+        duration_s=float(times_s[-1] - times_s[0]) + 1 / float(rate),
         cut_short=source.info.cut_short or lost,
     )
-    return replace(source, info=info, times_s=times_s, keys=(), recounted=True)
+    return replace(source, info=info, times_s=times_s, rate=rate, stamps=known, keys=(), recounted=True)

@@ -47,7 +47,7 @@ class PyavReader:
         """(number, what gives its picture) of the frames from the first wanted one to the last, or to the file's end,
         and of some others."""
         source = self._source
-        if source.recounted or not len(source.stamps):
+        if not len(source.stamps):
             for count, frame in enumerate(self._decoded(None)):
                 yield count, self._taking(frame)
                 if count >= max(wanted) and not open_end:
@@ -55,15 +55,19 @@ class PyavReader:
             return
         needed = set(source.stamps[sorted(wanted)].tolist())
         runs = source.runs(sorted(wanted))
+        missing = set(wanted)
         for key, last in runs:
             if key > 0 or self._elsewhere:
                 with contextlib.suppress(lazy.av().error.FFmpegError):  # it cannot be sought in: go on as it is
                     self._file.seek(int(source.stamps[key]), stream=self._stream, backward=True)
             for frame in self._decoded(needed):
                 number = self._number(frame)
+                missing.discard(number)
                 self.strange = self.strange or number == UNKNOWN
                 yield number, self._taking(frame)
-                if number >= last and not (open_end and last == runs[-1][1]):
+                # Damage brings frames out of turn.
+                through = not missing if source.recounted else number >= last
+                if through and not (open_end and last == runs[-1][1]):
                     break
 
     def _taking(self, frame: Any) -> Take:
