@@ -21,8 +21,7 @@ from .resize import Pixels
 UNTAGGED = ("auto", "bt601", "bt709")
 CLIPS = Path(__file__).with_name("selftest")
 TOLERANCE = 6  # of 255: a wrong matrix or range is 20 and more off, FFmpeg's quick arithmetic up to 3
-# PyAV's numbers for the tags of a frame: H.273's; 5 and 6 are both BT.601.
-_MATRIX_CODES = {"bt601": 6, "bt709": 1, "bt2020": 9, "bt2020c": 10, "fcc": 4, "smpte240m": 7}
+_SWSCALE = {"bt601": 5, "bt709": 1, "bt2020": 9, "bt2020c": 9, "fcc": 4, "smpte240m": 7}  # its numbers: H.273's
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,13 @@ def pyav_is_right(colour: Colour) -> bool:
 
 def _converted(frame: Any, colour: Colour | None) -> Pixels:
     """By PyAV (FFmpeg's swscale), with the filter that OpenCV and ffmpeg use for chroma."""
+    given: dict[str, int] = {}
     if colour is not None:
-        frame.colorspace, frame.color_range = _MATRIX_CODES[colour.matrix], 2 if colour.full else 1
-    bgr: Pixels = frame.reformat(format="bgr24", interpolation="BICUBIC").to_ndarray()
+        matrix = _SWSCALE[colour.matrix]
+        given = {"src_colorspace": matrix, "src_color_range": 2 if colour.full else 1, "dst_color_range": 2}
+        # RGB has no matrix, but PyAV up to 16 looks at the source's only where the target's is another one.
+        given["dst_colorspace"] = _SWSCALE["bt601" if matrix == _SWSCALE["bt709"] else "bt709"]
+    bgr: Pixels = frame.reformat(format="bgr24", interpolation="BICUBIC", **given).to_ndarray()
     return bgr
 
 
