@@ -29,9 +29,9 @@ from sora.media.resize import fitted
 from .clips import cut, in_another_process, make_clip, numbers_of, rotated
 
 
-@pytest.fixture(scope="module", params=["bt709", ""], ids=["OpenCV", "PyAV"])
+@pytest.fixture(scope="module", params=["bt601", ""], ids=["OpenCV", "PyAV"])
 def clip(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """24 frames at 30 a second, with a second of stereo sound; tagged, so that OpenCV reads it, or not."""
+    """24 frames at 30 a second, with a second of stereo sound; tagged as every OpenCV reads it right, or not."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     return make_clip(path, audio=(44100, "stereo", 0.8), matrix=request.param)
 
@@ -96,7 +96,7 @@ def test_nothing_is_decoded_that_is_not_wanted(
 ) -> None:
     """Frames before and between are not converted, and the decoder stops behind the cap; PyAV leaves out those that no
     other one refers to."""
-    clip = make_clip(tmp_path / "clip.mp4", matrix="bt709" if reader is OpencvReader else "")
+    clip = make_clip(tmp_path / "clip.mp4", matrix="bt601" if reader is OpencvReader else "")
     came, converted = [], []
     frames, picture = reader.frames, reader._picture
 

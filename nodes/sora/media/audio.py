@@ -53,7 +53,7 @@ def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | No
             if duration_s is None:
                 duration_s = max(0.0, (file.duration or 0) / 1e6 - start_s)
             stream = file.streams.best("audio")
-            if stream is None or not stream.rate or not stream.channels:
+            if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
                 return Audio(_silence(SILENT_CHANNELS, duration_s, SILENT_RATE), SILENT_RATE)
             waveform = _silence(stream.channels, duration_s, stream.rate)
             _decode(file, stream, waveform[0], start_s)

@@ -150,6 +150,8 @@ def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tu
         stream = file.streams.best("video")
         if stream is None:
             raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
+        if stream.codec_context is None:  # which PyAV up to 16 does not survive
+            raise MediaTrouble(f"No frame of {path.name} can be decoded (no decoder).", advice=container.AGAIN)
         yield _read(path, file, stream, cut_short, picture=picture), file
 
 
@@ -171,8 +173,9 @@ def _kinds(file: Any) -> str:
 def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> Source:
     packets, came, broken, first = _walk(file, stream, picture=picture)
     seen = first or stream.codec_context
-    if (picture and first is None) or not packets or seen is None or seen.format is None:
-        raise MediaTrouble(f"No frame of {path.name} can be decoded ({_codec(stream)}).", advice=container.AGAIN)
+    if (picture and first is None) or not packets or seen.format is None:
+        codec = stream.codec_context.name
+        raise MediaTrouble(f"No frame of {path.name} can be decoded ({codec}).", advice=container.AGAIN)
     tick_s = float(stream.time_base or Fraction(1, 1000))
     stamps = _stamps(packets)
     times_s = _times(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
@@ -192,7 +195,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         duration_s=duration_s,
         has_audio=sound is not None,
         audio_rate=sound.rate or 0 if sound is not None else 0,
-        codec=_codec(stream),
+        codec=stream.codec_context.name,
         pixel_format=seen.format.name,
         rotation=rotation,
         colour_matrix=_MATRICES.get(int(seen.colorspace), "unspecified"),
@@ -280,8 +283,3 @@ def spacing(times_s: NDArray[np.float64], tick_s: float, named: list[Fraction]) 
         if np.abs(times_s - ideal).max() <= max(tick_s, 0.1 / float(rate)):
             return rate, True
     return measured, False
-
-
-def _codec(stream: Any) -> str:
-    context = stream.codec_context
-    return str(context.name) if context is not None else "no decoder"
