@@ -10,7 +10,7 @@ from sora.errors import MediaTrouble
 from sora.media.frames import load_frames
 from sora.media.stills import spritesheet, thumbnail
 
-from .clips import cut, make_clip, number_of, rotated
+from .clips import cut, make_clip, number_of, numbers_of, rotated
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +55,12 @@ def test_any_shape_and_one_frame(tmp_path: Path) -> None:
 def test_a_cut_file_shows_what_it_has(clip: Path, tmp_path: Path) -> None:
     """Of a file that lost its end, the middle and the twelve are those of what is left; of no video, it is told."""
     short = cut(clip, tmp_path / "short.mp4", 0.6)
-    count = len(load_frames(short).pixels)
+    left = numbers_of(load_frames(short).pixels)
+    count = len(left)
     assert 12 < count < 90
     assert abs(number_of(thumbnail(short) / 255) - count // 2) <= 1  # a packet may be whole and its frame not
     shown = tiles(spritesheet(short))
-    assert (shown[0], shown[-1]) == (0, count - 1)
+    assert (shown[0], shown[-1]) == (0, left[-1])  # of the last ones, some may be lost
     (tmp_path / "text.mp4").write_text("hello")
     for make in (thumbnail, spritesheet):
         with pytest.raises(MediaTrouble, match=r"text\.mp4"):

@@ -30,7 +30,9 @@ __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify
 
 WORKERS = 2
 WAITING = 3  # pictures decoded and not yet converted; each is a quarter of a float frame
-ROWS = 64  # converted at a time, so that the scratch memory is small and stays in the cache
+PIXELS = (
+    1 << 16
+)  # converted at a time: they stay in the cache, and OpenCV takes no threads of its own, which would spin
 
 Progress = Callable[[int, int], None]
 
@@ -174,11 +176,12 @@ class _Converter:
         first = self._pixels[slots.start]
         height, width = first.shape[:2]
         picture = fitted(picture, width, height, "crop")
-        scratch = np.empty((ROWS, width, 3), np.uint8)
-        for top in range(0, height, ROWS):
-            rows = picture[top : top + ROWS]
+        step = max(1, PIXELS // width)
+        scratch = np.empty((step, width, 3), np.uint8)
+        for top in range(0, height, step):
+            rows = picture[top : top + step]
             rgb = self._cv2.cvtColor(rows, self._cv2.COLOR_BGR2RGB, dst=scratch[: len(rows)])
-            np.divide(rgb, 255, out=first[top : top + ROWS], dtype=np.float32)
+            np.divide(rgb, 255, out=first[top : top + step], dtype=np.float32)
         for slot in slots[1:]:
             self._pixels[slot] = first
 

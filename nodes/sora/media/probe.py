@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +23,8 @@ from . import container, lazy
 
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
+# Of the decoder. With as many as there are cores, which is what FFmpeg does, few cores idle while frames are converted.
+THREADS = min(16, max(8, os.cpu_count() or 1))
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
 _MATRICES = {
@@ -159,11 +162,19 @@ def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tu
 def opened(path: Path, **options: str) -> Iterator[Any]:
     """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaTrouble."""
     av = lazy.av()
+
+    def told(error: Exception) -> MediaTrouble:
+        return MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN)
+
     try:
-        with av.open(str(path.absolute()), metadata_errors="ignore", options=options) as file:
-            yield file
+        file = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN) from error
+        raise told(error) from error
+    try:
+        with file:
+            yield file
+    except av.error.FFmpegError as error:
+        raise told(error) from error
 
 
 def _kinds(file: Any) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import lazy
 from .colour import Colour, to_bgr
-from .probe import Source, opened
+from .probe import THREADS, Source, opened
 from .resize import Pixels
 
 Take = Callable[[Pixels | None], Pixels]
@@ -32,7 +32,8 @@ class PyavReader:
         self._opening = opened(source.path) if file is None else contextlib.nullcontext(file)
         self._file = self._opening.__enter__()
         self._stream = self._file.streams.best("video")
-        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = THREADS
+        self._whole_frames(not source.recounted and not source.info.cut_short)
         self._elsewhere = file is not None  # not at its beginning
         self.rotation = 0
         self.strange = False
@@ -74,8 +75,13 @@ class PyavReader:
     def _taking(self, frame: Any) -> Take:
         return lambda _: self._picture(frame)
 
+    def _whole_frames(self, side_by_side: bool) -> None:
+        """Decode several frames at a time: quicker, but at an error older FFmpegs lose those that are under way."""
+        self._stream.thread_type = "AUTO" if side_by_side else "SLICE"
+
     def stamps(self) -> list[int | None]:
         """The times of all frames that come, in ticks."""
+        self._whole_frames(False)
         return [frame.pts for frame in self._decoded(None)]
 
     def _decoded(self, needed: Collection[int] | None) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from ..errors import MediaTrouble
 from . import container, lazy
-from .probe import Source
+from .probe import THREADS, Source
 from .resize import Pixels
 
 Take = Callable[[Pixels | None], Pixels]
@@ -23,7 +23,7 @@ class OpencvReader:
         cv2 = lazy.cv2()
         path = source.path
         # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, THREADS])
         if not self._capture.isOpened():
             raise MediaTrouble(
                 f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
