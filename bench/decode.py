@@ -1,10 +1,12 @@
 """An MP4 as floats in memory: ours against ComfyUI's core, VideoHelperSuite, plain OpenCV, decord and torchcodec, with
 decoding alone as the limit. Wall, CPU, peak memory, time to the first frame. `make bench`, or this file alone.
 
-All read the same films, made on the fly, in turns: A B C A B C … Each run is a fresh process that imports first and is
-measured then. With a ComfyUI (COMFYUI_DIR and COMFYUI_PYTHON, or where the host tests find one) everything runs on its
-Python; `--vhs` names a VideoHelperSuite that is not in its custom_nodes. Who is not installed or does not fit in memory
-is left out, and the table says so. Writes decode.md, decode.json and decode.png.
+All read the same films, made on the fly, in turns: A B C A B C … Each run is a fresh process that imports first, reads
+a small film of the same kind, and is measured then. Just before, it takes as much memory as it will need and gives it
+back: a virtual machine that has to ask its host for memory would measure the host. With a ComfyUI (COMFYUI_DIR and
+COMFYUI_PYTHON, or where the host tests find one) everything runs on its Python; `--vhs` names a VideoHelperSuite that
+is not in its custom_nodes. Who is not installed or does not fit in memory is left out, and the table says so. Writes
+decode.md, decode.json and decode.png.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parents[1]
 ENGINE = str(ROOT / "nodes")
 LAST_OF_S = 12  # length of the film whose last frame is read alone
+GROUP_S = 4  # between two frames at which decoding can begin
 LONGEST_S = 300  # a run
+SMALL, BRISK = "small.mp4", "brisk.mp4"  # beside each film; the second is the same with groups of a second
 Ready = Callable[[], None]  # called when the first frame is there
 Read = Callable[[str, Ready], Any]
 
@@ -191,6 +195,7 @@ class Reader(NamedTuple):
     needs: float  # memory in units of the tensor, by which it is left out in time
 
 
+ASIDE = ("last", "brisk", "brisk_last")
 READERS = {
     "ours": Reader(ours, "ours", "ours", 1.05),
     "core": Reader(core, "ComfyUI core", "other", 3.1),
@@ -203,17 +208,25 @@ READERS = {
     "pyav": Reader(pyav, "decode only (PyAV)", "limit", 0.1),
     "fill": Reader(fill, "memory only, no video", "limit", 1.05),
     "last": Reader(lambda film: ours(film, skip_first_frames=-1), "ours, last frame only", "ours", 0.1),
+    "brisk": Reader(ours, "ours, a key frame every second", "ours", 1.05),
+    "brisk_last": Reader(lambda film: ours(film, skip_first_frames=-1), "the same, last frame only", "ours", 0.1),
 }
 
 
 def child(name: str, path: str, film: Film) -> None:
     """One run: prints what it took, or why it cannot be."""
     sys.path.append(ENGINE)
+    import numpy as np
+
     try:
         read = READERS[name].prepare(film)
     except (ImportError, KeyError) as error:
         print(json.dumps({"missing": f"not installed ({error})"}))
         return
+    path = str(Path(path).with_name(BRISK)) if name.startswith("brisk") else path
+    small = Path(path).with_name(SMALL)
+    np.ones(int(READERS[name].needs * film.tensor_bytes), np.uint8)
+    (ours(film) if name == "resident" else read)(str(small), lambda: None)
     first: list[float] = []
     before, cpu, begun = idle_bytes(), time.process_time(), time.perf_counter()
     result = read(path, lambda: first or first.append(time.perf_counter() - begun))
@@ -242,7 +255,7 @@ def peak_bytes() -> int:
 # The run itself, in the Python that was called.
 
 
-def make_film(path: Path, film: Film) -> None:
+def make_film(path: Path, film: Film, group_s: int = GROUP_S) -> None:
     """A camera that moves over a landscape of noise, things that move across it, and grain: compresses like a film."""
     import av
     import cv2
@@ -258,7 +271,7 @@ def make_film(path: Path, film: Film) -> None:
     land = np.clip(land + 128, 0, 255).astype(np.uint8)
     grain = [random.normal(0, 3, (tall, wide, 3)).astype(np.int8) for _ in range(5)]
     with av.open(str(path), "w", options={"movflags": "faststart"}) as file:
-        coding = {"preset": "veryfast", "profile": "high", "bf": "2", "g": str(film.fps * 4)}
+        coding = {"preset": "veryfast", "profile": "high", "bf": "2", "g": str(film.fps * group_s)}
         video = file.add_stream("libx264", rate=film.fps, options=coding)
         video.width, video.height, video.pix_fmt, video.bit_rate = wide, tall, "yuv420p", 8_500_000
         video.codec_context.colorspace, video.codec_context.color_range = 1, 1  # BT.709, limited
@@ -316,7 +329,7 @@ def measure(film: Film, path: Path, names: list[str], runs: int, python: str, vh
             run = one(command)
             if "missing" in run:
                 left_out[name] = run["missing"]
-            elif run["frames"] != film.shape[0] and name != "last":
+            elif run["frames"] != film.shape[0] and not name.endswith("last"):
                 left_out[name] = f"gives {run['frames']} frames of {film.shape[0]}"
             else:
                 done[name].append(run)
@@ -360,9 +373,10 @@ def goals(film: dict[str, Any]) -> list[tuple[str, str, float, bool]]:
     if "ours" in results:
         peak = median(results["ours"], "peak")
         rows.append(("peak memory / tensor", "≤ 1.03", peak, peak <= 1.03))
-    if "last" in results and "ours" in results:
-        faster = ratio("ours", "last")
-        rows.append(("all frames / the last one", "≥ 10", faster, faster >= 10))
+    for whole, last, group_s in (("ours", "last", GROUP_S), ("brisk", "brisk_last", 1)):
+        if whole in results and last in results:
+            faster = ratio(whole, last)
+            rows.append((f"all frames / the last one, a key frame every {group_s} s", "≥ 10", faster, faster >= 10))
     return rows
 
 
@@ -407,12 +421,15 @@ def main(given: argparse.Namespace) -> None:
     title += f", ComfyUI {host_version(comfyui)}" if comfyui else ""
     films: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
+        make_film(Path(folder) / SMALL, Film(1, 320, 180, given.fps))
         for size in given.sizes:
             for seconds in given.seconds:
                 film = Film(seconds, *map(int, size.split("x")), given.fps)
                 path = Path(folder) / "film.mp4"
                 make_film(path, film)
-                names = [name for name in given.only or READERS if name != "last" or seconds == LAST_OF_S]
+                names = [name for name in given.only or READERS if name not in ASIDE or seconds == LAST_OF_S]
+                if seconds == LAST_OF_S:
+                    make_film(path.with_name(BRISK), film, group_s=1)
                 films.append(measure(film, path, names, given.runs, python, given.vhs))
     pngs = reference_ms(given.runs)
     picture = f"A 1080p image to the PNG of 1280x720 that is sent: {statistics.median(pngs):.0f} ms "
@@ -422,6 +439,7 @@ def main(given: argparse.Namespace) -> None:
     (given.out / "decode.md").write_text(text, encoding="utf-8")
     (given.out / "decode.json").write_text(json.dumps({"title": title, "films": films}), encoding="utf-8")
     labels = {name: (reader.label, reader.kind) for name, reader in READERS.items()}
+    labels = {name: label for name, label in labels.items() if name not in ASIDE}
     draw(films, labels, title, given.out / "decode.png")
     print(text)
 
@@ -431,7 +449,7 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--seconds", type=int, nargs="+", default=[4, 12, 20])
     parser.add_argument("--sizes", nargs="+", default=["1280x720", "1792x1024"])
-    parser.add_argument("--fps", type=int, default=30)
+    parser.add_argument("--fps", type=int, default=24)
     parser.add_argument("--only", nargs="+", choices=READERS)
     parser.add_argument("--vhs", default="", help="the folder of a ComfyUI-VideoHelperSuite")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")

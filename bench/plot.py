@@ -23,7 +23,7 @@ def draw(films: list[dict[str, Any]], labels: dict[str, tuple[str, str]], title:
     rows: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for film in films:
         rows.setdefault((film["width"], film["height"]), []).append(film)
-    names = [name for name in labels if name != "last" and any(name in film["results"] for film in films)]
+    names = [name for name in labels if any(name in film["results"] for film in films)]
     columns = max(map(len, rows.values()), default=1)
     width = 2 * MARGIN + NAMES + columns * PANEL + (columns - 1) * GAP
     tall = HEAD + len(names) * ROW + 26

@@ -169,6 +169,30 @@ def test_frames_are_those_of_ffmpeg(tmp_path: Path, matrix: str, full: bool) -> 
     assert np.abs(ours - theirs).mean() < 1.2
 
 
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg to compare with")
+@pytest.mark.parametrize(
+    ("kind", "most", "mean"),
+    [("yuv444p", 3, 0.2), ("yuv444p10le", 1, 0.1), ("yuv422p10le", 255, 3), ("yuv420p10le", 255, 3)],
+)
+@pytest.mark.parametrize("matrix", ["bt709", "bt2020"])
+def test_ten_bits_are_nearly_those_of_ffmpeg(tmp_path: Path, kind: str, most: int, mean: float, matrix: str) -> None:
+    """Where chroma has fewer samples than luma the two fill in otherwise, which shows at hard edges of colour only."""
+    clip = tmp_path / "clip.mp4"
+    tagged = ["-colorspace", "bt2020nc" if matrix == "bt2020" else matrix, "-color_range", "tv"]
+    drawn = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=10:duration=0.3"]
+    scaled = ["-vf", f"scale=out_color_matrix={matrix}", "-c:v", "libx264", "-crf", "8", "-pix_fmt", kind]
+    quiet = ["ffmpeg", "-v", "error"]
+    subprocess.run([*quiet, *drawn, *scaled, *tagged, str(clip)], check=True, timeout=60)
+    shown = [*quiet, "-i", str(clip), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    raw = subprocess.run(shown, capture_output=True, check=True, timeout=60).stdout
+    theirs = np.frombuffer(raw, np.uint8).reshape(3, 180, 320, 3)
+    loaded = load_frames(clip)
+    assert (loaded.info.pixel_format, loaded.info.colour_matrix) == (kind, matrix)
+    apart = np.abs(np.rint(loaded.pixels * 255) - theirs)
+    assert apart.max() <= most
+    assert apart.mean() <= mean
+
+
 def test_untagged_is_decided_by_the_coded_size() -> None:
     """mpv's rule, at its edges."""
     info = probe(CLIPS / "bt709_limited.mp4")
