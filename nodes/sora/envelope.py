@@ -12,6 +12,9 @@ DEEPEST = 6  # levels of wrapping that are looked through; real ones nest three 
 LONGEST_MESSAGE = 600  # characters of a gateway's own words that are passed on
 
 _REQUEST_ID = re.compile(r"\(?request[ _-]?id:?\s*([\w-]{6,128})\)?", re.IGNORECASE)
+# What gateways write where nothing is wrong, in `code` and in `message`.
+_ALL_IS_WELL = {"", "0", "success", "succeed", "succeeded", "successful", "ok", "accepted", "created", "none", "null"}
+_ERROR_KEYS = ("error", "errors", "detail")
 _REQUEST_ID_HEADERS = ("x-request-id", "x-oneapi-request-id", "request-id", "cf-ray")
 
 
@@ -33,11 +36,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Complaint:
-    """An error in a gateway's own words: every code on the way in, outermost first, and the innermost message."""
+    """An error in a gateway's own words: every code on the way in, outermost first, and the innermost message.
+
+    `codes` has families of errors (`type`) as well, `exact` only what stood under `code`.
+    """
 
     message: str
     codes: tuple[str, ...]
     request_id: str
+    exact: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
@@ -50,13 +57,31 @@ def read_complaint(answer: Answer) -> Complaint | None:
     """The error that an answer carries, or None where it carries none that can be read."""
     value = answer.json()
     codes: list[str] = []
+    exact: list[str] = []
     message = ""
     for level in _levels(value):
-        codes += [text for key in ("type", "code") if (text := _word(level.get(key)))]
+        codes += [text for key in ("type", "code") if (text := _word(level.get(key))).lower() not in _ALL_IS_WELL]
+        exact += [text for text in [_word(level.get("code"))] if text.lower() not in _ALL_IS_WELL]
         message = _message(level) or message
     if not message and not any(not code.isdigit() for code in codes):
         return None
-    return Complaint(_short(message), tuple(codes), request_id(answer, message))
+    return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
+
+
+def says_error(answer: Answer) -> bool:
+    """Does the answer itself say that something went wrong? Its HTTP status is another matter, and so is a `message`,
+    which gateways also write to say that all went well (quirk 2)."""
+    return any(_is_error(level) for level in _levels(answer.json()))
+
+
+def _is_error(level: dict[str, Any]) -> bool:
+    if level.get("success") is False or any(level.get(key) not in (None, "", {}, [], False) for key in _ERROR_KEYS):
+        return True
+    if _word(level.get("message")).lower() in _ALL_IS_WELL - {""}:
+        return False
+    code = _word(level.get("code")).lower()
+    # Of bare numbers only those of HTTP errors and above: 1 and 22 mean "taken" at some.
+    return int(code) >= 400 if code.isdecimal() else code not in _ALL_IS_WELL
 
 
 def complaint_in(value: Any) -> Complaint | None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
-from .envelope import Answer, Complaint, read_complaint, request_id
+from .envelope import Answer, Complaint, read_complaint, request_id, says_error
 from .errors import GatewayTrouble, MaybeBought, Refused
 from .wire import RemoteVideo, number, read_video
 
@@ -61,18 +61,32 @@ def read_created(answer: Answer) -> RemoteVideo:
     """
     video = read_video(answer)
     complaint = read_complaint(answer)
+    named = ""
     if video is not None and video.id:
-        accepted = answer.status < 300 and (video.status or complaint is None)
-        if accepted or (video.phase == "failed" and video.whole):  # quirk 4: a failed job comes with a 4xx or 5xx
+        if _is_taken(answer, video):
             return video
-    if _is_refusal(answer, complaint):
+        # Shown as alive beside an error: nothing that may be bought again by itself.
+        named = video.id if video.phase != "failed" and (video.status or video.whole) else ""
+    ended = video is not None and not video.id and video.phase == "failed" and complaint is not None
+    if not named and (ended or _is_refusal(answer, complaint)):
         raise refusal(answer, complaint)
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
+    what = f"the job {named} exists" if named else "the job exists"
     raise MaybeBought(
-        f"The gateway answered HTTP {answer.status} without saying whether the job exists{said}.",
-        advice=SETTLE,
+        f"The gateway answered HTTP {answer.status} without saying whether {what}{said}.",
+        advice=SETTLE.replace(" ID`", f" {named}`") if named else SETTLE,
         request_id=request_id(answer),
     )
+
+
+def _is_taken(answer: Answer, video: RemoteVideo) -> bool:
+    """Is that id a job that the gateway took? The id of an error alone is its request's."""
+    if video.phase == "failed" and video.whole:
+        return True  # quirk 4: a failed job comes with a 4xx or 5xx
+    wrong = says_error(answer)
+    if answer.status < 300:
+        return bool(video.status) or not wrong
+    return video.whole and video.phase != "failed" and not wrong
 
 
 def read_status(answer: Answer, video_id: str) -> RemoteVideo:
@@ -159,17 +173,23 @@ def _tells_state(video: RemoteVideo, status: int, video_id: str) -> bool:
 
 
 def _is_refusal(answer: Answer, complaint: Complaint | None) -> bool:
+    """Is it a readable no?"""
     if answer.status < 300:
-        return complaint is not None  # quirk 3: HTTP 200 with an error and no id
+        return says_error(answer)  # quirk 3: HTTP 200 with an error and no id
     # 408, 499 and 504 come from something in between that gave up waiting: the gateway may have gone on.
     if answer.status in (408, 499, 504):
         return False
-    # The code that says most decides; a type beside another code is only the family of the error.
-    return answer.status < 500 or (complaint is not None and complaint.code.lower() in _REFUSALS_AS_5XX)
+    # The innermost code decides; a type is only the family of the error, and stands over broken upstreams, too.
+    return answer.status < 500 or (complaint is not None and _exact(complaint) in _REFUSALS_AS_5XX)
 
 
 def _is_saturated(answer: Answer, complaint: Complaint | None) -> bool:
     if complaint is None:
         return False
-    codes = complaint.codes if answer.status < 500 else (complaint.code,)
+    codes = complaint.codes if answer.status < 500 else (_exact(complaint),)
     return bool(_SATURATED & {code.lower() for code in codes})
+
+
+def _exact(complaint: Complaint) -> str:
+    """The innermost code that is a word."""
+    return next((code.lower() for code in reversed(complaint.exact) if not code.isdigit()), "")

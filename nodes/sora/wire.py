@@ -126,6 +126,8 @@ def _unwrapped(value: Any) -> dict[str, Any] | None:
                 **kept,
             }
         value = value.get("data")
+    if best is None and isinstance(value, str) and re.fullmatch(r"(?=.*\d)[\w.:-]{6,200}", value):
+        return {"id": value}  # {"code": "success", "data": "task_…"}: the id alone
     return best
 
 

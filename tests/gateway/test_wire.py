@@ -98,6 +98,15 @@ REFUSALS = {
     "no balance": (403, {"code": "insufficient_user_quota", "message": "empty"}, "insufficient_user_quota", False),
     "no balance, other family": (402, error("pay"), "402", False),
     "error with HTTP 200": (200, error("nope", code="bad"), "bad", False),
+    "no success, with HTTP 200": (200, {"success": False, "message": "no such model"}, "200", False),
+    "a code of errors, with HTTP 200": (200, {"code": 1027, "message": "sensitive"}, "1027", False),
+    "a word of errors, with HTTP 200": (
+        200,
+        {"code": "bad_prompt", "message": "no", "data": None},
+        "bad_prompt",
+        False,
+    ),
+    "a failed call, with HTTP 200": (200, {"status": "error", "message": "Too many requests"}, "200", False),
     "error with an id of its own": (200, {"id": "req_1", **error("nope", code="bad")}, "bad", False),
     "FastAPI": (422, {"detail": [{"msg": "field required", "loc": ["body"]}]}, "422", False),
     "FastAPI, text": (400, {"detail": "no such size"}, "400", False),
@@ -117,9 +126,47 @@ def test_a_readable_no_means_that_nothing_was_bought(name: str) -> None:
     assert caught.value.advice
 
 
+ACCEPTED = {
+    "wrapped in a success": {"code": "success", "message": "", "data": {"task_id": "task_1"}},
+    "wrapped in a code 0 and a word": {"code": 0, "message": "SUCCEED", "data": {"task_id": "task_1"}},
+    "wrapped in a code 200": {"code": 200, "message": "ok", "data": {"id": "task_1"}},
+    "code 1, as at Midjourney proxies": {"code": 1, "description": "Submit success", "id": "task_1"},
+    "with a friendly message": {"message": "Task submitted", "task_id": "task_1"},
+    "with a type that is no error's": {"type": "video", "task_id": "task_1"},
+    "an error that is none": {"id": "task_1", "error": None, "code": ""},
+    "an error beside a state": {"id": "task_1", "status": "queued", "error": {"message": "slow today"}},
+    "the id alone": {"code": "success", "message": "", "data": "task_1"},
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_an_id_without_an_error_is_a_job(name: str) -> None:
+    """Gateways also use `message`, `code` and `type` to say that all went well; taken for a refusal, each run would buy
+    again."""
+    assert read_created(answer(200, ACCEPTED[name])).id == "task_1"
+
+
+@pytest.mark.parametrize("status", [400, 409, 429, 500, 503])
+def test_a_job_that_comes_with_an_error_status_is_not_sent_again(status: int) -> None:
+    """The object shows it alive: kept, or, beside an error, told with its id; never taken for a refusal."""
+    video = {"id": "video_1", "object": "video", "model": "sora-2", "status": "queued"}
+    assert read_created(answer(status, video)).id == "video_1"
+    with pytest.raises(MaybeBought, match="the job video_1 exists") as caught:
+        read_created(answer(status, {**video, **error("slow down", code="rate_limit_exceeded")}))
+    assert "--video-id video_1`" in caught.value.advice
+    with pytest.raises(MaybeBought, match="the job video_1 exists"):
+        read_created(answer(status, {"id": "video_1", "status": "in_progress", "message": "busy"}))
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
+        (200, {"code": "success", "message": ""}),
+        (200, {"code": 22, "message": "in the queue"}),
+        (200, {"status": "queued", "message": "Task is in queue"}),
+        (202, {"message": "accepted"}),
+        (503, {"error": {"message": "upstream timeout", "type": "invalid_request_error", "code": ""}}),
+        (500, {"error": {"message": "oops", "type": "authentication_error"}}),
         (200, HTML),
         (200, b""),
         (200, b'{"id": "video_1", "sta'),
