@@ -101,7 +101,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     _minutes(options.timeout)
     with open_studio(options.home, options.out) as studio:
-        parent = finish(studio.open(options.job))
+        parent = looked_up(studio.open(options.job))
         return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take)), options)
 
 
@@ -109,14 +109,15 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     _minutes(options.timeout)
     with open_studio(options.home, options.out) as studio:
         settling = options.lost or options.video_id
-        job = studio.ledger.find(options.job) if settling else finish(studio.open(options.job, options.provider))
+        job = studio.ledger.find(options.job) if settling else looked_up(studio.open(options.job, options.provider))
         if job is None:
             raise InvalidInput(f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.")
         if options.lost:
-            job = finish(studio.settle(job.id))
+            job = looked_up(studio.settle(job.id))
             _tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
-        job = finish(studio.settle(job.id, video_id=options.video_id) if options.video_id else studio.look_for(job.id))
+        named = options.video_id
+        job = looked_up(studio.settle(job.id, video_id=named) if named else studio.look_for(job.id))
         return collect(studio, Submission(job, reused=True), options)
 
 
@@ -212,6 +213,17 @@ def finish(future: Future[T]) -> T:
                 advice="Run the same again to take it up.",
                 job=result.job.id,
             ) from None
+    return future.result()
+
+
+def looked_up(future: Future[T]) -> T:
+    """The result of a question that buys nothing. Ctrl-C ends the command at once."""
+    try:
+        while not _ready(future):
+            pass
+    except KeyboardInterrupt:
+        future.cancel()
+        raise NotFinished("Stopped before anything was sent.", advice="Run the same again.", money="none") from None
     return future.result()
 
 

@@ -8,8 +8,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,8 @@ from sora.budget import Budget
 from sora.cli import main
 from sora.ledger import Ledger
 from sora.spec import JobSpec
+
+from ..gateway.ugly import UglyServer, answer
 
 PACK = Path(__file__).parents[2]
 SMALL = ["--provider", "sandbox", "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"]
@@ -377,6 +381,29 @@ def test_ctrl_c_stops_the_waiting_and_keeps_the_job(sora: Shell, tmp_path: Path)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 6, err
     assert "Run the same again" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_while_looking_up_buys_nothing(tmp_path: Path, sora: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent of a remix is still being looked for when the user stops: the remix is not sent."""
+    finished = answer(200, {"id": "video_1", "object": "video", "model": "sora-2", "status": "completed"})
+    asked = threading.Event()
+
+    def slowly(connection: socket.socket) -> None:
+        asked.set()
+        time.sleep(1)
+        connection.sendall(finished)
+
+    with UglyServer([slowly, finished]) as server:
+        monkeypatch.setenv("COMETAPI_KEY", "sk-test-key-123")
+        monkeypatch.setenv("COMETAPI_BASE_URL", server.url)
+        with started("remix", "video_1", "at night", "--out", str(tmp_path)) as process:
+            assert asked.wait(30)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        assert process.returncode == 6, err
+        assert "Stopped before anything was sent. Nothing was spent" in err
+        assert server.count("POST") == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
