@@ -22,6 +22,7 @@ from .studio import Studio, Submission
 
 T = TypeVar("T")
 TICK_S = 0.1
+EXPORTS = (".csv", ".json")
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -122,6 +123,10 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
+    if options.limit < 1:
+        raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.")
+    if options.export is not None and options.export.suffix not in EXPORTS:
+        raise InvalidInput(f"{options.export} is neither a .csv nor a .json file.")
     with open_studio(options.home, Path("out")) as studio:
         if options.file is not None:
             return _job_of_file(studio, options)
@@ -259,14 +264,13 @@ def _export(jobs: list[Job], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":
             path.write_text(json.dumps(rows, indent=2, ensure_ascii=False), encoding="utf-8")
-        elif path.suffix == ".csv":
+        else:
             names = ["job", *(name for name in Job.__dataclass_fields__ if name != "id")]
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, names)
                 writer.writeheader()
-                writer.writerows(rows)
-        else:
-            raise InvalidInput(f"{path} is neither a .csv nor a .json file.")
+                for row in rows:  # what is no single value stays readable for programs, too
+                    writer.writerow(row | {name: json.dumps(row[name]) for name in ("extra_fields", "references")})
     except OSError as error:
         raise DiskTrouble(f"{path} could not be written: {error.strerror}.") from error
 

@@ -104,7 +104,7 @@ class Collector:
     def _round(self, job: Job) -> Job:
         """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""
         if not self._watches.held(job.id):
-            job = self._ledger.job(job.id)
+            job = self.read(job.id)
             if job.state is not JobState.SUBMITTED:
                 return job
             # A slow pace must not let our claim lapse between two looks.

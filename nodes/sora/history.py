@@ -55,8 +55,8 @@ class History:
                 values[name] = value
         if search:
             # SQLite's lower() knows ASCII alone; database.py gives it one that knows all letters.
-            words = "sora_casefold(prompt)" if not self.database.shared else "lower(prompt)"
-            places = (words, "id", "video_id")
+            fold = "lower" if self.database.shared else "sora_casefold"
+            places = [f"{fold}({column})" for column in ("prompt", "id", "video_id")]
             where.append("(" + " OR ".join(f"{place} LIKE :search ESCAPE '!'" for place in places) + ")")
             folded = search.lower() if self.database.shared else search.casefold()
             values["search"] = f"%{folded.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"

@@ -72,7 +72,12 @@ def _2_watchers(connection: Connection) -> None:
     connection.execute(text("DROP INDEX jobs_state"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers)
+def _3_lists(connection: Connection) -> None:
+    """A list of one model in one state needs no look at all the others."""
+    connection.execute(text("CREATE INDEX jobs_state_model_created_at ON jobs (state, model, created_at)"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists)
 
 
 def migrate(connection: Connection) -> None:

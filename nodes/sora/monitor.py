@@ -127,8 +127,9 @@ class Monitor:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
+            thread.start()  # where none can be had the next one who waits tries again
+            self._thread = thread
 
     def _plan(self, watched: _Watched, moment: float) -> None:
         watched.turn, watched.planned = next(self._count), moment
@@ -212,22 +213,29 @@ class Monitor:
             error = trouble
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
             error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job.id)
+        ended: list[Watch] = []
         with self._wake:
             watched = self._watched.get(job.id)
             if watched is None:
                 return
             if seen is not None:
-                self._told(watched, seen)
+                ended = self._told(watched, seen)
             elif error is not None and self._passes(watched, error):
                 watched.troubles += 1
                 for watch in watched.watches:
                     watch.trouble = error.what
             else:
-                self._end(watched, lambda watch: watch.future.set_exception(error or NotFinished("")))
+                ended = self._end(watched)
                 self._drop(job.id)
             if job.id in self._watched:
                 self._plan_next(watched, error)
             self._wake.notify()
+        for watch in ended:  # outside the lock: who waited may do anything when told, also look at a slow disk
+            if not watch.future.done() and watch.future.set_running_or_notify_cancel():
+                if seen is not None:
+                    watch.future.set_result(seen)
+                else:
+                    watch.future.set_exception(error or NotFinished(""))
 
     def _passes(self, watched: _Watched, error: SoraError) -> bool:
         """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
@@ -247,20 +255,21 @@ class Monitor:
         self._most[name] = max(MANY, 2 * len(kept))
         return kept
 
-    def _told(self, watched: _Watched, seen: Job) -> None:
+    def _told(self, watched: _Watched, seen: Job) -> list[Watch]:
+        """Keep what was seen; those whose waiting it ends."""
         watched.job, watched.troubles, watched.not_known = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
-        if seen.state in ENDED:
-            self._end(watched, lambda watch: watch.future.set_result(seen))
-            if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
-                self._drop(seen.id)
+        if seen.state not in ENDED:
+            return []
+        if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
+            self._drop(seen.id)
+        return self._end(watched)
 
-    def _end(self, watched: _Watched, finish: Callable[[Watch], None]) -> None:
+    def _end(self, watched: _Watched) -> list[Watch]:
+        """Look no more at a job; those who waited for it, to be told."""
         del self._watched[watched.job.id]
-        for watch in watched.watches:
-            if not watch.future.done() and watch.future.set_running_or_notify_cancel():
-                finish(watch)
+        return watched.watches
 
     def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
         """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
@@ -287,9 +296,11 @@ def _guarded(step: Callable[[], object]) -> None:
 
 
 def _timed_out(watch: Watch) -> WaitTimeout:
-    state = watch.job.remote_status or watch.job.state.value
+    state = f"the gateway says: {watch.job.remote_status or watch.job.state.value}"
+    if watch.job.state is JobState.RESERVED:
+        state = "another program is still sending it"
     return WaitTimeout(
-        f"The video was not finished in time (the gateway says: {state})"
+        f"The video was not finished in time ({state})"
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
         advice="The job goes on at the gateway. Run the same again to take it up, or use `sora resume`.",
         job=watch.job.id,

@@ -9,6 +9,7 @@
     list = false                              # does GET /v1/videos exist? Then it can settle what is unknown
     variants = false                          # does .../content?variant=thumbnail (and spritesheet) give pictures?
     poll_seconds = 10
+    usd_per_second = 0                        # what a second of video costs; where it is left out, nobody knows
 
 A workflow only ever names one of them.
 """
@@ -29,10 +30,11 @@ from .errors import InvalidInput, MissingKey
 from .redact import remember
 from .settings import POLL_S, Settings
 
+COMETAPI = "cometapi"
 COMETAPI_URL = "https://api.cometapi.com"
 SANDBOX = "sandbox"
 SANDBOX_POLL_S = 0.25
-BUILT_IN = ("cometapi", SANDBOX)
+BUILT_IN = (COMETAPI, SANDBOX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Provider:
     lists: bool = False  # at CometAPI it is not documented
     variants: bool = False  # CometAPI has them "when supported by the provider", and does not say of which
     poll_s: float = POLL_S
+    usd_per_second: float | None = None
 
     @property
     def origin(self) -> str:
@@ -106,7 +109,7 @@ def load_provider(settings: Settings, name: str) -> Provider:
     env, home = settings.env, settings.home
     if name == SANDBOX:
         return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=settings.poll_s(SANDBOX_POLL_S))
-    if name == "cometapi":
+    if name == COMETAPI:
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
         return Provider(
             name=name,
@@ -171,6 +174,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         "list": bool,
         "variants": bool,
         "poll_seconds": (int, float),
+        "usd_per_second": (int, float),
     }
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in BUILT_IN:
         raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
@@ -186,4 +190,12 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         lists=row.get("list", False),
         variants=row.get("variants", False),
         poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
+        usd_per_second=_price(row, where),
     )
+
+
+def _price(row: dict[str, Any], where: str) -> float | None:
+    usd = row.get("usd_per_second")
+    if usd is not None and (isinstance(usd, bool) or not 0 <= usd < 1e4):  # also refuses nan
+        raise InvalidInput(f"{where}: usd_per_second is {usd!r}.", advice="It wants dollars per second, such as 0.1.")
+    return None if usd is None else float(usd)

@@ -22,7 +22,7 @@ from .client import Client, Upload
 from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .ledger import TAKEN_OVER, Ledger, taken_error
-from .providers import SANDBOX
+from .providers import COMETAPI, SANDBOX, Provider
 from .settings import Settings
 from .spec import Job, JobSpec, JobState, parse_size
 from .wire import RemoteVideo, create_form
@@ -83,16 +83,19 @@ class Purchases:
 
     def prepare(self, spec: JobSpec, *, like: Job | None = None) -> Order:
         """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble."""
-        self._catalogue.check(spec)
         provider = self._gateways.provider(spec.provider)
+        holding = self._ledger.holding(spec)
+        if holding is not None and holding.state is not JobState.RESERVED:
+            # What is paid for needs neither key nor room, and may be what no catalogue has any more.
+            return Order(spec, like, self._fitted(spec), list(holding.references), provider.origin, None)
+        self._catalogue.check(spec)
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
-        holding = self._ledger.holding(spec)
-        if holding is None or holding.state is JobState.RESERVED:  # what is paid for needs neither key nor room
-            self._client(spec, like)
-            check_room(self._settings.output)
-        return Order(spec, like, images, self._keep_references(spec), provider.origin, self._price(spec, like))
+        self._client(spec, like)
+        check_room(self._settings.output)
+        price = self._price(spec, like, provider)
+        return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
 
     def attempt(self, order: Order, unwanted: Callable[[], bool] = lambda: False) -> Submission | None:
         """Buy it, or join the job that the ledger already has for it; None while another one is sending it. Nothing is
@@ -121,11 +124,16 @@ class Purchases:
             raise taken_error(job)
         return None if job.state is JobState.RESERVED else Submission(job, order.images, reused=not mine)
 
-    def _price(self, spec: JobSpec, like: Job | None) -> float | None:
+    def _price(self, spec: JobSpec, like: Job | None, provider: Provider) -> float | None:
+        """What it may cost in dollars; None where nobody knows."""
         if spec.provider == SANDBOX:
             return 0.0
-        # A field such as resolution or n may make it dearer than the catalogue knows.
-        if spec.extra_fields or (like is not None and like.extra_fields):
+        if provider.usd_per_second is not None:
+            seconds = (like or spec).seconds
+            return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
+        # The catalogue's prices are CometAPI's. A field such as resolution or n may make it dearer than that, and so
+        # may whatever gave the parent of a remix an unknown price.
+        if provider.name != COMETAPI or spec.extra_fields or (like is not None and like.estimated_usd is None):
             return None
         return self._catalogue.estimate_usd(like or spec)
 
@@ -139,7 +147,7 @@ class Purchases:
             return self._keep(job, self._create(job, order, client, unwanted))
         except MaybeBought as error:
             if error.money == "perhaps":
-                self._ledger.unknown(job.id, error)
+                self._note_unknown(job, error)
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except LedgerTrouble as error:
             # Only before a try: nothing of it was sent. If not even this can be noted, the next run sees that nobody
@@ -153,10 +161,16 @@ class Purchases:
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
-            self._ledger.unknown(job.id, MaybeBought(f"the create was broken off: {error!r}"))
+            self._note_unknown(job, MaybeBought(f"the create was broken off: {error!r}"))
             raise
         finally:
             self._sending.discard(job.id)
+
+    def _note_unknown(self, job: Job, error: MaybeBought) -> None:
+        """What became of the money counts for more than that it could not be noted: the next run sees that the row was
+        sent and that nobody sends it any more."""
+        with contextlib.suppress(LedgerTrouble):
+            self._ledger.unknown(job.id, error)
 
     def _create(self, job: Job, order: Order, client: Client, unwanted: Callable[[], bool]) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""

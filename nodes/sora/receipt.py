@@ -13,7 +13,7 @@ from . import __version__
 from .download import Downloaded
 from .errors import InvalidInput
 from .ledger import Ledger
-from .redact import redact
+from .redact import without_known
 from .spec import Job
 
 _log = logging.getLogger("sora")
@@ -29,7 +29,8 @@ def write_receipt(job: Job, video: Downloaded) -> None:
     path = receipt_of(video.path)
     unfinished = path.with_suffix(".json.part")
     try:
-        unfinished.write_text(redact(json.dumps(_content(job, video), indent=2, ensure_ascii=False)) + "\n", "utf-8")
+        content = _clean(_content(job, video))
+        unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
@@ -55,6 +56,15 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
             advice="A file that was cut or converted is not the one that was stored.",
         )
     return None, content
+
+
+def _clean(value: Any) -> Any:
+    """The same without secrets: each text for itself, so that it stays JSON."""
+    if isinstance(value, dict):
+        return {_clean(name): _clean(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return without_known(value) if isinstance(value, str) else value
 
 
 def _content(job: Job, video: Downloaded) -> dict[str, Any]:

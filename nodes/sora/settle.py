@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .errors import InvalidInput, MaybeBought
+import contextlib
+from collections.abc import Iterator
+
+from .errors import GatewayTrouble, InvalidInput, MaybeBought
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .spec import Job, JobState
@@ -10,6 +13,7 @@ from .verdict import SETTLE
 from .wire import RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
+MANY = 1000  # jobs that are being sent at once
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
@@ -20,7 +24,8 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
     """
     if not video_id:
         return ledger.settle(job.id)
-    video = gateways.client_for(job).retrieve(video_id)
+    with _still_unknown(job):
+        video = gateways.client_for(job).retrieve(video_id)
     if video.prompt and not _same_prompt(job, video):
         raise InvalidInput(
             f"{video_id} is another video; its prompt is: {video.prompt[:200]!r}.",
@@ -37,12 +42,26 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
         return job
     if not gateways.provider(job.provider).lists:
         raise taken_error(job)
-    fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
+    if any(_same_words(job, other) for other in ledger.jobs(state=JobState.RESERVED, limit=MANY)):
+        what = "The very same words are being sent at this moment: the list could show that job."
+        raise MaybeBought(what, advice="Run this again in a minute.", job=job.id)
+    with _still_unknown(job):
+        fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
     free = [video for video in fitting if _is_free(ledger.at_gateway(job.provider, video.id))]
     if len(free) == 1:
         return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
     found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
     raise MaybeBought(f"The list of {job.provider} shows {found}.", advice=SETTLE, job=job.id)
+
+
+@contextlib.contextmanager
+def _still_unknown(job: Job) -> Iterator[None]:
+    """A gateway that cannot tell leaves the purchase as it was: perhaps paid."""
+    try:
+        yield
+    except GatewayTrouble as error:
+        error.money = "perhaps"
+        raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
 
 
 def _fits(job: Job, video: RemoteVideo) -> bool:
@@ -56,6 +75,10 @@ def _fits(job: Job, video: RemoteVideo) -> bool:
             or sent - CLOCKS_DIFFER_S <= video.created_at <= sent + CLOCKS_DIFFER_S + LONGEST_CREATE_S
         )
     )
+
+
+def _same_words(job: Job, other: Job) -> bool:
+    return (job.provider, job.prompt) == (other.provider, other.prompt)
 
 
 def _same_prompt(job: Job, video: RemoteVideo) -> bool:

@@ -196,7 +196,8 @@ class Studio:
                 self._rescue.bought(submission.job.id)
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
-                raise NotFinished("Exactly this job is still being sent by another program.", advice="Run again.")
+                what = "Exactly this job is still being sent by another program."
+                raise NotFinished(what, advice="Run again.", money="perhaps")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
@@ -223,7 +224,8 @@ class Studio:
         for future in list(self._buying):
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
-                    future.set_exception(NotFinished("The program is closing.", advice="Run again later."))
+                    closing = NotFinished("The program is closing.", advice="Run again later.", money="perhaps")
+                    future.set_exception(closing)
         self._collector.close()
         self._gateways.close()
         self.ledger.close()

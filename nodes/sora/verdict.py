@@ -53,6 +53,11 @@ _ADVICE_BY_STATUS = {
     429: "The gateway is busy; run again in a while.",
 }
 
+_NOT_KNOWN = (
+    "It does not know this job, or not yet, or not any more. If it stays so, ask its support, or choose another take "
+    "to buy the video anew. If it knows no job at all, check the provider's base URL."
+)
+
 
 def read_created(answer: Answer) -> RemoteVideo:
     """The new job from the answer to create or remix.
@@ -94,8 +99,10 @@ def read_status(answer: Answer, video_id: str) -> RemoteVideo:
     video = read_video(answer)
     if video is not None and _tells_state(video, answer.status, video_id):
         return replace(video, id=video.id or video_id)
-    complaint = read_complaint(answer)
-    raise trouble(answer, complaint, "asked for the job's state")
+    found = trouble(answer, read_complaint(answer), "asked for the job's state")
+    if answer.status in (400, 404, 410):
+        found.advice = _NOT_KNOWN
+    raise found
 
 
 def read_list(answer: Answer) -> list[RemoteVideo]:

@@ -72,8 +72,11 @@ class Wait:
     def fail(self, error: BaseException) -> None:
         """End with an error, if it has not ended yet."""
         bought = isinstance(error, LocalTrouble) if self.job is None else bool(self.job.video_id)
-        if bought and isinstance(error, SoraError) and error.money == "none":
-            error.money = "spent"  # what is waited for was bought before
+        if isinstance(error, SoraError):
+            if bought and error.money == "none":
+                error.money = "spent"  # what is waited for was bought before
+            elif error.money == "spent" and self.job is not None and not bought:
+                error.money = "perhaps"  # another process was still sending it
         self._end(lambda: self.future.set_exception(error))
 
     def succeed(self, job: Job) -> None:

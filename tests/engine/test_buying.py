@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
-from sora.errors import NotFinished, Refused
+from sora.errors import MaybeBought, NotFinished, Refused, WaitTimeout
 from sora.ledger import Ledger
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import SUBMIT_THREADS, Studio
@@ -100,3 +101,40 @@ def test_closing_sends_nothing_that_has_not_begun(studio: Studio, monkeypatch: p
     bought = [future for future in futures if not future.cancelled()]
     assert 0 < len(bought) <= SUBMIT_THREADS
     assert len(studio.ledger.jobs()) == len(bought)
+
+
+def test_who_waits_for_a_purchase_learns_that_its_sender_died(studio: Studio, other: Ledger) -> None:
+    """`sora resume` on a job that another program is sending: when that is killed, nobody waits an hour for nothing."""
+    job = held(other, "a boat")
+    wait = studio.wait(job.id, timeout_s=60)
+    time.sleep(0.2)
+    assert not wait.future.done()
+    other.close()
+    with pytest.raises(MaybeBought) as caught:
+        wait.future.result(10)
+    assert caught.value.job == job.id
+    assert studio.ledger.job(job.id).state is JobState.UNKNOWN
+
+
+def test_a_purchase_that_is_still_being_sent_is_not_called_bought(studio: Studio, other: Ledger) -> None:
+    """Neither who joins it nor who waits for it can know more than that money may have been spent."""
+    job = held(other, "a boat")
+    with pytest.raises(WaitTimeout, match="another program is still sending it") as caught:
+        studio.wait(job.id, timeout_s=0.1).future.result(10)
+    assert caught.value.money == "perhaps"
+    join = studio.submit(spec("a boat"))
+    time.sleep(0.3)
+    studio.close()
+    with pytest.raises(NotFinished) as closing:
+        join.result(10)
+    assert closing.value.money == "perhaps"
+
+
+def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Studio, other: Ledger) -> None:
+    """The job that the list shows may be the other take's, whose id nobody has written down yet."""
+    take = dataclasses.replace(spec("a boat"), take=2)
+    job, _ = studio.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
+    studio.ledger.unknown(job.id, MaybeBought("cut"))
+    held(other, "a boat")
+    with pytest.raises(MaybeBought, match="being sent at this moment"):
+        studio.look_for(job.id).result(10)

@@ -210,7 +210,9 @@ def test_jobs_lists_filters_and_exports(sora: Shell, tmp_path: Path) -> None:
     assert [row["prompt"] for row in rows] == ["kites [sandbox: refuse=quota]", "a boat"]
     assert sora("jobs", "--export", "all.json") == 0
     assert len(json.loads((tmp_path / "all.json").read_text())) == 2
-    assert sora("jobs", "--export", "all.doc") == 2
+    assert sora("jobs", "--export", "new/all.doc") == 2
+    assert not Path("new").exists()
+    assert sora("jobs", "--limit", "-1") == 2
 
 
 def test_frames_keep_the_numbers_of_the_source(sora: Shell, tmp_path: Path) -> None:

@@ -165,6 +165,14 @@ def test_a_list_is_newest_first_and_filtered(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_a_search_finds_an_id_whatever_its_letters(ledger: Ledger) -> None:
+    """Gateways' ids mix small and capital letters, and databases differ in how they compare."""
+    job, _ = reserve(ledger)
+    ledger.submitted(job.id, RemoteVideo(id="task_AbCdEf123", phase="waiting"))
+    for words in ("task_AbCdEf123", "abcdef", job.id.upper()):
+        assert [found.id for found in ledger.jobs(search=words)] == [job.id]
+
+
 SPEC_FIELDS = {"provider": "cometapi", "model": "sora-2", "seconds": "4", "size": "1280x720"}
 
 

@@ -64,6 +64,18 @@ def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Monitor]) ->
     assert looks.count == 0
 
 
+def test_who_is_told_may_take_his_time(monitors: Callable[..., Monitor]) -> None:
+    """What he does then (a look at a slow disk, say) holds up nobody else who waits, or comes to wait."""
+    monitor = monitors(Looks(finishing_at(1)))
+    slow = threading.Event()
+    monitor.watch(job("a"), timeout_s=5).future.add_done_callback(lambda _: slow.wait(5))
+    time.sleep(0.05)
+    begun = time.monotonic()
+    assert monitor.watch(job("b"), timeout_s=5).future.result(5).state is JobState.COMPLETED
+    assert time.monotonic() - begun < 4
+    slow.set()
+
+
 def test_looks_are_shared(monitors: Callable[..., Monitor]) -> None:
     """Fifty who wait for one job cost no more looks than one."""
     looks = Looks(finishing_at(4))

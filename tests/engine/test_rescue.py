@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sora.errors import InvalidInput
 from sora.receipt import origin_of
+from sora.redact import remember
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 from sora.watches import Watches
@@ -110,6 +111,17 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
         origin_of(moved, elsewhere.ledger)
     elsewhere.close()
+
+
+def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Studio]) -> None:
+    """Words that look like a secret's stay as they are, and the file stays JSON; a key of ours does not get in."""
+    studio = start()
+    remember("sk-a-key-that-is-known")
+    prompt = 'The ring bearer "Frodo" reads https://x.org/?a=b, sk-a-key-that-is-known'
+    job = buy(studio, prompt)
+    studio.wait(job.id, timeout_s=30).future.result(30)
+    receipt = json.loads(studio.path(studio.ledger.job(job.id)).with_suffix(".json").read_text())
+    assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
 
 def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import socket
 import ssl
@@ -20,6 +21,7 @@ import trustme
 from sora import client
 from sora.budget import Budget
 from sora.errors import (
+    GatewayTrouble,
     InvalidInput,
     JobFailed,
     LedgerTrouble,
@@ -258,6 +260,19 @@ def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServ
     assert server.count("POST") == 1
 
 
+@scripted(hang_up, answer(404, {"error": {"message": "no such task", "code": "task_not_exist"}}))
+def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServer]) -> None:
+    """The gateway's no to a question is no proof of anything."""
+    made, _ = bench
+    with pytest.raises(MaybeBought) as lost:
+        made.buy()
+    with pytest.raises(GatewayTrouble) as caught:
+        made.studio.settle(lost.value.job, video_id="video_9").result(10)
+    assert (caught.value.money, caught.value.job) == ("perhaps", lost.value.job)
+    assert "another take" in caught.value.advice
+    assert made.only_job().state is JobState.UNKNOWN
+
+
 @scripted(hang_up, answer(200, {"id": "video_7", "object": "video", "status": "in_progress", "prompt": "a cat"}))
 def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> None:
     """A wrong line of the gateway's list was copied; the purchase stays to be found, and the way to that video is
@@ -423,6 +438,22 @@ def test_what_cannot_be_noted_before_is_not_sent(
     assert made.buy().job.state.value == "submitted"
 
 
+@scripted(hang_up)
+def test_money_that_is_perhaps_spent_is_told_also_when_it_cannot_be_noted(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in that very moment; the next run finds the row sent by nobody, and does not buy either."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "unknown")
+        with pytest.raises(MaybeBought) as caught:
+            made.buy()
+    assert (caught.value.money, caught.value.exit_code) == ("perhaps", 4)
+    with pytest.raises(MaybeBought):
+        made.buy()
+    assert server.count("POST") == 1
+
+
 @scripted(answer(400, {"error": {"message": "no", "code": "bad"}}), ACCEPTED)
 def test_a_refusal_that_cannot_be_noted_holds_nobody_up(
     bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
@@ -477,6 +508,51 @@ def test_fields_that_may_make_it_dearer_have_no_known_price(bench: tuple[Bench, 
     assert made.buy().job.estimated_usd == 0.32
     odd = dataclasses.replace(SPEC, extra_fields={"resolution": "1080p"})
     assert made.buy(odd).job.estimated_usd is None
+
+
+def test_what_comes_of_an_unknown_price_has_an_unknown_price(tmp_path: Path) -> None:
+    """A remix of a remix does not forget what its first parent was asked to be."""
+    with UglyServer([lambda connection: connection.sendall(next(answers))]) as server:
+        answers = (
+            answer(200, {"id": f"video_{turn // 2}", "object": "video", "model": "sora-2", "status": "completed"})
+            for turn in itertools.count(2)
+        )
+        made = Bench(tmp_path, server.url, SORA_BUDGET_USD_PER_DAY="100")
+        job = made.buy(dataclasses.replace(SPEC, extra_fields={"resolution": "4k"})).job
+        for _ in range(2):
+            job = made.studio.remix(job.id, "at night").result(30).job
+            assert (job.kind, job.estimated_usd) == ("remix", None)
+        made.studio.close()
+
+
+@pytest.mark.parametrize(("price", "usd"), [("", None), ("usd_per_second = 0", 0.0), ("usd_per_second = 0.5", 2.0)])
+def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: float | None) -> None:
+    """What the same model costs elsewhere only the machine's owner can say."""
+    with UglyServer([ACCEPTED]) as server:
+        made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
+        made.home.mkdir()
+        (made.home / "providers.toml").write_text(
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n'
+        )
+        assert made.buy(dataclasses.replace(SPEC, provider="mine")).job.estimated_usd == usd
+        made.studio.close()
+
+
+@scripted(ACCEPTED)
+def test_what_is_paid_for_is_joined_whatever_the_catalogue_says_today(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model may be gone from the catalogue, its references from the disk, and the disk may be full."""
+    made, server = bench
+    spec = dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 16, 3), np.uint8)),))
+    first = made.buy(spec)
+    (made.home / "references" / first.job.references[0]).unlink()
+    (made.home / "references").rmdir()
+    (made.home / "references").write_text("a file")
+    monkeypatch.setattr(made.studio.catalogue, "check", lambda _: 1 / 0)
+    again = made.buy(spec)
+    assert (again.job.id, again.reused, again.images[0].shape) == (first.job.id, True, (720, 1280, 3))
+    assert server.count("POST") == 1
 
 
 def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
