@@ -23,8 +23,9 @@ from . import container, lazy
 
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
-# Of the decoder. With as many as there are cores, which is what FFmpeg does, few cores idle while frames are converted.
-THREADS = min(16, max(8, os.cpu_count() or 1))
+# Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
+# frame each, and gain nothing (bench/decode.py).
+THREADS = min(16, 1 + (os.cpu_count() or 1))
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
 _MATRICES = {
