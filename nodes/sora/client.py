@@ -17,7 +17,7 @@ import requests
 from urllib3.util.retry import Retry
 
 from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble, MaybeBought, Unreachable
+from .errors import GatewayTrouble, MaybeBought, NotOffered, Unreachable
 from .providers import Provider, is_loopback
 from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, new_session
 from .verdict import SETTLE, read_created, read_list, read_status, trouble
@@ -78,7 +78,8 @@ class Client:
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
 
-        Only one at the provider's own origin that wants a key after all is asked again with it.
+        Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has
+        lapsed.
         """
         for _ in range(MOST_REDIRECTS):
             url = self._checked_address(url)
@@ -87,7 +88,10 @@ class Client:
                 response.close()
                 response = self._get(url, headers, with_key=True)
             if not response.is_redirect:
-                return self._checked_stream(response)
+                try:
+                    return self._checked_stream(response, "asked at the address that it gave for the video")
+                except GatewayTrouble as error:
+                    raise _of_address(error) from None
             response.close()
             url = urljoin(url, response.headers["location"])
         raise GatewayTrouble("The download was sent from one address to the next without end.")
@@ -205,12 +209,14 @@ class Client:
                 raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
 
-    def _checked_stream(self, response: requests.Response) -> requests.Response:
+    def _checked_stream(
+        self, response: requests.Response, doing: str = "asked for the finished video"
+    ) -> requests.Response:
         if response.status_code in (200, 206, 416):
             return response
         with response:
             answer = self._whole(response)
-        raise trouble(answer, read_complaint(answer), "asked for the finished video")
+        raise trouble(answer, read_complaint(answer), doing)
 
     def _checked_address(self, url: str) -> str:
         parts = urlsplit(url)
@@ -218,6 +224,21 @@ class Client:
         if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
             return url
         raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+
+
+def _of_address(error: GatewayTrouble) -> GatewayTrouble:
+    """What an error means that came from an address which the gateway gave for the video: unless it is busy or away,
+    the address has lapsed. It is neither the key nor the balance: storage knows none, and the gateway took them when it
+    gave the address."""
+    if error.transient and error.http_status not in (400, 404):
+        return error
+    return NotOffered(
+        error.what,
+        advice="Run again in a while: the gateway is asked for a new one.",
+        http_status=error.http_status,
+        request_id=error.request_id,
+        code=error.code,
+    )
 
 
 def _same_origin(url: str, base_url: str) -> bool:

@@ -5,9 +5,11 @@ The final name never holds half a file.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,8 @@ import requests
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from .errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble
+from .errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
+from .part import Part, publish
 from .redact import redact
 from .transport import arriving
 
@@ -40,37 +43,6 @@ class Downloaded:
     whole: bool = True
 
 
-@dataclass
-class _Part:
-    """The file on its way. `validator` is the ETag that lets a Range request name the same bytes again."""
-
-    path: Path
-    validator: str = ""
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def headers(self) -> dict[str, str]:
-        """Ask for the rest only where the server can tell that the file is still the same one."""
-        if self.size and self.validator:
-            return {"Range": f"bytes={self.size}-", "If-Range": self.validator}
-        return {}
-
-    def load(self) -> None:
-        note = self.path.with_suffix(".etag")
-        text = note.read_text(encoding="utf-8", errors="replace") if note.exists() else ""
-        self.validator = text if re.fullmatch(r'"[\x21\x23-\x7e]*"', text) else ""  # a power cut may leave anything
-
-    def keep(self, validator: str) -> None:
-        self.validator = validator
-        self.path.with_suffix(".etag").write_text(validator, encoding="utf-8")
-
-    def remove(self) -> None:
-        for path in (self.path, self.path.with_suffix(".etag")):
-            path.unlink(missing_ok=True)
-
-
 def download(
     open_stream: Open, target: Path, *, check: Check, progress: OnProgress, accept_cut: bool = False, anew: bool = False
 ) -> Downloaded:
@@ -78,23 +50,24 @@ def download(
     for one that holds less than it says: that is refused, too, unless the caller takes it as the best that can be had.
 
     `anew` fetches also what is there, and puts a better file in its place. GatewayTrouble: the gateway did not give it,
-    run again (CutShort: it ended too early). DiskTrouble: it could not be written; the part is removed.
+    run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written; the part
+    is removed.
     """
-    part = _Part(target.with_suffix(".part"))
+    part = Part(target.with_suffix(".part"))
     lock = target.with_suffix(".lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Twins and other processes wait here; whoever comes second finds the file.
         with FileLock(lock, thread_local=False), _removed(lock):
-            whole = True
-            if anew or not target.exists():
+            whole = None if anew else _there(target, check)
+            if whole is None:
                 part.load()
                 _transfer(open_stream, part, progress)
                 whole = _checked(part, check)
                 if not whole and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
-                _publish(part, target)
+                publish(part.path, target)
             part.remove()
         return Downloaded(target, target.stat().st_size, _sha256(target), whole)
     except OSError as error:
@@ -117,7 +90,16 @@ def _removed(lock: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> None:
+def _there(target: Path, check: Check) -> bool | None:
+    """Whether the file that is there is whole: a process may have died before it wrote down that it is not. None where
+    there is none, or one that is no video."""
+    try:
+        return check(target) if target.exists() else None
+    except MediaTrouble:
+        return None
+
+
+def _transfer(open_stream: Open, part: Part, progress: OnProgress) -> None:
     """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES connections that
     brought nothing new."""
     broken, longest = 0, part.size
@@ -136,25 +118,25 @@ def _transfer(open_stream: Open, part: _Part, progress: OnProgress) -> None:
             )
 
 
-def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
+def _stream_once(open_stream: Open, part: Part, progress: OnProgress) -> bool:
     """One connection's worth. True when the stream came to its end, as far as the server told where that is."""
     with open_stream(part.headers()) as response:
-        if response.status_code == 416:  # the part is longer than the file, or a whole one whose end went unseen
-            part.remove()
-            part.validator = ""
-            return False
         start, total = _span(response)
-        if response.status_code == 206 and start != part.size:
-            part.remove()
-            part.validator = ""
-            return False
-        if response.status_code != 206:
-            start = 0
         etag = response.headers.get("ETag", "")
-        part.keep("" if etag.startswith("W/") else etag)
+        validator = "" if etag.startswith("W/") else etag
+        # 416: the part is longer than the file, or a whole one whose end went unseen.
+        if response.status_code == 416 or (response.status_code == 206 and not part.goes_on(start, validator)):
+            part.remove()
+            return False
+        pieces = arriving(response, decode=False)
+        if start == 0:
+            first = next(pieces, b"")
+            _refuse_text(first, response)  # before anything is given up for it
+            part.begin(validator)
+            pieces = itertools.chain((first,), pieces)
         with part.path.open("r+b" if start else "wb") as file:
             file.seek(start)
-            for chunk in arriving(response, decode=False):
+            for chunk in pieces:
                 file.write(chunk)
                 progress(file.tell(), total)
                 if file.tell() > LARGEST_VIDEO:
@@ -162,6 +144,17 @@ def _stream_once(open_stream: Open, part: _Part, progress: OnProgress) -> bool:
             file.flush()
             os.fsync(file.fileno())
             return total is None or file.tell() == total
+
+
+def _refuse_text(first: bytes, response: requests.Response) -> None:
+    """HTML, XML or JSON in place of a video (quirks 7 and 8). The bytes tell it: servers that call a video text/plain
+    are not rare."""
+    if first.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"<", b"{", b"["):
+        kind = response.headers.get("Content-Type", "").partition(";")[0][:80]
+        raise NotOffered(
+            f"The gateway sent something that is not a video{f' ({kind})' if kind else ''}.",
+            advice="Run again in a while.",
+        )
 
 
 def _span(response: requests.Response) -> tuple[int, int | None]:
@@ -175,24 +168,14 @@ def _span(response: requests.Response) -> tuple[int, int | None]:
     return 0, int(length) if length.isdigit() else None
 
 
-def _checked(part: _Part, check: Check) -> bool:
+def _checked(part: Part, check: Check) -> bool:
     try:
         return check(part.path)
     except MediaTrouble as error:
         part.remove()  # whatever it is, resuming it cannot make it a video
-        raise GatewayTrouble(
+        raise NotOffered(
             f"The gateway sent something that is not a video: {error.what}", advice="Run again in a while."
         ) from error
-
-
-def _publish(part: _Part, target: Path) -> None:
-    part.path.replace(target)
-    if os.name == "posix":  # the new name itself must survive a power cut
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _sha256(path: Path) -> str:

@@ -14,7 +14,8 @@
     ├── NotFinished             6  run again: the job goes on at the gateway, or waits there to be fetched
     │   ├── WaitTimeout         6  our own deadline passed first
     │   ├── GatewayTrouble      6  a status or content call went wrong
-    │   │   └── CutShort        6  the video came to its end too early
+    │   │   ├── CutShort        6  the video came to its end too early
+    │   │   └── NotOffered      6  what came is no video, or the address for it has lapsed
     │   └── LinkLapsed          6  the video is no longer offered for download
     └── LocalTrouble            7  this machine: disk, ledger, codec
         ├── DiskTrouble         7
@@ -166,6 +167,10 @@ class GatewayTrouble(NotFinished):
 
 class CutShort(GatewayTrouble):
     """The download came to its end, and the video holds less than it says."""
+
+
+class NotOffered(GatewayTrouble):
+    """What was asked for the finished video has something else for us, or says no where our key is not the reason."""
 
 
 class LinkLapsed(NotFinished):

@@ -12,12 +12,23 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TypeGuard
 
 import requests
 
 from .client import Client
 from .download import Downloaded, download
-from .errors import CutShort, GatewayTrouble, InvalidInput, LedgerTrouble, LinkLapsed, SoraError, WaitTimeout
+from .errors import (
+    CutShort,
+    GatewayTrouble,
+    InvalidInput,
+    LedgerTrouble,
+    LinkLapsed,
+    NotFinished,
+    NotOffered,
+    SoraError,
+    WaitTimeout,
+)
 from .gateways import Gateways
 from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S
@@ -29,7 +40,8 @@ from .waiting import Fetch, Wait
 from .watches import Watches
 
 FETCH_THREADS = 4
-GONE = (404, 410)
+NOT_OFFERED = (400, 404, 410, 501)  # statuses: not ready, gone, or no such call (quirk 8)
+ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
 TRIES = 8  # at which the gateway does not offer the video; outages are waited out
 NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
 LONGEST_PAUSE_S = 30.0
@@ -63,21 +75,27 @@ class Fetcher:
             return
         with self._lock:
             fetch = self._fetches.get(job.id)
+            begun = fetch is not None
             if fetch is None:
                 fetch = self._fetches[job.id] = Fetch()
-                self._queue(job, fetch)
             fetch.waits.append(wait)
         wait.fetch = fetch
         # The download itself goes on.
         self._alarm(wait.deadline, lambda: wait.fail(_too_late(job)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
+        if not begun:
+            self._queue(job, fetch)
 
     def close(self) -> None:
         self._pool.close()
 
     def _queue(self, job: Job, fetch: Fetch) -> None:
-        with contextlib.suppress(RuntimeError):  # the program is closing
+        try:
             self._pool.submit(lambda: self._run(job, fetch), job.provider)
+        except RuntimeError as error:  # the program is closing, or not one thread can be had
+            self._forget(job.id, fetch)  # our claim to it lapses by itself: the monitor's thread asks no ledger
+            why = NotFinished(f"The video cannot be fetched now: {error}.", advice="Run again.", job=job.id)
+            fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:
         """One try: it ends the fetch, or has it tried again later."""
@@ -85,14 +103,15 @@ class Fetcher:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
             fetch.refused += _is_refusal(error)
-            if not _passes(error) or fetch.refused >= TRIES or all(wait.future.done() for wait in fetch.waits):
+            fetch.by_address ^= isinstance(error, NotOffered)  # the call and the address, each in its turn
+            if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
             pause_s = _pause_s(fetch.tries, error)
             fetch.trouble = str(error.args[0])
         else:
             if stored is not None:
-                self._let_go(job.id)
+                self._let_go(job.id, fetch)
                 fetch.future.set_result(stored)
                 return
             pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
@@ -104,13 +123,25 @@ class Fetcher:
             error = _told(error, job)
             with contextlib.suppress(SoraError):  # what went wrong with the video says more
                 self._ledger.not_fetched(job.id, error)
-        self._let_go(job.id)
+        self._let_go(job.id, fetch)
         fetch.future.set_exception(error)
 
-    def _let_go(self, job_id: str) -> None:
+    def _abandoned(self, job_id: str, fetch: Fetch) -> bool:
+        """Does nobody wait for it any more? Then it is over, and one who comes now begins another."""
         with self._lock:
-            del self._fetches[job_id]
+            over = all(wait.future.done() for wait in fetch.waits)
+            if over:
+                del self._fetches[job_id]
+        return over
+
+    def _let_go(self, job_id: str, fetch: Fetch) -> None:
+        self._forget(job_id, fetch)
         self._watches.let_go(job_id)
+
+    def _forget(self, job_id: str, fetch: Fetch) -> None:
+        with self._lock:
+            if self._fetches.get(job_id) is fetch:  # and not another one that was begun since
+                del self._fetches[job_id]
 
     def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
         """The job with its file on disk: the one that is there, or a new download (also of a deleted file, or of one
@@ -123,8 +154,8 @@ class Fetcher:
             return None
         try:
             return self._fetched(job, fetch)
-        except GatewayTrouble:
-            if there:  # it could not be had whole this time either
+        except SoraError:
+            if there:  # it could not be had whole this time either, for whatever reason
                 return job
             raise
 
@@ -163,7 +194,7 @@ class Fetcher:
             return not verify_mp4(path).cut_short
 
         return download(
-            lambda headers: _open(client, job.video_id, headers),
+            lambda headers: _open(client, job.video_id, headers, by_address=fetch.by_address),
             target,
             check=is_whole,
             progress=progress,
@@ -180,12 +211,15 @@ def file_of(job: Job, settings: Settings) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _open(client: Client, video_id: str, headers: Mapping[str, str]) -> requests.Response:
-    """The content call, or the address in the video object where the gateway has no such call (quirk 8)."""
+def _open(client: Client, video_id: str, headers: Mapping[str, str], *, by_address: bool) -> requests.Response:
+    """The content call, or the address in the video object where the gateway has no such call (quirk 8); with
+    `by_address` the address, if there is one."""
+    if by_address and (url := client.retrieve(video_id).url):
+        return client.stream(url, headers)
     try:
         return client.content(video_id, headers)
     except GatewayTrouble as error:
-        if error.http_status not in (400, 401, 403, 404, 405, 410, 501):
+        if error.http_status not in ASK_FOR_ADDRESS:
             raise
         url = client.retrieve(video_id).url  # asked anew: such addresses lapse
         if not url:
@@ -204,21 +238,26 @@ def _pause_s(tries: int, error: BaseException) -> float:
 
 def _is_refusal(error: BaseException) -> bool:
     """Is it the video that is wrong, and not the line?"""
-    return isinstance(error, CutShort) or (isinstance(error, GatewayTrouble) and error.http_status in GONE)
+    return isinstance(error, CutShort) or _is_not_offered(error)
+
+
+def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
+    return isinstance(error, NotOffered) or (isinstance(error, GatewayTrouble) and error.http_status in NOT_OFFERED)
 
 
 def _told(error: SoraError, job: Job) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not isinstance(error, GatewayTrouble) or error.http_status not in GONE:
+    if not _is_not_offered(error):
         return error.for_job(job.id)
     long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
+    said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
     return LinkLapsed(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
-        code=LAPSED if long_ago or error.http_status == 410 else "",
+        code=LAPSED if (long_ago and said_so) or error.http_status == 410 else "",
     )
 
 

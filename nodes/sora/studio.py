@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import filecmp
 import os
 import re
-import shutil
 import threading
 import time
 import weakref
@@ -24,6 +24,7 @@ from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
 from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
+from .part import copy
 from .purchase import Order, Purchases, Submission
 from .rescue import Rescue
 from .settings import Settings
@@ -246,10 +247,11 @@ def _linked(job: Job, source: Path, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             target.hardlink_to(source)
+        except FileExistsError:  # another caller was quicker, and may have had to copy
+            if not filecmp.cmp(source, target, shallow=False):
+                raise
         except OSError:  # another disk, or a file system without hard links
-            unfinished = target.with_suffix(".part")
-            shutil.copyfile(source, unfinished)
-            unfinished.replace(target)
+            copy(source, target)
     except OSError as error:
         raise DiskTrouble(f"{target} could not be written: {error.strerror}.", job=job.id) from error
     return target

@@ -47,10 +47,10 @@ class DaemonPool:
             if key and self._running[key] >= max(1, self._size - 1):
                 self._parked.setdefault(key, deque()).append((future, work, key))
                 return future
+            if self._idle <= self._jobs.qsize() and len(self._threads) < self._size:
+                self._start()  # before anything is counted or queued: where it fails, nobody would come to it
             self._running[key] += 1
             self._jobs.put((future, work, key))
-            if self._idle < self._jobs.qsize() and len(self._threads) < self._size:
-                self._start()
         return future
 
     def close(self, wait_s: float = 1.0) -> None:

@@ -24,6 +24,7 @@ class Fetch:
     total: int | None = None
     tries: int = 0  # that failed, and may succeed later
     refused: int = 0  # of these, those at which the gateway did not offer the video, or only a part of it
+    by_address: bool = False  # the content call has something else for us: the video's address is asked first
     trouble: str = ""  # what the last one stumbled over
     waits: list[Wait] = field(default_factory=list)
 

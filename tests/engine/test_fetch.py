@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +15,16 @@ import pytest
 import requests
 from sora import fetch
 from sora.client import Client
-from sora.errors import DiskTrouble, GatewayTrouble, LedgerTrouble, LinkLapsed, NotFinished
+from sora.errors import DiskTrouble, GatewayTrouble, InvalidInput, LedgerTrouble, LinkLapsed, NotFinished
 from sora.ledger import Ledger
 from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
+
+from ..gateway.ugly import UglyServer, answer
+from ..media.clips import cut, make_clip
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -35,6 +40,42 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
 
 def bought(studio: Studio, prompt: str) -> Job:
     return studio.submit(JobSpec(prompt=prompt, **SPEC)).result(30).job
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, content: bytes, address: bytes = b"") -> Iterator[tuple[Studio, UglyServer, Job]]:
+    """A job of a provider whose videos are finished at once: what its content call answers, and the address that its
+    video object carries, if it carries one."""
+
+    def reply(connection: socket.socket) -> None:
+        path = server.requests[-1].path
+        video = {"id": "video_1", "object": "video", "status": "completed"}
+        video |= {"video_url": f"{server.url}/signed?sig=1"} if address else {}
+        given = content if "/content" in path else address if path.startswith("/signed") else answer(200, video)
+        connection.sendall(given)
+
+    (folder / "home").mkdir()
+    with UglyServer([reply]) as server:
+        provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
+        (folder / "home" / "providers.toml").write_text(provider)
+        env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02"}
+        studio = Studio(folder / "home", folder / "output", env=env)
+        try:
+            spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+            yield studio, server, studio.submit(spec).result(30).job
+        finally:
+            studio.close()
+
+
+def raising(error: BaseException) -> Callable[..., object]:
+    def called(*_: object, **__: object) -> object:
+        raise error
+
+    return called
+
+
+def film(folder: Path, share: float = 1.0) -> bytes:
+    return cut(make_clip(folder / "film.mp4"), folder / "cut.mp4", share).read_bytes()
 
 
 def until(what: str, holds: object, seconds: float = 20) -> None:
@@ -126,6 +167,68 @@ def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(
     until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
 
 
+PAGE = answer(200, b"<!doctype html>", [("Content-Type", "text/html")])
+JSON = answer(200, {"error": {"message": "no such page"}})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PAGE, JSON, answer(200, b"Not here"), answer(401), answer(501)],
+    ids=["page", "json", "text", "401", "501"],
+)
+def test_the_address_is_used_where_the_content_call_gives_no_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """Whatever the call gives instead, and whether or not it says so (quirks 7 and 8)."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, content, answer(200, film(tmp_path))) as (studio, server, job):
+        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert stored.state is JobState.STORED
+        assert sum(request.path.startswith("/signed") for request in server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PAGE, JSON, answer(200, b"Not here"), answer(400), answer(501)],
+    ids=["page", "json", "text", "400", "501"],
+)
+def test_a_gateway_that_never_gives_a_video_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    """After all tries, in words, and not only at the deadline; a page that it shows for a while is no lapsed link."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
+    with gateway(tmp_path, content) as (studio, server, job):
+        with pytest.raises(LinkLapsed, match=r"not a video|HTTP (400|501)"):
+            studio.wait(job.id, timeout_s=60).future.result(30)
+        assert sum("/content" in request.path for request in server.requests) == fetch.TRIES
+        assert studio.ledger.job(job.id).lapsed == content.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
+
+
+@pytest.mark.parametrize(("long_ago", "status"), [(False, 403), (True, 400), (True, 401), (True, 403)])
+def test_a_signed_address_that_says_no_has_lapsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long_ago: bool, status: int
+) -> None:
+    """The gateway is asked for a new one each time; if that does not help, neither would another key, and long after
+    its end the rescue leaves it alone."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0 if long_ago else 3600.0)
+    with gateway(tmp_path, answer(404), answer(status, b"<Error/>")) as (studio, server, job):
+        with pytest.raises(LinkLapsed) as caught:
+            studio.wait(job.id, timeout_s=60).future.result(30)
+        assert "key" not in str(caught.value)
+        looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
+        assert len(looks) >= fetch.TRIES
+        row = studio.ledger.job(job.id)
+        assert (row.state, row.lapsed) == (JobState.COMPLETED, long_ago)
+
+
+def test_a_bad_key_is_told_where_no_address_shows_that_it_is_good(tmp_path: Path) -> None:
+    """Here it is the key that the provider does not take."""
+    with gateway(tmp_path, answer(401)) as (studio, _, job), pytest.raises(GatewayTrouble, match="Check the key"):
+        studio.wait(job.id, timeout_s=60).future.result(30)
+
+
 def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """The video is paid for: the line may be away for as long as somebody waits."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.0001)
@@ -174,8 +277,8 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monk
     job = bought(studio, "a boat")
     opened, cuts = fetch._open, []
 
-    def cutting(*given: object) -> requests.Response:
-        response = opened(*given)  # type: ignore[arg-type]
+    def cutting(*given: object, **named: object) -> requests.Response:
+        response = opened(*given, **named)  # type: ignore[arg-type]
         data = response.content
         cuts.append(len(data) * 2 // 3)
         answer = requests.Response()
@@ -196,6 +299,80 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monk
     assert (whole.error, whole.error_code) == ("", "")
     assert whole.bytes > cuts[0]
     assert studio.path(whole).stat().st_size == whole.bytes
+
+
+@pytest.mark.parametrize("gone", ["key", "provider", "room"])
+def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """Whatever the new attempt ends with, the file is there."""
+    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
+        kept = studio.wait(job.id, timeout_s=30).future.result(30)
+        studio.ledger.stored_cut(job.id)
+        if gone == "key":
+            studio.settings.env.pop("MINE_KEY")  # type: ignore[attr-defined]
+        elif gone == "provider":
+            (studio.settings.home / "providers.toml").unlink()
+        else:
+            monkeypatch.setattr("sora.fetch.download", raising(DiskTrouble("No space left on device")))
+        assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == studio.path(kept)
+        studio.path(kept).unlink()
+        with pytest.raises((InvalidInput, DiskTrouble)):
+            studio.wait(job.id, timeout_s=30).future.result(30)
+
+
+def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process died between the rename and the ledger: whoever finds the file looks into it."""
+    monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7))) as (studio, _, job):
+        with monkeypatch.context() as dying:
+            dying.setattr(studio.ledger, "stored", raising(KeyboardInterrupt()))
+            with pytest.raises(KeyboardInterrupt):
+                studio.wait(job.id, timeout_s=30).future.result(30)
+        assert len(list(studio.settings.output.rglob("*.mp4"))) == 1
+        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (stored.state, stored.error_code) == (JobState.STORED, "cut_short")
+
+
+def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the next one who waits begins anew instead of waiting for what nobody does."""
+    job = bought(studio, "a boat")
+    fetcher = studio._collector._fetcher
+    with monkeypatch.context() as crowded:
+        crowded.setattr(fetcher._pool, "submit", raising(RuntimeError("can't start new thread")))
+        with pytest.raises(NotFinished, match="can't start new thread") as caught:
+            studio.wait(job.id, timeout_s=600).future.result(20)
+        assert caught.value.job == job.id
+    assert fetcher._fetches == {}
+    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waited for it any more, and it met an outage: that is not the answer for the one who has just come."""
+    fetcher = studio._collector._fetcher
+    real, tries, joined = studio.ledger.not_fetched, [], []
+
+    def away_once(*given: object, real: Callable[..., object] = fetcher._download) -> object:
+        tries.append(1)
+        if len(tries) == 1:
+            first.cancel()
+            raise GatewayTrouble("HTTP 502", http_status=502)
+        return real(*given)
+
+    def given_up(job_id: str, error: GatewayTrouble) -> Job:
+        joined.append(studio.wait(job_id, timeout_s=60))
+        until("it has joined", lambda: joined[0].fetch is not None)
+        return real(job_id, error)
+
+    monkeypatch.setattr(fetcher, "_download", away_once)
+    monkeypatch.setattr(studio.ledger, "not_fetched", given_up)
+    job = bought(studio, "a boat")
+    first = studio.wait(job.id, timeout_s=60)
+    until("it is given up", lambda: joined)
+    assert joined[0].future.result(30).state is JobState.STORED
+    assert len(tries) == 2
 
 
 def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

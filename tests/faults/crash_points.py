@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +107,12 @@ def named(suffix: str) -> Condition:
     return lambda path, *_: path.name.endswith(suffix)
 
 
+def holds_bytes(descriptor: int) -> bool:
+    """For `os.fsync`: is it a file with something in it, and no folder?"""
+    status = os.fstat(descriptor)
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "reference written, not renamed": lambda: before(Path, "replace", named(".part")),
@@ -131,9 +138,9 @@ POINTS: dict[str, Callable[[], None]] = {
     "download opened": lambda: after(Client, "content"),
     "first bytes downloaded": lambda: downloaded(0.01),
     "half downloaded": lambda: downloaded(0.5),
-    "last byte, before fsync": lambda: before(os, "fsync"),
+    "last byte, before fsync": lambda: before(os, "fsync", holds_bytes),
     "on disk, before the check": lambda: before(import_module("sora.media.frames"), "verify_mp4"),
-    "checked, before the rename": lambda: before(download, "_publish"),
+    "checked, before the rename": lambda: before(download, "publish"),
     "renamed": lambda: after(Path, "replace", named(".mp4")),
     "receipt written, not renamed": lambda: before(Path, "replace", named(".json.part")),
     "before stored": lambda: before(Ledger, "stored"),

@@ -12,12 +12,14 @@ import pytest
 import requests
 from sora.client import Client
 from sora.download import download
-from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble
+from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
+from sora.part import Part
 from sora.providers import Provider
 
 from .ugly import Script, UglyServer, answer, hang_up
 
 BYTES = bytes(range(256)) * 4096  # 1 MiB, in which every cut shows
+OTHER = BYTES[::-1]  # another version of the same video
 ETAG = ("ETag", '"one"')
 
 
@@ -97,6 +99,41 @@ def test_a_part_at_the_wrong_place_is_not_appended(tmp_path: Path) -> None:
     assert "range" not in fetched.asked(2)
 
 
+def test_a_part_of_another_version_is_not_appended(tmp_path: Path) -> None:
+    """Some servers send it, whatever If-Range says; its ETag tells."""
+    other = answer(206, OTHER[1000:], [("Content-Range", f"bytes 1000-{len(OTHER) - 1}/{len(OTHER)}"), ("ETag", '"2"')])
+    fetched = Fetched(tmp_path, cut(1000), other, answer(200, BYTES, [ETAG]))
+    assert fetched.result.size == len(BYTES)
+    assert "range" not in fetched.asked(2)
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_killed_while_another_version_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """At whatever step: the note beside the part is never that of other bytes, which would be sewn together."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    (folder / "v.part").write_bytes(BYTES[:1000])
+    (folder / "v.etag").write_text('"one"')
+    steps = iter(range(1000))
+    for owner, name in ((Path, "unlink"), (Path, "write_text"), (Path, "open"), (os, "fsync")):
+        real = getattr(owner, name)
+
+        def counted(*given: object, real: Callable[..., object] = real, **named: object) -> object:
+            changes = not isinstance(given[0], Path) or (given[0].suffix in (".part", ".etag") and "rb" not in given)
+            if changes and next(steps) >= step:
+                raise KeyboardInterrupt
+            return real(*given, **named)
+
+        monkeypatch.setattr(owner, name, counted)
+    with pytest.raises(KeyboardInterrupt):
+        Fetched(tmp_path, answer(200, OTHER[:2000], [("ETag", '"two"')], length=len(OTHER)))
+    monkeypatch.undo()
+    left = Part(folder / "v.part")
+    left.load()
+    data = left.path.read_bytes() if left.path.exists() else b""
+    assert data == {'"one"': BYTES, '"two"': OTHER, "": data}[left.validator][: len(data)]
+
+
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
 def test_without_a_strong_etag_nothing_is_continued(tmp_path: Path, etag: str) -> None:
     """Two files could be sewn together otherwise."""
@@ -163,9 +200,22 @@ def test_a_damaged_note_beside_the_part_is_no_validator(tmp_path: Path, note: by
 @pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b""])
 def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
-    with pytest.raises(GatewayTrouble, match="not a video"):
+    with pytest.raises(NotOffered, match="not a video"):
         Fetched(tmp_path, answer(200, body))
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
+
+
+def test_something_else_with_200_costs_nothing_that_arrived(tmp_path: Path) -> None:
+    """A page that says that the gateway is being serviced comes in the middle: the rest is fetched after it."""
+    page = answer(200, b"\xef\xbb\xbf\n<!doctype html>", [("Content-Type", "text/html; charset=utf-8")])
+    with pytest.raises(NotOffered, match=r"not a video \(text/html\)"):
+        Fetched(tmp_path, cut(1000), page)
+    assert Fetched(tmp_path, part(1000)).asked(0)["range"] == "bytes=1000-"
+
+
+def test_a_video_is_one_whatever_the_server_calls_it(tmp_path: Path) -> None:
+    """Some call everything text that has no name."""
+    assert Fetched(tmp_path, answer(200, BYTES, [("Content-Type", "text/plain")])).left == {"v.mp4"}
 
 
 @pytest.mark.parametrize("status", [404, 410, 500])
@@ -174,6 +224,23 @@ def test_a_refused_download_is_told(tmp_path: Path, status: int) -> None:
     with pytest.raises(GatewayTrouble) as caught:
         Fetched(tmp_path, answer(status, {"error": {"message": "gone"}}))
     assert caught.value.http_status == status
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405])
+def test_an_address_that_says_no_has_lapsed(tmp_path: Path, status: int) -> None:
+    """Neither the key nor the balance nor the base URL is to blame: storage knows none of them."""
+    refused = answer(status, b"<Error><Code>AccessDenied</Code></Error>")
+    with UglyServer([refused]) as storage, pytest.raises(NotOffered, match="the address that it gave") as caught:
+        Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
+    assert caught.value.http_status == status
+    assert not any(word in str(caught.value) for word in ("key", "account", "base URL"))
+
+
+def test_an_address_that_is_busy_has_not_lapsed(tmp_path: Path) -> None:
+    """It is waited for, like any outage."""
+    with UglyServer([answer(503, b"slow down")]) as storage, pytest.raises(GatewayTrouble) as caught:
+        Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
+    assert (type(caught.value), caught.value.http_status) == (GatewayTrouble, 503)
 
 
 def test_a_connection_that_is_never_answered_is_trouble(tmp_path: Path) -> None:
@@ -225,3 +292,19 @@ def test_a_file_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     fetched = Fetched(tmp_path, answer(500))
     assert fetched.server.requests == []
     assert fetched.result.size == len(BYTES)
+
+
+def test_a_file_that_is_there_and_cut_is_told(tmp_path: Path) -> None:
+    """The process that took it as the last resort died before it could write that down."""
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "v.mp4").write_bytes(BYTES[:1000])
+    fetched = Fetched(tmp_path, answer(500), check=is_not_cut)
+    assert fetched.server.requests == []
+    assert not fetched.result.whole
+
+
+def test_a_file_that_is_there_and_no_video_is_fetched_again(tmp_path: Path) -> None:
+    """Whatever spoilt it."""
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "v.mp4").write_bytes(b"spoilt")
+    assert Fetched(tmp_path, answer(200, BYTES)).result.size == len(BYTES)
