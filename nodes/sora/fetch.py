@@ -167,8 +167,9 @@ class Fetcher:
             if self._settings.receipts:
                 write_receipt(job, arrived)
         root = str(self._settings.output)
-        kept = self._ledger.stored(job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size)
-        return kept if arrived.whole else self._ledger.stored_cut(job.id)
+        return self._ledger.stored(
+            job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size, whole=arrived.whole
+        )
 
     def _new_place(self, job: Job) -> str:
         day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")

@@ -152,17 +152,14 @@ class Ledger(History):
                 return as_job(row)
             return update_locked(connection, row, **changes)
 
-    def stored(self, job: str, *, path: str, root: str, sha256: str, size: int) -> Job:
-        """Its MP4 is on disk at `root`/`path`."""
+    def stored(self, job: str, *, path: str, root: str, sha256: str, size: int, whole: bool = True) -> Job:
+        """Its MP4 is on disk at `root`/`path`. One that is not `whole` holds less than it says; nothing better could
+        be had so far."""
+        cut = "the gateway gave only a part of the video; the next run tries to fetch all of it"
         return self._change(
             job, state=JobState.STORED, path=path, root=root, sha256=sha256, bytes=size, stored_at=self._clock(),
-            error="", error_code="",
+            error="" if whole else cut, error_code="" if whole else CUT,
         )  # fmt: skip
-
-    def stored_cut(self, job: str) -> Job:
-        """The file that was stored holds less than it says, and nothing better could be had so far."""
-        what = "the gateway gave only a part of the video; the next run tries to fetch all of it"
-        return self._change(job, error=what, error_code=CUT)
 
     def not_fetched(self, job: str, error: SoraError) -> Job:
         """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""

@@ -26,6 +26,7 @@ from .gateways import Gateways
 from .ledger import Ledger
 from .part import copy
 from .purchase import Order, Purchases, Submission
+from .receipt import receipt_of
 from .rescue import Rescue
 from .settings import Settings
 from .settle import look_for, settle
@@ -173,14 +174,14 @@ class Studio:
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
         ours = self.settings.output / self.settings.folder / found.name
-        return ours if ours.exists() else _linked(job, found, ours)
+        return ours if ours.exists() else _with_receipt(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
         if target.exists() and not target.samefile(source):
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
-        return target if target.exists() else _linked(job, source, target)
+        return target if target.exists() else _with_receipt(job, source, target)
 
     def _buy(self, prepare: Callable[[], Order]) -> Future[Submission]:
         future = _Buying()
@@ -240,6 +241,14 @@ class _Buying(Future[Submission]):
     def cancel(self) -> bool:
         self.unwanted = True
         return super().cancel()
+
+
+def _with_receipt(job: Job, source: Path, target: Path) -> Path:
+    """The video under another name; its receipt first, so that no video of ours lies there without one."""
+    receipt, beside = receipt_of(source), receipt_of(target)
+    if receipt.exists() and not beside.exists():
+        _linked(job, receipt, beside)
+    return _linked(job, source, target)
 
 
 def _linked(job: Job, source: Path, target: Path) -> Path:

@@ -124,6 +124,18 @@ def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Studio]) -> No
     assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
 
+def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..., Studio], tmp_path: Path) -> None:
+    """That is the file which people pass on."""
+    studio = start()
+    job = buy(studio, "shots/boat")
+    kept = studio.wait(job.id, timeout_s=30).future.result(30)
+    named = studio.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
+    moved = Studio(tmp_path / "another", tmp_path / "output", env={})
+    found, receipt = origin_of(named, moved.ledger)
+    assert (found, receipt["job"]) == (None, job.id)
+    moved.close()
+
+
 def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None:
     """Then only the video is there."""
     studio = start(SORA_RECEIPTS="0")
