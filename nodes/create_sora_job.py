@@ -99,6 +99,7 @@ class CreateSoraJob(io.ComfyNode):
                 output(io.String, "video_id", tooltip="The gateway's id of the job."),
                 output(io.Image, "reference", tooltip="Exactly the pixels that were uploaded."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -117,7 +118,9 @@ class CreateSoraJob(io.ComfyNode):
                     f"There is no provider {provider!r} here.", advice=f"Choose from: {', '.join(known)}."
                 )
             if None not in (model, seconds, size) and not (custom_model or "").strip():
-                host.studio().catalogue.check_choice(str(model), str(seconds), str(size))
+                catalogue = host.studio().catalogue
+                catalogue.check_choice(str(model), str(seconds), str(size))
+                catalogue.check_life(str(model), str(seconds), str(size), str(provider))
         except SoraError as error:
             return f"{error.what} {error.advice}"
         return True
@@ -155,5 +158,6 @@ class CreateSoraJob(io.ComfyNode):
             references=tuple(Reference(from_float(host.pixels_of(image)), fit) for image in images),
         )
         bought = await host.finish(studio.submit(spec))
+        host.tell(bought.warning, cls.hidden.unique_id)
         sent = host.image_of(bought.images[0]) if bought.images else host.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)

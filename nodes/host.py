@@ -156,6 +156,13 @@ def say(text: str, node_id: str | None) -> None:
         server.send_progress_text(text, node_id, server.client_id)
 
 
+def tell(warning: str, node_id: str | None) -> None:
+    """A warning, if there is one, in the node and in the log."""
+    if warning:
+        warn(warning)
+        say(warning, node_id)
+
+
 def warn(text: str) -> None:
     """One line in the host's log."""
     _log.warning("%s", text)

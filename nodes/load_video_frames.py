@@ -109,8 +109,7 @@ class LoadVideoFrames(io.ComfyNode):
         scratch = host.temp_folder() if memory == "disk" else None
         clip = await host.work(lambda: _clip(video, choice, untagged, scratch))
         for warning in clip.warnings:
-            host.warn(warning)
-            host.say(warning, cls.hidden.unique_id)
+            host.tell(warning, cls.hidden.unique_id)
         frames = host.image_of(clip.pixels)
         audio = host.audio_of(clip.waveform, clip.sample_rate)
         return io.NodeOutput(frames, audio, clip.fps, len(frames), frames[-1:])

@@ -1,4 +1,4 @@
-"""The models that are known: what each takes, what it is called on the wire, what it costs."""
+"""The models that are known: what each takes, what it is called on the wire, what it costs, whether it still lives."""
 
 from __future__ import annotations
 
@@ -6,44 +6,74 @@ import difflib
 import functools
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from .errors import InvalidInput
-from .spec import Job, JobSpec
+from .spec import Job, JobSpec, parse_size
+
+Life = Literal["live", "retired", "unknown"]
+
+
+class Status(NamedTuple):
+    """Whether a model still lives at a provider, and the date of what that was read from."""
+
+    state: Life
+    date: str
+
+
+class Choice(NamedTuple):
+    """A model with a length and a size that it makes."""
+
+    model: str
+    seconds: str
+    size: str
+
+    def __str__(self) -> str:
+        return f"{self.model}, {self.seconds} s, {self.size}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One row of models.toml, where every field is explained."""
+    """One row of models.toml, where every field is explained. No `seconds`, no `sizes`: nobody knows which it takes."""
 
     id: str
-    seconds: tuple[str, ...]
-    sizes: Mapping[str, Mapping[str, str]]
+    seconds: tuple[str, ...] = ()
+    sizes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     references: int = 0
+    meaning: str = ""
     remix: bool = False
     usd: Mapping[str, float] = field(default_factory=dict)
     usd_date: str = ""
-    status: Mapping[str, str] = field(default_factory=dict)
-    source: str = ""
+    status: Mapping[str, Status] = field(default_factory=dict)
+    successor: str = ""
+    note: str = ""
+    source: Mapping[str, str] = field(default_factory=dict)
 
     def usd_per_second(self, size: str) -> float | None:
         """The listed price in dollars per second, or None where nobody wrote one down."""
-        return self.usd.get(size, self.usd.get("*"))
+        short_side = f"{min(parse_size(size))}p" if size else ""
+        return self.usd.get(size, self.usd.get(short_side, self.usd.get("*")))
+
+    def state(self, provider: str) -> Life:
+        """At that provider; of providers that no row names nothing is known."""
+        return self.status[provider].state if provider in self.status else "unknown"
 
 
 class Catalogue:
     """All known models, in the order in which they are offered."""
 
-    def __init__(self, models: Iterable[Model]) -> None:
+    def __init__(self, models: Iterable[Model], refreshed_at: float | None = None) -> None:
         self.models = {model.id: model for model in models}
+        self.refreshed_at = refreshed_at  # when a gateway's own list was last asked for, in seconds since the epoch
 
     @classmethod
     @functools.cache
     def shipped(cls) -> Catalogue:
         """The catalogue that comes with the pack (models.toml)."""
         rows = tomllib.loads(Path(__file__).with_name("models.toml").read_text(encoding="utf-8"))["model"]
-        return cls(Model(**{**row, "seconds": tuple(row["seconds"])}) for row in rows)
+        return cls(_from_row(row) for row in rows)
 
     def find(self, model: str) -> Model | None:
         return self.models.get(model)
@@ -68,19 +98,20 @@ class Catalogue:
         return _in_order(size for model in self.models.values() for size in model.sizes)
 
     def check(self, spec: JobSpec) -> None:
-        """InvalidInput where a known model does not take what is asked; it lists what is allowed.
+        """InvalidInput where a known model does not take what is asked, or is retired; it says what would do.
 
         An unlisted model is not checked: its limits are its gateway's to tell.
         """
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
             return
+        self.check_life(spec.model, spec.seconds, spec.size, spec.provider)
         self.check_choice(spec.model, spec.seconds, spec.size)
         if len(spec.references) > model.references:
             takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
             raise InvalidInput(f"{model.id} takes {takes}; {len(spec.references)} were given.")
-        ours = {"prompt", "model", "seconds", "input_reference", *model.sizes[spec.size]}
-        if replaced := sorted(ours & set(spec.extra_fields)):
+        fields = model.sizes.get(spec.size, {"size": spec.size})
+        if replaced := sorted({"prompt", "model", "seconds", "input_reference", *fields} & set(spec.extra_fields)):
             raise InvalidInput(
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
                 advice="Set these with the inputs of the same name; only a custom_model may replace them.",
@@ -89,24 +120,101 @@ class Catalogue:
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:
         """InvalidInput for a model that is not listed, or a length or size that it does not make."""
         model = self.require(model_id)
-        if seconds not in model.seconds:
+        if model.seconds and seconds not in model.seconds:
             raise InvalidInput(
                 f"{model.id} does not make {seconds} s.",
                 advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
             )
-        if size not in model.sizes:
+        if model.sizes and size not in model.sizes:
             raise InvalidInput(f"{model.id} does not make {size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
 
-    def size_fields(self, spec: JobSpec) -> Mapping[str, str]:
-        """The form fields that ask for the spec's size; an unlisted model gets `size` as `WxH`."""
+    def check_life(self, model_id: str, seconds: str, size: str, provider: str) -> None:
+        """InvalidInput for a model that its provider has retired; it names the nearest one that lives there."""
+        model = self.find(model_id)
+        if model is None or model.state(provider) != "retired":
+            return
+        raise InvalidInput(
+            f"{provider} retired {model.id} on {model.status[provider].date}, so nothing was sent.",
+            advice=self.instead(model_id, seconds, size, provider)
+            + "If it is there again, `sora models --refresh` (in the page: Sora: refresh models) learns it.",
+            code="model_retired",
+        )
+
+    def warning(self, spec: JobSpec) -> str:
+        """What the user should know before the answer comes; "" where there is nothing."""
         model = self.find(spec.model)
-        return model.sizes[spec.size] if model is not None else {"size": spec.size}
+        if model is None or spec.kind != "create":
+            return ""
+        known = model.status.get(spec.provider)
+        if known is not None and known.state == "unknown":
+            return f"Whether {spec.provider} still serves {model.id} is not known ({model.note or known.date})."
+        return f"{model.id}: {model.note}." if known is not None and model.note else ""
+
+    def instead(self, model_id: str, seconds: str, size: str, provider: str) -> str:
+        """A sentence that names the nearest living model, or "" where there is none."""
+        choice = self.nearest(model_id, seconds, size, provider)
+        return f"The nearest model that lives there: {choice}. " if choice else ""
+
+    def nearest(self, model_id: str, seconds: str, size: str, provider: str) -> Choice | None:
+        """The living model of that provider that comes closest, with length and size mapped; None where none is known
+        to live. For a retired model, its gateway's own successor first; then whichever is nearest in shape, size and
+        length."""
+        gone = self.find(model_id)
+        alive = [model for model in self.models.values() if model.state(provider) == "live" and model.sizes]
+        alive = [model for model in alive if model.seconds and model.id != model_id]
+        if not alive:
+            return None
+        wanted = parse_size(size) if size else (1280, 720)
+        length = int(seconds) if seconds.isdigit() else 5
+
+        def mapped(model: Model) -> tuple[tuple[float, ...], Choice]:
+            shape = min(model.sizes, key=lambda offered: _distance(offered, wanted))
+            time = min(model.seconds, key=lambda offered: (abs(int(offered) - length), int(offered)))
+            far = (*_distance(shape, wanted), abs(int(time) - length))
+            return far, Choice(model.id, time, shape)
+
+        found = {model.id: mapped(model) for model in alive}
+        # A successor, or another version of the same name, comes first; not where it only makes another shape.
+        kin = [gone.successor if gone else "", *difflib.get_close_matches(model_id, found, n=1, cutoff=0.8)]
+        same_shape = [found[name][1] for name in kin if name in found and not found[name][0][0]]
+        return same_shape[0] if same_shape else min(found.values(), key=lambda pair: pair[0])[1]
+
+    def size_fields(self, spec: JobSpec) -> Mapping[str, str]:
+        """The form fields that ask for the spec's size; an unlisted one goes as `size` in `WxH`."""
+        model = self.find(spec.model)
+        return {"size": spec.size} if model is None else model.sizes.get(spec.size, {"size": spec.size})
 
     def estimate_usd(self, spec: JobSpec | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""
         model = self.find(spec.model)
         rate = model.usd_per_second(spec.size) if model is not None else None
         return None if rate is None or not spec.seconds.isdigit() else round(rate * int(spec.seconds), 4)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All of it as plain JSON, for the page and for `sora models --json`."""
+        names = [name for name in Model.__dataclass_fields__ if name not in ("sizes", "status", "seconds")]
+        return [
+            {name: _plain(getattr(model, name)) for name in names}
+            | {"seconds": list(model.seconds), "sizes": list(model.sizes)}
+            | {"status": {provider: status._asdict() for provider, status in model.status.items()}}
+            for model in self.models.values()
+        ]
+
+
+def _from_row(row: dict[str, Any]) -> Model:
+    status = {provider: Status(**given) for provider, given in row.get("status", {}).items()}
+    return replace(Model(**{**row, "status": {}}), seconds=tuple(row["seconds"]), status=status)
+
+
+def _distance(offered: str, wanted: tuple[int, int]) -> tuple[float, float]:
+    """How far a size is from the wanted one: in shape, then in number of pixels."""
+    width, height = parse_size(offered)
+    shape = abs(width / height - wanted[0] / wanted[1])
+    return round(shape, 1), abs(width * height - wanted[0] * wanted[1])
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _in_order(values: Iterable[str]) -> list[str]:

@@ -168,6 +168,8 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
     job = submission.job
     reused = " (bought before: nothing is paid again)" if submission.reused else ""
     _say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
+    if submission.warning:
+        _say(f"warning: {submission.warning}")
     wait = studio.wait(job.id, timeout_s=60 * _minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Catalogue
+from .catalogue import Model
 from .cli_demo import demo_command
-from .cli_jobs import open_studio
+from .cli_jobs import looked_up, open_studio
 from .errors import InvalidInput, LocalTrouble
+from .providers import COMETAPI
 from .settings import default_output, surrounding_comfyui
 from .spec import parse_size
+
+MOST_SIZES = 5  # in a line
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -30,6 +34,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     frames.set_defaults(command=frames_command)
 
     models = commands.add_parser("models", parents=[common], help="the models that are known, with lengths and prices")
+    models.add_argument("--refresh", action="store_true", help="first ask CometAPI for its public list of models")
     models.set_defaults(command=models_command)
 
     doctor = commands.add_parser("doctor", parents=[common], help="check this machine and the way to the gateway")
@@ -87,22 +92,40 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def models_command(options: argparse.Namespace) -> dict[str, Any]:
-    models = list(Catalogue.shipped().models.values())
-    _tell(options, f"{'model':<14} {'at CometAPI':<12} {'$ per s':<14} {'images':<7} {'remix':<6} lengths in s; sizes")
-    for model in models:
-        prices = "-".join(dict.fromkeys(f"{price:g}" for price in sorted(model.usd.values()))) or "unknown"
-        numbers = sorted(int(seconds) for seconds in model.seconds)
-        lengths = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 4 else " ".join(map(str, numbers))
+    result: dict[str, Any] = {}
+    with open_studio(options.home, Path("out")) as studio:
+        if options.refresh:
+            refreshed = looked_up(studio.refresh_models())
+            result["refreshed"] = dataclasses.asdict(refreshed)
+            for name, ids in result["refreshed"].items():
+                _tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
+        catalogue = studio.catalogue
+    form = "{:<25} {:<8} {:<11} {:<6} {:<5} {:<15} {}"
+    _tell(options, form.format("model", COMETAPI, "$ per s", "images", "remix", "lengths in s", "sizes"))
+    for model in catalogue.models.values():
         remix = "yes" if model.remix else "no"
-        state = model.status.get("cometapi", "unknown")
-        facts = f"{model.id:<14} {state:<12} {prices:<14} {model.references:<7} {remix:<6}"
-        _tell(options, f"{facts} {lengths}; {' '.join(model.sizes)}")
-    _tell(options, "\nPrices are estimates; `sora models --json` gives their dates and sources.")
-    rows = []
-    for model in models:
-        row_fields = {name: getattr(model, name) for name in model.__dataclass_fields__}
-        rows.append(row_fields | {"sizes": list(model.sizes)})
-    return {"models": rows}
+        facts = (model.id, model.state(COMETAPI), _prices(model), model.references, remix, _lengths(model))
+        _tell(options, form.format(*facts, _sizes(model)))
+    _tell(options, "\nPrices are estimates; `sora models --json` gives their dates and sources, and every size.")
+    return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
+
+
+def _prices(model: Model) -> str:
+    prices = sorted(set(model.usd.values()))
+    return "unknown" if not prices else "-".join(f"{price:g}" for price in dict.fromkeys((prices[0], prices[-1])))
+
+
+def _lengths(model: Model) -> str:
+    numbers = sorted(int(seconds) for seconds in model.seconds)
+    if len(numbers) > 5:
+        return f"{numbers[0]}-{numbers[-1]}"
+    return " ".join(map(str, numbers)) or "unknown"
+
+
+def _sizes(model: Model) -> str:
+    sizes = list(model.sizes)
+    shown = " ".join(sizes[:MOST_SIZES]) or "unknown"
+    return shown + (f" and {len(sizes) - MOST_SIZES} more" if len(sizes) > MOST_SIZES else "")
 
 
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:

@@ -40,12 +40,14 @@ Image = NDArray[np.uint8]
 class Submission:
     """The job, and its references exactly as they went up: uint8 [H, W, 3] each.
 
-    `reused` tells that the ledger had this purchase already: nothing was sent.
+    `reused` tells that the ledger had this purchase already: nothing was sent. `warning`: what the user should know
+    of the model, "" for nothing.
     """
 
     job: Job
     images: tuple[Image, ...] = ()
     reused: bool = False
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Purchases:
         self,
         ledger: Ledger,
         gateways: Gateways,
-        catalogue: Catalogue,
+        catalogue: Callable[[], Catalogue],
         settings: Settings,
         *,
         pause: Callable[[float], bool] | None = None,
@@ -88,7 +90,7 @@ class Purchases:
         if holding is not None and holding.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
             return Order(spec, like, self._fitted(spec), list(holding.references), provider.origin, None)
-        self._catalogue.check(spec)
+        self._catalogue().check(spec)
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
@@ -122,7 +124,10 @@ class Purchases:
             job = self._keep(job, self._not_kept[job.id])
         if job.state in (JobState.UNKNOWN, JobState.FAILED):
             raise taken_error(job)
-        return None if job.state is JobState.RESERVED else Submission(job, order.images, reused=not mine)
+        if job.state is JobState.RESERVED:
+            return None
+        warning = self._catalogue().warning(order.spec) if mine else ""
+        return Submission(job, order.images, reused=not mine, warning=warning)
 
     def _price(self, spec: JobSpec, like: Job | None, provider: Provider) -> float | None:
         """What it may cost in dollars; None where nobody knows."""
@@ -135,7 +140,7 @@ class Purchases:
         # may whatever gave the parent of a remix an unknown price.
         if provider.name != COMETAPI or spec.extra_fields or (like is not None and like.estimated_usd is None):
             return None
-        return self._catalogue.estimate_usd(like or spec)
+        return self._catalogue().estimate_usd(like or spec)
 
     def _client(self, spec: JobSpec, like: Job | None) -> Client:
         return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)
@@ -158,6 +163,10 @@ class Purchases:
             raise
         except SoraError as error:  # NotBought, or something that was wrong before it was sent
             self._ledger.refused(job.id, error)
+            if error.code == "model_not_found":
+                spec = order.spec
+                near = self._catalogue().instead(spec.model, spec.seconds, spec.size, spec.provider)
+                error.advice = f"{error.advice} {near}".strip()
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
@@ -175,7 +184,7 @@ class Purchases:
     def _create(self, job: Job, order: Order, client: Client, unwanted: Callable[[], bool]) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
         spec = order.spec
-        form = create_form(spec, self._catalogue) if spec.kind == "create" else {}
+        form = create_form(spec, self._catalogue()) if spec.kind == "create" else {}
         uploads = _uploads(order.images)
         for attempt in range(1, TRIES + 1):
             if unwanted():

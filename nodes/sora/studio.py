@@ -25,8 +25,10 @@ from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
 from .part import copy
+from .providers import COMETAPI
 from .purchase import Order, Purchases, Submission
 from .receipt import receipt_of
+from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .settings import Settings
 from .settle import look_for, settle
@@ -49,18 +51,27 @@ class Studio:
 
     def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self.catalogue = Catalogue.shipped()
+        self._models = LiveCatalogue(home)
         self.ledger = Ledger(home, url=lambda: self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
         self._purchases = Purchases(
-            self.ledger, self._gateways, self.catalogue, self.settings, pause=self._closing.wait
+            self.ledger, self._gateways, self._models.now, self.settings, pause=self._closing.wait
         )
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
         self._stills = Stills(self._collector, self._gateways, self.settings)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models that are known now."""
+        return self._models.now()
+
+    def refresh_models(self) -> Future[Refreshed]:
+        """Ask CometAPI for its public list of models, and keep it. GatewayTrouble, DiskTrouble: it stays as it is."""
+        return self._pool.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)))
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -166,11 +168,69 @@ class TestCatalogue:
         assert self.catalogue.estimate_usd(JobSpec(**PLAIN)) == 0.32
         wide = JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})
         assert self.catalogue.estimate_usd(wide) == 1.155
-        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "veo3.1", "seconds": "8"})) is None
+        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "veo3-fast", "seconds": "8"})) is None
 
     def test_every_model_names_its_source(self) -> None:
         """A fact without a source is a guess."""
-        assert all(model.source and model.seconds and model.sizes for model in self.catalogue.models.values())
+        facts = ("seconds", "sizes", "references", "usd", "status")
+        for model in self.catalogue.models.values():
+            assert all(model.source.get(fact) for fact in facts), model.id
+            assert not model.remix or model.source.get("remix")
+            assert model.status, model.id
+            assert model.references == 0 or model.meaning in ("first", "first_last", "subjects")
+            unknown = not model.seconds or not model.sizes
+            assert not unknown or "unknown" in model.note, model.id
+            assert all(status.state in ("live", "retired", "unknown") for status in model.status.values())
+            assert all(status.state != "retired" or model.successor for status in model.status.values())
+
+    def test_what_nobody_knows_of_a_model_is_sent_as_typed(self) -> None:
+        """Its lengths and sizes are not guessed; its price by the short side is known."""
+        spec = JobSpec(**{**PLAIN, "model": "wan3.0", "seconds": "17", "size": "1080x1920"})
+        self.catalogue.check(spec)
+        assert self.catalogue.size_fields(spec) == {"size": "1080x1920"}
+        assert self.catalogue.estimate_usd(spec) == 3.4
+
+    def test_sizes_are_written_as_each_model_wants_them(self) -> None:
+        """WxH, a ratio with a resolution, a hint of the shape, fields of another name."""
+        for model, size, fields in (
+            ("sora-2", "1280x720", {"size": "1280x720"}),
+            ("doubao-seedance-2-0", "720x1280", {"size": "9:16", "resolution": "720p"}),
+            ("veo3-fast", "1280x720", {"size": "16x9"}),
+            ("omni-fast", "720x1280", {"aspect_ratio": "9:16", "resolution": "720p"}),
+        ):
+            assert self.catalogue.size_fields(JobSpec(**{**PLAIN, "model": model, "size": size})) == fields
+
+    @pytest.mark.parametrize(
+        ("model", "seconds", "size", "nearest"),
+        [
+            ("doubao-seedance-1-5-pro", "12", "1280x720", ("seedance-2-5", "12", "1280x720")),
+            ("doubao-seedance-1-5-pro", "4", "1080x1920", ("doubao-seedance-2-0", "4", "720x1280")),
+            ("doubao-seedance-1-0-pro", "2", "704x1248", ("doubao-seedance-2-0", "4", "720x1280")),
+            ("wan2.5", "10", "1280x720", ("wan2.7", "10", "1280x720")),
+            ("sora-2", "20", "1280x720", ("seedance-2-5", "20", "1280x720")),
+            ("nonsense", "", "", ("seedance-2-5", "5", "1280x720")),
+        ],
+    )
+    def test_the_nearest_living_model_is_named(
+        self, model: str, seconds: str, size: str, nearest: tuple[str, str, str]
+    ) -> None:
+        """The gateway's own successor, or a version of the same name, where it makes the shape; else what comes closest
+        in shape, size and length."""
+        assert self.catalogue.nearest(model, seconds, size, "cometapi") == nearest
+        assert self.catalogue.nearest(model, seconds, size, "elsewhere") is None
+
+    def test_only_a_retired_model_is_held_back(self) -> None:
+        """There alone it would be money for nothing; where nobody knows, it is sent with a warning."""
+        retired = JobSpec(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})
+        with pytest.raises(InvalidInput, match="cometapi retired doubao-seedance-1-5-pro on 2026-09-21") as caught:
+            self.catalogue.check(retired)
+        assert "seedance-2-5, 4 s, 1280x720" in caught.value.advice
+        self.catalogue.check(dataclasses.replace(retired, provider="sandbox"))
+        unknown = JobSpec(**PLAIN)
+        self.catalogue.check(unknown)
+        assert "not known (OpenAI ended its own API" in self.catalogue.warning(unknown)
+        assert self.catalogue.warning(dataclasses.replace(unknown, provider="sandbox")) == ""
+        assert self.catalogue.warning(JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})) == ""
 
 
 def test_a_reference_is_whole_pixels() -> None:

@@ -69,7 +69,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Films]:
     text = gateway.made(**size, prompt="a paper boat at sunset")
     still = gateway.made(**size, files=[reference(png(patches(*WIDE)))])
     both = [reference(png(picture(*TALL))), reference(png(LAST), name="last.png")]
-    two = gateway.made(model="veo3.1", size="9x16", files=both)
+    two = gateway.made(model="veo3.1", size="720x1280", files=both)
     remixes = [
         gateway.call("POST", f"/v1/videos/{source}/remix", json={"prompt": "at night"}).json()["id"]
         for source in (text, still)

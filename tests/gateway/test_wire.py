@@ -248,10 +248,10 @@ def test_the_gateways_pace_is_read_from_every_header_it_uses(headers: dict[str, 
 def test_the_form_says_length_and_size_as_text() -> None:
     """Gateways differ in their defaults, so both always go; a model's own words for a size come from the catalogue."""
     spec = JobSpec(
-        provider="cometapi", prompt="p", model="veo3.1", seconds="8", size="720x1280", extra_fields={"x": True}
+        provider="cometapi", prompt="p", model="veo3-fast", seconds="8", size="720x1280", extra_fields={"x": True}
     )
     form = create_form(spec, Catalogue.shipped())
-    assert form == {"prompt": "p", "model": "veo3.1", "seconds": "8", "size": "9x16", "x": "true"}
+    assert form == {"prompt": "p", "model": "veo3-fast", "seconds": "8", "size": "9x16", "x": "true"}
 
 
 def test_extra_fields_replace_ours_for_an_unlisted_model() -> None:

@@ -10,6 +10,9 @@ from ..catalogue import Catalogue, Model
 from ..spec import parse_size
 
 MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
+# What the sandbox takes for a model of which nobody knows what its own gateway takes.
+LENGTHS = tuple(str(seconds) for seconds in (5, *range(1, 5), *range(6, 31)))
+SIZES = ("1280x720", "720x1280", "1920x1080", "1080x1920", "854x480")
 FORMATS = ("JPEG", "PNG", "WEBP")  # what the bytes may be, whatever their label says
 
 
@@ -56,9 +59,10 @@ def check_create(form: Mapping[str, str], uploads: Sequence[Upload]) -> Wanted:
     if model is None:
         # A gateway family answers a model that it does not serve with 503, which is permanent all the same.
         raise Refusal(503, f"No available channel for model {form['model']}.", code="model_not_found", param="model")
-    seconds = form.get("seconds", model.seconds[0])
-    if seconds not in model.seconds:
-        raise _unsupported("seconds", seconds, model.seconds)
+    lengths = model.seconds or LENGTHS
+    seconds = form.get("seconds", lengths[0])
+    if seconds not in lengths:
+        raise _unsupported("seconds", seconds, lengths)
     width, height = _pixels(model, form)
     if len(uploads) > model.references:
         takes = ("no reference image", "one reference image at most", "two reference images at most")[model.references]
@@ -70,12 +74,13 @@ def check_create(form: Mapping[str, str], uploads: Sequence[Upload]) -> Wanted:
 
 def _pixels(model: Model, form: Mapping[str, str]) -> tuple[int, int]:
     """The size that the form asks for, in the model's own words; the model's first where it asks for none."""
-    for size, fields in model.sizes.items():
+    sizes = model.sizes or {size: {"size": size} for size in SIZES}
+    for size, fields in sizes.items():
         if all(form.get(name) == value for name, value in fields.items()):
             return parse_size(size)
-    if not any(name in form for fields in model.sizes.values() for name in fields):
-        return parse_size(next(iter(model.sizes)))
-    raise _unsupported("size", form.get("size", ""), [" ".join(fields.values()) for fields in model.sizes.values()])
+    if not any(name in form for fields in sizes.values() for name in fields):
+        return parse_size(next(iter(sizes)))
+    raise _unsupported("size", form.get("size", ""), [" ".join(fields.values()) for fields in sizes.values()])
 
 
 def _unsupported(name: str, value: str, allowed: Iterable[str]) -> Refusal:

@@ -1,0 +1,214 @@
+"""The gateway's own list of models, merged into the catalogue when somebody asks for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sora.catalogue import Catalogue
+from sora.errors import GatewayTrouble, InvalidInput
+from sora.refresh import merged, read_list
+from sora.spec import JobSpec
+from sora.studio import Studio
+
+from .ugly import Script, UglyServer, answer
+
+
+def row(name: str, **more: Any) -> dict[str, Any]:
+    """A row as CometAPI documents it, of a video model."""
+    made = {
+        "id": name, "provider": "X", "model_type": "video", "features": ["text-to-video", "image-to-video"],
+        "pricing": {"currency": "USD", "input": None, "output": None, "per_request": None, "per_second": 0.5},
+        "endpoints": ["/v1/videos"], "upcoming": False,
+    }  # fmt: skip
+    return made | more
+
+
+def listing(*rows: Any) -> dict[str, Any]:
+    return {"success": True, "page": 0, "page_size": 0, "total": len(rows), "data": list(rows)}
+
+
+ROWS = (
+    row("sora-2", pricing={"per_second": 0.09}),
+    row("seedance-2-5", pricing={"per_second": 0.2}),
+    row("doubao-seedance-1-5-pro"),
+    row("brand-new-1", features=["text-to-video"]),
+)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Studio, UglyServer]]:
+    script: list[Script] = getattr(request, "param", [answer(200, listing(*ROWS))])
+    with UglyServer(script) as server:
+        env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
+        made = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        yield made, server
+        made.close()
+
+
+def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studio, UglyServer]) -> None:
+    """New ids appear and are sent as typed, prices move, what is listed lives, what is not listed is marked."""
+    made, server = studio
+    assert made.catalogue.refreshed_at is None
+    done = made.refresh_models().result(10)
+    assert "brand-new-1" in done.added
+    assert {"sora-2", "doubao-seedance-1-5-pro"} <= set(done.added)  # they live again
+    assert "wan2.7" in done.gone
+    assert done.changed == ("doubao-seedance-1-5-pro", "sora-2")  # one price says nothing about a table of several
+    models = made.catalogue.models
+    assert models["sora-2"].usd == {"*": 0.09}
+    assert models["seedance-2-5"].usd == Catalogue.shipped().models["seedance-2-5"].usd
+    assert models["wan2.7"].state("cometapi") == "unknown"
+    assert "not in the list of cometapi" in models["wan2.7"].note
+    assert models["doubao-seedance-1-0-pro"].state("cometapi") == "retired"
+    spec = JobSpec(provider="cometapi", prompt="x", model="brand-new-1", seconds="7", size="999x111")
+    made.catalogue.check(spec)
+    assert made.catalogue.estimate_usd(spec) == 3.5
+    assert [request.path for request in server.requests] == ["/api/models"]
+
+
+def test_a_refresh_is_public(studio: tuple[Studio, UglyServer]) -> None:
+    """The list needs no key, so none goes there."""
+    made, server = studio
+    made.refresh_models().result(10)
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_nothing_is_asked_by_itself(studio: tuple[Studio, UglyServer]) -> None:
+    """Neither the catalogue nor a list of names asks anybody."""
+    made, server = studio
+    assert made.catalogue.models
+    assert made.provider_names()
+    assert server.requests == []
+
+
+def test_another_program_sees_it_too(studio: tuple[Studio, UglyServer]) -> None:
+    """The kept copy is looked at by its time; who runs already needs no restart. One that is broken counts as none."""
+    made, _ = studio
+    other = Studio(made.settings.home, made.settings.output, env={})
+    assert "brand-new-1" not in other.catalogue.models
+    made.refresh_models().result(10)
+    assert "brand-new-1" in other.catalogue.models
+    (made.settings.home / "models.json").write_text("{")
+    assert other.catalogue.models.keys() == Catalogue.shipped().models.keys()
+    other.close()
+
+
+TROUBLES: dict[str, Script] = {
+    "no such page": answer(404, b"<html>"),
+    "a redirect": answer(302, b"", [("Location", "http://127.0.0.1:1/")]),
+    "a page": answer(200, b"<html></html>"),
+    "no list": answer(200, {"success": False, "message": "later", "data": None}),
+    "an empty list": answer(200, listing()),
+    "no model of ours": answer(
+        200, listing(row("chat", features=["text"]), row("kling", endpoints=["/kling/v1/videos"]))
+    ),
+    "deep": answer(200, b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("studio", [[script] for script in TROUBLES.values()], ids=list(TROUBLES), indirect=True)
+def test_a_list_that_is_none_changes_nothing(studio: tuple[Studio, UglyServer]) -> None:
+    """Else a gateway that is being serviced would mark every model as gone."""
+    made, _ = studio
+    with pytest.raises(GatewayTrouble) as caught:
+        made.refresh_models().result(10)
+    assert caught.value.money == "none"
+    assert "stays as it is" in caught.value.advice
+    assert not (made.settings.home / "models.json").exists()
+
+
+ENDPOINTS = {
+    "a list": (["/v1/videos"], True),
+    "whole addresses": (["https://api.cometapi.com/v1/videos"], True),
+    "a table": ({"video": {"path": "/v1/videos", "method": "POST"}}, True),
+    "text": ('["/v1/videos"]', True),
+    "text within a table": ({"video": '{"path": "/v1/videos"}'}, True),
+    "an escaped slash": (r'["\/v1\/videos"]', True),
+    "a path of ours further down": (["/v1/videos/{id}/content"], False),
+    "another route": (["/kling/v1/videos/text2video"], False),
+    "nothing": (None, False),
+}
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_endpoints_are_written_in_many_ways(name: str) -> None:
+    """Lists, tables, and JSON within text; ours is POST /v1/videos alone."""
+    endpoints, ours = ENDPOINTS[name]
+    names = [found["id"] for found in read_list(listing(row("ours"), row("that", endpoints=endpoints)))]
+    assert names == (["ours", "that"] if ours else ["ours"])
+
+
+ODD = {
+    "not there yet": row("odd", upcoming=True),
+    "no id": row("") | {"id": None},
+    "an id that is a path": row("../../etc/passwd"),
+    "an id with a line break": row("odd\nnews"),
+    "features that are none": row("odd", features=None),
+    "no row": 7,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_rows_are_passed_over(name: str) -> None:
+    """The others count all the same."""
+    assert [found["id"] for found in read_list(listing(ODD[name], row("good")))] == ["good"]
+
+
+@pytest.mark.parametrize("price", [None, "0.5", True, 0, -1, 1e9, float("nan"), {"x": 1}])
+def test_a_price_that_is_none_is_unknown(price: Any) -> None:
+    """Unknown counts as the owner's cap for a job; nothing is free because a list says so."""
+    assert read_list(listing(row("odd", pricing={"per_second": price})))[0]["usd_per_second"] is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["data", "id", "features", "endpoints", "pricing", "per_second", "models", "at", "provider", "images"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(json_values)
+def test_whatever_comes_is_a_list_or_a_clear_error(value: Any) -> None:
+    """And whatever lies on the disk is a catalogue."""
+    try:
+        rows = read_list(value)
+    except GatewayTrouble:
+        rows = []
+    kept = merged({"provider": "cometapi", "at": 1e9, "models": json.loads(json.dumps(rows))})
+    assert kept.models.keys() >= Catalogue.shipped().models.keys()
+    if isinstance(value, dict):
+        assert merged(value).models.keys() >= Catalogue.shipped().models.keys()
+
+
+def test_a_refused_model_is_explained(tmp_path: Path) -> None:
+    """The gateway says that it has it no more: the error names the nearest one that lives there."""
+    gone = answer(503, {"error": {"message": "No available channel", "code": "model_not_found"}})
+    with UglyServer([gone]) as server:
+        env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
+        made = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+        with pytest.raises(Exception, match="model_not_found") as caught:
+            made.submit(spec).result(10)
+        assert "seedance-2-5, 4 s, 1280x720" in str(caught.value)
+        retired = JobSpec(
+            provider="cometapi", prompt="x", model="doubao-seedance-1-5-pro", seconds="5", size="1280x720"
+        )
+        with pytest.raises(InvalidInput, match="retired doubao-seedance-1-5-pro"):
+            made.submit(retired).result(10)
+        assert server.count("POST") == 1
+        made.close()
