@@ -30,13 +30,23 @@ MOST_REDIRECTS = 5
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """An answer to a call that costs nothing. `redirect` is the host that it leads to; `is_page` tells HTML."""
+
+    status: int
+    date: str
+    redirect: str
+    is_page: bool
+    body: bytes = field(repr=False)
+
+
 @dataclass
 class Client:
     """Calls to one provider. Thread-safe: every thread has a session of its own."""
 
     provider: Provider
     key: str = field(repr=False)
-    timeout_s: float
 
     def __post_init__(self) -> None:
         self._sessions = threading.local()
@@ -96,20 +106,28 @@ class Client:
             url = urljoin(url, response.headers["location"])
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
-    def reach(self) -> int:
-        """The HTTP status of a call that costs nothing (the list of models); GatewayTrouble if there is none."""
+    def reach(self) -> Reached:
+        """What a call that costs nothing (the list of models) brings; GatewayTrouble if there is no answer."""
         url = self._url("/v1/models")
         try:
             with self._session(url).get(
-                url, auth=Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+                url, auth=self._signed, timeout=self._timeouts, stream=True, allow_redirects=False
             ) as response:
-                return response.status_code
+                answer = self._whole(response)
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
                 advice="Check the network, the proxy and the provider's base URL.",
                 money="none",
             ) from None
+        head = answer.body[:200].lstrip().lower()
+        return Reached(
+            status=answer.status,
+            date=answer.headers.get("date", ""),
+            redirect=urlsplit(answer.headers.get("location", "")).netloc,
+            is_page=head.startswith((b"<!doctype", b"<html")),
+            body=answer.body,
+        )
 
     def close(self) -> None:
         with self._lock:
@@ -118,8 +136,13 @@ class Client:
             self._opened.clear()
 
     @property
+    def _signed(self) -> Bearer:
+        """For calls to the provider itself, and for nobody else."""
+        return Bearer(self.key, self.provider.headers)
+
+    @property
     def _timeouts(self) -> tuple[float, float]:
-        return (min(CONNECT_TIMEOUT_S, self.timeout_s), self.timeout_s)
+        return (min(CONNECT_TIMEOUT_S, self.provider.timeout_s), self.provider.timeout_s)
 
     def _url(self, path: str) -> str:
         return self.provider.base_url + path
@@ -129,7 +152,9 @@ class Client:
         kind = "direct" if is_loopback(urlsplit(url).hostname or "") else "outside"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
-            session = new_session(url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3))
+            session = new_session(
+                url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3), self.provider
+            )
             setattr(self._sessions, kind, session)
             with self._lock:
                 self._opened.append(session)
@@ -141,7 +166,7 @@ class Client:
             return self._session(url).get(
                 url,
                 headers={"Accept-Encoding": "identity", **headers},
-                auth=Bearer(self.key) if with_key else NoAuth(),
+                auth=self._signed if with_key else NoAuth(),
                 timeout=self._timeouts,
                 stream=True,
                 allow_redirects=False,
@@ -156,7 +181,7 @@ class Client:
         url = self._url(path)
         try:
             with self._session(url).get(
-                url, auth=Bearer(self.key), timeout=self._timeouts, stream=True, allow_redirects=False
+                url, auth=self._signed, timeout=self._timeouts, stream=True, allow_redirects=False
             ) as response:
                 return self._whole(response)
         except NETWORK_ERRORS as error:
@@ -167,12 +192,12 @@ class Client:
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
-        request.auth = Bearer(self.key)
+        request.auth = self._signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent. Only the connecting is tried again.
         # TLS errors count as "other", also those that come after the body went out.
         retry = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
-        with new_session(request.url, retry) as session:
+        with new_session(request.url, retry, self.provider) as session:
             body = Body(b"")
             try:
                 prepared = session.prepare_request(request)
@@ -199,7 +224,7 @@ class Client:
 
     def _whole(self, response: requests.Response) -> Answer:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
-        deadline = time.monotonic() + self.timeout_s
+        deadline = time.monotonic() + self.provider.timeout_s
         pieces: list[bytes] = []
         size = 0
         for piece in arriving(response):

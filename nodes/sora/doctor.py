@@ -5,32 +5,25 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from .doctor_gateway import look
 from .errors import MissingKey, SoraError
-from .providers import SANDBOX, check_file
+from .findings import Finding
+from .providers import COMETAPI, SANDBOX, check_file
 from .redact import redact
 from .studio import Studio
 
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line: `text` says what was found and, where it is not ok, what cures it."""
-
-    name: str
-    level: Literal["ok", "warning", "failed"]
-    text: str
-
-
 def examine(studio: Studio) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be."""
     checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
         "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings, "disk": _disk, "ledger": _ledger,
-        "farm": _farm, "budget": _budget, "providers": _providers,
+        "farm": _farm, "budget": _budget, "models": _models, "providers": _providers,
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -137,24 +130,26 @@ def _budget(studio: Studio) -> Iterator[Finding]:
 
 
 def _providers(studio: Studio) -> Iterator[Finding]:
-    try:
-        check_file(studio.settings)
-    except SoraError as error:
-        yield Finding("providers", "failed", _words(error))
+    for fault in check_file(studio.settings):
+        yield Finding("providers", "failed", _words(fault))
     for name in studio.provider_names():
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
             continue
         try:
-            origin, status = studio.reach(name)
+            yield from look(studio.client(name), studio.catalogue)
         except MissingKey as error:
             yield Finding(name, "warning", _words(error))
         except SoraError as error:
             yield Finding(name, "failed", _words(error))
-        else:
-            refused = status in (401, 403)
-            yield Finding(
-                name,
-                "failed" if refused else "ok",
-                f"{origin} answers HTTP {status}" + (": check the key" if refused else ""),
-            )
+
+
+def _models(studio: Studio) -> Iterator[Finding]:
+    catalogue = studio.catalogue
+    living = sum(model.state(COMETAPI) == "live" for model in catalogue.models.values())
+    text = f"{len(catalogue.models)} known, {living} of them known to live at {COMETAPI}"
+    if catalogue.refreshed_at is None:
+        yield Finding("models", "ok", f"{text}; as shipped: `sora models --refresh` asks the gateway")
+    else:
+        day = time.strftime("%Y-%m-%d", time.localtime(catalogue.refreshed_at))
+        yield Finding("models", "ok", f"{text}; refreshed on {day}")

@@ -38,7 +38,7 @@ class Gateways:
                 provider = dataclasses.replace(provider, base_url=self._sandbox_base_url())
             client = self._clients.get((provider, key))
             if client is None:
-                client = Client(provider, key, self._settings.http_timeout_s)
+                client = Client(provider, key)
                 self._clients[provider, key] = client
             return client
 

@@ -1,17 +1,7 @@
 """Named gateways: where they are, where their key comes from, what they can do.
 
-`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`::
-
-    [provider.mine]
-    base_url = "https://videos.example.com"   # with or without /v1; http only on loopback
-    key_variable = "MINE_KEY"                 # else the file SORA_HOME/keys/mine, mode 0600
-    remix = false                             # does POST /v1/videos/{id}/remix exist?
-    list = false                              # does GET /v1/videos exist? Then it can settle what is unknown
-    variants = false                          # does .../content?variant=thumbnail (and spritesheet) give pictures?
-    poll_seconds = 10
-    usd_per_second = 0                        # what a second of video costs; where it is left out, nobody knows
-
-A workflow only ever names one of them.
+`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`, whose fields
+are explained in docs/providers.md. A workflow only ever names one of them.
 """
 
 from __future__ import annotations
@@ -19,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +16,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InvalidInput, MissingKey
+from .provider_file import check_row, owner_rows
 from .redact import remember
-from .settings import POLL_S, Settings
+from .settings import HTTP_TIMEOUT_S, POLL_S, Settings
 
 COMETAPI = "cometapi"
 COMETAPI_URL = "https://api.cometapi.com"
 SANDBOX = "sandbox"
 SANDBOX_POLL_S = 0.25
 BUILT_IN = (COMETAPI, SANDBOX)
+LIKE_A_SECRET = 12  # letters of an extra header from which on it is taken out of every text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +36,23 @@ class Provider:
     base_url: str
     key_variable: str = ""
     key_file: Path | None = None
+    wants_key: bool = True
     remix: bool = True
     lists: bool = False  # at CometAPI it is not documented
+    deletes: bool = False  # the same
     variants: bool = False  # CometAPI has them "when supported by the provider", and does not say of which
     poll_s: float = POLL_S
+    timeout_s: float = HTTP_TIMEOUT_S
     usd_per_second: float | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # extra ones, which go to its own origin only
+    proxy: str | None = None  # None: by the usual variables; "": none
+    ca_bundle: str = ""  # its own authorities, beside no others
+
+    @property
+    def calls(self) -> str:
+        """The calls that it has beside create, retrieve and content, for a person."""
+        known = {"remix": self.remix, "list": self.lists, "delete": self.deletes, "variants": self.variants}
+        return ", ".join(name for name, there in known.items() if there) or "none"
 
     @property
     def origin(self) -> str:
@@ -63,6 +66,8 @@ class Provider:
         """The key, from the environment or the key file. MissingKey says where one can be put."""
         if self.name == SANDBOX:
             return SANDBOX
+        if not self.wants_key:
+            return ""
         key = env.get(self.key_variable, "").strip() if self.key_variable else ""
         key = key or self._key_from_file()
         if not key:
@@ -93,22 +98,38 @@ def provider_names(settings: Settings) -> list[str]:
     """Every provider's name, cometapi first. Nothing is checked, and a providers.toml that cannot be read adds none:
     a list of names must not fail for an address that nobody asked for."""
     try:
-        return [*BUILT_IN, *(name for name in _owner_rows(settings.home / "providers.toml") if name not in BUILT_IN)]
+        return [*BUILT_IN, *(name for name in owner_rows(file_of(settings)) if name not in BUILT_IN)]
     except InvalidInput:
         return list(BUILT_IN)
 
 
-def check_file(settings: Settings) -> None:
-    """InvalidInput where providers.toml, or a provider in it, is wrong."""
-    for name, row in _owner_rows(settings.home / "providers.toml").items():
-        _from_row(name, row, settings)
+def file_of(settings: Settings) -> Path:
+    """Where the owner's own gateways stand; it need not be there."""
+    return settings.home / "providers.toml"
+
+
+def check_file(settings: Settings) -> list[InvalidInput]:
+    """All that is wrong in providers.toml."""
+    found: list[InvalidInput] = []
+    try:
+        rows = owner_rows(file_of(settings))
+    except InvalidInput as error:
+        return [error]
+    for name, row in rows.items():
+        try:
+            _from_row(name, row, settings)
+        except InvalidInput as error:
+            found.append(error)
+    return found
 
 
 def load_provider(settings: Settings, name: str) -> Provider:
     """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
     env, home = settings.env, settings.home
     if name == SANDBOX:
-        return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=settings.poll_s(SANDBOX_POLL_S))
+        pace_s = settings.poll_s(SANDBOX_POLL_S)
+        timeout_s = settings.http_timeout_s()
+        return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=pace_s, timeout_s=timeout_s)
     if name == COMETAPI:
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
         return Provider(
@@ -117,8 +138,9 @@ def load_provider(settings: Settings, name: str) -> Provider:
             key_variable="COMETAPI_KEY",
             key_file=home / "keys" / "cometapi",
             poll_s=settings.poll_s(),
+            timeout_s=settings.http_timeout_s(),
         )
-    rows = _owner_rows(home / "providers.toml")
+    rows = owner_rows(file_of(settings))
     if name not in rows:
         raise InvalidInput(
             f"There is no provider {name!r}.",
@@ -153,49 +175,30 @@ def checked_base_url(url: str, where: str) -> str:
     return url.rstrip("/").removesuffix("/v1")
 
 
-def _owner_rows(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("provider", {})
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}.") from None
-    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-        raise InvalidInput(f"{path} wants tables named [provider.NAME].")
-    return rows
-
-
 def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     where = f"providers.toml, [provider.{name}]"
-    wanted: dict[str, type | tuple[type, ...]] = {
-        "base_url": str,
-        "key_variable": str,
-        "remix": bool,
-        "list": bool,
-        "variants": bool,
-        "poll_seconds": (int, float),
-        "usd_per_second": (int, float),
-    }
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name) or name in BUILT_IN:
-        raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
-    for field, value in row.items():
-        if field not in wanted or not isinstance(value, wanted[field]):
-            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(wanted)}.")
+    check_row(name, row)
+    if name in BUILT_IN:
+        raise InvalidInput(f"{where}: that name is built in.", advice="Choose another one.")
+    headers = tuple(sorted(row.get("headers", {}).items()))
+    for _, text in headers:
+        if len(text) >= LIKE_A_SECRET:
+            remember(text)
+    price = row.get("usd_per_second")
     return Provider(
         name=name,
         base_url=checked_base_url(row.get("base_url", ""), f"{where} base_url"),
         key_variable=row.get("key_variable", ""),
         key_file=settings.home / "keys" / name,
+        wants_key=row.get("key", True),
         remix=row.get("remix", False),
         lists=row.get("list", False),
+        deletes=row.get("delete", False),
         variants=row.get("variants", False),
         poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
-        usd_per_second=_price(row, where),
+        timeout_s=settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
+        usd_per_second=None if price is None else float(price),
+        headers=headers,
+        proxy=row.get("proxy"),
+        ca_bundle=row.get("ca_bundle", ""),
     )
-
-
-def _price(row: dict[str, Any], where: str) -> float | None:
-    usd = row.get("usd_per_second")
-    if usd is not None and (isinstance(usd, bool) or not 0 <= usd < 1e4):  # also refuses nan
-        raise InvalidInput(f"{where}: usd_per_second is {usd!r}.", advice="It wants dollars per second, such as 0.1.")
-    return None if usd is None else float(usd)

@@ -93,7 +93,7 @@ def ask(provider: Provider) -> Any:
         return GatewayTrouble(f"{provider.name} gave no list of models: {why}.", advice=advice, money="none")
 
     try:
-        with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3)) as session:
+        with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
             body, end = b"", time.monotonic() + TIMEOUT_S
             with session.get(url, timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
                 if response.status_code != 200:

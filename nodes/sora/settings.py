@@ -48,7 +48,7 @@ class Settings:
         """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
         readers: tuple[Callable[[], object], ...] = (
             self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
-            lambda: self.http_timeout_s, self.poll_s,
+            self.http_timeout_s, self.poll_s,
         )  # fmt: skip
         found: dict[str, InvalidInput] = {}
         for read in readers:
@@ -58,10 +58,9 @@ class Settings:
                 found.setdefault(error.what, error)
         return list(found.values())
 
-    @property
-    def http_timeout_s(self) -> float:
+    def http_timeout_s(self, default: float = HTTP_TIMEOUT_S) -> float:
         """The longest silence on a connection before it is given up."""
-        return self._seconds("SORA_HTTP_TIMEOUT_SECONDS", HTTP_TIMEOUT_S)
+        return self._seconds("SORA_HTTP_TIMEOUT_SECONDS", default)
 
     def poll_s(self, default: float = POLL_S) -> float:
         """Seconds between two looks at a job."""

@@ -79,7 +79,7 @@ class Stills:
 def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
     """The bytes of a picture. GatewayTrouble for anything else, at its first bytes: a gateway that does not know the
     variant may send the whole video."""
-    deadline = time.monotonic() + client.timeout_s
+    deadline = time.monotonic() + client.provider.timeout_s
     data = bytearray()
     with client.content(video_id, {}, variant) as response:
         try:

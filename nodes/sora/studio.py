@@ -19,6 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
 from .catalogue import Catalogue
+from .client import Client
 from .collect import Collector
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
 from .fetch import file_of
@@ -163,10 +164,9 @@ class Studio:
         self._collector.bury()
         return self.ledger.jobs(state="unknown")
 
-    def reach(self, provider: str) -> tuple[str, int]:
-        """(origin, HTTP status) of a call that costs nothing; MissingKey, or GatewayTrouble where nothing answers."""
-        client = self._gateways.client(provider)
-        return client.provider.origin, client.reach()
+    def client(self, provider: str) -> Client:
+        """A client for that provider, for a look that costs nothing; MissingKey, InvalidInput."""
+        return self._gateways.client(provider)
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -12,7 +13,7 @@ from urllib3.util.retry import Retry
 
 from . import __version__
 from .errors import SoraError
-from .providers import is_loopback
+from .providers import Provider, is_loopback
 from .redact import redact
 
 PIECE = 1 << 20  # bytes at most in one piece
@@ -20,13 +21,16 @@ NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 
 
 class Bearer(requests.auth.AuthBase):
-    """Sets our key; since it is set this way, requests does not look for another one in a .netrc."""
+    """Sets our key, if the provider wants one, and the owner's extra headers; since it is set this way, requests does
+    not look for another key in a .netrc."""
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, key: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+        self._key, self._headers = key, dict(headers)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
+        request.headers.update(self._headers)
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
 
@@ -78,10 +82,30 @@ def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[by
         yield piece
 
 
-def new_session(url: str, retry: Retry) -> requests.Session:
-    """A session in which loopback never goes through a proxy, and other hosts use the usual variables."""
-    session = requests.Session()
-    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+class Session(requests.Session):
+    """Loopback never goes through a proxy; other hosts use the usual variables, or what their provider's owner set."""
+
+    def __init__(self, provider: Provider, *, outside: bool) -> None:
+        super().__init__()
+        self._provider = provider
+        self.trust_env = outside  # also keeps a .netrc away from loopback
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """What a request is sent with: proxies and authorities."""
+        settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
+        host = urlsplit(str(url)).hostname or ""
+        if is_loopback(host):
+            settings["proxies"] = {}
+        elif self._provider.proxy is not None:
+            settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
+        if self._provider.ca_bundle:
+            settings["verify"] = self._provider.ca_bundle
+        return settings
+
+
+def new_session(url: str, retry: Retry, provider: Provider) -> requests.Session:
+    """A session for that provider's calls, or for a download that it sends us to."""
+    session = Session(provider, outside=not is_loopback(urlsplit(url).hostname or ""))
     session.headers["User-Agent"] = f"sora-jobs/{__version__}"
     session.mount("http://", HTTPAdapter(max_retries=retry))
     session.mount("https://", HTTPAdapter(max_retries=retry))

@@ -129,8 +129,8 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
         "[provider.X]",
     ):
         file.write_text(wrong)
-        with pytest.raises(InvalidInput, match=r"providers\.toml"):
-            check_file(settings(tmp_path))
+        (fault,) = check_file(settings(tmp_path))
+        assert "providers.toml" in fault.what
         assert provider_names(settings(tmp_path))[:2] == ["cometapi", "sandbox"]
 
 
@@ -143,8 +143,8 @@ def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
         load_provider(wrong, "cometapi")
     (tmp_path / "providers.toml").mkdir()
     assert provider_names(wrong) == ["cometapi", "sandbox"]
-    with pytest.raises(InvalidInput, match=r"providers\.toml"):
-        check_file(wrong)
+    (fault,) = check_file(wrong)
+    assert "providers.toml" in fault.what
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])

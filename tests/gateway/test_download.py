@@ -53,7 +53,7 @@ class Fetched:
     def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], bool] = is_whole, **more: bool) -> None:
         self.target = folder / "output" / "v.mp4"
         with UglyServer(list(answers)) as self.server:
-            client = Client(Provider(name="x", base_url=self.server.url), "sk-key", 5)
+            client = Client(Provider(name="x", base_url=self.server.url, timeout_s=5), "sk-key")
 
             def open_stream(headers: Mapping[str, str]) -> requests.Response:
                 return client.content("v", headers)

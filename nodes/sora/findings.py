@@ -1,0 +1,15 @@
+"""A line of the doctor's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `text` says what was found and, where it is not ok, what cures it."""
+
+    name: str
+    level: Literal["ok", "warning", "failed"]
+    text: str

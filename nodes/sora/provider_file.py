@@ -1,0 +1,102 @@
+"""`SORA_HOME/providers.toml`: the gateways that the machine's owner adds (docs/providers.md has examples).
+
+Every field is checked when the file is read: what is misspelt would otherwise be left out in silence.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from .errors import InvalidInput
+
+MOST_HEADERS = 20
+LONGEST_HEADER = 2000
+# The key's own, and those that HTTP itself sets.
+OURS = {"authorization", "host", "content-length", "content-type", "transfer-encoding", "connection", "cookie", "range"}
+
+
+class Field(NamedTuple):
+    """What a field must be: `right(value)` is true for a good one, `words` say so to a person."""
+
+    right: Callable[[Any], bool]
+    words: str
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _number(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_proxy(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+        return value == "" or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return False
+
+
+def _are_headers(value: Any) -> bool:
+    if not isinstance(value, dict) or len(value) > MOST_HEADERS:
+        return False
+    return all(
+        re.fullmatch(r"[A-Za-z0-9-]{1,60}", name) is not None
+        and name.lower() not in OURS
+        and isinstance(text, str)
+        and len(text) <= LONGEST_HEADER
+        and text.isascii()
+        and text.isprintable()
+        for name, text in value.items()
+    )
+
+
+FLAG = Field(_is_flag, "true or false")
+FIELDS: Mapping[str, Field] = {
+    "base_url": Field(lambda value: isinstance(value, str), "an address between quotes"),
+    "key": Field(_is_flag, "false where the gateway wants none; the key itself belongs elsewhere (docs/providers.md)"),
+    "key_variable": Field(lambda value: isinstance(value, str), "the name of a variable"),
+    "remix": FLAG,
+    "list": FLAG,
+    "delete": FLAG,
+    "variants": FLAG,
+    "poll_seconds": Field(_number(0.01, 3600), "seconds from 0.01 to 3600"),
+    "timeout_seconds": Field(_number(0.1, 3600), "seconds from 0.1 to 3600"),
+    "usd_per_second": Field(_number(0, 1e4), "dollars per second, such as 0.1"),
+    "headers": Field(_are_headers, "a table of names and texts, without Authorization and others that are ours"),
+    "proxy": Field(_is_proxy, 'an address such as http://proxy:3128, or "" for none'),
+    "ca_bundle": Field(lambda value: isinstance(value, str) and Path(value).is_file(), "a PEM file that is there"),
+}
+
+
+def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables [provider.NAME], unchecked. InvalidInput where the file cannot be read."""
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("provider", {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}.") from None
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise InvalidInput(f"{path} wants tables named [provider.NAME].")
+    return rows
+
+
+def check_row(name: str, row: Mapping[str, Any]) -> None:
+    """InvalidInput for a field that is not known, or not of its kind. The value is not repeated: it may be a secret."""
+    where = f"providers.toml, [provider.{name}]"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
+        raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
+    for field, value in row.items():
+        if field not in FIELDS:
+            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(FIELDS)}.")
+        if not FIELDS[field].right(value):
+            raise InvalidInput(f"{where}: {field} is not right.", advice=f"It wants {FIELDS[field].words}.")

@@ -1,0 +1,115 @@
+"""The doctor's look at a gateway: from its name to its models, each line with its cure, and nothing bought."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from sora.doctor import examine
+from sora.findings import Finding
+from sora.studio import Studio
+
+from ..gateway.ugly import Script, UglyServer, answer
+
+Lines = Callable[..., list[Finding]]
+KEY = "sk-canary-key-123456"
+MODELS = {"object": "list", "data": [{"id": "sora-2"}, {"id": "wan2.7"}, {"id": "another"}]}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
+    """The lines about the provider `mine`, whose row is given."""
+
+    def examined(row: str, **env: str) -> list[Finding]:
+        (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n')
+        studio = Studio(home, tmp_path / "output", env={"MINE_KEY": KEY} | env)
+        try:
+            found = examine(studio)
+        finally:
+            studio.close()
+        assert KEY not in json.dumps([finding.text for finding in found])
+        return [finding for finding in found if finding.name in ("mine", "clock", "providers")]
+
+    yield examined
+
+
+ANSWERS: dict[str, tuple[Script, str, str]] = {
+    "a gateway": (answer(200, MODELS), "ok", "answers HTTP 200; beside the usual calls it has: remix, list"),
+    "its models": (answer(200, MODELS), "ok", "lists 2 models of the catalogue: sora-2, wan2.7"),
+    "none of ours": (answer(200, {"data": [{"id": "llama"}]}), "warning", "into custom_model"),
+    "a page": (
+        answer(200, b"<!DOCTYPE html><html></html>"),
+        "failed",
+        "with a web page, not with JSON: check base_url",
+    ),
+    "a redirect": (
+        answer(301, b"", [("Location", "https://www.example.com/")]),
+        "failed",
+        "redirect to www.example.com",
+    ),
+    "a wrong key": (answer(401, {"error": {"message": KEY}}), "failed", "HTTP 401: check the key"),
+    "no list": (answer(404, {"detail": "Not Found"}), "warning", "it has no list of models, or base_url"),
+    "trouble": (answer(503, b""), "warning", "HTTP 503: it is in trouble"),
+    "a clock": (
+        answer(200, MODELS, [("Date", formatdate(time.time() + 3600))]),
+        "warning",
+        "behind that of mine: set it",
+    ),
+    "silence": (lambda _: None, "failed", "Check that something listens"),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_each_answer_has_its_line(lines: Lines, name: str) -> None:
+    """What is wrong, and what cures it; asked once, with the call that costs nothing."""
+    script, level, says = ANSWERS[name]
+    with UglyServer([script]) as server:
+        found = lines(f'base_url = "{server.url}"\nremix = true\nlist = true')
+        assert any(finding.level == level and says in finding.text for finding in found), found
+        assert {(request.method, request.path) for request in server.requests} == {("GET", "/v1/models")}
+
+
+def test_a_name_that_nobody_knows(lines: Lines) -> None:
+    """Told before anything is asked."""
+    (found,) = lines('base_url = "https://videos.nowhere.invalid"')
+    assert found.level == "failed"
+    assert "has no address" in found.text
+    assert "name server (DNS)" in found.text
+
+
+def test_a_closed_port(lines: Lines) -> None:
+    """The address is there, and nothing listens."""
+    with UglyServer([b""]) as server:
+        url = server.url
+    (found,) = lines(f'base_url = "{url}"')
+    assert (found.level, "Check that something listens" in found.text) == ("failed", True)
+
+
+def test_a_proxy_is_named_without_its_password(lines: Lines) -> None:
+    """And when it does not let us through, it is what has to be looked at."""
+    with UglyServer([answer(407, b"")]) as server:
+        proxy = server.url.replace("http://", "http://user:hunter2secret@")
+        found = lines(f'base_url = "https://videos.nowhere.invalid"\nproxy = "{proxy}"')
+    assert "goes through the proxy" in found[0].text
+    assert "hunter2secret" not in str(found)
+    assert found[1].level == "failed"
+    assert "HTTPS_PROXY" in found[1].text
+
+
+def test_every_mistake_of_the_file_has_its_line(lines: Lines, home: Path) -> None:
+    """Not only the first one."""
+    row = 'base_url = "https://x.org"\npolls = 3\n[provider.b]\nbase_url = "http://example.com"'
+    found = [finding for finding in lines(row) if finding.name == "providers"]
+    assert [finding.level for finding in found] == ["failed", "failed"]
+    assert "polls is not understood" in found[0].text
+    assert "plain http" in found[1].text

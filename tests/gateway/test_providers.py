@@ -1,0 +1,200 @@
+"""Gateways that the owner adds: what the file may say, and what of it reaches the wire."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from sora.errors import GatewayTrouble, InvalidInput, NotBought, SoraError
+from sora.provider_file import FIELDS
+from sora.providers import check_file, load_provider, provider_names
+from sora.redact import redact
+from sora.settings import Settings
+from sora.spec import JobSpec
+from sora.studio import Studio
+
+from .ugly import UglyServer, answer
+
+DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
+SPEC = JobSpec(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+ACCEPTED = answer(200, {"id": "video_1", "object": "video", "model": "sora-2", "status": "queued"})
+
+
+def settings(home: Path, **env: str) -> Settings:
+    return Settings(home=home, output=home / "output", env=env)
+
+
+def written(home: Path, text: str) -> Settings:
+    home.mkdir(exist_ok=True)
+    (home / "providers.toml").write_text(text)
+    return settings(home)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[tuple[Studio, UglyServer]]:
+    """An engine whose provider `mine` is a scripted server; a test writes the rest of its row."""
+    with UglyServer([ACCEPTED]) as server:
+        made = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
+        yield made, server
+        made.close()
+
+
+def row(server: UglyServer, rest: str = "") -> str:
+    return f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{rest}\n'
+
+
+def examples() -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_every_example_of_the_documentation_is_right(tmp_path: Path) -> None:
+    """All of them in one file, as an owner would paste them; each field is explained, and none that is not there."""
+    here = written(tmp_path, "\n".join(examples()).replace("/etc/ssl/certs/ca-certificates.crt", str(DOCS)))
+    assert check_file(here) == []
+    names = provider_names(here)
+    assert {"openai-shaped", "new-api", "litellm", "vllm-omni", "sglang", "inside"} <= set(names)
+    assert load_provider(here, "sglang").key({}) == ""
+    assert load_provider(here, "inside").headers == (("X-Cost-Centre", "films"),)
+    explained = set(re.findall(r"^\| `(\w+)` \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
+    assert explained == set(FIELDS)
+
+
+WRONG = {
+    "a misspelt field": ("polls = 3", "polls is not understood"),
+    "a flag in words": ('remix = "yes"', "remix is not right"),
+    "a key in the file": ('key = "sk-abcdef123456"', "key is not right"),
+    "a pace that is none": ("poll_seconds = 0", "poll_seconds is not right"),
+    "a flag as a pace": ("poll_seconds = true", "poll_seconds is not right"),
+    "no number": ("timeout_seconds = nan", "timeout_seconds is not right"),
+    "a price below nothing": ("usd_per_second = -1", "usd_per_second is not right"),
+    "our own header": ('headers = { Authorization = "Bearer x" }', "headers is not right"),
+    "a header with a line break": ('headers = { X-A = "a\\nb" }', "headers is not right"),
+    "a header that is no text": ("headers = { X-A = 3 }", "headers is not right"),
+    "a proxy that is none": ('proxy = "socks://x"', "proxy is not right"),
+    "authorities that are not there": ('ca_bundle = "/nowhere/x.pem"', "ca_bundle is not right"),
+    "http to elsewhere": ('base_url = "http://example.com"', "plain http"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
+    """The error says which field and what it wants; the value may be a secret. Other providers work all the same."""
+    text, says = WRONG[name]
+    base = "" if "base_url" in text else 'base_url = "https://x.org"\n'
+    here = written(tmp_path, f'[provider.mine]\n{base}{text}\n[provider.good]\nbase_url = "https://y.org"\n')
+    (fault,) = check_file(here)
+    assert says in fault.what
+    assert fault.advice
+    assert "sk-abcdef123456" not in str(fault)
+    with pytest.raises(InvalidInput, match=r"provider\.mine"):
+        load_provider(here, "mine")
+    assert load_provider(here, "good").base_url == "https://y.org"
+
+
+def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+    """With the key; not to an address that the gateway gives for the video, which is another host. They are hidden in
+    texts, as a key is."""
+    made, server = studio
+    with UglyServer([answer(403, b"no")]) as elsewhere:
+        done = {"id": "video_1", "object": "video", "status": "completed", "video_url": f"{elsewhere.url}/x.mp4?sig=1"}
+        server.answers[:] = [ACCEPTED, answer(200, done), answer(404, b"{}"), answer(200, done)]
+        written(tmp_path / "home", row(server, 'headers = { X-Tenant = "tenant-secret-7" }'))
+        job = made.submit(SPEC).result(10).job
+        with pytest.raises(SoraError):
+            made.wait(job.id, timeout_s=3).future.result(20)
+        assert {request.headers.get("x-tenant") for request in server.requests} == {"tenant-secret-7"}
+        assert elsewhere.requests
+        assert all("x-tenant" not in r.headers and "authorization" not in r.headers for r in elsewhere.requests)
+    assert "tenant-secret-7" not in redact("it said tenant-secret-7")
+
+
+def test_a_gateway_without_a_key_gets_none(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+    """A server of one's own; no key has to be made up for it."""
+    made, server = studio
+    written(tmp_path / "home", row(server, "key = false"))
+    made.submit(SPEC).result(10)
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_a_job_stays_with_its_provider(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+    """The owner points the name at another host: neither the id nor the new key goes there."""
+    made, server = studio
+    written(tmp_path / "home", row(server))
+    job = made.submit(SPEC).result(10).job
+    with UglyServer([ACCEPTED]) as other:
+        written(tmp_path / "home", row(other))
+        with pytest.raises(InvalidInput, match="was bought at"):
+            made.wait(job.id, timeout_s=5).future.result(10)
+        assert other.requests == []
+
+
+def test_a_proxy_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes before the variables; the gateway's name is the proxy's to resolve. Loopback goes through none."""
+    made, server = studio
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    server.answers[:] = [answer(502, b"no way")]
+    text = 'base_url = "https://videos.nowhere.invalid"\nkey_variable = "MINE_KEY"\n'
+    written(tmp_path / "home", f'[provider.mine]\n{text}proxy = "{server.url}"\n')
+    with pytest.raises(NotBought):
+        made.submit(SPEC).result(20)
+    assert {(request.method, request.path) for request in server.requests} == {
+        ("CONNECT", "videos.nowhere.invalid:443")
+    }
+    assert all("authorization" not in request.headers for request in server.requests)
+    server.answers[:] = [ACCEPTED]
+    written(tmp_path / "home", row(server, 'proxy = "http://127.0.0.1:9"'))
+    assert made.submit(SPEC).result(20).job.video_id == "video_1"
+
+
+def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+    """A certificate that the company signed itself; whoever else's is refused, before anything is sent."""
+    made, _ = studio
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    with _tls_server(context) as (url, seen):
+        mine = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
+        written(tmp_path / "home", mine)
+        with pytest.raises(GatewayTrouble, match=r"(?i)certificate"):
+            made.client("mine").reach()
+        assert seen == []
+        written(tmp_path / "home", f'{mine}ca_bundle = "{tmp_path / "ca.pem"}"\n')
+        assert made.client("mine").reach().status == 200
+        assert b"Bearer sk-mine-12345" in seen[0]
+
+
+class _tls_server:
+    """Answers every request with an empty list, over TLS."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        import socket
+
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._context, self.seen = context, list[bytes]()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> tuple[str, list[bytes]]:
+        self._thread.start()
+        return f"https://localhost:{self._socket.getsockname()[1]}", self.seen
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                plain, _ = self._socket.accept()
+            except OSError:
+                return
+            try:
+                with self._context.wrap_socket(plain, server_side=True) as connection:
+                    self.seen.append(connection.recv(65536))
+                    connection.sendall(answer(200, {"object": "list", "data": []}))
+            except OSError:
+                plain.close()
