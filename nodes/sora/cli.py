@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _report(error: SoraError, as_json: bool) -> None:
     if as_json:
         answer = {"error": error.what, "advice": error.advice, "money": error.money, "job": error.job}
-        answer |= {"code": error.code, "request_id": error.request_id}
+        answer |= {"code": error.code, "kind": error.kind, "request_id": error.request_id, "text": str(error)}
         _print_json(answer)
     print(f"sora: {error}", file=sys.stderr)
 

@@ -19,7 +19,7 @@ from urllib3.util.retry import Retry
 from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble, MaybeBought, NotOffered, Unreachable
 from .providers import Provider, is_loopback
-from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, new_session
+from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, kind_of_network, new_session
 from .verdict import SETTLE, read_created, read_list, read_status, trouble
 from .wire import RemoteVideo
 
@@ -119,6 +119,7 @@ class Client:
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
                 advice="Check the network, the proxy and the provider's base URL.",
                 money="none",
+                code=kind_of_network(error),
             ) from None
         head = answer.body[:200].lstrip().lower()
         return Reached(
@@ -173,7 +174,9 @@ class Client:
             )
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
-                f"The video could not be downloaded: {in_words(error)}.", advice="It waits at the gateway; run again."
+                f"The video could not be downloaded: {in_words(error)}.",
+                advice="It waits at the gateway; run again.",
+                code=kind_of_network(error),
             ) from None
 
     def _ask(self, path: str, what: str) -> Answer:
@@ -188,6 +191,7 @@ class Client:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
                 advice="The job goes on there; run again later.",
+                code=kind_of_network(error),
             ) from None
 
     def _buy(self, request: requests.Request) -> Answer:
@@ -216,6 +220,7 @@ class Client:
             raise Unreachable(
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
                 advice="Check the network, the proxy and the provider's base URL, then run again.",
+                code=kind_of_network(error),
             ) from None
         raise MaybeBought(
             f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",

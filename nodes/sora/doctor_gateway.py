@@ -36,7 +36,7 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     try:
         reached = client.reach()
     except GatewayTrouble as error:
-        yield Finding(provider.name, "failed", f"{error.what} {_cure(error.what, provider, proxy)}")
+        yield Finding(provider.name, "failed", f"{error.what} {_cure(error, provider, proxy)}")
         return
     yield from _answer(provider, reached)
     if (off := _clock(provider, reached)) is not None:
@@ -67,10 +67,8 @@ def _name(provider: Provider) -> Finding | None:
     return None
 
 
-def _cure(what: str, provider: Provider, proxy: str) -> str:
-    """By the words of the TLS and socket libraries, which are all that they give."""
-    low = what.lower()
-    if "certificate" in low or "ssl" in low or "tls" in low:
+def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
+    if error.code == "tls":
         own = "with an authority of your own: ca_bundle in providers.toml, or REQUESTS_CA_BUNDLE"
         return f"TLS: check this machine's clock; {own}."
     if proxy:

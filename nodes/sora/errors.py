@@ -29,15 +29,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from .plain import kind_of, text_of
 from .redact import redact
 
 Money = Literal["none", "perhaps", "spent"]
-
-MONEY_WORDS: dict[Money, str] = {
-    "none": "Nothing was spent by this.",
-    "perhaps": "Money may have been spent.",
-    "spent": "This job was already accepted by the gateway; nothing will be bought again for it.",
-}
 
 
 class SoraError(Exception):
@@ -72,11 +67,13 @@ class SoraError(Exception):
             self.money = money
 
     def __str__(self) -> str:
-        names = [f"job {self.job}" if self.job else "", f"request id {self.request_id}" if self.request_id else ""]
-        named = ", ".join(name for name in names if name)
-        money = MONEY_WORDS[self.money] if self.speaks_of_money or self.job else ""
-        parts = [self.what, money, self.advice, f"({named})" if named else ""]
-        return " ".join(part for part in parts if part)
+        """For a person, in his language: what happened, the money, what to do, the job and the request."""
+        return text_of(self)
+
+    @property
+    def kind(self) -> str:
+        """The class of failure, as words.toml names it."""
+        return kind_of(self)
 
     def for_job(self, job: str) -> SoraError:
         """The same error, naming the ledger's job; returns itself, to be raised."""

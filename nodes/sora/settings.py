@@ -12,6 +12,7 @@ from typing import Any
 
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
 from .errors import InvalidInput
+from .plain import LANGUAGES
 from .redact import remember
 
 HTTP_TIMEOUT_S = 120.0
@@ -22,6 +23,7 @@ KNOWN: dict[str, tuple[tuple[type, ...], str]] = {
     "budget.usd_per_job": ((int, float), "an amount in dollars, such as 5"),
     "rescue": ((bool,), "true or false"),
     "receipts": ((bool,), "true or false"),
+    "language": ((str,), "en, vi or zh, between quotes"),
     "database_url": ((str,), "an address between quotes"),
 }
 WORDS = {"1": True, "yes": True, "on": True, "true": True, "0": False, "no": False, "off": False, "false": False}
@@ -48,6 +50,7 @@ class Settings:
         """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
         readers: tuple[Callable[[], object], ...] = (
             self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
+            lambda: self.language,
             self.http_timeout_s, self.poll_s,
         )  # fmt: skip
         found: dict[str, InvalidInput] = {}
@@ -83,6 +86,19 @@ class Settings:
     def receipts(self) -> bool:
         """Does every video get a receipt beside it, which tells its job?"""
         return self._switch("SORA_RECEIPTS", "receipts")
+
+    @property
+    def language(self) -> str:
+        """Of errors: en, vi or zh."""
+        text = self.env.get("SORA_LANGUAGE", "").strip()
+        where, value = (
+            ("SORA_LANGUAGE", text)
+            if text
+            else (f"{self.file}: language", self._file("language").get("language", "en"))
+        )
+        if value not in LANGUAGES:
+            raise InvalidInput(f"{where} is {value!r}.", advice=f"It wants one of: {', '.join(LANGUAGES)}.")
+        return str(value)
 
     @property
     def database_url(self) -> str:

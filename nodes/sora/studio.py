@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
+from . import plain
 from .catalogue import Catalogue
 from .client import Client
 from .collect import Collector
@@ -53,6 +54,7 @@ class Studio:
     def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self._models = LiveCatalogue(home)
+        plain.language = lambda: self.settings.language  # of the process: errors have no studio
         self.ledger = Ledger(home, url=lambda: self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)

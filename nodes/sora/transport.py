@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,6 +111,18 @@ def new_session(url: str, retry: Retry, provider: Provider) -> requests.Session:
     session.mount("http://", HTTPAdapter(max_retries=retry))
     session.mount("https://", HTTPAdapter(max_retries=retry))
     return session
+
+
+def kind_of_network(error: BaseException) -> str:
+    """What was in the way: "tls", "proxy" or "network", as plain.py names it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, requests.exceptions.SSLError | ssl.SSLError):
+            return "tls"
+        if isinstance(seen, requests.exceptions.ProxyError):
+            return "proxy"
+        seen = _inner(seen)
+    return "network"
 
 
 def in_words(error: BaseException) -> str:

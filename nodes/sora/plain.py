@@ -1,0 +1,119 @@
+"""What a failure means, in plain words and in the user's language (words.toml).
+
+The same text stands in the node, the page, the command line and the log: it is what `str(error)` gives. Which kind of
+failure it is, is decided by the error's class, code and HTTP status, never by its text; where a gateway gives only
+text, verdict.py has made a code of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import SoraError
+
+LANGUAGES = ("en", "vi", "zh")
+
+_BY_CODE = {
+    **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
+    **dict.fromkeys(("model_not_found", "model_retired"), "model_gone"),
+    **dict.fromkeys(
+        ("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed"),
+        "no_balance",
+    ),
+    **dict.fromkeys(("invalid_api_key", "authentication_error"), "bad_key"),
+    "account_not_verified": "unverified",
+    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "too_many_requests", "throttling_error"), "rate_limit"),
+    **dict.fromkeys(("upstream_load_saturated", "saturated", "video_queue_full"), "saturated"),
+    "wrong_reference": "wrong_reference",
+    "lapsed": "link_lapsed",
+    "network": "network",
+    "proxy": "proxy",
+    "tls": "tls",
+}  # fmt: skip
+_BY_STATUS = {401: "bad_key", 402: "no_balance", 413: "wrong_reference", 429: "rate_limit"}
+_BY_CLASS = {
+    "MissingKey": "no_key",
+    "BudgetReached": "budget",
+    "MaybeBought": "perhaps_bought",
+    "JobFailed": "job_failed",
+    "WaitTimeout": "waited_long",
+    "LinkLapsed": "link_lapsed",
+    "NotOffered": "link_lapsed",
+    "Unreachable": "network",
+    "DiskTrouble": "disk",
+    "InvalidInput": "wrong_choice",
+}
+
+_SAY_IT_ALL = ("MaybeBought", "BudgetReached", "WaitTimeout", "LinkLapsed")  # whatever led to it
+_GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is the gateway's, and wants explaining
+
+# Whose language it is: the studio's settings, once there is one.
+language: Callable[[], str] = lambda: "en"  # noqa: E731 - it is replaced, as a whole
+
+
+def kind_of(error: SoraError) -> str:
+    """The table in words.toml that speaks of this failure."""
+    name, code = type(error).__name__, error.code.lower()
+    by_code = _BY_CODE.get(code, "")
+    if by_code == "moderation_create" and name == "JobFailed":
+        by_code = "moderation_job"
+    status = getattr(error, "http_status", None) or (int(code) if code.isdecimal() else 0)
+    by_status = _BY_STATUS.get(status, "") if name in _GATEWAYS_WORDS else ""
+    left = "wrong_input" if name == "Refused" and status < 500 else "gateway_broken" if name in _GATEWAYS_WORDS else ""
+    whatever_led_to_it = _BY_CLASS[name] if name in _SAY_IT_ALL else ""
+    return whatever_led_to_it or by_code or by_status or _BY_CLASS.get(name, "") or left or "unknown"
+
+
+def text_of(error: SoraError) -> str:
+    """What happened, what became of the money, what to do, and the names that support asks for."""
+    tongue = _tongue()
+    kind = kind_of(error)
+    words = _words()["kind"][kind]
+    money = _words()["money"][error.money][tongue] if error.speaks_of_money or error.job else ""
+    names = _names(error, tongue)
+    if tongue == "en":
+        # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
+        wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in ("proxy", "tls", "moderation_job")
+        lead = words["what"]["en"] if wants_a_lead and kind != "network" else ""
+        parts = [lead, error.what, money, _filled(error.advice or _own(kind, words), error), names]
+    else:
+        whole = f"{_words()['labels']['in_full'][tongue]} {error.what}"
+        parts = [words["what"][tongue], money, _filled(words["do"][tongue], error), whole, names]
+    return " ".join(part for part in parts if part)
+
+
+def _own(kind: str, words: dict[str, dict[str, str]]) -> str:
+    """The table's advice, where the error brings none; an error that has no name of its own says all there is."""
+    return "" if kind in ("unknown", "wrong_choice") else words["do"]["en"]
+
+
+def _filled(advice: str, error: SoraError) -> str:
+    return advice.replace("{job}", error.job or "JOB")
+
+
+def _names(error: SoraError, tongue: str) -> str:
+    labels = _words()["labels"]
+    pairs = (("job", error.job), ("request", error.request_id))
+    named = ", ".join(f"{labels[label][tongue]} {value}" for label, value in pairs if value)
+    return f"({named})" if named else ""
+
+
+def _tongue() -> str:
+    """An error must be told whatever state the settings are in."""
+    from .errors import InvalidInput
+
+    try:
+        wanted = language()
+    except InvalidInput:
+        return "en"
+    return wanted if wanted in LANGUAGES else "en"
+
+
+@functools.cache
+def _words() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,191 @@
+"""Failures in plain words: which kind it is, in three languages, and the same text wherever it is shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import ssl
+import string
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sora
+from sora import plain
+from sora.cli import main
+from sora.envelope import Answer
+from sora.errors import (
+    BudgetReached,
+    CutShort,
+    DiskTrouble,
+    InvalidInput,
+    JobFailed,
+    LedgerTrouble,
+    LinkLapsed,
+    MaybeBought,
+    MissingKey,
+    NotOffered,
+    Refused,
+    SoraError,
+    Unreachable,
+    WaitTimeout,
+)
+from sora.studio import Studio
+from sora.transport import kind_of_network
+from sora.verdict import read_created, read_status
+
+WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "language", lambda: "en")
+
+
+def sentences() -> Iterator[tuple[str, dict[str, str]]]:
+    for name, texts in (*WORDS["money"].items(), *WORDS["labels"].items()):
+        yield name, texts
+    for name, table in WORDS["kind"].items():
+        assert set(table) == {"what", "do"}, name
+        yield f"{name}.what", table["what"]
+        yield f"{name}.do", table["do"]
+
+
+def names_in(text: str) -> set[str]:
+    """What must not be translated: commands, variables, inputs, and what is filled in."""
+    fields = {field for _, field, _, _ in string.Formatter().parse(text) if field}
+    return fields | set(re.findall(r"`[^`]+`|[A-Z_]{6,}|\bSora\w+|\b\w+\.toml|\bsandbox\b", text))
+
+
+def test_every_sentence_is_there_in_every_language() -> None:
+    """With the same commands and names in it; no language was left out or copied from another."""
+    for name, texts in sentences():
+        assert tuple(texts) == plain.LANGUAGES, name
+        assert all(text.strip() for text in texts.values()), name
+        assert len({names_in(text) == names_in(texts["en"]) for text in texts.values()} - {True}) == 0, name
+        assert len(set(texts.values())) == len(texts), name
+
+
+def refused(status: int, code: str = "", message: str = "no") -> SoraError:
+    body = json.dumps({"error": {"message": message, "code": code}}).encode()
+    with pytest.raises(SoraError) as caught:
+        read_created(Answer(status, {"x-request-id": "req_77"}, body))
+    return caught.value
+
+
+def asked(status: int, code: str = "") -> SoraError:
+    body = json.dumps({"error": {"message": "no", "code": code}}).encode()
+    with pytest.raises(SoraError) as caught:
+        read_status(Answer(status, {}, body), "video_1")
+    return caught.value
+
+
+BLOCKED = "Your request was blocked by our moderation system when checking inputs."
+KINDS: dict[str, tuple[SoraError, str, str]] = {
+    "moderation at create": (refused(400, message=BLOCKED), "moderation_create", "none"),
+    "moderation at the job": (JobFailed("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
+    "model gone": (refused(503, "model_not_found"), "model_gone", "none"),
+    "model retired": (InvalidInput("retired", code="model_retired"), "model_gone", "none"),
+    "no balance": (refused(403, "insufficient_user_quota"), "no_balance", "none"),
+    "no balance, by status": (refused(402), "no_balance", "none"),
+    "bad key": (refused(401, "invalid_api_key"), "bad_key", "none"),
+    "bad key while polling": (asked(401), "bad_key", "spent"),
+    "no key": (MissingKey("no key"), "no_key", "none"),
+    "rate limit": (refused(429, "rate_limit_exceeded"), "rate_limit", "none"),
+    "saturation": (refused(403, "upstream_load_saturated"), "saturated", "none"),
+    "wrong reference, too large": (refused(413), "wrong_reference", "none"),
+    "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),
+    "expired link": (LinkLapsed("gone"), "link_lapsed", "spent"),
+    "expired address": (NotOffered("gone"), "link_lapsed", "spent"),
+    "gateway broken": (asked(502), "gateway_broken", "spent"),
+    "cut short": (CutShort("half"), "gateway_broken", "spent"),
+    "network": (Unreachable("no route", code="network"), "network", "none"),
+    "proxy": (Unreachable("407", code="proxy"), "proxy", "none"),
+    "TLS": (Unreachable("bad certificate", code="tls"), "tls", "none"),
+    "perhaps bought": (MaybeBought("cut", code="tls"), "perhaps_bought", "perhaps"),
+    "job failed": (JobFailed("no reason", code="500"), "job_failed", "perhaps"),
+    "waited long": (WaitTimeout("slow"), "waited_long", "spent"),
+    "budget": (BudgetReached("over"), "budget", "none"),
+    "disk": (DiskTrouble("full"), "disk", "none"),
+    "wrong choice": (InvalidInput("no such size"), "wrong_choice", "none"),
+    "unknown": (LedgerTrouble("odd"), "unknown", "none"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_kind_of_a_failure(name: str) -> None:
+    """By class, code and status; with what is known of the money."""
+    error, kind, money = KINDS[name]
+    assert (error.kind, error.money) == (kind, money)
+
+
+def test_every_kind_is_reached() -> None:
+    """No table without a failure that it speaks of (unverified accounts: see the quirks)."""
+    assert {kind for _, kind, _ in KINDS.values()} | {"unverified"} == set(WORDS["kind"])
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("name", KINDS)
+def test_the_text_has_all_that_is_needed(name: str, tongue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happened, the money, what to do, the job and the request's number; nothing left unfilled."""
+    monkeypatch.setattr(plain, "language", lambda: tongue)
+    error, kind, money = KINDS[name]
+    known = type(error)(
+        error.what, advice=error.advice, code=error.code, money=error.money, job="j123", request_id="r9"
+    )
+    text = str(known)
+    if tongue == "en":
+        assert known.what in text
+    else:
+        assert text.startswith(WORDS["kind"][known.kind]["what"][tongue])
+        assert known.what in text  # the gateway's own words, which its support wants
+    assert WORDS["money"][money][tongue] in text
+    assert "j123" in text
+    assert "r9" in text
+    assert "{" not in text
+    if kind == "perhaps_bought" and tongue != "en":
+        assert "sora resume j123 --lost" in text
+
+
+def test_a_network_failure_is_told_by_its_class() -> None:
+    """Never by its words."""
+    assert kind_of_network(requests.exceptions.SSLError("x")) == "tls"
+    assert kind_of_network(requests.exceptions.ConnectionError(ssl.SSLError("x"))) == "tls"
+    assert kind_of_network(requests.exceptions.ProxyError("x")) == "proxy"
+    assert kind_of_network(requests.exceptions.ConnectionError("certificate proxy")) == "network"
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+def test_it_is_the_same_text_everywhere(
+    tongue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the command line, in its JSON, and for a program that catches it (which is what the node shows and logs)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SORA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SORA_LANGUAGE", tongue)
+    arguments = ["run", "x [sandbox: refuse=quota]", "--provider", "sandbox", "--model", "sora-2"]
+    assert main([*arguments, "--json"]) == 3
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["kind"] == "no_balance"
+    assert err.strip() == f"sora: {told['text']}"
+    if tongue != "en":
+        assert told["text"].startswith(WORDS["kind"]["no_balance"]["what"][tongue])
+    assert WORDS["money"]["none"][tongue] in told["text"]
+
+
+def test_a_language_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The doctor names it; errors are told all the same."""
+    studio = Studio(tmp_path, tmp_path / "out", env={"SORA_LANGUAGE": "xx"})
+    assert any("SORA_LANGUAGE" in fault.what for fault in studio.settings.faults())
+    with caplog.at_level(logging.INFO):
+        assert "Nothing was spent" in str(Refused("no"))
+    (tmp_path / "settings.toml").write_text('language = "vi"')
+    other = Studio(tmp_path, tmp_path / "out", env={})
+    assert WORDS["money"]["none"]["vi"] in str(Refused("no"))
+    studio.close()
+    other.close()
