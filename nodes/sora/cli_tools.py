@@ -42,6 +42,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     doctor.set_defaults(command=doctor_command)
 
     from .sandbox.directives import describe_directives
+    from .sandbox.families import FAMILIES, VARIABLE
 
     sandbox = commands.add_parser(
         "sandbox",
@@ -53,6 +54,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         + describe_directives(),
     )
     sandbox.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    sandbox.add_argument(
+        "--speak", choices=list(FAMILIES), metavar="FAMILY", help=f"as {', '.join(FAMILIES)} ({VARIABLE}, else openai)"
+    )
     sandbox.set_defaults(command=sandbox_command)
 
     demo = commands.add_parser("demo", parents=[common], help="the whole road on the sandbox: free, in two minutes")
@@ -151,8 +155,9 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     if not 0 <= options.port <= 65_535:
         raise InvalidInput(f"--port is {options.port}.", advice="Ports go from 1 to 65535; 0 takes any that is free.")
     try:
-        with Sandbox(folder, port=options.port) as sandbox:
-            print(f"{sandbox.url}  the sandbox; any key will do; Ctrl-C ends it", flush=True)
+        with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
+            name = sandbox.routes.family.name
+            print(f"{sandbox.url}  the sandbox, speaking as {name}; any key will do; Ctrl-C ends it", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print("", file=sys.stderr)

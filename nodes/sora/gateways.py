@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import TYPE_CHECKING
 
 from .client import Client
 from .errors import InvalidInput
 from .providers import SANDBOX, Provider, load_provider, provider_names
 from .settings import Settings
 from .spec import Job
+
+if TYPE_CHECKING:
+    from .sandbox.family import Family
+    from .sandbox.server import Sandbox
 
 
 class Gateways:
@@ -18,7 +23,7 @@ class Gateways:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clients: dict[tuple[Provider, str], Client] = {}
-        self._sandbox: object | None = None
+        self._sandbox: Sandbox | None = None
         self._sandbox_url = ""
         self._lock = threading.RLock()
 
@@ -26,8 +31,9 @@ class Gateways:
         return provider_names(self._settings)
 
     def provider(self, name: str) -> Provider:
-        """The provider of that name; InvalidInput lists those there are."""
-        return load_provider(self._settings, name)
+        """The provider of that name; InvalidInput lists those there are. The sandbox has the calls of its family."""
+        provider = load_provider(self._settings, name)
+        return self._as_it_speaks(provider) if name == SANDBOX else provider
 
     def client(self, name: str) -> Client:
         """A client for that provider; MissingKey where it has no key."""
@@ -59,14 +65,27 @@ class Gateways:
                 client.close()
             self._clients.clear()
             if self._sandbox is not None:
-                self._sandbox.close()  # type: ignore[attr-defined]
+                self._sandbox.close()
                 self._sandbox, self._sandbox_url = None, ""
+
+    def _family(self) -> Family:
+        """What the sandbox speaks as: once it runs, that no more changes."""
+        from .sandbox.families import find_family
+
+        running = self._sandbox
+        return running.routes.family if running else find_family(env=self._settings.env)
+
+    def _as_it_speaks(self, provider: Provider) -> Provider:
+        family = self._family()
+        return dataclasses.replace(
+            provider, remix=family.remix, lists=family.lists, deletes=family.deletes, variants=family.variants
+        )
 
     def _sandbox_base_url(self) -> str:
         if self._sandbox is None:
             from .sandbox import Sandbox
 
-            sandbox = Sandbox(self._settings.home / "sandbox")
+            sandbox = Sandbox(self._settings.home / "sandbox", speak=self._family().name)
             self._sandbox_url = sandbox.start()
             self._sandbox = sandbox
         return self._sandbox_url

@@ -83,4 +83,4 @@ def describe_directives() -> str:
 
 
 def _unclear(message: str) -> Refusal:
-    return Refusal(400, message, param="prompt", code="invalid_value")
+    return Refusal(400, message, param="prompt", code="invalid_value", local=True)

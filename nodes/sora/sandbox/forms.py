@@ -34,7 +34,7 @@ async def read_form(request: web.Request) -> Form:
     try:
         posted = await request.post()
     except (ValueError, LookupError):  # no boundary, text that is no UTF-8, an unknown charset
-        raise Refusal(400, "The form cannot be read.") from None
+        raise Refusal(400, "The form cannot be read.", local=True) from None
     for name, value in posted.items():
         if isinstance(value, web.FileField):
             with value.file as file:
@@ -50,7 +50,7 @@ async def read_form(request: web.Request) -> Form:
 
 def _upload(name: str, upload: Upload) -> Upload:
     if name not in REFERENCE_FIELDS:
-        raise Refusal(400, f"Unknown file '{name}'.", param=name, code="unknown_parameter")
+        raise Refusal(400, f"Unknown file '{name}'.", param=name, code="unknown_parameter", local=True)
     return upload
 
 
@@ -59,9 +59,9 @@ def _json_fields(data: bytes) -> dict[str, str]:
     try:
         body = json.loads(data or b"{}")
     except (ValueError, RecursionError):
-        raise Refusal(400, "The body is not JSON.") from None
+        raise Refusal(400, "The body is not JSON.", local=True) from None
     if not isinstance(body, dict):
-        raise Refusal(400, "The body is not a JSON object.")
+        raise Refusal(400, "The body is not a JSON object.", local=True)
     if body.get("input_reference") is not None:
         raise _wrong_type("input_reference", "a file in a multipart form", "JSON")
     for name in ("prompt", "model", "seconds", "size"):
@@ -72,10 +72,10 @@ def _json_fields(data: bytes) -> dict[str, str]:
         text = {name: str(value) for name, value in body.items() if value is not None}
         "".join((*text, *text.values())).encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        raise Refusal(400, "The body is not valid Unicode.") from None
+        raise Refusal(400, "The body is not valid Unicode.", local=True) from None
     return text
 
 
 def _wrong_type(name: str, expected: str, got: str) -> Refusal:
     message = f"Invalid type for '{name}': expected {expected}, but got {got} instead."
-    return Refusal(400, message, param=name, code="invalid_type")
+    return Refusal(400, message, param=name, code="invalid_type", local=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from ..errors import InvalidInput
+from .families import find_family
 from .routes import Routes
 
 LARGEST_REQUEST = 50 << 20  # bytes
@@ -20,14 +21,21 @@ PATIENCE_S = 0.2  # for calls that are being answered when the server is closed
 class Sandbox:
     """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
 
-    `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4).
+    `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `speak` is the family that it speaks as
+    (SORA_SANDBOX_SPEAK, else openai; families.py has them). InvalidInput for one that it does not know.
     """
 
     def __init__(
-        self, folder: Path, *, port: int = 0, seconds: float | None = None, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.time,
+        speak: str | None = None,
     ) -> None:
         self._port = port
-        self.routes = Routes(folder, seconds, clock)
+        self.routes = Routes(folder, seconds, clock, find_family(speak))
         self.url = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

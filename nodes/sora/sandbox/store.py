@@ -78,6 +78,9 @@ class Store:
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
+    def delete(self, job: SandboxJob) -> None:
+        self._job_file(job.id).unlink(missing_ok=True)
+
     def newest(self) -> list[SandboxJob]:
         """All jobs, newest first."""
         ids = [file.stem for file in (self.folder / "jobs").glob("video_*.json")]

@@ -1,0 +1,26 @@
+"""The families that the sandbox can speak as, by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from ..errors import InvalidInput
+from .family import Family
+from .litellm import LiteLLM
+from .relays import NewApi, Seedance
+from .servers import SGLang, VLLMOmni
+
+VARIABLE = "SORA_SANDBOX_SPEAK"
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (Family(), NewApi(), LiteLLM(), SGLang(), VLLMOmni(), Seedance())
+}
+
+
+def find_family(name: str | None = None, env: Mapping[str, str] = os.environ) -> Family:
+    """The family of that name; of none: the one that SORA_SANDBOX_SPEAK names, else openai. InvalidInput lists all."""
+    where = "" if name else f"{VARIABLE}: "
+    asked = name or env.get(VARIABLE, "").strip() or Family.name
+    if asked not in FAMILIES:
+        raise InvalidInput(f"{where}the sandbox does not speak {asked!r}.", advice=f"It speaks: {', '.join(FAMILIES)}.")
+    return FAMILIES[asked]
