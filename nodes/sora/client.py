@@ -73,17 +73,19 @@ class Client:
         """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
         return read_list(self._ask("/v1/videos?limit=100&order=desc", "its list of jobs"))
 
-    def content(self, video_id: str, headers: Mapping[str, str], variant: str = "video") -> requests.Response:
-        """An open stream of the finished video (or its thumbnail or spritesheet), which the caller closes.
+    def content(self, video_id: str, headers: Mapping[str, str], variant: str = "") -> requests.Response:
+        """An open stream of the finished video, or of that `variant` of it, which the caller closes.
 
         GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`.
         """
-        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content?variant={variant}")
+        # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
+        asked = f"?variant={variant}" if variant else ""
+        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content{asked}")
         response = self._get(url, headers, with_key=True)
         if not response.is_redirect:
             return self._checked_stream(response)
         response.close()
-        return self.stream(urljoin(url, response.headers["location"]), headers)
+        return self.stream(_next_address(url, response), headers)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
@@ -103,7 +105,7 @@ class Client:
                 except GatewayTrouble as error:
                     raise _of_address(error) from None
             response.close()
-            url = urljoin(url, response.headers["location"])
+            url = _next_address(url, response)
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
     def reach(self) -> Reached:
@@ -254,6 +256,13 @@ class Client:
         if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
             return url
         raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+
+
+def _next_address(url: str, response: requests.Response) -> str:
+    try:
+        return urljoin(url, response.headers["location"])
+    except ValueError:
+        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
 
 
 def _of_address(error: GatewayTrouble) -> GatewayTrouble:

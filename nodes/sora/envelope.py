@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .vocabulary import ALL_IS_WELL, LASTING, REQUEST_ID_HEADERS, SATURATED, TEXTS
+
 DEEPEST = 6  # levels of wrapping that are looked through; real ones nest three deep
 LONGEST_MESSAGE = 600  # characters of a gateway's own words that are passed on
 
 _REQUEST_ID = re.compile(r"\(?request[ _-]?id:?\s*([\w-]{6,128})\)?", re.IGNORECASE)
-# What gateways write where nothing is wrong, in `code` and in `message`.
-_ALL_IS_WELL = {"", "0", "success", "succeed", "succeeded", "successful", "ok", "accepted", "created", "none", "null"}
-_ERROR_KEYS = ("error", "errors", "detail")
-_REQUEST_ID_HEADERS = ("x-request-id", "x-oneapi-request-id", "request-id", "cf-ray")
+_WORDS_OF_SUCCESS = ALL_IS_WELL - {""}
+_ERROR_KEYS = ("error", "errors")
+_MESSAGE_KEYS = ("message", "error", "detail", "msg", "fail_reason")
+_INNER_KEYS = ("error", "detail", "data", "message", "msg", "fail_reason")
 
 
 @dataclass(frozen=True)
@@ -48,59 +50,84 @@ class Complaint:
 
     @property
     def code(self) -> str:
-        """The code that says most: the innermost that is not a bare number."""
+        """The code that says most: the innermost that is not a bare number, unless the text says more."""
+        if not any(code.lower() in (*LASTING, *SATURATED) for code in self.codes):
+            text = self.message.lower()
+            for words, meant in TEXTS.items():
+                if words in text:
+                    return meant
         named = [code for code in self.codes if not code.isdigit()]
         return (named or list(self.codes) or [""])[-1]
 
 
 def read_complaint(answer: Answer) -> Complaint | None:
     """The error that an answer carries, or None where it carries none that can be read."""
-    value = answer.json()
+    found = _complaint(answer.json(), answer)
+    return found if found.message or any(not code.isdigit() for code in found.codes) else None
+
+
+def complaint_in(value: Any) -> Complaint | None:
+    """The same for a piece of JSON, such as the `error` of a failed job; text counts as a message."""
+    found = _complaint({"error": value}, Answer(0, {}, b""))
+    return found if found.message or found.codes else None
+
+
+def _complaint(value: Any, answer: Answer) -> Complaint:
     codes: list[str] = []
     exact: list[str] = []
-    message = ""
-    for level in _levels(value):
-        codes += [text for key in ("type", "code") if (text := _word(level.get(key))).lower() not in _ALL_IS_WELL]
-        exact += [text for text in [_word(level.get("code"))] if text.lower() not in _ALL_IS_WELL]
-        message = _message(level) or message
-    if not message and not any(not code.isdigit() for code in codes):
-        return None
+    message = whole = ""
+    for level in levels(value):
+        codes += [text for key in ("type", "code") if (text := _word(level.get(key))).lower() not in ALL_IS_WELL]
+        exact += [text for text in [_word(level.get("code"))] if text.lower() not in ALL_IS_WELL]
+        texts = [clean(level[key]).strip() for key in _MESSAGE_KEYS if isinstance(level.get(key), str)]
+        message = next((text for text in texts if text and _json_inside(text) is None), message)
+        whole = whole or next(filter(None, texts), "")
+    message = message or whole  # JSON inside a text may have no message of its own
     return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
 
 
 def says_error(answer: Answer) -> bool:
     """Does the answer itself say that something went wrong? Its HTTP status is another matter, and so is a `message`,
     which gateways also write to say that all went well (quirk 2)."""
-    return any(_is_error(level) for level in _levels(answer.json()))
+    found = list(levels(answer.json()))
+    return any(_denies(level) or not _is_empty(level.get("detail")) or _has_code(level) for level in found)
 
 
-def _is_error(level: dict[str, Any]) -> bool:
-    if level.get("success") is False or any(level.get(key) not in (None, "", {}, [], False) for key in _ERROR_KEYS):
-        return True
-    if _word(level.get("message")).lower() in _ALL_IS_WELL - {""}:
+def denies(answer: Answer) -> bool:
+    """The same, said outright: with an error, and not only with a code or a detail that looks like one's."""
+    return any(_denies(level) for level in levels(answer.json()))
+
+
+def _denies(level: dict[str, Any]) -> bool:
+    return level.get("success") is False or any(not _is_empty(level.get(key)) for key in _ERROR_KEYS)
+
+
+def _has_code(level: dict[str, Any]) -> bool:
+    if _word(level.get("message")).lower() in _WORDS_OF_SUCCESS:
         return False
     code = _word(level.get("code")).lower()
     # Of bare numbers only those of HTTP errors and above: 1 and 22 mean "taken" at some.
-    return int(code) >= 400 if code.isdecimal() else code not in _ALL_IS_WELL
+    return int(code) >= 400 if code.isdecimal() else code not in ALL_IS_WELL
 
 
-def complaint_in(value: Any) -> Complaint | None:
-    """The same for a piece of JSON, such as the `error` of a failed job; text counts as a message."""
-    if value in (None, "", {}, []):
-        return None
-    return read_complaint(Answer(0, {}, json.dumps({"error": value}).encode()))
+def _is_empty(value: Any) -> bool:
+    """None, nothing, a word that all is well, or an error that has fields and nothing else in them."""
+    values = value.values() if isinstance(value, dict) else [value]
+    return all(item in (None, "", False, [], {}) or _word(item).lower() in _WORDS_OF_SUCCESS for item in values)
 
 
 def request_id(answer: Answer, message: str = "") -> str:
     """The gateway's own number for the call, which its support asks for; "" where there is none."""
-    for name in _REQUEST_ID_HEADERS:
+    for name in REQUEST_ID_HEADERS:
         if value := answer.headers.get(name, ""):
             return re.sub(r"[^\w.:-]", "", value)[:128]
-    match = _REQUEST_ID.search(message)
-    return match[1] if match else ""
+    if match := _REQUEST_ID.search(message):
+        return match[1]
+    told = [_word(level.get(key)) for level in levels(answer.json()) for key in ("request_id", "requestId")]
+    return next((text for text in told if re.fullmatch(r"[\w.:-]{6,100}", text)), "")
 
 
-def _levels(value: Any) -> Iterator[dict[str, Any]]:
+def levels(value: Any) -> Iterator[dict[str, Any]]:
     """The dictionaries from the outermost in, through `error`, `data`, `detail` and JSON written inside a message."""
     for _ in range(DEEPEST):
         if isinstance(value, str):
@@ -110,32 +137,29 @@ def _levels(value: Any) -> Iterator[dict[str, Any]]:
         if not isinstance(value, dict):
             return
         yield value
-        inner = [value[key] for key in ("error", "detail", "data", "message") if key in value]
+        inner = [value[key] for key in _INNER_KEYS if value.get(key)]
         value = next((item for item in inner if isinstance(item, dict | list) or _json_inside(item) is not None), None)
 
 
+def clean(text: str) -> str:
+    """`text` without what JSON can say and no terminal, database or address takes."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
 def _json_inside(text: Any) -> Any:
+    """The first JSON object in a text, whatever stands around it; None where there is none, or an empty one."""
     if not isinstance(text, str) or "{" not in text:
         return None
-    start, end = text.find("{"), text.rfind("}")
     try:
-        return json.loads(text[start : end + 1])
+        return json.JSONDecoder().raw_decode(text, text.index("{"))[0] or None
     except (ValueError, RecursionError):
         return None
-
-
-def _message(level: dict[str, Any]) -> str:
-    for key in ("message", "error", "detail", "msg", "fail_reason"):
-        text = level.get(key)
-        if isinstance(text, str) and text.strip() and _json_inside(text) is None:
-            return text.strip()
-    return ""
 
 
 def _word(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
-    return str(value).strip()[:100]
+    return clean(str(value)).strip()[:100]
 
 
 def _short(text: str) -> str:

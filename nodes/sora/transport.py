@@ -91,6 +91,10 @@ class Session(requests.Session):
         self._provider = provider
         self.trust_env = outside  # also keeps a .netrc away from loopback
 
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - whatever it says
+        """None: redirects are followed by whoever knows what may go there; requests fails on some that are none."""
+        return None
+
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """What a request is sent with: proxies and authorities."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)

@@ -1,40 +1,38 @@
 """Our types <-> the words of `/v1/videos`: the form of a create, and the video object in an answer, made uniform.
 
-Every quirk of a gateway lives in three files and nowhere else: here those of the video object, in verdict.py what an
-answer means for us, in envelope.py how its errors are wrapped. The quirks are those of the facts (gateway.md,
-section 4); the numbers in comments point there.
+Every quirk of a gateway lives in four files and nowhere else: here those of the video object, in verdict.py what an
+answer means for us, in envelope.py how its errors are wrapped, in vocabulary.py the words themselves. The quirks are
+those of the facts (gateway.md, section 4); the numbers in comments point there.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 from .catalogue import Catalogue
-from .envelope import Answer, Complaint, complaint_in, request_id
+from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
 from .spec import JobSpec
+from .vocabulary import ADDRESS_KEYS, ID_KEYS, PHASES, STATE_KEYS, WRAPPERS, Phase
 
-Phase = Literal["waiting", "running", "done", "failed"]
-
-_PHASES: dict[str, Phase] = {
-    **dict.fromkeys(
-        ["queued", "pending", "submitted", "not_start", "preparing", "created", "starting", "unknown", ""], "waiting"
-    ),
-    **dict.fromkeys(["processing", "in_progress", "running", "generating"], "running"),
-    **dict.fromkeys(["completed", "complete", "success", "succeeded", "finished"], "done"),
-    **dict.fromkeys(["failed", "failure", "fail", "error", "cancelled", "canceled", "expired"], "failed"),
-}
-
-_IDS = ("id", "task_id", "video_id")
+LONGEST_ID = 1000  # characters; LiteLLM's have some 250
 
 
 def plain_status(word: str) -> str:
     """A gateway's status word for a person; one that nobody knows is shown as it is."""
     plain = {"waiting": "queued", "running": "rendering", "done": "finished", "failed": "failed"}
-    phase = _PHASES.get(word.lower())
+    phase = phase_of(word) if word else "waiting"
     return plain[phase] if phase else word
+
+
+def phase_of(word: str) -> Phase | None:
+    """What a status word means, however it is written; None for one that nobody knows."""
+    return PHASES.get(re.sub(r"[\s-]+", "_", word.strip().lower()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,30 +65,45 @@ def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
 
 def read_video(answer: Answer) -> RemoteVideo | None:
     """The video object in an answer, unwrapped; None where there is none."""
-    found = _unwrapped(answer.json())
-    if found is None:
-        return None
-    status = _text(found.get("status") or found.get("task_status") or found.get("state")).lower()
-    own_id = _text(found.get("id") or found.get("task_id") or found.get("video_id"))
+    return video_in(answer.json(), answer)
+
+
+def read_ended(answer: Answer) -> RemoteVideo | None:
+    """A failed job inside an error: LiteLLM writes the upstream's whole object into the message of its own HTTP 500."""
+    for level in levels(answer.json()):
+        video = video_in(level, answer) if _text(level.get("object")).startswith("video") else None
+        if video is not None and video.id and video.phase == "failed":
+            return video
+    return None
+
+
+def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
+    """The same for a piece of an answer's JSON, such as a line of a list."""
+    found, status = _unwrapped(value)
+    own_id = _own_id(found)
     complaint = complaint_in(found.get("error")) or complaint_in(found.get("fail_reason"))
-    url = _url(found)
-    phase = _PHASES.get(status, "running")
     if not status and complaint is None and not own_id:
         return None
+    known = phase_of(status)
+    phase: Phase = known or ("running" if status else "waiting")
+    if not own_id and known not in (None, "failed"):  # of a failure it may well be the number of the call
+        own_id = _id(found.get("request_id"))
+    if complaint is None and own_id and found.get("message"):
+        complaint = complaint_in({key: found.get(key) for key in ("message", "code")})
     return RemoteVideo(
         id=own_id,
         phase=phase,
-        whole=bool(found.get("object") or found.get("model")),
+        whole=_text(found.get("object")) not in ("", "error") or bool(_text(found.get("model"))),
         status=status,
-        progress=_progress(found.get("progress")),
-        url=url,
+        progress=_progress(found),
+        url=next(_addresses(found), ""),
         complaint=complaint if phase == "failed" else None,
         model=_text(found.get("model")),
         seconds=_text(found.get("seconds")),
         size=_text(found.get("size")),
         prompt=_text(found.get("prompt")),
         request_id=request_id(answer, complaint.message if complaint else ""),
-        created_at=number(found.get("created_at")),
+        created_at=_moment(found.get("created_at")),
     )
 
 
@@ -105,53 +118,96 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _unwrapped(value: Any) -> dict[str, Any] | None:
-    """The innermost dictionary that has a state, or else an id (quirk 2: `data` around it, even twice)."""
-    best: dict[str, Any] | None = None
-    for _ in range(4):
+def _unwrapped(value: Any) -> tuple[dict[str, Any], str]:
+    """(fields, status word) of the innermost dictionary that has a state, or else an id (quirk 2: `data` around it,
+    even twice)."""
+    best: dict[str, Any] = {}
+    status = ""
+    for _ in range(DEEPEST):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if not isinstance(value, dict):
             break
-        has_state = any(isinstance(value.get(key), str) for key in ("status", "task_status", "state"))
-        has_id = any(isinstance(value.get(key), str | int) for key in _IDS)
+        has_state = any(isinstance(value.get(key), str) for key in STATE_KEYS)
+        has_id = any(isinstance(value.get(key), str | int) for key in ID_KEYS)
         if has_state or has_id:
             # An outer FAILURE around an inner running state: the inner one is the job's own. The id is the outermost:
             # it is the one of the gateway that we talk to, an inner one is what that gateway got from another.
+            outer_ids = {key: best[key] for key in ID_KEYS if key in best}
             inner = {key: item for key, item in value.items() if item not in (None, "")}
-            kept = {key: best[key] for key in _IDS if key in best} if best else {}
-            best = {
-                **(best or {}),
-                **({key: inner[key] for key in inner if key not in _IDS} if kept else inner),
-                **kept,
-            }
-        value = value.get("data")
-    if best is None and isinstance(value, str) and re.fullmatch(r"(?=.*\d)[\w.:-]{6,200}", value):
-        return {"id": value}  # {"code": "success", "data": "task_…"}: the id alone
-    return best
+            inner = {key: item for key, item in inner.items() if key not in ID_KEYS or not outer_ids}
+            best = {**best, **inner}
+            status = _inner_status(status, next(filter(None, (_text(value.get(key)) for key in STATE_KEYS)), ""))
+        if not best and isinstance(text := value.get("data"), str):
+            # {"code": "success", "data": "task_…"}: the id alone
+            return ({"id": text} if re.fullmatch(r"(?=.*\d)[\w.:-]{6,200}", text) else {}), ""
+        value = next((value[key] for key in WRAPPERS if isinstance(value.get(key), dict | list) and value[key]), None)
+    return best, status
 
 
-def _url(found: dict[str, Any]) -> str:
-    metadata = found.get("metadata")
-    places = [found.get(key) for key in ("video_url", "url", "output", "output_video", "fail_reason")]
-    places += [metadata.get("url")] if isinstance(metadata, dict) else []
-    for place in places:
-        if isinstance(place, list) and place:
-            place = place[0]  # noqa: PLW2901 - the same place, unwrapped
-        if isinstance(place, dict):
-            place = place.get("url") or place.get("video_url")  # noqa: PLW2901 - the same place, unwrapped
-        if isinstance(place, str) and re.match(r"https?://\S+$", place):
-            return place
-    return ""
+def _inner_status(outer: str, inner: str) -> str:
+    """The word that counts: the inner one, unless only the outer one is known to say that the video is there."""
+    known = phase_of(inner) is not None and inner.lower() != "unknown"
+    return inner.lower() if inner and (known or phase_of(outer) != "done") else outer
 
 
-def _progress(value: Any) -> float | None:
+def _own_id(found: dict[str, Any]) -> str:
+    """The job's id; new-api's rows have a number as well, which only its own tables know."""
+    ids = [found.get(key) for key in ID_KEYS]
+    return next(filter(None, [*(_id(item) for item in ids if isinstance(item, str)), *map(_id, ids)]), "")
+
+
+def _id(value: Any) -> str:
+    text = _text(value) if isinstance(value, str | int) else ""
+    return text if len(text) <= LONGEST_ID else ""
+
+
+def _addresses(value: Any, depth: int = DEEPEST) -> Iterator[str]:
+    """Every address of a video in a piece of JSON, the likeliest first; nothing but http(s) is taken for one."""
+    if isinstance(value, str):
+        if _is_address(value):
+            yield value
+    elif depth and isinstance(value, list):
+        for item in value:
+            yield from _addresses(item, depth - 1)
+    elif depth and isinstance(value, dict):
+        for key in ADDRESS_KEYS:
+            yield from _addresses(value.get(key), depth - 1)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+    except ValueError:
+        return False
+
+
+def _progress(found: dict[str, Any]) -> float | None:
+    value = found.get("progress")
     percent = number(value.strip().rstrip("%") if isinstance(value, str) else value)
+    if percent is None and (share := number(found.get("progress_pct"))) is not None:
+        percent = share * 100 if share <= 1 else share  # called a percentage, and given as a fraction
     return None if percent is None else min(100.0, max(0.0, percent))
 
 
+def _moment(value: Any) -> float | None:
+    """Seconds since 1970 from seconds, milliseconds or a date with its zone; None for anything that is no moment of a
+    gateway's life: what is not known speaks against nobody."""
+    seconds = number(value)
+    if seconds is None and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip())
+            seconds = moment.timestamp() if moment.tzinfo else None
+        except (ValueError, OverflowError):
+            return None
+    if seconds is None or seconds < 1e9:
+        return None
+    return seconds if seconds < 1e11 else seconds / 1000
+
+
 def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, bool | dict | list) else str(value).strip()
+    return "" if value is None or isinstance(value, bool | dict | list) else clean(str(value)).strip()
 
 
 def _form_text(value: str | int | float | bool) -> str:

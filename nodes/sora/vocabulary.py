@@ -1,0 +1,109 @@
+"""The words that gateways use: states, places of a video's address, codes of errors, and texts where no code tells.
+
+Only data; what follows from a word is decided in wire.py (the video object), verdict.py (what an answer means for the
+money) and envelope.py (how errors are wrapped). Each word was seen (facts: gateway.md, section 4), with the address of
+most of them in tests/gateway/quirks.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Phase = Literal["waiting", "running", "done", "failed"]
+
+PHASES: dict[str, Phase] = {
+    **dict.fromkeys(
+        [
+            "queued", "pending", "submitted", "not_start", "notstarted", "not_started", "preparing", "created",
+            "starting", "unknown", "in_queue", "queueing", "queuing", "waiting",
+        ],
+        "waiting",
+    ),
+    **dict.fromkeys(["processing", "in_progress", "running", "generating", "rendering"], "running"),
+    **dict.fromkeys(["completed", "complete", "success", "succeeded", "succeed", "finished", "done"], "done"),
+    **dict.fromkeys(
+        ["failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "deleted"], "failed"
+    ),
+}  # fmt: skip
+# Words with which a call fails, too, and not only a job.
+WORDS_OF_CALLS = {"error", "fail"}
+
+STATE_KEYS = ("status", "task_status", "state")
+ID_KEYS = ("id", "task_id", "video_id")
+# What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
+WRAPPERS = ("data", "task", "output", "result")
+
+# Where the address of the finished video stands, in this order, at any depth (quirk 2).
+ADDRESS_KEYS = (
+    "video_url", "result_url", "content_url", "url", "video", "videos", "urls", "output", "output_video", "content",
+    "result", "metadata", "data", "task", "fail_reason", "remixed_from_video_id",
+)  # fmt: skip
+
+# What gateways write where nothing is wrong, in `code` and in `message`.
+ALL_IS_WELL = {"", "0", "success", "succeed", "succeeded", "successful", "ok", "accepted", "created", "none", "null"}
+
+# A refusal that passes by itself: the same request may be sent again (quirk 5).
+SATURATED = {
+    "upstream_load_saturated", "rate_limit_exceeded", "rate_limit_error", "too_many_requests", "saturated",
+    "video_queue_full", "throttling_error",
+}  # fmt: skip
+
+_EMPTY = "Top up the account at the gateway."
+_UNSAFE = "Change the prompt or the reference; people's faces are often refused."
+_BUSY = "The gateway is busy; run again in a while."
+
+# Refusals that stay, whatever the status says: new-api writes its text for saturation over every 429, also over the
+# one of an empty account.
+LASTING = {
+    "model_not_found": "The gateway does not serve this model (any more); choose another.",
+    **dict.fromkeys(("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed"), _EMPTY),
+    **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), _UNSAFE),
+    "invalid_api_key": "Check the key.",
+    "account_not_verified": "Verify the account at the gateway, or choose another model.",
+    "wrong_reference": "Fit the reference to exactly the video's size, as PNG, JPEG or WebP.",
+}
+ADVICE = {
+    **LASTING,
+    **dict.fromkeys(SATURATED, _BUSY),
+    "task_not_exist": "The gateway does not know this id, or not yet.",
+}
+ADVICE_BY_STATUS = {
+    400: "Change what was asked for; the gateway's own words say what it did not take.",
+    401: "Check the key.",
+    402: _EMPTY,
+    403: "The key may not do this: check the key, its rights and the account's balance.",
+    404: "Check the provider's base URL.",
+    405: "Check the provider's base URL.",
+    413: "The reference image is too large for the gateway.",
+    429: _BUSY,
+}
+
+# Refusals that some gateways deliver with a 5xx (quirk 5): the code says that no job exists.
+REFUSALS_AS_5XX = {
+    "model_not_found", "invalid_request", "invalid_request_error", "insufficient_user_quota", "authentication_error",
+    "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
+    "prompt_unsafe", "invalid_api_key", "permission_denied", *SATURATED,
+}  # fmt: skip
+
+# A gateway's words for an upstream whose answer it could not read: the create arrived there and may have been taken,
+# whatever else such an answer quotes.
+PERHAPS_TAKEN = {
+    "unmarshal_response_body_failed", "read_response_body_failed", "close_response_body_failed", "bad_response_body",
+    "invalid_response", "do_request_failed",
+}  # fmt: skip
+
+# Texts (in lower case) that stand for a code, where the gateway gives none that says as much.
+TEXTS = {
+    "blocked by our moderation system": "moderation_blocked",  # quirk 10
+    "must match the requested width and height": "wrong_reference",
+    "must be verified to use the model": "account_not_verified",
+    "上游负载已饱和": "upstream_load_saturated",
+    "rate limit exceeded": "rate_limit_exceeded",
+}
+
+REQUEST_ID_HEADERS = (
+    "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id", "x-litellm-call-id", "cf-ray",
+)  # fmt: skip
+PACE_MS_HEADERS = ("retry-after-ms", "openai-poll-after-ms", "llm_provider-openai-poll-after-ms")
+PACE_HEADERS = ("retry-after", "llm_provider-retry-after")
+PACE_KEYS = ("retryAfter", "retry_after")  # in the body, seconds

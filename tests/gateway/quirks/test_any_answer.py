@@ -1,0 +1,169 @@
+"""Answers that nobody has seen yet: whatever comes is a state or an error that tells, and the money is never wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sora.envelope import Answer, complaint_in, read_complaint
+from sora.errors import GatewayTrouble, MaybeBought, Refused
+from sora.redact import redact
+from sora.verdict import read_created, read_list, read_status, retry_after_s
+from sora.vocabulary import (
+    ADDRESS_KEYS,
+    ADVICE,
+    ID_KEYS,
+    PACE_HEADERS,
+    PACE_KEYS,
+    PACE_MS_HEADERS,
+    PERHAPS_TAKEN,
+    PHASES,
+    REFUSALS_AS_5XX,
+    REQUEST_ID_HEADERS,
+    SATURATED,
+    STATE_KEYS,
+    TEXTS,
+    WRAPPERS,
+)
+from sora.wire import RemoteVideo
+
+from .test_table import ROWS
+
+READ = [
+    *ADDRESS_KEYS, *ID_KEYS, *STATE_KEYS, *WRAPPERS, *PACE_KEYS, "error", "errors", "detail", "message", "msg", "code",
+    "type", "success", "object", "model", "progress", "progress_pct", "created_at", "seconds", "size", "prompt",
+    "request_id", "requestId",
+]  # fmt: skip
+CODES = sorted({*ADVICE, *REFUSALS_AS_5XX, *PERHAPS_TAKEN, *SATURATED})
+SAID = [
+    *PHASES, *CODES, *TEXTS, "video", "task_1", "https://cdn.example/a.mp4", "http://[", "45%", "success", "null",
+    "2026-11-25T10:00:00Z", "9999-12-31T23:59:59-23:59", "a\0b", "\ud800", "1" * 5000, "request id: 20261125",
+]  # fmt: skip
+
+words = st.sampled_from(SAID) | st.text(max_size=8)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | words
+
+
+def _trees(keys: list[str]) -> tuple[st.SearchStrategy[Any], st.SearchStrategy[dict[str, Any]]]:
+    """(any JSON, JSON objects) with mostly such keys, also as text inside a text."""
+    names = st.sampled_from(keys) | st.text(max_size=4)
+
+    def deeper(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        some = st.dictionaries(names, inner, max_size=5)
+        return some | st.lists(inner, max_size=3) | some.map(lambda value: f"upstream: {json.dumps(value)}.")
+
+    any_value = st.recursive(leaves, deeper, max_leaves=14)
+    return any_value, st.dictionaries(names, any_value, max_size=6)
+
+
+values, objects = _trees(READ)
+_, without_error = _trees([key for key in READ if key not in ("error", "errors", "success")])
+bodies = (objects | values).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40)
+header_names = st.sampled_from([*REQUEST_ID_HEADERS, *PACE_HEADERS, *PACE_MS_HEADERS, "location"])
+header_values = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=12) | st.sampled_from(
+    ["7", "-1", "1e999", "nan", "Thu, 01 Jan 1970 00:01:40 GMT", "Mon, 01 Jan 0001 00:00:00 -0000", "9" * 400]
+)
+answers = st.builds(Answer, st.integers(100, 599), st.dictionaries(header_names, header_values, max_size=2), bodies)
+
+
+def check(video: RemoteVideo) -> None:
+    assert video.phase in ("waiting", "running", "done", "failed")
+    assert video.progress is None or 0 <= video.progress <= 100
+    assert video.url == "" or video.url.startswith(("http://", "https://"))
+    for text in (video.id, video.status, video.url, video.model, video.prompt):
+        text.encode()
+        assert "\0" not in text
+
+
+@given(answers)
+def test_any_answer_is_a_state_or_an_error_that_tells(got: Answer) -> None:
+    """From create, retrieve and list; nothing of it is too odd to be written down or shown."""
+    for read, errors in (
+        (read_created, (Refused, MaybeBought)),
+        (lambda one: read_status(one, "task_1"), (GatewayTrouble,)),
+    ):
+        try:
+            video = read(got)
+        except errors as error:
+            assert error.advice
+            redact(f"{error.what} {error.code} {error.request_id} {error}").encode()
+            pace = getattr(error, "retry_after_s", None)
+            assert pace is None or pace >= 0
+        else:
+            assert video.id
+            check(video)
+    try:
+        for video in read_list(got):
+            assert video.id
+            check(video)
+    except GatewayTrouble as error:
+        assert error.what
+    read_complaint(got)
+    pace = retry_after_s(got.headers)
+    assert pace is None or pace >= 0
+
+
+@given(values)
+def test_any_piece_is_a_complaint_or_none(value: Any) -> None:
+    """Whatever stands under `error`."""
+    said = complaint_in(value)
+    assert said is None or isinstance(f"{said.code}: {said.message}".encode(), bytes)
+
+
+@given(st.integers(200, 299), without_error, st.sampled_from(ID_KEYS), st.booleans())
+def test_an_accepted_create_with_an_id_is_never_refused(
+    status: int, fields: dict[str, Any], key: str, wrapped: bool
+) -> None:
+    """Whatever else stands beside it, as long as no error does: taken for a refusal, it would be bought again."""
+    body: Any = {**fields, key: "task_1"}
+    got = Answer(status, {}, json.dumps({"code": 0, "data": body} if wrapped else body).encode())
+    try:
+        assert read_created(got).id
+    except MaybeBought as error:
+        assert error.money == "perhaps"
+
+
+@given(st.integers(500, 599), bodies)
+def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int, body: bytes) -> None:
+    """Only a code that says so makes a 5xx a refusal; texts, types and states do not."""
+    assume(not any(code.encode() in body.lower() for code in REFUSALS_AS_5XX))
+    try:
+        read_created(Answer(status, {}, body))
+    except MaybeBought as error:
+        assert error.money == "perhaps"
+
+
+@given(st.integers(200, 599), st.sampled_from(sorted(PERHAPS_TAKEN)), st.sampled_from(sorted(REFUSALS_AS_5XX)))
+def test_an_upstream_answer_that_was_not_read_is_never_a_refusal(status: int, code: str, quoted: str) -> None:
+    """Whatever it quotes of that answer."""
+    body = {"code": code, "message": "body: " + json.dumps({"error": {"code": quoted, "message": "no"}})}
+    with pytest.raises(MaybeBought):
+        read_created(Answer(status, {}, json.dumps(body).encode()))
+
+
+@pytest.mark.parametrize("depth", [50, 900, 5000])
+def test_an_answer_that_is_deep_as_a_well(depth: int) -> None:
+    """JSON that nests without end is no way to break a program that holds paid jobs."""
+    for start, end in (("[", "]"), ('{"data":', "}"), ('{"error":', "}"), ('{"output":', "}")):
+        body = start * depth + '{"id":"v","status":"failed","error":' + "[" * depth + "]" * depth + "}" + end * depth
+        got = Answer(200, {}, body.encode())
+        for read in (read_created, lambda one: read_status(one, "v"), read_list):
+            try:
+                read(got)
+            except (Refused, MaybeBought, GatewayTrouble) as error:
+                assert error.advice
+
+
+@given(st.sampled_from(ROWS), st.integers(0, 400), st.binary(max_size=3))
+def test_a_row_that_arrives_damaged(row: Any, at: int, dirt: bytes) -> None:
+    """Cut, or with other bytes in it: still a state or an error that tells."""
+    for body in (row.body[:at], row.body[:at] + dirt + row.body[at + len(dirt) :]):
+        got = Answer(row.status, row.headers, body)
+        for read in (read_created, lambda one: read_status(one, "task_v"), read_list):
+            try:
+                read(got)
+            except (Refused, MaybeBought, GatewayTrouble) as error:
+                assert error.advice
