@@ -1,10 +1,10 @@
 # make demo: the whole road on the free sandbox.  make test: everything that is checked.  make soak: faults and damaged
-# files at length.  make matrix: tests/media with old and new OpenCV and PyAV.  make bench: the measurements.  make
-# setup: only .venv.
+# files at length.  make matrix: tests/media with old and new OpenCV and PyAV.  make litellm: the road through a real
+# LiteLLM proxy.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test soak matrix bench clean
+.PHONY: setup demo test soak matrix litellm bench clean
 
 setup: .venv/.ready
 
@@ -22,6 +22,9 @@ soak: .venv/.dev
 
 matrix:
 	$(PYTHON) tests/matrix.py
+
+litellm: .venv/.dev .venv-litellm/.ready
+	SORA_LITELLM=1 $(BIN)/python -m pytest tests/litellm
 
 bench: .venv/.dev
 	$(BIN)/python bench/road.py
@@ -46,5 +49,11 @@ bench: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement .venv/dev.txt
 	touch $@
 
+# In an environment of its own, since it brings its own versions of what the pack needs.
+.venv-litellm/.ready:
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-litellm .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

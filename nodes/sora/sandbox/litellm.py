@@ -30,9 +30,9 @@ class LiteLLM(Family):
         400: ("BadRequestError", "invalid_request_error"),
         401: ("AuthenticationError", "invalid_request_error"),
         403: ("PermissionDeniedError", "permission_error"),
-        404: ("NotFoundError", "invalid_request_error"),
-        429: ("RateLimitError", "throttling_error"),
-        500: ("InternalServerError", "internal_server_error"),
+        404: ("BadRequestError", "invalid_request_error"),
+        429: ("RateLimitError: RateLimitError", "throttling_error"),
+        500: ("InternalServerError: InternalServerError", "internal_server_error"),
         503: ("ServiceUnavailableError", "internal_server_error"),
     }
 
