@@ -18,6 +18,8 @@ from ..host.comfy import find_comfyui
 from .hosts import Pack, Page, use_real, use_standin
 
 REAL = os.environ.get("SORA_TESTS_REAL_COMFYUI") == "1"  # read here, since each test starts without such variables
+FAMILIES = ("openai", "new-api", "litellm", "sglang", "vllm-omni", "seedance")
+every_family = pytest.mark.parametrize("speak", FAMILIES)  # once for each way in which a gateway may speak
 CREATE = {"model": "sora-2", "seconds": "4", "size": "1280x720", "take": 1, "provider": "sandbox"}
 
 
@@ -44,8 +46,10 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
 class Bench:
     """The pack with a state folder, an output folder and a sandbox of its own."""
 
-    def __init__(self, pack: Pack, page: Page, folder: Path) -> None:
+    def __init__(self, pack: Pack, page: Page, folder: Path, speak: str, films: Path) -> None:
         self.pack, self.page, self.io = pack, page, pack.io
+        self._films = films
+        self.family = pack.module("sora.sandbox.families").FAMILIES[speak]
         self.home, self.output, self.temp = folder / "home", folder / "output", folder / "temp"
 
     @property
@@ -56,8 +60,16 @@ class Bench:
         """What was bought at the sandbox: its own files."""
         return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
 
+    def there(self, video_id: str) -> str:
+        """The id in those files of a job that its users know as `video_id`."""
+        return str(self.family.job_id(video_id))
+
     async def create(self, prompt: str, unique_id: str = "1", **more: Any) -> Any:
-        """CreateSoraJob on the sandbox."""
+        """CreateSoraJob on the sandbox, which finds the films of earlier tests."""
+        renders = self.home / "sandbox" / "renders"
+        renders.parent.mkdir(parents=True, exist_ok=True)
+        if not renders.exists():
+            renders.symlink_to(self._films)
         return await self.pack.run("CreateSoraJob", unique_id, prompt=prompt, **(CREATE | more))
 
     async def wait(self, job: Any, unique_id: str = "2", **more: Any) -> Any:
@@ -77,16 +89,29 @@ class Bench:
 
 
 @pytest.fixture
-def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def speak() -> str:
+    """The family of the sandbox, which `every_family` replaces."""
+    return FAMILIES[0]
+
+
+@pytest.fixture(scope="package")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the films of all these tests lie: what is the same is rendered once."""
+    return tmp_path_factory.mktemp("films")
+
+
+@pytest.fixture
+def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speak: str, films: Path) -> Iterator[Bench]:
     import comfy.model_management
     import comfy.utils
     import folder_paths
     from server import PromptServer
 
     page = Page()
-    made = Bench(pack, page, tmp_path)
+    made = Bench(pack, page, tmp_path, speak, films)
     monkeypatch.setenv("SORA_HOME", str(made.home))
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.3")
+    monkeypatch.setenv("SORA_SANDBOX_SPEAK", speak)
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     for name in ("output", "temp", "user"):
         getattr(folder_paths, f"set_{name}_directory")(str(tmp_path / name))
