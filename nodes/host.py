@@ -105,6 +105,23 @@ async def work(task: Callable[[], T]) -> T:
     return await finish(_pool.submit(task))
 
 
+async def long_work(task: Callable[[Callable[[int, int], None], Callable[[], bool]], T], node_id: str | None) -> T:
+    """The same for `task(progress, cancelled)`, with the node's progress bar: it calls `progress(done, of)`, and stops
+    soon after `cancelled()` is true, which is when nobody waits for it any more."""
+    bar, stop, seen = comfy.utils.ProgressBar(STEPS, node_id=node_id), threading.Event(), [0, 1]
+
+    def progress(done: int, of: int) -> None:
+        seen[:] = done, of
+
+    try:
+        return await finish(
+            _pool.submit(lambda: task(progress, stop.is_set)),
+            lambda: bar.update_absolute(STEPS * seen[0] // max(1, seen[1])),
+        )
+    finally:
+        stop.set()
+
+
 async def watch(job_id: str, timeout_s: float, node_id: str | None) -> Job:
     """Wait for a video with the node's progress bar and status line. An interrupt, a timeout or a failing sibling ends
     the waiting; the job is then looked after in the background."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,20 +109,31 @@ class LoadVideoFrames(io.ComfyNode):
         """Decode -> tensors."""
         choice = FrameChoice(**settings)
         scratch = host.temp_folder() if memory == "disk" else None
-        clip = await host.work(lambda: _clip(video, choice, untagged, scratch))
+        decode = functools.partial(_clip, video, choice, untagged, scratch)
+        clip = await host.long_work(decode, cls.hidden.unique_id)
         for warning in clip.warnings:
             host.tell(warning, cls.hidden.unique_id)
         frames = host.image_of(clip.pixels)
         audio = host.audio_of(clip.waveform, clip.sample_rate)
-        return io.NodeOutput(frames, audio, clip.fps, len(frames), frames[-1:])
+        last = host.image_of(clip.pixels[-1:].copy())  # its own: the host may keep it when all the others are gone
+        return io.NodeOutput(frames, audio, clip.fps, len(frames), last)
 
 
-def _clip(video: Any, choice: FrameChoice, untagged: str, scratch: Path | None) -> Any:
+def _clip(
+    video: Any,
+    choice: FrameChoice,
+    untagged: str,
+    scratch: Path | None,
+    progress: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> Any:
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
 
     with host.file_of(video) as path:
         if path is not None:
-            return clip_of_file(path, choice, untagged=untagged, scratch=scratch)
+            return clip_of_file(
+                path, choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled
+            )
     images, waveform, sample_rate, fps = host.components_of(video)
     return clip_of_images(images, fps, waveform, sample_rate, choice, scratch=scratch)

@@ -17,6 +17,7 @@ from .providers import COMETAPI
 from .settings import default_output, surrounding_comfyui
 from .spec import parse_size
 
+UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
 MOST_SIZES = 5  # in a line
 
 
@@ -30,6 +31,8 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     frames.add_argument("--step", type=int, default=1, metavar="N", help="every Nth frame (1)")
     frames.add_argument("--fps", type=float, default=0, help="sample by time at this rate first (0: as it is)")
     frames.add_argument("--size", metavar="WxH", help="in pixels; as it is if left out")
+    frames.add_argument("--untagged", choices=UNTAGGED, default="auto", help="colours of a file that names "
+                        "none: as players show it, or these (auto)")  # fmt: skip
     frames.add_argument("--sheet", type=Path, metavar="FILE", help="also one PNG with frames from start to end")
     frames.set_defaults(command=frames_command)
 
@@ -84,14 +87,18 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
         custom_height=height,
     )
     result: dict[str, Any] = {}
+    warnings: list[str] = []
     if options.out is not None:
-        files = save_frames(options.file, options.out, choice)
+        files = save_frames(options.file, options.out, choice, untagged=options.untagged, warn=warnings.append)
         result |= {"out": str(options.out), "count": len(files), "files": [file.name for file in files]}
         _tell(options, f"{options.out}  {len(files)} frames")
     if options.sheet is not None:
-        contact_sheet(options.file, options.sheet)
+        contact_sheet(options.file, options.sheet, untagged=options.untagged, warn=warnings.append)
         result["sheet"] = str(options.sheet)
         _tell(options, f"{options.sheet}  contact sheet")
+    result["warnings"] = list(dict.fromkeys(warnings))
+    for warning in result["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
     return result
 
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sora.errors import InvalidInput
 from sora.media.fit import Fitting, fit_reference, masked, parse_colour
@@ -42,6 +42,7 @@ def spot(picture: np.ndarray) -> tuple[float, float]:
     focus=st.tuples(SHARES, SHARES),
     channels=st.sampled_from([1, 3, 4]),
 )
+@example(sides=(77, 77, 79, 79), fit="crop", padding="colour", focus=(0.0, 0.0), channels=1)
 def test_the_size_is_exact_and_a_plain_colour_stays(
     sides: tuple[int, int, int, int], fit: str, padding: str, focus: tuple[float, float], channels: int
 ) -> None:

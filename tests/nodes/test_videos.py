@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import io
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,43 @@ def test_a_video_in_memory_is_read_as_its_file(bench: Bench, film: Path) -> None
     assert np.array_equal(held[0].numpy(), read[0].numpy())
     assert np.array_equal(held[1]["waveform"].numpy(), read[1]["waveform"].numpy())
     assert list(bench.temp.glob("sora_*")) == []
+
+
+def test_an_interrupt_ends_the_decoding(bench: Bench, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the waiting for it: the next run must not find the memory taken by frames that nobody wants."""
+    from comfy_api.latest import InputImpl
+
+    ended: list[str] = []
+    module = bench.pack.module("sora.media.clip")
+    plain = module.load_frames
+
+    def slowly(*given: Any, progress: Any, **more: Any) -> Any:
+        def told(done: int, of: int) -> None:
+            progress(done, of)
+            time.sleep(0.05)
+
+        try:
+            return plain(*given, progress=told, **more)
+        except BaseException as error:
+            ended.append(type(error).__name__)
+            raise
+
+    monkeypatch.setattr(module, "load_frames", slowly)
+
+    async def interrupted() -> None:
+        task = asyncio.ensure_future(bench.frames(InputImpl.VideoFromFile(str(film)), custom_height=90))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    begun = time.monotonic()
+    asyncio.run(interrupted())
+    while not ended and time.monotonic() - begun < 10:
+        time.sleep(0.02)
+    assert ended == ["CancelledError"]
+    assert time.monotonic() - begun < 5  # all of it would take longer
+    assert [value for _, value, _ in bench.page.bars if value > 0]
 
 
 def test_a_trimmed_video_gives_the_piece(bench: Bench, film: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from .frames import Frames
 SILENT_RATE = 44100  # samples a second, and
 SILENT_CHANNELS = 2  # channels of the silence that stands for no sound
 LONGEST_GAP_S = 0.01  # time stamps that jump by less are rounding; a lost packet is longer (21 ms of AAC)
+RUN_UP_S = 1.0  # decoded before the span: codecs need some packets until their sound is exact
 PLANES = 8  # that PyAV's to_ndarray can read; it takes the address of a ninth from memory that is not its own
 
 Samples = NDArray[np.float32]
@@ -56,6 +58,9 @@ def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | No
             if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
                 return Audio(_silence(SILENT_CHANNELS, duration_s, SILENT_RATE), SILENT_RATE)
             waveform = _silence(stream.channels, duration_s, stream.rate)
+            if start_s > RUN_UP_S:
+                with contextlib.suppress(av.error.FFmpegError):  # it cannot be sought in: from the beginning then
+                    file.seek(int((start_s - RUN_UP_S) * 1e6) + (file.start_time or 0))
             _decode(file, stream, waveform[0], start_s)
             return Audio(waveform, stream.rate)
     except (av.error.FFmpegError, OSError) as error:

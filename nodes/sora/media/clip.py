@@ -13,7 +13,8 @@ from ..errors import InvalidInput
 from . import memory
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .choice import FrameChoice, plan
-from .frames import load_frames
+from .frames import Progress, load_frames
+from .reader import Cancelled
 
 Floats = NDArray[np.float32]
 
@@ -29,10 +30,17 @@ class Clip:
     warnings: tuple[str, ...] = ()
 
 
-def clip_of_file(path: Path, choice: FrameChoice, *, untagged: str = "auto", scratch: Path | None = None) -> Clip:
-    """Decode what `choice` wants of a file; `untagged` and `scratch` as in `load_frames`. MediaTrouble where it cannot
-    be."""
-    frames = load_frames(path, choice, untagged=untagged, scratch=scratch)
+def clip_of_file(
+    path: Path,
+    choice: FrameChoice,
+    *,
+    untagged: str = "auto",
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Clip:
+    """Decode what `choice` wants of a file; the other arguments, and the errors, are those of `load_frames`."""
+    frames = load_frames(path, choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled)
     audio = audio_for(frames)
     return Clip(frames.pixels, audio.waveform, audio.sample_rate, frames.fps, frames.warnings)
 

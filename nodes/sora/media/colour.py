@@ -72,6 +72,20 @@ def opencv_is_right(colour: Colour) -> bool:
 
 
 @functools.cache
+def opencv_reads_fields() -> bool:
+    """Does the OpenCV that is installed convert interlaced pictures? From 4.13 on some of its builds give back whatever
+    their memory holds, and call that done."""
+    file = CLIPS / "fields.mp4"
+    cv2 = lazy.cv2()
+    capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+    try:
+        done, picture = capture.read()
+    finally:
+        capture.release()
+    return bool(done) and _close(picture, planes.to_bgr(_first(file), "bt709", full=False))
+
+
+@functools.cache
 def pyav_is_right(colour: Colour) -> bool:
     """Does the PyAV that is installed convert a frame by the tags that we give it?"""
     frame = _first(CLIPS / "bt601_limited.mp4")  # other tags than most that are tried

@@ -89,7 +89,7 @@ def _named(head: bytes, known: bool) -> str:
         return "a video of another kind, not an MP4"
     text = head.decode("utf-8", "ignore").strip("\ufeff \t\r\n")
     printable = sum(letter.isprintable() or letter.isspace() for letter in text)
-    if len(text) < 0.9 * len(head.strip()) or printable < 0.95 * len(text):
+    if len(text.encode()) < 0.9 * len(head.removeprefix(b"\xef\xbb\xbf").strip()) or printable < 0.95 * len(text):
         return f"no video: it begins with the bytes {head[:8].hex(' ')}"
     kind = {"{": "a JSON message", "[": "a JSON message", "<": "a web page or XML"}.get(text[:1], "text")
     shown = redact(" ".join(text.split()))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import DiskTrouble, MediaTrouble
 from . import container, lazy
 from .choice import FrameChoice
+from .frames import warnings_of
 from .probe import Source, examine
 from .reader import Cancelled, Miscounted, pictures, planned, reader_for
 from .reference import to_png
@@ -40,21 +44,33 @@ def save_frames(
     out_dir: str | Path,
     choice: FrameChoice = FrameChoice(),  # noqa: B008  (frozen)
     *,
+    untagged: str = "auto",
+    warn: Callable[[str], None] = lambda _: None,
     cancelled: Cancelled | None = None,
 ) -> list[Path]:
     """Write the chosen frames as `frame_%06d.png`, numbered as in the source from 0; the files, in order.
+
+    `untagged` as in `load_frames`, whose warnings `warn` is told.
 
     Only a few frames are held at a time. A frame that a forced rate repeats is one file. Errors are those of
     `load_frames`, and DiskTrouble.
     """
     source = examine(path)
-    try:
-        return _save(source, Path(out_dir), choice, cancelled)
-    except Miscounted as better:
-        return _save(better.source, Path(out_dir), choice, cancelled)
+    while True:  # at most twice more: doubted, and counted by the decoder
+        try:
+            return _save(source, Path(out_dir), choice, untagged, warn, cancelled)
+        except Miscounted as better:
+            source = better.source
 
 
-def _save(source: Source, out_dir: Path, choice: FrameChoice, cancelled: Cancelled | None) -> list[Path]:
+def _save(
+    source: Source,
+    out_dir: Path,
+    choice: FrameChoice,
+    untagged: str,
+    warn: Callable[[str], None],
+    cancelled: Cancelled | None,
+) -> list[Path]:
     cv2 = lazy.cv2()
     made = planned(source, choice)
     width, height = choice.size(source.info.width, source.info.height)
@@ -64,7 +80,10 @@ def _save(source: Source, out_dir: Path, choice: FrameChoice, cancelled: Cancell
 
     files: list[Path] = []
     waiting: deque[Future[None]] = deque()
-    with reader_for(source, made) as reader, ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers:
+    with (
+        reader_for(source, made, untagged) as reader,
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers,
+    ):
         for number, _, picture in pictures(reader, source, made, cancelled=cancelled):
             files.append(out_dir / f"frame_{number:06d}.png")
             waiting.append(workers.submit(write, files[-1], picture))
@@ -74,4 +93,7 @@ def _save(source: Source, out_dir: Path, choice: FrameChoice, cancelled: Cancell
             future.result()
     if not files:
         raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=container.AGAIN)
+    there = [int(file.stem.rpartition("_")[2]) for file in files]
+    for warning in warnings_of(source, made, int(np.isin(made.indices, there).sum())):
+        warn(warning)
     return files

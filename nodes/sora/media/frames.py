@@ -90,7 +90,12 @@ def load_frames(
         with examined(path) as (source, file):
             return load(source, file)
     except Miscounted as better:
-        return load(better.source, None)
+        source = better.source
+    try:  # not among the handlers: there the error still holds the frames of the first attempt
+        return load(source, None)
+    except Miscounted as better:
+        source = better.source
+    return load(source, None)
 
 
 def _load(
@@ -132,7 +137,7 @@ def _load(
         start_s=made.start_s,
         duration_s=made.duration_s if filled == len(made.indices) else filled / made.fps,
         info=info,
-        warnings=_warnings(source, made, filled),
+        warnings=warnings_of(source, made, filled),
     )
 
 
@@ -186,15 +191,18 @@ class _Converter:
             self._pixels[slot] = first
 
 
-def _warnings(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
+def warnings_of(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
+    """What the user should know of a file of which `filled` frames of the plan could be had."""
     info = source.info
     missing = len(made.indices) - filled
     holds = int(made.indices[filled - 1]) + 1 if missing else info.frames
     if info.cut_short:
-        return (
-            f"{source.path.name} is cut short or damaged: it declares {info.declared_frames} frames "
-            f"and holds only {holds} that can be decoded.",
+        says = (
+            f"it declares {info.declared_frames} frames and"
+            if info.declared_frames
+            else "it is longer by its head, and"
         )
+        return (f"{source.path.name} is cut short or damaged: {says} holds only {holds} that can be decoded.",)
     if info.hidden and not missing:
         return (
             f"{source.path.name} holds {info.declared_frames} frames and shows {info.frames}: "

@@ -73,7 +73,9 @@ def no_room(frames: int, width: int, height: int, *, available: int | None) -> M
     what = f"{frames} frames of {width}x{height} need {_gib(frames * one)} of memory"
     there = f"; {_gib(max(0, available))} are available" if available is not None else ""
     cap = f"frame_load_cap = {fit} would fit. " if fit else ""
-    return MediaTrouble(what + there + ".", advice=cap + "Or choose fewer or smaller frames, or free memory first.")
+    return MediaTrouble(
+        what + there + ".", advice=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk."
+    )
 
 
 def _gib(amount: int) -> str:

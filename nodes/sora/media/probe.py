@@ -21,11 +21,16 @@ from numpy.typing import NDArray
 from ..errors import MediaTrouble
 from . import container, lazy
 
+LOST = 2  # of so many frames one is there at least, where a file counts as one with lost frames
+ROUNDED_S = 0.1  # by which a duration may be off
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
 # Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
 # frame each, and gain nothing (bench/decode.py).
 THREADS = min(16, 1 + (os.cpu_count() or 1))
+
+INTERLACING = ("h264", "hevc", "mpeg2video", "mpeg4", "vc1", "dvvideo")  # codecs that know fields
+PROGRESSIVE = 1  # FFmpeg's AVFieldOrder; 0 is unknown, above it are the orders of fields
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
 _MATRICES = {
@@ -89,7 +94,8 @@ class Source:
     `rate` is `info.fps` as a fraction; `tick_s` the step to which the file rounds its times; `stamps` int64 [frames],
     the same times in the file's own ticks, empty where it writes none for some or the same for two; `keys` are the
     numbers of the frames where decoding can begin, rising; `recounted`: frames and times are the decoder's own, not
-    those of the packets.
+    those of the packets; `first_stream`: its picture is the file's first, the only one that OpenCV reads; `fields`: it
+    may be interlaced; `doubted`: OpenCV was seen to go wrong with it.
     """
 
     path: Path
@@ -100,6 +106,9 @@ class Source:
     stamps: NDArray[np.int64]
     keys: tuple[int, ...] = ()
     recounted: bool = False
+    first_stream: bool = True
+    fields: bool = False
+    doubted: bool = False
 
     def runs(self, wanted: Sequence[int]) -> list[tuple[int, int]]:
         """[(frame to begin decoding at, last frame of the run)]: how to decode `wanted` [rising], leaving out what lies
@@ -194,7 +203,10 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     named = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
     rate, even = spacing(times_s, tick_s, named)
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
-    lost, hidden = (0, 0) if max(came, stream.frames) <= len(packets) else _not_shown(path, stream.frames, packets)
+    # Elsewhere than in an MP4 a count is none of frames: AVI counts packets, of which a frame may have two.
+    declared = stream.frames if file.format.name.startswith("mov") else 0
+    lost, hidden = (0, 0) if max(came, declared) <= len(packets) else _not_shown(path, declared, packets)
+    lost = lost or _ends_early(file, times_s, 1 / float(rate))
     sound = file.streams.best("audio")
     rotation = int(first.rotation) % 360 if first is not None else 0
     turned = rotation % 180 != 0
@@ -203,7 +215,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         height=seen.width if turned else seen.height,
         fps=float(rate),
         frames=len(times_s),
-        declared_frames=stream.frames,
+        declared_frames=declared,
         duration_s=duration_s,
         has_audio=sound is not None,
         audio_rate=sound.rate or 0 if sound is not None else 0,
@@ -218,7 +230,16 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         cut_short=cut_short or broken or lost > 0,
         hidden=hidden,
     )
-    return Source(path, info, times_s, rate, tick_s, stamps, _keys(packets, stamps))
+    return Source(
+        path, info, times_s, rate, tick_s, stamps, _keys(packets, stamps),
+        first_stream=stream.index == file.streams.video[0].index, fields=_may_have_fields(stream.codec_context),
+    )  # fmt: skip
+
+
+def _may_have_fields(context: Any) -> bool:
+    """By what the file's head says; where PyAV is too old to tell, it may."""
+    order = getattr(context, "field_order", None)
+    return context.name in INTERLACING and (order is None or int(order) > PROGRESSIVE)
 
 
 def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], int, bool, Any]:
@@ -235,6 +256,13 @@ def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], int,
         if picture and first is None:
             first = _first_picture(packet)
     return packets, came, broken, first
+
+
+def _ends_early(file: Any, times_s: NDArray[np.float64], frame_s: float) -> bool:
+    """Does it say, as Matroska does, that it is longer than its picture and its sound?"""
+    if not file.format.name.startswith("matroska") or not file.duration or any(file.streams.audio):
+        return False  # sound may be longer than the picture
+    return bool(file.duration / 1e6 - float(times_s[-1]) > 2 * frame_s + ROUNDED_S)
 
 
 def _not_shown(path: Path, declared: int, shown: list[_Packet]) -> tuple[int, int]:
@@ -294,4 +322,10 @@ def spacing(times_s: NDArray[np.float64], tick_s: float, named: list[Fraction]) 
         ideal = times_s[0] + np.arange(len(times_s)) / float(rate)
         if np.abs(times_s - ideal).max() <= max(tick_s, 0.1 / float(rate)):
             return rate, True
+    for rate in named:  # some are missing, and the others lie where that rate puts them
+        steps = (times_s - times_s[0]) * float(rate)
+        if np.abs(steps - np.rint(steps)).max() <= max(tick_s * float(rate), 0.1) and np.rint(steps[-1]) <= LOST * len(
+            steps
+        ):
+            return rate, False
     return measured, False

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import MediaTrouble
 from . import container
 from .choice import FrameChoice, Plan, plan
-from .colour import colour_of, opencv_is_right
+from .colour import colour_of, opencv_is_right, opencv_reads_fields
 from .probe import Source, spacing
 from .reader_av import PyavReader
 from .reader_cv2 import OpencvReader
@@ -30,7 +30,7 @@ PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
 
 class Miscounted(Exception):
-    """The decoder gave other frames than the packets promised; `source` has its own count and times."""
+    """The decoder gave other frames than the packets promised; `source` has its own count and times, or doubts it."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(f"{source.info.frames} frames")
@@ -57,7 +57,8 @@ def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = N
     far = len(runs) > 1 or runs[0][0] > 0
     # OpenCV has no way to be told the matrix of a file that names none.
     plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
-    if source.recounted or info.cut_short or far or not plain:
+    whole = source.first_stream and not source.doubted and (not source.fields or opencv_reads_fields())
+    if source.recounted or info.cut_short or far or not plain or not whole:
         return PyavReader(source, look, file if far else None)
     return OpencvReader(source)
 
@@ -85,7 +86,10 @@ def pictures(
             raise concurrent.futures.CancelledError
         if number in missing:
             missing.remove(number)
-            yield number, wanted[number], take(buffer())
+            picture = take(buffer())
+            if isinstance(reader, OpencvReader) and reader.stands_still(picture):
+                raise Miscounted(replace(source, doubted=True))
+            yield number, wanted[number], picture
     if not source.recounted and (missing or reader.strange):
         raise Miscounted(recounted(source))
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+import numpy as np
+
 from ..errors import MediaTrouble
 from . import container, lazy
-from .probe import THREADS, Source
+from .colour import opencv_reads_fields
+from .probe import INTERLACING, THREADS, Source
 from .resize import Pixels
+
+SAMPLED = 8  # one pixel of so many, each way
 
 Take = Callable[[Pixels | None], Pixels]
 
@@ -31,6 +36,8 @@ class OpencvReader:
             )
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         self._promised = source.info.frames
+        self._codec = source.info.codec
+        self._last: Pixels | None = None
         self.rotation = -int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self.strange = False
 
@@ -49,6 +56,15 @@ class OpencvReader:
                 return
             yield number, self._picture
             number += 1
+
+    def stands_still(self, picture: Pixels) -> bool:
+        """Is it the last picture once more? Then it may be that OpenCV did not convert it and did not say so, as some
+        versions do with interlaced pictures, which may come in the middle of a file. A sample of the pixels tells."""
+        if self._codec not in INTERLACING or opencv_reads_fields():
+            return False
+        sample = picture[::SAMPLED, ::SAMPLED].copy()
+        last, self._last = self._last, sample
+        return last is not None and np.array_equal(last, sample)
 
     def _picture(self, into: Pixels | None) -> Pixels:
         """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""

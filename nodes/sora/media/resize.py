@@ -44,10 +44,17 @@ def stretched(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     """
     cv2 = lazy.cv2()
     smaller = (min(width, pixels.shape[1]), min(height, pixels.shape[0]))
-    for size, kernel in ((smaller, cv2.INTER_AREA), ((width, height), cv2.INTER_LANCZOS4)):
-        if size != (pixels.shape[1], pixels.shape[0]):
-            pixels = cv2.resize(pixels, size, interpolation=kernel)
-    return pixels
+    if smaller != (pixels.shape[1], pixels.shape[0]):
+        pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    if smaller == (width, height):
+        return pixels
+    # In floats: the weights of OpenCV's bytes do not always add up to 1, and a plain colour would get another one.
+    grown: NDArray[Any] = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_LANCZOS4)
+    if pixels.dtype != np.uint8:
+        return grown
+    flat = grown.reshape(height, -1)  # two dimensions: OpenCV would take the factor for the first channel alone
+    rounded: Pixels = cv2.multiply(flat, 1.0, dtype=cv2.CV_8U).reshape(grown.shape)
+    return rounded
 
 
 def middle(

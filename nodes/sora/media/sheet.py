@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
+from .choice import FrameChoice
 from .export import save_frames, save_png
+from .frames import warnings_of
 from .probe import Source, examine, verify_mp4
+from .reader import planned
 from .resize import Pixels, stretched
 from .stills import chosen_frames
 
@@ -43,17 +47,22 @@ def contact_sheet(
     width: int = 1600,
     labels: bool = True,
     fps: float | None = None,
+    untagged: str = "auto",
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write a sheet of up to 4 rows as a PNG to `target`: frames evenly chosen, first and last among them.
 
     From a video file, or from float32 [N, H, W, 3] in 0..1; then `fps` gives the captions their times. `width` in
-    pixels. Errors are those of `load_frames`, and DiskTrouble.
+    pixels; `untagged` as in `load_frames`, whose warnings `warn` is told. Errors are those of `load_frames`, and
+    DiskTrouble.
     """
     most = columns * ROWS
     if isinstance(pixels_or_path, np.ndarray):
         title, tiles = "", _tiles_of(pixels_or_path, fps, None, most)
     else:
-        title, tiles = _tiles_of_file(examine(pixels_or_path), most)
+        source, title, tiles = _tiles_of_file(examine(pixels_or_path), most, untagged)
+        for warning in warnings_of(source, planned(source, FrameChoice()), source.info.frames):
+            warn(warning)
     if not labels:
         title, tiles = "", [replace(tile, left="", right="") for tile in tiles]
     save_png(Path(target), draw(tiles, columns=columns, width=width, title=title))
@@ -144,10 +153,10 @@ def _tiles_of(frames: Floats, fps: float | None, indices: NDArray[np.int64] | No
     return tiles
 
 
-def _tiles_of_file(source: Source, most: int) -> tuple[str, list[Tile]]:
-    """(title, tiles) from a file, of which no more is held than the tiles."""
-    source, frames = chosen_frames(source, lambda count: _evenly(count, most))
+def _tiles_of_file(source: Source, most: int, untagged: str) -> tuple[Source, str, list[Tile]]:
+    """(the source as its decoder counted it, title, tiles) from a file, of which no more is held than the tiles."""
+    source, frames = chosen_frames(source, lambda count: _evenly(count, most), untagged=untagged)
     tiles = [Tile(picture, f"{source.times_s[number]:.2f} s", f"frame {number}") for number, picture in frames.items()]
     info = source.info
     facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {info.width}x{info.height}  ·  {info.fps:.4g} fps"
-    return f"{source.path.name}\n{facts}", tiles
+    return source, f"{source.path.name}\n{facts}", tiles

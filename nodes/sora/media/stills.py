@@ -48,19 +48,20 @@ def chosen_frames(
     source: Source,
     choose: Callable[[int], NDArray[np.int64]],
     shape: Callable[[Pixels], Pixels] = lambda picture: picture,
+    untagged: str = "auto",
 ) -> tuple[Source, dict[int, Pixels]]:
     """(the source as its decoder counted it, {frame number: RGB picture after `shape`}) of the frames that
     `choose(how many there are)` names, rising. No more is decoded than that needs."""
     cv2 = lazy.cv2()
     made = replace(planned(source, FrameChoice()), indices=choose(source.info.frames), open_end=False)
     try:
-        with reader_for(source, made) as reader:
+        with reader_for(source, made, untagged) as reader:
             found = {
                 number: shape(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
                 for number, _, picture in pictures(reader, source, made)
             }
     except Miscounted as better:
-        return chosen_frames(better.source, choose, shape)
+        return chosen_frames(better.source, choose, shape, untagged)
     if not found:
         raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=AGAIN)
     return source, found
