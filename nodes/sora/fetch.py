@@ -40,7 +40,7 @@ from .waiting import Fetch, Wait
 from .watches import Watches
 
 FETCH_THREADS = 4
-NOT_OFFERED = (400, 404, 410, 501)  # statuses: not ready, gone, or no such call (quirk 8)
+NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
 ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
 TRIES = 8  # at which the gateway does not offer the video; outages are waited out
 NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s

@@ -130,7 +130,7 @@ class Studio:
             job = self.ledger.find(name)
             if job is not None:
                 return self._collector.look(job.id)
-            if not re.fullmatch(r"[\w.:=+/-]{6,200}", name):
+            if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:

@@ -232,10 +232,8 @@ def test_a_past_job_is_opened(bench: Bench) -> None:
 
 
 @every_family
-def test_a_job_from_elsewhere_is_taken_up(bench: Bench, request: pytest.FixtureRequest) -> None:
+def test_a_job_from_elsewhere_is_taken_up(bench: Bench) -> None:
     """An id that this ledger does not know is looked up at the gateway, and can be waited for."""
-    if bench.family.name == "litellm":
-        request.applymarker(pytest.mark.xfail(reason="Studio.open takes ids of 200 characters; LiteLLM's have 242"))
     video_id = asyncio.run(bench.create("bought elsewhere")).args[1]
     bench.studio.close()
     bench.pack.host._studio = None
