@@ -222,22 +222,22 @@ def temp_folder() -> Path:
 
 
 @contextlib.contextmanager
-def file_of(video: Any) -> Iterator[Path | None]:
-    """The file behind a VIDEO (for one in memory, a copy in the temp folder), or None where it has no file of its own:
-    put together from images, or trimmed."""
-    trim = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
-    if isinstance(video, InputImpl.VideoFromComponents) or any(trim):
+def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
+    """The file behind a VIDEO (for one in memory, a copy in the temp folder) and the piece of it that was trimmed out,
+    (start, duration) in seconds; None where it has no file, since it is put together from images."""
+    if isinstance(video, InputImpl.VideoFromComponents):
         yield None
         return
+    trim = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
     source = video.get_stream_source()
     if isinstance(source, str | os.PathLike):
-        yield Path(source)
+        yield Path(source), trim
         return
     copy = temp_folder() / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
         copy.write_bytes(source.getbuffer())
-        yield copy
+        yield copy, trim
     finally:
         copy.unlink(missing_ok=True)
 

@@ -130,10 +130,11 @@ def _clip(
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
 
-    with host.file_of(video) as path:
-        if path is not None:
+    with host.file_of(video) as found:
+        if found is not None:
+            path, window = found
             return clip_of_file(
-                path, choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled
+                path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
             )
     images, waveform, sample_rate, fps = host.components_of(video)
     return clip_of_images(images, fps, waveform, sample_rate, choice, scratch=scratch)

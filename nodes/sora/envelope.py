@@ -32,6 +32,9 @@ class Answer:
         """The body as JSON, or None where it is none (HTML, cut, too deep)."""
         try:
             return json.loads(self.body)
+        except UnicodeDecodeError:
+            # An echoed prompt that was cut inside a letter: the id beside it is worth money.
+            return _json(self.body.decode("utf-8", "replace"))
         except (ValueError, RecursionError):
             return None
 
@@ -103,7 +106,7 @@ def _denies(level: dict[str, Any]) -> bool:
 
 
 def _has_code(level: dict[str, Any]) -> bool:
-    if _word(level.get("message")).lower() in _WORDS_OF_SUCCESS:
+    if any(_word(level.get(key)).lower() in _WORDS_OF_SUCCESS for key in ("message", "msg")):
         return False
     code = _word(level.get("code")).lower()
     # Of bare numbers only those of HTTP errors and above: 1 and 22 mean "taken" at some.
@@ -144,6 +147,13 @@ def levels(value: Any) -> Iterator[dict[str, Any]]:
 def clean(text: str) -> str:
     """`text` without what JSON can say and no terminal, database or address takes."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _json_inside(text: Any) -> Any:

@@ -51,9 +51,12 @@ def read_created(answer: Answer) -> RemoteVideo:
         return _just_created(video)
     if (ended := read_ended(answer)) is not None:
         return ended
-    named = video.id if video is not None and _may_be_alive(answer, video) else ""
-    if not named and _is_refusal(answer, video, complaint):
-        raise refusal(answer, complaint)
+    no = refusal(answer, complaint) if _is_refusal(answer, video, complaint) else None
+    named = video.id if video is not None and _may_be_alive(answer, video, no) else ""
+    if no is not None and not named:
+        if video is not None and video.id:
+            no.transient = False  # only a refusal without any id is sent again by itself
+        raise no
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     what = f"the job {named} exists" if named else "the job exists"
     raise MaybeBought(
@@ -81,17 +84,18 @@ def _just_created(video: RemoteVideo) -> RemoteVideo:
     return video if shown or video.phase != "done" else replace(video, phase="waiting")
 
 
-def _may_be_alive(answer: Answer, video: RemoteVideo) -> bool:
-    """An id beside an error: nothing that may be bought again by itself where it is shown as alive, or where nothing
-    but a code speaks against it."""
+def _may_be_alive(answer: Answer, video: RemoteVideo, no: Refused | None) -> bool:
+    """An id beside an error: nothing that may be bought again by itself where it is shown as alive, where nothing but
+    a code speaks against it, or where it is a job's and what stands against it may pass."""
     shown = video.phase != "failed" and bool(video.status or video.whole)
-    return bool(video.id) and (shown or (answer.status < 300 and not denies(answer)))
+    open_end = answer.status < 300 or no is None or no.transient
+    return bool(video.id) and (shown or (answer.status < 300 and not denies(answer)) or (video.named and open_end))
 
 
 def read_status(answer: Answer, video_id: str) -> RemoteVideo:
     """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it."""
     video = read_video(answer)
-    if video is not None and _tells_state(video, answer.status, video_id):
+    if video is not None and _tells_state(video, answer, video_id):
         return replace(video, id=video.id or video_id)
     if (ended := read_ended(answer)) is not None:
         return replace(ended, id=video_id)  # the id inside is the upstream's
@@ -173,11 +177,11 @@ def _pace_s(answer: Answer) -> float | None:
     return next((max(0.0, pace) for pace in paces if pace is not None), None)
 
 
-def _tells_state(video: RemoteVideo, status: int, video_id: str) -> bool:
+def _tells_state(video: RemoteVideo, answer: Answer, video_id: str) -> bool:
     """Is this the job's own state, or only the failure of the call, which also says "status": "error"?"""
     if video.phase != "failed":
-        return status < 300
-    if status >= 300 or video.status in WORDS_OF_CALLS:
+        return answer.status < 300 and (bool(video.status) or not says_error(answer))
+    if answer.status >= 300 or video.status in WORDS_OF_CALLS:
         return bool(video.id) and (video.id == video_id or video.whole)
     return bool(video.id) or video.complaint is not None
 

@@ -15,7 +15,7 @@ PHASES: dict[str, Phase] = {
     **dict.fromkeys(
         [
             "queued", "pending", "submitted", "not_start", "notstarted", "not_started", "preparing", "created",
-            "starting", "unknown", "in_queue", "queueing", "queuing", "waiting",
+            "starting", "unknown", "in_queue", "queueing", "queuing", "waiting", "initializing",
         ],
         "waiting",
     ),
@@ -35,8 +35,9 @@ WRAPPERS = ("data", "task", "output", "result")
 
 # Where the address of the finished video stands, in this order, at any depth (quirk 2).
 ADDRESS_KEYS = (
-    "video_url", "result_url", "content_url", "url", "video", "videos", "urls", "output", "output_video", "content",
-    "result", "metadata", "data", "task", "fail_reason", "remixed_from_video_id",
+    "video_url", "result_url", "content_url", "url", "video", "videos", "urls", "unsigned_urls", "download_url",
+    "output", "output_video", "content", "result", "task_result", "metadata", "data", "task", "fail_reason",
+    "remixed_from_video_id",
 )  # fmt: skip
 
 # What gateways write where nothing is wrong, in `code` and in `message`.
@@ -57,6 +58,7 @@ _BUSY = "The gateway is busy; run again in a while."
 LASTING = {
     "model_not_found": "The gateway does not serve this model (any more); choose another.",
     **dict.fromkeys(("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed"), _EMPTY),
+    "billing_not_active": "Check the account's balance and its billing at the gateway.",
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), _UNSAFE),
     "invalid_api_key": "Check the key.",
     "account_not_verified": "Verify the account at the gateway, or choose another model.",
@@ -82,7 +84,7 @@ ADVICE_BY_STATUS = {
 REFUSALS_AS_5XX = {
     "model_not_found", "invalid_request", "invalid_request_error", "insufficient_user_quota", "authentication_error",
     "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
-    "prompt_unsafe", "invalid_api_key", "permission_denied", *SATURATED,
+    "prompt_unsafe", "invalid_api_key", "permission_denied", "not_implemented", *SATURATED,
 }  # fmt: skip
 
 # A gateway's words for an upstream whose answer it could not read: the create arrived there and may have been taken,
@@ -95,10 +97,15 @@ PERHAPS_TAKEN = {
 # Texts (in lower case) that stand for a code, where the gateway gives none that says as much.
 TEXTS = {
     "blocked by our moderation system": "moderation_blocked",  # quirk 10
+    "blocked by content policy": "content_policy_violation",
+    "prompt_unsafe": "prompt_unsafe",
+    "image_unsafe": "moderation_blocked",
+    "video_unsafe": "moderation_blocked",
     "must match the requested width and height": "wrong_reference",
     "must be verified to use the model": "account_not_verified",
     "上游负载已饱和": "upstream_load_saturated",
     "rate limit exceeded": "rate_limit_exceeded",
+    "concurrent limit exceeded": "rate_limit_exceeded",
 }
 
 REQUEST_ID_HEADERS = (

@@ -46,6 +46,7 @@ class RemoteVideo:
     url: str = ""
     complaint: Complaint | None = None
     whole: bool = False  # the answer shows a video object, not only an id and a status word
+    named: bool = False  # the id is a job's by its own looks or by its key, and cannot be the number of the call
     model: str = ""
     seconds: str = ""
     size: str = ""
@@ -81,7 +82,8 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
     """The same for a piece of an answer's JSON, such as a line of a list."""
     found, status = _unwrapped(value)
     own_id = _own_id(found)
-    complaint = complaint_in(found.get("error")) or complaint_in(found.get("fail_reason"))
+    why = (complaint_in(found.get(key)) for key in ("error", "error_message", "fail_reason"))
+    complaint = next(filter(None, why), None)
     if not status and complaint is None and not own_id:
         return None
     known = phase_of(status)
@@ -94,6 +96,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         id=own_id,
         phase=phase,
         whole=_text(found.get("object")) not in ("", "error") or bool(_text(found.get("model"))),
+        named=bool(re.match(r"(task|video)_", own_id)) or any(found.get(key) for key in ID_KEYS[1:]),
         status=status,
         progress=_progress(found),
         url=next(_addresses(found), ""),
@@ -103,7 +106,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         size=_text(found.get("size")),
         prompt=_text(found.get("prompt")),
         request_id=request_id(answer, complaint.message if complaint else ""),
-        created_at=_moment(found.get("created_at")),
+        created_at=next(filter(None, (_moment(found.get(key)) for key in ("created_at", "created"))), None),
     )
 
 

@@ -59,7 +59,7 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
     """With what is needed and what is free; and the same where the room is gone in that very moment."""
     with monkeypatch.context() as small:
         small.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1 << 20))
-        with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need 0\.00 GiB on disk; 0\.00 GiB are free"):
+        with pytest.raises(MediaTrouble, match=r"24 frames of 160x96 need 4\.2 MiB on disk; 1\.0 MiB are free"):
             load_frames(clip, scratch=tmp_path)
 
     def full(*_: object) -> None:

@@ -19,7 +19,7 @@ SILENT_RATE = 44100  # samples a second, and
 SILENT_CHANNELS = 2  # channels of the silence that stands for no sound
 LONGEST_GAP_S = 0.01  # time stamps that jump by less are rounding; a lost packet is longer (21 ms of AAC)
 RUN_UP_S = 1.0  # decoded before the span: codecs need some packets until their sound is exact
-PLANES = 8  # that PyAV's to_ndarray can read; it takes the address of a ninth from memory that is not its own
+PLANES = 7  # that PyAV's to_ndarray can read; of eight it counts nine, and reads an address that is not its own
 
 Samples = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ are first resampled to `force_rate`, then `skip_first_frames` are left out, then
 then `frame_load_cap` ends it. At a forced rate, output k takes the first frame that begins at k / rate or later, and
 the last output is the last such k. Where we differ, on purpose:
 
-- times are fractions, where VHS adds up floats and so now and then takes a neighbour;
+- times are fractions, where VHS adds up floats and so takes the next frame at an exact tie (30 to 25: every fifth);
 - a file with a variable frame rate is sampled by its own times (the frame on screen at k / rate), which VHS takes for
   evenly spaced;
 - a negative `skip_first_frames` counts from the end;

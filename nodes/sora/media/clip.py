@@ -14,7 +14,7 @@ from . import memory
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .choice import FrameChoice, plan
 from .frames import Progress, load_frames
-from .reader import Cancelled
+from .reader import WHOLE, Cancelled, Window
 
 Floats = NDArray[np.float32]
 
@@ -36,11 +36,14 @@ def clip_of_file(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
+    window: Window = WHOLE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Clip:
     """Decode what `choice` wants of a file; the other arguments, and the errors, are those of `load_frames`."""
-    frames = load_frames(path, choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled)
+    frames = load_frames(
+        path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
+    )
     audio = audio_for(frames)
     return Clip(frames.pixels, audio.waveform, audio.sample_rate, frames.fps, frames.warnings)
 
@@ -61,6 +64,9 @@ def clip_of_images(
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0 or not len(images):
         raise InvalidInput("This VIDEO has no images.")
+    if images.ndim != 4 or images.shape[3] < 3:
+        raise InvalidInput(f"Images are [N, H, W, 3], not {images.shape}.")
+    images = images[..., :3]  # a VIDEO may carry transparency, which frames do not
     times_s = np.arange(len(images)) / float(rate)
     made = plan(choice, times_s, rate, even=True, tick_s=0.0)
     if not len(made.indices):

@@ -100,8 +100,16 @@ def _converted(frame: Any, colour: Colour | None) -> Pixels:
         given = {"src_colorspace": matrix, "src_color_range": 2 if colour.full else 1, "dst_color_range": 2}
         # RGB has no matrix, but PyAV up to 16 looks at the source's only where the target's is another one.
         given["dst_colorspace"] = _SWSCALE["bt601" if matrix == _SWSCALE["bt709"] else "bt709"]
-    bgr: Pixels = frame.reformat(format="bgr24", interpolation="BICUBIC", **given).to_ndarray()
+    bgr: Pixels = frame.reformat(format="bgr24", interpolation=_filter(frame), **given).to_ndarray()
     return bgr
+
+
+def _filter(frame: Any) -> Any:
+    """For more than 8 bits chroma is filled in from side to side, too, where PyAV lets us ask for that: a tenth of the
+    error. 8 bits are converted as OpenCV and ffmpeg convert them, bit for bit."""
+    kinds = lazy.av().video.reformatter.Interpolation
+    deep = frame.format.components[0].bits > 8
+    return kinds.BICUBIC | kinds.FULL_CHR_H_INT if deep and hasattr(kinds, "FULL_CHR_H_INT") else "BICUBIC"
 
 
 def _first(file: Path) -> Any:

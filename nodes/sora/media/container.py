@@ -17,8 +17,9 @@ AGAIN = "If it is the video of a job, delete it and run the job again: it is fet
 
 # Top-level boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, and QuickTime's older ones.
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # how Matroska and WebM begin
 _STARTS = (
-    b"\x1a\x45\xdf\xa3",  # Matroska, WebM
+    _EBML,
     b"GIF8",
     b"OggS",
     b"FLV\x01",
@@ -28,7 +29,7 @@ _STARTS = (
 
 
 def check(path: Path, *, only_mp4: bool = False) -> bool:
-    """True when the file was cut short: an MP4's box reaches past the end of the file.
+    """True when the file was cut short: an MP4's box, or Matroska's segment, reaches past the end of the file.
 
     MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index.
     """
@@ -41,6 +42,8 @@ def check(path: Path, *, only_mp4: bool = False) -> bool:
                 raise MediaTrouble(f"{path.name} is empty (0 bytes).", advice=AGAIN)
             if head[4:8] in _BOXES:
                 return _check_mp4(path, file, only_mp4=only_mp4)
+            if head.startswith(_EBML) and not only_mp4:
+                return _matroska_end(head) > path.stat().st_size
     except OSError as error:
         raise MediaTrouble(f"{path.name} cannot be read: {error.strerror or error}.") from error
     transport = head[0] == 0x47 and head[188:189] in (b"\x47", b"")
@@ -48,6 +51,23 @@ def check(path: Path, *, only_mp4: bool = False) -> bool:
     if not known or only_mp4:
         raise MediaTrouble(f"{path.name} is {_named(head, known)}.", advice=AGAIN)
     return False
+
+
+def _matroska_end(head: bytes) -> int:
+    """Where the one segment of a Matroska or WebM file ends (RFC 8794, 5 and 6); 0 where it does not say."""
+
+    def number(at: int) -> tuple[int, int]:
+        """(a number of variable length, where it ends); -1 for the one that stands for unknown."""
+        length = 9 - head[at].bit_length() if at < len(head) and head[at] else 9
+        value = int.from_bytes(head[at : at + length]) & ((1 << 7 * length) - 1)
+        return (-1 if length > 8 or value == (1 << 7 * length) - 1 else value), at + length
+
+    size, at = number(len(_EBML))
+    at += max(0, size)
+    if not head.startswith(_SEGMENT, at):
+        return 0
+    size, at = number(at + len(_SEGMENT))
+    return 0 if size < 0 else at + size
 
 
 def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:

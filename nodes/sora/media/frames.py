@@ -23,7 +23,7 @@ from ..errors import MediaTrouble
 from . import container, lazy, memory
 from .choice import FrameChoice, Plan
 from .probe import Source, VideoInfo, examined, probe, verify_mp4
-from .reader import Cancelled, Miscounted, pictures, planned, reader_for
+from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
 from .resize import Pixels, fitted
 
 __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify_mp4"]
@@ -72,19 +72,21 @@ def load_frames(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
+    window: Window = WHOLE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Frames:
     """Decode the chosen frames of a video file.
 
-    `untagged`: the matrix of a file that names none, as in `colour_of`. `scratch`: a folder in which the frames lie as
-    a file, instead of in memory (see `memory.on_disk`). `progress(done, of)` is called in this thread after each frame;
-    `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is raised. MediaTrouble,
-    in words for the user, for a file that is missing, empty, no video or without index, for a choice that leaves no
-    frame, and when the frames do not fit.
+    `untagged`: the matrix of a file that names none, as in `colour_of`. `window`: (start, duration) in seconds of the
+    piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder in which the
+    frames lie as a file, instead of in memory (see `memory.buffer`). `progress(done, of)` is called in this thread
+    after each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is
+    raised. MediaTrouble, in words for the user, for a file that is missing, empty, no video or without index, for a
+    choice that leaves no frame, and when the frames do not fit.
     """
     load = functools.partial(
-        _load, choice=choice, untagged=untagged, scratch=scratch, progress=progress, cancelled=cancelled
+        _load, choice=choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
     )
     try:
         with examined(path) as (source, file):
@@ -104,10 +106,11 @@ def _load(
     choice: FrameChoice,
     untagged: str,
     scratch: Path | None,
+    window: Window,
     progress: Progress | None,
     cancelled: Cancelled | None,
 ) -> Frames:
-    made = planned(source, choice)
+    made = planned(source, choice, window)
     spare: list[Pixels] = []
     with (
         reader_for(source, made, untagged, file) as reader,
@@ -197,12 +200,12 @@ def warnings_of(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
     missing = len(made.indices) - filled
     holds = int(made.indices[filled - 1]) + 1 if missing else info.frames
     if info.cut_short:
-        says = (
-            f"it declares {info.declared_frames} frames and"
-            if info.declared_frames
-            else "it is longer by its head, and"
-        )
-        return (f"{source.path.name} is cut short or damaged: {says} holds only {holds} that can be decoded.",)
+        name = f"{source.path.name} is cut short or damaged"
+        if not info.declared_frames:
+            return (f"{name}: it is longer by its own account, and holds only {holds} frames that can be decoded.",)
+        if holds >= info.declared_frames:
+            return (f"{name}: all of its {holds} frames are there; what is missing lies elsewhere, such as its sound.",)
+        return (f"{name}: it declares {info.declared_frames} frames and holds only {holds} that can be decoded.",)
     if info.hidden and not missing:
         return (
             f"{source.path.name} holds {info.declared_frames} frames and shows {info.frames}: "

@@ -79,7 +79,7 @@ def no_room(frames: int, width: int, height: int, *, available: int | None) -> M
 
 
 def _gib(amount: int) -> str:
-    return f"{amount / 2**30:.2f} GiB"
+    return f"{amount / 2**30:.2f} GiB" if amount >= 2**30 else f"{amount / 2**20:.1f} MiB"
 
 
 def _machine() -> int | None:

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from ..errors import MediaTrouble
 from . import container, lazy
 
-LOST = 2  # of so many frames one is there at least, where a file counts as one with lost frames
-ROUNDED_S = 0.1  # by which a duration may be off
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
 # Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
@@ -206,7 +204,6 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     # Elsewhere than in an MP4 a count is none of frames: AVI counts packets, of which a frame may have two.
     declared = stream.frames if file.format.name.startswith("mov") else 0
     lost, hidden = (0, 0) if max(came, declared) <= len(packets) else _not_shown(path, declared, packets)
-    lost = lost or _ends_early(file, times_s, 1 / float(rate))
     sound = file.streams.best("audio")
     rotation = int(first.rotation) % 360 if first is not None else 0
     turned = rotation % 180 != 0
@@ -256,13 +253,6 @@ def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], int,
         if picture and first is None:
             first = _first_picture(packet)
     return packets, came, broken, first
-
-
-def _ends_early(file: Any, times_s: NDArray[np.float64], frame_s: float) -> bool:
-    """Does it say, as Matroska does, that it is longer than its picture and its sound?"""
-    if not file.format.name.startswith("matroska") or not file.duration or any(file.streams.audio):
-        return False  # sound may be longer than the picture
-    return bool(file.duration / 1e6 - float(times_s[-1]) > 2 * frame_s + ROUNDED_S)
 
 
 def _not_shown(path: Path, declared: int, shown: list[_Packet]) -> tuple[int, int]:
@@ -322,10 +312,4 @@ def spacing(times_s: NDArray[np.float64], tick_s: float, named: list[Fraction]) 
         ideal = times_s[0] + np.arange(len(times_s)) / float(rate)
         if np.abs(times_s - ideal).max() <= max(tick_s, 0.1 / float(rate)):
             return rate, True
-    for rate in named:  # some are missing, and the others lie where that rate puts them
-        steps = (times_s - times_s[0]) * float(rate)
-        if np.abs(steps - np.rint(steps)).max() <= max(tick_s * float(rate), 0.1) and np.rint(steps[-1]) <= LOST * len(
-            steps
-        ):
-            return rate, False
     return measured, False

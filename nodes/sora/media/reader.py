@@ -25,6 +25,8 @@ from .resize import Pixels
 
 Cancelled = Callable[[], bool]
 Buffer = Callable[[], Pixels | None]
+Window = tuple[float, float]  # (start, duration) in seconds
+WHOLE: Window = (0.0, 0.0)
 
 PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
@@ -37,9 +39,22 @@ class Miscounted(Exception):
         self.source = source
 
 
-def planned(source: Source, choice: FrameChoice) -> Plan:
-    """The plan for a file; MediaTrouble when it leaves no frame, saying how many there are."""
-    made = plan(choice, source.times_s, source.rate, even=source.info.even, tick_s=source.tick_s)
+def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan:
+    """The plan for a file, or for the piece of it that begins at `window[0]` and is `window[1]` seconds long (0: to the
+    end); MediaTrouble when it leaves no frame, saying how many there are."""
+    start_s, length_s = window
+    count = len(source.times_s)
+    since_s = source.times_s + source.tick_s / 2  # a time is rounded to ticks
+    first = int(np.searchsorted(since_s, start_s)) if start_s > 0 else 0
+    last = int(np.searchsorted(since_s, start_s + length_s)) if length_s > 0 else count
+    if first >= last:
+        raise MediaTrouble(
+            f"The trimmed piece ({start_s:g} s, {length_s:g} s long) holds no frame of {source.path.name}, which is "
+            f"{source.info.duration_s:.2f} s long.",
+            advice="Trim it otherwise.",
+        )
+    made = plan(choice, source.times_s[first:last], source.rate, even=source.info.even, tick_s=source.tick_s)
+    made = replace(made, indices=made.indices + first, open_end=made.open_end and last == count)
     if not len(made.indices):
         raise MediaTrouble(
             f"The choice leaves no frame: {source.path.name} has {source.info.frames} "
