@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sora.errors import NotOffered
 
+from .places import OFOX, OPENROUTER
 from .rows import film, ids, job, perhaps, refused, row, trouble
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>502</title></head><body>Bad Gateway</body></html>"
@@ -83,7 +84,7 @@ ACCEPTED = [
         refused("bad_size", says="no such size")),
     row("a failed call with HTTP 200", 3, "create", 200, '{"success":false,"message":"no such model"}',
         refused("200")),
-    row("HTTP 202 with a polling_url", 3, "create", 202,
+    row("HTTP 202 with a polling_url", (3, OPENROUTER, OFOX), "create", 202,
         '{"id":"task_1","status":"pending","polling_url":"https://gateway.example/api/v1/videos/task_1"}',
         job("waiting", id="task_1", url="")),
     row("HTTP 202 without an id", 3, "create", 202, '{"status":"queued"}', perhaps()),

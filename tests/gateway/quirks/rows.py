@@ -10,7 +10,7 @@ from sora.errors import GatewayTrouble, MaybeBought, Refused, SoraError
 
 Call = Literal["create", "retrieve", "list", "content"]
 
-NO_ADDRESS = 0  # seen in vendors' pages whose address was not kept, or thought of by us
+NO_ADDRESS = 0  # seen in a page whose address was not kept, or thought of by us as the harder case of one seen
 ASKED = "task_v"  # the id that is asked for
 
 

@@ -28,14 +28,14 @@ from sora.vocabulary import (
     TEXTS,
     WRAPPERS,
 )
-from sora.wire import RemoteVideo
+from sora.wire import RemoteVideo, read_video
 
 from .test_table import ROWS
 
 READ = [
     *ADDRESS_KEYS, *ID_KEYS, *STATE_KEYS, *WRAPPERS, *PACE_KEYS, "error", "errors", "detail", "message", "msg", "code",
-    "type", "success", "object", "model", "progress", "progress_pct", "created_at", "seconds", "size", "prompt",
-    "request_id", "requestId",
+    "type", "success", "object", "model", "progress", "progress_pct", "created_at", "created", "seconds", "size",
+    "prompt", "request_id", "requestId", "error_message",
 ]  # fmt: skip
 CODES = sorted({*ADVICE, *REFUSALS_AS_5XX, *PERHAPS_TAKEN, *SATURATED})
 SAID = [
@@ -134,6 +134,20 @@ def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int,
         read_created(Answer(status, {}, body))
     except MaybeBought as error:
         assert error.money == "perhaps"
+
+
+@given(st.integers(200, 599), without_error | objects, st.sampled_from(sorted(SATURATED)), st.sampled_from(ID_KEYS))
+def test_what_is_sent_again_by_itself_has_no_id(status: int, fields: dict[str, Any], code: str, key: str) -> None:
+    """A refusal that passes is repeated only where nothing in it can be a job (facts: gateway.md, section 5)."""
+    for body in (fields, {**fields, "code": code}, {**fields, "code": code, key: "task_1"}):
+        got = Answer(status, {}, json.dumps(body).encode())
+        try:
+            read_created(got)
+        except Refused as error:
+            video = read_video(got)
+            assert not error.transient or video is None or not video.id
+        except MaybeBought as error:
+            assert error.money == "perhaps"
 
 
 @given(st.integers(200, 599), st.sampled_from(sorted(PERHAPS_TAKEN)), st.sampled_from(sorted(REFUSALS_AS_5XX)))

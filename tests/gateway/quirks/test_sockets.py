@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sora.client import Client
@@ -75,6 +76,17 @@ def test_a_poll_never_follows_a_redirect(gateway: Any, where: str) -> None:
     with pytest.raises(GatewayTrouble) as caught:
         client.retrieve("video_1")
     assert (caught.value.http_status, len(server.requests)) == (301, 1)
+
+
+@pytest.mark.parametrize("video_id", ["sora-2:task_1", "video_bGl0/Zy+x==", "../../admin", "a?b#c%2F"])
+def test_an_id_stays_one_piece_of_the_path(gateway: Any, video_id: str) -> None:
+    """11: LiteLLM's ids hold / + =, others a colon; whatever it holds, no other call is made of it."""
+    client, server = gateway(answer(200, {**QUEUED, "id": video_id}))
+    assert client.retrieve(video_id).id == video_id
+    client.content(video_id, {}).close()
+    paths = [request.path for request in server.requests]
+    assert paths == [f"/v1/videos/{quote(video_id, safe='')}", f"/v1/videos/{quote(video_id, safe='')}/content"]
+    assert all(set(path.split("/")[3]).isdisjoint("/?#+=:") for path in paths)
 
 
 def test_a_create_without_a_length_is_read_to_its_end(gateway: Any) -> None:

@@ -16,10 +16,10 @@ from sora.verdict import read_created, read_list, read_status
 from sora.wire import RemoteVideo
 
 from ..ugly import UglyServer, answer
-from . import facts, seen
+from . import facts, seen_calls, seen_jobs
 from .rows import ASKED, NO_ADDRESS, Row
 
-ROWS = [*facts.ROWS, *seen.ROWS]
+ROWS = [*facts.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS]
 
 
 def outcome(row: Row, folder: Path) -> Any:
