@@ -22,7 +22,7 @@ _BY_CODE = {
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
     **dict.fromkeys(("model_not_found", "model_retired"), "model_gone"),
     **dict.fromkeys(
-        ("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed"),
+        ("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed", "billing_not_active"),
         "no_balance",
     ),
     **dict.fromkeys(("invalid_api_key", "authentication_error"), "bad_key"),
