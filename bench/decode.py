@@ -407,6 +407,18 @@ def goals(film: dict[str, Any]) -> list[tuple[str, str, float, bool]]:
     return rows
 
 
+def limits(film: dict[str, Any]) -> list[str]:
+    """What stands in the way of the goals that are measured against decoding alone."""
+    if not {"resident", "bound", "grab"} <= film["results"].keys():
+        return []
+    ours, bound, alone = (median(film["results"][name], "wall_s") for name in ("resident", "bound", "grab"))
+    return [
+        "",
+        f"What limits it: decoding to 8 bits while two threads write as many bytes as the floats have takes {bound:.2f} "
+        f"s, {bound / alone:.2f} times decoding alone; ours, with memory resident, takes {ours / bound:.2f} times that.",
+    ]
+
+
 def table(film: dict[str, Any]) -> str:
     size = f"{film['tensor_bytes'] / 2**30:.2f} GiB as floats, {film['file_bytes'] / 2**20:.1f} MiB as a file"
     lines = [f"### {film['name']}: {size}", "", "| | wall s (min–max) | CPU s | peak / tensor | first frame s |"]
@@ -422,6 +434,7 @@ def table(film: dict[str, Any]) -> str:
         lines += ["", "| | goal | measured | |", "|---|---|---|---|"]
         verdict = {True: "met", False: "**missed**"}
         lines += [f"| {what} | {goal} | {got:.2f} | {verdict[met]} |" for what, goal, got, met in rows]
+    lines += limits(film)
     if {"ours", "resident", "pyav"} <= film["results"].keys():
         alone, still, whole = (median(film["results"][name], "wall_s") for name in ("pyav", "resident", "ours"))
         parts = f"decoding (PyAV) {alone:.2f} s, floats {still - alone:+.2f} s, memory not used before"
