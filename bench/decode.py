@@ -414,8 +414,9 @@ def limits(film: dict[str, Any]) -> list[str]:
     ours, bound, alone = (median(film["results"][name], "wall_s") for name in ("resident", "bound", "grab"))
     return [
         "",
-        f"What limits it: decoding to 8 bits while two threads write as many bytes as the floats have takes {bound:.2f} "
-        f"s, {bound / alone:.2f} times decoding alone; ours, with memory resident, takes {ours / bound:.2f} times that.",
+        f"What limits it: decoding to 8 bits while two threads write as many bytes as the floats have takes "
+        f"{bound:.2f} s, {bound / alone:.2f} times decoding alone; ours, with memory resident, takes "
+        f"{ours / bound:.2f} times that.",
     ]
 
 
