@@ -1,6 +1,11 @@
 /** What the page says. One table, so that it can be translated. */
 
-const listed = (ids) => ids.join(", ") || "none";
+const MOST = 12; // ids in one toast
+
+function listed(ids) {
+  if (ids.length > MOST) return `${ids.slice(0, MOST).join(", ")} and ${ids.length - MOST} more`;
+  return ids.join(", ") || "none";
+}
 
 export const WORDS = {
   title: "Sora Jobs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import requests
 
@@ -11,6 +13,13 @@ from .gateway import Gateway
 from .workflows import create
 
 REFRESH = "/sora/models/refresh"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten(comfy: ComfyUI) -> Iterator[None]:
+    """The other tests go by the catalogue that comes with the pack."""
+    yield
+    (comfy.home / "models.json").unlink(missing_ok=True)
 
 
 def test_a_refresh_brings_new_models_into_open_nodes(editor: Editor, gateway: Gateway) -> None:
