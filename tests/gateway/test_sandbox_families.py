@@ -95,6 +95,9 @@ def test_new_apis_errors(speaking: Callable[[str], Gateway]) -> None:
     unknown = gateway.get("/v1/videos/task_1")
     assert (unknown.status_code, unknown.json()["code"]) == (400, "task_not_exist")
     assert gateway.content("task_1").json()["error"]["message"] == "Task not found"
+    lapsed = gateway.content(gateway.finished("expired"))
+    assert (lapsed.status_code, lapsed.json()) == (
+        502, {"error": {"message": "Failed to fetch video content", "type": "server_error"}})  # fmt: skip
     listed = gateway.get("/v1/videos")
     assert (listed.status_code, listed.json()["error"]["message"]) == (404, "Invalid URL (GET /v1/videos)")
     assert gateway.call("DELETE", "/v1/videos/task_1").status_code == 404
@@ -137,10 +140,17 @@ def test_litellms_errors(speaking: Callable[[str], Gateway]) -> None:
     limited = gateway.create(prompt="x [sandbox: refuse=rate_limit]")
     assert (limited.status_code, limited.json()["error"]["type"]) == (429, "throttling_error")
     assert limited.headers["llm_provider-retry-after"] == "1"
-    assert gateway.create(prompt="x [sandbox: refuse=quota]").json()["error"]["type"] == "permission_error"
+    broke = gateway.create(prompt="x [sandbox: refuse=quota]").json()["error"]
+    assert (broke["type"], broke["message"].split(" - ")[0]) == (
+        "permission_error", "litellm.BadRequestError: OpenAIException")  # fmt: skip
+    strange = gateway.create(prompt="x [sandbox: refuse=key]")
+    assert (strange.status_code, strange.json()["error"]["type"]) == (401, "authentication_error")
+    assert "missing_required_parameter" in gateway.create(prompt="").json()["error"]["message"]  # found upstream
     unknown = gateway.create(model="nope")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "400")
-    assert unknown.json()["error"]["message"].startswith("/videos: Invalid model name passed in model=nope.")
+    message = unknown.json()["error"]["message"]
+    assert message.startswith("/videos: Invalid model name passed in model=nope.")
+    assert unknown.json()["error"]["provider_specific_fields"] == {"error": message}
     assert "LLM Provider NOT provided" in gateway.get("/v1/videos").json()["error"]["message"]
     gone = gateway.call("DELETE", "/v1/videos/video_1")
     assert (gone.status_code, gone.json()) == (405, {"detail": "Method Not Allowed"})

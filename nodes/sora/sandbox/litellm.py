@@ -14,8 +14,11 @@ from .store import SandboxJob
 
 
 class LiteLLM(Family):
-    """The LiteLLM proxy: long ids, of which the one of create is another than that of retrieve; `error.code` is the
-    status as text, the upstream's own error JSON inside the message."""
+    """The LiteLLM proxy: long ids; `error.code` is the status as text, the upstream's own error JSON inside the message.
+
+    The id of create is another than that of retrieve, as 1.109.1 was seen to do; 1.108.7 says the same one twice. All
+    else is compared with a real proxy by tests/litellm.
+    """
 
     name: ClassVar[str] = "litellm"
     prefix: ClassVar[str] = "video_"
@@ -28,13 +31,15 @@ class LiteLLM(Family):
 
     _CLASSES: ClassVar[Mapping[int, tuple[str, str]]] = {
         400: ("BadRequestError", "invalid_request_error"),
-        401: ("AuthenticationError", "invalid_request_error"),
-        403: ("PermissionDeniedError", "permission_error"),
+        401: ("AuthenticationError: AuthenticationError", "authentication_error"),
+        403: ("BadRequestError", "permission_error"),
         404: ("BadRequestError", "invalid_request_error"),
         429: ("RateLimitError: RateLimitError", "throttling_error"),
         500: ("InternalServerError: InternalServerError", "internal_server_error"),
-        503: ("ServiceUnavailableError", "internal_server_error"),
+        503: ("ServiceUnavailableError: ServiceUnavailableError", "internal_server_error"),
     }
+
+    _LOOK = "Call `/v1/models` to view available models for your key."
 
     def shown_id(self, job: SandboxJob) -> str:
         """As retrieve says it."""
@@ -72,15 +77,16 @@ class LiteLLM(Family):
     def error(self, refusal: Refusal, call: str, request_id: str) -> tuple[int, Any]:  # noqa: ARG002
         if refusal.raw is not None:
             return refusal.status, refusal.raw
-        status, message = refusal.status, refusal.message
+        status, message, more = refusal.status, refusal.message, {}
         if refusal.code == "model_not_found" and refusal.local:
-            status, message = 400, f"/videos: Invalid model name passed in model={refusal.value}. Call `/v1/models`"
-        elif not refusal.local:  # what the upstream said
+            status, message = 400, f"/videos: Invalid model name passed in model={refusal.value}. {self._LOOK}"
+            more = {"provider_specific_fields": {"error": message}}
+        elif not refusal.local or refusal.param == "prompt":  # what the upstream said: it looks at no prompt itself
             of = self._CLASSES.get(status, ("APIError", ""))[0]
             message = f"litellm.{of}: OpenAIException - {json.dumps(refusal.envelope())}\n\n"
             message += "LiteLLM: model group failed with the error above. No fallback was attempted."
         kind = self._CLASSES.get(status, ("", "internal_server_error" if status >= 500 else "invalid_request_error"))[1]
-        return status, {"error": {"message": message, "type": kind, "param": None, "code": str(status)}}
+        return status, {"error": {"message": message, "type": kind, "param": None, "code": str(status), **more}}
 
     def _long(self, job: SandboxJob, more: str) -> str:
         # An owner names a deployment as he likes. This name makes a + and a / occur in the id.

@@ -66,9 +66,12 @@ class NewApi(Family):
         if refusal.raw is not None:
             return refusal.status, refusal.raw
         if call == "content":
-            status = 404 if refusal.code == "task_not_exist" else refusal.status
-            message = "Task not found" if status == 404 else refusal.message
-            return status, {"error": {"message": message, "type": "invalid_request_error"}}
+            status, message, kind = refusal.status, refusal.message, "invalid_request_error"
+            if refusal.code == "task_not_exist":
+                status, message = 404, "Task not found"
+            elif refusal.code == "expired":  # it asks its upstream for the film, and is told no
+                status, message, kind = 502, "Failed to fetch video content", "server_error"
+            return status, {"error": {"message": message, "type": kind}}
         if refusal.status == 401 or refusal.code == "model_not_found":  # before a channel was chosen
             message = f"{refusal.message} (request id: {request_id})"
             code = refusal.code if refusal.code == "model_not_found" else ""
