@@ -14,7 +14,9 @@ import requests
 
 HERE = Path(__file__).parents[2]
 PROGRAM = HERE / ".venv-litellm" / "bin" / "litellm"
-ENABLE = "run `make litellm`, which installs a LiteLLM proxy into .venv-litellm"
+# Read here, since each test starts without such variables.
+ENABLED = os.environ.get("SORA_LITELLM") == "1" and PROGRAM.exists()
+OPT_IN = "opt-in; to enable this, run `make litellm`, which installs a LiteLLM proxy into .venv-litellm"
 START_S = 90.0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from sora.sandbox import Sandbox
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 
-from .proxy import ENABLE, PROGRAM, Proxy
+from .proxy import ENABLED, OPT_IN, Proxy
 
-ENABLED = os.environ.get("SORA_LITELLM") == "1"  # read here, since each test starts without such variables
-pytestmark = pytest.mark.skipif(not ENABLED or not PROGRAM.exists(), reason=f"opt-in; to enable this, {ENABLE}")
+pytestmark = pytest.mark.skipif(not ENABLED, reason=OPT_IN)
 
 SPEC = JobSpec(provider="proxy", prompt="a paper boat", model="sora-2", seconds="4", size="1280x720")
 OMNI = {"model": "seedance-2-5", "size": "854x480"}  # at the proxy, a sandbox that speaks as vLLM-Omni makes it
