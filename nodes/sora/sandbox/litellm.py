@@ -16,8 +16,8 @@ from .store import SandboxJob
 class LiteLLM(Family):
     """The LiteLLM proxy: long ids; `error.code` is the status as text, the upstream's own error JSON in the message.
 
-    The id of create is another than that of retrieve, as 1.109.1 was seen to do; 1.108.7 says the same one twice. All
-    else is compared with a real proxy by tests/litellm.
+    The id of create is another than that of retrieve, as 1.109.1 was seen to do; 1.108.7 says the same one twice. Its
+    calls are compared with a real proxy's by tests/litellm, but for the list and for a missing key.
     """
 
     name: ClassVar[str] = "litellm"
