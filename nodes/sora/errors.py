@@ -102,10 +102,19 @@ class NotBought(SoraError):
 class Refused(NotBought):
     """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
 
-    def __init__(self, what: str, *, transient: bool = False, retry_after_s: float | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        transient: bool = False,
+        retry_after_s: float | None = None,
+        http_status: int | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(what, **more)
         self.transient = transient
         self.retry_after_s = retry_after_s
+        self.http_status = http_status
 
 
 class BudgetReached(NotBought):

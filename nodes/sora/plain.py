@@ -25,7 +25,8 @@ _BY_CODE = {
         ("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed", "billing_not_active"),
         "no_balance",
     ),
-    **dict.fromkeys(("invalid_api_key", "authentication_error"), "bad_key"),
+    # The last is LiteLLM's answer to a key that it does not know, where it has no database of keys.
+    **dict.fromkeys(("invalid_api_key", "authentication_error", "no_db_connection"), "bad_key"),
     "account_not_verified": "unverified",
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "too_many_requests", "throttling_error"), "rate_limit"),
     **dict.fromkeys(("upstream_load_saturated", "saturated", "video_queue_full"), "saturated"),
@@ -62,7 +63,7 @@ def kind_of(error: SoraError) -> str:
     by_code = _BY_CODE.get(code, "")
     if by_code == "moderation_create" and name == "JobFailed":
         by_code = "moderation_job"
-    status = getattr(error, "http_status", None) or (int(code) if code.isdecimal() else 0)
+    status = getattr(error, "http_status", None) or 0
     by_status = _BY_STATUS.get(status, "") if name in _GATEWAYS_WORDS else ""
     left = "wrong_input" if name == "Refused" and status < 500 else "gateway_broken" if name in _GATEWAYS_WORDS else ""
     whatever_led_to_it = _BY_CLASS[name] if name in _SAY_IT_ALL else ""

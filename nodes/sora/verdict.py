@@ -146,6 +146,7 @@ def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
         f"The gateway refused (HTTP {answer.status}{f', {code}' if code else ''}): {said}".rstrip(".") + ".",
         transient=not lasting and (answer.status == 429 or _is_saturated(answer, complaint)),
         retry_after_s=_pace_s(answer),
+        http_status=answer.status,
         advice=named[-1] if named else advice,
         request_id=request_id(answer, said),
         code=code or str(answer.status),
