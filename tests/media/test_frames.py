@@ -21,10 +21,11 @@ from sora.media import frames as frames_module
 from sora.media.audio import audio_for, load_audio
 from sora.media.choice import FrameChoice, plan
 from sora.media.frames import Frames, load_frames, probe, verify_mp4
-from sora.media.probe import examine, spacing
+from sora.media.probe import examine
 from sora.media.reader_av import PyavReader
 from sora.media.reader_cv2 import OpencvReader
 from sora.media.resize import fitted
+from sora.media.times import spacing
 
 from .clips import cut, in_another_process, make_clip, numbers_of, rotated
 

@@ -59,7 +59,18 @@ def to_bgr(frame: Any, colour: Colour) -> Pixels:
 @functools.cache
 def opencv_is_right(colour: Colour) -> bool:
     """Does the OpenCV that is installed keep to these tags? For BT.601 and BT.709; others are not tried."""
-    file = CLIPS / f"{colour.matrix}_{'full' if colour.full else 'limited'}.mp4"
+    return _opencv_shows(CLIPS / f"{colour.matrix}_{'full' if colour.full else 'limited'}.mp4", colour)
+
+
+@functools.cache
+def opencv_reads_fields() -> bool:
+    """Does the OpenCV that is installed convert interlaced pictures? From 4.13 on some of its builds give back whatever
+    their memory holds, and call that done."""
+    return _opencv_shows(CLIPS / "fields.mp4", Colour("bt709", full=False))
+
+
+def _opencv_shows(file: Path, colour: Colour) -> bool:
+    """Does it read a clip's first picture as the plain formula has it? Not where there is no such clip."""
     if not file.exists():
         return False
     cv2 = lazy.cv2()
@@ -69,20 +80,6 @@ def opencv_is_right(colour: Colour) -> bool:
     finally:
         capture.release()
     return bool(done) and _close(picture, planes.to_bgr(_first(file), colour.matrix, full=colour.full))
-
-
-@functools.cache
-def opencv_reads_fields() -> bool:
-    """Does the OpenCV that is installed convert interlaced pictures? From 4.13 on some of its builds give back whatever
-    their memory holds, and call that done."""
-    file = CLIPS / "fields.mp4"
-    cv2 = lazy.cv2()
-    capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
-    try:
-        done, picture = capture.read()
-    finally:
-        capture.release()
-    return bool(done) and _close(picture, planes.to_bgr(_first(file), "bt709", full=False))
 
 
 @functools.cache

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MediaTrouble
 from . import container, lazy
+from .times import Packet, keys_of, spacing, stamps_of, times_of
 
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
@@ -123,14 +124,6 @@ class Source:
         return runs
 
 
-class _Packet(NamedTuple):
-    """When it is shown, in ticks; whether decoding can begin with it; where it lies in the file."""
-
-    pts: int | None
-    key: bool
-    position: int | None
-
-
 def probe(path: str | Path) -> VideoInfo:
     """What the file is. MediaTrouble for anything that is not a video with at least one frame that decodes."""
     return examine(path).info
@@ -196,8 +189,8 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         codec = stream.codec_context.name
         raise MediaTrouble(f"No frame of {path.name} can be decoded ({codec}).", advice=container.AGAIN)
     tick_s = float(stream.time_base or Fraction(1, 1000))
-    stamps = _stamps(packets)
-    times_s = _times(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
+    stamps = stamps_of(packets)
+    times_s = times_of(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
     named = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
     rate, even = spacing(times_s, tick_s, named)
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
@@ -228,7 +221,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
         hidden=hidden,
     )
     return Source(
-        path, info, times_s, rate, tick_s, stamps, _keys(packets, stamps),
+        path, info, times_s, rate, tick_s, stamps, keys_of(packets, stamps),
         first_stream=stream.index == file.streams.video[0].index, fields=_may_have_fields(stream.codec_context),
     )  # fmt: skip
 
@@ -239,23 +232,23 @@ def _may_have_fields(context: Any) -> bool:
     return context.name in INTERLACING and (order is None or int(order) > PROGRESSIVE)
 
 
-def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[_Packet], int, bool, Any]:
+def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[Packet], int, bool, Any]:
     """(the packets that are whole and shown, how many came in all, whether one was not whole, the first picture if that
     is asked for)."""
-    packets: list[_Packet] = []
+    packets: list[Packet] = []
     came, broken = 0, False
     first = None
     for packet in file.demux(stream):
         came += packet.size > 0
         broken = broken or packet.is_corrupt
         if packet.size and not packet.is_discard and not packet.is_corrupt:
-            packets.append(_Packet(packet.pts, packet.is_keyframe, packet.pos))
+            packets.append(Packet(packet.pts, packet.is_keyframe, packet.pos))
         if picture and first is None:
             first = _first_picture(packet)
     return packets, came, broken, first
 
 
-def _not_shown(path: Path, declared: int, shown: list[_Packet]) -> tuple[int, int]:
+def _not_shown(path: Path, declared: int, shown: list[Packet]) -> tuple[int, int]:
     """(frames that the file declares and that cannot be read, frames behind the first one shown that the edit list
     leaves out)."""
     places = {packet.position for packet in shown}
@@ -281,35 +274,3 @@ def _first_picture(packet: Any) -> Any:
         return next(iter(packet.decode()), None)
     except lazy.av().error.FFmpegError:
         return None
-
-
-def _stamps(packets: list[_Packet]) -> NDArray[np.int64]:
-    """When the frames begin, in ticks, in the order in which they are shown; none where one is not written, or where
-    two begin at once."""
-    known = {packet.pts for packet in packets if packet.pts is not None}
-    return np.array(sorted(known) if len(known) == len(packets) else [], np.int64)
-
-
-def _times(stamps: NDArray[np.int64], count: int, tick_s: float, stream: Any) -> NDArray[np.float64]:
-    """The same in seconds; AVI writes no times for frames out of order."""
-    if len(stamps):
-        return stamps.astype(np.float64) * tick_s
-    return np.arange(count) / float(stream.average_rate or 25)
-
-
-def _keys(packets: list[_Packet], stamps: NDArray[np.int64]) -> tuple[int, ...]:
-    known = [packet.pts for packet in packets if packet.key and packet.pts is not None]
-    return tuple(np.searchsorted(stamps, np.sort(np.array(known, np.int64))).tolist()) if len(stamps) else ()
-
-
-def spacing(times_s: NDArray[np.float64], tick_s: float, named: list[Fraction]) -> tuple[Fraction, bool]:
-    """(frames a second, whether they are evenly spaced): the first of the rates `named` that the times bear out."""
-    span_s = float(times_s[-1] - times_s[0])
-    if len(times_s) == 1 or span_s <= 0:
-        return (named or [Fraction(25)])[0], True
-    measured = max(Fraction((len(times_s) - 1) / span_s).limit_denominator(1001), Fraction(1, 1001))
-    for rate in [*named, measured]:
-        ideal = times_s[0] + np.arange(len(times_s)) / float(rate)
-        if np.abs(times_s - ideal).max() <= max(tick_s, 0.1 / float(rate)):
-            return rate, True
-    return measured, False

@@ -18,10 +18,11 @@ from ..errors import MediaTrouble
 from . import container
 from .choice import FrameChoice, Plan, plan
 from .colour import colour_of, opencv_is_right, opencv_reads_fields
-from .probe import Source, spacing
+from .probe import Source
 from .reader_av import PyavReader
 from .reader_cv2 import OpencvReader
 from .resize import Pixels
+from .times import spacing
 
 Cancelled = Callable[[], bool]
 Buffer = Callable[[], Pixels | None]

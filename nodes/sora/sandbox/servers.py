@@ -12,16 +12,27 @@ from .family import Family, as_uuid, failed_on_purpose, from_uuid
 from .store import SandboxJob
 
 
-class SGLang(Family):
+class Server(Family):
+    """What the two have in common: FastAPI underneath, and nobody in front of it."""
+
+    remix: ClassVar[bool] = False
+    variants: ClassVar[bool] = False
+    request_id_header: ClassVar[str] = ""
+    pace_header: ClassVar[str] = ""
+
+    def not_found(self, shown: str) -> Refusal:  # noqa: ARG002 - not said
+        return Refusal(404, "Video not found")
+
+    def no_such_call(self, method: str, path: str, status: int, reason: str) -> Refusal:  # noqa: ARG002
+        return Refusal(status, reason, raw={"detail": reason})
+
+
+class SGLang(Server):
     """SGLang: UUIDs, errors as FastAPI's `detail`, `variant` read as the number of a film; no keys."""
 
     name: ClassVar[str] = "sglang"
-    remix: ClassVar[bool] = False
-    variants: ClassVar[bool] = False
     wants_key: ClassVar[bool] = False
     any_model: ClassVar[bool] = True
-    request_id_header: ClassVar[str] = ""
-    pace_header: ClassVar[str] = ""
 
     def shown_id(self, job: SandboxJob) -> str:
         return as_uuid(job.id)
@@ -65,12 +76,6 @@ class SGLang(Family):
             return "video"
         raise Refusal(404, f"Video variant {asked} not found")
 
-    def not_found(self, shown: str) -> Refusal:  # noqa: ARG002 - not said
-        return Refusal(404, "Video not found")
-
-    def no_such_call(self, method: str, path: str, status: int, reason: str) -> Refusal:  # noqa: ARG002
-        return Refusal(status, reason, raw={"detail": reason})
-
     def error(self, refusal: Refusal, call: str, request_id: str) -> tuple[int, Any]:  # noqa: ARG002
         if refusal.raw is not None:
             return refusal.status, refusal.raw
@@ -78,16 +83,12 @@ class SGLang(Family):
         return refusal.status, {"error" if refusal.status >= 500 else "detail": message}
 
 
-class VLLMOmni(Family):
+class VLLMOmni(Server):
     """vLLM-Omni: forms alone, codes as numbers, and a failed job that answers as HTTP 500 with the whole object."""
 
     name: ClassVar[str] = "vllm-omni"
     prefix: ClassVar[str] = "video_gen_"
-    remix: ClassVar[bool] = False
-    variants: ClassVar[bool] = False
     reads_json: ClassVar[bool] = False
-    request_id_header: ClassVar[str] = ""
-    pace_header: ClassVar[str] = ""
 
     def created(self, job: SandboxJob) -> dict[str, Any]:
         return self.video(job, job.created_at, "") | {"status": "queued", "progress": 0}
@@ -118,12 +119,6 @@ class VLLMOmni(Family):
 
     def variant(self, asked: str | None) -> str:  # noqa: ARG002 - ignored
         return "video"
-
-    def not_found(self, shown: str) -> Refusal:  # noqa: ARG002 - not said
-        return Refusal(404, "Video not found")
-
-    def no_such_call(self, method: str, path: str, status: int, reason: str) -> Refusal:  # noqa: ARG002
-        return Refusal(status, reason, raw={"detail": reason})
 
     def error(self, refusal: Refusal, call: str, request_id: str) -> tuple[int, Any]:  # noqa: ARG002
         if refusal.raw is not None:
