@@ -30,6 +30,7 @@ bench: .venv/.dev
 	$(BIN)/python bench/road.py
 	$(BIN)/python bench/jobs.py
 	$(BIN)/python bench/ledger.py
+	$(BIN)/python bench/reference.py
 	$(BIN)/python bench/decode.py
 
 .venv/.ready: pyproject.toml

@@ -12,7 +12,6 @@ decode.md, decode.json and decode.png.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -20,266 +19,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from decode_readers import ASIDE, BRISK, ENGINE, READERS, SMALL, Film
 
 ROOT = Path(__file__).parents[1]
-ENGINE = str(ROOT / "nodes")
 LAST_OF_S = 12  # length of the film whose last frame is read alone
 GROUP_S = 4  # between two frames at which decoding can begin
 LONGEST_S = 300  # a run
-SMALL, BRISK = "small.mp4", "brisk.mp4"  # beside each film; the second is the same with groups of a second
-Ready = Callable[[], None]  # called when the first frame is there
-Read = Callable[[str, Ready], Any]
-
-
-class Film(NamedTuple):
-    """What is read: H.264 High with B-frames and AAC."""
-
-    seconds: int
-    width: int
-    height: int
-    fps: int
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return (self.seconds * self.fps, self.height, self.width, 3)
-
-    @property
-    def tensor_bytes(self) -> int:
-        return 4 * self.shape[0] * self.height * self.width * 3
-
-    @property
-    def name(self) -> str:
-        return f"{self.seconds} s, {self.width}x{self.height}, {self.fps} fps"
-
-
-# Who reads. Each imports what it needs and returns what is measured.
-
-
-def ours(_: Film, **choice: int) -> Read:
-    from sora.media import lazy
-    from sora.media.frames import FrameChoice, load_frames
-
-    lazy.cv2(), lazy.av()
-    return lambda path, ready: load_frames(path, FrameChoice(**choice), progress=lambda *_: ready()).pixels
-
-
-def ours_resident(film: Film) -> Read:
-    """The same into memory that the process has written to before."""
-    import numpy as np
-    from sora.media import memory
-
-    out = np.full(film.shape, 0.5, np.float32)
-    memory.buffer = lambda *_, **__: out
-
-    def read(path: str, ready: Ready) -> Any:
-        pixels = ours(film)(path, ready)
-        assert np.shares_memory(pixels, out), "load_frames has its memory from elsewhere now"
-        return pixels
-
-    return read
-
-
-def core(_: Film) -> Read:
-    sys.path.insert(0, os.environ["BENCH_COMFYUI"])
-    from comfy_api.latest import InputImpl
-
-    return lambda path, _: InputImpl.VideoFromFile(path).get_components().images
-
-
-def vhs(_: Film) -> Read:
-    """What its node Load Video (Path) calls; its sound is read only when somebody asks for it."""
-    sys.path[:0] = [os.environ["BENCH_VHS"], os.environ["BENCH_COMFYUI"]]
-    sys.argv = ["main.py", "--cpu"]
-    import comfy.options
-
-    comfy.options.enable_args_parsing()
-    import utils.extra_config  # noqa: F401, I001 - first, as in main.py: `nodes` puts another `utils` in front
-    import server
-
-    server.PromptServer(asyncio.new_event_loop())  # the pack adds routes to it while it is imported
-    from videohelpersuite.load_video_nodes import load_video, resized_cv_frame_gen
-
-    def read(path: str, ready: Ready) -> Any:
-        def marked(**options: Any) -> Any:
-            frames = resized_cv_frame_gen(**options)
-            yield next(frames)  # what it knows of the file
-            for frame in frames:
-                ready()
-                yield frame
-
-        names = ("force_rate", "frame_load_cap", "skip_first_frames", "custom_width", "custom_height")
-        return load_video(video=path, select_every_nth=1, generator=marked, **dict.fromkeys(names, 0))[0]
-
-    return read
-
-
-def plain(_: Film) -> Read:
-    """As most people write it."""
-    import cv2
-    import numpy as np
-
-    def read(path: str, ready: Ready) -> Any:
-        capture, frames = cv2.VideoCapture(path), []
-        while (got := capture.read())[0]:
-            frames.append(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB))
-            ready()
-        return np.stack(frames).astype(np.float32) / 255
-
-    return read
-
-
-def decord(_: Film) -> Read:
-    import torch
-    from decord import VideoReader
-
-    def read(path: str, _: Ready) -> Any:
-        film = VideoReader(path)
-        return torch.from_numpy(film.get_batch(range(len(film))).asnumpy()).float().div_(255)
-
-    return read
-
-
-def torchcodec(_: Film) -> Read:
-    from torchcodec.decoders import VideoDecoder
-
-    def read(path: str, _: Ready) -> Any:
-        film = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=0)
-        return film.get_frames_in_range(0, len(film)).data.float().div_(255)
-
-    return read
-
-
-def grab(_: Film) -> Read:
-    import cv2
-
-    def read(path: str, ready: Ready) -> int:
-        capture, count = cv2.VideoCapture(path), 0
-        while capture.grab():
-            ready()
-            count += 1
-        return count
-
-    return read
-
-
-def pyav(_: Film) -> Read:
-    import av
-
-    def read(path: str, ready: Ready) -> int:
-        with av.open(path) as file:
-            file.streams.video[0].thread_type = "AUTO"
-            count = 0
-            for _ in file.decode(video=0):
-                ready()
-                count += 1
-        return count
-
-    return read
-
-
-def bound(film: Film) -> Read:
-    """The least that can be done on the way: OpenCV decodes to 8 bits, while two threads write as many bytes as there
-    are floats, to memory that the process has written to before. What limits the goal of decoding alone."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import cv2
-    import numpy as np
-
-    out = np.full(film.shape, 0.5, np.float32)
-
-    def read(path: str, ready: Ready) -> int:
-        capture, count, writes = cv2.VideoCapture(path), 0, []
-        with ThreadPoolExecutor(2) as writers:
-            picture = None
-            while capture.grab():
-                _, picture = capture.retrieve(picture)
-                writes.append(writers.submit(out[count % len(out)].fill, 0.25))
-                ready()
-                count += 1
-            for write in writes:
-                write.result()
-        return count
-
-    return read
-
-
-def fill(film: Film) -> Read:
-    """Memory alone: the tensor written once."""
-    import numpy as np
-
-    return lambda *_: np.full(film.shape, 0.5, np.float32)
-
-
-class Reader(NamedTuple):
-    prepare: Callable[[Film], Read]
-    label: str
-    kind: str  # ours, other or limit
-    needs: float  # memory in units of the tensor, by which it is left out in time
-
-
-ASIDE = ("last", "brisk", "brisk_last")
-READERS = {
-    "ours": Reader(ours, "ours", "ours", 1.05),
-    "core": Reader(core, "ComfyUI core", "other", 3.1),
-    "vhs": Reader(vhs, "VideoHelperSuite (OpenCV)", "other", 1.35),
-    "plain": Reader(plain, "OpenCV, stack, / 255", "other", 2.4),
-    "decord": Reader(decord, "decord", "other", 1.35),
-    "torchcodec": Reader(torchcodec, "torchcodec", "other", 1.35),
-    "resident": Reader(ours_resident, "ours, memory resident", "ours", 1.1),
-    "grab": Reader(grab, "decode only (OpenCV)", "limit", 0.1),
-    "pyav": Reader(pyav, "decode only (PyAV)", "limit", 0.1),
-    "bound": Reader(bound, "decode, and write as much (resident)", "limit", 1.1),
-    "fill": Reader(fill, "memory only, no video", "limit", 1.05),
-    "last": Reader(lambda film: ours(film, skip_first_frames=-1), "ours, last frame only", "ours", 0.1),
-    "brisk": Reader(ours, "ours, a key frame every second", "ours", 1.05),
-    "brisk_last": Reader(lambda film: ours(film, skip_first_frames=-1), "the same, last frame only", "ours", 0.1),
-}
-
-
-def child(name: str, path: str, film: Film) -> None:
-    """One run: prints what it took, or why it cannot be."""
-    sys.path.append(ENGINE)
-    import numpy as np
-
-    try:
-        read = READERS[name].prepare(film)
-    except (ImportError, KeyError) as error:
-        print(json.dumps({"missing": f"not installed ({error})"}))
-        return
-    path = str(Path(path).with_name(BRISK)) if name.startswith("brisk") else path
-    small = Path(path).with_name(SMALL)
-    np.ones(int(READERS[name].needs * film.tensor_bytes), np.uint8)
-    (ours(film) if name == "resident" else read)(str(small), lambda: None)
-    first: list[float] = []
-    before, cpu, begun = idle_bytes(), time.process_time(), time.perf_counter()
-    result = read(path, lambda: first or first.append(time.perf_counter() - begun))
-    wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    frames = result if isinstance(result, int) else len(result)
-    run = {"wall_s": wall, "cpu_s": cpu, "peak": (peak_bytes() - before) / film.tensor_bytes, "frames": frames}
-    print(json.dumps(run | ({"first_s": first[0]} if first else {})))
-
-
-def idle_bytes() -> int:
-    """What the process has in memory; from here on its peak is counted anew (Linux)."""
-    if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
-    return peak_bytes()
-
-
-def peak_bytes() -> int:
-    if sys.platform == "linux":
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-# The run itself, in the Python that was called.
 
 
 def make_film(path: Path, film: Film, group_s: int = GROUP_S) -> None:
@@ -322,23 +70,7 @@ def make_film(path: Path, film: Film, group_s: int = GROUP_S) -> None:
         file.mux(sound.encode(None))
 
 
-def reference_ms(runs: int) -> list[float]:
-    """A 1080p image as ComfyUI has it -> the PNG of 1280x720 that is sent."""
-    import numpy as np
-    from sora.media.reference import fitted, from_float, to_png
-
-    grid = np.linspace(0, 6, 1920)
-    image = np.stack([np.sin(grid * n)[None, :] * np.cos(grid[:1080] * n)[:, None] for n in (1, 2, 3)], 2) / 2 + 0.5
-    image = np.clip(image + np.random.default_rng(1).normal(0, 0.01, image.shape), 0, 1).astype(np.float32)[None]
-    taken = []
-    for _ in range(runs + 1):
-        begun = time.perf_counter()
-        to_png(fitted(from_float(image), 1280, 720, "crop"))
-        taken.append(1000 * (time.perf_counter() - begun))
-    return taken[1:]
-
-
-def measure(film: Film, path: Path, names: list[str], runs: int, python: str, vhs_folder: str) -> dict[str, Any]:
+def measure(film: Film, path: Path, names: list[str], runs: int, python: str) -> dict[str, Any]:
     """The runs of each reader, in turns; those that cannot run, with the reason."""
     from sora.media.memory import available_bytes
 
@@ -352,7 +84,7 @@ def measure(film: Film, path: Path, names: list[str], runs: int, python: str, vh
             if has is not None and needs > has:
                 left_out[name] = f"does not fit: up to {needs / 2**30:.1f} GiB, {has / 2**30:.1f} are available"
                 continue
-            command = [python, __file__, "--child", name, str(path), *map(str, film), "--vhs", vhs_folder]
+            command = [python, str(Path(__file__).with_name("decode_readers.py")), name, str(path), *map(str, film)]
             run = one(command)
             if "missing" in run:
                 left_out[name] = run["missing"]
@@ -446,7 +178,6 @@ def table(film: dict[str, Any]) -> str:
 def main(given: argparse.Namespace) -> None:
     sys.path.append(str(ROOT / "tests"))
     from host.comfy import find_comfyui, find_python, host_version
-    from plot import draw
 
     sys.path.append(ENGINE)  # not earlier: it has a `host` of its own
 
@@ -457,6 +188,8 @@ def main(given: argparse.Namespace) -> None:
         os.environ["BENCH_COMFYUI"] = str(comfyui)
         found = [place for place in (comfyui / "custom_nodes").iterdir() if "videohelpersuite" in place.name.lower()]
         given.vhs = given.vhs or next(map(str, found), "")
+    if given.vhs:
+        os.environ["BENCH_VHS"] = given.vhs
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     title = f"Medians of {given.runs} (min–max), in turns; {machine}"
     title += f", ComfyUI {host_version(comfyui)}" if comfyui else ""
@@ -471,18 +204,22 @@ def main(given: argparse.Namespace) -> None:
                 names = [name for name in given.only or READERS if name not in ASIDE or seconds == LAST_OF_S]
                 if seconds == LAST_OF_S:
                     make_film(path.with_name(BRISK), film, group_s=1)
-                films.append(measure(film, path, names, given.runs, python, given.vhs))
-    pngs = reference_ms(given.runs)
-    picture = f"A 1080p image to the PNG of 1280x720 that is sent: {statistics.median(pngs):.0f} ms "
-    picture += f"({min(pngs):.0f}–{max(pngs):.0f}); goal ≤ 60."
-    text = "\n\n".join([f"{title}. Ratios: medians of the turns' own.", *map(table, films), picture]) + "\n"
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "decode.md").write_text(text, encoding="utf-8")
-    (given.out / "decode.json").write_text(json.dumps({"title": title, "films": films}), encoding="utf-8")
+                films.append(measure(film, path, names, given.runs, python))
+                write(films, title, given.out)  # a long run that is broken off keeps what it has
+    print((given.out / "decode.md").read_text(encoding="utf-8"))
+
+
+def write(films: list[dict[str, Any]], title: str, out: Path) -> None:
+    """The tables, the figures and the plot of what is measured so far."""
+    from plot import draw
+
+    text = "\n\n".join([f"{title}. Ratios: medians of the turns' own.", *map(table, films)]) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "decode.md").write_text(text, encoding="utf-8")
+    (out / "decode.json").write_text(json.dumps({"title": title, "films": films}), encoding="utf-8")
     labels = {name: (reader.label, reader.kind) for name, reader in READERS.items()}
     labels = {name: label for name, label in labels.items() if name not in ASIDE}
-    draw(films, labels, title, given.out / "decode.png")
-    print(text)
+    draw(films, labels, title, out / "decode.png")
 
 
 if __name__ == "__main__":
@@ -494,11 +231,4 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="+", choices=READERS)
     parser.add_argument("--vhs", default="", help="the folder of a ComfyUI-VideoHelperSuite")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")
-    parser.add_argument("--child", nargs=6, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.vhs:
-        os.environ["BENCH_VHS"] = options.vhs
-    if options.child:
-        child(*options.child[:2], Film(*map(int, options.child[2:])))
-    else:
-        main(options)
+    main(parser.parse_args())
