@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import host, routes  # noqa: F401 - importing the second adds the routes to the host's server
+from . import host, routes
 from .create_sora_job import CreateSoraJob
 from .fit_reference import SoraFitReference
 from .host import ComfyExtension, io
@@ -18,6 +18,7 @@ class SoraExtension(ComfyExtension):
     """What ComfyUI gets from `comfy_entrypoint`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        routes.watch_ledger()
         host.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
         first = [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix]
         return [*first, SoraOpenJob, SoraSubmitOnly, SoraFitReference, SoraThumbnail]

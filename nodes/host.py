@@ -26,6 +26,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from server import PromptServer
 
 from .sora.errors import InvalidInput, SoraError
+from .sora.providers import is_loopback
 from .sora.settings import default_home
 from .sora.spec import Job
 from .sora.studio import Studio
@@ -59,6 +60,25 @@ def studio() -> Studio:
             _studio = Studio(home, Path(folder_paths.get_output_directory()))
             atexit.register(_studio.close)
         return _studio
+
+
+def input_folder() -> Path:
+    """Where LoadImage finds its pictures."""
+    return Path(folder_paths.get_input_directory())
+
+
+def listens_on_loopback_only() -> bool:
+    """Can nobody but this machine reach the host's server?"""
+    from comfy.cli_args import args
+
+    return all(is_loopback(name.strip()) for name in str(args.listen).split(","))
+
+
+def send(event: str, content: dict[str, Any]) -> None:
+    """An event for every page that is open. From any thread."""
+    server = PromptServer.instance
+    if server is not None and server.sockets:
+        server.send_sync(event, content)
 
 
 def made(kind: Callable[..., T], *positional: Any, **keywords: Any) -> T:

@@ -1,73 +1,216 @@
-"""The pack's HTTP routes. Nothing here takes a path or an address, and nothing buys.
+"""The pack's HTTP routes: what the page shows of the ledger, the models and the settings (docs: js/, SECURITY.md).
 
-They wait without host.work and host.finish, which would take an interrupt away from the prompt that it is for.
+Nothing here takes a path or an address, nothing buys, and a key can be written but never read. Handlers wait without
+host.work and host.finish, which would take an interrupt away from the prompt that it is for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
+import shutil
+from typing import Any
 
 from aiohttp import web
 
-from . import host
-from .sora.errors import SoraError
+from . import gate, host
+from .sora.errors import DiskTrouble, InvalidInput, SoraError
+from .sora.spec import Job
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
+FOR_EVER = "private, max-age=31536000, immutable"  # a stored video does not change
+
+routes = host.routes
 
 
-@host.routes.get("/sora/jobs")
-async def jobs(request: web.Request) -> web.Response:
+def watch_ledger() -> None:
+    """From now on, every open page is told of jobs that change."""
+
+    def tell(job: Job, was: str) -> None:
+        try:
+            host.send("sora.job", {"job": host.studio().board.row(job), "was": was})
+        except SoraError as error:  # the ledger's database is away
+            host.warn(str(error))
+
+    host.studio().listen(tell)
+
+
+# -- jobs -------------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/sora/jobs")
+@gate.reads
+async def jobs(_: web.Request) -> Any:
     """The ledger's newest jobs as readable lines, for SoraOpenJob's list."""
-    if _is_foreign(request):
-        return web.json_response([], status=403)
+    return await asyncio.to_thread(host.studio().labels, LISTED)
+
+
+@routes.get("/sora/history")
+@gate.reads
+async def history(request: web.Request) -> Any:
+    """A page of rows: `state`, `search`, `after` (the last id of the page before), `limit`."""
+    given = {name: request.query.get(name, "")[:LONGEST] for name in ("state", "search", "after", "limit")}
+    limit = given.pop("limit")
+    if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
+        raise InvalidInput("limit is no number.")
+    number = {"limit": int(limit)} if limit else {}
+    return await asyncio.to_thread(lambda: host.studio().board.page(**given, **number))
+
+
+@routes.get("/sora/history/{id}")
+@gate.reads
+async def one(request: web.Request) -> Any:
+    """One job, with what it was remixed from and what from it."""
+    return await asyncio.to_thread(host.studio().board.tree, _id(request))
+
+
+@routes.get("/sora/history/{id}/thumbnail")
+@gate.reads
+async def thumbnail(request: web.Request) -> Any:
+    """A small JPEG of the stored video."""
     try:
-        return web.json_response(await asyncio.to_thread(host.studio().labels, LISTED))
-    except SoraError as error:  # the ledger's database is away
-        host.warn(str(error))
-        return web.json_response([], status=503)
+        place = await asyncio.wrap_future(host.studio().small_picture(_id(request)))
+    except SoraError as error:
+        return web.json_response({"error": str(error)}, status=404)
+    return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
 
 
-@host.routes.get("/sora/models")
-async def models(request: web.Request) -> web.Response:
+@routes.get("/sora/of_file/{sha256}")
+@gate.reads
+async def of_file(request: web.Request) -> Any:
+    """The job that a stored file came from."""
+    found = await asyncio.to_thread(host.studio().board.of_file, request.match_info["sha256"][:LONGEST])
+    return web.json_response({"error": "No job of this ledger."}, status=404) if found is None else {"job": found}
+
+
+@routes.post("/sora/history/{id}/settle")
+@gate.acts
+async def settle(request: web.Request, body: dict[str, Any]) -> Any:
+    """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
+    job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
+    if not isinstance(video_id, str) or len(video_id) > LONGEST or not isinstance(lost, bool):
+        raise InvalidInput("video_id is text, and lost is true or false.")
+    studio = host.studio()
+    future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
+    settled = await asyncio.wrap_future(future)
+    studio.look_after(settled.id)
+    return {"job": await asyncio.to_thread(studio.board.row, settled)}
+
+
+@routes.post("/sora/history/{id}/aside")
+@gate.acts
+async def aside(request: web.Request, body: dict[str, Any]) -> Any:
+    """{"aside": "unwatched", "forgotten" or ""}; no file is deleted, and nothing that was bought is bought again."""
+    wish = body.get("aside")
+    if not isinstance(wish, str):
+        raise InvalidInput("aside is text.")
+    job = await asyncio.wrap_future(host.studio().put_aside(_id(request), wish))
+    return {"job": await asyncio.to_thread(host.studio().board.row, job)}
+
+
+@routes.post("/sora/history/{id}/references")
+@gate.acts
+async def references(request: web.Request, _: dict[str, Any]) -> Any:
+    """Bring a job's images into the input folder, where LoadImage finds them: {"images": names}."""
+    return {"images": await asyncio.to_thread(_bring_in, _id(request))}
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/sora/models")
+@gate.reads
+async def models(_: web.Request) -> Any:
     """The catalogue: what each model takes, costs, and whether it lives."""
-    if _is_foreign(request):
-        return web.json_response({}, status=403)
     catalogue = host.studio().catalogue
-    return web.json_response({"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at})
+    return {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
 
 
-@host.routes.get("/sora/models/nearest")
-async def nearest(request: web.Request) -> web.Response:
+@routes.get("/sora/models/nearest")
+@gate.reads
+async def nearest(request: web.Request) -> Any:
     """The living model that comes closest to a model, length and size, at a provider; {} where there is none."""
-    if _is_foreign(request):
-        return web.json_response({}, status=403)
     asked = [request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")]
     try:
         choice = host.studio().catalogue.nearest(*asked)
     except SoraError:  # a size that is none
         choice = None
-    return web.json_response({} if choice is None else choice._asdict())
+    return {} if choice is None else choice._asdict()
 
 
-@host.routes.post("/sora/models/refresh")
-async def refresh(request: web.Request) -> web.Response:
-    """Ask CometAPI for its public list of models: {"added", "gone", "changed"}, or {"error", "advice"}."""
-    if _is_foreign(request):
-        return web.json_response({"error": "Only ComfyUI's own page may ask for this."}, status=403)
-    if request.content_type != "application/json":  # which no form of another page can send
-        return web.json_response({"error": "This has to come as JSON."}, status=415)
-    try:
-        refreshed = await asyncio.wrap_future(host.studio().refresh_models())
-    except SoraError as error:
-        return web.json_response({"error": error.what, "advice": error.advice}, status=502)
-    return web.json_response(dataclasses.asdict(refreshed))
+@routes.post("/sora/models/refresh")
+@gate.acts
+async def refresh(_: web.Request, __: dict[str, Any]) -> Any:
+    """Ask CometAPI for its public list of models: {"added", "gone", "changed"}."""
+    return dataclasses.asdict(await asyncio.wrap_future(host.studio().refresh_models()))
 
 
-def _is_foreign(request: web.Request) -> bool:
-    """Does another page send this? The host itself refuses a foreign Origin on loopback only, and never `null`."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        return True
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.host
+# -- settings ---------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/sora/settings")
+@gate.reads
+async def settings(request: web.Request) -> Any:
+    """What the page shows of the settings, and what of it may be changed from where it runs."""
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/settings")
+@gate.acts
+async def change_settings(request: web.Request, body: dict[str, Any]) -> Any:
+    """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
+    from .sora.page_settings import change
+
+    await asyncio.to_thread(lambda: change(host.studio().settings, body, local=gate.is_local(request)))
+    host.send("sora.settings", {})
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/keys")
+@gate.owns
+async def keys(request: web.Request, body: dict[str, Any]) -> Any:
+    """{"provider", "key"}: keep a key; an empty one takes it away."""
+    from .sora.keys import write_key
+
+    provider, key = body.get("provider"), body.get("key")
+    if not isinstance(provider, str) or not isinstance(key, str):
+        raise InvalidInput("provider and key are text.")
+    await asyncio.to_thread(write_key, host.studio().settings, provider[:LONGEST], key)
+    host.send("sora.settings", {})
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/doctor")
+@gate.acts
+async def doctor(_: web.Request, __: dict[str, Any]) -> Any:
+    """What is wrong here, and on the way to each gateway. It costs nothing."""
+    from .sora.doctor import examine
+
+    findings = await asyncio.to_thread(examine, host.studio())
+    return {"findings": [dataclasses.asdict(finding) for finding in findings]}
+
+
+def _settings(request: web.Request) -> dict[str, Any]:
+    from .sora.page_settings import shown
+
+    return shown(host.studio().settings, host.studio().ledger, local=gate.is_local(request))
+
+
+def _id(request: web.Request) -> str:
+    return str(request.match_info["id"])[:LONGEST]
+
+
+def _bring_in(job_id: str) -> list[str]:
+    names = []
+    for place in host.studio().board.references(job_id):
+        ours = host.input_folder() / "sora" / place.name
+        try:
+            ours.parent.mkdir(parents=True, exist_ok=True)
+            if not ours.exists():
+                shutil.copyfile(place, ours)
+        except OSError as error:
+            raise DiskTrouble(f"{ours} could not be written: {error.strerror}.", job=job_id) from None
+        names.append(f"sora/{place.name}")
+    return names

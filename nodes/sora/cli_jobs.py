@@ -132,7 +132,11 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
             return _job_of_file(studio, options)
         limit = options.limit if options.export is None else 10**9
         jobs = studio.ledger.jobs(
-            state=options.state or "", model=options.model or "", search=options.search or "", limit=limit
+            state=options.state or "",
+            model=options.model or "",
+            search=options.search or "",
+            limit=limit,
+            forgotten=options.export is not None,
         )
     if options.export is not None:
         _export(jobs, options.export)

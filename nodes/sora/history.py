@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from .database import Database
 from .rows import as_job, existing, first, run
-from .spec import LAPSED, Job, JobSpec
+from .spec import FORGOTTEN, LAPSED, Job, JobSpec
+
+MANY = 20  # past jobs that tell how long one takes
+# What a list can be narrowed to beside single states.
+GROUPS = {
+    "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{LAPSED}'",
+    "forgotten": f"aside = '{FORGOTTEN}'",
+}
 
 
 class History:
@@ -37,7 +45,7 @@ class History:
 
     def unfinished(self) -> bool:
         """Is there a job that is not here yet and may still come?"""
-        states = "state IN ('submitted', 'completed') AND error_code <> :name"
+        states = "state IN ('submitted', 'completed') AND error_code <> :name AND aside = ''"
         return self._one(states, LAPSED) is not None
 
     def of_file(self, sha256: str) -> Job | None:
@@ -45,10 +53,25 @@ class History:
         return self._one("sha256 = :name", sha256)
 
     def jobs(
-        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, after: str = ""
+        self,
+        *,
+        state: str = "",
+        model: str = "",
+        search: str = "",
+        limit: int = 100,
+        after: str = "",
+        forgotten: bool = False,
     ) -> list[Job]:
-        """Newest first; `search` looks into the prompt and both ids, `after` is the last job of the page before."""
-        where, values = ["1 = 1"], dict[str, Any](limit=limit)
+        """Newest first; `state` may also be one of GROUPS, `search` looks into the prompt and both ids, `after` is the
+        last job of the page before. Those that a person wants forgotten are left out, but for
+        the group of that name, or with `forgotten`."""
+        where, values = (
+            ["1 = 1" if forgotten or state == FORGOTTEN else f"aside <> '{FORGOTTEN}'"],
+            dict[str, Any](limit=limit),
+        )
+        if state in GROUPS:
+            where.append(GROUPS[state])
+            state = ""
         for name, value in (("state", state), ("model", model)):
             if value:
                 where.append(f"{name} = :{name}")
@@ -67,6 +90,33 @@ class History:
                 values |= {"then": existing(connection, after)["created_at"], "after": after}
             query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY created_at DESC, id LIMIT :limit"  # noqa: S608 - every value is bound
             return [as_job(row) for row in run(connection, query, **values).mappings()]
+
+    def running(self) -> int:
+        """How many jobs have not ended and may still come."""
+        with self.database.read() as connection:
+            query = f"SELECT count(*) FROM jobs WHERE {GROUPS['running']} AND aside = ''"  # noqa: S608 - both are ours
+            return int(run(connection, query).scalar_one())
+
+    def children(self, video_id: str, *, limit: int = 100) -> list[Job]:
+        """The remixes of a gateway's video, newest first."""
+        if not video_id:
+            return []
+        with self.database.read() as connection:
+            query = "SELECT * FROM jobs WHERE parent = :id AND kind = 'remix' ORDER BY created_at DESC LIMIT :limit"
+            return [as_job(row) for row in run(connection, query, id=video_id, limit=limit).mappings()]
+
+    def typical_s(self, job: Job) -> float | None:
+        """Seconds from being accepted to being rendered: the median of past jobs of the same provider, model and
+        length; None where there is none."""
+        query = (
+            "SELECT completed_at - submitted_at FROM jobs WHERE state = 'stored' AND model = :model AND "
+            "provider = :provider AND seconds = :seconds AND kind <> 'opened' AND completed_at > submitted_at "
+            "ORDER BY created_at DESC LIMIT :limit"
+        )
+        values = {"model": job.model, "provider": job.provider, "seconds": job.seconds}
+        with self.database.read() as connection:
+            took = run(connection, query, limit=MANY, **values).scalars().all()
+        return float(statistics.median(took)) if took else None
 
     def _one(self, where: str, name: str) -> Job | None:
         with self.database.read() as connection:

@@ -5,11 +5,12 @@ A SQLite file in `SORA_HOME`, or a PostgreSQL database that a farm of machines s
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .budget import DAY_S, Budget
 from .database import Database
@@ -17,7 +18,7 @@ from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraErr
 from .history import History
 from .redact import redact
 from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update, update_locked
-from .spec import CUT, LAPSED, Job, JobSpec, JobState
+from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
 from .verdict import SETTLE
 from .wire import RemoteVideo
 
@@ -31,6 +32,22 @@ KNOWN_BY_ID = (
     "root", "sha256", "bytes",
 )  # fmt: skip
 UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
+ENDED = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
+
+P = ParamSpec("P")
+R = TypeVar("R", Job, tuple[Job, bool])
+
+
+def _telling(change: Callable[Concatenate[Ledger, P], R]) -> Callable[Concatenate[Ledger, P], R]:
+    """Have the ledger's listener told of the row, once it is written."""
+
+    @functools.wraps(change)
+    def told(ledger: Ledger, /, *positional: P.args, **keywords: P.kwargs) -> R:
+        result = change(ledger, *positional, **keywords)
+        ledger.listener(result if isinstance(result, Job) else result[0])
+        return result
+
+    return told
 
 
 class Ledger(History):
@@ -40,10 +57,12 @@ class Ledger(History):
         self, home: Path, *, url: str | Callable[[], str] = "", clock: Callable[[], float] = time.time
     ) -> None:
         self._clock = clock
+        self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
         self.database = Database(home, url, clock)
 
     # -- a purchase, step by step ---------------------------------------------------------------------------------
 
+    @_telling
     def reserve(
         self,
         spec: JobSpec,
@@ -104,6 +123,7 @@ class Ledger(History):
         """The gateway refused for the moment: nothing is there, and the same row will be sent again."""
         self._change_ours(job, sent_at=None)
 
+    @_telling
     def submitted(self, job: str, video: RemoteVideo) -> Job:
         """The gateway gave it an id. That counts whatever the row became meanwhile: it stands for its purchase again,
         unless another row does by now."""
@@ -117,14 +137,17 @@ class Ledger(History):
             update(connection, job, **changes, slot=row["identity"] if holder is None else row["slot"])
         return self.observed(job, video)
 
+    @_telling
     def refused(self, job: str, error: SoraError) -> Job:
         """Nothing was bought; the identity is free again."""
         return self._change_ours(job, state=JobState.REFUSED, slot=None, **error_columns(error))
 
+    @_telling
     def unknown(self, job: str, error: SoraError) -> Job:
         """Nobody can tell whether it was bought; the identity stays taken until somebody settles it."""
         return self._change_ours(job, state=JobState.UNKNOWN, **error_columns(error))
 
+    @_telling
     def observed(self, job: str, video: RemoteVideo) -> Job:
         """What a look at the gateway told. A stored, failed or lost job is left as it is."""
         with self.database.write() as connection:
@@ -152,6 +175,7 @@ class Ledger(History):
                 return as_job(row)
             return update_locked(connection, row, **changes)
 
+    @_telling
     def stored(self, job: str, *, path: str, root: str, sha256: str, size: int, whole: bool = True) -> Job:
         """Its MP4 is on disk at `root`/`path`. One that is not `whole` holds less than it says; nothing better could
         be had so far."""
@@ -161,6 +185,7 @@ class Ledger(History):
             error="" if whole else cut, error_code="" if whole else CUT,
         )  # fmt: skip
 
+    @_telling
     def not_fetched(self, job: str, error: SoraError) -> Job:
         """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
@@ -171,6 +196,7 @@ class Ledger(History):
 
     # -- jobs from elsewhere, and settling ----------------------------------------------------------------------------
 
+    @_telling
     def adopt(self, provider: str, origin: str, video_id: str) -> Job:
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
         mark = self.database.owner.id
@@ -185,6 +211,7 @@ class Ledger(History):
                 connection, job.id, state=JobState.SUBMITTED, video_id=video_id, submitted_at=now, prompt="", parent=""
             )
 
+    @_telling
     def settle(self, job: str, *, video_id: str = "") -> Job:
         """End an UNKNOWN: with the id that was found at the gateway, or declared lost where none is given.
 
@@ -213,6 +240,24 @@ class Ledger(History):
                 changes = {name: other[name] for name in KNOWN_BY_ID}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
+
+    @_telling
+    def put_aside(self, job: str, aside: str) -> Job:
+        """UNWATCHED, FORGOTTEN, or "" to end either. Neither changes what the purchase stands for, nor what counts for
+        the budget; InvalidInput where it makes no sense: what may still cost or come is not to be forgotten."""
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            lapsed = row["error_code"] == LAPSED
+            wanted = {UNWATCHED: UNFINISHED, FORGOTTEN: (*ENDED, *(UNFINISHED if lapsed else ())), "": tuple(JobState)}
+            if aside not in wanted:
+                raise InvalidInput(f"{aside!r} is no way to set a job aside.", job=job)
+            if row["state"] not in wanted[aside]:
+                raise InvalidInput(
+                    f"Job {job} is {row['state']}, and cannot be {aside}.",
+                    advice="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
+                    job=job,
+                )
+            return update(connection, job, aside=aside)
 
     # -- money ------------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,14 @@ def _3_lists(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX jobs_state_model_created_at ON jobs (state, model, created_at)"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists)
+def _4_aside(connection: Connection) -> None:
+    """What a person set aside: `unwatched` is not fetched in the background, `forgotten` is not listed. And the
+    remixes of a video are found by its id."""
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN aside VARCHAR(16) NOT NULL DEFAULT ''"))
+    connection.execute(text("CREATE INDEX jobs_parent ON jobs (parent)"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists, _4_aside)
 
 
 def migrate(connection: Connection) -> None:

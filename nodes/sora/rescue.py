@@ -15,6 +15,7 @@ from .ledger import UNFINISHED, Ledger
 from .redact import redact
 from .settings import Settings
 from .spec import LAPSED, Job
+from .waiting import Wait
 
 PATIENCE_S = 86_400.0  # no gateway keeps a job longer
 RESCAN_S = 60.0
@@ -33,7 +34,7 @@ class Rescue:
     def __init__(self, ledger: Ledger, settings: Settings, collector: Collector) -> None:
         self._ledger, self._settings, self._collector = ledger, settings, collector
         self._begun = self._searching = False
-        self._after: set[str] = set()  # what is looked after now
+        self._after: dict[str, Wait] = {}  # what is looked after now
         self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
         self._told: set[str] = set()  # reasons that the log knows already
         self._lock = threading.Lock()
@@ -66,26 +67,33 @@ class Rescue:
                     return
                 if self._begun:
                     self._search_again()
-                if self._ledger.job(job_id).state in UNFINISHED:
+                job = self._ledger.job(job_id)
+                if job.state in UNFINISHED and not job.aside:
                     self._watch(job_id)
             except SoraError as error:
                 _log.warning("Job %s is not looked after: %s", job_id, redact(str(error)))
 
         self._collector.submit(begin)
 
+    def leave(self, job_id: str) -> None:
+        """Look after a job no longer."""
+        with self._lock:
+            wait = self._after.get(job_id)
+        if wait is not None:
+            wait.cancel()
+
     def _watch(self, job_id: str) -> None:
         with self._lock:
             if job_id in self._after:
                 return
-            self._after.add(job_id)
-        wait = self._collector.wait(job_id, timeout_s=PATIENCE_S)
+            wait = self._after[job_id] = self._collector.wait(job_id, timeout_s=PATIENCE_S)
         wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
 
     def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
         error = None if done.cancelled() else done.exception()
         old = job is not None and time.time() - job.created_at > PATIENCE_S
         with self._lock:
-            self._after.discard(job_id)
+            self._after.pop(job_id, None)
             self._resting.pop(job_id, None)
             if error is None:
                 self._told.clear()
@@ -114,7 +122,7 @@ class Rescue:
             return 0
         now = time.monotonic()
         with self._lock:
-            busy = self._after | {job for job, until in self._resting.items() if until > now}
+            busy = self._after.keys() | {job for job, until in self._resting.items() if until > now}
         found = self._collector.rescuable(busy)
         for job in found:
             self._watch(job)

@@ -71,7 +71,7 @@ def insert(
     """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`."""
     shown = like or spec
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
-    empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256")
+    empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256", "aside")
     values |= dict.fromkeys(empty, "")
     values |= {name: getattr(spec, name) for name in ("kind", "provider", "prompt", "take", "parent")}
     values |= {name: getattr(shown, name) for name in ("model", "seconds", "size")}

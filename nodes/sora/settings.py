@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tomllib
@@ -25,6 +26,9 @@ KNOWN: dict[str, tuple[tuple[type, ...], str]] = {
     "receipts": ((bool,), "true or false"),
     "language": ((str,), "en, vi or zh, between quotes"),
     "database_url": ((str,), "an address between quotes"),
+    "page.may_change_budget": ((bool,), "true or false"),
+    "page.from_elsewhere": ((bool,), "true or false"),
+    "page.allowed_hosts": ((list,), 'names between quotes, such as ["comfy.example.com"]'),
 }
 WORDS = {"1": True, "yes": True, "on": True, "true": True, "0": False, "no": False, "off": False, "false": False}
 
@@ -91,11 +95,10 @@ class Settings:
     def language(self) -> str:
         """Of errors: en, vi or zh."""
         text = self.env.get("SORA_LANGUAGE", "").strip()
-        where, value = (
-            ("SORA_LANGUAGE", text)
-            if text
-            else (f"{self.file}: language", self._file("language").get("language", "en"))
-        )
+        where, value = "SORA_LANGUAGE", text
+        if not text:
+            where = f"{self.file}: language"
+            value = self._file("language").get("language", self.page_wishes().get("language", "en"))
         if value not in LANGUAGES:
             raise InvalidInput(f"{where} is {value!r}.", advice=f"It wants one of: {', '.join(LANGUAGES)}.")
         return str(value)
@@ -107,8 +110,44 @@ class Settings:
         remember(url)
         return str(url)
 
+    @property
+    def page_file(self) -> Path:
+        """What was set in ComfyUI's page; it counts where neither a variable nor settings.toml says otherwise."""
+        return self.home / "page.json"
+
+    @property
+    def page_may_change_budget(self) -> bool:
+        """Only where the owner wants it: who can reach the page could raise it."""
+        return bool(self._file("page.may_change_budget").get("page.may_change_budget", False))
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """May keys and settings be changed by a page that does not run on this machine?"""
+        return bool(self._file("page.from_elsewhere").get("page.from_elsewhere", False))
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names under which the page is reached through a tunnel or a proxy, in small letters."""
+        return frozenset(str(host).lower() for host in self._file("page.allowed_hosts").get("page.allowed_hosts", []))
+
+    def fixed_by(self, variable: str, name: str) -> str:
+        """What says it, whatever the page wants: the variable's name, the file, or ""."""
+        if self.env.get(variable, "").strip():
+            return variable
+        return str(self.file) if name in self._file(name) else ""
+
+    def page_wishes(self) -> dict[str, Any]:
+        """What the page set, by the names of settings.toml."""
+        try:
+            found = json.loads(self.page_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # it is ours, and holds wishes only
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def _usd(self, variable: str, name: str, default: float) -> float:
         text = self.env.get(variable, "").strip()
+        if self.page_may_change_budget:
+            default = self.page_wishes().get(name, default)
         where, value = (variable, text) if text else (f"{self.file}: {name}", self._file().get(name, default))
         try:
             usd = float(value)
@@ -118,11 +157,11 @@ class Settings:
             raise InvalidInput(f"{where} is {value!r}.", advice="It wants an amount in dollars, such as 20.")
         return usd
 
-    def _switch(self, variable: str, name: str) -> bool:
+    def _switch(self, variable: str, name: str, *, default: bool = True) -> bool:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
             raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.")
-        return WORDS[text] if text else bool(self._file(name).get(name, True))
+        return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, default)))
 
     def _file(self, only: str = "") -> dict[str, Any]:
         """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}. All of it is checked,

@@ -160,6 +160,8 @@ class JobSpec:
 
 
 LAPSED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
+UNWATCHED = "unwatched"  # nobody fetches it in the background; a node that waits for it does
+FORGOTTEN = "forgotten"  # not in lists any more; the row, its money and its file stay
 CUT = "cut_short"  # the error code of a stored job whose video holds less than it says
 
 
@@ -210,6 +212,7 @@ class Job:
     root: str = ""
     sha256: str = ""
     bytes: int | None = None
+    aside: str = ""  # UNWATCHED or FORGOTTEN, by a person's wish
 
     @property
     def lapsed(self) -> bool:

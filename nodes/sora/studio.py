@@ -19,7 +19,9 @@ from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
 from . import plain
+from .board import Board
 from .catalogue import Catalogue
+from .changes import Changes
 from .client import Client
 from .collect import Collector
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
@@ -34,7 +36,7 @@ from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .settings import Settings
 from .settle import look_for, settle
-from .spec import Job, JobSpec, JobState
+from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .threads import DaemonPool
 from .waiting import Wait
@@ -63,6 +65,7 @@ class Studio:
         )
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
+        self.board = Board(self.ledger, self.settings)
         self._stills = Stills(self._collector, self._gateways, self.settings)
         self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
@@ -152,6 +155,10 @@ class Studio:
         # With a key: purchases always find a thread, however many pictures are asked for.
         return self._pool.submit(lambda: self._stills.picture(job_id, variant), "stills")
 
+    def small_picture(self, job_id: str) -> Future[Path]:
+        """A small JPEG of the stored video; the errors are those of `Board.thumbnail`."""
+        return self._pool.submit(lambda: self.board.thumbnail(job_id), "stills")
+
     def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
         return self._pool.submit(lambda: settle(self.ledger, self._gateways, self._collector.read(job_id), video_id))
@@ -160,6 +167,25 @@ class Studio:
         """End an unknown purchase with what the gateway's list shows, where it has one; MaybeBought where that does not
         tell. Any other job comes back as it is."""
         return self._pool.submit(lambda: look_for(self.ledger, self._gateways, self._collector.read(job_id)))
+
+    def put_aside(self, job_id: str, aside: str) -> Future[Job]:
+        """Stop looking after a job in the background (UNWATCHED), leave it out of lists (FORGOTTEN), or "" to end
+        either; the errors are those of `Ledger.put_aside`."""
+
+        def put() -> Job:
+            job = self.ledger.put_aside(job_id, aside)
+            if aside:
+                self._rescue.leave(job_id)
+            else:
+                self._rescue.look_after(job_id)
+            return job
+
+        return self._pool.submit(put)
+
+    def listen(self, tell: Callable[[Job, str], None]) -> None:
+        """Have `tell(job, the state before)` called, in a thread of the engine's, when a job of this process changed;
+        for one job not more often than every quarter of a second."""
+        self.ledger.listener = Changes(self._collector, tell).changed
 
     def unsettled(self) -> list[Job]:
         """Purchases of which nobody knows what became of them."""
@@ -208,6 +234,8 @@ class Studio:
         def run(order: Order) -> None:
             submission = None if future.unwanted else self._purchases.attempt(order, lambda: future.unwanted)
             if submission is not None:
+                if submission.job.aside == FORGOTTEN:  # it is wanted again
+                    self.ledger.put_aside(submission.job.id, "")
                 self._rescue.bought(submission.job.id)
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:

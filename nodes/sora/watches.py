@@ -88,7 +88,7 @@ class Watches:
             self._bury(connection, owner)
             query = (
                 "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND error_code <> :lapsed "
-                "AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
+                "AND aside = '' AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
             )
             query += " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
             now = self._database.now(connection)

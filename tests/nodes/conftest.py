@@ -113,7 +113,7 @@ def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speak: st
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.3")
     monkeypatch.setenv("SORA_SANDBOX_SPEAK", speak)
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    for name in ("output", "temp", "user"):
+    for name in ("input", "output", "temp", "user"):
         getattr(folder_paths, f"set_{name}_directory")(str(tmp_path / name))
     comfy.utils.set_progress_bar_global_hook(page.on_bar)
     comfy.model_management.interrupt_current_processing(False)

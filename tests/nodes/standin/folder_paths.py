@@ -13,6 +13,14 @@ def set_output_directory(output_dir: str) -> None:
     _folders["output"] = output_dir
 
 
+def set_input_directory(input_dir: str) -> None:
+    _folders["input"] = input_dir
+
+
+def get_input_directory() -> str:
+    return _folders["input"]
+
+
 def set_temp_directory(temp_dir: str) -> None:
     _folders["temp"] = temp_dir
 

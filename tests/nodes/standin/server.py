@@ -19,6 +19,7 @@ class PromptServer:
         PromptServer.instance = self
         self.routes = web.RouteTableDef()
         self.client_id: str | None = None
+        self.sockets: dict[str, Any] = {}  # the pages that are open
 
     def send_sync(self, event: Any, data: Any, sid: str | None = None) -> None:
         """Send to the page `sid`, or to every page that is open."""

@@ -1,0 +1,146 @@
+"""The ledger as a person looks at it: rows as plain JSON, and what became of each job in plain words."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from .errors import DiskTrouble, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
+from .fetch import file_of
+from .ledger import Ledger, taken_error
+from .settings import Settings
+from .spec import CUT, FORGOTTEN, Job, JobState
+
+PAGE = 60
+LARGEST_PAGE = 200
+THUMBNAIL_WIDTH = 320  # pixels
+RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
+# What cures a failure, by its kind in words.toml; the page has a button for each.
+CURES = {"bad_key": "settings", "no_key": "settings", "no_balance": "settings", "model_gone": "nearest"}
+AS_THEY_ARE = (
+    "id", "kind", "aside", "provider", "model", "seconds", "size", "prompt", "take", "video_id", "parent", "progress",
+    "estimated_usd", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
+)  # fmt: skip
+
+
+class Board:
+    """Reads the ledger, and keeps small pictures of stored videos in `home`/thumbnails."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger, self._settings = ledger, settings
+
+    def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE) -> dict[str, Any]:
+        """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on}."""
+        if not self._ledger.database.exists:
+            return {"jobs": [], "more": False, "running": 0}
+        limit = max(1, min(limit, LARGEST_PAGE))
+        jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
+        return {
+            "jobs": [self.row(job) for job in jobs[:limit]],
+            "more": len(jobs) > limit,
+            "running": self._ledger.running(),
+        }
+
+    def tree(self, job_id: str) -> dict[str, Any]:
+        """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
+        job = self._ledger.job(job_id)
+        parent = self._ledger.at_gateway(job.provider, job.parent) if job.parent else None
+        children = [child for child in self._ledger.children(job.video_id) if child.provider == job.provider]
+        return {
+            "job": self.row(job),
+            "parent": self.row(parent) if parent is not None else None,
+            "children": [self.row(child) for child in children if child.aside != FORGOTTEN],
+        }
+
+    def row(self, job: Job) -> dict[str, Any]:
+        """One job as plain JSON."""
+        running = job.state in RUNNING and not job.lapsed
+        error = what_became_of(job)
+        return {name: getattr(job, name) for name in AS_THEY_ARE} | {
+            "state": job.standing,
+            "running": running,
+            "expected_s": self._ledger.typical_s(job) if job.state is JobState.SUBMITTED and running else None,
+            "error": str(error) if error is not None else "",
+            "cure": _cure(job, error),
+            "warning": job.error if job.state is JobState.STORED else "",
+            "references": len(job.references),
+            "extra_fields": dict(job.extra_fields),
+            "file": self._file(job),
+        }
+
+    def of_file(self, sha256: str) -> dict[str, Any] | None:
+        """The job that a stored file came from, by its hash."""
+        job = self._ledger.of_file(sha256) if self._ledger.database.exists else None
+        return None if job is None else self.row(job)
+
+    def thumbnail(self, job_id: str) -> Path:
+        """A small JPEG of the stored video, made at the first use. NotFinished where no video is stored here;
+        MediaTrouble, DiskTrouble."""
+        job = self._ledger.job(job_id)
+        video = file_of(job, self._settings)
+        if video is None:
+            raise NotFinished(f"The video of job {job.id} is not stored here.", job=job.id)
+        place = self._settings.home / "thumbnails" / f"{job.id}_{job.sha256[:8]}.jpg"
+        return place if place.is_file() else _small_picture(video, place)
+
+    def references(self, job_id: str) -> list[Path]:
+        """The images that went up with a job, as they were before fitting: PNG files."""
+        job = self._ledger.job(job_id)
+        places = [self._settings.home / "references" / name for name in job.references]
+        if missing := [place.name for place in places if not place.is_file()]:
+            raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)
+        return places
+
+    def _file(self, job: Job) -> dict[str, str] | None:
+        """Where the host's page finds it: only what lies below its own output folder."""
+        found = file_of(job, self._settings)
+        if found is None or not found.resolve().is_relative_to(root := self._settings.output.resolve()):
+            return None
+        inside = found.resolve().relative_to(root)
+        subfolder = "" if inside.parent == Path() else inside.parent.as_posix()
+        return {"filename": inside.name, "subfolder": subfolder, "type": "output"}
+
+
+def what_became_of(job: Job) -> SoraError | None:
+    """Why there is no video of this job; None while nothing is wrong."""
+    if job.state in (JobState.UNKNOWN, JobState.FAILED):
+        return taken_error(job)
+    if job.lapsed:
+        return LinkLapsed(job.error or "The gateway no longer offers the video.", job=job.id, code=job.error_code)
+    if job.state is JobState.REFUSED:
+        return Refused(job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id)
+    if job.error and job.state in RUNNING and job.error_code != CUT:
+        return NotFinished(job.error, job=job.id, code=job.error_code)
+    return None
+
+
+def _cure(job: Job, error: SoraError | None) -> str:
+    if error is None:
+        return ""
+    if job.state is JobState.UNKNOWN:
+        return "settle"
+    return CURES.get(error.kind, "take" if isinstance(error, JobFailed) else "")
+
+
+def _small_picture(video: Path, place: Path) -> Path:
+    from .media import lazy
+    from .media.resize import stretched
+    from .media.stills import still
+
+    cv2 = lazy.cv2()
+    picture = still(video, "thumbnail")
+    width = min(THUMBNAIL_WIDTH, picture.shape[1])
+    picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not ok:
+        raise MediaTrouble(f"No small picture of {video.name} could be made.")
+    unfinished = place.with_name(f"{place.name}.{uuid.uuid4().hex}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        unfinished.write_bytes(data.tobytes())
+        unfinished.replace(place)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise DiskTrouble(f"{place} could not be written: {error.strerror}.") from error
+    return place

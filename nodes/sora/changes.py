@@ -1,0 +1,52 @@
+"""Who wants to know is told what became of jobs: the newest state of each, not more often than he can show it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .collect import Collector
+from .spec import Job
+
+PACE_S = 0.25
+REMEMBERED = 4096  # jobs: more than go on at once
+
+
+class Changes:
+    """Collects what the ledger tells, and passes it on as `tell(job, was)`; `was` is "" for a job that is new here."""
+
+    def __init__(self, collector: Collector, tell: Callable[[Job, str], None]) -> None:
+        self._collector, self._tell = collector, tell
+        self._told: dict[str, Job] = {}  # the newest
+        self._fresh: dict[str, Job] = {}
+        self._planned = False
+        self._lock = threading.Lock()
+
+    def changed(self, job: Job) -> None:
+        """The ledger wrote or read this row."""
+        with self._lock:
+            known = self._fresh.get(job.id) or self._told.get(job.id)
+            if known is not None and _shown(known) == _shown(job):
+                return
+            self._fresh[job.id] = job
+            if self._planned:
+                return
+            self._planned = True
+        self._collector.monitor.alarm(time.monotonic() + PACE_S, lambda: self._collector.submit(self._pass_on))
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            self._planned = False
+            fresh, self._fresh = self._fresh, {}
+            pairs = [(job, self._told.pop(name, None)) for name, job in fresh.items()]
+            self._told |= fresh
+            for name in list(self._told)[:-REMEMBERED]:
+                del self._told[name]
+        for job, before in pairs:
+            self._tell(job, before.standing if before is not None else "")
+
+
+def _shown(job: Job) -> tuple[Any, ...]:
+    return job.state, job.remote_status, job.progress, job.error, job.error_code, job.path, job.aside, job.video_id

@@ -1,0 +1,67 @@
+"""Keys are written here, and only here: a file of mode 0600 per provider. None is ever read back to show it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from .errors import DiskTrouble, InvalidInput, MissingKey
+from .providers import SANDBOX, Provider, load_provider
+from .settings import Settings
+
+LONGEST_KEY = 4096
+SHOWN = 4  # last letters of a key
+LONG_ENOUGH = 16  # letters of a key from which on showing its last ones gives nothing away
+
+State = Literal["none needed", "unset", "set", "environment"]
+
+
+def write_key(settings: Settings, name: str, key: str) -> None:
+    """Keep the key of that provider; an empty one takes it away. InvalidInput, DiskTrouble: the old one stays."""
+    provider = load_provider(settings, name)
+    key = key.strip()
+    if provider.key_file is None or not provider.wants_key:
+        raise InvalidInput(f"{name} needs no key.")
+    if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput("That is too long for a key, or holds a character that no key has.", advice="Copy it again.")
+    try:
+        if key:
+            _write(provider.key_file, key)
+        else:
+            provider.key_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise DiskTrouble(f"The key file {provider.key_file} could not be written: {error.strerror}.") from None
+
+
+def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
+    """Whether it has a key and from where; and the last letters of one that is long enough, to tell two apart."""
+    if provider.name == SANDBOX or not provider.wants_key:
+        return "none needed", ""
+    try:
+        key = provider.key(settings.env)
+    except MissingKey:
+        return "unset", ""
+    except InvalidInput:  # a file that others can read, say: the doctor tells
+        return "unset", ""
+    from_environment = bool(provider.key_variable and settings.env.get(provider.key_variable, "").strip())
+    if from_environment:
+        return "environment", ""
+    return "set", key[-SHOWN:] if len(key) >= LONG_ENOUGH else ""
+
+
+def _write(place: Path, key: str) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(place)
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)

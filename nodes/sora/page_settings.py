@@ -1,0 +1,104 @@
+"""What ComfyUI's page may see and change of the settings. What the owner set elsewhere always goes first."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from typing import Any
+
+from .errors import DiskTrouble, InvalidInput
+from .keys import key_state
+from .ledger import Ledger
+from .plain import LANGUAGES
+from .providers import load_provider, provider_names
+from .settings import Settings
+
+LARGEST_USD = 1e6
+# What the page can send, and what it is called in the files.
+NAMES = {
+    "language": "language",
+    "rescue": "rescue",
+    "usd_per_day": "budget.usd_per_day",
+    "usd_per_job": "budget.usd_per_job",
+}
+VARIABLES = {
+    "language": "SORA_LANGUAGE",
+    "rescue": "SORA_RESCUE",
+    "usd_per_day": "SORA_BUDGET_USD_PER_DAY",
+    "usd_per_job": "SORA_BUDGET_USD_PER_JOB",
+}
+
+
+def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
+    """All of it as JSON, without a secret. `local` says whether who asks may change what only this machine may."""
+    budget = settings.budget
+    why = {name: _why_not(settings, name, local=local) for name in ("language", "rescue", "budget", "keys")}
+    return {
+        "language": settings.language,
+        "rescue": settings.rescue,
+        "budget": {
+            "usd_per_day": budget.usd_per_day,
+            "usd_per_job": budget.usd_per_job,
+            "spent_usd": round(ledger.spent_usd(budget), 4) if ledger.database.exists else 0.0,
+        },
+        "may": {name: not reason for name, reason in why.items()},
+        "why": why,
+        "providers": [_provider(settings, name) for name in provider_names(settings)],
+        "provider_names": provider_names(settings),
+    }
+
+
+def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
+    """Keep what the page asks for. InvalidInput where it may not, or for a value that is none: nothing is changed."""
+    if unknown := sorted(set(wanted) - set(NAMES)):
+        raise InvalidInput(f"There is no setting {unknown[0]!r}.", advice=f"There are: {', '.join(NAMES)}.")
+    for name, value in wanted.items():
+        topic = "budget" if name.startswith("usd") else name
+        if reason := _why_not(settings, topic, local=local):
+            raise InvalidInput(f"{name} cannot be changed here: {reason}")
+        _check(name, value)
+    kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
+    unfinished = settings.page_file.with_name(f"page.json.{uuid.uuid4().hex}")
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(json.dumps(kept, indent=1) + "\n")
+        unfinished.replace(settings.page_file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise DiskTrouble(f"{settings.page_file} could not be written: {error.strerror}.") from None
+
+
+def _check(name: str, value: Any) -> None:
+    if name == "language" and value not in LANGUAGES:
+        raise InvalidInput(f"language is {value!r}.", advice=f"It wants one of: {', '.join(LANGUAGES)}.")
+    if name == "rescue" and not isinstance(value, bool):
+        raise InvalidInput("rescue is neither true nor false.")
+    if name.startswith("usd") and (
+        isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_USD
+    ):
+        raise InvalidInput(f"{name} is no amount in dollars.")
+
+
+def _why_not(settings: Settings, topic: str, *, local: bool) -> str:
+    """Why the page may not change it; "" where it may."""
+    if topic == "budget" and not settings.page_may_change_budget:
+        return f"the machine's owner allows it with may_change_budget = true under [page] in {settings.file}."
+    if topic in ("budget", "keys") and not local and not settings.from_elsewhere:
+        return (
+            "it can be changed on the machine itself; from elsewhere the machine's owner allows it with "
+            f"from_elsewhere = true under [page] in {settings.file}."
+        )
+    names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()
+    fixed = next((by for name in names if (by := settings.fixed_by(VARIABLES[name], NAMES[name]))), "")
+    return f"{fixed} says it." if fixed else ""
+
+
+def _provider(settings: Settings, name: str) -> dict[str, str]:
+    try:
+        provider = load_provider(settings, name)
+    except InvalidInput as error:
+        return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what}
+    state, ends_in = key_state(settings, provider)
+    return {"name": name, "key": state, "ends_in": ends_in, "url": provider.base_url, "error": ""}

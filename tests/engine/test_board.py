@@ -1,0 +1,245 @@
+"""What the page shows of the ledger, what a person may set aside, and who is told of changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from sora.budget import Budget
+from sora.errors import DiskTrouble, InvalidInput, JobFailed, NotFinished, Refused
+from sora.rows import update
+from sora.spec import Job, JobSpec, JobState
+from sora.studio import Studio
+from sora.wire import RemoteVideo
+
+SPEC: dict[str, Any] = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Studio]:
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+    shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
+    made = Studio(tmp_path / "home", tmp_path / "output", env={**os.environ, **shared})
+    yield made
+    made.close()
+
+
+def told(video_id: str, phase: str = "running") -> RemoteVideo:
+    return RemoteVideo(id=video_id, phase=phase, status=phase)
+
+
+def row_of(studio: Studio, prompt: str, *, video_id: str = "", **changes: Any) -> Job:
+    """A purchase that the ledger holds, as far as `video_id` and `changes` bring it."""
+    spec = JobSpec(prompt=prompt, **(SPEC | changes))
+    job, mine = studio.ledger.reserve(spec, origin="sandbox", estimated_usd=0.0, budget=Budget())
+    assert mine
+    studio.ledger.sending(job.id)
+    return studio.ledger.submitted(job.id, told(video_id)) if video_id else job
+
+
+def seen(studio: Studio, job: Job, phase: str) -> Job:
+    return studio.ledger.observed(job.id, told(job.video_id, phase))
+
+
+def stored(studio: Studio, prompt: str, **changes: Any) -> Job:
+    return studio.wait(
+        studio.submit(JobSpec(prompt=prompt, **(SPEC | changes))).result(30).job.id, timeout_s=30
+    ).future.result(30)
+
+
+def test_without_a_ledger_the_list_is_empty(studio: Studio) -> None:
+    if not studio.ledger.database.shared:
+        assert studio.board.page() == {"jobs": [], "more": False, "running": 0}
+        assert not studio.ledger.database.exists  # looking makes none
+
+
+def test_pages_follow_each_other_and_filters_hold(studio: Studio) -> None:
+    """Newest first, each once; `more` is true until the last one; `running` counts all that go on."""
+    names = [row_of(studio, f"boat {number}", video_id=f"v{number}").id for number in range(7)]
+    seen(studio, studio.ledger.job(names[0]), "failed")
+    first = studio.board.page(limit=4)
+    rest = studio.board.page(limit=4, after=first["jobs"][-1]["id"])
+    assert [row["id"] for row in first["jobs"] + rest["jobs"]] == names[::-1]
+    assert (first["more"], rest["more"]) == (True, False)
+    assert first["running"] == 6
+    assert [row["id"] for row in studio.board.page(state="failed")["jobs"]] == names[:1]
+    assert len(studio.board.page(state="running")["jobs"]) == 6
+    assert [row["id"] for row in studio.board.page(search="BOAT 3")["jobs"]] == [names[3]]
+    assert studio.board.page(state="no such state")["jobs"] == []
+
+
+def test_a_stored_job_has_a_file_and_a_small_picture(studio: Studio) -> None:
+    """The file as the host's page asks for it; the picture is made once."""
+    row = studio.board.row(job := stored(studio, "a boat"))
+    assert (row["state"], row["running"], row["error"], row["cure"]) == ("stored", False, "", "")
+    assert row["file"] == {"filename": Path(job.path).name, "subfolder": "sora", "type": "output"}
+    place = studio.board.thumbnail(job.id)
+    assert cv2.imread(str(place)).shape == (180, 320, 3)
+    made = place.stat().st_mtime_ns
+    assert studio.board.thumbnail(job.id).stat().st_mtime_ns == made
+    studio.path(job).unlink()
+    assert studio.board.row(job)["file"] is None
+    with pytest.raises(NotFinished, match="not stored here"):
+        studio.board.thumbnail(job.id)
+
+
+def test_a_file_outside_the_output_folder_is_not_shown(studio: Studio, tmp_path: Path) -> None:
+    """A link that leads elsewhere is none of the page's files."""
+    job = stored(studio, "a boat")
+    elsewhere = tmp_path / "elsewhere.mp4"
+    file = studio.path(job)
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    assert studio.board.row(job)["file"] is None
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "words", "cure"),
+    [
+        (lambda s, j: seen(s, j, "failed"), "failed", "without a video", "take"),
+        (lambda s, j: s.ledger.not_fetched(j.id, NotFinished("gone", code="lapsed")), "lapsed", "gone", ""),
+        (lambda s, j: s.ledger.not_fetched(j.id, NotFinished("the disk is full")), "submitted", "the disk is full", ""),
+        (lambda s, j: j, "submitted", "", ""),
+    ],
+)
+def test_what_became_of_it_is_told(
+    studio: Studio, end: Callable[[Studio, Job], Job], state: str, words: str, cure: str
+) -> None:
+    row = studio.board.row(end(studio, row_of(studio, "a boat", video_id="v1")))
+    assert (row["state"], row["cure"]) == (state, cure)
+    assert words in row["error"]
+    assert bool(row["error"]) == bool(words)
+
+
+def test_an_unknown_and_a_refused_purchase_are_told(studio: Studio) -> None:
+    """One says how it is settled, the other what cures it; both say what became of the money."""
+    unknown = studio.ledger.unknown(row_of(studio, "a boat").id, NotFinished("no answer came"))
+    row = studio.board.row(unknown)
+    assert row["cure"] == "settle"
+    assert "may have been bought" in row["error"]
+    refused = studio.ledger.refused(row_of(studio, "another").id, Refused("No such key.", code="invalid_api_key"))
+    row = studio.board.row(refused)
+    assert row["cure"] == "settings"
+    assert "Nothing was spent" in row["error"]
+
+
+def test_a_remix_shows_its_tree(studio: Studio) -> None:
+    parent = stored(studio, "a boat", model="sora-2", size="1280x720")
+    child = studio.remix(parent.id, "a boat at night").result(30).job
+    assert [row["id"] for row in studio.board.tree(parent.id)["children"]] == [child.id]
+    tree = studio.board.tree(child.id)
+    assert tree["parent"]["id"] == parent.id
+    assert tree["children"] == []
+
+
+def test_time_left_is_learned_from_past_jobs(studio: Studio) -> None:
+    """The median of the same provider, model and length; None where there was none."""
+    running = row_of(studio, "now", video_id="v9")
+    assert studio.board.row(running)["expected_s"] is None
+    for number, took_s in enumerate((10.0, 30.0, 20.0)):
+        job = row_of(studio, f"past {number}", video_id=f"v{number}")
+        with studio.ledger.database.write() as connection:
+            update(connection, job.id, state="stored", submitted_at=100.0, completed_at=100.0 + took_s)
+    assert studio.board.row(running)["expected_s"] == 20.0
+    assert studio.board.row(row_of(studio, "longer", video_id="v8", seconds="8"))["expected_s"] is None
+
+
+def test_references_are_the_images_that_went_up(studio: Studio) -> None:
+    import numpy as np
+    from sora.spec import Reference
+
+    pixels = np.full((40, 60, 3), 90, np.uint8)
+    spec = JobSpec(prompt="a boat", references=(Reference(pixels),), **SPEC)
+    job = studio.submit(spec).result(30).job
+    (place,) = studio.board.references(job.id)
+    assert np.array_equal(cv2.imread(str(place))[..., ::-1], pixels)
+    place.unlink()
+    with pytest.raises(DiskTrouble, match="gone"):
+        studio.board.references(job.id)
+
+
+# -- set aside --------------------------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_job_is_listed_no_more_and_stays_bought(studio: Studio) -> None:
+    """Its row, its file and what it counts for stay; asked for again, it is there again, and nothing is paid."""
+    job = stored(studio, "a boat")
+    studio.put_aside(job.id, "forgotten").result(30)
+    assert studio.board.page()["jobs"] == []
+    assert studio.labels() == []
+    assert [row["id"] for row in studio.board.page(state="forgotten")["jobs"]] == [job.id]
+    assert studio.path(job).is_file()
+    again = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30)
+    assert (again.job.id, again.reused) == (job.id, True)
+    assert [row["id"] for row in studio.board.page()["jobs"]] == [job.id]
+
+
+def test_forgetting_does_not_free_the_budget(studio: Studio) -> None:
+    spec = JobSpec(prompt="dear", **SPEC)
+    job, _ = studio.ledger.reserve(spec, origin="sandbox", estimated_usd=4.0, budget=Budget())
+    studio.ledger.submitted(job.id, told("v1"))
+    seen(studio, studio.ledger.job(job.id), "failed")
+    studio.ledger.put_aside(job.id, "forgotten")
+    assert studio.ledger.spent_usd(Budget()) == 4.0
+    with pytest.raises(JobFailed):  # nor is it sent again
+        studio.submit(spec).result(30)
+
+
+def test_an_unwatched_job_is_fetched_only_when_somebody_waits(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by the rescue, also not after a restart; a node that waits gets it."""
+    job = row_of(studio, "a boat", video_id="v1")
+    studio.put_aside(job.id, "unwatched").result(30)
+    assert studio.rescue() == 0
+    studio.look_after(job.id)
+    time.sleep(0.3)
+    assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+    assert studio.board.page()["running"] == 0
+    bought = studio.submit(JobSpec(prompt="another", **SPEC)).result(30).job
+    studio.put_aside(bought.id, "unwatched").result(30)
+    assert studio.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+def test_watching_again_fetches_it(studio: Studio) -> None:
+    job = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30).job
+    studio.put_aside(job.id, "unwatched").result(30)
+    studio.put_aside(job.id, "").result(30)
+    end = time.monotonic() + 20
+    while studio.ledger.job(job.id).state is not JobState.STORED:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("aside", "video_id"), [("forgotten", "v1"), ("forgotten", ""), ("unwatched", ""), ("x", "v1")]
+)
+def test_what_may_still_cost_or_come_is_not_forgotten(studio: Studio, aside: str, video_id: str) -> None:
+    job = row_of(studio, "a boat", video_id=video_id)
+    with pytest.raises(InvalidInput):
+        studio.put_aside(job.id, aside).result(30)
+    assert studio.ledger.job(job.id).aside == ""
+
+
+# -- who is told ------------------------------------------------------------------------------------------------------
+
+
+def test_changes_are_told_from_reserved_to_stored(studio: Studio) -> None:
+    """Each with the state before; the last thing told is the last state, and nothing is told twice."""
+    heard: list[tuple[str, str, str]] = []
+    studio.listen(lambda job, was: heard.append((job.id, was, job.standing)))
+    job = stored(studio, "a boat")
+    end = time.monotonic() + 10
+    while not heard or heard[-1][2] != "stored":
+        assert time.monotonic() < end, heard
+        time.sleep(0.02)
+    assert {name for name, _, _ in heard} == {job.id}
+    states = [state for _, _, state in heard]
+    assert [was for _, was, _ in heard] == ["", *states[:-1]]
+    before = len(heard)
+    studio.ledger.observed(job.id, told(job.video_id, "done"))
+    time.sleep(0.5)
+    assert len(heard) == before

@@ -1,0 +1,145 @@
+"""What the page may see and change: never a secret, never more money than the owner wants."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sora.errors import InvalidInput
+from sora.keys import write_key
+from sora.ledger import Ledger
+from sora.page_settings import change, shown
+from sora.providers import load_provider
+from sora.settings import Settings
+
+KEY = "sk-canary-0123456789-wxyz"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", output=tmp_path / "output", env={})
+
+
+def look(settings: Settings, *, local: bool = True) -> dict[str, Any]:
+    return shown(settings, Ledger(settings.home), local=local)
+
+
+def provider(settings: Settings, name: str = "cometapi") -> dict[str, str]:
+    return next(row for row in look(settings)["providers"] if row["name"] == name)
+
+
+def owner_writes(settings: Settings, text: str) -> None:
+    settings.home.mkdir(exist_ok=True)
+    settings.file.write_text(text)
+
+
+def test_a_key_is_written_for_its_owner_alone_and_only_its_end_is_told(settings: Settings) -> None:
+    assert provider(settings)["key"] == "unset"
+    write_key(settings, "cometapi", f"  {KEY}\n")
+    row = provider(settings)
+    assert (row["key"], row["ends_in"]) == ("set", "wxyz")
+    assert KEY not in json.dumps(look(settings))
+    assert load_provider(settings, "cometapi").key(settings.env) == KEY
+    if os.name == "posix":
+        file = settings.home / "keys" / "cometapi"
+        assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert [file.name for file in (settings.home / "keys").iterdir()] == ["cometapi"]
+    write_key(settings, "cometapi", "")
+    assert provider(settings)["key"] == "unset"
+
+
+def test_of_a_short_key_nothing_is_told(settings: Settings) -> None:
+    write_key(settings, "cometapi", "sk-123456")
+    assert provider(settings) | {"url": ""} == {"name": "cometapi", "key": "set", "ends_in": "", "url": "", "error": ""}
+
+
+def test_a_key_in_the_environment_goes_first(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, output=tmp_path, env={"COMETAPI_KEY": KEY})
+    write_key(settings, "cometapi", "sk-another-0123456789")
+    assert (provider(settings)["key"], provider(settings)["ends_in"]) == ("environment", "")
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "x" * 5000, "nul\0"])
+def test_what_is_no_key_is_not_kept(settings: Settings, key: str) -> None:
+    write_key(settings, "cometapi", KEY)
+    with pytest.raises(InvalidInput) as caught:
+        write_key(settings, "cometapi", key)
+    assert key not in str(caught.value)
+    assert load_provider(settings, "cometapi").key(settings.env) == KEY
+
+
+@pytest.mark.parametrize("name", ["sandbox", "nobody", "../keys/x", ""])
+def test_no_key_for_who_needs_none(settings: Settings, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        write_key(settings, name, KEY)
+    assert not settings.home.exists()
+
+
+def test_the_page_changes_what_it_may(settings: Settings) -> None:
+    change(settings, {"language": "vi", "rescue": False}, local=True)
+    assert (settings.language, settings.rescue) == ("vi", False)
+    change(settings, {"language": "zh"}, local=True)
+    assert (settings.language, settings.rescue) == ("zh", False)
+
+
+def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
+    """The page says so, instead of seeming to change it; and settings.toml is never touched."""
+    owner_writes(settings, 'language = "en"')
+    assert look(settings)["may"]["language"] is False
+    assert "settings.toml" in look(settings)["why"]["language"]
+    with pytest.raises(InvalidInput, match=r"settings\.toml"):
+        change(settings, {"language": "vi", "rescue": False}, local=True)
+    assert (settings.language, settings.rescue) == ("en", True)
+    assert settings.file.read_text() == 'language = "en"'
+    assert not settings.page_file.exists()
+
+
+def test_the_budget_is_the_owners(settings: Settings) -> None:
+    """No page changes it, unless the owner says that it may; taken back, what a page wished counts no more."""
+    assert look(settings)["may"]["budget"] is False
+    with pytest.raises(InvalidInput, match="may_change_budget"):
+        change(settings, {"usd_per_day": 1000}, local=True)
+    owner_writes(settings, "[page]\nmay_change_budget = true\n")
+    change(settings, {"usd_per_day": 3, "usd_per_job": 1.5}, local=True)
+    assert (settings.budget.usd_per_day, settings.budget.usd_per_job) == (3, 1.5)
+    owner_writes(settings, "")
+    assert settings.budget.usd_per_day == 20
+
+
+def test_a_wish_in_the_pages_file_alone_raises_nothing(settings: Settings) -> None:
+    """Who can write that file can write settings.toml, too; but a file that was left from before is not enough."""
+    settings.home.mkdir()
+    settings.page_file.write_text('{"budget.usd_per_day": 1000}')
+    assert settings.budget.usd_per_day == 20
+
+
+def test_money_and_keys_want_the_machine_itself(settings: Settings) -> None:
+    owner_writes(settings, "[page]\nmay_change_budget = true\n")
+    assert look(settings, local=False)["may"] == {"language": True, "rescue": True, "budget": False, "keys": False}
+    with pytest.raises(InvalidInput, match="from_elsewhere"):
+        change(settings, {"usd_per_day": 1000}, local=False)
+    owner_writes(settings, "[page]\nmay_change_budget = true\nfrom_elsewhere = true\n")
+    change(settings, {"usd_per_day": 9}, local=False)
+    assert settings.budget.usd_per_day == 9
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"language": "fr"}, {"rescue": "no"}, {"home": "/tmp"}, {"usd_per_day": -1}, {"usd_per_job": True},
+     {"usd_per_day": float("nan")}, {"usd_per_day": "20"}, {"database_url": "x"}],
+)  # fmt: skip
+def test_what_is_no_setting_is_refused(settings: Settings, wish: dict[str, Any]) -> None:
+    owner_writes(settings, "[page]\nmay_change_budget = true\n")
+    with pytest.raises(InvalidInput):
+        change(settings, wish, local=True)
+    assert not settings.page_file.exists()
+
+
+def test_a_broken_page_file_stops_nothing(settings: Settings) -> None:
+    settings.home.mkdir()
+    for text in ("{", "[]", "nul\0"):
+        settings.page_file.write_text(text)
+        assert (settings.language, settings.rescue) == ("en", True)
