@@ -3,7 +3,7 @@
 import { Combos } from "./combos.mjs";
 import { hook, widgetOf } from "./graphs.mjs";
 import { Offer } from "./offer.mjs";
-import { WORDS } from "./words.mjs";
+import { sayMoved } from "./words.mjs";
 
 /**
  * Take care of a new node until it is removed.
@@ -42,7 +42,7 @@ export function attach(node, page) {
     if (combos.busy || !page.models().length) return;
     const moves = combos.moveToDefaults(page.models());
     if (moves.length) {
-      page.tell("info", WORDS.moved(combos.value("model"), moves));
+      page.tell("info", sayMoved(combos.value("model"), moves));
       page.redraw(node);
     }
     look();

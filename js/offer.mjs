@@ -1,7 +1,7 @@
 /** A node whose model is gone: the user is told, and offered the nearest one that lives. Only his click changes it. */
 
 import { standing } from "./models.mjs";
-import { WORDS } from "./words.mjs";
+import { say } from "./words.mjs";
 
 export class Offer {
   #node;
@@ -33,7 +33,7 @@ export class Offer {
     if (!gone) this.#told = "";
     const choice = gone ? await this.#page.nearest(...asked).catch(() => ({})) : {};
     if (!gone || this.#checked !== now) return;
-    const what = state === "retired" ? WORDS.retired(model, provider, date) : WORDS.missing(model);
+    const what = state === "retired" ? say("retired", { model, provider, date }) : say("missing", { model });
     this.#tell(model, provider, what, choice);
     if (choice.model) await this.#present(model, choice);
   }
@@ -51,7 +51,7 @@ export class Offer {
   #tell(model, provider, what, choice) {
     if (this.#told === `${model} ${provider}`) return; // only the length or the size is another one
     this.#told = `${model} ${provider}`;
-    this.#page.tell("warn", choice.model ? `${what} ${WORDS.instead(choice)}` : what);
+    this.#page.tell("warn", choice.model ? `${what} ${say("instead", choice)}` : what);
   }
 
   async #present(model, choice) {
@@ -61,11 +61,11 @@ export class Offer {
       this.#taken();
     };
     if (this.#page.frozen(this.#node)) {
-      if ((await this.#page.confirm(WORDS.ask(model, choice))) && this.#checked === now) take();
+      if ((await this.#page.confirm(say("ask_offer", { ...choice, gone: model }))) && this.#checked === now) take();
       return;
     }
     // Its text is its name, too: the first Nodes 2.0 show no label. Last and not serialised, so that no value moves.
-    const button = this.#node.addWidget("button", WORDS.offer(choice), null, take, { serialize: false });
+    const button = this.#node.addWidget("button", say("offer", choice), null, take, { serialize: false });
     button.serialize = false;
     const before = this.#node.size[1];
     this.#setHeight(before);

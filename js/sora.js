@@ -1,105 +1,163 @@
-/** What the page gets from this pack: combos that know the models, and two commands. Nothing here buys anything. */
+/** What the page gets from this pack: the jobs in a tab, nodes that know the models, and commands. Nothing here buys. */
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { convertAll } from "./convert.mjs";
+import { addBadge, memoryText, priceText } from "./badges.mjs";
 import { graphsOf, nodesOf } from "./graphs.mjs";
+import { TAB, makeHost } from "./host.mjs";
 import { attach } from "./node.mjs";
-import { WORDS } from "./words.mjs";
-
-const SHOWN_MS = 12_000;
+import { attachPreview } from "./preview.mjs";
+import { isNews } from "./row.mjs";
+import { Store } from "./store.mjs";
+import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
 
 const looks = new WeakMap(); // node -> what looks at it again
-const standing = new Map(); // text -> when its toast goes
 let models = [];
 
-function toast(severity, detail) {
-  app.extensionManager.toast.add({ severity, summary: WORDS.title, detail, life: SHOWN_MS });
+const host = {
+  ...makeHost(app, api),
+  models: () => models,
+  nearest: (model, seconds, size, provider) =>
+    host.get(`/sora/models/nearest?${new URLSearchParams({ model, seconds, size, provider })}`),
+  spoken: (settings) => use(settings),
+};
+const store = new Store(host.get);
+let panel; // once the tab was opened
+
+/** The tab with all that is in it, read at its first use: most pages are opened for something else. */
+async function tab() {
+  const { Panel } = await import("./panel.mjs");
+  panel ??= new Panel(store, host);
+  return panel;
 }
 
-const page = {
-  models: () => models,
+/** Open the tab, and something in it. */
+async function show(what) {
+  host.openTab();
+  const there = await tab();
+  setTimeout(() => what(there), 100); // the page puts the tab up first
+}
 
-  /** A toast; not again while the same words stand there: ten nodes may say the same, and an undo loads all anew. */
-  tell(severity, detail) {
-    if (standing.get(detail) > Date.now()) return;
-    standing.set(detail, Date.now() + SHOWN_MS);
-    toast(severity, detail);
+const openSettings = () => show((there) => there.settings());
+const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((there) => there.open(row.id)) };
+const cures = {
+  "": opens,
+  settle: opens,
+  nearest: opens,
+  settings: { icon: "cog", key: "open_settings", run: openSettings },
+  take: {
+    icon: "replay",
+    key: "again",
+    run: (row) => host.attempt(async () => (await import("./actions.mjs")).again(row, host)),
   },
-
-  async nearest(model, seconds, size, provider) {
-    const query = new URLSearchParams({ model, seconds, size, provider });
-    const answer = await api.fetchApi(`/sora/models/nearest?${query}`);
-    return answer.ok ? answer.json() : {};
-  },
-
-  /** The first Nodes 2.0 (1.27) copy the widgets of a node that is on the screen once; later ones watch the array. */
-  frozen: (node) =>
-    !!window.LiteGraph.vueNodesMode &&
-    node.graph === app.canvas.graph &&
-    !Object.getOwnPropertyDescriptor(node, "widgets")?.get,
-
-  /** Those show a value that they did not set themselves only in a node that was folded. The node itself is not. */
-  redraw(node) {
-    if (!page.frozen(node)) return;
-    const fold = (newValue) =>
-      node.graph?.onTrigger?.("node:property:changed", { nodeId: node.id, property: "flags.collapsed", newValue });
-    fold(true);
-    requestAnimationFrame(() => fold(!!node.flags?.collapsed));
-  },
-
-  async confirm(message) {
-    const { dialog } = app.extensionManager;
-    return dialog?.confirm ? !!(await dialog.confirm({ title: WORDS.title, message })) : window.confirm(message);
-  },
+  models: { icon: "refresh", key: "refresh", run: () => refresh() },
 };
+let alerts;
+
+async function alert(row) {
+  const { Alerts } = await import("./alert.mjs");
+  alerts ??= new Alerts(cures);
+  alerts.show(row);
+}
+
+const named = () => ({ title: say("tab"), tooltip: say("tip") });
+
+/** What was read of the settings; another language is spoken at once. */
+async function use({ language }) {
+  if (language === spoken()) return;
+  await speak(language);
+  Object.assign(host.tab(), named());
+  panel?.rebuild();
+  host.stir();
+}
 
 /** Read the catalogue. Without it the combos stay as the host made them; the backend checks all the same. */
 async function load() {
-  const answer = await api.fetchApi("/sora/models");
-  if (answer.ok) models = (await answer.json()).models;
+  models = (await host.get("/sora/models")).models;
   for (const graph of graphsOf(app)) for (const node of nodesOf(graph)) looks.get(node)?.();
+  host.stir();
 }
 
-async function refresh() {
-  try {
-    const answer = await api.fetchApi("/sora/models/refresh", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: "{}",
-    });
-    const told = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(told.error ? `${told.error} ${told.advice ?? ""}` : `HTTP ${answer.status}`);
+const refresh = () =>
+  host.attempt(async () => {
+    const told = await host.post("/sora/models/refresh");
     await load();
-    toast("success", WORDS.refreshed(told));
-  } catch (error) {
-    toast("error", WORDS.failed(error.message));
-  }
-}
+    host.toast("success", sayRefreshed(told));
+  });
 
-function convert() {
+async function convert() {
+  const { convertAll } = await import("./convert.mjs");
   app.canvas.emitBeforeChange(); // so that one undo takes all of it back
   try {
-    const { count, lost } = convertAll(graphsOf(app), (type) => window.LiteGraph.createNode(type));
-    toast("info", count ? WORDS.converted(count) : WORDS.nothing);
-    if (lost) toast("warn", WORDS.lost(lost));
+    const { count, lost } = convertAll(graphsOf(app), host.create);
+    host.toast("info", count ? say("converted", { count }) : say("nothing"));
+    if (lost) host.toast("warn", say("lost_links", { count: lost }));
   } finally {
     app.canvas.emitAfterChange();
   }
 }
 
+/** The tab's icon carries the number of running jobs. */
+function count() {
+  const [tab, running] = [host.tab(), store.running ? String(store.running) : null];
+  if (tab.iconBadge !== running) tab.iconBadge = running;
+}
+
+/** Listen to the server, and read what there is. */
+function begin() {
+  const sheet = document.createElement("link");
+  Object.assign(sheet, { rel: "stylesheet", href: new URL("./sora.css", import.meta.url).href });
+  document.head.append(sheet);
+  app.extensionManager.registerSidebarTab({
+    id: TAB,
+    icon: "pi pi-video",
+    iconBadge: null,
+    ...named(),
+    type: "custom",
+    render: async (element) => (await tab()).mount(element),
+    destroy: () => panel?.unmount(),
+  });
+  store.watch(count);
+  api.addEventListener("sora.job", ({ detail }) => {
+    (panel ?? store).take(detail.job, detail.was);
+    if (isNews(detail, Date.now() / 1000)) alert(detail.job);
+  });
+  api.addEventListener("sora.settings", async () => {
+    await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
+    panel?.refreshSettings();
+  });
+  const first = host.get("/sora/settings").then(use);
+  return Promise.allSettled([load(), first, store.count()]);
+}
+
 const commands = [
-  { id: "sora-jobs.refresh", label: WORDS.refresh, icon: "pi pi-refresh", function: refresh },
-  { id: "sora-jobs.convert", label: WORDS.convert, icon: "pi pi-arrow-right-arrow-left", function: convert },
+  { id: "sora-jobs.refresh", label: () => say("refresh"), icon: "pi pi-refresh", function: refresh },
+  { id: "sora-jobs.convert", label: () => say("convert"), icon: "pi pi-arrow-right-arrow-left", function: convert },
+  { id: "sora-jobs.settings", label: () => say("open_settings"), icon: "pi pi-cog", function: openSettings },
 ];
 
 app.registerExtension({
   name: "sora-jobs",
   commands,
-  menuCommands: [{ path: ["Extensions", WORDS.title], commands: commands.map(({ id }) => id) }],
-  setup: () => load().catch(() => {}),
+  menuCommands: [{ path: ["Extensions", TITLE], commands: commands.map(({ id }) => id) }],
+  settings: [
+    {
+      id: "sora-jobs.settings",
+      name: TITLE,
+      tooltip: say("settings_why"),
+      defaultValue: "",
+      type: () => Object.assign(document.createElement("button"), { type: "button", className: "p-button p-component", textContent: say("open_settings"), onclick: openSettings }),
+    },
+  ],
+  setup: begin,
   refreshComboInNodes: () => load().catch(() => {}), // the host has just put its own lists in again
   nodeCreated(node) {
-    if (node.comfyClass === "CreateSoraJob") looks.set(node, attach(node, page));
+    if (node.comfyClass === "CreateSoraJob") {
+      looks.set(node, attach(node, host));
+      addBadge(node, window.LGraphBadge, () => priceText(node, models), host.stirred);
+      attachPreview(node, host);
+    } else if (node.comfyClass === "LoadVideoFrames") {
+      addBadge(node, window.LGraphBadge, () => memoryText(node, (id) => store.row(id)), host.stirred);
+    }
   },
 });

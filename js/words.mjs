@@ -1,32 +1,39 @@
-/** What the page says. One table, so that it can be translated. */
+/** What the page says, in the language that GET /sora/settings names. The tables are words.<language>.mjs. */
+
+import { WORDS as ENGLISH } from "./words.en.mjs";
+
+/** Languages, as they call themselves. All but English are read at first use. */
+export const LANGUAGES = { en: "English", vi: "Tiếng Việt", zh: "简体中文" };
+export const TITLE = "Sora Jobs"; // a name; it is not translated
 
 const MOST = 12; // ids in one toast
 
-function listed(ids) {
-  if (ids.length > MOST) return `${ids.slice(0, MOST).join(", ")} and ${ids.length - MOST} more`;
-  return ids.join(", ") || "none";
+let [language, words] = ["en", ENGLISH];
+
+export const spoken = () => language;
+
+/** Speak a language from now on; English in place of one that there is not. */
+export async function speak(name) {
+  const wanted = Object.hasOwn(LANGUAGES, name) ? name : "en";
+  const table = await import(`./words.${wanted}.mjs`);
+  [language, words] = [wanted, table.WORDS];
 }
 
-export const WORDS = {
-  title: "Sora Jobs",
-  retired: (model, provider, date) =>
-    `${provider} retired ${model} on ${date}. The node still says ${model}, and nothing is sent or bought with it.`,
-  missing: (model) =>
-    `The list of models has no ${model}. The node still says ${model}; ` +
-    "to send it all the same, type it into custom_model.",
-  instead: (choice) => `The nearest that lives: ${choice.model}, ${choice.seconds} s, ${choice.size}.`,
-  offer: (choice) => `Use ${choice.model}, ${choice.seconds} s, ${choice.size}`,
-  ask: (model, choice) => `Use ${choice.model}, ${choice.seconds} s, ${choice.size} in place of ${model}?`,
-  moved: (model, moves) =>
-    `${model} does not make this: ${moves.map(([name, from, to]) => `${name} ${from} is now ${to}`).join(", ")}.`,
-  refresh: "Sora: refresh models",
-  refreshed: ({ added, gone, changed }) =>
-    `New: ${listed(added)}. No longer listed: ${listed(gone)}. Other price: ${listed(changed)}.`,
-  convert: "Sora: convert OpenAI Video Sora nodes",
-  nothing: "There is no OpenAI Video Sora node in this workflow.",
-  converted: (count) =>
-    `Converted: ${count}. Choose the provider in each new node; ` +
-    "one that costs money needs its key, which the machine's owner sets.",
-  lost: (count) => `Links that did not fit the new nodes: ${count}.`,
-  failed: (why) => `That did not work: ${why}`,
-};
+/** The words of a key, with the values in the places of their names. */
+export const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+
+/** Is there such a word? For keys that are made of what the server says. */
+export const known = (key) => Object.hasOwn(ENGLISH, key);
+
+function listed(ids) {
+  const shown = ids.slice(0, MOST).join(", ");
+  return ids.length > MOST ? say("and_more", { shown, count: ids.length - MOST }) : shown || say("none");
+}
+
+/** Lengths and sizes that a model does not make and that became others: [[widget, what it was, what it is], …]. */
+export const sayMoved = (model, moves) =>
+  say("moved", { model, moves: moves.map(([name, from, to]) => say("moved_one", { name, from, to })).join(", ") });
+
+/** What a refresh of the models brought. */
+export const sayRefreshed = ({ added, gone, changed }) =>
+  say("refreshed", { added: listed(added), gone: listed(gone), changed: listed(changed) });

@@ -1,0 +1,97 @@
+/** A job's nodes in the open graph. They only stand there: nothing is bought before the user runs them. */
+
+import { nodesOf, setWidget, widgetOf } from "./graphs.mjs";
+
+const GAP = 60; // pixels between nodes, with the title of the lower one
+
+/** Nodes in a row below all others, each connected to the one before it: [[type, widgets, [output, input]], …]. */
+function chain(canvas, create, steps) {
+  const { graph } = canvas;
+  const others = nodesOf(graph);
+  let left = Math.min(...others.map((node) => node.pos[0]));
+  if (!others.length) left = 0;
+  const top = others.length ? Math.max(...others.map((node) => node.pos[1] + node.size[1])) + 2 * GAP : 0;
+  const made = [];
+  for (const [type, widgets, link] of steps) {
+    const node = create(type);
+    graph.add(node);
+    node.pos = [left, top];
+    left += node.size[0] + GAP;
+    for (const [name, value] of Object.entries(widgets)) setWidget(node, name, value);
+    if (link) connect(made.at(-1), link[0], node, link[1]);
+    made.push(node);
+  }
+  return made;
+}
+
+function connect(from, output, to, input) {
+  from.connect(output, to, to.inputs.findIndex((one) => one.name === input));
+}
+
+/** As one step that one undo takes back; the new nodes are selected and in sight. */
+function shown(canvas, make) {
+  canvas.emitBeforeChange?.();
+  try {
+    const nodes = make();
+    (canvas.selectItems ?? canvas.selectNodes)?.call(canvas, nodes);
+    canvas.centerOnNode?.(nodes[Math.floor(nodes.length / 2)]);
+    canvas.setDirty?.(true, true);
+    return nodes;
+  } finally {
+    canvas.emitAfterChange?.();
+  }
+}
+
+const WAIT = ["WaitForVideo", {}, [0, "job"]];
+const opened = (row) => [["SoraOpenJob", { video_id: row.id, provider: row.provider }], WAIT];
+
+/** SoraOpenJob -> WaitForVideo. */
+export const addJob = (canvas, create, row) => shown(canvas, () => chain(canvas, create, opened(row)));
+
+/** … -> LoadVideoFrames. */
+export const addFrames = (canvas, create, row) =>
+  shown(canvas, () => chain(canvas, create, [...opened(row), ["LoadVideoFrames", {}, [0, "video"]]]));
+
+/** … -> Remix -> WaitForVideo. Returns the node whose prompt is to be written. */
+export function addRemix(canvas, create, row) {
+  const nodes = shown(canvas, () => chain(canvas, create, [...opened(row), ["Remix", {}, [1, "job"]], WAIT]));
+  return nodes.find((node) => node.type === "Remix");
+}
+
+/** What CreateSoraJob's widgets say to send a row's job again as another take. */
+export function widgetsOf(row, models) {
+  const listed = models.some((model) => model.id === row.model);
+  const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
+  const named = listed ? { model: row.model, custom_model: "" } : { custom_model: row.model };
+  const { prompt, provider, seconds, size } = row;
+  return { ...named, prompt, provider, seconds, size, take: row.take + 1, extra_fields: extra };
+}
+
+/**
+ * CreateSoraJob -> WaitForVideo, with the reference images before it (names in ComfyUI's input folder).
+ *
+ * A remix is a remix again: of the same parent, with the same prompt.
+ */
+export function addAgain(canvas, create, row, models, images) {
+  if (row.kind === "remix") {
+    const steps = [...opened({ id: row.parent, provider: row.provider }), ["Remix", { prompt: row.prompt, take: row.take + 1 }, [1, "job"]]];
+    return shown(canvas, () => chain(canvas, create, [...steps, WAIT]));
+  }
+  return shown(canvas, () => {
+    const [job, wait] = chain(canvas, create, [["CreateSoraJob", widgetsOf(row, models)], WAIT]);
+    const pictures = images.map((name, at) => addImage(canvas, create, job, name, at));
+    return [...pictures, job, wait];
+  });
+}
+
+/** A LoadImage left of the job, connected to its first or its last reference. */
+function addImage(canvas, create, job, name, at) {
+  const node = create("LoadImage");
+  canvas.graph.add(node);
+  node.pos = [job.pos[0] - node.size[0] - GAP, job.pos[1] + at * (node.size[1] + 2 * GAP)];
+  const values = widgetOf(node, "image")?.options?.values;
+  if (Array.isArray(values) && !values.includes(name)) values.push(name); // the host read its folder before
+  setWidget(node, "image", name);
+  connect(node, 0, job, at ? "last_reference" : "reference");
+  return node;
+}

@@ -1,0 +1,60 @@
+/** One row of the list: a picture with its price and age, and what it is and how it stands beside it. */
+
+import { makeBar } from "./bar.mjs";
+import { el, write } from "./dom.mjs";
+import { factsOf, priceAndAge, promptOf, spokenRow, stateOf } from "./row.mjs";
+import { say } from "./words.mjs";
+
+export const HEIGHT = 112; // pixels, as sora.css has it
+const SETTLE_MS = 120; // pictures that only fly by are not asked for
+
+const without = new Set(); // addresses that gave no picture
+
+/** A box of 16:9 that gets the job's picture once there is one. `url(path)` makes an address of a route's. */
+export function makeThumbnail(url) {
+  const element = el("div", { class: "sora-thumb" }, el("i", { class: "pi pi-video", "aria-hidden": "true" }));
+  let wanted = "";
+  function show(row) {
+    const address = row.file ? url(`/sora/history/${row.id}/thumbnail`) : "";
+    if (address === wanted || without.has(address)) return;
+    wanted = address;
+    element.querySelector("img")?.remove();
+    if (address) setTimeout(() => element.isConnected && wanted === address && load(address), SETTLE_MS);
+  }
+  function load(address) {
+    const image = el("img", { alt: "", decoding: "async", draggable: "false" });
+    image.onerror = () => {
+      without.add(address);
+      image.remove();
+    };
+    image.src = address;
+    element.append(image);
+  }
+  return { element, show };
+}
+
+const line = (name) => el("div", { class: `sora-${name}` });
+
+/** `{element, show(row)}`; `open(id)` is called when it is pressed. */
+export function makeCard(id, { url, open }) {
+  const thumbnail = makeThumbnail(url);
+  const bar = makeBar(say("submitted"));
+  const [prompt, facts, state, bad, age] = ["prompt", "facts", "state", "bad", "age"].map(line);
+  const left = el("div", {}, thumbnail.element, age);
+  const right = el("div", { class: "sora-lines" }, prompt, facts, state, bar.element, bad);
+  const press = el("button", { type: "button", class: "sora-card", onclick: () => open(id) }, left, right);
+  const element = el("div", { class: "sora-item", role: "listitem" }, press);
+  function show(row) {
+    const now = Date.now() / 1000;
+    press.setAttribute("aria-label", spokenRow(row, now));
+    press.dataset.state = row.state;
+    write(prompt, promptOf(row));
+    write(facts, factsOf(row));
+    write(state, stateOf(row, now));
+    write(bad, row.error || row.warning);
+    write(age, priceAndAge(row, now));
+    bar.show(row);
+    thumbnail.show(row);
+  }
+  return { element, show };
+}

@@ -1,0 +1,187 @@
+/** The tab "Sora jobs": the list with its search, and in its place one job or the settings. */
+
+import { HEIGHT, makeCard } from "./card.mjs";
+import { Detail } from "./detail.mjs";
+import { button, el, write } from "./dom.mjs";
+import { jobOf, takeDrops } from "./drop.mjs";
+import { List } from "./list.mjs";
+import { promptOf, stateOf } from "./row.mjs";
+import { Settings } from "./settings.mjs";
+import { say } from "./words.mjs";
+
+const STATES = ["", "running", "unknown", "failed", "stored", "refused", "forgotten"];
+const TYPED_MS = 250;
+const TICK_MS = 1000;
+const AGES_EVERY = 30; // ticks
+const LOOK_EVERY = 10; // ticks; jobs of other processes send no events
+
+export class Panel {
+  #store;
+  #host;
+  #root = null;
+  #list;
+  #view = null; // a Detail or the Settings, in place of the list
+  #ends = [];
+  #unwatch = () => {};
+  #parts = {};
+  #asked = 0; // an answer to an earlier click counts no more
+
+  /** `host` as of host.mjs. */
+  constructor(store, host) {
+    this.#store = store;
+    this.#host = {
+      ...host,
+      open: (id) => this.open(id),
+      back: () => this.back(),
+      changed: (row) => this.take(row, row.state),
+    };
+  }
+
+  /** Into the host's element; some versions ask for it again while it stands there. */
+  mount(element) {
+    if (this.#root?.parentNode === element) return;
+    this.unmount();
+    this.#root = el("div", { class: "sora-jobs", onkeydown: (event) => this.#key(event) });
+    element.replaceChildren(this.#root);
+    element.style.height = "100%";
+    this.#build();
+    takeDrops(this.#root, (file) => this.#host.attempt(() => this.#dropped(file)));
+    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const look = () => this.#look();
+    window.addEventListener("focus", look);
+    this.#ends.push(() => clearInterval(timer), () => window.removeEventListener("focus", look));
+    this.#store.reset({ state: "", search: "" });
+  }
+
+  unmount() {
+    for (const end of [...this.#ends, this.#unwatch]) end();
+    this.#list?.end();
+    this.#root?.remove();
+    this.#ends = [];
+    this.#root = this.#view = this.#list = null;
+  }
+
+  /** Other words: build it anew, with the same view. */
+  rebuild() {
+    if (!this.#root) return;
+    const view = this.#view;
+    this.#list.end();
+    this.#build();
+    this.#list.changed();
+    if (view instanceof Settings) this.settings();
+    else if (view) this.open(view.id);
+  }
+
+  /** An event of the server, or an answer with a changed row. */
+  take(row, was) {
+    this.#store.take(row, was);
+    if (this.#view instanceof Detail) this.#view.take(row);
+    if (!this.#root || was === row.state) return;
+    const text = say("now", { prompt: promptOf(row).slice(0, 60), state: stateOf(row, Date.now() / 1000) });
+    write(this.#parts.live, text);
+  }
+
+  async open(id) {
+    const asked = (this.#asked += 1);
+    await this.#host.attempt(async () => {
+      const told = await this.#host.get(`/sora/history/${id}`);
+      if (asked === this.#asked && this.#root) this.#put(new Detail(told, this.#host));
+    });
+  }
+
+  settings() {
+    this.#asked += 1;
+    const settings = new Settings(this.#host);
+    this.#put(settings);
+    return this.#host.attempt(() => settings.load());
+  }
+
+  /** Settings or keys are others now: show them, if they are shown. */
+  refreshSettings() {
+    if (this.#view instanceof Settings) this.#host.attempt(() => this.#view.load());
+  }
+
+  back() {
+    this.#asked += 1;
+    const id = this.#view?.id;
+    this.#view?.element.remove();
+    this.#view = null;
+    this.#parts.home.hidden = false;
+    if (id) this.#list.focus(id);
+    else this.#parts.gear.focus();
+  }
+
+  #build() {
+    const search = el("input", { type: "search", "aria-label": say("search"), placeholder: say("search"), value: this.#store.filter.search, maxlength: 200 });
+    const states = STATES.map((value) => el("option", { value, text: say(value ? `only_${value}` : "all") }));
+    const select = el("select", { "aria-label": say("filter"), onchange: () => this.#narrow(search, select) }, states);
+    select.value = this.#store.filter.state;
+    let typing = 0;
+    search.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => this.#root && this.#narrow(search, select), TYPED_MS);
+    });
+    const gear = button("cog", say("settings"), () => this.settings(), { bare: true });
+    const status = el("div", { class: "sora-status", role: "status" });
+    const live = el("div", { class: "sora-heard", role: "status", "aria-live": "polite" });
+    const make = (id) => makeCard(id, { url: this.#host.url, open: (one) => this.open(one) });
+    this.#list = new List(this.#store, HEIGHT, say("tab"), make);
+    const bar = el("div", { class: "sora-top" }, search, select, gear);
+    const home = el("div", { class: "sora-home" }, bar, status, this.#list.element, el("p", { class: "sora-quiet sora-foot", text: say("drop") }));
+    this.#root.replaceChildren(home, live);
+    this.#parts = { home, gear, status, live };
+    this.#view = null;
+    this.#unwatch();
+    this.#unwatch = this.#store.watch((id) => id === undefined && this.#state());
+    this.#state();
+  }
+
+  #put(view) {
+    this.#view?.element.remove();
+    this.#view = view;
+    this.#parts.home.hidden = true;
+    this.#root.append(view.element);
+    view.element.querySelector("h2").focus();
+  }
+
+  #narrow(search, select) {
+    this.#list.element.scrollTop = 0;
+    this.#store.reset({ state: select.value, search: search.value.trim() });
+  }
+
+  /** What there is to say in place of rows. */
+  #state() {
+    const { ids, loading, error, filter } = this.#store;
+    const empty = say(filter.search || filter.state ? "no_match" : "empty");
+    const text = error || (ids.length ? "" : loading ? say("loading") : empty);
+    const again = () => (ids.length ? this.#store.again() : this.#store.reset());
+    this.#parts.status.replaceChildren(...[text, error && button("refresh", say("retry"), again)].filter(Boolean));
+  }
+
+  #ticks = 0;
+  #tick() {
+    if (!this.#root?.isConnected) return this.unmount(); // some versions do not say that the tab is closed
+    if (document.hidden) return;
+    this.#ticks += 1;
+    this.#list.tick(this.#ticks % AGES_EVERY !== 0);
+    this.#view?.tick?.();
+    if (this.#store.running && this.#ticks % LOOK_EVERY === 0) this.#look();
+  }
+
+  #look() {
+    this.#store.refresh().catch(() => {}); // the next look may find the server again
+  }
+
+  async #dropped(file) {
+    this.#host.say(say("looking_at", { name: file.name }));
+    const id = await jobOf(file, this.#host.get);
+    if (id) await this.open(id);
+    else this.#host.say(say("no_job", { name: file.name }), "warn");
+  }
+
+  #key(event) {
+    if (event.key !== "Escape" || !this.#view) return;
+    event.stopPropagation();
+    this.back();
+  }
+}

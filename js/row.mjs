@@ -1,0 +1,62 @@
+/** A job's row (GET /sora/history) in words. Plain values in, plain values out. */
+
+import { ago, price, span } from "./figures.mjs";
+import { known, say } from "./words.mjs";
+
+const TROUBLE = ["failed", "unknown", "lapsed", "refused"];
+const FRESH_S = 120; // a job that failed before the server told of it once
+
+/** States in which a job is on its way, where only the state is known and not the row. */
+export const isRunning = (state) => ["reserved", "submitted", "completed"].includes(state);
+
+export const promptOf = (row) => row.prompt || say("no_prompt");
+
+/** Model, length, size and provider; what is not known (of a job from elsewhere) is left out. */
+export function factsOf(row) {
+  return [row.model, row.seconds && span(Number(row.seconds)), row.size.replace("x", "×"), row.provider]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** The state in words, with how far it is and how long it will take. `now` in seconds since 1970. */
+export function stateOf(row, now) {
+  const said = [known(row.state) ? say(row.state) : row.state];
+  if (row.running && row.progress != null) said[0] += ` ${Math.round(row.progress)} %`;
+  const left = secondsLeft(row, now);
+  if (left != null) said.push(left > 0 ? say("left", { time: span(left) }) : say("overdue"));
+  if (row.aside && known(row.aside)) said.push(say(row.aside));
+  return said.join(" · ");
+}
+
+/** Seconds until the video should be there, as past jobs like it took; null where nobody can tell. */
+export function secondsLeft(row, now) {
+  if (row.state !== "submitted" || !row.running || !row.expected_s || !row.submitted_at) return null;
+  return row.expected_s - (now - row.submitted_at);
+}
+
+/** What it cost, and when it was bought. */
+export const priceAndAge = (row, now) => `${price(row.estimated_usd)} · ${ago(now - row.created_at)}`;
+
+/** All of a row in one sentence, for those who hear it. */
+export const spokenRow = (row, now) =>
+  [promptOf(row), factsOf(row), stateOf(row, now), priceAndAge(row, now), row.error || row.warning]
+    .filter(Boolean)
+    .join(". ");
+
+/** Does a row belong to the list that is shown? The server's own rules. */
+export function matches(row, { state, search }) {
+  const hidden = row.aside === "forgotten";
+  if (hidden !== (state === "forgotten")) return false;
+  if (state === "running" ? !row.running : state && !hidden && row.state !== state) return false;
+  const wanted = search.trim().toLowerCase();
+  return !wanted || [row.prompt, row.id, row.video_id].some((text) => (text ?? "").toLowerCase().includes(wanted));
+}
+
+/** The ledger's id of the job in the name of its file, `2026-11-26_<id>.mp4`, also as browsers number a copy of it. */
+export const jobInName = (name) => /_([0-9a-z]{10})(?:[ _]?\(\d+\))?\.mp4$/i.exec(name)?.[1].toLowerCase() ?? "";
+
+/** Is an event worth a toast: did a job just get into trouble? `now` in seconds since 1970. */
+export function isNews({ job, was }, now) {
+  if (!TROUBLE.includes(job.state) || job.aside) return false;
+  return was ? was !== job.state : now - job.created_at < FRESH_S;
+}

@@ -1,0 +1,141 @@
+/** The jobs that the tab shows: pages of GET /sora/history, kept right by the server's events. No DOM. */
+
+import { isRunning, matches } from "./row.mjs";
+
+const PAGE = 60;
+
+export class Store {
+  /** Ledger ids, newest first, of all rows that were read so far. */
+  ids = [];
+  /** There are older ones. */
+  more = true;
+  /** How many jobs are on their way, in the whole ledger. */
+  running = 0;
+  filter = { state: "", search: "" };
+  loading = false;
+  error = "";
+  #rows = new Map();
+  #read;
+  #round = 0; // answers to an earlier filter count no more
+  #watchers = new Set();
+
+  /** `read(path)` gives a route's answer, or throws an error in plain words. */
+  constructor(read) {
+    this.#read = read;
+  }
+
+  row(id) {
+    return this.#rows.get(id);
+  }
+
+  /** Have `changed(id)` called with a row that changed, or without one when the list did. Returns the way out. */
+  watch(changed) {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
+  }
+
+  /** Begin anew with the first page, of another filter perhaps; the old rows stand until it is there. */
+  async reset(filter = this.filter) {
+    this.filter = filter;
+    this.#round += 1;
+    this.loading = false;
+    await this.#page("", (jobs) => {
+      this.#rows.clear();
+      this.ids = [];
+      this.#append(jobs);
+    });
+  }
+
+  /** Read the next page, if there is one and nobody reads it yet. */
+  async next() {
+    if (this.more && !this.loading && !this.error) await this.#page(this.ids.at(-1) ?? "", (jobs) => this.#append(jobs));
+  }
+
+  /** The page could not be read: try that again. */
+  async again() {
+    this.error = "";
+    await this.next();
+  }
+
+  /** Read the newest again: jobs of other processes send no events. */
+  async refresh() {
+    const round = this.#round;
+    const answer = await this.#read(this.#path("", PAGE));
+    if (round !== this.#round) return;
+    for (const job of answer.jobs) this.#put(job);
+    this.running = answer.running;
+    this.#tell();
+  }
+
+  /** Only how many are running. */
+  async count() {
+    this.running = (await this.#read("/sora/history?limit=1")).running;
+    this.#tell();
+  }
+
+  /** An event: a row that was written; `was` is the state that it had, or "" for a new one. */
+  take(row, was) {
+    const known = this.#rows.get(row.id);
+    const before = known ? counts(known) : isRunning(was);
+    this.running = Math.max(0, this.running + Number(counts(row)) - Number(before));
+    this.#put(row);
+  }
+
+  #path(after, limit) {
+    return `/sora/history?${new URLSearchParams({ ...this.filter, after, limit })}`;
+  }
+
+  async #page(after, use) {
+    const round = this.#round;
+    [this.loading, this.error] = [true, ""];
+    this.#tell();
+    try {
+      const answer = await this.#read(this.#path(after, PAGE));
+      if (round !== this.#round) return;
+      use(answer.jobs);
+      [this.more, this.running] = [answer.more, answer.running];
+    } catch (error) {
+      if (round !== this.#round) return;
+      this.error = error.message;
+    }
+    this.loading = false;
+    this.#tell();
+  }
+
+  #append(jobs) {
+    for (const job of jobs) {
+      if (!this.#rows.has(job.id)) this.ids.push(job.id); // an event may have brought it
+      this.#rows.set(job.id, job);
+    }
+  }
+
+  #put(row) {
+    const known = this.#rows.has(row.id);
+    if (!matches(row, this.filter)) {
+      if (!known) return this.#tell(row.id);
+      this.#rows.delete(row.id);
+      this.ids.splice(this.ids.indexOf(row.id), 1);
+      return this.#tell();
+    }
+    if (known) {
+      this.#rows.set(row.id, row);
+      return this.#tell(row.id);
+    }
+    const at = this.ids.findIndex((id) => isNewer(row, this.#rows.get(id)));
+    if (at < 0 && this.more) return this.#tell(row.id); // older than what was read: its page brings it
+    this.#rows.set(row.id, row);
+    this.ids.splice(at < 0 ? this.ids.length : at, 0, row.id);
+    return this.#tell();
+  }
+
+  #tell(id) {
+    for (const watcher of this.#watchers) watcher(id);
+  }
+}
+
+/** Is it one of those that are running, as the server counts them? */
+const counts = (row) => row.running && !row.aside;
+
+/** Does `row` stand above `other`? The server's own order. */
+const isNewer = (row, other) =>
+  row.created_at > other.created_at || (row.created_at === other.created_at && row.id < other.id);

@@ -1,0 +1,145 @@
+/** Badges read the graph, and a job's nodes are added to it: on nodes that are only what the page's have in common. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { addAgain, addFrames, addRemix, widgetsOf } from "../../js/add.mjs";
+import { addBadge, memoryText, priceText } from "../../js/badges.mjs";
+
+const SLOTS = {
+  CreateSoraJob: [["reference", "last_reference"], { prompt: "", model: "sora-2", seconds: "8", size: "1280x720", take: 1, provider: "cometapi", custom_model: "", extra_fields: "" }],
+  SoraOpenJob: [[], { video_id: "", provider: "cometapi" }],
+  WaitForVideo: [["job"], {}],
+  Remix: [["job"], { prompt: "", take: 1 }],
+  LoadVideoFrames: [["video"], { force_rate: 0, frame_load_cap: 0, skip_first_frames: 0, select_every_nth: 1, custom_width: 0, custom_height: 0, memory: "ram" }],
+  LoadImage: [[], { image: "" }],
+};
+
+function makeGraph() {
+  const graph = { nodes: [], links: {}, add: (node) => (node.graph = graph) && graph.nodes.push(node), getNodeById: (id) => graph.nodes.find((node) => node.id === id) };
+  const create = (type) => {
+    const [inputs, widgets] = SLOTS[type];
+    const node = {
+      id: graph.nodes.length + 1, type, comfyClass: type, pos: [0, 0], size: [300, 200], badges: [],
+      inputs: inputs.map((name) => ({ name, link: null })),
+      widgets: Object.entries(widgets).map(([name, value]) => ({ name, value, options: { values: [] } })),
+      connect(slot, to, input) {
+        const id = Object.keys(graph.links).length + 1;
+        graph.links[id] = { id, origin_id: node.id, origin_slot: slot };
+        to.inputs[input].link = id;
+      },
+    };
+    return node;
+  };
+  const says = (node) => Object.fromEntries(node.widgets.map(({ name, value }) => [name, value]));
+  return { canvas: { graph }, graph, create, says, types: () => graph.nodes.map((node) => node.type) };
+}
+
+const ROW = { id: "abcdefghjk", kind: "create", provider: "cometapi", model: "sora-2", seconds: "8", size: "1280x720", prompt: "a boat", take: 2, parent: "", extra_fields: {} };
+const MODELS = [{ id: "sora-2", usd: { "*": 0.1 }, status: {} }, { id: "old", usd: {}, status: { cometapi: { state: "retired", date: "" } } }];
+
+test("frames come from the job's own id", () => {
+  const { canvas, create, graph, says, types } = makeGraph();
+  addFrames(canvas, create, ROW);
+  assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "LoadVideoFrames"]);
+  assert.deepEqual(says(graph.nodes[0]), { video_id: "abcdefghjk", provider: "cometapi" });
+  assert.deepEqual(Object.values(graph.links).map((link) => [link.origin_id, link.origin_slot]), [[1, 0], [2, 0]]);
+});
+
+test("a remix takes the finished job, and its prompt is empty", () => {
+  const { canvas, create, graph, types } = makeGraph();
+  const remix = addRemix(canvas, create, ROW);
+  assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
+  assert.equal(remix, graph.nodes[2]);
+  assert.deepEqual(graph.links[remix.inputs[0].link], { id: 2, origin_id: 2, origin_slot: 1 });
+});
+
+test("new nodes stand below all others", () => {
+  const { canvas, create, graph } = makeGraph();
+  graph.add({ ...create("WaitForVideo"), pos: [50, 300], size: [300, 200] });
+  addFrames(canvas, create, ROW);
+  assert.ok(graph.nodes.slice(1).every((node) => node.pos[1] > 500));
+  assert.equal(graph.nodes[1].pos[0], 50);
+});
+
+test("the same again is the same, and another take; its images come along", () => {
+  const { canvas, create, graph, says, types } = makeGraph();
+  addAgain(canvas, create, ROW, MODELS, ["sora/a.png", "sora/b.png"]);
+  assert.deepEqual(types(), ["CreateSoraJob", "WaitForVideo", "LoadImage", "LoadImage"]);
+  const [job, , first, last] = graph.nodes;
+  assert.deepEqual(says(job), { prompt: "a boat", model: "sora-2", seconds: "8", size: "1280x720", take: 3, provider: "cometapi", custom_model: "", extra_fields: "" });
+  assert.equal(says(first).image, "sora/a.png");
+  assert.equal(graph.links[job.inputs[1].link].origin_id, last.id);
+});
+
+test("a model that is not listed is typed, and extra fields are kept", () => {
+  const widgets = widgetsOf({ ...ROW, model: "mine", extra_fields: { resolution: "720p" } }, MODELS);
+  assert.equal(widgets.custom_model, "mine");
+  assert.equal(widgets.model, undefined);
+  assert.equal(widgets.extra_fields, '{"resolution":"720p"}');
+});
+
+test("a remix again is a remix of the same parent", () => {
+  const { canvas, create, graph, says, types } = makeGraph();
+  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, []);
+  assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
+  assert.equal(says(graph.nodes[0]).video_id, "video_7");
+  assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3 });
+});
+
+test("one undo takes it back, also when something throws", () => {
+  const { canvas, create } = makeGraph();
+  const told = [];
+  Object.assign(canvas, { emitBeforeChange: () => told.push("before"), emitAfterChange: () => told.push("after") });
+  addFrames(canvas, create, ROW);
+  assert.throws(() => addFrames(canvas, () => assert.fail(), ROW));
+  assert.deepEqual(told, ["before", "after", "before", "after"]);
+});
+
+test("the price badge follows the widgets", () => {
+  const { create } = makeGraph();
+  const node = create("CreateSoraJob");
+  const set = (name, value) => (node.widgets.find((one) => one.name === name).value = value);
+  assert.equal(priceText(node, MODELS), "≈ $0.80");
+  assert.equal(priceText(node, []), "");
+  set("model", "old");
+  assert.equal(priceText(node, MODELS), "retired");
+  set("custom_model", "new");
+  assert.equal(priceText(node, MODELS), "price unknown");
+  set("provider", "sandbox");
+  assert.equal(priceText(node, MODELS), "free");
+});
+
+test("the memory badge finds the job behind the video, also behind a remix", () => {
+  const { create, graph } = makeGraph();
+  const [job, wait, remix, again, frames] = ["CreateSoraJob", "WaitForVideo", "Remix", "WaitForVideo", "LoadVideoFrames"].map((type) => {
+    const node = create(type);
+    graph.add(node);
+    return node;
+  });
+  assert.equal(memoryText(frames, () => undefined), "");
+  job.connect(0, wait, 0);
+  wait.connect(1, remix, 0);
+  remix.connect(0, again, 0);
+  again.connect(0, frames, 0);
+  assert.equal(memoryText(frames, () => undefined), "≈ 2.0 GiB of memory");
+  frames.widgets.find(({ name }) => name === "memory").value = "disk";
+  assert.equal(memoryText(frames, () => undefined), "≈ 2.0 GiB on disk");
+  job.inputs.push({ name: "seconds", widget: { name: "seconds" }, link: 99 });
+  assert.equal(memoryText(frames, () => undefined), "");
+});
+
+test("the memory badge of a job that was opened goes by its row", () => {
+  const { canvas, create, graph } = makeGraph();
+  addFrames(canvas, create, ROW);
+  assert.equal(memoryText(graph.nodes[2], (id) => (id === ROW.id ? ROW : undefined)), "≈ 2.0 GiB of memory");
+});
+
+test("a badge is made anew only when it reads otherwise", () => {
+  let text = "a";
+  const node = { badges: [] };
+  addBadge(node, class { constructor(given) { Object.assign(this, given); } }, () => text, () => {});
+  const first = node.badges[0]();
+  assert.equal(node.badges[0](), first);
+  text = "b";
+  assert.equal(node.badges[0]().text, "b");
+});

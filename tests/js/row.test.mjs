@@ -1,0 +1,95 @@
+/** A job's row in words. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ago, bytes, dollars, price, span } from "../../js/figures.mjs";
+import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, spokenRow, stateOf } from "../../js/row.mjs";
+import { speak } from "../../js/words.mjs";
+
+const NOW = 1_000_000;
+export const ROW = {
+  id: "abcdefghjk", kind: "create", state: "submitted", running: true, aside: "", provider: "cometapi", model: "sora-2",
+  seconds: "8", size: "1280x720", prompt: "A boat at sea", take: 1, video_id: "video_1", parent: "", progress: 40,
+  expected_s: 100, estimated_usd: 0.8, created_at: NOW - 61, submitted_at: NOW - 60, error: "", warning: "", cure: "",
+  references: 0, extra_fields: {}, file: null, bytes: null,
+};
+
+test("a running job says how far it is and how long it will take", () => {
+  assert.equal(stateOf(ROW, NOW), "Rendering 40 % · about 40 sec left");
+  assert.equal(stateOf({ ...ROW, progress: null }, NOW), "Rendering · about 40 sec left");
+  assert.equal(stateOf(ROW, NOW + 300), "Rendering 40 % · longer than usual");
+  assert.equal(stateOf({ ...ROW, expected_s: null }, NOW), "Rendering 40 %");
+});
+
+test("an ended or unwatched job says no time", () => {
+  assert.equal(secondsLeft({ ...ROW, state: "stored", running: false }, NOW), null);
+  assert.equal(stateOf({ ...ROW, state: "stored", running: false }, NOW), "Finished");
+  assert.equal(stateOf({ ...ROW, expected_s: null, aside: "unwatched" }, NOW), "Rendering 40 % · not watched");
+  assert.equal(stateOf({ ...ROW, state: "brand new state", running: false }, NOW), "brand new state");
+});
+
+test("facts leave out what nobody knows", () => {
+  assert.equal(factsOf(ROW), "sora-2 · 8 sec · 1280×720 · cometapi");
+  assert.equal(factsOf({ ...ROW, seconds: "", size: "", model: "" }), "cometapi");
+});
+
+test("price and age", () => {
+  assert.equal(priceAndAge(ROW, NOW), "≈ $0.80 · 1 min. ago");
+  assert.equal(price(0), "free");
+  assert.equal(price(null), "price unknown");
+  assert.equal(dollars(0.004), "$0.004");
+});
+
+test("all is heard at once", () => {
+  const heard = spokenRow({ ...ROW, error: "It broke." }, NOW);
+  for (const part of ["A boat at sea", "sora-2", "Rendering", "≈ $0.80", "It broke."]) assert.ok(heard.includes(part), part);
+});
+
+test("figures in other languages", async () => {
+  await speak("vi");
+  assert.equal(span(120), "2 phút");
+  await speak("zh");
+  assert.match(ago(7200), /2小时前/);
+  assert.match(stateOf(ROW, NOW), /^生成中 40 % · 约剩 40秒$/);
+  await speak("en");
+});
+
+test("figures are rounded as people do", () => {
+  assert.deepEqual([0, 59.6, 90, 5400, 86_400 * 40].map(span), ["0 sec", "1 min", "2 min", "2 hr", "1 mth"]);
+  assert.deepEqual([12, 2048, 1.25 * 2 ** 30, 15 * 2 ** 20].map(bytes), ["12 B", "2.0 KiB", "1.3 GiB", "15 MiB"]);
+});
+
+const BELONGS = [
+  [{ state: "", search: "" }, {}, true],
+  [{ state: "", search: "" }, { aside: "forgotten" }, false],
+  [{ state: "forgotten", search: "" }, { aside: "forgotten" }, true],
+  [{ state: "forgotten", search: "" }, {}, false],
+  [{ state: "running", search: "" }, {}, true],
+  [{ state: "running", search: "" }, { state: "stored", running: false }, false],
+  [{ state: "failed", search: "" }, {}, false],
+  [{ state: "", search: "BOAT " }, {}, true],
+  [{ state: "", search: "video_1" }, {}, true],
+  [{ state: "", search: "car" }, {}, false],
+];
+for (const [filter, more, whether] of BELONGS) {
+  test(`${JSON.stringify(filter)} ${whether ? "has" : "has not"} ${JSON.stringify(more)}`, () => {
+    assert.equal(matches({ ...ROW, ...more }, filter), whether);
+  });
+}
+
+test("a file's name tells its job, also as browsers and systems number copies", () => {
+  assert.equal(jobInName("2026-11-26_abcdefghjk.mp4"), "abcdefghjk");
+  assert.equal(jobInName("2026-11-26_abcdefghjk (1).MP4"), "abcdefghjk");
+  assert.equal(jobInName("holiday.mp4"), "");
+  assert.equal(jobInName("boat_00001_.mp4"), "");
+});
+
+test("news is a job that just got into trouble", () => {
+  const failed = { ...ROW, state: "failed", running: false };
+  assert.ok(isNews({ job: failed, was: "submitted" }, NOW));
+  assert.ok(!isNews({ job: failed, was: "failed" }, NOW));
+  assert.ok(isNews({ job: failed, was: "" }, NOW)); // refused before the server told of it once
+  assert.ok(!isNews({ job: failed, was: "" }, NOW + 3600)); // an old one that was only read again
+  assert.ok(!isNews({ job: { ...failed, aside: "forgotten" }, was: "submitted" }, NOW));
+  assert.ok(!isNews({ job: ROW, was: "reserved" }, NOW));
+});

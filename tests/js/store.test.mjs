@@ -1,0 +1,128 @@
+/** The list's rows: pages, events, and what became of an earlier filter's answer. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Store } from "../../js/store.mjs";
+
+const row = (number, more = {}) => ({
+  id: `job${String(number).padStart(5, "0")}`, state: "stored", running: false, aside: "", prompt: `boat ${number}`,
+  video_id: "", created_at: number, ...more,
+});
+
+/** A server with so many jobs, the highest number newest. */
+function serve(count) {
+  const asked = [];
+  const rows = Array.from({ length: count }, (_, at) => row(count - at));
+  const read = async (path) => {
+    const query = new URLSearchParams(path.split("?")[1]);
+    asked.push(path);
+    const from = query.get("after") ? rows.findIndex(({ id }) => id === query.get("after")) + 1 : 0;
+    const jobs = rows.slice(from, from + Number(query.get("limit")));
+    return { jobs, more: from + jobs.length < rows.length, running: 2 };
+  };
+  return { read, rows, asked };
+}
+
+async function opened(count) {
+  const server = serve(count);
+  const store = new Store(server.read);
+  await store.reset();
+  return { store, ...server };
+}
+
+test("pages follow each other to the end", async () => {
+  const { store } = await opened(150);
+  assert.deepEqual([store.ids.length, store.more, store.running], [60, true, 2]);
+  await store.next();
+  await store.next();
+  await store.next();
+  assert.deepEqual([store.ids.length, store.more], [150, false]);
+  assert.equal(new Set(store.ids).size, 150);
+});
+
+test("one page at a time", async () => {
+  const { store, asked } = await opened(150);
+  await Promise.all([store.next(), store.next()]);
+  assert.equal(asked.length, 2);
+});
+
+test("an event changes its row in place, and says which", async () => {
+  const { store } = await opened(3);
+  const told = [];
+  const unwatch = store.watch((id) => told.push(id));
+  store.take(row(2, { prompt: "other" }), "stored");
+  assert.equal(store.row("job00002").prompt, "other");
+  assert.deepEqual(told, ["job00002"]);
+  unwatch();
+  store.take(row(2), "stored");
+  assert.equal(told.length, 1);
+});
+
+test("a new job comes first, and is counted while it runs", async () => {
+  const { store } = await opened(3);
+  store.take(row(9, { state: "submitted", running: true }), "");
+  assert.deepEqual([store.ids[0], store.running], ["job00009", 3]);
+  store.take(row(9, { state: "submitted", running: true, progress: 50 }), "submitted");
+  assert.equal(store.running, 3);
+  store.take(row(9, { state: "submitted", running: true, aside: "unwatched" }), "submitted");
+  assert.equal(store.running, 2);
+  store.take(row(9), "submitted");
+  assert.equal(store.running, 2);
+});
+
+test("a job of a page that was not read yet waits for it; one that is not shown is counted all the same", async () => {
+  const { store } = await opened(150);
+  store.take(row(5, { prompt: "changed" }), "submitted");
+  assert.equal(store.ids.length, 60);
+  assert.equal(store.running, 1);
+});
+
+test("a job that no longer belongs goes", async () => {
+  const { store } = await opened(3);
+  store.take(row(2, { aside: "forgotten" }), "stored");
+  assert.deepEqual(store.ids, ["job00003", "job00001"]);
+});
+
+test("a page that comes after an event brings no job twice", async () => {
+  const { store } = await opened(61);
+  store.more = false; // as if the event were older than all
+  store.take(row(1), "stored");
+  store.more = true;
+  store.ids.splice(60, 1, "job00001");
+  await store.next();
+  assert.equal(store.ids.filter((id) => id === "job00001").length, 1);
+});
+
+test("the answer to an earlier search counts no more", async () => {
+  const answers = [];
+  const store = new Store(() => new Promise((resolve) => answers.push(resolve)));
+  const [first, second] = [store.reset({ state: "", search: "a" }), store.reset({ state: "", search: "ab" })];
+  answers[1]({ jobs: [row(2)], more: false, running: 0 });
+  answers[0]({ jobs: [row(1)], more: false, running: 7 });
+  await Promise.all([first, second]);
+  assert.deepEqual([store.ids, store.running, store.loading], [["job00002"], 0, false]);
+});
+
+test("an error is told, and tried again when asked to", async () => {
+  let fails = true;
+  const store = new Store(async () => {
+    if (fails) throw new Error("The ledger is away.");
+    return { jobs: [row(1)], more: false, running: 0 };
+  });
+  await store.reset();
+  assert.equal(store.error, "The ledger is away.");
+  await store.next();
+  assert.deepEqual(store.ids, []);
+  fails = false;
+  await store.again();
+  assert.deepEqual([store.ids, store.error], [["job00001"], ""]);
+});
+
+test("a look brings what other processes did", async () => {
+  const { store, rows } = await opened(3);
+  rows.unshift(row(4));
+  rows[1] = row(3, { prompt: "changed" });
+  await store.refresh();
+  assert.deepEqual(store.ids, ["job00004", "job00003", "job00002", "job00001"]);
+  assert.equal(store.row("job00003").prompt, "changed");
+});

@@ -1,0 +1,49 @@
+/** The languages say the same things. */
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import test from "node:test";
+import { LANGUAGES, known, say, sayRefreshed, speak, spoken } from "../../js/words.mjs";
+
+const FOLDER = new URL("../../js/", import.meta.url);
+const { WORDS: EN } = await import("../../js/words.en.mjs");
+const names = (text) => [...new Set(text.match(/\{\w+\}/g))].sort();
+
+for (const language of Object.keys(LANGUAGES)) {
+  test(`${language} has every word, and none more, with the same names in it`, async () => {
+    const { WORDS } = await import(`../../js/words.${language}.mjs`);
+    assert.deepEqual(Object.keys(WORDS).sort(), Object.keys(EN).sort());
+    for (const [key, text] of Object.entries(WORDS)) {
+      assert.ok(text.trim(), key);
+      assert.deepEqual(names(text), names(EN[key]), key);
+    }
+  });
+
+  test(`${language} has no key twice`, async () => {
+    const text = await readFile(new URL(`words.${language}.mjs`, FOLDER), "utf8");
+    const keys = [...text.matchAll(/^ {2}(\w+):/gm)].map(([, key]) => key);
+    assert.equal(new Set(keys).size, keys.length);
+  });
+}
+
+test("what is said exists, and every word is said somewhere", async () => {
+  const files = (await readdir(FOLDER)).filter((name) => /\.m?js$/.test(name) && !/^words\.\w+\.mjs$/.test(name));
+  const texts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), "utf8")));
+  const all = texts.join("\n");
+  for (const [, key] of all.matchAll(/\bsay\("(\w+)"/g)) assert.ok(known(key), key);
+  const made = /^(only_|level_|key_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
+  for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
+});
+
+test("a language is spoken until another one is; one that there is not is English", async () => {
+  await speak("vi");
+  assert.equal(say("free"), "miễn phí");
+  await speak("tlh");
+  assert.equal(spoken(), "en");
+  assert.equal(say("offer", { model: "a", seconds: "8", size: "1x1" }), "Use a, 8 s, 1x1");
+});
+
+test("a long list of models is cut", () => {
+  const told = sayRefreshed({ added: Array.from({ length: 15 }, (_, n) => `m${n}`), gone: [], changed: ["a"] });
+  assert.match(told, /m11 and 3 more\. No longer listed: none\. Other price: a\./);
+});
