@@ -194,6 +194,8 @@ def main(given: argparse.Namespace) -> None:
     title = f"Medians of {given.runs} (min–max), in turns; {machine}"
     title += f", ComfyUI {host_version(comfyui)}" if comfyui else ""
     films: list[dict[str, Any]] = []
+    if given.add:
+        films = json.loads((given.out / "decode.json").read_text(encoding="utf-8"))["films"]
     with tempfile.TemporaryDirectory() as folder:
         make_film(Path(folder) / SMALL, Film(1, 320, 180, given.fps))
         for size in given.sizes:
@@ -228,6 +230,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=int, nargs="+", default=[4, 12, 20])
     parser.add_argument("--sizes", nargs="+", default=["1280x720", "1792x1024"])
     parser.add_argument("--fps", type=int, default=24)
+    parser.add_argument("--add", action="store_true", help="films to those of an earlier run in --out")
     parser.add_argument("--only", nargs="+", choices=READERS)
     parser.add_argument("--vhs", default="", help="the folder of a ComfyUI-VideoHelperSuite")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench")

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 SCALE = 2  # pixels drawn for each one meant, so that the picture is sharp on any screen
-PANEL, NAMES, GAP, MARGIN = 330, 190, 34, 36
+PANEL, NAMES, GAP, MARGIN = 330, 246, 34, 36
 BAR, ROW, HEAD = 15, 27, 62
 INK, GREY, FAINT, PAPER = "#1b2330", "#5b6675", "#dfe3e9", "#ffffff"
 COLOURS = {"ours": "#2266dd", "other": "#9aa7b8", "limit": "#d9b45b"}
@@ -31,6 +31,7 @@ def draw(films: list[dict[str, Any]], labels: dict[str, tuple[str, str]], title:
     image = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
     pen = Pen(ImageDraw.Draw(image))
     pen.text(MARGIN, 26, "From MP4 to float32 frames: seconds, less is better", 22, INK)
+    title = title.replace("–", "-")  # which Pillow's own font has not
     pen.text(MARGIN, 58, f"{title}; right: peak memory in units of the frames' own bytes", 12.5, GREY)
     left = MARGIN
     for kind, meaning in LEGEND.items():
