@@ -27,8 +27,7 @@ const download = (row, host) =>
 
 /** The buttons for a row. `host` has canvas, create, models, post, confirm, file, say, changed(row), write(node). */
 export function actionsOf(row, host) {
-  const act = (icon, key, run, more) =>
-    button(icon, say(key), () => host.attempt(run), { "data-key": key, ...more });
+  const act = (icon, key, run, more) => button(icon, say(key), () => host.attempt(run), { "data-key": key, ...more });
   const added = (add) => async () => {
     const node = add(host.canvas(), host.create, row);
     host.say(say("nothing_bought"));

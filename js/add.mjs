@@ -25,7 +25,11 @@ function chain(canvas, create, steps) {
 }
 
 function connect(from, output, to, input) {
-  from.connect(output, to, to.inputs.findIndex((one) => one.name === input));
+  from.connect(
+    output,
+    to,
+    to.inputs.findIndex((one) => one.name === input),
+  );
 }
 
 /** As one step that one undo takes back; the new nodes are selected and in sight. */
@@ -74,7 +78,10 @@ export function widgetsOf(row, models) {
  */
 export function addAgain(canvas, create, row, models, images) {
   if (row.kind === "remix") {
-    const steps = [...opened({ id: row.parent, provider: row.provider }), ["Remix", { prompt: row.prompt, take: row.take + 1 }, [1, "job"]]];
+    const steps = [
+      ...opened({ id: row.parent, provider: row.provider }),
+      ["Remix", { prompt: row.prompt, take: row.take + 1 }, [1, "job"]],
+    ];
     return shown(canvas, () => chain(canvas, create, [...steps, WAIT]));
   }
   return shown(canvas, () => {

@@ -5,7 +5,11 @@ import { el } from "./dom.mjs";
 /** Its element and `show(row)`. Not known how far: it moves, and says no number. */
 export function makeBar(name) {
   const fill = el("div");
-  const element = el("div", { class: "sora-bar", role: "progressbar", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+  const element = el(
+    "div",
+    { class: "sora-bar", role: "progressbar", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 100 },
+    fill,
+  );
   function show({ running, progress }) {
     element.style.visibility = running ? "visible" : "hidden"; // its place stays, so that nothing jumps
     element.classList.toggle("sora-open", running && progress == null);

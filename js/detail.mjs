@@ -10,7 +10,8 @@ import { promptOf, stateOf } from "./row.mjs";
 import { makeSettle } from "./settle.mjs";
 import { say } from "./words.mjs";
 
-const cell = (name, value) => value !== "" && value != null && [el("dt", { text: say(name) }), el("dd", { text: value })];
+const cell = (name, value) =>
+  value !== "" && value != null && [el("dt", { text: say(name) }), el("dd", { text: value })];
 
 function facts(row) {
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
@@ -35,7 +36,11 @@ function facts(row) {
 /** The words of two prompts in one text, with what went and what came marked as such. */
 function changes(before, after) {
   const tags = { " ": "span", "-": "del", "+": "ins" };
-  return el("p", { class: "sora-diff" }, diff(before, after).map(([sign, text]) => el(tags[sign], { text })));
+  return el(
+    "p",
+    { class: "sora-diff" },
+    diff(before, after).map(([sign, text]) => el(tags[sign], { text })),
+  );
 }
 
 function relative(row, host) {
@@ -43,7 +48,12 @@ function relative(row, host) {
   thumbnail.show(row);
   const words = el("span", { class: "sora-lines" }, el("span", { class: "sora-prompt", text: promptOf(row) }));
   const name = `${say("open_job")}: ${promptOf(row)}`;
-  return el("button", { type: "button", class: "sora-card", "aria-label": name, onclick: () => host.open(row.id) }, thumbnail.element, words);
+  return el(
+    "button",
+    { type: "button", class: "sora-card", "aria-label": name, onclick: () => host.open(row.id) },
+    thumbnail.element,
+    words,
+  );
 }
 
 /** A remix's parent and what was changed in its prompt; then the remixes of it, each with its changes. */
@@ -70,7 +80,11 @@ export class Detail {
   constructor(told, host) {
     [this.id, this.#host] = [told.job.id, host];
     const part = (tag, more) => el(tag, more);
-    this.#parts = { video: part("div", { class: "sora-video" }), state: part("h2", { tabindex: -1 }), rest: part("div") };
+    this.#parts = {
+      video: part("div", { class: "sora-video" }),
+      state: part("h2", { tabindex: -1 }),
+      rest: part("div"),
+    };
     const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
     const top = el("div", { class: "sora-top" }, back, this.#parts.state);
     const { video, rest } = this.#parts;
@@ -94,10 +108,10 @@ export class Detail {
   /** An event brought this job, or one of its relatives. */
   take(row) {
     const { job, parent, children } = this.#told;
-    const child = children.findIndex((one) => one.id === row.id);
     if (row.id === job.id) this.show({ ...this.#told, job: row });
     else if (row.id === parent?.id) this.show({ ...this.#told, parent: row });
-    else if (child >= 0) this.show({ ...this.#told, children: children.with?.(child, row) ?? children });
+    else if (children.some((one) => one.id === row.id))
+      this.show({ ...this.#told, children: children.map((one) => (one.id === row.id ? row : one)) });
     else if (row.parent && row.parent === job.video_id) this.show({ ...this.#told, children: [row, ...children] });
   }
 
@@ -110,9 +124,18 @@ export class Detail {
     if (address === this.#playing && this.#parts.video.firstChild) return;
     this.#playing = address;
     const poster = this.#host.url(`/sora/history/${row.id}/thumbnail`);
-    const player = { src: address, poster, controls: true, preload: "metadata", loop: true, "aria-label": promptOf(row) };
+    const player = {
+      src: address,
+      poster,
+      controls: true,
+      preload: "metadata",
+      loop: true,
+      "aria-label": promptOf(row),
+    };
     this.#parts.video.hidden = !address && !row.running; // a running job's place is kept
-    this.#parts.video.replaceChildren(address ? el("video", player) : el("i", { class: "pi pi-video", "aria-hidden": "true" }));
+    this.#parts.video.replaceChildren(
+      address ? el("video", player) : el("i", { class: "pi pi-video", "aria-hidden": "true" }),
+    );
   }
 
   #rest(told) {

@@ -19,7 +19,7 @@ function lengths(before, after) {
 /** [[sign, text], …] with the sign " " for what stayed, "-" for what went and "+" for what came. */
 export function diff(before, after) {
   const [old, young] = [pieces(before), pieces(after)];
-  if (Math.max(old.length, young.length) > MOST) return before === after ? [[" ", after]] : [["-", before], ["+", after]];
+  if (Math.max(old.length, young.length) > MOST) return Object.entries({ "-": before, "+": after });
   const common = lengths(old, young);
   const parts = [];
   const add = (sign, text) => {

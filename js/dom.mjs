@@ -18,7 +18,10 @@ export function el(tag, given = {}, ...children) {
 export function button(icon, name, press, more = {}) {
   const { bare, ...given } = more;
   const label = bare ? { "aria-label": name, title: name } : {};
-  const children = [icon && el("i", { class: `pi pi-${icon}`, "aria-hidden": "true" }), !bare && el("span", { text: name })];
+  const children = [
+    icon && el("i", { class: `pi pi-${icon}`, "aria-hidden": "true" }),
+    !bare && el("span", { text: name }),
+  ];
   return el("button", { type: "button", class: "sora-button", ...label, ...given, onclick: press }, children);
 }
 

@@ -56,7 +56,8 @@ export function makeHost(app, api) {
     /** Bring the keyboard into a node's prompt, once it is on the screen. */
     write(node) {
       const widget = node.widgets?.find(({ name }) => name === "prompt");
-      const place = () => document.querySelector(`[data-node-id="${node.id}"] textarea`) ?? widget?.element ?? widget?.inputEl;
+      const place = () =>
+        document.querySelector(`[data-node-id="${node.id}"] textarea`) ?? widget?.element ?? widget?.inputEl;
       setTimeout(() => place()?.focus(), 200);
     },
 

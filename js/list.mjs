@@ -21,7 +21,11 @@ export class List {
   constructor(store, height, name, make) {
     [this.#store, this.#height, this.#make] = [store, height, make];
     this.#space = el("div", { role: "list", "aria-label": name, class: "sora-space" });
-    this.element = el("div", { class: "sora-scroll", onscroll: () => this.draw(), onkeydown: (e) => this.#key(e) }, this.#space);
+    this.element = el(
+      "div",
+      { class: "sora-scroll", onscroll: () => this.draw(), onkeydown: (e) => this.#key(e) },
+      this.#space,
+    );
     const sized = new ResizeObserver(() => {
       this.#seen = this.element.clientHeight;
       this.draw();

@@ -49,7 +49,10 @@ export class Panel {
     const timer = setInterval(() => this.#tick(), TICK_MS);
     const look = () => this.#look();
     window.addEventListener("focus", look);
-    this.#ends.push(() => clearInterval(timer), () => window.removeEventListener("focus", look));
+    this.#ends.push(
+      () => clearInterval(timer),
+      () => window.removeEventListener("focus", look),
+    );
     this.#store.reset({ state: "", search: "" });
   }
 
@@ -112,7 +115,13 @@ export class Panel {
   }
 
   #build() {
-    const search = el("input", { type: "search", "aria-label": say("search"), placeholder: say("search"), value: this.#store.filter.search, maxlength: 200 });
+    const search = el("input", {
+      type: "search",
+      "aria-label": say("search"),
+      placeholder: say("search"),
+      value: this.#store.filter.search,
+      maxlength: 200,
+    });
     const states = STATES.map((value) => el("option", { value, text: say(value ? `only_${value}` : "all") }));
     const select = el("select", { "aria-label": say("filter"), onchange: () => this.#narrow(search, select) }, states);
     select.value = this.#store.filter.state;
@@ -127,7 +136,14 @@ export class Panel {
     const make = (id) => makeCard(id, { url: this.#host.url, open: (one) => this.open(one) });
     this.#list = new List(this.#store, HEIGHT, say("tab"), make);
     const bar = el("div", { class: "sora-top" }, search, select, gear);
-    const home = el("div", { class: "sora-home" }, bar, status, this.#list.element, el("p", { class: "sora-quiet sora-foot", text: say("drop") }));
+    const home = el(
+      "div",
+      { class: "sora-home" },
+      bar,
+      status,
+      this.#list.element,
+      el("p", { class: "sora-quiet sora-foot", text: say("drop") }),
+    );
     this.#root.replaceChildren(home, live);
     this.#parts = { home, gear, status, live };
     this.#view = null;

@@ -21,8 +21,16 @@ export class Settings {
     this.#host = host;
     const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
     const top = el("div", { class: "sora-top" }, back, el("h2", { text: say("settings"), tabindex: -1 }));
-    const run = button("heart", say("run_doctor"), () => host.attempt(() => this.#examine(run)), { "data-key": "doctor" });
-    this.element = el("div", { class: "sora-settings sora-scroll" }, top, this.#body, titled("doctor", run, this.#doctor));
+    const run = button("heart", say("run_doctor"), () => host.attempt(() => this.#examine(run)), {
+      "data-key": "doctor",
+    });
+    this.element = el(
+      "div",
+      { class: "sora-settings sora-scroll" },
+      top,
+      this.#body,
+      titled("doctor", run, this.#doctor),
+    );
   }
 
   /** Read them, and show them. */
@@ -35,7 +43,11 @@ export class Settings {
     const reason = settings.why ?? {};
     refill(
       this.#body,
-      titled("providers", settings.providers.map((one) => this.#provider(one, may.keys)), why(reason.keys)),
+      titled(
+        "providers",
+        settings.providers.map((one) => this.#provider(one, may.keys)),
+        why(reason.keys),
+      ),
       titled("language", this.#language(settings), why(reason.language)),
       this.#rescue(settings),
       why(reason.rescue),
@@ -60,10 +72,21 @@ export class Settings {
 
   #provider({ name, key, ends_in: end, url, error }, may) {
     const stands = error || (known(KEYS[key]) ? say(KEYS[key], { end }) : key);
-    const words = el("div", { title: url }, el("strong", { text: name }), el("span", { class: "sora-quiet", text: ` ${stands}` }));
+    const words = el(
+      "div",
+      { title: url },
+      el("strong", { text: name }),
+      el("span", { class: "sora-quiet", text: ` ${stands}` }),
+    );
     if (key === "none needed" || key === "environment" || !may) return el("div", { class: "sora-box" }, words);
     const label = say("key_of", { provider: name });
-    const given = { type: "password", autocomplete: "off", "aria-label": label, placeholder: label, "data-key": `key-${name}` };
+    const given = {
+      type: "password",
+      autocomplete: "off",
+      "aria-label": label,
+      placeholder: label,
+      "data-key": `key-${name}`,
+    };
     const input = el("input", given);
     const save = (event) => {
       event.preventDefault();
@@ -72,7 +95,8 @@ export class Settings {
       if (typed) this.#send("/sora/keys", { provider: name, key: typed });
     };
     const remove = async () =>
-      (await this.#host.confirm(say("ask_remove", { provider: name }))) && this.#send("/sora/keys", { provider: name, key: "" });
+      (await this.#host.confirm(say("ask_remove", { provider: name }))) &&
+      this.#send("/sora/keys", { provider: name, key: "" });
     const form = el(
       "form",
       { class: "sora-pair", onsubmit: save },
@@ -94,14 +118,29 @@ export class Settings {
 
   #rescue({ rescue, may }) {
     const change = (event) => this.#send("/sora/settings", { rescue: event.target.checked });
-    const box = el("input", { type: "checkbox", checked: rescue, disabled: !may.rescue, onchange: change, "data-key": "rescue" });
+    const box = el("input", {
+      type: "checkbox",
+      checked: rescue,
+      disabled: !may.rescue,
+      onchange: change,
+      "data-key": "rescue",
+    });
     return el("label", { class: "sora-check" }, box, el("span", { text: say("rescue") }));
   }
 
   #amount(label, name, budget, may) {
     if (!may) return el("p", { text: `${say(label)}: ${dollars(budget[name])}` });
-    const change = (event) => event.target.checkValidity() && this.#send("/sora/settings", { [name]: event.target.valueAsNumber });
-    const given = { type: "number", min: 0, step: "any", required: true, value: budget[name], onchange: change, "data-key": name };
+    const change = (event) =>
+      event.target.checkValidity() && this.#send("/sora/settings", { [name]: event.target.valueAsNumber });
+    const given = {
+      type: "number",
+      min: 0,
+      step: "any",
+      required: true,
+      value: budget[name],
+      onchange: change,
+      "data-key": name,
+    };
     return el("label", { class: "sora-amount" }, el("span", { text: say(label) }), el("input", given));
   }
 

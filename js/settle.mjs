@@ -6,7 +6,14 @@ import { say } from "./words.mjs";
 /** `host` has post, confirm, attempt and changed(row). */
 export function makeSettle(row, host) {
   const send = async (body) => host.changed((await host.post(`/sora/history/${row.id}/settle`, body)).job);
-  const id = el("input", { type: "text", "aria-label": say("paste"), placeholder: say("paste"), "data-key": "paste", maxlength: 200, spellcheck: "false" });
+  const id = el("input", {
+    type: "text",
+    "aria-label": say("paste"),
+    placeholder: say("paste"),
+    "data-key": "paste",
+    maxlength: 200,
+    spellcheck: "false",
+  });
   const pasted = () => id.value.trim() && send({ video_id: id.value.trim() });
   const lost = async () => (await host.confirm(say("ask_lost"))) && send({ lost: true });
   const act = (icon, key, run) => button(icon, say(key), () => host.attempt(run), { "data-key": key });

@@ -146,7 +146,13 @@ app.registerExtension({
       name: TITLE,
       tooltip: say("settings_why"),
       defaultValue: "",
-      type: () => Object.assign(document.createElement("button"), { type: "button", className: "p-button p-component", textContent: say("open_settings"), onclick: openSettings }),
+      type: () =>
+        Object.assign(document.createElement("button"), {
+          type: "button",
+          className: "p-button p-component",
+          textContent: say("open_settings"),
+          onclick: openSettings,
+        }),
     },
   ],
   setup: begin,

@@ -48,7 +48,8 @@ export class Store {
 
   /** Read the next page, if there is one and nobody reads it yet. */
   async next() {
-    if (this.more && !this.loading && !this.error) await this.#page(this.ids.at(-1) ?? "", (jobs) => this.#append(jobs));
+    if (this.more && !this.loading && !this.error)
+      await this.#page(this.ids.at(-1) ?? "", (jobs) => this.#append(jobs));
   }
 
   /** The page could not be read: try that again. */

@@ -104,7 +104,8 @@ export const WORDS = {
   paste: "The gateway's id of it",
   use_id: "Use this id",
   declare_lost: "Declare it lost",
-  ask_lost: "Declare this job lost? The same can then be sent again, and if it was bought after all, that is paid twice.",
+  ask_lost:
+    "Declare this job lost? The same can then be sent again, and if it was bought after all, that is paid twice.",
   open_job: "Open the job",
   open_settings: "Open the settings",
 

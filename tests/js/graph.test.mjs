@@ -6,20 +6,53 @@ import { addAgain, addFrames, addRemix, widgetsOf } from "../../js/add.mjs";
 import { addBadge, memoryText, priceText } from "../../js/badges.mjs";
 
 const SLOTS = {
-  CreateSoraJob: [["reference", "last_reference"], { prompt: "", model: "sora-2", seconds: "8", size: "1280x720", take: 1, provider: "cometapi", custom_model: "", extra_fields: "" }],
+  CreateSoraJob: [
+    ["reference", "last_reference"],
+    {
+      prompt: "",
+      model: "sora-2",
+      seconds: "8",
+      size: "1280x720",
+      take: 1,
+      provider: "cometapi",
+      custom_model: "",
+      extra_fields: "",
+    },
+  ],
   SoraOpenJob: [[], { video_id: "", provider: "cometapi" }],
   WaitForVideo: [["job"], {}],
   Remix: [["job"], { prompt: "", take: 1 }],
-  LoadVideoFrames: [["video"], { force_rate: 0, frame_load_cap: 0, skip_first_frames: 0, select_every_nth: 1, custom_width: 0, custom_height: 0, memory: "ram" }],
+  LoadVideoFrames: [
+    ["video"],
+    {
+      force_rate: 0,
+      frame_load_cap: 0,
+      skip_first_frames: 0,
+      select_every_nth: 1,
+      custom_width: 0,
+      custom_height: 0,
+      memory: "ram",
+    },
+  ],
   LoadImage: [[], { image: "" }],
 };
 
 function makeGraph() {
-  const graph = { nodes: [], links: {}, add: (node) => (node.graph = graph) && graph.nodes.push(node), getNodeById: (id) => graph.nodes.find((node) => node.id === id) };
+  const graph = {
+    nodes: [],
+    links: {},
+    add: (node) => (node.graph = graph) && graph.nodes.push(node),
+    getNodeById: (id) => graph.nodes.find((node) => node.id === id),
+  };
   const create = (type) => {
     const [inputs, widgets] = SLOTS[type];
     const node = {
-      id: graph.nodes.length + 1, type, comfyClass: type, pos: [0, 0], size: [300, 200], badges: [],
+      id: graph.nodes.length + 1,
+      type,
+      comfyClass: type,
+      pos: [0, 0],
+      size: [300, 200],
+      badges: [],
       inputs: inputs.map((name) => ({ name, link: null })),
       widgets: Object.entries(widgets).map(([name, value]) => ({ name, value, options: { values: [] } })),
       connect(slot, to, input) {
@@ -34,15 +67,35 @@ function makeGraph() {
   return { canvas: { graph }, graph, create, says, types: () => graph.nodes.map((node) => node.type) };
 }
 
-const ROW = { id: "abcdefghjk", kind: "create", provider: "cometapi", model: "sora-2", seconds: "8", size: "1280x720", prompt: "a boat", take: 2, parent: "", extra_fields: {} };
-const MODELS = [{ id: "sora-2", usd: { "*": 0.1 }, status: {} }, { id: "old", usd: {}, status: { cometapi: { state: "retired", date: "" } } }];
+const ROW = {
+  id: "abcdefghjk",
+  kind: "create",
+  provider: "cometapi",
+  model: "sora-2",
+  seconds: "8",
+  size: "1280x720",
+  prompt: "a boat",
+  take: 2,
+  parent: "",
+  extra_fields: {},
+};
+const MODELS = [
+  { id: "sora-2", usd: { "*": 0.1 }, status: {} },
+  { id: "old", usd: {}, status: { cometapi: { state: "retired", date: "" } } },
+];
 
 test("frames come from the job's own id", () => {
   const { canvas, create, graph, says, types } = makeGraph();
   addFrames(canvas, create, ROW);
   assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "LoadVideoFrames"]);
   assert.deepEqual(says(graph.nodes[0]), { video_id: "abcdefghjk", provider: "cometapi" });
-  assert.deepEqual(Object.values(graph.links).map((link) => [link.origin_id, link.origin_slot]), [[1, 0], [2, 0]]);
+  assert.deepEqual(
+    Object.values(graph.links).map((link) => [link.origin_id, link.origin_slot]),
+    [
+      [1, 0],
+      [2, 0],
+    ],
+  );
 });
 
 test("a remix takes the finished job, and its prompt is empty", () => {
@@ -66,7 +119,16 @@ test("the same again is the same, and another take; its images come along", () =
   addAgain(canvas, create, ROW, MODELS, ["sora/a.png", "sora/b.png"]);
   assert.deepEqual(types(), ["CreateSoraJob", "WaitForVideo", "LoadImage", "LoadImage"]);
   const [job, , first, last] = graph.nodes;
-  assert.deepEqual(says(job), { prompt: "a boat", model: "sora-2", seconds: "8", size: "1280x720", take: 3, provider: "cometapi", custom_model: "", extra_fields: "" });
+  assert.deepEqual(says(job), {
+    prompt: "a boat",
+    model: "sora-2",
+    seconds: "8",
+    size: "1280x720",
+    take: 3,
+    provider: "cometapi",
+    custom_model: "",
+    extra_fields: "",
+  });
   assert.equal(says(first).image, "sora/a.png");
   assert.equal(graph.links[job.inputs[1].link].origin_id, last.id);
 });
@@ -111,33 +173,63 @@ test("the price badge follows the widgets", () => {
 
 test("the memory badge finds the job behind the video, also behind a remix", () => {
   const { create, graph } = makeGraph();
-  const [job, wait, remix, again, frames] = ["CreateSoraJob", "WaitForVideo", "Remix", "WaitForVideo", "LoadVideoFrames"].map((type) => {
+  const [job, wait, remix, again, frames] = [
+    "CreateSoraJob",
+    "WaitForVideo",
+    "Remix",
+    "WaitForVideo",
+    "LoadVideoFrames",
+  ].map((type) => {
     const node = create(type);
     graph.add(node);
     return node;
   });
-  assert.equal(memoryText(frames, () => undefined), "");
+  assert.equal(
+    memoryText(frames, () => undefined),
+    "",
+  );
   job.connect(0, wait, 0);
   wait.connect(1, remix, 0);
   remix.connect(0, again, 0);
   again.connect(0, frames, 0);
-  assert.equal(memoryText(frames, () => undefined), "≈ 2.0 GiB of memory");
+  assert.equal(
+    memoryText(frames, () => undefined),
+    "≈ 2.0 GiB of memory",
+  );
   frames.widgets.find(({ name }) => name === "memory").value = "disk";
-  assert.equal(memoryText(frames, () => undefined), "≈ 2.0 GiB on disk");
+  assert.equal(
+    memoryText(frames, () => undefined),
+    "≈ 2.0 GiB on disk",
+  );
   job.inputs.push({ name: "seconds", widget: { name: "seconds" }, link: 99 });
-  assert.equal(memoryText(frames, () => undefined), "");
+  assert.equal(
+    memoryText(frames, () => undefined),
+    "",
+  );
 });
 
 test("the memory badge of a job that was opened goes by its row", () => {
   const { canvas, create, graph } = makeGraph();
   addFrames(canvas, create, ROW);
-  assert.equal(memoryText(graph.nodes[2], (id) => (id === ROW.id ? ROW : undefined)), "≈ 2.0 GiB of memory");
+  assert.equal(
+    memoryText(graph.nodes[2], (id) => (id === ROW.id ? ROW : undefined)),
+    "≈ 2.0 GiB of memory",
+  );
 });
 
 test("a badge is made anew only when it reads otherwise", () => {
   let text = "a";
   const node = { badges: [] };
-  addBadge(node, class { constructor(given) { Object.assign(this, given); } }, () => text, () => {});
+  addBadge(
+    node,
+    class {
+      constructor(given) {
+        Object.assign(this, given);
+      }
+    },
+    () => text,
+    () => {},
+  );
   const first = node.badges[0]();
   assert.equal(node.badges[0](), first);
   text = "b";

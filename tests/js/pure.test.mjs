@@ -9,7 +9,12 @@ import { memoryOf } from "../../js/memory.mjs";
 import { usdOf } from "../../js/models.mjs";
 
 test("a difference is told in words", () => {
-  assert.deepEqual(diff("a red boat", "a blue boat"), [[" ", "a "], ["-", "red"], ["+", "blue"], [" ", " boat"]]);
+  assert.deepEqual(diff("a red boat", "a blue boat"), [
+    [" ", "a "],
+    ["-", "red"],
+    ["+", "blue"],
+    [" ", " boat"],
+  ]);
   assert.deepEqual(diff("boat", "boat"), [[" ", "boat"]]);
   assert.deepEqual(diff("", "boat"), [["+", "boat"]]);
   assert.deepEqual(diff("", ""), []);
@@ -17,14 +22,21 @@ test("a difference is told in words", () => {
 
 test("both texts can be read off a difference", () => {
   const [before, after] = ["Một con thuyền, ở biển.\n海上的船", "Hai con thuyền ở hồ.\n湖上的船!"];
-  const side = (sign) => diff(before, after).filter(([one]) => one !== sign).map(([, text]) => text).join("");
+  const side = (sign) =>
+    diff(before, after)
+      .filter(([one]) => one !== sign)
+      .map(([, text]) => text)
+      .join("");
   assert.equal(side("+"), before);
   assert.equal(side("-"), after);
 });
 
 test("texts that are too long for a table are shown one after the other", () => {
   const long = "word ".repeat(5000);
-  assert.deepEqual(diff(long, `${long}!`), [["-", long], ["+", `${long}!`]]);
+  assert.deepEqual(diff(long, `${long}!`), [
+    ["-", long],
+    ["+", `${long}!`],
+  ]);
 });
 
 const RECTANGLES = [
@@ -34,14 +46,22 @@ const RECTANGLES = [
   [[1000, 1000, [1280, 720], "stretch"], { from: [0, 0, 1000, 1000], to: [0, 0, 1280, 720] }],
   [[500, 2000, [720, 1280], "pad"], { from: [0, 0, 500, 2000], to: [200, 0, 320, 1280] }],
 ];
-for (const [given, wanted] of RECTANGLES) test(`${given} is fitted as the engine does`, () => assert.deepEqual(fitted(...given), wanted));
+for (const [given, wanted] of RECTANGLES)
+  test(`${given} is fitted as the engine does`, () => assert.deepEqual(fitted(...given), wanted));
 
 test("a size is two whole numbers", () => {
   assert.deepEqual(sides("1280x720"), [1280, 720]);
   for (const none of ["", "720p", "0x720", undefined, "1280x720x3"]) assert.equal(sides(none), undefined);
 });
 
-const AS_IT_IS = { force_rate: 0, frame_load_cap: 0, skip_first_frames: 0, select_every_nth: 1, custom_width: 0, custom_height: 0 };
+const AS_IT_IS = {
+  force_rate: 0,
+  frame_load_cap: 0,
+  skip_first_frames: 0,
+  select_every_nth: 1,
+  custom_width: 0,
+  custom_height: 0,
+};
 const FRAME = 12 * 1280 * 720;
 const NEEDS = [
   [{}, 192 * FRAME],
@@ -67,7 +87,10 @@ test("memory is not guessed", () => {
 });
 
 test("a price is the size's, else the short side's, else everyone's; nobody's stays unknown", () => {
-  const models = [{ id: "a", usd: { "1280x720": 0.1, "1080p": 0.5, "*": 0.2 } }, { id: "b", usd: {} }];
+  const models = [
+    { id: "a", usd: { "1280x720": 0.1, "1080p": 0.5, "*": 0.2 } },
+    { id: "b", usd: {} },
+  ];
   const usd = (more) => usdOf(models, { model: "a", seconds: "8", size: "1280x720", provider: "cometapi", ...more });
   assert.equal(usd({}), 0.8);
   assert.equal(usd({ size: "1080x1920" }), 4);

@@ -8,10 +8,31 @@ import { speak } from "../../js/words.mjs";
 
 const NOW = 1_000_000;
 export const ROW = {
-  id: "abcdefghjk", kind: "create", state: "submitted", running: true, aside: "", provider: "cometapi", model: "sora-2",
-  seconds: "8", size: "1280x720", prompt: "A boat at sea", take: 1, video_id: "video_1", parent: "", progress: 40,
-  expected_s: 100, estimated_usd: 0.8, created_at: NOW - 61, submitted_at: NOW - 60, error: "", warning: "", cure: "",
-  references: 0, extra_fields: {}, file: null, bytes: null,
+  id: "abcdefghjk",
+  kind: "create",
+  state: "submitted",
+  running: true,
+  aside: "",
+  provider: "cometapi",
+  model: "sora-2",
+  seconds: "8",
+  size: "1280x720",
+  prompt: "A boat at sea",
+  take: 1,
+  video_id: "video_1",
+  parent: "",
+  progress: 40,
+  expected_s: 100,
+  estimated_usd: 0.8,
+  created_at: NOW - 61,
+  submitted_at: NOW - 60,
+  error: "",
+  warning: "",
+  cure: "",
+  references: 0,
+  extra_fields: {},
+  file: null,
+  bytes: null,
 };
 
 test("a running job says how far it is and how long it will take", () => {
@@ -42,7 +63,8 @@ test("price and age", () => {
 
 test("all is heard at once", () => {
   const heard = spokenRow({ ...ROW, error: "It broke." }, NOW);
-  for (const part of ["A boat at sea", "sora-2", "Rendering", "≈ $0.80", "It broke."]) assert.ok(heard.includes(part), part);
+  for (const part of ["A boat at sea", "sora-2", "Rendering", "≈ $0.80", "It broke."])
+    assert.ok(heard.includes(part), part);
 });
 
 test("figures in other languages", async () => {

@@ -5,8 +5,14 @@ import test from "node:test";
 import { Store } from "../../js/store.mjs";
 
 const row = (number, more = {}) => ({
-  id: `job${String(number).padStart(5, "0")}`, state: "stored", running: false, aside: "", prompt: `boat ${number}`,
-  video_id: "", created_at: number, ...more,
+  id: `job${String(number).padStart(5, "0")}`,
+  state: "stored",
+  running: false,
+  aside: "",
+  prompt: `boat ${number}`,
+  video_id: "",
+  created_at: number,
+  ...more,
 });
 
 /** A server with so many jobs, the highest number newest. */

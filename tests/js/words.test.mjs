@@ -31,7 +31,8 @@ test("what is said exists, and every word is said somewhere", async () => {
   const texts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), "utf8")));
   const all = texts.join("\n");
   for (const [, key] of all.matchAll(/\bsay\("(\w+)"/g)) assert.ok(known(key), key);
-  const made = /^(only_|level_|key_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
+  const made =
+    /^(only_|level_|key_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
 });
 
