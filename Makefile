@@ -1,21 +1,26 @@
-# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make soak: faults and damaged
-# files at length.  make matrix: tests/media with old and new OpenCV and PyAV.  make litellm: the road through a real
-# LiteLLM proxy.  make bench: the measurements.  make setup: only .venv.
+# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make registry: what comfy-cli says
+# of the pack, and the archive that users get.  make soak: faults and damaged files at length.  make matrix: tests/media with
+# old and new OpenCV and PyAV.  make litellm: the road through a real LiteLLM proxy.  make bench: the measurements.
+# make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test soak matrix litellm bench clean
+.PHONY: setup demo test registry soak matrix litellm bench clean
 
 setup: .venv/.ready
 
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-test: .venv/.dev
+# The host and browser tests run the archive that users get, not the checkout.
+test: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest
+
+registry: .venv-registry/.ready
+	$(PYTHON) tests/registry.py
 
 soak: .venv/.dev
 	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/media/test_fuzz.py
@@ -56,5 +61,11 @@ bench: .venv/.dev
 	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
 	touch $@
 
+# Of its own, too: comfy-cli brings some fifty packages.
+.venv-registry/.ready:
+	$(PYTHON) -m venv .venv-registry
+	.venv-registry/bin/python -m pip install --quiet --disable-pip-version-check 'comfy-cli~=1.23'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-litellm .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-litellm .venv-registry .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

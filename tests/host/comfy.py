@@ -1,4 +1,6 @@
-"""A real ComfyUI as a subprocess, with the pack linked in and a base directory of its own."""
+"""A real ComfyUI as a subprocess, with a base directory of its own and the pack in it: the checkout, linked, or what
+COMFYUI_PACK names, an archive that is unpacked there as an installer does it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,18 @@ def host_version(comfyui: Path) -> str:
     return match[1] if match else "?"
 
 
+def put_pack(place: Path) -> None:
+    """The pack as the folder `place`; once, since a host is also started again on the same base directory."""
+    if place.exists():
+        return
+    archive = os.environ.get("COMFYUI_PACK")
+    if archive is None:
+        place.symlink_to(PACK, target_is_directory=True)
+        return
+    with zipfile.ZipFile(PACK / archive) as packed:
+        packed.extractall(place)
+
+
 class ComfyUI:
     """A running host. `base` is its base directory; a context manager."""
 
@@ -66,9 +81,7 @@ class ComfyUI:
     def __enter__(self) -> ComfyUI:
         for folder in ("custom_nodes", "input", "output", "temp", "user", "models"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
-        link = self.base / "custom_nodes" / "sora-jobs"
-        if not link.is_symlink():
-            link.symlink_to(PACK, target_is_directory=True)
+        put_pack(self.base / "custom_nodes" / "sora-jobs")
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"

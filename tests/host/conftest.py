@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         count, why = config.stash[SKIPPED]
         terminalreporter.write_line(f"{count} host tests were skipped: {why}. To enable them, {ENABLE}.", yellow=True)
     elif (comfyui := find_comfyui()) is not None:
-        terminalreporter.write_line(f"host tests: ComfyUI {host_version(comfyui)}")
+        pack = os.environ.get("COMFYUI_PACK", "the checkout")
+        terminalreporter.write_line(f"host tests: {pack} in ComfyUI {host_version(comfyui)}")
 
 
 SKIPPED = pytest.StashKey[tuple[int, str]]()
