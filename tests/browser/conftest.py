@@ -22,7 +22,7 @@ FLAGS += ["--disable-background-networking", "--disable-component-update"]
 SKIPPED = pytest.StashKey[str]()
 
 
-def _chromium() -> str | None:
+def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -32,7 +32,7 @@ def _missing() -> str:
         return f"no ComfyUI with a Python of its own was found. To enable them, {ENABLE}"
     if importlib.util.find_spec("playwright") is None:
         return "playwright is not installed. To enable them, pip install playwright (without its browsers)"
-    return "" if _chromium() else "no Chromium was found. To enable them, install it or set CHROMIUM to its program"
+    return "" if find_chromium() else "no Chromium was found. To enable them, install it or set CHROMIUM to its program"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -71,7 +71,7 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield browser
         browser.close()
 

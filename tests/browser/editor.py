@@ -83,6 +83,21 @@ class Editor:
         """A command of the page, by its id."""
         self.page.evaluate("(id) => app.extensionManager.command.execute(id)", command)
 
+    def finish(self, timeout_s: float = 120) -> None:
+        """Press Run, and wait for the prompt's end; an AssertionError with what the host says of a failure."""
+        done = """() => new Promise((resolve) => {
+          const ends = ["execution_success", "execution_error", "execution_interrupted"];
+          const end = ({type, detail}) => {
+            for (const name of ends) app.api.removeEventListener(name, end);
+            resolve([type, JSON.stringify(detail)]);
+          };
+          for (const name of ends) app.api.addEventListener(name, end);
+          app.queuePrompt(0).then((ok) => ok === false && end({type: "refused", detail: app.lastNodeErrors}));
+        })"""
+        self.page.set_default_timeout(1000 * timeout_s)
+        how, what = self.page.evaluate(done)
+        assert how == "execution_success", what
+
     def offer(self, node: int) -> str | None:
         """What the button at the end of a node says."""
         script = "(id) => app.graph.getNodeById(id).widgets.find((one) => one.type === 'button')?.name"
