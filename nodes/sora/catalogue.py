@@ -14,6 +14,7 @@ from .errors import InvalidInput
 from .spec import Job, JobSpec, parse_size
 
 Life = Literal["live", "retired", "unknown"]
+ANY_SECONDS, ANY_SIZE = "4", "1280x720"  # what is asked of a model of which nobody knows what it takes
 
 
 class Status(NamedTuple):
@@ -88,6 +89,11 @@ class Catalogue:
             advice=(f"Did you mean {near[0]!r}? " if near else "")
             + f"It has: {', '.join(self.models)}. Another id can be typed into custom_model and is sent as typed.",
         )
+
+    def first_choice(self, model: str) -> tuple[str, str]:
+        """The (seconds, size) that are asked for where the user names none: the model's own first ones."""
+        found = self.find(model) or Model(id=model)
+        return next(iter(found.seconds), ANY_SECONDS), next(iter(found.sizes), ANY_SIZE)
 
     def seconds(self) -> list[str]:
         """Every length that some model takes, the first model's first (for a combo)."""

@@ -87,12 +87,13 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         model = studio.catalogue.find(options.model)
         if model is None and not options.json:
             _say(f"{options.model} is not in the catalogue: it is sent as typed, unchecked.")
+        seconds, size = studio.catalogue.first_choice(options.model)
         spec = JobSpec(
             provider=options.provider,
             prompt=options.prompt,
             model=options.model,
-            seconds=options.seconds or (model.seconds[0] if model else "4"),
-            size=options.size or (next(iter(model.sizes)) if model else "1280x720"),
+            seconds=options.seconds or seconds,
+            size=options.size or size,
             take=options.take,
             references=tuple(_reference(path, options.fit) for path in options.reference),
         )

@@ -108,6 +108,13 @@ def test_a_remix(sora: Shell) -> None:
     assert sora.json("remix", source["video_id"], "at night")["job"] == remix["job"]
 
 
+@pytest.mark.parametrize("model", ["wan3.0", "flux-3"])
+def test_a_model_of_unknown_lengths_and_sizes_has_a_default_all_the_same(sora: Shell, model: str) -> None:
+    """As for an id that no catalogue has: what is left out is asked for in the usual length and size."""
+    run = sora.json("run", "a boat", "--provider", "sandbox", "--model", model)
+    assert (run["exit"], run["state"], run["width"], run["height"], run["frames"]) == (0, "stored", 1280, 720, 120)
+
+
 FAILURES = [
     (["run", "  "], 2, "none", "prompt is empty"),
     (["run", "a boat"], 2, "none", "no key for cometapi"),
