@@ -82,9 +82,9 @@ def text_of(error: SoraError) -> str:
         wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in ("proxy", "tls", "moderation_job")
         lead = words["what"]["en"] if wants_a_lead and kind != "network" else ""
         parts = [lead, error.what, money, _filled(error.advice or _own(kind, words), error), names]
-    else:
-        whole = f"{_words()['labels']['in_full'][tongue]} {error.what}"
-        parts = [words["what"][tongue], money, _filled(words["do"][tongue], error), whole, names]
+    else:  # which therefore follow what the table says, so that no fact is lost
+        whole = [_words()["labels"]["in_full"][tongue], error.what, _filled(error.advice, error)]
+        parts = [words["what"][tongue], money, _filled(words["do"][tongue], error), *whole, names]
     return " ".join(part for part in parts if part)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
 import ssl
 import string
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,21 +148,56 @@ def test_the_text_has_all_that_is_needed(name: str, tongue: str, monkeypatch: py
     """What happened, the money, what to do, the job and the request's number; nothing left unfilled."""
     monkeypatch.setattr(plain, "language", lambda: tongue)
     error, kind, money = KINDS[name]
-    known = type(error)(
-        error.what, advice=error.advice, code=error.code, money=error.money, job="j123", request_id="r9"
-    )
+    known = copy.copy(error).for_job("j123")  # with all that it knows, also the gateway's HTTP status
+    known.request_id = "r9"
     text = str(known)
     if tongue == "en":
         assert known.what in text
     else:
-        assert text.startswith(WORDS["kind"][known.kind]["what"][tongue])
+        assert text.startswith(WORDS["kind"][kind]["what"][tongue])
+        assert WORDS["kind"][kind]["do"][tongue].replace("{job}", "j123") in text
         assert known.what in text  # the gateway's own words, which its support wants
+    assert known.advice.replace("{job}", "j123") in text
     assert WORDS["money"][money][tongue] in text
     assert "j123" in text
     assert "r9" in text
     assert "{" not in text
     if kind == "perhaps_bought" and tongue != "en":
         assert "sora resume j123 --lost" in text
+
+
+def not_possible(tmp_path: Path, name: str) -> SoraError:
+    """An error of the engine's whose advice holds the very fact that helps."""
+    studio = Studio(tmp_path, tmp_path / "out", env={})
+    ask: dict[str, Callable[[], object]] = {
+        "a wrong length": lambda: studio.catalogue.check_choice("sora-2", "5", "1280x720"),
+        "a model that is no more": lambda: studio.catalogue.check_life(
+            "doubao-seedance-1-5-pro", "5", "1280x720", "cometapi"
+        ),
+        "a missing key": lambda: studio.client("cometapi"),
+    }
+    with pytest.raises(SoraError) as caught:
+        ask[name]()
+    studio.close()
+    return caught.value
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("a wrong length", ("4, 8, 12, 16, 20",)),
+        ("a model that is no more", ("seedance-2-5, 5 s, 1280x720", "sora models --refresh")),
+        ("a missing key", ("COMETAPI_KEY", "keys/cometapi", "0600", "sandbox")),
+    ],
+)
+def test_no_language_loses_a_fact(
+    tmp_path: Path, name: str, facts: tuple[str, ...], tongue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is allowed, what is nearest, where the key goes: told in every language."""
+    error = not_possible(tmp_path, name)
+    monkeypatch.setattr(plain, "language", lambda: tongue)
+    assert [fact for fact in facts if fact not in str(error)] == []
 
 
 def test_a_network_failure_is_told_by_its_class() -> None:
