@@ -16,10 +16,22 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
+from .addresses import is_loopback, numeric
 from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble, MaybeBought, NotOffered, Unreachable
-from .providers import Provider, is_loopback
-from .transport import NETWORK_ERRORS, Bearer, Body, NoAuth, arriving, in_words, kind_of_network, new_session
+from .providers import Provider
+from .redact import remember_address
+from .transport import (
+    NETWORK_ERRORS,
+    Bearer,
+    Body,
+    NoAuth,
+    arriving,
+    in_words,
+    kind_of_network,
+    new_session,
+    reachable,
+)
 from .verdict import SETTLE, read_created, read_list, read_status, trouble
 from .wire import RemoteVideo
 
@@ -151,13 +163,13 @@ class Client:
         return self.provider.base_url + path
 
     def _session(self, url: str) -> requests.Session:
-        """This thread's session for calls that may be repeated."""
-        kind = "direct" if is_loopback(urlsplit(url).hostname or "") else "outside"
+        """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""
+        given = not _same_origin(url, self.provider.base_url)
+        kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
-            session = new_session(
-                url, Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3), self.provider
-            )
+            retry = Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3)
+            session = new_session(url, retry, self.provider, given=given)
             setattr(self._sessions, kind, session)
             with self._lock:
                 self._opened.append(session)
@@ -168,7 +180,7 @@ class Client:
         try:
             return self._session(url).get(
                 url,
-                headers={"Accept-Encoding": "identity", **headers},
+                headers=dict(headers),
                 auth=self._signed if with_key else NoAuth(),
                 timeout=self._timeouts,
                 stream=True,
@@ -251,11 +263,20 @@ class Client:
         raise trouble(answer, read_complaint(answer), doing)
 
     def _checked_address(self, url: str) -> str:
-        parts = urlsplit(url)
+        """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is
+        looked at here, since a proxy would take it as it is."""
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname or "", parts.port  # reading the port checks it
+        except ValueError:
+            raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
         local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
-        if parts.scheme == "https" or (parts.scheme == "http" and local and is_loopback(parts.hostname or "")):
-            return url
-        raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+        if parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
+            raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+        if (address := numeric(host)) and not _same_origin(url, self.provider.base_url):
+            reachable(self.provider, host, [address])
+        remember_address(url)
+        return url
 
 
 def _next_address(url: str, response: requests.Response) -> str:
@@ -282,4 +303,9 @@ def _of_address(error: GatewayTrouble) -> GatewayTrouble:
 
 def _same_origin(url: str, base_url: str) -> bool:
     ours, other = urlsplit(base_url), urlsplit(url)
-    return (ours.scheme, ours.hostname, ours.port) == (other.scheme, other.hostname, other.port)
+    standard = {"http": 80, "https": 443}
+    return (ours.scheme, ours.hostname, ours.port or standard.get(ours.scheme)) == (
+        other.scheme,
+        other.hostname,
+        other.port or standard.get(other.scheme),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import time
 from collections.abc import Iterator
@@ -13,11 +12,13 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies
 
+from .addresses import is_loopback
+from .bounds import read_json
 from .catalogue import Catalogue
 from .client import Client, Reached
 from .errors import GatewayTrouble
 from .findings import Finding
-from .providers import Provider, is_loopback
+from .providers import Provider
 from .redact import redact
 
 CLOCK_S = 120.0  # a clock that is off by more can break TLS and signed addresses
@@ -130,8 +131,8 @@ def _models(provider: Provider, reached: Reached, catalogue: Catalogue) -> Itera
 
 def _ids(body: bytes) -> set[str]:
     rows: Any = None
-    with contextlib.suppress(ValueError, RecursionError):
-        rows = json.loads(body)
+    with contextlib.suppress(ValueError):
+        rows = read_json(body)
     rows = rows.get("data") if isinstance(rows, dict) else rows
     return (
         {str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row} if isinstance(rows, list) else set()

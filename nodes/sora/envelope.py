@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .bounds import read_json
+from .redact import without_known
 from .vocabulary import ALL_IS_WELL, LASTING, REQUEST_ID_HEADERS, SATURATED, TEXTS
 
 DEEPEST = 6  # levels of wrapping that are looked through; real ones nest three deep
@@ -31,11 +33,11 @@ class Answer:
     def json(self) -> Any:
         """The body as JSON, or None where it is none (HTML, cut, too deep)."""
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except UnicodeDecodeError:
             # An echoed prompt that was cut inside a letter: the id beside it is worth money.
             return _json(self.body.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
 
 
@@ -123,7 +125,7 @@ def request_id(answer: Answer, message: str = "") -> str:
     """The gateway's own number for the call, which its support asks for; "" where there is none."""
     for name in REQUEST_ID_HEADERS:
         if value := answer.headers.get(name, ""):
-            return re.sub(r"[^\w.:-]", "", value)[:128]
+            return re.sub(r"[^\w.:-]", "", clean(value))[:128]
     if match := _REQUEST_ID.search(message):
         return match[1]
     told = [_word(level.get(key)) for level in levels(answer.json()) for key in ("request_id", "requestId")]
@@ -145,14 +147,15 @@ def levels(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def clean(text: str) -> str:
-    """`text` without what JSON can say and no terminal, database or address takes."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")
+    """`text` without what JSON can say and no terminal, database or address takes; nor with our key, which some echo:
+    what a gateway says is written down and shown."""
+    return without_known(text.encode("utf-8", "replace").decode().replace("\0", ""))
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .redact import redact
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -13,3 +15,6 @@ class Finding:
     name: str
     level: Literal["ok", "warning", "failed"]
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", redact(self.text))

@@ -6,12 +6,12 @@ Every field is checked when the file is read: what is misspelt would otherwise b
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from .bounds import read_toml
 from .errors import InvalidInput
 
 MOST_HEADERS = 20
@@ -80,10 +80,10 @@ FIELDS: Mapping[str, Field] = {
 def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
     """The tables [provider.NAME], unchecked. InvalidInput where the file cannot be read."""
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("provider", {})
+        rows = read_toml(path).get("provider", {})
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.") from None
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise InvalidInput(f"{path} wants tables named [provider.NAME].")

@@ -6,7 +6,7 @@ are explained in docs/providers.md. A workflow only ever names one of them.
 
 from __future__ import annotations
 
-import ipaddress
+import dataclasses
 import os
 import re
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .addresses import Range, is_loopback
+from .bounds import read_text
 from .errors import InvalidInput, MissingKey
 from .provider_file import check_row, owner_rows
 from .redact import remember
@@ -25,6 +27,7 @@ COMETAPI_URL = "https://api.cometapi.com"
 SANDBOX = "sandbox"
 SANDBOX_POLL_S = 0.25
 BUILT_IN = (COMETAPI, SANDBOX)
+LARGEST_KEY_FILE = 16 << 10  # bytes
 LIKE_A_SECRET = 12  # letters of an extra header from which on it is taken out of every text
 
 
@@ -44,9 +47,12 @@ class Provider:
     poll_s: float = POLL_S
     timeout_s: float = HTTP_TIMEOUT_S
     usd_per_second: float | None = None
-    headers: tuple[tuple[str, str], ...] = ()  # extra ones, which go to its own origin only
-    proxy: str | None = None  # None: by the usual variables; "": none
+    # Extra ones, which go to its own origin only.
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    # None: by the usual variables; "": none. It may hold a password.
+    proxy: str | None = dataclasses.field(default=None, repr=False)
     ca_bundle: str = ""  # its own authorities, beside no others
+    ranges: tuple[Range, ...] = ()  # of private addresses to which its downloads may lead
 
     @property
     def calls(self) -> str:
@@ -89,8 +95,8 @@ class Provider:
                 f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
             )
         try:
-            return self.key_file.read_text(encoding="utf-8-sig").strip()
-        except (OSError, UnicodeDecodeError):
+            return read_text(self.key_file, LARGEST_KEY_FILE).strip()
+        except (OSError, ValueError):
             raise InvalidInput(f"The key file {self.key_file} cannot be read.", advice="Write it anew.") from None
 
 
@@ -125,6 +131,10 @@ def check_file(settings: Settings) -> list[InvalidInput]:
 
 def load_provider(settings: Settings, name: str) -> Provider:
     """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
+    return dataclasses.replace(_loaded(settings, name), ranges=settings.download_ranges)
+
+
+def _loaded(settings: Settings, name: str) -> Provider:
     env, home = settings.env, settings.home
     if name == SANDBOX:
         pace_s = settings.poll_s(SANDBOX_POLL_S)
@@ -148,16 +158,6 @@ def load_provider(settings: Settings, name: str) -> Provider:
             f"{home / 'providers.toml'}.",
         )
     return _from_row(name, rows[name], settings)
-
-
-def is_loopback(host: str) -> bool:
-    """Does that host name or address mean this machine? Nothing is resolved."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def checked_base_url(url: str, where: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .bounds import read_json, read_text
 from .download import Downloaded
 from .errors import InvalidInput
 from .ledger import Ledger
@@ -47,7 +48,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
     if (job := ledger.of_file(sha256)) is not None:
         return job, {}
     try:
-        content = json.loads(receipt_of(video).read_text("utf-8"))
+        content = read_json(read_text(receipt_of(video)))
     except (OSError, ValueError):
         content = None
     if not isinstance(content, dict) or content.get("sha256") != sha256:

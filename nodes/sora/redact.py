@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import threading
+from collections import deque
+from urllib.parse import quote, urlsplit
 
 HIDDEN = "[hidden]"
+SHORTEST = 6  # letters; a shorter secret would blank out ordinary words
+ADDRESSES = 200  # signed ones that are kept in mind: each is asked for once, and soon after it came
 
 _known: set[str] = set()
+_signed: deque[str] = deque(maxlen=ADDRESSES)
 _lock = threading.Lock()
 
 _PATTERNS = (
@@ -20,16 +27,24 @@ _PATTERNS = (
 
 
 def remember(secret: str) -> None:
-    """Have `secret` taken out of every text from now on (a key, as soon as it is read)."""
-    if len(secret) >= 6:  # a shorter one would blank out ordinary words
+    """Have `secret` taken out of every text from now on (a key, as soon as it is read), however it is written."""
+    if len(secret) >= SHORTEST:
         with _lock:
-            _known.add(secret)
+            _known.update(_written(secret))
+
+
+def remember_address(url: str) -> None:
+    """The same for what signs an address, where it stands without its host."""
+    query = urlsplit(url).query
+    if len(query) >= SHORTEST:
+        with _lock:
+            _signed.append(query)
 
 
 def without_known(text: str) -> str:
     """`text` without the secrets that are known by heart: for the user's own words, which must stay as they are."""
     with _lock:
-        secrets = sorted(_known, key=len, reverse=True)
+        secrets = sorted({*_known, *_signed}, key=len, reverse=True)
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text
@@ -41,3 +56,16 @@ def redact(text: str) -> str:
     for pattern, instead in _PATTERNS:
         text = pattern.sub(instead, text)
     return text
+
+
+def _written(secret: str) -> set[str]:
+    """The ways in which a gateway may echo it: as it is, in JSON, in an address, and in base64 at whatever place of a
+    longer text."""
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)}
+    raw = secret.encode()
+    for before in range(3):
+        packed = base64.b64encode(b"\0" * before + raw)
+        # Without the letters at either end that stand for bits of the neighbours, too.
+        whole = packed[(8 * before + 5) // 6 : (8 * (before + len(raw))) // 6].decode()
+        forms |= {whole, whole.translate(str.maketrans("+/", "-_"))}
+    return {form for form in forms if len(form) >= SHORTEST}

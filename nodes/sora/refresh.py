@@ -19,10 +19,11 @@ from typing import Any
 import requests
 from urllib3.util.retry import Retry
 
+from .bounds import read_json, read_text
 from .catalogue import Catalogue, Model, Status
 from .errors import DiskTrouble, GatewayTrouble
 from .providers import COMETAPI, Provider
-from .transport import NETWORK_ERRORS, arriving, in_words, new_session
+from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, new_session
 
 PATH = "/api/models"
 ROUTE = "/v1/videos"
@@ -78,8 +79,8 @@ class LiveCatalogue:
 
     def _kept(self) -> dict[str, Any]:
         try:
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            kept = read_json(read_text(self.file))
+        except (OSError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}
 
@@ -95,17 +96,17 @@ def ask(provider: Provider) -> Any:
     try:
         with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
             body, end = b"", time.monotonic() + TIMEOUT_S
-            with session.get(url, timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
+            with session.get(url, auth=NoAuth(), timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
                 if response.status_code != 200:
                     raise trouble(f"HTTP {response.status_code}")
                 for piece in arriving(response):
                     body += piece
                     if len(body) > LARGEST_LIST or time.monotonic() > end:
                         raise requests.exceptions.ReadTimeout("it is too long or too slow")
-        return json.loads(body)
+        return read_json(body)
     except NETWORK_ERRORS as error:
         raise trouble(in_words(error)) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise trouble("the answer is no JSON") from None
 
 

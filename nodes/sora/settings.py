@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .addresses import Range, parse_ranges
+from .bounds import read_json, read_text, read_toml
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
 from .errors import InvalidInput
 from .plain import LANGUAGES
@@ -26,6 +26,7 @@ KNOWN: dict[str, tuple[tuple[type, ...], str]] = {
     "receipts": ((bool,), "true or false"),
     "language": ((str,), "en, vi or zh, between quotes"),
     "database_url": ((str,), "an address between quotes"),
+    "downloads.ranges": ((list,), 'ranges between quotes, such as ["10.0.0.0/8"]'),
     "page.may_change_budget": ((bool,), "true or false"),
     "page.from_elsewhere": ((bool,), "true or false"),
     "page.allowed_hosts": ((list,), 'names between quotes, such as ["comfy.example.com"]'),
@@ -54,8 +55,7 @@ class Settings:
         """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
         readers: tuple[Callable[[], object], ...] = (
             self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
-            lambda: self.language,
-            self.http_timeout_s, self.poll_s,
+            lambda: self.language, lambda: self.download_ranges, self.http_timeout_s, self.poll_s,
         )  # fmt: skip
         found: dict[str, InvalidInput] = {}
         for read in readers:
@@ -111,6 +111,15 @@ class Settings:
         return str(url)
 
     @property
+    def download_ranges(self) -> tuple[Range, ...]:
+        """Private addresses to which downloads may lead all the same: storage of the owner's own."""
+        ranges = self._file("downloads.ranges").get("downloads.ranges", [])
+        try:
+            return parse_ranges(ranges)
+        except ValueError as error:
+            raise InvalidInput(f"{self.file}: downloads.ranges: {error}.", advice='Write ["10.0.0.0/8"].') from None
+
+    @property
     def page_file(self) -> Path:
         """What was set in ComfyUI's page; it counts where neither a variable nor settings.toml says otherwise."""
         return self.home / "page.json"
@@ -139,7 +148,7 @@ class Settings:
     def page_wishes(self) -> dict[str, Any]:
         """What the page set, by the names of settings.toml."""
         try:
-            found = json.loads(self.page_file.read_text(encoding="utf-8"))
+            found = read_json(read_text(self.page_file))
         except (OSError, ValueError):  # it is ours, and holds wishes only
             return {}
         return found if isinstance(found, dict) else {}
@@ -167,7 +176,7 @@ class Settings:
         """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}. All of it is checked,
         since a cap that is misspelt is no cap; or `only` one name, so that a slip elsewhere stops nothing else."""
         try:
-            tree = tomllib.loads(self.file.read_text(encoding="utf-8-sig"))  # Windows' editors write a mark in front
+            tree = read_toml(self.file)
         except (FileNotFoundError, NotADirectoryError):  # the second: the ledger says that better
             return {}
         except (OSError, ValueError) as error:

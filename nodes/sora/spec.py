@@ -15,11 +15,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .bounds import read_json
 from .errors import InvalidInput
 
 IDENTITY_VERSION = 1
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
+LONGEST_FIELDS = 20_000  # characters of extra_fields
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
+ADDRESS = re.compile(r"://|^\s*[\\/]{2}|^\s*(data|file|javascript):|^\s*www\.", re.IGNORECASE)
+ADDRESS_FIELD = re.compile(r"ur[il](s|\b|_|$)|webhook|callback|notify|endpoint", re.IGNORECASE)
 FITS = ("crop", "pad", "stretch")
 
 Kind = Literal["create", "remix", "opened"]
@@ -40,8 +44,10 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
         return {}
     advice = 'It wants a JSON object of form fields, such as {"resolution": "720p"}, or nothing.'
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        if len(text) > LONGEST_FIELDS:
+            raise ValueError(f"it has more than {LONGEST_FIELDS} characters")
+        value = read_json(text)
+    except ValueError as error:
         raise InvalidInput(f"extra_fields is not JSON: {error}.", advice=advice) from None
     if not isinstance(value, dict):
         raise InvalidInput(f"extra_fields is a JSON {type(value).__name__}, not an object.", advice=advice)
@@ -128,6 +134,12 @@ class JobSpec:
         for name, value in self.extra_fields.items():
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.\[\]-]{0,63}", name):
                 raise InvalidInput(f"extra_fields: {name!r} is not the name of a form field.")
+            if ADDRESS_FIELD.search(name) or (isinstance(value, str) and ADDRESS.search(value)):
+                raise InvalidInput(
+                    f"extra_fields: {name!r} would bring an address, which a workflow must not: the gateway could be "
+                    "made to fetch from there, or to send the video there.",
+                    advice="Plug an image into `reference`.",
+                )
             if not isinstance(value, str | int | float | bool):
                 raise InvalidInput(f"extra_fields: {name!r} is neither text, a number nor true or false.")
             if isinstance(value, float) and not math.isfinite(value):

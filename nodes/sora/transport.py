@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+import threading
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from . import __version__
-from .errors import SoraError
-from .providers import Provider, is_loopback
+from .addresses import is_loopback, is_public
+from .connect import Adapter
+from .errors import GatewayTrouble, InvalidInput, SoraError
+from .providers import Provider
 from .redact import redact
 
 PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
+# They write addresses into the log, with what signs them: at a lost connection, and all of them when debugging.
+TALKATIVE = ("urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry", "urllib3.response")
+GZIP_OR_ZLIB = 47  # zlib's number for "look at the beginning"
 
 
 class Bearer(requests.auth.AuthBase):
@@ -75,12 +82,44 @@ class Body:
 
 def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
     """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
-    before a cut."""
-    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
-        yield from response.iter_content(1 << 10)
+    before a cut. We ask for nothing compressed; what comes so all the same is unpacked a PIECE at a time, since little
+    can be made to swell to a great deal."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    pieces = _as_sent(response)
+    if not decode or encoding in ("", "identity"):
+        yield from pieces
         return
-    while piece := response.raw.read1(PIECE, decode_content=decode):
+    unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
+    try:
+        for piece in pieces:
+            yield unpacking.decompress(piece, PIECE)
+            while unpacking.unconsumed_tail:
+                yield unpacking.decompress(unpacking.unconsumed_tail, PIECE)
+    except zlib.error:
+        raise requests.exceptions.ContentDecodingError("the answer is packed in a way that nobody asked for") from None
+
+
+def _as_sent(response: requests.Response) -> Iterator[bytes]:
+    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
+        while piece := response.raw.read(1 << 10, decode_content=False):
+            yield piece
+        return
+    while piece := response.raw.read1(PIECE, decode_content=False):
         yield piece
+
+
+class _Hush(logging.Filter):
+    """Lets nothing pass that a thread of ours says while it is at a call. What went wrong is told by our errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - whatever it says
+        return not getattr(self.now, "calling", False)
+
+
+_hush = _Hush()
 
 
 class Session(requests.Session):
@@ -90,6 +129,16 @@ class Session(requests.Session):
         super().__init__()
         self._provider = provider
         self.trust_env = outside  # also keeps a .netrc away from loopback
+        for name in TALKATIVE:
+            logging.getLogger(name).addFilter(_hush)
+
+    def send(self, request: requests.PreparedRequest, **keywords: Any) -> requests.Response:
+        """Send it; no line about it comes into the log."""
+        _hush.now.calling = True
+        try:
+            return super().send(request, **keywords)
+        finally:
+            _hush.now.calling = False
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - whatever it says
         """None: redirects are followed by whoever knows what may go there; requests fails on some that are none."""
@@ -108,13 +157,43 @@ class Session(requests.Session):
         return settings
 
 
-def new_session(url: str, retry: Retry, provider: Provider) -> requests.Session:
-    """A session for that provider's calls, or for a download that it sends us to."""
+def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = False) -> requests.Session:
+    """A session for that provider's calls, or for downloads from an address that was `given` by it."""
     session = Session(provider, outside=not is_loopback(urlsplit(url).hostname or ""))
     session.headers["User-Agent"] = f"sora-jobs/{__version__}"
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    session.mount("https://", HTTPAdapter(max_retries=retry))
+    session.headers["Accept-Encoding"] = "identity"
+
+    def check(host: str, found: list[str]) -> list[str]:
+        found = _of_this_machine(host, found) if is_loopback(host) else found
+        return reachable(provider, host, found) if given else found
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Adapter(check, retry))
     return session
+
+
+def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:
+    """Those of a host's addresses to which a download may lead that the provider sent us to. GatewayTrouble where it is
+    none of them."""
+    local = is_loopback(urlsplit(provider.base_url).hostname or "")
+    good = [address for address in found if is_public(address, provider.ranges) or (local and is_loopback(address))]
+    if found and not good:
+        raise GatewayTrouble(
+            f"The gateway gave an address for the download that leads into a private network ({host} is {found[0]}), "
+            "so nothing was asked of it.",
+            advice="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
+            f"the machine's owner allows it in settings.toml: [downloads] ranges = ['{found[0]}'].",
+            transient=False,
+        )
+    return good
+
+
+def _of_this_machine(host: str, found: list[str]) -> list[str]:
+    """A name that means this machine, and goes over plain http and past every proxy, has to lead to this machine."""
+    good = [address for address in found if is_loopback(address)]
+    if not good:
+        raise InvalidInput(f"The name {host} leads elsewhere than to this machine.", advice="Write 127.0.0.1 instead.")
+    return good
 
 
 def kind_of_network(error: BaseException) -> str:

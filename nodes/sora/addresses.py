@@ -1,0 +1,68 @@
+"""Which addresses a download may lead to. A gateway names them, so none may reach what only this machine can reach:
+itself, the network around it, the metadata service of a cloud."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Range = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Not private by their registration, and yet of a cloud's inside: Azure's wire server, Oracle's metadata.
+INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24")))
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
+
+
+def parse_ranges(texts: Iterable[object]) -> tuple[Range, ...]:
+    """`["10.0.0.0/8", "fd00::/8"]` -> ranges. ValueError for a text that is none."""
+    return tuple(ipaddress.ip_network(str(text).strip()) for text in texts)
+
+
+def is_public(address: str, allowed: Sequence[Range] = ()) -> bool:
+    """May a download go to that numeric address: anywhere in the open internet, or in a range that the owner allows?"""
+    found = _meant(ipaddress.ip_address(address.partition("%")[0]))
+    if any(found in one for one in allowed if one.version == found.version):
+        return True
+    return found.is_global and not (
+        found.is_multicast
+        or found.is_reserved
+        or "%" in address  # a link's own
+        or any(found in one for one in INSIDE if one.version == found.version)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Does that host name or address mean this machine? Nothing is resolved."""
+    name = host.lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        found = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    # What other networks wrap an IPv4 address in can come from anywhere, and is none of this machine's.
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def numeric(host: str) -> str:
+    """The address that a host is written as, in any of the ways that a resolver takes ("127.1", "0x7f000001"); "" for a
+    name, which has to be resolved first."""
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host)) if host[:1].isdigit() else ""
+    except (OSError, UnicodeError):
+        return ""
+
+
+def _meant(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, else the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in NAT64:
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1] or address

@@ -1,0 +1,44 @@
+"""Reading what others wrote, within limits of size and depth: a file or an answer may be made to do harm."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+DEEPEST = 64  # levels; the deepest that any gateway was seen to send has nine
+LARGEST_FILE = 1 << 20  # bytes of a file that a person or this program writes
+
+
+def read_json(text: str | bytes | bytearray) -> Any:
+    """The value. ValueError for what is no JSON, or too deep: whoever walks through it later would fail there."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is too deep") from None
+    layer = [value]
+    for _ in range(DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in layer if isinstance(one, dict | list))
+        layer = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not layer:
+            return value
+    raise ValueError("it is too deep")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file's tables. OSError, or ValueError for what is no TOML, too large or too deep."""
+    try:
+        return tomllib.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("it is too deep") from None
+
+
+def read_text(path: Path, most: int = LARGEST_FILE) -> str:
+    """The file as text, without the mark that Windows' editors write in front. OSError, or ValueError for one that is
+    no UTF-8 or has more than `most` bytes."""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most} bytes")
+    return data.decode("utf-8-sig")
