@@ -20,7 +20,7 @@ from .addresses import is_loopback, numeric
 from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble, MaybeBought, NotOffered, Unreachable
 from .providers import Provider
-from .redact import remember_address
+from .redact import place_of, remember_address
 from .transport import (
     NETWORK_ERRORS,
     Bearer,
@@ -139,7 +139,7 @@ class Client:
         return Reached(
             status=answer.status,
             date=answer.headers.get("date", ""),
-            redirect=urlsplit(answer.headers.get("location", "")).netloc,
+            redirect=place_of(answer.headers.get("location", "")),
             is_page=head.startswith((b"<!doctype", b"<html")),
             body=answer.body,
         )

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from .addresses import is_loopback
 from .bounds import read_json
@@ -19,7 +19,7 @@ from .client import Client, Reached
 from .errors import GatewayTrouble
 from .findings import Finding
 from .providers import Provider
-from .redact import redact
+from .redact import place_of
 
 CLOCK_S = 120.0  # a clock that is off by more can break TLS and signed addresses
 SHOWN = 6  # models in a line
@@ -30,7 +30,7 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     provider = client.provider
     proxy = _proxy(provider)
     if proxy:
-        yield Finding(provider.name, "ok", f"goes through the proxy {redact(proxy)}")
+        yield Finding(provider.name, "ok", f"goes through the proxy {place_of(proxy)}")
     elif (lost := _name(provider)) is not None:
         yield lost
         return
@@ -53,7 +53,7 @@ def _proxy(provider: Provider) -> str:
         return ""
     if provider.proxy is not None:
         return provider.proxy
-    return str(get_environ_proxies(provider.base_url).get(url.scheme, ""))
+    return select_proxy(provider.base_url, get_environ_proxies(provider.base_url)) or ""
 
 
 def _name(provider: Provider) -> Finding | None:

@@ -20,7 +20,10 @@ _lock = threading.Lock()
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer)\s+[^\s\"',;}]+"), rf"\1 {HIDDEN}"),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), HIDDEN),
-    (re.compile(r"(?i)(https?://)[^\s/@\"'<>]+@"), rf"\1{HIDDEN}@"),
+    # Up to the last @ before the path: a password that nobody escaped may hold one itself. A proxy's address may come
+    # without its scheme.
+    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?<![\w/])[\w.%+~-]+:(?!//)[^\s/?#\"'<>]+@(?=[\w\[])"), f"{HIDDEN}@"),
     # A signed address gives its bearer the file: the query is the secret, the rest helps to understand.
     (re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*"), rf"\1?{HIDDEN}"),
 )
@@ -48,6 +51,20 @@ def without_known(text: str) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def place_of(address: str) -> str:
+    """Host and port of an address, however it is written, and nothing else of it: what stands before may be a password,
+    also one that holds an @ or a /."""
+    return re.split(r"[/?#]", address.rpartition("@")[2].rpartition("://")[2])[0]
+
+
+def remember_login(address: str) -> None:
+    """Have what stands before an address's host, and every piece of its password, taken out of every text: errors quote
+    the one or the other."""
+    login = address.rpartition("@")[0].rpartition("://")[2]
+    for secret in (login, login.partition(":")[2], *re.split(r"[:/?#@]", login)[1:]):
+        remember(secret)
 
 
 def redact(text: str) -> str:

@@ -19,7 +19,7 @@ from .addresses import is_loopback, is_public
 from .connect import Adapter
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
-from .redact import redact
+from .redact import redact, remember_login
 
 PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
@@ -152,6 +152,8 @@ class Session(requests.Session):
             settings["proxies"] = {}
         elif self._provider.proxy is not None:
             settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
+        for proxy in dict(settings["proxies"]).values():
+            remember_login(proxy or "")
         if self._provider.ca_bundle:
             settings["verify"] = self._provider.ca_bundle
         return settings

@@ -106,6 +106,38 @@ def test_a_proxy_is_named_without_its_password(lines: Lines) -> None:
     assert "HTTPS_PROXY" in found[1].text
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "proxyuser:hunter2secret@127.0.0.1:9",
+        "http://user:hunter2@secret@127.0.0.1:9",
+        "http://user:hunter2/se#cret@127.0.0.1:9",
+        "http://127.0.0.1:9/hunter2?secret",
+    ],
+)
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_variables_is_its_host_and_port(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str
+) -> None:
+    """However it is written: with no scheme, with an @ in its password, for all schemes at once."""
+    monkeypatch.setenv(variable, proxy)
+    found = lines('base_url = "https://videos.nowhere.invalid"')
+    assert (found[0].level, found[0].text) == ("ok", "goes through the proxy 127.0.0.1:9")
+    assert all(secret not in str(found) for secret in ("hunter2", "secret"))
+
+
+def test_a_redirect_is_shown_by_its_host(lines: Lines) -> None:
+    """A password may stand before it, and what is no address at all breaks nothing."""
+    for where, shown in (
+        ("https://user:hunter2@www.example.com:8443/x", "www.example.com:8443"),
+        ("https://[x/", "[x"),
+    ):
+        with UglyServer([answer(301, b"", [("Location", where)])]) as server:
+            found = lines(f'base_url = "{server.url}"')
+        assert f"a redirect to {shown}:" in str(found)
+        assert "hunter2" not in str(found)
+
+
 def test_every_mistake_of_the_file_has_its_line(lines: Lines, home: Path) -> None:
     """Not only the first one."""
     row = 'base_url = "https://x.org"\npolls = 3\n[provider.b]\nbase_url = "http://example.com"'
