@@ -14,12 +14,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__, cli_jobs, cli_tools
+from . import __version__, cli_completion, cli_jobs, cli_tools
 from .errors import InvalidInput, NotFinished, SoraError
+
+EPILOG = """\
+examples:
+  sora demo                                        everything once, free, without a key
+  sora run "A paper boat" --provider sandbox       the same for a prompt of yours
+  sora run "A paper boat" --json | jq -r .path     for a script; with COMETAPI_KEY set
+  sora resume JOB                                  take up a job after a power cut
+
+The same purchase is never sent twice: run it again, and it is joined, fetched, or its file is used.
+Progress goes to stderr, results to stdout; bars are drawn on a terminal only.
+
+exit status:
+  0  the thing asked for exists on disk         4  perhaps bought: `sora resume` settles it
+  2  wrong usage, wrong input or no key         5  failed at the gateway
+  3  nothing was bought                         6  not finished: run the same again
+                                                7  local trouble (disk, codec)
+
+environment: COMETAPI_KEY, SORA_HOME and some more; README has the table, `sora doctor` says what is missing.
+"""
 
 
 class _Parser(argparse.ArgumentParser):
     """Wrong usage becomes an error of our tree, so that `--json` covers it too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # Shortened options would change their meaning with every new one, and `--js` would not be seen in time.
+        options |= {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
         raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", advice=f"See `{self.prog} --help`.")
@@ -57,11 +81,16 @@ def build_parser() -> argparse.ArgumentParser:
     common = _Parser(add_help=False)
     common.add_argument("--home", type=Path, metavar="DIR", help="state folder: ledger, keys, references (SORA_HOME)")
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, also for a failure")
-    parser = _Parser(prog="sora", description="Videos from a gateway that speaks /v1/videos: paid once, never lost.")
+    parser = _Parser(
+        prog="sora",
+        description="Videos from a gateway that speaks /v1/videos: paid once, never lost.",
+        epilog=EPILOG,
+    )
     parser.add_argument("--version", action="version", version=f"sora {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     cli_jobs.add_commands(commands, common)
     cli_tools.add_commands(commands, common)
+    cli_completion.add_command(commands, common, parser)
     return parser
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cli_jobs import collect, finish, open_studio
+from .cli_shell import collect, finish, open_studio
 from .providers import SANDBOX
 from .spec import JobSpec, Reference
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from .catalogue import Model
 from .cli_demo import demo_command
-from .cli_jobs import looked_up, open_studio
+from .cli_shell import counted, looked_up, open_studio, tell
 from .errors import InvalidInput, LocalTrouble
 from .providers import COMETAPI
 from .settings import default_output, surrounding_comfyui
@@ -23,27 +24,69 @@ MOST_SIZES = 5  # in a line
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add frames, models, doctor, sandbox and demo to the command line."""
-    frames = commands.add_parser("frames", parents=[common], help="decode an MP4 to numbered PNGs, or to one sheet")
-    frames.add_argument("file", type=Path, metavar="FILE")
+    _add_frames(commands, common)
+    _add_sandbox(commands, common)
+
+    models = commands.add_parser(
+        "models",
+        parents=[common],
+        help="the models that are known, with lengths and prices",
+        description="The models that are known. --json also gives the date and the source of every fact.",
+        epilog="example:\n  sora models --refresh          what is new, changed and gone at CometAPI",
+    )
+    models.add_argument("--refresh", action="store_true", help="first ask CometAPI for its public list of models")
+    models.set_defaults(command=models_command)
+
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[common],
+        help="check this machine and the way to the gateway",
+        description="Check this machine and the way to each gateway. Nothing is bought, and no secret is shown.\n"
+        "Exit status 7 where something failed; each such line says what cures it.",
+    )
+    doctor.add_argument("--out", type=Path, metavar="DIR", help="where the videos go (ComfyUI's output/, or out/)")
+    doctor.set_defaults(command=doctor_command)
+
+    demo = commands.add_parser(
+        "demo",
+        parents=[common],
+        help="the whole road on the sandbox: free, in two minutes",
+        description="The whole road on the sandbox, free: from a drawn picture to a video, its frames and a remix.",
+    )
+    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the files go (out/)")
+    demo.set_defaults(command=demo_command)
+
+
+def _add_frames(commands: Any, common: argparse.ArgumentParser) -> None:
+    frames = commands.add_parser(
+        "frames",
+        parents=[common],
+        help="decode an MP4 to numbered PNGs, or to one sheet",
+        description="Decode an MP4 to PNGs with the numbers they have in the file, from 0, to one sheet, or both.\n"
+        "The choices apply in this order: --fps, --skip, --step, --limit.",
+        epilog="""examples:
+  sora frames x.mp4 --out frames                     every frame
+  sora frames x.mp4 --out last --skip -1             the last one
+  sora frames x.mp4 --sheet sheet.png""",
+    )
+    frames.add_argument("file", type=Path, metavar="FILE", help="any video that OpenCV or PyAV can read")
     frames.add_argument("--out", type=Path, metavar="DIR", help="where frame_000000.png … go; the source's own numbers")
-    frames.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N frames")
+    frames.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="leave out the first N frames (0); -N takes the last N"
+    )
     frames.add_argument("--limit", type=int, default=0, metavar="N", help="at most N frames (0: all)")
     frames.add_argument("--step", type=int, default=1, metavar="N", help="every Nth frame (1)")
-    frames.add_argument("--fps", type=float, default=0, help="sample by time at this rate first (0: as it is)")
+    frames.add_argument(
+        "--fps", type=float, default=0, metavar="FPS", help="sample by time at this rate first (0: as it is)"
+    )
     frames.add_argument("--size", metavar="WxH", help="in pixels; as it is if left out")
     frames.add_argument("--untagged", choices=UNTAGGED, default="auto", help="colours of a file that names "
                         "none: as players show it, or these (auto)")  # fmt: skip
     frames.add_argument("--sheet", type=Path, metavar="FILE", help="also one PNG with frames from start to end")
     frames.set_defaults(command=frames_command)
 
-    models = commands.add_parser("models", parents=[common], help="the models that are known, with lengths and prices")
-    models.add_argument("--refresh", action="store_true", help="first ask CometAPI for its public list of models")
-    models.set_defaults(command=models_command)
 
-    doctor = commands.add_parser("doctor", parents=[common], help="check this machine and the way to the gateway")
-    doctor.add_argument("--out", type=Path, metavar="DIR", help="where the videos go (ComfyUI's output/, or out/)")
-    doctor.set_defaults(command=doctor_command)
-
+def _add_sandbox(commands: Any, common: argparse.ArgumentParser) -> None:
     from .sandbox.directives import describe_directives
     from .sandbox.families import FAMILIES, VARIABLE
 
@@ -51,20 +94,16 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "sandbox",
         parents=[common],
         help="run the free gateway on loopback until Ctrl-C",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="A free gateway on this machine, for the sandbox provider, scripts and tests.",
+        description="A free gateway on this machine, for the sandbox provider, scripts and tests.\n"
+        "With --json its address comes as {url, family}, at once.",
         epilog="A directive in the prompt makes it misbehave on purpose, such as [sandbox: slow=30]:\n\n"
         + describe_directives(),
     )
-    sandbox.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    sandbox.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (0)")
     sandbox.add_argument(
         "--speak", choices=list(FAMILIES), metavar="FAMILY", help=f"as {', '.join(FAMILIES)} ({VARIABLE}, else openai)"
     )
     sandbox.set_defaults(command=sandbox_command)
-
-    demo = commands.add_parser("demo", parents=[common], help="the whole road on the sandbox: free, in two minutes")
-    demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the files go (out/)")
-    demo.set_defaults(command=demo_command)
 
 
 def frames_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -89,13 +128,21 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
     warnings: list[str] = []
     if options.out is not None:
-        files = save_frames(options.file, options.out, choice, untagged=options.untagged, warn=warnings.append)
+        with counted("frames") as progress:
+            files = save_frames(
+                options.file,
+                options.out,
+                choice,
+                untagged=options.untagged,
+                warn=warnings.append,
+                progress=progress,
+            )
         result |= {"out": str(options.out), "count": len(files), "files": [file.name for file in files]}
-        _tell(options, f"{options.out}  {len(files)} frames")
+        tell(options, f"{options.out}  {len(files)} frames")
     if options.sheet is not None:
         contact_sheet(options.file, options.sheet, untagged=options.untagged, warn=warnings.append)
         result["sheet"] = str(options.sheet)
-        _tell(options, f"{options.sheet}  contact sheet")
+        tell(options, f"{options.sheet}  contact sheet")
     result["warnings"] = list(dict.fromkeys(warnings))
     for warning in result["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
@@ -109,15 +156,15 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
             refreshed = looked_up(studio.refresh_models())
             result["refreshed"] = dataclasses.asdict(refreshed)
             for name, ids in result["refreshed"].items():
-                _tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
+                tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
         catalogue = studio.catalogue
     form = "{:<25} {:<8} {:<11} {:<6} {:<5} {:<15} {}"
-    _tell(options, form.format("model", COMETAPI, "$ per s", "images", "remix", "lengths in s", "sizes"))
+    tell(options, form.format("model", COMETAPI, "$ per s", "images", "remix", "lengths in s", "sizes"))
     for model in catalogue.models.values():
         remix = "yes" if model.remix else "no"
         facts = (model.id, model.state(COMETAPI), _prices(model), model.references, remix, _lengths(model))
-        _tell(options, form.format(*facts, _sizes(model)))
-    _tell(options, "\nPrices are estimates; `sora models --json` gives their dates and sources, and every size.")
+        tell(options, form.format(*facts, _sizes(model)))
+    tell(options, "\nPrices are estimates; `sora models --json` gives their dates and sources, and every size.")
     return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
 
 
@@ -147,7 +194,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
         findings = examine(studio)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
-        _tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
+        tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
     failed = any(finding.level == "failed" for finding in findings)
     if failed and not options.json:
         raise LocalTrouble("Something above failed.", advice="Each failed line says what cures it.")
@@ -163,14 +210,10 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput(f"--port is {options.port}.", advice="Ports go from 1 to 65535; 0 takes any that is free.")
     try:
         with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
-            name = sandbox.routes.family.name
-            print(f"{sandbox.url}  the sandbox, speaking as {name}; any key will do; Ctrl-C ends it", flush=True)
+            family = sandbox.routes.family.name
+            line = f"{sandbox.url}  the sandbox, speaking as {family}; any key will do; Ctrl-C ends it"
+            print(json.dumps({"url": sandbox.url, "family": family}) if options.json else line, flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print("", file=sys.stderr)
     return {}
-
-
-def _tell(options: argparse.Namespace, line: str) -> None:
-    if not options.json:
-        print(line)

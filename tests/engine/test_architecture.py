@@ -49,15 +49,14 @@ def imported(file: Path, source: str) -> Iterator[Path]:
 
 
 def real_arrows() -> dict[Arrow, list[str]]:
-    """(room, room) -> the imports that make that arrow."""
+    """(room, room) -> the imports that make that arrow. A file without a room has none; that is told elsewhere."""
     rooms = rooms_of(PAGE)
     arrows: dict[Arrow, list[str]] = {}
     for file in FILES:
-        (room,) = rooms_that_have(rooms, file)
         for other in imported(file, (NODES / file).with_suffix(".py").read_text(encoding="utf-8")):
-            (target,) = rooms_that_have(rooms, other)
-            if target not in (room, EVERYBODYS):
-                arrows.setdefault((room, target), []).append(f"{file} imports {other}")
+            for room, target in product(rooms_that_have(rooms, file), rooms_that_have(rooms, other)):
+                if target not in (room, EVERYBODYS):
+                    arrows.setdefault((room, target), []).append(f"{file} imports {other}")
     return arrows
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DiskTrouble, MediaTrouble
 from . import container, lazy
 from .choice import FrameChoice
-from .frames import warnings_of
+from .frames import Progress, warnings_of
 from .probe import Source, examine
 from .reader import Cancelled, Miscounted, pictures, planned, reader_for
 from .reference import to_png
@@ -46,11 +46,12 @@ def save_frames(
     *,
     untagged: str = "auto",
     warn: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> list[Path]:
     """Write the chosen frames as `frame_%06d.png`, numbered as in the source from 0; the files, in order.
 
-    `untagged` as in `load_frames`, whose warnings `warn` is told.
+    `untagged`, `progress` and `cancelled` as in `load_frames`, whose warnings `warn` is told.
 
     Only a few frames are held at a time. A frame that a forced rate repeats is one file. Errors are those of
     `load_frames`, and DiskTrouble.
@@ -58,7 +59,7 @@ def save_frames(
     source = examine(path)
     while True:  # at most twice more: doubted, and counted by the decoder
         try:
-            return _save(source, Path(out_dir), choice, untagged, warn, cancelled)
+            return _save(source, Path(out_dir), choice, untagged, warn, progress, cancelled)
         except Miscounted as better:
             source = better.source
 
@@ -69,6 +70,7 @@ def _save(
     choice: FrameChoice,
     untagged: str,
     warn: Callable[[str], None],
+    progress: Progress | None,
     cancelled: Cancelled | None,
 ) -> list[Path]:
     cv2 = lazy.cv2()
@@ -89,6 +91,8 @@ def _save(
             waiting.append(workers.submit(write, files[-1], picture))
             while len(waiting) >= WAITING:
                 waiting.popleft().result()
+            if progress is not None:
+                progress(len(files), len(made.indices))
         for future in waiting:
             future.result()
     if not files:

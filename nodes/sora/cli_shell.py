@@ -1,0 +1,148 @@
+"""What the commands have in common: the engine opened, waited for with a bar, and results told.
+
+Ctrl-C never leaves a purchase in the dark: what is on its way to the gateway is waited for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import InvalidInput, NotBought, NotFinished
+from .settings import default_home, surrounding_comfyui
+from .spec import Job
+from .studio import Studio, Submission
+
+T = TypeVar("T")
+TICK_S = 0.1
+
+
+@contextlib.contextmanager
+def open_studio(home: Path | None, out: Path, **variables: str) -> Iterator[Studio]:
+    """The engine on the state folder of `--home`, else of the ComfyUI around the pack, else of this user; `variables`
+    go before those of the environment."""
+    place = home.absolute() if home else default_home(os.environ, surrounding_comfyui())
+    studio = Studio(place, out.absolute(), folder="", env=os.environ | variables)
+    try:
+        yield studio
+    finally:
+        studio.close()
+
+
+def tell(options: argparse.Namespace, line: str) -> None:
+    """A line of a result, for a person."""
+    if not options.json:
+        print(line)
+
+
+def say(line: str) -> None:
+    """A line about what goes on."""
+    print(line, file=sys.stderr)
+
+
+def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:
+    """Wait for the job with a bar on stderr, and tell where its file is."""
+    from tqdm import tqdm
+
+    job = submission.job
+    reused = " (bought before: nothing is paid again)" if submission.reused else ""
+    say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
+    if submission.warning:
+        say(f"warning: {submission.warning}")
+    wait = studio.wait(job.id, timeout_s=60 * minutes(options.timeout))
+    form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
+    with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
+        try:
+            while not _ready(wait.future):
+                bar.n = int(1000 * wait.fraction)
+                bar.set_description_str(wait.status)
+        except KeyboardInterrupt:
+            wait.cancel()
+            raise NotFinished(
+                "Stopped waiting; the job goes on at the gateway.",
+                advice="Run the same again to take it up.",
+                job=job.id,
+            ) from None
+    job = wait.future.result()
+    result = described(studio, job) | {"reused": submission.reused}
+    tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
+    return result
+
+
+def described(studio: Studio, job: Job) -> dict[str, Any]:
+    """What a script wants to know of a stored job and its file."""
+    from .media.frames import probe
+
+    path = studio.path(job)
+    info = probe(path)
+    answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
+    answer |= {"frames": info.frames, "fps": info.fps, "width": info.width, "height": info.height}
+    return answer | {"has_audio": info.has_audio, "estimated_usd": job.estimated_usd}
+
+
+def finish(future: Future[T]) -> T:
+    """The result of something that may have been paid for. Ctrl-C stops what is not sent yet; what is on its way is
+    waited for, and then left to the gateway; twice gives the answer up."""
+    try:
+        while not _ready(future):
+            pass
+    except KeyboardInterrupt:
+        future.cancel()
+        if future.cancelled():
+            raise NotBought("Stopped before anything was sent.") from None
+        say("Waiting for the gateway's answer, so that nothing paid is lost (Ctrl-C again to give it up) …")
+        while not _ready(future):
+            pass
+        if isinstance(result := future.result(), Submission):
+            raise NotFinished(
+                "Stopped; the job goes on at the gateway.",
+                advice="Run the same again to take it up.",
+                job=result.job.id,
+            ) from None
+    return future.result()
+
+
+def looked_up(future: Future[T]) -> T:
+    """The result of a question that buys nothing. Ctrl-C ends the command at once."""
+    try:
+        while not _ready(future):
+            pass
+    except KeyboardInterrupt:
+        future.cancel()
+        raise NotFinished("Stopped before anything was sent.", advice="Run the same again.", money="none") from None
+    return future.result()
+
+
+@contextlib.contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for work that tells (done, of); gone at its end, and none where stderr is no terminal."""
+    from tqdm import tqdm
+
+    form = "{desc} {n_fmt} of {total_fmt} |{bar}| {remaining}"
+    with tqdm(bar_format=form, desc=what, disable=None, leave=False, file=sys.stderr) as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def minutes(value: float) -> float:
+    """The value of --timeout. InvalidInput for one that is no time."""
+    if not 0 < value <= 100_000:  # also refuses nan
+        raise InvalidInput(f"--timeout is {value}.", advice="It wants minutes above 0.")
+    return value
+
+
+def _ready(future: Future[Any]) -> bool:
+    with contextlib.suppress(TimeoutError):  # since Python 3.11 the one of concurrent.futures, too
+        future.exception(TICK_S)
+        return True
+    return future.done()
