@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +19,25 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from . import host
+from .sora.addresses import is_loopback
+from .sora.bounds import read_json
 from .sora.errors import GatewayTrouble, InvalidInput, LocalTrouble, SoraError
-from .sora.providers import is_loopback
 
 LARGEST_BODY = 64 << 10  # bytes
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")  # set by proxies
+# Headers that proxies and tunnels set.
+FORWARDED = re.compile(
+    r"forwarded|via|x-(forwarded|real|client|cluster|original|envoy|proxy)\b.*|(true-client|cf-connecting|fly-client)-ip"
+    r"|cf-ray|tailscale-.*|ngrok-.*",
+    re.IGNORECASE,
+)
+HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+# Nothing of ours is a page, a script or for another site to show, and only pictures are kept.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'",
+    "Cache-Control": "no-store",
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[web.Request], Awaitable[Any]]
@@ -49,8 +64,12 @@ def owns(answer: Callable[[web.Request, dict[str, Any]], Awaitable[Any]]) -> Han
 
 def is_local(request: web.Request) -> bool:
     """Does it come from this machine, and through no proxy? Or does the owner not mind?"""
-    direct = not any(name in request.headers for name in FORWARDED)
-    return (direct and is_loopback(request.remote or "")) or host.studio().settings.from_elsewhere
+    direct = not any(FORWARDED.fullmatch(name) for name in request.headers)
+    # A proxy that says nothing of itself still has a name, by which its visitor's page was opened.
+    names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
+    return (
+        direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
+    ) or host.studio().settings.from_elsewhere
 
 
 def _only_local(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -71,13 +90,18 @@ def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None]
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
             if await asyncio.to_thread(_is_foreign, request):
-                return _refusal(403, "Only ComfyUI's own page may ask for this.")
-            if wrong is not None and (refusal := wrong(request)) is not None:
-                return refusal
-            given = await answer(request)
+                given = _refusal(403, "Only ComfyUI's own page may ask for this.")
+            elif wrong is not None and (refusal := wrong(request)) is not None:
+                given = refusal
+            else:
+                _check_letters(request)
+                given = await answer(request)
         except SoraError as error:
-            return _refusal(_status(error), str(error))
-        return given if isinstance(given, web.StreamResponse) else web.json_response(given)
+            given = _refusal(_status(error), str(error))
+        response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
 
     return handler
 
@@ -87,41 +111,66 @@ def _is_foreign(request: web.Request) -> bool:
     on loopback only, and never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return True
-    allowed = host.studio().settings.allowed_hosts
-    name = _hostname(f"//{request.host}")
+    allowed = host.studio().settings.allowed_hosts - {""}
+    name = _host_of(request)
     if host.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
         return True  # a name of somebody's that leads here
-    origin = request.headers.get("Origin")
-    if origin is None:
-        return False
-    return origin.partition("://")[2].lower() != request.host.lower() and _hostname(origin) not in allowed
+    ours = request.headers.get("Host", "").lower()
+    for origin in request.headers.getall("Origin", []):
+        scheme, _, rest = origin.lower().partition("://")
+        same = scheme in ("http", "https") and rest == ours
+        if not same and _hostname(origin) not in allowed:
+            return True
+    return False
+
+
+def _host_of(request: web.Request) -> str:
+    """The name by which the server was asked, without its port; "" where there is none, or more than one."""
+    names = request.headers.getall("Host", [])
+    return _hostname(f"//{names[0]}") if len(names) == 1 and HOST.fullmatch(names[0]) else ""
 
 
 def _hostname(address: str) -> str:
+    """The name in an Origin, in small letters; "" where it has none, as `null`."""
     try:
-        return (urlsplit(address).hostname or "").lower()
+        return (urlsplit(address).hostname or "").lower().removesuffix(".")
     except ValueError:
         return ""
 
 
 def _not_json(request: web.Request) -> web.Response | None:
-    if request.content_type != "application/json":  # which no form of another page can send
+    # Which no form of another page can send; and nothing packed, which would have to be unpacked to be measured.
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         return _refusal(415, "This has to come as JSON.")
     return None
 
 
+def _check_letters(request: web.Request) -> None:
+    """InvalidInput for parameters with what no database takes."""
+    said = "".join((*request.match_info.values(), *request.query.keys(), *request.query.values()))
+    if "\0" in said or _has_halves(said):
+        raise InvalidInput("The request holds a character that is no letter.")
+
+
+def _has_halves(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 async def _body(request: web.Request) -> dict[str, Any]:
     data = bytearray()
-    async for piece in request.content.iter_chunked(LARGEST_BODY):
-        data += piece
-        if len(data) > LARGEST_BODY:
-            raise InvalidInput(f"The request is larger than {LARGEST_BODY} bytes.")
     try:
-        given = json.loads(bytes(data) or b"{}")
-    except (ValueError, RecursionError):
+        async for piece in request.content.iter_chunked(LARGEST_BODY):
+            data += piece
+            if len(data) > LARGEST_BODY:
+                raise InvalidInput(f"The request is larger than {LARGEST_BODY} bytes.")
+        given = read_json(data or b"{}")
+    except (web.RequestPayloadError, ValueError):
         raise InvalidInput("The request is not JSON.") from None
     if not isinstance(given, dict):
         raise InvalidInput("The request is not a JSON object.")
+    said = json.dumps(given, ensure_ascii=False)
+    if "\\u0000" in said or _has_halves(said):
+        raise InvalidInput("The request holds a character that is no letter.")
     return given
 
 

@@ -25,8 +25,9 @@ from comfy_api.latest import ComfyExtension, InputImpl, io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 from server import PromptServer
 
+from .sora.addresses import is_loopback
 from .sora.errors import InvalidInput, SoraError
-from .sora.providers import is_loopback
+from .sora.paths import confined
 from .sora.settings import default_home
 from .sora.spec import Job
 from .sora.studio import Studio
@@ -272,20 +273,20 @@ def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 def check_prefix(prefix: str) -> None:
     """InvalidInput for a prefix that leads out of the output folder: known before waiting for a video."""
-    root = Path(folder_paths.get_output_directory()).resolve()
-    if prefix.strip() and not (root / prefix.strip()).resolve().is_relative_to(root):
-        raise InvalidInput(
-            f"filename_prefix {prefix!r} leads outside the output folder.", advice="Use a name such as shots/boat."
-        )
+    if prefix.strip():
+        confined(Path(folder_paths.get_output_directory()), prefix.strip())
 
 
 def linked_file(job: Job, prefix: str) -> Path:
     """The stored file, under the name that `prefix` asks for where it asks for one (like SaveVideo's counter)."""
     stored = studio().path(job)
-    if not prefix.strip():
+    if not (prefix := prefix.strip().replace("\\", "/")):
         return stored
     with _naming:
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix.strip(), str(studio().settings.output))
+        root = studio().settings.output
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root))
+        # Once more, with the host's %year% and its like filled in, and its folders made.
+        confined(root, os.path.relpath(Path(folder, name), root))
         for known in Path(folder).glob(f"{glob.escape(name)}_*_.mp4"):
             if known.samefile(stored):  # the same graph run again makes no second name
                 return known

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from . import gate, host
 from .sora.errors import DiskTrouble, InvalidInput, SoraError
+from .sora.paths import confined
 from .sora.spec import Job
 
 LISTED = 200
@@ -205,7 +206,7 @@ def _id(request: web.Request) -> str:
 def _bring_in(job_id: str) -> list[str]:
     names = []
     for place in host.studio().board.references(job_id):
-        ours = host.input_folder() / "sora" / place.name
+        ours = confined(host.input_folder(), f"sora/{place.name}")
         try:
             ours.parent.mkdir(parents=True, exist_ok=True)
             if not ours.exists():

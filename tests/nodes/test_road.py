@@ -209,7 +209,7 @@ def test_videos_that_are_done_at_the_same_time_get_names_of_their_own(
 def test_a_prefix_cannot_lead_out_of_the_output_folder(bench: Bench) -> None:
     """It is refused before the waiting begins, and no file appears there."""
     job = asyncio.run(bench.create("prefix [sandbox: stuck]")).args[0]
-    with pytest.raises(bench.pack.error("InvalidInput"), match="outside the output folder"):
+    with pytest.raises(bench.pack.error("InvalidInput"), match="leads out of that folder"):
         asyncio.run(bench.wait(job, filename_prefix="../../elsewhere/boat"))
     assert not (bench.output.parents[1] / "elsewhere").exists()
 
