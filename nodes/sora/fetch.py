@@ -45,6 +45,7 @@ ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
 TRIES = 8  # at which the gateway does not offer the video; outages are waited out
 NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
 LONGEST_PAUSE_S = 30.0
+LONGEST_DOWNLOAD_S = 3600.0  # of one try; what arrived is kept
 SPAN_S, LEAST_BYTES = 60.0, 64 << 10  # a download that brings less in that time is broken off, to be taken up later
 OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file; then less often
 SLOWEST_OTHERS_S = 5.0
@@ -179,6 +180,7 @@ class Fetcher:
     def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
         from .media.frames import verify_mp4
 
+        end = time.monotonic() + LONGEST_DOWNLOAD_S
         mark = (time.monotonic() + SPAN_S, 0)  # by when so many bytes and LEAST_BYTES more have to be here
 
         def progress(done: int, total: int | None) -> None:
@@ -190,6 +192,8 @@ class Fetcher:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
                     raise GatewayTrouble("The download is too slow.", advice="What arrived is kept; run again.")
                 mark = (time.monotonic() + SPAN_S, done)
+            if time.monotonic() > end:
+                raise GatewayTrouble("The download takes too long.", advice="What arrived is kept; run again.")
 
         def is_whole(path: Path) -> bool:
             return not verify_mp4(path).cut_short

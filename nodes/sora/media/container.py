@@ -6,6 +6,7 @@ containers that hold their video themselves are let through, and all else is nam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +18,10 @@ AGAIN = "If it is the video of a job, delete it and run the job again: it is fet
 
 # Top-level boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, and QuickTime's older ones.
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+MOST_BOXES = 1_000_000  # at the top of a file: a recording of days has as many fragments
+LARGEST_INDEX = 64 << 20  # bytes of what is no picture and no sound in a gateway's MP4; a clip of ours has some kB
+MOST_SAMPLES = 5_000_000  # in a gateway's MP4; FFmpeg takes 72 bytes of memory for each that is declared
+_SAMPLES = re.compile(rb"stsz|stz2|trun|cmov")  # boxes that declare samples without listing them; a packed index
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # how Matroska and WebM begin
 _STARTS = (
     _EBML,
@@ -73,7 +78,9 @@ def _matroska_end(head: bytes) -> int:
 def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """(type, start, end) of each top-level box; `end` may lie past `size`, the file's length in bytes."""
     start = 0
-    while start + 8 <= size:
+    for _ in range(MOST_BOXES):
+        if start + 8 > size:
+            return
         file.seek(start)
         header = file.read(16)
         length, kind = int.from_bytes(header[:4]), header[4:8]
@@ -91,16 +98,36 @@ def _check_mp4(path: Path, file: BinaryIO, *, only_mp4: bool) -> bool:
     size = path.stat().st_size
     cut_short = False
     whole = set()
-    for kind, _start, end in boxes(file, size):
+    index = bytearray()
+    for kind, start, end in boxes(file, size):
         cut_short = cut_short or end > size
         if end <= size:
             whole.add(kind)
+        if only_mp4 and kind != b"mdat":
+            file.seek(start)
+            index += file.read(min(end - start, LARGEST_INDEX + 1 - len(index)))
+    if only_mp4 and (len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES):
+        raise MediaTrouble(f"The MP4 {path.name} declares more frames than any clip has.", advice=AGAIN)
     if b"moov" not in whole:
         ends = "ends before its index (moov): it was cut short" if cut_short else "has no index (moov)"
         raise MediaTrouble(f"The MP4 {path.name} ({size} bytes) {ends}, so nothing in it can be found.", advice=AGAIN)
     if only_mp4 and b"ftyp" not in whole:
         raise MediaTrouble(f"{path.name} is no MP4: it does not say its type (ftyp).", advice=AGAIN)
     return cut_short
+
+
+def _declared(index: bytes) -> int:
+    """How many samples the boxes of an index declare, at whatever depth they stand: a few bytes can declare billions,
+    for all of which a decoder takes memory. A packed index (cmov, of old QuickTime) counts as too many."""
+    found = 0
+    for match in _SAMPLES.finditer(index):
+        at = match.start()
+        size = int.from_bytes(index[max(0, at - 4) : at])
+        if size != 1 and not 8 <= size <= len(index) - at + 4:
+            continue  # letters in some text, and no box: the size does not fit
+        place = at + (8 if match[0] == b"trun" else 12) + (8 if size == 1 else 0)
+        found += MOST_SAMPLES + 1 if match[0] == b"cmov" else int.from_bytes(index[place : place + 4])
+    return found
 
 
 def _named(head: bytes, known: bool) -> str:

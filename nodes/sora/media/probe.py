@@ -22,6 +22,8 @@ from ..errors import MediaTrouble
 from . import container, lazy
 from .times import Packet, keys_of, spacing, stamps_of, times_of
 
+MOST_PIXELS = 100_000_000  # of a frame; 8K has a third of that
+MOST_PACKETS = 5_000_000  # of a film's picture: two days of it
 MOST_REORDERED = 16  # frames, in H.264 and H.265
 WORTH_A_JUMP = 8  # frames that need not be decoded
 # Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
@@ -156,6 +158,8 @@ def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tu
             raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
             raise MediaTrouble(f"No frame of {path.name} can be decoded (no decoder).", advice=container.AGAIN)
+        if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
+            raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
         yield _read(path, file, stream, cut_short, picture=picture), file
 
 
@@ -240,6 +244,8 @@ def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[Packet], int, 
     first = None
     for packet in file.demux(stream):
         came += packet.size > 0
+        if came > MOST_PACKETS:
+            raise MediaTrouble("There are more frames in this file than can be used.")
         broken = broken or packet.is_corrupt
         if packet.size and not packet.is_discard and not packet.is_corrupt:
             packets.append(Packet(packet.pts, packet.is_keyframe, packet.pos))
