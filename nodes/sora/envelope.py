@@ -10,7 +10,16 @@ from typing import Any
 
 from .bounds import read_json
 from .redact import without_known
-from .vocabulary import ALL_IS_WELL, LASTING, REQUEST_ID_HEADERS, SATURATED, TEXTS
+from .vocabulary import (
+    ALL_IS_WELL,
+    LASTING,
+    REQUEST_ID_HEADERS,
+    SATURATED,
+    TEXTS,
+    TEXTS_BESIDE_CODES,
+    VAGUE,
+    known_code,
+)
 
 DEEPEST = 6  # levels of wrapping that are looked through; real ones nest three deep
 LONGEST_MESSAGE = 600  # characters of a gateway's own words that are passed on
@@ -55,20 +64,25 @@ class Complaint:
 
     @property
     def code(self) -> str:
-        """The code that says most: the innermost that is not a bare number, unless the text says more."""
-        if not any(code.lower() in (*LASTING, *SATURATED) for code in self.codes):
-            text = self.message.lower()
-            for words, meant in TEXTS.items():
-                if words in text:
-                    return meant
+        """The code that says most: the innermost that is not a bare number, unless none says anything and the text
+        does. A gateway that gives a code means it, whatever its text speaks of."""
+        text = self.message.lower()
+        said = {known_code(code).lower() for code in self.codes}
+        beside = (meant for (code, words), meant in TEXTS_BESIDE_CODES.items() if code in said and words in text)
+        if meant := next(beside, ""):
+            return meant
+        telling = any(not code.isdigit() and code.lower() not in VAGUE for code in self.exact)
+        if not telling and not said & {*LASTING, *SATURATED}:
+            meant = next((meant for words, meant in TEXTS.items() if words in text), "")
         named = [code for code in self.codes if not code.isdigit()]
-        return (named or list(self.codes) or [""])[-1]
+        return meant or known_code((named or list(self.codes) or [""])[-1])
 
 
 def read_complaint(answer: Answer) -> Complaint | None:
     """The error that an answer carries, or None where it carries none that can be read."""
     found = _complaint(answer.json(), answer)
-    return found if found.message or any(not code.isdigit() for code in found.codes) else None
+    says = found.message and not found.message.isdigit()
+    return found if says or any(not code.isdigit() for code in found.codes) else None
 
 
 def complaint_in(value: Any) -> Complaint | None:
@@ -88,6 +102,9 @@ def _complaint(value: Any, answer: Answer) -> Complaint:
         message = next((text for text in texts if text and _json_inside(text) is None), message)
         whole = whole or next(filter(None, texts), "")
     message = message or whole  # JSON inside a text may have no message of its own
+    # Where a code of ours stands for the gateway's, its support wants to know its own all the same.
+    own = next((code for code in reversed(codes) if known_code(code) != code and code not in message), "")
+    message = ": ".join(filter(None, (own, message)))
     return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
 
 
@@ -116,9 +133,10 @@ def _has_code(level: dict[str, Any]) -> bool:
 
 
 def _is_empty(value: Any) -> bool:
-    """None, nothing, a word that all is well, or an error that has fields and nothing else in them."""
-    values = value.values() if isinstance(value, dict) else [value]
-    return all(item in (None, "", False, [], {}) or _word(item).lower() in _WORDS_OF_SUCCESS for item in values)
+    """None, nothing, a word that all is well, or fields and lists with nothing else in them."""
+    if isinstance(value, dict | list):
+        return all(map(_is_empty, value.values() if isinstance(value, dict) else value))
+    return value in (None, "", False) or _word(value).lower() in _WORDS_OF_SUCCESS
 
 
 def request_id(answer: Answer, message: str = "") -> str:

@@ -170,6 +170,11 @@ class GatewayTrouble(NotFinished):
         self.retry_after_s = retry_after_s
         self.http_status = http_status
 
+    @property
+    def not_known(self) -> bool:
+        """Does the gateway not know what it was asked about: not yet, or not any more?"""
+        return self.http_status in (400, 404) or self.kind == "not_known"
+
 
 class CutShort(GatewayTrouble):
     """The download came to its end, and the video holds less than it says."""

@@ -311,7 +311,8 @@ def taken_error(job: Job) -> SoraError:
     why = ": ".join(part for part in (job.error_code, job.error) if part) or "the gateway gave no reason"
     return JobFailed(
         f"The gateway ended this job without a video ({why}).",
-        advice="It is not sent again by itself. Change the prompt, or choose another take to try the same once more.",
+        advice="It is not sent again by itself, and running the same again only tells this again. Change the prompt, "
+        "or choose another take to try the same once more.",
         job=job.id,
         request_id=job.request_id,
         code=job.error_code,

@@ -240,7 +240,7 @@ class Monitor:
     def _passes(self, watched: _Watched, error: SoraError) -> bool:
         """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
         away must not end what is paid for."""
-        unknown = isinstance(error, GatewayTrouble) and error.http_status in (400, 404)
+        unknown = isinstance(error, GatewayTrouble) and error.not_known
         watched.not_known = watched.not_known + 1 if unknown else 0
         if isinstance(error, LedgerTrouble):
             return True

@@ -31,12 +31,18 @@ _BY_CODE = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "too_many_requests", "throttling_error"), "rate_limit"),
     **dict.fromkeys(("upstream_load_saturated", "saturated", "video_queue_full"), "saturated"),
     "wrong_reference": "wrong_reference",
+    "task_not_exist": "not_known",
     "lapsed": "link_lapsed",
     "network": "network",
     "proxy": "proxy",
     "tls": "tls",
 }  # fmt: skip
-_BY_STATUS = {401: "bad_key", 402: "no_balance", 413: "wrong_reference", 429: "rate_limit"}
+_BY_STATUS = {
+    401: "bad_key", 402: "no_balance", 403: "not_allowed", 404: "wrong_address", 405: "wrong_address",
+    413: "wrong_reference", 429: "rate_limit",
+}  # fmt: skip
+_ABOUT_A_JOB = {400: "not_known", 404: "not_known", 410: "not_known"}  # where a job was asked about, and not for one
+_STATUSES = {str(status) for status in range(300, 600)}
 _BY_CLASS = {
     "MissingKey": "no_key",
     "BudgetReached": "budget",
@@ -50,6 +56,15 @@ _BY_CLASS = {
     "InvalidInput": "wrong_choice",
 }
 
+_CAUSES = (
+    "bad_key",
+    "model_gone",
+    "no_balance",
+    "rate_limit",
+    "saturated",
+    "unverified",
+    "wrong_reference",
+)  # of an end
 _SAY_IT_ALL = ("MaybeBought", "BudgetReached", "WaitTimeout", "LinkLapsed")  # whatever led to it
 _GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is the gateway's, and wants explaining
 
@@ -59,15 +74,26 @@ language: Callable[[], str] = lambda: "en"  # noqa: E731 - it is replaced, as a 
 
 def kind_of(error: SoraError) -> str:
     """The table in words.toml that speaks of this failure."""
-    name, code = type(error).__name__, error.code.lower()
-    by_code = _BY_CODE.get(code, "")
-    if by_code == "moderation_create" and name == "JobFailed":
-        by_code = "moderation_job"
-    status = getattr(error, "http_status", None) or 0
-    by_status = _BY_STATUS.get(status, "") if name in _GATEWAYS_WORDS else ""
-    left = "wrong_input" if name == "Refused" and status < 500 else "gateway_broken" if name in _GATEWAYS_WORDS else ""
+    name, by_code = type(error).__name__, _BY_CODE.get(error.code.lower(), "")
+    if name == "JobFailed":  # whatever ended it, running the same again does not
+        return "moderation_job" if by_code == "moderation_create" else "job_failed"
+    left = "wrong_input" if name == "Refused" and _status(error) < 500 else "gateway_broken"
+    by_status = (_by_status(error, name) or left) if name in _GATEWAYS_WORDS else ""
     whatever_led_to_it = _BY_CLASS[name] if name in _SAY_IT_ALL else ""
-    return whatever_led_to_it or by_code or by_status or _BY_CLASS.get(name, "") or left or "unknown"
+    return whatever_led_to_it or by_code or _BY_CLASS.get(name, "") or by_status or "unknown"
+
+
+def _by_status(error: SoraError, name: str) -> str:
+    status = _status(error)
+    if 300 <= status < 400:
+        return "wrong_address"
+    return ("" if name == "Refused" else _ABOUT_A_JOB.get(status, "")) or _BY_STATUS.get(status, "")
+
+
+def _status(error: SoraError) -> int:
+    """The gateway's HTTP status; of a refusal in the ledger only the code is left, which is the status where there was
+    no code."""
+    return getattr(error, "http_status", None) or (int(error.code) if error.code in _STATUSES else 0)
 
 
 def text_of(error: SoraError) -> str:
@@ -81,11 +107,31 @@ def text_of(error: SoraError) -> str:
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
         wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in ("proxy", "tls", "moderation_job")
         lead = words["what"]["en"] if wants_a_lead and kind != "network" else ""
-        parts = [lead, error.what, money, _filled(error.advice or _own(kind, words), error), names]
+        parts = [
+            lead,
+            error.what,
+            _cause(error, tongue),
+            money,
+            _filled(error.advice or _own(kind, words), error),
+            names,
+        ]
     else:  # which therefore follow what the table says, so that no fact is lost
         whole = [_words()["labels"]["in_full"][tongue], error.what, _filled(error.advice, error)]
-        parts = [words["what"][tongue], money, _filled(words["do"][tongue], error), *whole, names]
+        parts = [
+            words["what"][tongue],
+            _cause(error, tongue),
+            money,
+            _filled(words["do"][tongue], error),
+            *whole,
+            names,
+        ]
     return " ".join(part for part in parts if part)
+
+
+def _cause(error: SoraError, tongue: str) -> str:
+    """What ended a job, where its code tells that: a limit, the balance, the key."""
+    by_code = _BY_CODE.get(error.code.lower(), "") if type(error).__name__ == "JobFailed" else ""
+    return str(_words()["kind"][by_code]["what"][tongue]) if by_code in _CAUSES else ""
 
 
 def _own(kind: str, words: dict[str, dict[str, str]]) -> str:

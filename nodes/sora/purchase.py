@@ -163,7 +163,7 @@ class Purchases:
             raise
         except SoraError as error:  # NotBought, or something that was wrong before it was sent
             self._ledger.refused(job.id, error)
-            if error.code == "model_not_found":
+            if error.kind == "model_gone":
                 spec = order.spec
                 near = self._catalogue().instead(spec.model, spec.seconds, spec.size, spec.provider)
                 error.advice = f"{error.advice} {near}".strip()

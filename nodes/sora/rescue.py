@@ -101,7 +101,7 @@ class Rescue:
                 self._resting[job_id] = math.inf if old else time.monotonic() + REST_S
         if error is not None:
             self._tell(job_id, error)
-            if old and isinstance(error, GatewayTrouble) and error.http_status in (400, 404, 410):
+            if old and isinstance(error, GatewayTrouble) and (error.not_known or error.http_status == 410):
                 error.code = LAPSED  # it is not asked for again by itself, at no start
                 with contextlib.suppress(SoraError):
                     self._ledger.not_fetched(job_id, error)

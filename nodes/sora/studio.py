@@ -140,7 +140,7 @@ class Studio:
                 video = self._gateways.client(chosen.name).retrieve(name)
             except GatewayTrouble as error:
                 error.money = "none"  # looking costs nothing
-                if error.http_status in (400, 404):
+                if error.not_known:
                     raise InvalidInput(
                         f"{chosen.name} knows no job {name}: {error.what}",
                         advice="Check the id, and the provider where it was bought.",

@@ -25,6 +25,7 @@ from .vocabulary import (
     REFUSALS_AS_5XX,
     SATURATED,
     WORDS_OF_CALLS,
+    known_code,
 )
 from .wire import RemoteVideo, number, phase_of, read_ended, read_video, video_in
 
@@ -100,7 +101,7 @@ def read_status(answer: Answer, video_id: str) -> RemoteVideo:
     if (ended := read_ended(answer)) is not None:
         return replace(ended, id=video_id)  # the id inside is the upstream's
     found = trouble(answer, read_complaint(answer), "asked for the job's state")
-    if answer.status in (400, 404, 410):
+    if found.not_known or answer.status == 410:
         found.advice = _NOT_KNOWN
     raise found
 
@@ -124,7 +125,7 @@ def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayT
     permanent = answer.status in (401, 402, 403, 405, 410) and not _is_saturated(answer, complaint)
     return GatewayTrouble(
         f"The gateway answered HTTP {answer.status} when {doing}{said}.",
-        advice=ADVICE.get(code, ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later.")),
+        advice=ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later.")),
         transient=not permanent,
         retry_after_s=_pace_s(answer),
         http_status=answer.status,
@@ -140,8 +141,9 @@ def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
     if 300 <= answer.status < 400:
         said = "it wants to be asked at another address"
     advice = ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, ADVICE_BY_STATUS[400])
-    named = [ADVICE[name] for name in (*(complaint.codes if complaint else ()), code) if name in ADVICE]
-    lasting = complaint is not None and any(name.lower() in LASTING for name in (*complaint.codes, code))
+    codes = [known_code(name).lower() for name in (*(complaint.codes if complaint else ()), code)]
+    named = [ADVICE[name] for name in codes if name in ADVICE]
+    lasting = any(name in LASTING for name in codes)
     return Refused(
         f"The gateway refused (HTTP {answer.status}{f', {code}' if code else ''}): {said}".rstrip(".") + ".",
         transient=not lasting and (answer.status == 429 or _is_saturated(answer, complaint)),
@@ -184,7 +186,8 @@ def _tells_state(video: RemoteVideo, answer: Answer, video_id: str) -> bool:
         return answer.status < 300 and (bool(video.status) or not says_error(answer))
     if answer.status >= 300 or video.status in WORDS_OF_CALLS:
         return bool(video.id) and (video.id == video_id or video.whole)
-    return bool(video.id) or video.complaint is not None
+    # A bare "failed" is the job's, which was asked for; not beside what denies the call.
+    return bool(video.id) or video.complaint is not None or not says_error(answer)
 
 
 def _is_refusal(answer: Answer, video: RemoteVideo | None, complaint: Complaint | None) -> bool:

@@ -1,8 +1,8 @@
 """The words that gateways use: states, places of a video's address, codes of errors, and texts where no code tells.
 
-Only data; what follows from a word is decided in wire.py (the video object), verdict.py (what an answer means for the
-money) and envelope.py (how errors are wrapped). Each word was seen (facts: gateway.md, section 4), with the address of
-most of them in tests/gateway/quirks.
+Data, and which code of ours stands for one of theirs; what follows from a word is decided in wire.py (the video
+object), verdict.py (what an answer means for the money) and envelope.py (how errors are wrapped). Each word was seen
+(facts: gateway.md, section 4), with the address of most of them in tests/gateway/quirks.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ ADDRESS_KEYS = (
 
 # What gateways write where nothing is wrong, in `code` and in `message`.
 ALL_IS_WELL = {"", "0", "success", "succeed", "succeeded", "successful", "ok", "accepted", "created", "none", "null"}
+
+# Gateways' own codes of a filter that does not let a prompt, an image or the video itself through: "moderation_blocked"
+# with us. The numbers are MiniMax's, of what goes in and of what comes out.
+MODERATION = {"sensitive_words_detected", "datainspectionfailed", "data_inspection_failed", "1026", "1027"}
+# Seedance's, of a text, an image, a video or its sound; with a dot it tells what it minds
+# ("InputImageSensitiveContentDetected.PrivacyInformation").
+MODERATION_ENDS = ("sensitivecontentdetected", "riskdetection")
 
 # A refusal that passes by itself: the same request may be sent again (quirk 5).
 SATURATED = {
@@ -84,7 +91,7 @@ ADVICE_BY_STATUS = {
 REFUSALS_AS_5XX = {
     "model_not_found", "invalid_request", "invalid_request_error", "insufficient_user_quota", "authentication_error",
     "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
-    "prompt_unsafe", "invalid_api_key", "permission_denied", "not_implemented", *SATURATED,
+    "prompt_unsafe", "sensitive_words_detected", "invalid_api_key", "permission_denied", "not_implemented", *SATURATED,
 }  # fmt: skip
 
 # A gateway's words for an upstream whose answer it could not read: the create arrived there and may have been taken,
@@ -94,19 +101,31 @@ PERHAPS_TAKEN = {
     "invalid_response", "do_request_failed",
 }  # fmt: skip
 
+# Codes that only say that something went wrong, or who says so: here the text may say more.
+VAGUE = {
+    "bad_request", "bad_response_status_code", "comet_api_error", "error", "fail_to_fetch_task", "failed", "failure",
+    "internal_error", "internal_server_error", "invalid_request", "invalid_request_error", "new_api_error",
+    "server_error", "unknown", "unknown_error", "upstream_error",
+}  # fmt: skip
 # Texts (in lower case) that stand for a code, where the gateway gives none that says as much.
 TEXTS = {
     "blocked by our moderation system": "moderation_blocked",  # quirk 10
     "blocked by content policy": "content_policy_violation",
+    "sensitivecontentdetected": "moderation_blocked",
+    "datainspectionfailed": "moderation_blocked",
+    "may contain sensitive information": "moderation_blocked",
     "prompt_unsafe": "prompt_unsafe",
     "image_unsafe": "moderation_blocked",
     "video_unsafe": "moderation_blocked",
     "must match the requested width and height": "wrong_reference",
     "must be verified to use the model": "account_not_verified",
+    "invalid model name passed in model": "model_not_found",
     "上游负载已饱和": "upstream_load_saturated",
     "rate limit exceeded": "rate_limit_exceeded",
     "concurrent limit exceeded": "rate_limit_exceeded",
 }
+# A code that is not the whole truth: OpenAI hides a model from an account that is not verified, and says so in words.
+TEXTS_BESIDE_CODES = {("model_not_found", "must be verified to use the model"): "account_not_verified"}
 
 REQUEST_ID_HEADERS = (
     "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id", "x-litellm-call-id", "cf-ray",
@@ -114,3 +133,10 @@ REQUEST_ID_HEADERS = (
 PACE_MS_HEADERS = ("retry-after-ms", "openai-poll-after-ms", "llm_provider-openai-poll-after-ms")
 PACE_HEADERS = ("retry-after", "llm_provider-retry-after")
 PACE_KEYS = ("retryAfter", "retry_after")  # in the body, seconds
+
+
+def known_code(code: str) -> str:
+    """The code of ours that a gateway's own stands for; where there is none, itself."""
+    parts = code.lower().split(".")
+    moderated = any(part in MODERATION or part.endswith(MODERATION_ENDS) for part in parts)
+    return "moderation_blocked" if moderated else code

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sora.errors import GatewayTrouble, InvalidInput, LedgerTrouble, NotFinished, WaitTimeout
@@ -175,11 +176,12 @@ def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Moni
     monitor.close()
 
 
-def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[..., Monitor]) -> None:
-    """Right after the create that may pass; after twenty looks it does not."""
+@pytest.mark.parametrize("how", [{"http_status": 404}, {"http_status": 200, "code": "task_not_exist"}])
+def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[..., Monitor], how: Any) -> None:
+    """Right after the create that may pass; after twenty looks it does not, with whatever status it is said."""
 
     def script(_: int) -> Job:
-        raise GatewayTrouble("HTTP 404", http_status=404)
+        raise GatewayTrouble("not known", **how)
 
     looks = Looks(script)
     with pytest.raises(GatewayTrouble):

@@ -112,6 +112,21 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
         "none",
     ),
     "wrong reference, too large": (refused(413), "wrong_reference", "none"),
+    "not allowed": (refused(403), "not_allowed", "none"),
+    "a wrong base URL": (refused(404), "wrong_address", "none"),
+    "a wrong base URL, by a redirect": (refused(301), "wrong_address", "none"),
+    "a wrong base URL while polling": (asked(301), "wrong_address", "spent"),
+    "not known while polling": (asked(404), "not_known", "spent"),
+    "not known while polling, by code": (asked(200, "task_not_exist"), "not_known", "spent"),
+    "not allowed while polling": (asked(403), "not_allowed", "spent"),
+    "no such model, in capitals": (refused(400, "MODEL_NOT_FOUND"), "model_gone", "none"),
+    "no such model at a proxy": (refused(400, message="Invalid model name passed in model=x."), "model_gone", "none"),
+    "a refusal as the ledger keeps it": (Refused("no", code="401"), "bad_key", "none"),
+    "moderation in Seedance's words": (
+        refused(400, "InputImageSensitiveContentDetected.PrivacyInformation"),
+        "moderation_create",
+        "none",
+    ),
     "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),
     "expired link": (LinkLapsed("gone"), "link_lapsed", "spent"),
     "expired address": (NotOffered("gone"), "link_lapsed", "spent"),
@@ -122,6 +137,9 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "TLS": (Unreachable("bad certificate", code="tls"), "tls", "none"),
     "perhaps bought": (MaybeBought("cut", code="tls"), "perhaps_bought", "perhaps"),
     "job failed": (JobFailed("no reason", code="500"), "job_failed", "perhaps"),
+    "job failed at a limit": (JobFailed("slow", code="rate_limit_exceeded"), "job_failed", "perhaps"),
+    "job failed for want of balance": (JobFailed("no", code="insufficient_quota"), "job_failed", "perhaps"),
+    "job failed for its key": (JobFailed("no", code="invalid_api_key"), "job_failed", "perhaps"),
     "waited long": (WaitTimeout("slow"), "waited_long", "spent"),
     "budget": (BudgetReached("over"), "budget", "none"),
     "disk": (DiskTrouble("full"), "disk", "none"),
@@ -164,6 +182,28 @@ def test_the_text_has_all_that_is_needed(name: str, tongue: str, monkeypatch: py
     assert "{" not in text
     if kind == "perhaps_bought" and tongue != "en":
         assert "sora resume j123 --lost" in text
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("rate_limit_exceeded", "rate_limit"), ("insufficient_quota", "no_balance"), ("invalid_api_key", "bad_key")],
+)
+def test_a_job_that_failed_is_not_mended_by_running_it_again(
+    code: str, kind: str, tongue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ended it is told, and that the same only tells that again: another take is needed."""
+    monkeypatch.setattr(plain, "language", lambda: tongue)
+    text = str(JobFailed("It ended.", code=code, job="j1"))
+    assert WORDS["kind"][kind]["what"][tongue] in text
+    assert WORDS["kind"]["job_failed"]["do"][tongue] in text
+    assert WORDS["kind"][kind]["do"][tongue] not in text
+
+
+def test_who_does_not_know_a_job_is_not_in_trouble() -> None:
+    """Nor is who does not allow a call; support would be asked for nothing."""
+    for error in (asked(404), asked(403), asked(301)):
+        assert WORDS["kind"]["gateway_broken"]["what"]["en"] not in str(error)
 
 
 def not_possible(tmp_path: Path, name: str) -> SoraError:

@@ -195,14 +195,15 @@ def test_whatever_comes_is_a_list_or_a_clear_error(value: Any) -> None:
         assert merged(value).models.keys() >= Catalogue.shipped().models.keys()
 
 
-def test_a_refused_model_is_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["model_not_found", "Model_Not_Found"])
+def test_a_refused_model_is_explained(tmp_path: Path, code: str) -> None:
     """The gateway says that it has it no more: the error names the nearest one that lives there."""
-    gone = answer(503, {"error": {"message": "No available channel", "code": "model_not_found"}})
+    gone = answer(503, {"error": {"message": "No available channel", "code": code}})
     with UglyServer([gone]) as server:
         env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
         made = Studio(tmp_path / "home", tmp_path / "output", env=env)
         spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
-        with pytest.raises(Exception, match="model_not_found") as caught:
+        with pytest.raises(Exception, match=code) as caught:
             made.submit(spec).result(10)
         assert "seedance-2-5, 4 s, 1280x720" in str(caught.value)
         retired = JobSpec(

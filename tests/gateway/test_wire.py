@@ -99,7 +99,7 @@ REFUSALS = {
     "no balance, other family": (402, error("pay"), "402", False),
     "error with HTTP 200": (200, error("nope", code="bad"), "bad", False),
     "no success, with HTTP 200": (200, {"success": False, "message": "no such model"}, "200", False),
-    "a code of errors, with HTTP 200": (200, {"code": 1027, "message": "sensitive"}, "1027", False),
+    "a code of errors, with HTTP 200": (200, {"code": 1027, "message": "sensitive"}, "moderation_blocked", False),
     "a word of errors, with HTTP 200": (
         200,
         {"code": "bad_prompt", "message": "no", "data": None},

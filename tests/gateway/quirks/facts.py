@@ -97,7 +97,7 @@ ACCEPTED = [
 FAILED = [
     row("the failed job with HTTP 400", 4, "retrieve", 400,
         '{"id":"task_v","object":"video","model":"sora-2","status":"failed","error":{"code":1027,"message":"dark"}}',
-        job("failed", complaint=("1027", "dark"))),
+        job("failed", complaint=("moderation_blocked", "1027: dark"))),
     row("the failed job with HTTP 500", 4, "retrieve", 500,
         '{"id":"video_gen_1","object":"video","status":"failed","error":{"code":500,"message":"out of memory"}}',
         job("failed", complaint=("500", "out of memory"))),
@@ -107,7 +107,7 @@ FAILED = [
     row("error as text", 4, "retrieve", 200, '{"id":"task_v","status":"failed","error":"too dark"}',
         job("failed", complaint=("", "too dark"))),
     row("a code without words", 4, "retrieve", 200, '{"id":"task_v","status":"failed","error":{"code":1026}}',
-        job("failed", complaint=("1026", ""))),
+        job("failed", complaint=("moderation_blocked", "1026"))),
 ]  # fmt: skip
 
 CODES = [
@@ -133,6 +133,9 @@ CODES = [
     row("unknown task, perhaps early", 5, "retrieve", 400,
         '{"code":"task_not_exist","message":"task_not_exist","data":null}',
         trouble(code="task_not_exist", http_status=400)),
+    row("unknown task with HTTP 200", 5, "retrieve", 200,
+        '{"code":"task_not_exist","message":"task_not_exist","data":null}',
+        trouble(code="task_not_exist", http_status=200, not_known=True)),
     row("a 5xx without a readable no", 5, "create", 500, '{"error":{"message":"oops","type":"server_error"}}',
         perhaps(says="oops")),
     row("a gateway that gave up waiting", 5, "create", 504, '{"error":{"message":"late","code":"invalid_request"}}',

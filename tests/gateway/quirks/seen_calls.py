@@ -5,7 +5,22 @@ from __future__ import annotations
 from sora.errors import NotOffered
 
 from .facts import HTML
-from .places import AGNES, ANYFAST, ARCREEL, CQT, GITHUB, NEW_API, OFOX, OMNI_SERVER, RELAY, SGLANG, SORAVIDEO
+from .places import (
+    AGNES,
+    ANYFAST,
+    ARCREEL,
+    ARK,
+    CQT,
+    DASHSCOPE,
+    GITHUB,
+    MINIMAX,
+    NEW_API,
+    OFOX,
+    OMNI_SERVER,
+    RELAY,
+    SGLANG,
+    SORAVIDEO,
+)
 from .rows import NO_ADDRESS, film, ids, job, perhaps, refused, row, trouble
 
 BUSY = "当前分组上游负载已饱和，请稍后再试"
@@ -103,12 +118,51 @@ CREATES = [
     row("an unsafe prompt", NO_ADDRESS, "create", 451,
         '{"error":{"code":"prompt_unsafe","message":"no"}}',
         refused("prompt_unsafe")),
+    row("moderated: a face in the image", f"{GITHUB}/openstory-so/openstory/issues/1680", "create", 400,
+        '{"error":{"code":"InputImageSensitiveContentDetected.PrivacyInformation","message":"The request failed '
+        'because the input image \'content[1]\' may contain real person.","param":"","type":"BadRequest"}}',
+        refused("moderation_blocked", says="InputImageSensitiveContentDetected.PrivacyInformation: The request")),
+    row("moderated: the prompt", NO_ADDRESS, "create", 400,
+        '{"error":{"code":"InputTextSensitiveContentDetected","message":"flagged"}}',
+        refused("moderation_blocked", says="InputTextSensitiveContentDetected: flagged")),
+    row("moderated: by another filter in front", ARK, "create", 400,
+        '{"error":{"code":"InputTextRiskDetection","message":"The request could not be processed because the input '
+        'text includes sensitive content","type":"BadRequest"}}', refused("moderation_blocked")),
+    row("moderated: inspected", DASHSCOPE, "create", 400,
+        '{"error":{"message":"<400> InternalError.Algo.DataInspectionFailed: Input text data may contain inappropriate '
+        'content.","type":"data_inspection_failed","param":null,"code":"data_inspection_failed"}}',
+        refused("moderation_blocked", says="InternalError.Algo.DataInspectionFailed")),
+    row("moderated: inspected, in its maker's words", f"{GITHUB}/QwenLM/qwen-code/issues/3145", "create", 400,
+        '{"request_id":"fcad2fd4-09b4","code":"DataInspectionFailed","message":"Input data may be inappropriate."}',
+        refused("moderation_blocked")),
+    row("moderated: a word of the gateway's own list", f"{GITHUB}/openai/openai-cookbook/issues/1224", "create", 400,
+        '{"error":{"message":"input contains sensitive words: [test] (request id: 20240523152007160608893)","type":'
+        '"new_api_error","param":"","code":"sensitive_words_detected"}}',
+        refused("moderation_blocked", request_id="20240523152007160608893")),
+    row("the same with HTTP 500", f"{NEW_API}/issues/6657", "create", 500,
+        '{"error":{"message":"sensitive words detected","type":"new_api_error","code":"sensitive_words_detected"}}',
+        refused("moderation_blocked")),
+    row("moderated: by number", NO_ADDRESS, "create", 400,
+        '{"error":{"code":"1026","message":"input new_sensitive, please check your input"}}',
+        refused("moderation_blocked", says="1026: input new_sensitive")),
+    row("a number for what may be moderation, with HTTP 500", MINIMAX, "create", 500,
+        '{"error":{"code":"1026","message":"input new_sensitive, please check your input"}}', perhaps()),
+    row("a code, and words of something else", NO_ADDRESS, "create", 400,
+        '{"error":{"code":"prompt_too_long","message":"2000 is the most; above that, rate limit exceeded follows"}}',
+        refused("prompt_too_long")),
+    row("a model that the proxy does not know", f"{GITHUB}/BerriAI/litellm/pull/3142", "create", 400,
+        r"""{"error":{"message":"400: {'error': '/videos: Invalid model name passed in model=sora-9. Call """
+        r"""`/v1/models` to view available models for your key.'}","type":"None","param":"None","code":"400"}}""",
+        refused("model_not_found")),
+    row("the same, in a table", f"{GITHUB}/BerriAI/litellm/issues/8821", "create", 400,
+        '{"error":{"message":{"error":"/videos: Invalid model name passed in model=sora-9."},"type":"None",'
+        '"param":"None","code":"400"}}', refused("model_not_found")),
     row("a guardrail", f"{GITHUB}/api7/aisix/pull/584", "create", 422,
         '{"error":{"type":"content_filter","message":"request blocked by content policy"}}',
         refused("content_policy_violation")),
     row("an account that is not verified", f"{GITHUB}/danny-avila/LibreChat/issues/7323", "create", 404,
-        '{"error":{"message":"Your organization must be verified to use the model.","code":"model_not_found"}}',
-        refused("model_not_found")),
+        '{"error":{"message":"Your organization must be verified to use the model `sora-2`.","type":'
+        '"invalid_request_error","param":null,"code":"model_not_found"}}', refused("account_not_verified")),
     row("an account that is not verified, no code", f"{GITHUB}/danny-avila/LibreChat/issues/7323", "create", 403,
         '{"error":{"message":"Your organization must be verified to use the model `sora-2`.","code":null}}',
         refused("account_not_verified")),
@@ -123,6 +177,12 @@ CREATES = [
         refused("invalid_request_error", says="Invalid URL")),
     row("an error that has fields and nothing in them", RELAY, "create", 200,
         '{"id":"task_1","error":{"code":"","message":""}}', job("waiting", id="task_1")),
+    row("a list of errors with nothing in it", NO_ADDRESS, "create", 200, '{"id":"a1","errors":[null]}',
+        job("waiting", id="a1")),
+    row("a list of empty errors", NO_ADDRESS, "create", 200, '{"id":"a1","errors":[{"code":null,"fields":[]}]}',
+        job("waiting", id="a1")),
+    row("a list of one error", NO_ADDRESS, "create", 200, '{"id":"a1","errors":[{"message":"no such size"}]}',
+        refused("200")),
     row("an id beside a code that looks like an error's", NO_ADDRESS, "create", 200,
         '{"id":"task_1","code":1027,"message":"slow"}', perhaps(says="--video-id task_1`")),
 ]  # fmt: skip
