@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Not private by their registration, and yet of a cloud's inside: Azure's wire server, Oracle's metadata.
-INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24")))
+# Not private by their registration, and yet inside: Azure's wire server, Oracle's metadata, IPv6's old sites.
+INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "fec0::/10")))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 
 
@@ -49,6 +49,7 @@ def is_loopback(host: str) -> bool:
 def numeric(host: str) -> str:
     """The address that a host is written as, in any of the ways that a resolver takes ("127.1", "0x7f000001"); "" for a
     name, which has to be resolved first."""
+    host = host.removesuffix(".")
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:

@@ -1,0 +1,202 @@
+"""Attacks by the address of a video: local servers play the gateway, its storage and what must not be reached."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3.util.connection
+from sora import transport
+from sora.addresses import parse_ranges
+from sora.errors import GatewayTrouble, InvalidInput, SoraError
+from sora.providers import Provider
+from sora.redact import redact
+
+from ..gateway.ugly import UglyServer, answer
+from .lines import GATEWAY, KEY, Resolver, TLSServer, client
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where connections were made to, while those that leave this machine fail at once."""
+    seen: list[str] = []
+    real = urllib3.util.connection.create_connection
+
+    def noted(address: tuple[str, int], *more: Any, **named: Any) -> Any:
+        seen.append(address[0])
+        if not address[0].startswith("127."):
+            raise OSError("this test has no internet")
+        return real(address, *more, **named)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", noted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "127.1", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254",
+     "[fd00:ec2::254]", "192.168.0.1.", "0.0.0.0"],
+)  # fmt: skip
+def test_an_inner_address_is_never_asked(host: str, connected: list[str]) -> None:
+    """However it is written: the error names it and says how its owner would allow it; it is not tried again."""
+    with client() as made, pytest.raises(GatewayTrouble, match="private network") as caught:
+        made.stream(f"https://{host}:9/film.mp4?sig=1", {})
+    assert connected == []
+    assert not caught.value.transient
+    assert "[downloads] ranges" in caught.value.advice
+
+
+@pytest.mark.parametrize("url", ["http://cdn.example.com/x", "http://127.0.0.1/x", "ftp://x/y", "file:///x", "//x", ""])
+def test_nothing_but_https_is_asked(url: str, connected: list[str]) -> None:
+    """Unless the gateway itself is on this machine."""
+    with client() as made, pytest.raises(GatewayTrouble, match="not https"):
+        made.stream(url, {})
+    assert connected == []
+
+
+@pytest.mark.parametrize("url", ["https://x:99999999/", "https://[::1", "https://x:port/"])
+def test_what_is_no_address_is_told(url: str) -> None:
+    with client() as made, pytest.raises(GatewayTrouble, match="that is none"):
+        made.stream(url, {})
+
+
+def test_a_name_that_leads_inside_is_never_asked(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:
+    """Only the resolver knows; of several addresses the good ones are used."""
+    resolver = Resolver(monkeypatch, cdn_evil_example=["192.168.1.1"])
+    with client() as made, pytest.raises(GatewayTrouble, match=r"cdn\.evil\.example is 192\.168\.1\.1"):
+        made.stream("https://cdn.evil.example/film.mp4", {})
+    assert (resolver.asked, connected) == (["cdn.evil.example"], [])
+    assert transport.reachable(Provider(name="x", base_url=GATEWAY), "h", ["10.0.0.1", "1.1.1.1"]) == ["1.1.1.1"]
+
+
+def test_a_second_answer_of_the_name_server_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, connected: list[str]
+) -> None:
+    """DNS rebinding: public when it is checked, loopback when it would be connected to. It is asked once for each
+    connection, and what was checked is what is connected to."""
+    with UglyServer([answer(200, b"the secret of this machine")]) as inside:
+        port = int(inside.url.rsplit(":", 1)[1])
+        resolver = Resolver(monkeypatch, cdn_evil_example=["93.184.216.34", "127.0.0.1"])
+        with client() as made, pytest.raises(GatewayTrouble):
+            made.stream(f"https://cdn.evil.example:{port}/film.mp4", {})
+        assert connected == ["93.184.216.34"]
+        assert resolver.asked == ["cdn.evil.example"] * 2  # the second, for another try, is refused
+        assert inside.requests == []
+
+
+def test_tls_goes_on_verifying_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the address that the connection is made to; whoever has another name's certificate is refused."""
+    Resolver(monkeypatch, cdn_example_com=["127.0.0.1"], other_example_com=["127.0.0.1"])
+    ranges = parse_ranges(["127.0.0.0/8"])
+    storage = TLSServer("cdn.example.com", tmp_path, answer(200, b"film"))
+    with storage, client(ranges=ranges, ca_bundle=str(storage.bundle)) as made:
+        with made.stream(f"https://cdn.example.com:{storage.port}/film.mp4?sig=1", {}) as response:
+            assert response.content == b"film"
+        with pytest.raises(GatewayTrouble, match=r"(?i)certificate|hostname"):
+            made.stream(f"https://other.example.com:{storage.port}/film.mp4", {})
+    (heard,) = storage.heard
+    assert KEY.encode() not in heard
+    assert b"authorization" not in heard.lower()
+
+
+def test_redirects_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good first step opens no door to the next; nothing goes along, neither key nor cookie."""
+    Resolver(monkeypatch, cdn_example_com=["127.0.0.1"])
+    with UglyServer([answer(200, b"the secret of this machine")]) as inside:
+        next_step = [("Location", f"{inside.url}/admin"), ("Set-Cookie", "a=b")]
+        with TLSServer("cdn.example.com", tmp_path, answer(302, b"", next_step)) as storage:
+            given = {"ranges": parse_ranges(["127.0.0.0/8"]), "ca_bundle": str(storage.bundle)}
+            with client(**given) as made, pytest.raises(GatewayTrouble, match="not https"):
+                made.stream(f"https://cdn.example.com:{storage.port}/a", {})
+        https = [("Location", f"https://169.254.169.254:{storage.port}/latest/meta-data")]
+        with TLSServer("cdn.example.com", tmp_path, answer(307, b"", https)) as storage:
+            given["ca_bundle"] = str(storage.bundle)
+            with client(**given) as made, pytest.raises(GatewayTrouble, match="private network"):
+                made.stream(f"https://cdn.example.com:{storage.port}/a", {})
+        assert inside.requests == []
+
+
+def test_a_chain_of_redirects_has_an_end_and_never_carries_the_key() -> None:
+    """Also where it comes back to the gateway: no further than five steps, and with the key only where the gateway
+    itself wants it."""
+    with UglyServer([]) as gateway:
+        gateway.answers.append(answer(302, b"", [("Location", f"{gateway.url}/round")]))
+        with client(gateway.url) as made, pytest.raises(GatewayTrouble, match="without end"):
+            made.content("v", {})
+        assert len(gateway.requests) <= 7
+        assert ["authorization" in request.headers for request in gateway.requests][1:] == [False] * 5
+
+
+def test_a_gateway_on_this_machine_may_send_us_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And to the open internet over https; but not to the network around it, nor by a name that only looks local."""
+    Resolver(monkeypatch, storage_localhost=["127.0.0.1"], evil_localhost=["10.0.0.1"])
+    with UglyServer([answer(200, b"film")]) as storage, client("http://127.0.0.1:1") as made:
+        port = storage.url.rsplit(":", 1)[1]
+        with made.stream(f"http://storage.localhost:{port}/film", {}) as response:
+            assert response.content == b"film"
+        with pytest.raises(InvalidInput, match="leads elsewhere"):
+            made.stream(f"http://evil.localhost:{port}/film", {})
+        with pytest.raises(GatewayTrouble, match="private network"):
+            made.stream("https://10.0.0.1/film", {})
+
+
+def test_a_base_url_that_looks_local_has_to_be_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its key would go over plain http."""
+    Resolver(monkeypatch, api_localhost=["93.184.216.34"])
+    with client("http://api.localhost:9") as made:
+        with pytest.raises(InvalidInput, match="leads elsewhere"):
+            made.retrieve("video_1")
+        with pytest.raises(InvalidInput, match="leads elsewhere"):
+            made.create({"prompt": "x"})
+
+
+def test_a_proxy_gets_names_and_no_inner_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the proxy that resolves a name (SECURITY.md says so); a number is looked at before."""
+    with UglyServer([answer(502, b"no way")]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        resolver = Resolver(monkeypatch, cdn_example_com=["10.0.0.1"])
+        with client() as made:
+            with pytest.raises(GatewayTrouble, match="could not be downloaded"):
+                made.stream("https://cdn.example.com/film", {})
+            assert {request.path for request in proxy.requests} == {"cdn.example.com:443"}
+            before = len(proxy.requests)
+            for host in ("10.0.0.1", "127.1", "0xa9fea9fe", "localhost"):
+                with pytest.raises(GatewayTrouble, match="private network"):
+                    made.stream(f"https://{host}/film", {})
+        assert len(proxy.requests) == before
+        assert resolver.asked == []
+
+
+def test_a_netrc_brings_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in place of ours nor to storage."""
+    (tmp_path / "netrc").write_text("default login canary password stolen\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    Resolver(monkeypatch, cdn_example_com=["127.0.0.1"])
+    with TLSServer("cdn.example.com", tmp_path, answer(200, b"film")) as storage:
+        base = f"https://cdn.example.com:{storage.port}"
+        with client(base, ca_bundle=str(storage.bundle)) as made, contextlib.suppress(SoraError):
+            made.retrieve("video_1")
+        with client(ranges=parse_ranges(["127.0.0.1"]), ca_bundle=str(storage.bundle)) as made:
+            made.stream(f"{base}/film", {}).close()
+    assert [KEY.encode() in heard for heard in storage.heard] == [True, False]
+    assert not any(b"Basic" in heard for heard in storage.heard)
+
+
+def test_signed_addresses_are_in_no_log_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even when everything is logged, and not where an address stands without its host."""
+    signed = "/film.mp4?X-Signature=canarysignature&e=1"
+
+    def broken(line: socket.socket) -> None:
+        line.shutdown(socket.SHUT_RDWR)
+
+    caplog.set_level(logging.DEBUG)
+    local = "http://127.0.0.1:1"
+    with UglyServer([broken]) as storage, client(local) as made, pytest.raises(GatewayTrouble) as caught:
+        made.stream(storage.url + signed, {})
+    assert len(storage.requests) == 2  # it was tried again, which urllib3 warns of
+    assert "canarysignature" not in caplog.text + str(caught.value)
+    assert "canarysignature" not in redact(f"Max retries exceeded with url: {signed}")
