@@ -31,6 +31,7 @@ from .transport import (
     kind_of_network,
     new_session,
     reachable,
+    same_origin,
 )
 from .verdict import SETTLE, read_created, read_list, read_status, trouble
 from .wire import RemoteVideo
@@ -108,7 +109,7 @@ class Client:
         for _ in range(MOST_REDIRECTS):
             url = self._checked_address(url)
             response = self._get(url, headers, with_key=False)
-            if response.status_code in (401, 403) and _same_origin(url, self.provider.base_url):
+            if response.status_code in (401, 403) and same_origin(url, self.provider.base_url):
                 response.close()
                 response = self._get(url, headers, with_key=True)
             if not response.is_redirect:
@@ -164,7 +165,7 @@ class Client:
 
     def _session(self, url: str) -> requests.Session:
         """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""
-        given = not _same_origin(url, self.provider.base_url)
+        given = not same_origin(url, self.provider.base_url)
         kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
@@ -273,7 +274,7 @@ class Client:
         local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
         if parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
             raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
-        if (address := numeric(host)) and not _same_origin(url, self.provider.base_url):
+        if (address := numeric(host)) and not same_origin(url, self.provider.base_url):
             reachable(self.provider, host, [address])
         remember_address(url)
         return url
@@ -298,14 +299,4 @@ def _of_address(error: GatewayTrouble) -> GatewayTrouble:
         http_status=error.http_status,
         request_id=error.request_id,
         code=error.code,
-    )
-
-
-def _same_origin(url: str, base_url: str) -> bool:
-    ours, other = urlsplit(base_url), urlsplit(url)
-    standard = {"http": 80, "https": 443}
-    return (ours.scheme, ours.hostname, ours.port or standard.get(ours.scheme)) == (
-        other.scheme,
-        other.hostname,
-        other.port or standard.get(other.scheme),
     )

@@ -51,7 +51,7 @@ class Provider:
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     # None: by the usual variables; "": none. It may hold a password.
     proxy: str | None = dataclasses.field(default=None, repr=False)
-    ca_bundle: str = ""  # its own authorities, beside no others
+    ca_bundle: str = ""  # authorities of its own origin, beside no others
     ranges: tuple[Range, ...] = ()  # of private addresses to which its downloads may lead
 
     @property

@@ -154,7 +154,8 @@ class Session(requests.Session):
             settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
         for proxy in dict(settings["proxies"]).values():
             remember_login(proxy or "")
-        if self._provider.ca_bundle:
+        # What it sends us to elsewhere has a certificate of the usual authorities, and of no others.
+        if self._provider.ca_bundle and same_origin(str(url), self._provider.base_url):
             settings["verify"] = self._provider.ca_bundle
         return settings
 
@@ -172,6 +173,17 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
     for scheme in ("http://", "https://"):
         session.mount(scheme, Adapter(check, retry))
     return session
+
+
+def same_origin(url: str, base_url: str) -> bool:
+    """Scheme, host and port, the standard ones with or without their number."""
+    ours, other = urlsplit(base_url), urlsplit(url)
+    standard = {"http": 80, "https": 443}
+    return (ours.scheme, ours.hostname, ours.port or standard.get(ours.scheme)) == (
+        other.scheme,
+        other.hostname,
+        other.port or standard.get(other.scheme),
+    )
 
 
 def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:

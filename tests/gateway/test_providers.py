@@ -169,6 +169,32 @@ def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Pat
         assert b"Bearer sk-mine-12345" in seen[0]
 
 
+def test_its_own_authorities_vouch_for_it_alone(
+    studio: tuple[Studio, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it sends us to for the video is checked by the usual authorities, which a company's own must not replace."""
+    made, _ = studio
+    own, usual = trustme.CA(), trustme.CA()
+    own.cert_pem.write_to_path(str(tmp_path / "own.pem"))
+    usual.cert_pem.write_to_path(str(tmp_path / "usual.pem"))
+    contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(3)]
+    for authority, context in zip((own, own, usual), contexts, strict=True):
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "usual.pem"))
+    monkeypatch.setattr("sora.transport.is_loopback", lambda host: False)  # to which no variable applies
+    monkeypatch.setattr("sora.transport.is_public", lambda address, ranges: True)
+    with _tls_server(contexts[0]) as (url, _), _tls_server(contexts[1]) as (stranger, seen), \
+            _tls_server(contexts[2]) as (storage, _):  # fmt: skip
+        row = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
+        written(tmp_path / "home", f'{row}ca_bundle = "{tmp_path / "own.pem"}"\n')
+        client = made.client("mine")
+        assert client.reach().status == 200
+        with pytest.raises(GatewayTrouble, match=r"(?i)certificate"):
+            client.stream(f"{stranger}/a.mp4", {})
+        assert seen == []
+        client.stream(f"{storage}/a.mp4", {}).close()
+
+
 class _tls_server:
     """Answers every request with an empty list, over TLS."""
 
