@@ -47,17 +47,14 @@ def _python(_: Studio) -> Iterator[Finding]:
 
 
 def _opencv(_: Studio) -> Iterator[Finding]:
-    try:
-        import cv2
-    except ImportError as error:
-        yield Finding(
-            "opencv", "failed", f"{error}. Install opencv-python, or opencv-python-headless where libGL is missing."
-        )
-        return
-    if not hasattr(cv2, "VideoCapture"):
-        yield Finding("opencv", "failed", "cv2 is hollow: uninstall every opencv package, then install opencv-python.")
-        return
-    yield Finding("opencv", "ok", cv2.__version__)
+    from .media.lazy import ONE_OPENCV, cv2, opencv_wheels
+
+    version = cv2().__version__  # else its trouble is the finding
+    wheels = opencv_wheels()
+    if len(wheels) > 1:
+        yield Finding("opencv", "warning", f"{version}, but {' and '.join(wheels)} lie in one folder. {ONE_OPENCV}")
+    else:
+        yield Finding("opencv", "ok", version)
 
 
 def _pyav(_: Studio) -> Iterator[Finding]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
+from importlib import metadata
 from typing import Any
 
 from ..errors import MediaTrouble
 
-_ADVICE = (
-    "Install one OpenCV and only one: pip uninstall the opencv packages, then pip install opencv-python "
-    "(opencv-python-headless on a machine without a desktop)."
+# They share one folder, so that of several only the last one installed works, and uninstalling any breaks it.
+WHEELS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+ONE_OPENCV = (
+    f"Install one OpenCV and only one: pip uninstall {' '.join(WHEELS)}, then pip install opencv-python, or "
+    "opencv-contrib-python if another pack wants its extras (either with -headless where libGL is missing)."
 )
 
 
@@ -19,19 +23,28 @@ _ADVICE = (
 def cv2() -> Any:
     """The `cv2` module. MediaTrouble when it is missing, cannot be loaded, or is the hollow rest of another wheel.
 
-    The plain, contrib and headless wheels share one folder; uninstalling one of several leaves an `import cv2` that
-    succeeds and has nothing in it.
+    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other (which end in an
+    AttributeError), or a folder with nothing in it, whose import succeeds.
     """
     # Read once, when the first file is opened. Damaged files are reported by us in words, so FFmpeg's own lines
     # about single macroblocks would only bury them; whoever wants them sets the variable.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # AV_LOG_FATAL
     try:
         module = importlib.import_module("cv2")
-    except ImportError as error:
-        raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=_ADVICE) from error
+    except (ImportError, AttributeError) as error:
+        raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV) from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
-        raise MediaTrouble("The OpenCV that is installed is hollow: it has no VideoCapture.", advice=_ADVICE)
+        raise MediaTrouble("The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV)
     return module
+
+
+def opencv_wheels() -> list[str]:
+    """Which of OpenCV's wheels are installed, each with its version."""
+    found = []
+    for name in WHEELS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return found
 
 
 @functools.cache

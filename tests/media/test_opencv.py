@@ -1,0 +1,74 @@
+"""An OpenCV that is hollow, broken, missing or there twice takes nothing down with it, and what cures it is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sora.media import lazy
+
+PACK = Path(__file__).parents[2]
+CLIP = next((PACK / "nodes" / "sora" / "media" / "selftest").glob("*.mp4"))
+BROKEN = {
+    "hollow": "",
+    "mixed": "raise AttributeError(\"partially initialized module 'cv2' has no attribute 'gapi_wip_gst'\")",
+    "missing": "raise ModuleNotFoundError(\"No module named 'cv2'\")",
+    "without libGL": "raise ImportError('libGL.so.1: cannot open shared object file')",
+}
+LOAD_AS_THE_HOST_DOES = """
+import os, sys
+from tests.nodes.hosts import Pack, use_standin
+use_standin()
+import folder_paths
+for name in ("input", "output", "temp", "user"):
+    getattr(folder_paths, f"set_{name}_directory")(os.environ["SORA_HOME"])
+print(*Pack(real=False).nodes)
+assert "cv2" not in sys.modules
+"""
+
+
+@pytest.fixture(params=BROKEN)
+def broken(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """An environment whose `cv2` is one of these."""
+    folder = tmp_path / "broken" / "cv2"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(BROKEN[request.param])
+    return {"PYTHONPATH": str(folder.parent), "SORA_HOME": str(tmp_path / "home")}
+
+
+def python(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=PACK, env=os.environ | env, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_the_pack_loads_and_says_what_to_install(broken: dict[str, str], tmp_path: Path) -> None:
+    """The nodes are there, the list of jobs works, the doctor and whoever needs a frame name the cure."""
+    loaded = python(broken, "-c", LOAD_AS_THE_HOST_DOES)
+    assert "LoadVideoFrames" in loaded.stdout, loaded.stderr
+    assert python(broken, "-m", "nodes.sora", "jobs").returncode == 0
+    frames = python(broken, "-m", "nodes.sora", "frames", str(CLIP), "--out", str(tmp_path), "--json")
+    assert frames.returncode == 7
+    told = json.loads(frames.stdout)
+    doctor = python(broken, "-m", "nodes.sora", "doctor", "--json")
+    (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
+    assert (doctor.returncode, found["level"]) == (7, "failed")
+    for text in (told["error"] + told["advice"], found["text"]):
+        assert "OpenCV" in text
+        assert f"pip uninstall {' '.join(lazy.WHEELS)}, then pip install opencv-python" in text
+
+
+def test_two_wheels_are_warned_of(tmp_path: Path) -> None:
+    """They work until one of them is uninstalled."""
+    for name in lazy.WHEELS[1:3]:
+        folder = tmp_path / f"{name.replace('-', '_')}-9.9.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
+    doctor = python({"PYTHONPATH": str(tmp_path), "SORA_HOME": str(tmp_path)}, "-m", "nodes.sora", "doctor", "--json")
+    (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
+    assert (doctor.returncode, found["level"]) == (0, "warning")
+    assert "opencv-contrib-python 9.9 and opencv-python-headless 9.9 lie in one folder" in found["text"]
