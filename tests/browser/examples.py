@@ -50,7 +50,10 @@ SAVE = """() => {
   saved.extra = {};
   delete saved.id;
   for (const node of saved.nodes) {
-    delete node.properties["ue_properties"];
+    if (node.type === "SoraOpenJob") {
+      node.widgets_values[0] = ""; // not a job of the machine where it was made
+      delete node.widgets_values_named;
+    }
     node.size = [...node.size].map(Math.round);
     node.pos = [...node.pos].map(Math.round);
   }
@@ -171,7 +174,7 @@ def stories() -> dict[str, Story]:
                     "LoadVideoFrames", (1620, 500), (320, 320), {"custom_height": 360, "skip_first_frames": 1},
                     "The second, without its first frame",
                 ),
-                "both": Node("ImageBatch", (2040, 500), (240, 60)),
+                "both": Node("ImageBatch", (2040, 500), (240, 60), title="One after the other"),
                 "film": Node("CreateVideo", (2040, 620), (240, 100)),
                 "save": Node("SaveVideo", (2320, 500), (360, 360), {"filename_prefix": "video/continued"}),
             },
@@ -201,8 +204,8 @@ def stories() -> dict[str, Story]:
                     )
                     for number in THREE
                 },
-                "two": Node("ImageBatch", (1660, 960), (240, 60)),
-                "all": Node("ImageBatch", (1660, 1080), (240, 60)),
+                "two": Node("ImageBatch", (1660, 960), (240, 60), title="One after the other"),
+                "all": Node("ImageBatch", (1660, 1080), (240, 60), title="One after the other"),
                 "film": Node("CreateVideo", (1660, 1200), (240, 100)),
                 "save": Node("SaveVideo", (1660, 480), (400, 400), {"filename_prefix": "video/storyboard"}),
             },
@@ -219,8 +222,8 @@ def stories() -> dict[str, Story]:
             {
                 "note": note(
                     "# Several takes of one prompt\n\nThe wire has no seed. A **take** is how you ask for the same "
-                    "once more, and each is a purchase of its own – three here, on the free sandbox.\n\n*Sora Thumbnail* "
-                    "shows them side by side without decoding the films."
+                    "once more, and each is a purchase of its own – three here, on the free sandbox.\n\n*Sora "
+                    "Thumbnail* shows them side by side without decoding the films."
                 ),
                 **{
                     f"job{take}": create((420 + 400 * take, 0), FOX, f"Take {take + 1}", take=take + 1)
@@ -228,8 +231,8 @@ def stories() -> dict[str, Story]:
                 },
                 **{f"video{take}": wait((420 + 400 * take, 480)) for take in THREE},
                 **{f"still{take}": Node("SoraThumbnail", (420 + 400 * take, 960), (380, 90)) for take in THREE},
-                "two": Node("ImageBatch", (1640, 960), (240, 60)),
-                "all": Node("ImageBatch", (1640, 1070), (240, 60)),
+                "two": Node("ImageBatch", (1640, 960), (240, 60), title="One after the other"),
+                "all": Node("ImageBatch", (1640, 1070), (240, 60), title="One after the other"),
                 "look": Node("PreviewImage", (1640, 480), (420, 420), title="Side by side"),
             },
             [
@@ -298,6 +301,7 @@ def photographed(editor: Classic, path: Path) -> None:
     from PIL import Image
 
     editor.page.evaluate("document.querySelectorAll('.p-toast-close-button').forEach((button) => button.click())")
+    editor.page.wait_for_timeout(1500)  # pictures come, and nodes grow for them
     width, height = editor.page.evaluate(FRAME, ROOM)
     editor.page.set_viewport_size({"width": int(width + ROOM["left"] + 60), "height": int(height + ROOM["top"] + 60)})
     editor.page.wait_for_timeout(300)
@@ -317,18 +321,23 @@ def main(names: list[str]) -> None:
 
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         base = Path(folder)
+        settings = base / "user" / "default" / "comfy.settings.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}')
         with ComfyUI(base, SORA_SANDBOX_SECONDS="1") as comfy:
             shutil.copy(comfy.comfyui / "input" / "example.png", base / "input")
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-            editor = Classic(comfy, browser.new_page(viewport={"width": 1400, "height": 900}), base)
             for name, story in stories().items():
                 if names and name not in names:
                     continue
+                # A page of its own: the host keeps what nodes showed, and what widgets said, by the number of the node.
+                editor = Classic(comfy, browser.new_page(viewport={"width": 1400, "height": 900}), base)
                 build(editor, story)
                 saved = editor.page.evaluate(SAVE)
                 (FOLDER / f"{name}.json").write_text(saved + "\n", encoding="utf-8")
                 editor.finish()
                 photographed(editor, FOLDER / f"{name}.jpg")
+                editor.close()
                 print(name)
             browser.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from .comfy import PACK, ComfyUI
+from .comfy import ComfyUI
 from .graphs import Graph, bought, create, frames, image, node, saved, shown, wait
 
 NODES = (
@@ -274,38 +273,6 @@ def test_a_prefix_is_a_second_name_for_the_same_file(comfy: ComfyUI) -> None:
     assert named.name == "boat_00001_.mp4"
     assert named.parent.parent.name == "shots"
     assert any(named.samefile(stored) for stored in (comfy.base / "output" / "sora").glob("*.mp4"))
-
-
-@pytest.mark.parametrize("workflow", sorted(file.stem for file in (PACK / "example_workflows").glob("*.json")))
-def test_an_example_runs_as_it_is(comfy: ComfyUI, workflow: str) -> None:
-    """Without a key and without spending: every node exists, and the graph runs to its end on the sandbox."""
-    page = json.loads((PACK / "example_workflows" / f"{workflow}.json").read_text())
-    run = comfy.run(as_prompt(page, comfy.get("/object_info")))
-    assert run.ok, run.error
-
-
-def as_prompt(page: dict[str, object], info: dict[str, dict[str, object]]) -> Graph:
-    """A workflow as the page saves it -> a prompt: links by number, widget values in the order of the inputs. Widgets
-    that are younger than the workflow have their defaults, as on the page."""
-    sources = {link[0]: [str(link[1]), link[2]] for link in page["links"]}
-    graph: Graph = {}
-    for one in page["nodes"]:
-        if one["type"] in ("MarkdownNote", "Note"):
-            continue
-        values = iter(one.get("widgets_values") or [])
-        inputs = {}
-        for group in ("required", "optional"):
-            for name, (kind, *options) in info[one["type"]]["input"].get(group, {}).items():
-                slot = next((slot for slot in one["inputs"] if slot["name"] == name), None)
-                if isinstance(kind, list) or kind in ("COMBO", "INT", "FLOAT", "STRING", "BOOLEAN"):
-                    value = next(values, options[0].get("default") if options else None)
-                    if options and options[0].get("control_after_generate"):
-                        next(values)
-                    inputs[name] = value
-                if slot is not None and slot.get("link") is not None:
-                    inputs[name] = sources[slot["link"]]
-        graph[str(one["id"])] = node(one["type"], **inputs)
-    return graph
 
 
 def test_the_stored_file_is_the_one_that_the_ledger_knows(comfy: ComfyUI) -> None:
