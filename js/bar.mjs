@@ -11,7 +11,7 @@ export function makeBar(name) {
     fill,
   );
   function show({ running, progress }) {
-    element.style.visibility = running ? "visible" : "hidden"; // its place stays, so that nothing jumps
+    element.hidden = !running;
     element.classList.toggle("sora-open", running && progress == null);
     if (progress == null) element.removeAttribute("aria-valuenow");
     else element.setAttribute("aria-valuenow", Math.round(progress));

@@ -10,7 +10,7 @@ export function el(tag, given = {}, ...children) {
     else if (name === "value") made.value = value;
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child != null && child !== false));
+  made.append(...children.flat(Infinity).filter(Boolean));
   return made;
 }
 
@@ -34,7 +34,7 @@ export function write(element, text) {
 export function refill(element, ...children) {
   const inside = element.contains(document.activeElement);
   const key = inside && document.activeElement.dataset.key;
-  element.replaceChildren(...children.flat().filter(Boolean));
+  element.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (!inside) return;
   const again = key && element.querySelector(`[data-key="${key}"]`);
   (again || element.querySelector("button, input, select"))?.focus();

@@ -44,6 +44,7 @@ export class Panel {
     this.#root = el("div", { class: "sora-jobs", onkeydown: (event) => this.#key(event) });
     element.replaceChildren(this.#root);
     element.style.height = "100%";
+    this.#store.filter = { state: "", search: "" };
     this.#build();
     takeDrops(this.#root, (file) => this.#host.attempt(() => this.#dropped(file)));
     const timer = setInterval(() => this.#tick(), TICK_MS);
@@ -53,7 +54,7 @@ export class Panel {
       () => clearInterval(timer),
       () => window.removeEventListener("focus", look),
     );
-    this.#store.reset({ state: "", search: "" });
+    this.#store.reset();
   }
 
   unmount() {

@@ -21,7 +21,7 @@ export function factsOf(row) {
 /** The state in words, with how far it is and how long it will take. `now` in seconds since 1970. */
 export function stateOf(row, now) {
   const said = [known(row.state) ? say(row.state) : row.state];
-  if (row.running && row.progress != null) said[0] += ` ${Math.round(row.progress)} %`;
+  if (row.running && row.state === "submitted" && row.progress != null) said[0] += ` ${Math.round(row.progress)} %`;
   const left = secondsLeft(row, now);
   if (left != null) said.push(left > 0 ? say("left", { time: span(left) }) : say("overdue"));
   if (row.aside && known(row.aside)) said.push(say(row.aside));

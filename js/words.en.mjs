@@ -31,10 +31,10 @@ export const WORDS = {
   // A job
   reserved: "Being sent",
   submitted: "Rendering",
-  completed: "Rendered, being fetched",
+  completed: "Rendered, fetching",
   stored: "Finished",
-  refused: "Refused, nothing was bought",
-  unknown: "Unknown, perhaps bought",
+  refused: "Refused, not bought",
+  unknown: "Unknown if bought",
   failed: "Failed",
   lost: "Declared lost",
   lapsed: "Gone from the gateway",
@@ -64,7 +64,7 @@ export const WORDS = {
   // The tab
   tab: "Sora jobs",
   tip: "Sora jobs: every video that was bought here",
-  search: "Search prompts and ids",
+  search: "Search prompts, ids",
   filter: "Which jobs",
   all: "All jobs",
   only_running: "Running",

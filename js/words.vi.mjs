@@ -28,10 +28,10 @@ export const WORDS = {
 
   reserved: "Đang gửi",
   submitted: "Đang dựng video",
-  completed: "Đã dựng xong, đang tải về",
+  completed: "Đã dựng, đang tải về",
   stored: "Hoàn thành",
-  refused: "Bị từ chối, không mua gì",
-  unknown: "Chưa rõ, có thể đã mua",
+  refused: "Bị từ chối, không mua",
+  unknown: "Chưa rõ đã mua chưa",
   failed: "Thất bại",
   lost: "Đã coi là mất",
   lapsed: "Không còn ở cổng",
@@ -60,7 +60,7 @@ export const WORDS = {
 
   tab: "Công việc Sora",
   tip: "Công việc Sora: mọi video đã mua ở đây",
-  search: "Tìm lời nhắc và mã",
+  search: "Tìm lời nhắc, mã",
   filter: "Công việc nào",
   all: "Tất cả",
   only_running: "Đang chạy",
