@@ -160,7 +160,9 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
 def _span(response: requests.Response) -> tuple[int, int | None]:
     """(first byte, bytes in all) of an answer; None where the server does not say how long it is."""
     if response.status_code == 206:
-        match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("Content-Range", "").strip())
+        match = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("Content-Range", "").strip()
+        )
         if match is None:
             return -1, None
         return int(match[1]), None if match[2] == "*" else int(match[2])

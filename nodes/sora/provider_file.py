@@ -6,7 +6,7 @@ Every field is checked when the file is read: what is misspelt would otherwise b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -76,27 +76,40 @@ FIELDS: Mapping[str, Field] = {
     "ca_bundle": Field(lambda value: isinstance(value, str) and Path(value).is_file(), "a PEM file that is there"),
 }
 
+# What may be said of a gateway that is built in: how this machine reaches it. Address and key are in variables.
+OF_THIS_MACHINE = ("proxy", "ca_bundle", "timeout_seconds", "poll_seconds", "headers")
+
 
 def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables [provider.NAME], unchecked. InvalidInput where the file cannot be read."""
+    """The tables [provider.NAME], unchecked. InvalidInput where the file cannot be read, or holds anything else."""
     try:
-        rows = read_toml(path).get("provider", {})
+        tables = read_toml(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.") from None
+    if strange := ", ".join(name for name in tables if name != "provider"):
+        raise InvalidInput(f"{path}: {strange} is not understood.", advice="It wants tables named [provider.NAME].")
+    rows = tables.get("provider", {})
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise InvalidInput(f"{path} wants tables named [provider.NAME].")
     return rows
 
 
-def check_row(name: str, row: Mapping[str, Any]) -> None:
-    """InvalidInput for a field that is not known, or not of its kind. The value is not repeated: it may be a secret."""
+def check_row(name: str, row: Mapping[str, Any], fields: Iterable[str] = FIELDS) -> None:
+    """InvalidInput for a field that is none of `fields`, or not of its kind. The value is not repeated: it may be a
+    secret."""
     where = f"providers.toml, [provider.{name}]"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
         raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
     for field, value in row.items():
         if field not in FIELDS:
-            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(FIELDS)}.")
+            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(fields)}.")
+        if field not in fields:
+            raise InvalidInput(
+                f"{where}: {field} is not to be set here, since {name} is built in.",
+                advice=f"It takes: {', '.join(fields)}. Its address and key are in variables: COMETAPI_BASE_URL, "
+                "COMETAPI_KEY.",
+            )
         if not FIELDS[field].right(value):
             raise InvalidInput(f"{where}: {field} is not right.", advice=f"It wants {FIELDS[field].words}.")

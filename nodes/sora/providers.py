@@ -1,7 +1,7 @@
 """Named gateways: where they are, where their key comes from, what they can do.
 
-`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`, whose fields
-are explained in docs/providers.md. A workflow only ever names one of them.
+`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`, and says there how
+this machine reaches cometapi; its fields are explained in docs/providers.md. A workflow only ever names a provider.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from .addresses import Range, is_loopback
 from .bounds import read_text
 from .errors import InvalidInput, MissingKey
-from .provider_file import check_row, owner_rows
+from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
 from .redact import remember
 from .settings import HTTP_TIMEOUT_S, POLL_S, Settings
 
@@ -123,7 +123,7 @@ def check_file(settings: Settings) -> list[InvalidInput]:
         return [error]
     for name, row in rows.items():
         try:
-            _from_row(name, row, settings)
+            _from_row(name, row, settings) if name != COMETAPI else check_row(name, row, OF_THIS_MACHINE)
         except InvalidInput as error:
             found.append(error)
     return found
@@ -140,17 +140,18 @@ def _loaded(settings: Settings, name: str) -> Provider:
         pace_s = settings.poll_s(SANDBOX_POLL_S)
         timeout_s = settings.http_timeout_s()
         return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=pace_s, timeout_s=timeout_s)
+    rows = owner_rows(file_of(settings))
     if name == COMETAPI:
+        row = rows.get(name, {})
+        check_row(name, row, OF_THIS_MACHINE)
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
         return Provider(
             name=name,
             base_url=checked_base_url(url, "COMETAPI_BASE_URL"),
             key_variable="COMETAPI_KEY",
             key_file=home / "keys" / "cometapi",
-            poll_s=settings.poll_s(),
-            timeout_s=settings.http_timeout_s(),
+            **_of_this_machine(row, settings),
         )
-    rows = owner_rows(file_of(settings))
     if name not in rows:
         raise InvalidInput(
             f"There is no provider {name!r}.",
@@ -178,12 +179,8 @@ def checked_base_url(url: str, where: str) -> str:
 def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     where = f"providers.toml, [provider.{name}]"
     check_row(name, row)
-    if name in BUILT_IN:
+    if name == SANDBOX:
         raise InvalidInput(f"{where}: that name is built in.", advice="Choose another one.")
-    headers = tuple(sorted(row.get("headers", {}).items()))
-    for _, text in headers:
-        if len(text) >= LIKE_A_SECRET:
-            remember(text)
     price = row.get("usd_per_second")
     return Provider(
         name=name,
@@ -195,10 +192,21 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         lists=row.get("list", False),
         deletes=row.get("delete", False),
         variants=row.get("variants", False),
-        poll_s=settings.poll_s(float(row.get("poll_seconds", POLL_S))),
-        timeout_s=settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
         usd_per_second=None if price is None else float(price),
-        headers=headers,
-        proxy=row.get("proxy"),
-        ca_bundle=row.get("ca_bundle", ""),
+        **_of_this_machine(row, settings),
     )
+
+
+def _of_this_machine(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """How this machine reaches the gateway."""
+    headers = tuple(sorted(row.get("headers", {}).items()))
+    for _, text in headers:
+        if len(text) >= LIKE_A_SECRET:
+            remember(text)
+    return {
+        "poll_s": settings.poll_s(float(row.get("poll_seconds", POLL_S))),
+        "timeout_s": settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
+        "headers": headers,
+        "proxy": row.get("proxy"),
+        "ca_bundle": row.get("ca_bundle", ""),
+    }

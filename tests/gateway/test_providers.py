@@ -96,6 +96,52 @@ def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
     assert load_provider(here, "good").base_url == "https://y.org"
 
 
+@pytest.mark.parametrize("table", ["[providers.mine]", "[provder.mine]", "[mine]", "provider_url = 3"])
+def test_what_is_no_provider_is_a_mistake(tmp_path: Path, table: str) -> None:
+    """A slip of one letter would otherwise leave a whole gateway out, in silence."""
+    here = written(tmp_path, f'{table}\n[provider.good]\nbase_url = "https://y.org"\n')
+    (fault,) = check_file(here)
+    assert "is not understood" in fault.what
+    assert "[provider.NAME]" in fault.advice
+    for name in ("good", "cometapi"):
+        with pytest.raises(InvalidInput, match="is not understood"):
+            load_provider(here, name)
+    assert provider_names(here) == ["cometapi", "sandbox"]
+    assert load_provider(here, "sandbox").name == "sandbox"
+
+
+def test_how_this_machine_reaches_cometapi(tmp_path: Path) -> None:
+    """Its proxy, authorities, patience and headers are the machine's; the variables still go before the file."""
+    text = f"""
+[provider.cometapi]
+proxy = "http://proxy.example:3128"
+ca_bundle = "{DOCS}"
+timeout_seconds = 300
+poll_seconds = 20
+headers = {{ X-Cost-Centre = "films" }}
+"""
+    here = written(tmp_path, text)
+    assert check_file(here) == []
+    found = load_provider(here, "cometapi")
+    assert (found.proxy, found.ca_bundle, found.timeout_s, found.poll_s) == (
+        "http://proxy.example:3128", str(DOCS), 300.0, 20.0,
+    )  # fmt: skip
+    assert found.headers == (("X-Cost-Centre", "films"),)
+    assert (found.base_url, found.key_variable) == ("https://api.cometapi.com", "COMETAPI_KEY")
+    assert load_provider(settings(tmp_path, SORA_POLL_SECONDS="5"), "cometapi").poll_s == 5.0
+
+
+@pytest.mark.parametrize("field", ['base_url = "https://x.org"', "key = false", 'key_variable = "X"', "list = true"])
+def test_what_cometapi_is_stays_built_in(tmp_path: Path, field: str) -> None:
+    """Address and key are in variables, and say so."""
+    here = written(tmp_path, f"[provider.cometapi]\n{field}\n")
+    (fault,) = check_file(here)
+    assert "built in" in fault.what
+    assert "COMETAPI_BASE_URL" in fault.advice
+    with pytest.raises(InvalidInput, match="built in"):
+        load_provider(here, "cometapi")
+
+
 def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
     """With the key; not to an address that the gateway gives for the video, which is another host. They are hidden in
     texts, as a key is."""
