@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,8 +125,9 @@ def test_there_are_no_other_languages() -> None:
 @every_language
 def test_commands_and_settings_are_named_as_in_the_page(language: str) -> None:
     """The host looks menus up by the English label, commands and settings by their id, with _ for each dot."""
-    labels = {id: words(language, key) for id, key in commands().items()}
-    assert read(language, "commands.json") == {id.replace(".", "_"): {"label": label} for id, label in labels.items()}
+    assert read(language, "commands.json") == {
+        command.replace(".", "_"): {"label": words(language, key)} for command, key in commands().items()
+    }
     title = re.findall(r'^export const TITLE = "(.+)";', (JS / "words.mjs").read_text(encoding="utf-8"), re.MULTILINE)
     assert read(language, "settings.json") == {
         "sora-jobs_settings": {"name": title[0], "tooltip": words(language, "settings_why")}
