@@ -1,0 +1,63 @@
+"""Names from widgets as a table: what may become a path, and what may not, on every system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from sora.errors import InvalidInput
+from sora.paths import LONGEST_NAME, confined
+
+GOOD = [
+    "boat",
+    "shots/boat",
+    "shots\\boat",
+    "a/b/c/d",
+    "スクリーン/船",
+    "boat 2",
+    ".hidden/x",
+    "conx",
+    "x.con",
+    "%year%/b",
+]
+BAD = [
+    "", " ", "/", "\\", ".", "..", "...", "../x", "..\\x", "a/../x", "a\\..\\x", "a/..", "./x", "a/./b", "a//b", "a/",
+    "/etc/passwd", "\\windows\\x", "~/x", "~root", "//server/share", "\\\\server\\share", "\\\\?\\C:\\x", "\\\\.\\COM1",
+    "C:", "C:x", "C:\\x", "C:/x", "c:/x", "a:b", "x.mp4:stream", "a/C:/x", "file:///etc", "CON", "con", "Con.txt",
+    "a/NUL", "nul.tar.gz", "AUX", "prn.mp4", "COM1", "com9.mp4", "LPT1", "lpt9", "COM¹", "CONIN$", "conout$.txt",
+    "con .txt", "a\0b", "\0", "a\nb", "a\tb", "a\x7fb", "a\x1b[31m", "a.", "a..", "a ", "a. ", "a./b", "a /b", "a/b.",
+    "a<b", "a>b", 'a"b', "a|b", "a?b", "a*b", "a\u202egpm", "a\ud800", "a" * (LONGEST_NAME + 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_an_ordinary_name_stays_below_its_folder(tmp_path: Path, name: str) -> None:
+    place = confined(tmp_path, name)
+    assert place.relative_to(tmp_path).as_posix() == name.replace("\\", "/")
+
+
+@pytest.mark.parametrize("name", BAD, ids=[repr(name)[:30] for name in BAD])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    """Up, to a root, a drive, a share, a device or a stream; or to what a system would make another name of."""
+    with pytest.raises(InvalidInput, match="so it is not used"):
+        confined(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes links")
+def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
+    """Wherever it stands in the name; one that stays inside is as good as a folder, and so is a root that is a link."""
+    root, outside = tmp_path / "output", tmp_path / "output-of-others"
+    (root / "in").mkdir(parents=True)
+    outside.mkdir()
+    (root / "out").symlink_to(outside)
+    (root / "in" / "up").symlink_to(tmp_path)
+    (root / "again").symlink_to(root / "in")
+    (root / "self").symlink_to(root)
+    for name in ("out/x", "out", "in/up/x", "in/up", "again/up/x", "self"):
+        with pytest.raises(InvalidInput, match="through a link"):
+            confined(root, name)
+    assert confined(root, "again/x") == root / "again/x"
+    (tmp_path / "linked").symlink_to(root)
+    assert confined(tmp_path / "linked", "in/x") == tmp_path / "linked" / "in/x"
