@@ -1,7 +1,7 @@
 """Named gateways: where they are, where their key comes from, what they can do.
 
-`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`, and says there how
-this machine reaches cometapi; its fields are explained in docs/providers.md. A workflow only ever names a provider.
+`cometapi` and `sandbox` are built in. The owner of the machine adds others in `SORA_HOME/providers.toml`, and says
+there how this machine reaches cometapi; docs/providers.md explains its fields. A workflow only ever names a provider.
 """
 
 from __future__ import annotations
