@@ -1,22 +1,28 @@
 """The stories in example_workflows/, as they are made: each a graph, built, run and photographed by the real page.
 
-`.venv/bin/python -m tests.browser.examples` writes the JSON and the picture of each anew (with names: of these alone).
+`.venv/bin/python -m tests.browser.examples` writes the JSON and the picture of each anew, and the pictures
+of the tab (with names, such as `remix tab`: of these alone).
 """
 
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from PIL import Image
+
 from ..host.comfy import PACK, ComfyUI
 from .conftest import FLAGS, find_chromium
 from .editor import Classic
+from .tab import Tab
 
 FOLDER = PACK / "example_workflows"
+PICTURES = PACK / "docs" / "pictures"
 ROOM = {"left": 90, "top": 130}  # of the page's own bars
 WIDEST = 1500  # pixels of a picture
 THREE = range(3)
@@ -298,8 +304,6 @@ def build(editor: Classic, story: Story) -> None:
 
 def photographed(editor: Classic, path: Path) -> None:
     """The graph alone, without the page's bars."""
-    from PIL import Image
-
     editor.page.evaluate("document.querySelectorAll('.p-toast-close-button').forEach((button) => button.click())")
     editor.page.wait_for_timeout(1500)  # pictures come, and nodes grow for them
     width, height = editor.page.evaluate(FRAME, ROOM)
@@ -314,6 +318,28 @@ def photographed(editor: Classic, path: Path) -> None:
     picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS).save(
         path, quality=82, optimize=True
     )
+
+
+def photograph_the_tab(comfy: ComfyUI, browser: Any) -> None:
+    """The tab over a graph: the list, a remix in full, the settings."""
+    editor = Classic(comfy, browser.new_page(viewport={"width": 1280, "height": 800}), PICTURES)
+    editor.page.evaluate(
+        "(workflow) => app.loadGraphData(workflow)",
+        json.loads((FOLDER / "text_to_video.json").read_text(encoding="utf-8")),
+    )
+    editor.page.evaluate("() => { app.canvas.ds.scale = 0.8; app.canvas.ds.offset = [500, 130] }")
+    tab = Tab(editor)
+    steps = {
+        "list": lambda: None,
+        "job": lambda: tab.open("northern lights"),
+        "settings": lambda: tab.press("Settings"),
+    }
+    for name, step in steps.items():
+        step()
+        editor.page.wait_for_timeout(2500)  # small pictures are made
+        picture = Image.open(io.BytesIO(editor.page.screenshot())).convert("RGB")
+        picture.save(PICTURES / f"tab_{name}.jpg", quality=85, optimize=True)
+    editor.close()
 
 
 def main(names: list[str]) -> None:
@@ -339,6 +365,8 @@ def main(names: list[str]) -> None:
                 photographed(editor, FOLDER / f"{name}.jpg")
                 editor.close()
                 print(name)
+            if not names or "tab" in names:
+                photograph_the_tab(comfy, browser)
             browser.close()
 
 
