@@ -1,11 +1,11 @@
 # make demo: the whole road on the free sandbox.  make test: everything that is checked.  make registry: what comfy-cli says
 # of the pack, and the archive that users get.  make soak: faults and damaged files at length.  make matrix: tests/media with
-# old and new OpenCV and PyAV.  make litellm: the road through a real LiteLLM proxy.  make bench: the measurements.
-# make setup: only .venv.
+# old and new OpenCV and PyAV.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
+# not notice.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test registry soak matrix litellm bench clean
+.PHONY: setup demo test registry mutation soak matrix litellm bench clean
 
 setup: .venv/.ready
 
@@ -21,6 +21,9 @@ test: .venv/.dev registry
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py
+
+mutation: .venv/.dev .venv-mutation/.ready
+	.venv-mutation/bin/python tests/mutation.py
 
 soak: .venv/.dev
 	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/media/test_fuzz.py
@@ -67,5 +70,13 @@ bench: .venv/.dev
 	.venv-registry/bin/python -m pip install --quiet --disable-pip-version-check 'comfy-cli~=1.23'
 	touch $@
 
+# mutmut beside the libraries of .venv, without the pack itself, which it reads from a copy.
+.venv-mutation/.ready: .venv/.dev
+	$(PYTHON) -m venv .venv-mutation
+	.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check 'mutmut~=3.8'
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		"$$(.venv-mutation/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sora.pth"
+	touch $@
+
 clean:
-	rm -rf .venv .venv-litellm .venv-registry .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-litellm .venv-mutation .venv-registry .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
