@@ -25,28 +25,32 @@ TESTERS = ("pytest>=8", "hypothesis>=6.100")
 
 
 class Pair(NamedTuple):
-    """Versions, and what else they want."""
+    """Versions, what else they want, and which of OpenCV's four wheels it is."""
 
     opencv: str
     pyav: str
     others: tuple[str, ...]
+    # It reads videos as the plain one does, and needs no libGL.
+    wheel: str = "opencv-python-headless"
 
     @property
     def name(self) -> str:
-        return f"opencv-{self.opencv}_pyav-{self.pyav}"
+        return f"{self.wheel.removesuffix('-headless').removesuffix('-python')}-{self.opencv}_pyav-{self.pyav}"
 
 
 PAIRS = (
     # The lowest that pyproject.toml allows; newer Pythons have no wheels of the old numpy and pillow.
     Pair(
-        "4.10.0.84",
+        "4.8.1.78",
         "14.2.0",
         ("numpy~=1.26.0; python_version < '3.13'", "numpy<2.3", "pillow~=10.1.0; python_version < '3.13'"),
     ),
+    Pair("4.10.0.84", "16.1.0", ("numpy<2.3",)),
     Pair("4.12.0.88", "18.1.0", ("numpy<2.3",)),  # colours: an old OpenCV, which numpy 2.3 is too new for
     Pair("4.13.0.92", "16.1.0", ("numpy>=2",)),
     Pair("5.0.0.93", "14.2.0", ("numpy>=2",)),  # an old PyAV
     Pair("5.0.0.93", "18.1.0", ("numpy>=2",)),
+    Pair("5.1.0.95", "18.1.0", ("numpy>=2",), "opencv-contrib-python-headless"),
 )
 
 
@@ -75,8 +79,7 @@ def environment(pair: Pair) -> Path:
 
 def requirements(pair: Pair) -> list[str]:
     """What pip is told: the pair, and the rest of the pack's own requirements."""
-    # The headless wheel reads videos as the plain one does, and needs no libGL.
-    chosen = [f"opencv-python-headless=={pair.opencv}", f"av=={pair.pyav}", *pair.others]
+    chosen = [f"{pair.wheel}=={pair.opencv}", f"av=={pair.pyav}", *pair.others]
     named = {_name(one) for one in chosen} | {"opencv-python"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return chosen + [one for one in (*project["dependencies"], *TESTERS) if _name(one) not in named]
