@@ -5,7 +5,7 @@ import { el, write } from "./dom.mjs";
 import { factsOf, priceAndAge, promptOf, spokenRow, stateOf } from "./row.mjs";
 import { say } from "./words.mjs";
 
-export const HEIGHT = 118; // pixels, as sora.css has it
+export const HEIGHT = 104; // pixels, as sora.css has it
 const SETTLE_MS = 120; // pictures that only fly by are not asked for
 
 const without = new Set(); // addresses that gave no picture

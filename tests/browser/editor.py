@@ -28,6 +28,12 @@ class Editor:
         page.wait_for_load_state("networkidle")
         page.keyboard.press("Escape")  # the template browser
 
+    @property
+    def frozen(self) -> bool:
+        """Is this one of the first Nodes 2.0 (1.27), which look at a node's widgets once, and show no badges?"""
+        script = "() => !Object.getOwnPropertyDescriptor(app.graph.nodes[0], 'widgets')?.get"
+        return self.vue and bool(self.page.evaluate(script))
+
     def close(self) -> None:
         self.page.close()
         ours = [error for error in self.errors if "sora-jobs" in error]

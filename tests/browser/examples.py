@@ -332,7 +332,7 @@ def photograph_the_tab(comfy: ComfyUI, browser: Any) -> None:
     steps = {
         "list": lambda: None,
         "job": lambda: tab.open("northern lights"),
-        "settings": lambda: tab.press("Settings"),
+        "settings": lambda: (tab.close(), Tab(editor).press("Settings")),
     }
     for name, step in steps.items():
         step()

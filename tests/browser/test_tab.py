@@ -19,7 +19,7 @@ from .tab import Tab
 from .workflows import node
 
 BOAT = "A paper boat, drifting over a lake at sunset"
-SLOW = f"{BOAT} [sandbox: slow=4]"
+SLOW = f"{BOAT} [sandbox: slow=6]"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,7 @@ def test_progress_of_a_run_reaches_the_tab_and_its_icon(tab: Tab) -> None:
     tab.editor.load(create, wait, links=[[1, 1, 0, 2, 0, "SORA_JOB"]])
     tab.page.evaluate("() => app.queuePrompt(0)")
     row = tab.row(BOAT)
+    row.get_by_text("Rendering").wait_for()
     row.get_by_role("progressbar").and_(tab.page.locator("[aria-valuenow]")).wait_for()
     assert tab.badge() == "1"
     height = row.bounding_box()["height"]
