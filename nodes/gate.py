@@ -163,7 +163,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
             data += piece
             if len(data) > LARGEST_BODY:
                 raise InvalidInput(f"The request is larger than {LARGEST_BODY} bytes.")
-        given = read_json(data or b"{}")
+        given = read_json(data.decode("utf-8") or "{}")  # and not whatever else JSON may come in
     except (web.RequestPayloadError, ValueError):
         raise InvalidInput("The request is not JSON.") from None
     if not isinstance(given, dict):

@@ -47,6 +47,7 @@ _naming = threading.Lock()  # between counting the names that are there and maki
 _handed_out: set[Path] = set()
 _generation = 0
 _studio: Studio | None = None
+prepares: list[Callable[[Studio], None]] = []  # what is done with the studio when it is made, which is at first use
 _pool = DaemonPool("sora-node", 2)  # with the engine's own fewer than twenty
 _log = logging.getLogger("sora")
 
@@ -60,6 +61,8 @@ def studio() -> Studio:
             home = default_home(os.environ, user.parent) if os.environ.get("SORA_HOME") else user / "__sora"
             _studio = Studio(home, Path(folder_paths.get_output_directory()))
             atexit.register(_studio.close)
+            for prepare in prepares:
+                prepare(_studio)
         return _studio
 
 

@@ -35,7 +35,7 @@ def watch_ledger() -> None:
         except SoraError as error:  # the ledger's database is away
             host.warn(str(error))
 
-    host.studio().listen(tell)
+    host.prepares[:] = [lambda studio: studio.listen(tell)]
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from .errors import DiskTrouble, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
+from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
 from .fetch import file_of
 from .ledger import Ledger, taken_error
 from .settings import Settings
@@ -44,7 +44,7 @@ class Board:
 
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
-        job = self._ledger.job(job_id)
+        job = self._job(job_id)
         parent = self._ledger.at_gateway(job.provider, job.parent) if job.parent else None
         children = [child for child in self._ledger.children(job.video_id) if child.provider == job.provider]
         return {
@@ -77,7 +77,7 @@ class Board:
     def thumbnail(self, job_id: str) -> Path:
         """A small JPEG of the stored video, made at the first use. NotFinished where no video is stored here;
         MediaTrouble, DiskTrouble."""
-        job = self._ledger.job(job_id)
+        job = self._job(job_id)
         video = file_of(job, self._settings)
         if video is None:
             raise NotFinished(f"The video of job {job.id} is not stored here.", job=job.id)
@@ -86,11 +86,16 @@ class Board:
 
     def references(self, job_id: str) -> list[Path]:
         """The images that went up with a job, as they were before fitting: PNG files."""
-        job = self._ledger.job(job_id)
+        job = self._job(job_id)
         places = [self._settings.home / "references" / name for name in job.references]
         if missing := [place.name for place in places if not place.is_file()]:
             raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)
         return places
+
+    def _job(self, job_id: str) -> Job:
+        if not self._ledger.database.exists:  # looking makes none
+            raise InvalidInput(f"The ledger has no job {job_id!r}.")
+        return self._ledger.job(job_id)
 
     def _file(self, job: Job) -> dict[str, str] | None:
         """Where the host's page finds it: only what lies below its own output folder."""

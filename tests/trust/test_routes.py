@@ -1,0 +1,310 @@
+"""The routes under attack: other pages, rebound names, strangers on the network, proxies, and bodies that are none."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from .conftest import Site
+
+READS = [
+    "/sora/jobs", "/sora/history", "/sora/history/{id}", "/sora/history/{id}/thumbnail", "/sora/of_file/{sha256}",
+    "/sora/models", "/sora/models/nearest", "/sora/settings",
+]  # fmt: skip
+ACTS = [
+    "/sora/history/{id}/settle", "/sora/history/{id}/aside", "/sora/history/{id}/references", "/sora/models/refresh",
+    "/sora/settings", "/sora/keys", "/sora/doctor",
+]  # fmt: skip
+KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
+JSON = {"Content-Type": "application/json"}
+
+
+def ask(
+    site: Site, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", host: str | None = ""
+) -> tuple[int, bytes, http.client.HTTPMessage]:
+    """One request as it is written here: `host` "" is the right one, None sends none."""
+    line = http.client.HTTPConnection("127.0.0.1", urlsplit(site.url).port, timeout=20)
+    line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    if host is not None:
+        line.putheader("Host", host or urlsplit(site.url).netloc)
+    for name, value in (headers or {}).items():
+        line.putheader(name, value)
+    if body or method == "POST":
+        line.putheader("Content-Length", str(len(body)))
+    line.endheaders(body)
+    answer = line.getresponse()
+    given = answer.status, answer.read(), answer.headers
+    line.close()
+    return given
+
+
+def put(site: Site, path: str, body: Any, **more: Any) -> tuple[int, bytes, http.client.HTTPMessage]:
+    headers = JSON | more.pop("headers", {})
+    return ask(site, "POST", path, headers, json.dumps(body).encode(), **more)
+
+
+@pytest.fixture
+def untouched(site: Site) -> Iterator[Site]:
+    """Nothing is there afterwards that was not there before."""
+    before = everything(site)
+    yield site
+    assert everything(site) == before
+
+
+def everything(site: Site) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in site.folder.rglob("*") if path.is_file()}
+
+
+def named(path: str) -> str:
+    return path.replace("{id}", "abc123").replace("{sha256}", "0" * 64)
+
+
+def test_these_are_all_routes_that_there_are(site: Site) -> None:
+    """As few as can be: a new one is a decision, taken here first. Whatever changes something is a POST."""
+    there = {(route.method, route.path) for route in site.pack.host.routes}
+    assert there == {("GET", path) for path in READS} | {("POST", path) for path in ACTS}
+
+
+@pytest.mark.parametrize("path", READS + ACTS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "POST", "BREW"])
+def test_every_method_gets_a_plain_answer(untouched: Site, method: str, path: str) -> None:
+    """No effect by any but POST, and by POST none without JSON; never an error of the server's."""
+    status, _, _ = ask(untouched, method, named(path))
+    reads = path in READS and method in ("GET", "HEAD")
+    assert status < 500
+    assert reads or status in ((415,) if method == "POST" and path in ACTS else (405, 400))  # 400: no method at all
+
+
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "null"}, {"Origin": "https://evil.example"}, {"Origin": "http://localhost:1"}, {"Origin": ""},
+    {"Origin": "HTTP://EVIL.EXAMPLE"}, {"Origin": "file://"}, {"Origin": "chrome-extension://abcdef"},
+    {"Origin": "http://127.0.0.1"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": "http://127.0.0.1.evil.example:PORT"},
+    {"Origin": "http://evil.example@127.0.0.1:1"}, {"Origin": "ws://127.0.0.1:PORT"}, {"Origin": "127.0.0.1:PORT"},
+    {"Origin": "http://[::1"}, {"Origin": "http://127.0.0.1:PORT/"}, {"Origin": "http://127.0.0.1:PORT, http://evil"},
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "whatever"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: str(headers))
+def test_another_page_sees_and_does_nothing(untouched: Site, headers: dict[str, str]) -> None:
+    """On any route, with any content type."""
+    port = str(urlsplit(untouched.url).port)
+    headers = {name: value.replace("PORT", port) for name, value in headers.items()}
+    for path in READS:
+        status, said, _ = ask(untouched, "GET", named(path), headers)
+        assert (status, set(json.loads(said))) == (403, {"error"})
+    for path in ACTS:
+        for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+            status, _, given = ask(untouched, "POST", named(path), headers | {"Content-Type": kind}, b"{}")
+            assert status == 403
+            assert not [name for name in given if name.lower().startswith("access-control")]
+
+
+HOSTS = [
+    ("127.0.0.1:PORT", 200), ("127.0.0.1", 200), ("localhost:PORT", 200), ("LOCALHOST", 200), ("[::1]:8188", 200),
+    ("[::1]", 200), ("localhost.", 200), ("a.localhost:1", 200), ("evil.example", 403), ("evil.example:PORT", 403),
+    ("127.0.0.1.evil.example", 403), ("evil.example@127.0.0.1", 403), ("127.0.0.1#evil.example", 403),
+    ("127.0.0.1/evil.example", 403), ("192.168.1.5:8188", 403), ("0.0.0.0:8188", 403), ("[::2]", 403), ("[::1", 403),
+    ("127.0.0.1:notaport", 403), ("", 403), (None, 403), (" ", 403), ("a" * 300, 403), ("127.0.0.1, evil", 403),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("host", "status"), HOSTS)
+def test_a_rebound_name_is_refused_on_loopback(untouched: Site, host: str | None, status: int) -> None:
+    """A page of somebody's whose name leads to this machine has no foreign Origin: its Host is what tells it."""
+    port = str(urlsplit(untouched.url).port)
+    given = None if host is None else host.replace("PORT", port) or " "
+    answered = ask(untouched, "GET", "/sora/settings", host=given)[0]
+    assert answered == status or (status == 403 and answered == 400)  # aiohttp's own, for what is no Host at all
+
+
+def test_two_hosts_are_none(untouched: Site) -> None:
+    """Whichever of them a proxy would have looked at."""
+    evil = {"Host": "evil.example"}
+    assert ask(untouched, "GET", "/sora/settings", evil)[0] in (400, 403)
+
+
+def test_on_a_network_the_origin_has_to_be_the_host(untouched: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tunnels and rented machines work: any name, as long as the page came by it; or one that the owner names."""
+    from comfy.cli_args import args
+
+    monkeypatch.setattr(args, "listen", "0.0.0.0,::")
+    name = "machine.example:8188"
+    assert ask(untouched, "GET", "/sora/jobs", host=name)[0] == 200
+    assert ask(untouched, "GET", "/sora/jobs", {"Origin": f"http://{name}"}, host=name)[0] == 200
+    assert ask(untouched, "GET", "/sora/jobs", {"Origin": f"https://{name.upper()}"}, host=name)[0] == 200
+    for origin in ("http://machine.example", "http://machine.example:1", "http://evil.example", "null"):
+        assert ask(untouched, "GET", "/sora/jobs", {"Origin": origin}, host=name)[0] == 403
+
+
+def test_the_owner_names_other_hosts(site: Site) -> None:
+    """By which a tunnel leads here; an empty name opens nothing, and a slip in the file opens nothing."""
+    site.home.mkdir()
+    tunnel, headers = "comfy.example.com", {"Origin": "https://comfy.example.com"}
+    assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 403
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["Comfy.example.com", ""]\n')
+    assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 200
+    assert ask(site, "GET", "/sora/jobs", headers)[0] == 200  # a tunnel that gives its own Host
+    assert ask(site, "GET", "/sora/jobs", {"Origin": "null"}, host=tunnel)[0] == 403
+    assert ask(site, "GET", "/sora/jobs", {"Origin": "https://evil.example"}, host=tunnel)[0] == 403
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = "comfy.example.com"\n')
+    assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("application/json", 400), ("application/json; charset=utf-8", 400), ("Application/JSON", 400), ("", 415),
+     ("text/plain", 415), ("text/json", 415), ("application/x-www-form-urlencoded", 415), ("multipart/form-data", 415),
+     ("application/json, text/plain", 415), ("text/plain; application/json", 415), ("application/jsonp", 415)],
+)  # fmt: skip
+def test_only_json_has_an_effect(untouched: Site, kind: str, status: int) -> None:
+    """A form of another page cannot send it without asking first. (Here the body is no object, so 400 is a yes.)"""
+    headers = {"Content-Type": kind} if kind else {}
+    assert ask(untouched, "POST", "/sora/keys", headers, b"[]")[0] == status
+
+
+PROXIES = [
+    {"X-Forwarded-For": "203.0.113.9"}, {"x-forwarded-for": "127.0.0.1"}, {"X-Forwarded-Proto": "https"},
+    {"Forwarded": "for=127.0.0.1"}, {"X-Real-IP": "127.0.0.1"}, {"Via": "1.1 proxy"}, {"CF-Connecting-IP": "127.0.0.1"},
+    {"True-Client-IP": "x"}, {"X-Client-IP": "x"}, {"X-Cluster-Client-Ip": "x"}, {"Tailscale-User-Login": "x"},
+    {"X-Original-Host": "x"}, {"X-Envoy-External-Address": "x"}, {"X-Forwarded": ""},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", PROXIES, ids=lambda headers: next(iter(headers)))
+def test_who_comes_through_a_proxy_changes_no_key(untouched: Site, headers: dict[str, str]) -> None:
+    """From wherever he says that he comes; the refusal says how the owner would allow it."""
+    status, said, _ = put(untouched, "/sora/keys", KEY, headers=headers)
+    assert status == 400
+    assert b"from_elsewhere" in said
+    assert json.loads(ask(untouched, "GET", "/sora/settings", headers)[1])["may"]["keys"] is False
+
+
+def test_a_proxy_that_says_nothing_is_known_by_its_pages_name(site: Site) -> None:
+    """nginx as it comes: it asks as 127.0.0.1 from 127.0.0.1, and the browser's Origin is all that is left."""
+    site.home.mkdir()
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["comfy.example.com"]\n')
+    through = {"Origin": "https://comfy.example.com"}
+    assert ask(site, "GET", "/sora/jobs", through)[0] == 200
+    assert put(site, "/sora/keys", KEY, headers=through)[0] == 400
+    assert put(site, "/sora/keys", KEY, host="comfy.example.com")[0] == 400
+    assert not (site.home / "keys").exists()
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["comfy.example.com"]\nfrom_elsewhere = true\n')
+    assert put(site, "/sora/keys", KEY, headers=through)[0] == 200
+
+
+def test_who_is_not_on_this_machine_changes_no_key(untouched: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiohttp import web
+    from comfy.cli_args import args
+
+    monkeypatch.setattr(args, "listen", "0.0.0.0")
+    monkeypatch.setattr(web.BaseRequest, "remote", "192.168.1.77")
+    assert put(untouched, "/sora/keys", KEY)[0] == 400
+    monkeypatch.setattr(web.BaseRequest, "remote", None)
+    assert put(untouched, "/sora/keys", KEY)[0] == 400
+
+
+def test_on_this_machine_a_key_is_written_and_never_read(site: Site) -> None:
+    """By the host's own page; no route tells it, and none of its answers is kept or shown elsewhere."""
+    own = {"Origin": site.url, "Sec-Fetch-Site": "same-origin"}
+    status, said, headers = put(site, "/sora/keys", KEY, headers=own)
+    assert status == 200
+    file = site.home / "keys" / "cometapi"
+    assert file.read_text() == KEY["key"] + "\n"
+    assert file.stat().st_mode & 0o77 == 0
+    for path in READS:
+        said += ask(site, "GET", named(path))[1]
+    assert KEY["key"].encode() not in said
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("wish", [{"usd_per_day": 1e6}, {"usd_per_job": 1e6}, {"page.may_change_budget": True}])
+def test_no_route_raises_the_budget(untouched: Site, wish: dict[str, Any]) -> None:
+    """Where its owner did not say that the page may; and the first refusal says how he would."""
+    status, said, _ = put(untouched, "/sora/settings", wish)
+    assert status == 400
+    assert b"may_change_budget" in said or b"There is no setting" in said
+    assert untouched.studio.settings.budget.usd_per_day == 20
+
+
+BODIES = {
+    "empty": b"", "null": b"null", "list": b"[]", "text": b'"x"', "cut": b'{"provider": "come', "nan": b'{"a": NaN}',
+    "deep": b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "large": b'{"a": "' + b"x" * (70 << 10) + b'"}',
+    "halves": b'{"provider": "\\ud800", "key": "\\udfff"}', "nul": b'{"provider": "cometapi", "key": "a\\u0000b"}',
+    "utf-16": '{"provider": "cometapi"}'.encode("utf-16"), "bytes": b"\xff\xfe\x00",
+    "digits": b'{"a": ' + b"9" * 9000 + b"}",
+    "twice": b'{"provider": "sandbox", "provider": "cometapi"}',
+    "names": json.dumps({str(n): n for n in range(3000)}).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ACTS)
+@pytest.mark.parametrize("kind", [kind for kind in BODIES if kind not in ("empty",)])
+def test_a_body_that_is_none_is_refused_in_words(site: Site, kind: str, path: str) -> None:
+    if path in ("/sora/doctor", "/sora/models/refresh") and kind in ("nan", "twice", "names"):
+        pytest.skip("they read nothing of a body that is an object")
+    status, said, _ = ask(site, "POST", named(path), JSON, BODIES[kind])
+    assert status in (400, 413)
+    assert "error" in json.loads(said)
+    assert not (site.home / "keys").exists()
+    assert not (site.home / "page.json").exists()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity"])
+def test_a_packed_body_is_refused(untouched: Site, encoding: str) -> None:
+    """It would have to be unpacked to be measured."""
+    status = put(untouched, "/sora/keys", KEY, headers={"Content-Encoding": encoding})[0]
+    assert status in (400, 415)
+
+
+IDS = [
+    "..", "%2e%2e", "..%2f..%2fkeys%2fcometapi", "%00", "a%00b", "%ff", "%ed%a0%80", "'; DROP TABLE jobs; --", "%25",
+    "a" * 5000, "sandbox", "%0d%0aX: y", "{id}", "*", "con", "C:%5Cx", "🎬", "%", "1 OR 1=1", "-1", "%u0041",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("one", IDS, ids=[str(number) for number in range(len(IDS))])
+def test_an_id_is_an_id_and_no_path(site: Site, one: str) -> None:
+    """Nothing of the kind is known, whatever it looks like; nothing is made for it but an empty ledger."""
+    one = quote(one, safe="%/'*{};")
+    (site.home / "keys").mkdir(parents=True)
+    (site.home / "keys" / "cometapi").write_text(KEY["key"])
+    for path in READS:
+        if "{" in path:
+            status, said, _ = ask(site, "GET", path.replace("{id}", one).replace("{sha256}", one))
+            assert 400 <= status < 500
+            assert KEY["key"].encode() not in said
+    for path in ACTS:
+        if "{" in path:
+            assert 400 <= ask(site, "POST", path.replace("{id}", one), JSON, b"{}")[0] < 500
+    assert not (site.home / "thumbnails").exists()
+    assert not (site.folder / "input").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=-1", "limit=999999", "limit=9" + "9" * 4000, "limit=%D9%A3", "limit=", "state=nobody", "state=%00",
+     "state='", "search=%25%25", "search=" + "_" * 3000, "search=%ed%a0%80", "after=nobody", "after=%00", "a=b&a=c",
+     "&".join(f"x{number}=1" for number in range(900)), "=" * 500, "%", "search=%f0%9f%8e%ac"],
+    ids=range(18),
+)  # fmt: skip
+def test_a_query_is_survived(site: Site, query: str) -> None:
+    for path in ("/sora/history", "/sora/models/nearest", "/sora/jobs"):
+        assert ask(site, "GET", f"{path}?{query}")[0] in (200, 400)
+
+
+def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
+    """No parameter of any route is one, by its name; and no answer is a page or a script."""
+    source = Path(site.pack.module("routes").__file__ or "").read_text()
+    assert not [word for word in ('"path"', '"url"', '"file"', '"folder"', '"base_url"', "filename") if word in source]
+    for path in READS:
+        status, _, headers = ask(site, "GET", named(path))
+        assert headers["Content-Type"].startswith(("application/json", "image/jpeg")), (path, status)
