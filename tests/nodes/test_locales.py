@@ -143,10 +143,11 @@ def page(node: str, language: str) -> str:
 
 
 def rows(text: str, heading: str) -> dict[str, str]:
-    """{name: the whole row} of the table in a section; its first cells are names between backticks."""
+    """{name: the whole line} of a section's list, whose lines begin with a name between backticks. The panel in which the
+    host shows them is too narrow for tables."""
     section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section is not None, f"there is no section {heading}"
-    return {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)` \|.*$", section[1], re.MULTILINE)}
+    return {found[1]: found[0] for found in re.finditer(r"^- `(\w+)`[:：].*$", section[1], re.MULTILINE)}
 
 
 def plain(number: float) -> str:
