@@ -121,9 +121,9 @@ class Client:
             url = _next_address(url, response)
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
-    def reach(self) -> Reached:
+    def reach(self, path: str = "/v1/models") -> Reached:
         """What a call that costs nothing (the list of models) brings; GatewayTrouble if there is no answer."""
-        url = self._url("/v1/models")
+        url = self._url(path)
         try:
             with self._session(url).get(
                 url, auth=self._signed, timeout=self._timeouts, stream=True, allow_redirects=False

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
@@ -30,7 +32,7 @@ def examine(studio: Studio) -> list[Finding]:
         try:
             for finding in check(studio):
                 findings.append(finding)
-        except (SoraError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever breaks one check, a bug too, must not hide the others
             text = _words(error)
             earlier = next((finding.name for finding in findings if finding.text == text), "")
             findings.append(Finding(name, "failed", f"not looked at: see {earlier}" if earlier else text))
@@ -39,7 +41,9 @@ def examine(studio: Studio) -> list[Finding]:
 
 def _words(error: Exception) -> str:
     """What happened and what cures it; no word about money, since nothing is bought here."""
-    return f"{error.what} {error.advice}".strip() if isinstance(error, SoraError) else redact(str(error))
+    if isinstance(error, SoraError):
+        return f"{error.what} {error.advice}".strip()
+    return redact(str(error) if isinstance(error, OSError) else f"The check itself broke: {error!r}. Please report it.")
 
 
 def _python(_: Studio) -> Iterator[Finding]:
@@ -83,9 +87,16 @@ def _disk(studio: Studio) -> Iterator[Finding]:
     for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
         place = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
         free = shutil.disk_usage(place).free
-        level: Literal["ok", "warning"] = "ok" if free > LITTLE_DISK else "warning"
+        text = f"{folder}, {free / (1 << 30):.1f} GiB free"
+        try:
+            with tempfile.TemporaryFile(dir=place) as file:
+                file.write(b"room")
+        except OSError as error:
+            yield Finding(name, "failed", f"{text}, but not to be written: {error.strerror}. Check its rights.")
+            continue
+        enough = free > LITTLE_DISK
         yield Finding(
-            name, level, f"{folder}, {free / (1 << 30):.1f} GiB free" + (": make room" if level != "ok" else "")
+            name, "ok" if enough else "warning", f"{text}, can be written" + ("" if enough else ": make room")
         )
 
 
@@ -127,18 +138,29 @@ def _budget(studio: Studio) -> Iterator[Finding]:
 
 
 def _providers(studio: Studio) -> Iterator[Finding]:
-    for fault in check_file(studio.settings):
-        yield Finding("providers", "failed", _words(fault))
+    faults = [_words(fault) for fault in check_file(studio.settings)]
+    for fault in faults:
+        yield Finding("providers", "failed", fault)
     for name in studio.provider_names():
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
             continue
         try:
-            yield from look(studio.client(name), studio.catalogue)
-        except MissingKey as error:
-            yield Finding(name, "warning", _words(error))
-        except SoraError as error:
-            yield Finding(name, "failed", _words(error))
+            yield from _gateway(studio, name)
+        except Exception as error:  # noqa: BLE001 - what breaks the look at one gateway must not hide the others
+            text = _words(error)
+            yield Finding(name, "failed", "not looked at: see providers" if text in faults else text)
+
+
+def _gateway(studio: Studio, name: str) -> Iterator[Finding]:
+    try:
+        yield from look(studio.client(name), studio.catalogue)
+    except MissingKey as error:
+        yield Finding(name, "warning", _words(error))
+        with contextlib.closing(studio.client(name, key=False)) as client:
+            for finding in look(client, studio.catalogue):
+                # Nothing can be bought there as it is: whoever needs the sandbox alone has no trouble.
+                yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")
 
 
 def _models(studio: Studio) -> Iterator[Finding]:

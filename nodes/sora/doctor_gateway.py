@@ -16,18 +16,23 @@ from .addresses import is_loopback
 from .bounds import read_json
 from .catalogue import Catalogue
 from .client import Client, Reached
+from .envelope import Answer, read_complaint
 from .errors import GatewayTrouble
-from .findings import Finding
-from .providers import Provider
+from .findings import Finding, Level
+from .providers import COMETAPI, Provider
 from .redact import place_of
+from .vocabulary import ADVICE, SATURATED
 
 CLOCK_S = 120.0  # a clock that is off by more can break TLS and signed addresses
 SHOWN = 6  # models in a line
+PUBLIC_LIST = "/api/models"  # CometAPI's own, which needs no key
 
 
 def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
-    """Line by line, from the network up; what cannot be looked at because of an earlier line is left out."""
+    """Line by line, from the network up; what cannot be looked at because of an earlier line is left out. A client
+    without the key that its provider wants sees all the rest."""
     provider = client.provider
+    keyless = provider.wants_key and not client.key
     proxy = _proxy(provider)
     if proxy:
         yield Finding(provider.name, "ok", f"goes through the proxy {place_of(proxy)}")
@@ -35,15 +40,18 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
         yield lost
         return
     try:
-        reached = client.reach()
+        reached = client.reach(PUBLIC_LIST if keyless and provider.name == COMETAPI else "/v1/models")
     except GatewayTrouble as error:
         yield Finding(provider.name, "failed", f"{error.what} {_cure(error, provider, proxy)}")
         return
-    yield from _answer(provider, reached)
-    if (off := _clock(provider, reached)) is not None:
-        yield off
-    if reached.status == 200:
-        yield from _models(provider, reached, catalogue)
+    listed, off_s = _ids(reached.body), _clock_is_off_s(reached)
+    tls = "TLS" if provider.base_url.startswith("https:") else ""
+    looked = ("proxy" if proxy else "DNS", tls, "" if off_s is None else "clock", "key" if client.key else "")
+    yield _answer(provider, reached, listed, ", ".join(filter(None, looked)), keyless=keyless)
+    if off_s is not None and abs(off_s) > CLOCK_S:
+        yield _clock(provider, off_s)
+    if reached.status == 200 and listed:
+        yield _models(provider, listed, catalogue)
 
 
 def _proxy(provider: Provider) -> str:
@@ -77,63 +85,71 @@ def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
     return f"Check that something listens at {provider.origin}, and the firewall."
 
 
-def _answer(provider: Provider, reached: Reached) -> Iterator[Finding]:
+def _answer(
+    provider: Provider, reached: Reached, listed: set[str] | None, looked: str, *, keyless: bool
+) -> Finding:  # fmt: skip
     """Is it a gateway of ours at all, and does it take the key?"""
     says = f"{provider.origin} answers HTTP {reached.status}"
-    where = "COMETAPI_BASE_URL" if provider.name == "cometapi" else "base_url in providers.toml"
+    where = "COMETAPI_BASE_URL" if provider.name == COMETAPI else "base_url in providers.toml"
+    complaint = read_complaint(Answer(reached.status, {}, reached.body))
+    code = complaint.code if complaint else ""
+    level: Level = "failed"
     if 300 <= reached.status < 400:
-        text = (
-            f"{says}, a redirect to {reached.redirect or 'another address'}: the base URL is another one; set {where}"
-        )
-        yield Finding(provider.name, "failed", text)
+        leads = reached.redirect or "another address"
+        says += f", a redirect to {leads}: the base URL is another one; set {where}"
     elif reached.is_page:
-        yield Finding(provider.name, "failed", f"{says} with a web page, not with JSON: check {where}")
+        says += f" with a web page, not with JSON: check {where}"
+    elif keyless and reached.status in (401, 403):
+        level, says = "ok", f"{says}, since it wants a key; looked at: {looked}"
+    elif code.lower() in ADVICE and (reached.status >= 400 or listed is None):
+        level, says = "warning" if code.lower() in SATURATED else "failed", f"{says}, {code}: {ADVICE[code.lower()]}"
     elif reached.status in (401, 403):
-        yield Finding(provider.name, "failed", f"{says}: check the key")
+        says += ": check the key"
     elif reached.status == 404:
-        yield Finding(provider.name, "warning", f"{says}: it has no list of models, or {where} is wrong")
+        level, says = "warning", f"{says}: it has no list of models, or {where} is wrong"
     elif reached.status >= 400:
-        yield Finding(provider.name, "warning", f"{says}: it is in trouble, or has no list of models; try again later")
+        level, says = "warning", f"{says}: it is in trouble, or has no list of models; try again later"
+    elif listed is None:
+        says += f", and not with a list of models{f' but with {code}' if code else ''}: check {where}"
     else:
-        yield Finding(provider.name, "ok", f"{says}; beside the usual calls it has: {provider.calls}")
+        level, says = "ok", f"{says}; beside the usual calls it has: {provider.calls}; looked at: {looked}"
+    return Finding(provider.name, level, says)
 
 
-def _clock(provider: Provider, reached: Reached) -> Finding | None:
-    """Against the gateway's own Date."""
+def _clock_is_off_s(reached: Reached) -> float | None:
+    """By how much this machine's clock is ahead of the gateway's own Date; None where it gives none."""
     try:
-        theirs = parsedate_to_datetime(reached.date).timestamp()
+        return time.time() - parsedate_to_datetime(reached.date).timestamp()
     except (TypeError, ValueError):
         return None
-    off = time.time() - theirs
-    if abs(off) <= CLOCK_S:
-        return None
-    way = "ahead of" if off > 0 else "behind"
+
+
+def _clock(provider: Provider, off_s: float) -> Finding:
+    way = "ahead of" if off_s > 0 else "behind"
     text = (
-        f"this machine's clock is {abs(off):.0f} s {way} that of {provider.name}: set it (TLS and signed links need it)"
+        f"this machine's clock is {abs(off_s):.0f} s {way} that of {provider.name}: set it (TLS and signed links need "
+        "it)"
     )
     return Finding("clock", "warning", text)
 
 
-def _models(provider: Provider, reached: Reached, catalogue: Catalogue) -> Iterator[Finding]:
+def _models(provider: Provider, listed: set[str], catalogue: Catalogue) -> Finding:
     """Which of the catalogue's models it lists. A list is no proof either way, so nothing here has failed."""
-    listed = _ids(reached.body)
-    if not listed:
-        return
     known = [name for name in catalogue.models if name in listed]
     shown = ", ".join(known[:SHOWN]) + (f" and {len(known) - SHOWN} more" if len(known) > SHOWN else "")
     if known:
-        yield Finding(provider.name, "ok", f"lists {len(known)} models of the catalogue: {shown}")
-    else:
-        yield Finding(
-            provider.name, "warning", "lists no model of the catalogue: type an id of its own into custom_model"
-        )
+        return Finding(provider.name, "ok", f"lists {len(known)} models of the catalogue: {shown}")
+    return Finding(
+        provider.name, "warning", "lists no model of the catalogue: type an id of its own into custom_model"
+    )  # fmt: skip
 
 
-def _ids(body: bytes) -> set[str]:
+def _ids(body: bytes) -> set[str] | None:
+    """The ids of a list, as JSON; None where it is none."""
     rows: Any = None
     with contextlib.suppress(ValueError):
         rows = read_json(body)
     rows = rows.get("data") if isinstance(rows, dict) else rows
-    return (
-        {str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row} if isinstance(rows, list) else set()
-    )
+    if not isinstance(rows, list):
+        return None
+    return {str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row}

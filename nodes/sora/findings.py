@@ -7,13 +7,15 @@ from typing import Literal
 
 from .redact import redact
 
+Level = Literal["ok", "warning", "failed"]
+
 
 @dataclass(frozen=True)
 class Finding:
     """One line: `text` says what was found and, where it is not ok, what cures it."""
 
     name: str
-    level: Literal["ok", "warning", "failed"]
+    level: Level
     text: str
 
     def __post_init__(self) -> None:

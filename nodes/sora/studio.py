@@ -192,9 +192,10 @@ class Studio:
         self._collector.bury()
         return self.ledger.jobs(state="unknown")
 
-    def client(self, provider: str) -> Client:
-        """A client for that provider, for a look that costs nothing; MissingKey, InvalidInput."""
-        return self._gateways.client(provider)
+    def client(self, provider: str, *, key: bool = True) -> Client:
+        """A client for that provider, for a look that costs nothing; MissingKey, InvalidInput. Without its `key` it is
+        the caller's own, to be closed."""
+        return self._gateways.client(provider) if key else Client(self._gateways.provider(provider), "")
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""

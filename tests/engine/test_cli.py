@@ -56,6 +56,7 @@ def sora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     for name, value in (("SORA_HOME", "home"), ("SORA_SANDBOX_SECONDS", "0.2"), ("SORA_POLL_SECONDS", "0.02")):
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COMETAPI_BASE_URL", "https://cometapi.invalid")  # which the doctor looks at without a key, too
     return Shell(capsys)
 
 
@@ -330,7 +331,9 @@ def test_the_doctor_fails_alike_for_scripts(sora: Shell, tmp_path: Path) -> None
     assert sora("doctor") == 7
     found = sora.json("doctor")
     assert found["exit"] == 7
-    assert [one["name"] for one in found["findings"] if one["level"] == "failed"] == ["providers"]
+    failed = {one["name"]: one["text"] for one in found["findings"] if one["level"] == "failed"}
+    assert failed.keys() == {"providers", "cometapi"}
+    assert failed["cometapi"] == "not looked at: see providers"
 
 
 def test_a_search_knows_all_letters(sora: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +32,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def opened(text: str = "", home: Path = tmp_path / "home", **env: str) -> Studio:
         home.mkdir(exist_ok=True)
         (home / "settings.toml").write_text(text)
-        made.append(Studio(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | env))
+        nowhere = {"COMETAPI_BASE_URL": "https://cometapi.invalid"}  # the doctor looks there without a key, too
+        made.append(Studio(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | nowhere | env))
         return made[-1]
 
     yield opened
@@ -171,6 +173,30 @@ def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
 # -- one check and the others -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_told(start: Start, tmp_path: Path) -> None:
+    """Free room alone is no good; nothing is left of the trial."""
+    studio = start()
+    (tmp_path / "output").mkdir(mode=0o500)
+    assert "not to be written" in failed(studio)["output"]
+
+
+def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trial says is told, with its cure; where it goes well, nothing is left of it."""
+    studio = start()
+    before = sorted(studio.settings.home.iterdir())
+    assert "can be written" in {one.name: one.text for one in examine(studio)}["state"]
+    assert sorted(studio.settings.home.iterdir()) == before
+
+    def read_only(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    found = failed(studio)
+    assert found["state"].endswith("but not to be written: Read-only file system. Check its rights.")
+    assert "output" in found
+
+
 @pytest.mark.parametrize("error", [LedgerTrouble("It is away.", advice="Look."), OSError("It is away. Look.")])
 def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """It is one failed line, what it found before stays, and the same trouble is not told twice."""
@@ -187,6 +213,19 @@ def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest
     assert (found["ledger"].level, found["ledger"].text) == ("failed", "It is away. Look.")
     assert (found["budget"].level, found["budget"].text) == ("failed", "not looked at: see ledger")
     assert found["sandbox"].level == "ok"
+
+
+def test_a_bug_in_one_check_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is."""
+
+    def breaks(_: Studio) -> Iterator[Finding]:
+        yield Finding("before", "ok", "still here")
+        raise KeyError("x")
+
+    monkeypatch.setattr(doctor, "_budget", breaks)
+    found = {finding.name: finding for finding in examine(start())}
+    assert (found["budget"].level, "KeyError('x')" in found["budget"].text) == ("failed", True)
+    assert {"before", "models", "sandbox"} <= set(found)
 
 
 # -- the output folder and the machines that share it -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from ..gateway.ugly import Script, UglyServer, answer
 
 Lines = Callable[..., list[Finding]]
 KEY = "sk-canary-key-123456"
+NOWHERE = "https://cometapi.invalid"  # the doctor looks there without a key, too
 MODELS = {"object": "list", "data": [{"id": "sora-2"}, {"id": "wan2.7"}, {"id": "another"}]}
 
 
@@ -32,7 +33,7 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
 
     def examined(row: str, **env: str) -> list[Finding]:
         (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n')
-        studio = Studio(home, tmp_path / "output", env={"MINE_KEY": KEY} | env)
+        studio = Studio(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
         try:
             found = examine(studio)
         finally:
@@ -44,7 +45,39 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
 
 
 ANSWERS: dict[str, tuple[Script, str, str]] = {
-    "a gateway": (answer(200, MODELS), "ok", "answers HTTP 200; beside the usual calls it has: remix, list"),
+    "a gateway": (
+        answer(200, MODELS),
+        "ok",
+        "answers HTTP 200; beside the usual calls it has: remix, list; looked at: DNS, key",
+    ),
+    "a gateway with a clock": (
+        answer(200, MODELS, [("Date", formatdate(time.time()))]),
+        "ok",
+        "looked at: DNS, clock, key",
+    ),
+    "nothing": (answer(200, b""), "failed", "HTTP 200, and not with a list of models: check base_url"),
+    "XML": (answer(200, b"<?xml version='1.0'?><Error/>"), "failed", "and not with a list of models"),
+    "text": (answer(200, b"It works!"), "failed", "and not with a list of models"),
+    "an error with HTTP 200": (
+        answer(200, {"code": "odd_code", "message": "no", "data": None}),
+        "failed",
+        "and not with a list of models but with odd_code",
+    ),
+    "no balance with HTTP 200": (
+        answer(200, {"error": {"code": "insufficient_user_quota", "message": "0"}}),
+        "failed",
+        "HTTP 200, insufficient_user_quota: Top up the account",
+    ),
+    "no balance": (
+        answer(403, {"error": {"code": "insufficient_user_quota", "message": "0"}}),
+        "failed",
+        "HTTP 403, insufficient_user_quota: Top up the account",
+    ),
+    "busy": (
+        answer(403, {"error": {"code": "upstream_load_saturated", "message": "later"}}),
+        "warning",
+        "HTTP 403, upstream_load_saturated: The gateway is busy",
+    ),
     "its models": (answer(200, MODELS), "ok", "lists 2 models of the catalogue: sora-2, wan2.7"),
     "none of ours": (answer(200, {"data": [{"id": "llama"}]}), "warning", "into custom_model"),
     "a page": (
@@ -136,6 +169,53 @@ def test_a_redirect_is_shown_by_its_host(lines: Lines) -> None:
             found = lines(f'base_url = "{server.url}"')
         assert f"a redirect to {shown}:" in str(found)
         assert "hunter2" not in str(found)
+
+
+def about_cometapi(home: Path, tmp_path: Path, **env: str) -> list[Finding]:
+    studio = Studio(home, tmp_path / "output", env=env)
+    try:
+        return [finding for finding in examine(studio) if finding.name in ("cometapi", "clock")]
+    finally:
+        studio.close()
+
+
+def test_without_a_key_all_the_rest_is_looked_at(home: Path, tmp_path: Path) -> None:
+    """CometAPI's own list is public: its name, connection, clock and base URL are known to be right before a key is."""
+    rows = {"success": True, "data": [{"id": "sora-2"}, {"id": "wan2.7"}]}
+    with UglyServer([answer(200, rows, [("Date", formatdate(time.time() - 900))])]) as server:
+        key, there, clock, models = about_cometapi(home, tmp_path, COMETAPI_BASE_URL=server.url)
+        assert [request.path for request in server.requests] == ["/api/models"]
+        assert "authorization" not in server.requests[0].headers
+    assert (key.level, "COMETAPI_KEY" in key.text) == ("warning", True)
+    assert (there.level, there.text.endswith("looked at: DNS, clock")) == ("ok", True)
+    assert "s ahead of that of cometapi: set it" in clock.text
+    assert models.text == "lists 2 models of the catalogue: sora-2, wan2.7"
+
+
+def test_without_a_key_what_is_wrong_is_told_and_fails_nothing(home: Path, tmp_path: Path) -> None:
+    """Who needs only the sandbox has no trouble; who is about to set a key learns of the rest."""
+    with UglyServer([answer(200, b"<!DOCTYPE html><html></html>")]) as server:
+        found = about_cometapi(home, tmp_path, COMETAPI_BASE_URL=server.url)
+    assert [finding.level for finding in found] == ["warning", "warning"]
+    assert "with a web page, not with JSON: check COMETAPI_BASE_URL" in found[1].text
+
+
+def test_a_gateway_that_wants_a_key_and_gets_none(lines: Lines) -> None:
+    """It answers, so the way to it is right."""
+    with UglyServer([answer(401, {"error": {"message": "no key", "code": "invalid_api_key"}})]) as server:
+        found = lines(f'base_url = "{server.url}"', MINE_KEY="")
+    assert [finding.level for finding in found] == ["warning", "ok"]
+    assert "HTTP 401, since it wants a key; looked at: DNS" in found[1].text
+
+
+def test_a_look_that_breaks_leaves_the_others(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is a line, and no end."""
+    monkeypatch.setattr("sora.doctor_gateway._answer", lambda *_, **__: 1 / 0)
+    with UglyServer([answer(200, MODELS)]) as server:
+        row = f'base_url = "{server.url}"'
+        found = lines(f"{row}\n[provider.providers]\n{row}\nkey = false")
+    assert [(finding.name, finding.level) for finding in found] == [("mine", "failed"), ("providers", "failed")]
+    assert "ZeroDivisionError" in found[0].text
 
 
 def test_every_mistake_of_the_file_has_its_line(lines: Lines, home: Path) -> None:
