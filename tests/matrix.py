@@ -50,7 +50,7 @@ PAIRS = (
     Pair("4.13.0.92", "16.1.0", ("numpy>=2",)),
     Pair("5.0.0.93", "14.2.0", ("numpy>=2",)),  # an old PyAV
     Pair("5.0.0.93", "18.1.0", ("numpy>=2",)),
-    Pair("5.1.0.95", "18.1.0", ("numpy>=2",), "opencv-contrib-python-headless"),
+    Pair("5.0.0.93", "18.1.0", ("numpy>=2",), "opencv-contrib-python-headless"),
 )
 
 
