@@ -56,7 +56,7 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
         if reason := _why_not(settings, topic, local=local):
-            raise InvalidInput(f"{name} cannot be changed here: {reason}")
+            raise InvalidInput(f"{name} cannot be changed here. {reason}")
         _check(name, value)
     kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
     unfinished = settings.page_file.with_name(f"page.json.{uuid.uuid4().hex}")
@@ -84,10 +84,10 @@ def _check(name: str, value: Any) -> None:
 def _why_not(settings: Settings, topic: str, *, local: bool) -> str:
     """Why the page may not change it; "" where it may."""
     if topic == "budget" and not settings.page_may_change_budget:
-        return f"the machine's owner allows it with may_change_budget = true under [page] in {settings.file}."
+        return f"The machine's owner allows it with may_change_budget = true under [page] in {settings.file}."
     if topic in ("budget", "keys") and not local and not settings.from_elsewhere:
         return (
-            "it can be changed on the machine itself; from elsewhere the machine's owner allows it with "
+            "It can be changed on the machine itself; from elsewhere the machine's owner allows it with "
             f"from_elsewhere = true under [page] in {settings.file}."
         )
     names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()

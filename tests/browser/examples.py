@@ -25,6 +25,7 @@ FOLDER = PACK / "example_workflows"
 PICTURES = PACK / "docs" / "pictures"
 ROOM = {"left": 90, "top": 130}  # of the page's own bars
 WIDEST = 1500  # pixels of a picture
+HEIGHTS = {"list": 700, "job": 800, "settings": 446}  # the last: no path of the machine where it was made
 THREE = range(3)
 SHOTS = ("A lighthouse at dawn, wide", "Gulls over the cliffs, from below", "The keeper's lamp goes out")
 MANY = ("A red balloon over a city", "Rain on a window at night", "Waves in slow motion")
@@ -338,6 +339,7 @@ def photograph_the_tab(comfy: ComfyUI, browser: Any) -> None:
         step()
         editor.page.wait_for_timeout(2500)  # small pictures are made
         picture = Image.open(io.BytesIO(editor.page.screenshot())).convert("RGB")
+        picture = picture.crop((0, 38, 1040, HEIGHTS[name]))  # the tab and a piece of the graph
         picture.save(PICTURES / f"tab_{name}.jpg", quality=85, optimize=True)
     editor.close()
 
