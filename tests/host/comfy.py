@@ -87,6 +87,8 @@ class ComfyUI:
         self.url = f"http://127.0.0.1:{port}"
         command = [str(find_python(self.comfyui)), "main.py", "--cpu", "--port", str(port), "--disable-auto-launch"]
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
+        if frontend := os.environ.get("COMFYUI_FRONTEND"):  # another version of the page: a folder of its files
+            command += ["--front-end-root", frontend]
         self._log = (self.base / "log.txt").open("a")
         environment = {**os.environ, **self.env}
         self.process = subprocess.Popen(
