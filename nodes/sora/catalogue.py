@@ -37,7 +37,8 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One row of models.toml, where every field is explained. No `seconds`, no `sizes`: nobody knows which it takes."""
+    """One row of models.toml, where every field is explained. No `seconds`, no `sizes`, or either in `more`: nobody
+    knows which others it takes."""
 
     id: str
     seconds: tuple[str, ...] = ()
@@ -50,7 +51,18 @@ class Model:
     status: Mapping[str, Status] = field(default_factory=dict)
     successor: str = ""
     note: str = ""
+    more: tuple[str, ...] = ()
     source: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_seconds(self) -> tuple[str, ...]:
+        """Every length that it takes; () where others than those known may be taken, too."""
+        return () if "seconds" in self.more else self.seconds
+
+    @property
+    def all_sizes(self) -> tuple[str, ...]:
+        """The same for sizes."""
+        return () if "sizes" in self.more else tuple(self.sizes)
 
     def usd_per_second(self, size: str) -> float | None:
         """The listed price in dollars per second, or None where nobody wrote one down."""
@@ -126,12 +138,12 @@ class Catalogue:
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:
         """InvalidInput for a model that is not listed, or a length or size that it does not make."""
         model = self.require(model_id)
-        if model.seconds and seconds not in model.seconds:
+        if model.all_seconds and seconds not in model.all_seconds:
             raise InvalidInput(
                 f"{model.id} does not make {seconds} s.",
                 advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
             )
-        if model.sizes and size not in model.sizes:
+        if model.all_sizes and size not in model.all_sizes:
             raise InvalidInput(f"{model.id} does not make {size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
 
     def check_life(self, model_id: str, seconds: str, size: str, provider: str) -> None:
@@ -166,8 +178,8 @@ class Catalogue:
         to live. For a retired model, its gateway's own successor first; then whichever is nearest in shape, size and
         length."""
         gone = self.find(model_id)
-        alive = [model for model in self.models.values() if model.state(provider) == "live" and model.sizes]
-        alive = [model for model in alive if model.seconds and model.id != model_id]
+        alive = [model for model in self.models.values() if model.state(provider) == "live" and model.id != model_id]
+        alive = [model for model in alive if model.all_seconds and model.all_sizes]
         if not alive:
             return None
         wanted = parse_size(size) if size else (1280, 720)
@@ -197,11 +209,15 @@ class Catalogue:
         return None if rate is None or not spec.seconds.isdigit() else round(rate * int(spec.seconds), 4)
 
     def rows(self) -> list[dict[str, Any]]:
-        """All of it as plain JSON, for the page and for `sora models --json`."""
+        """All of it as plain JSON, for the page and for `sora models --json`. Of a model that may take more than is
+        known, every length or size can be chosen, the known ones first."""
         names = [name for name in Model.__dataclass_fields__ if name not in ("sizes", "status", "seconds")]
         return [
             {name: _plain(getattr(model, name)) for name in names}
-            | {"seconds": list(model.seconds), "sizes": list(model.sizes)}
+            | {
+                "seconds": _in_order([*model.seconds, *(self.seconds() if "seconds" in model.more else ())]),
+                "sizes": _in_order([*model.sizes, *(self.sizes() if "sizes" in model.more else ())]),
+            }
             | {"status": {provider: status._asdict() for provider, status in model.status.items()}}
             for model in self.models.values()
         ]
@@ -209,7 +225,8 @@ class Catalogue:
 
 def _from_row(row: dict[str, Any]) -> Model:
     status = {provider: Status(**given) for provider, given in row.get("status", {}).items()}
-    return replace(Model(**{**row, "status": {}}), seconds=tuple(row["seconds"]), status=status)
+    seconds, more = tuple(row["seconds"]), tuple(row.get("more", ()))
+    return replace(Model(**{**row, "status": {}}), seconds=seconds, more=more, status=status)
 
 
 def _distance(offered: str, wanted: tuple[int, int]) -> tuple[float, float]:

@@ -164,7 +164,11 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
         remix = "yes" if model.remix else "no"
         facts = (model.id, model.state(COMETAPI), _prices(model), model.references, remix, _lengths(model))
         tell(options, form.format(*facts, _sizes(model)))
-    tell(options, "\nPrices are estimates; `sora models --json` gives their dates and sources, and every size.")
+    tell(
+        options,
+        "\nPrices are estimates; … where it may take more. `sora models --json` gives their dates and sources, and "
+        "every size.",
+    )
     return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
 
 
@@ -175,15 +179,15 @@ def _prices(model: Model) -> str:
 
 def _lengths(model: Model) -> str:
     numbers = sorted(int(seconds) for seconds in model.seconds)
-    if len(numbers) > 5:
-        return f"{numbers[0]}-{numbers[-1]}"
-    return " ".join(map(str, numbers)) or "unknown"
+    known = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 5 else " ".join(map(str, numbers))
+    return (f"{known} …" if "seconds" in model.more else known) or "unknown"
 
 
 def _sizes(model: Model) -> str:
     sizes = list(model.sizes)
     shown = " ".join(sizes[:MOST_SIZES]) or "unknown"
-    return shown + (f" and {len(sizes) - MOST_SIZES} more" if len(sizes) > MOST_SIZES else "")
+    shown += f" and {len(sizes) - MOST_SIZES} more" if len(sizes) > MOST_SIZES else ""
+    return f"{shown} …" if "sizes" in model.more else shown
 
 
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:

@@ -109,11 +109,21 @@ def test_a_remix(sora: Shell) -> None:
     assert sora.json("remix", source["video_id"], "at night")["job"] == remix["job"]
 
 
-@pytest.mark.parametrize("model", ["wan3.0", "flux-3"])
-def test_a_model_of_unknown_lengths_and_sizes_has_a_default_all_the_same(sora: Shell, model: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "size", "seconds"),
+    [
+        (["wan3.0"], (1280, 720), 4),
+        (["minimax-h3"], (1344, 768), 5),
+        (["omni-fast", "--seconds", "8", "--size", "720x1280"], (720, 1280), 8),
+    ],
+)
+def test_a_model_of_unknown_lengths_and_sizes_has_a_default_all_the_same(
+    sora: Shell, arguments: list[str], size: tuple[int, int], seconds: int
+) -> None:
     """As for an id that no catalogue has: what is left out is asked for in the usual length and size."""
-    run = sora.json("run", "a boat", "--provider", "sandbox", "--model", model)
-    assert (run["exit"], run["state"], run["width"], run["height"], run["frames"]) == (0, "stored", 1280, 720, 120)
+    run = sora.json("run", "a boat", "--provider", "sandbox", "--model", *arguments)
+    assert (run["exit"], run["state"], run["width"], run["height"]) == (0, "stored", *size)
+    assert run["frames"] == 30 * seconds
 
 
 FAILURES = [

@@ -178,7 +178,8 @@ class TestCatalogue:
             assert not model.remix or model.source.get("remix")
             assert model.status, model.id
             assert model.references == 0 or model.meaning in ("first", "first_last", "subjects")
-            unknown = not model.seconds or not model.sizes
+            unknown = not model.all_seconds or not model.all_sizes
+            assert set(model.more) <= {"seconds", "sizes"}
             assert not unknown or "unknown" in model.note, model.id
             assert all(status.state in ("live", "retired", "unknown") for status in model.status.values())
             assert all(status.state != "retired" or model.successor for status in model.status.values())
@@ -189,6 +190,26 @@ class TestCatalogue:
         self.catalogue.check(spec)
         assert self.catalogue.size_fields(spec) == {"size": "1080x1920"}
         assert self.catalogue.estimate_usd(spec) == 3.4
+
+    @pytest.mark.parametrize(
+        ("model", "seconds", "size", "first"),
+        [
+            ("omni-fast", "8", "1080x1920", ("4", "1280x720")),
+            ("minimax-h3", "4", "1280x720", ("5", "1344x768")),
+            ("flux-3", "30", "720x1280", ("5", "1280x720")),
+        ],
+    )
+    def test_a_list_that_may_not_be_whole_refuses_nothing(
+        self, model: str, seconds: str, size: str, first: tuple[str, str]
+    ) -> None:
+        """What is known comes first, and any other is sent as typed; the page can choose either."""
+        self.catalogue.check(JobSpec(**{**PLAIN, "model": model, "seconds": seconds, "size": size}))
+        self.catalogue.check(JobSpec(**{**PLAIN, "model": model, "seconds": first[0], "size": first[1]}))
+        assert self.catalogue.first_choice(model) == first
+        row = next(row for row in self.catalogue.rows() if row["id"] == model)
+        assert (row["seconds"][0], row["sizes"][0]) == first
+        assert set(row["seconds"]) == set(self.catalogue.seconds())
+        assert set(row["sizes"]) == set(self.catalogue.sizes()) >= {"1344x768", "1280x720"}
 
     def test_sizes_are_written_as_each_model_wants_them(self) -> None:
         """WxH, a ratio with a resolution, a hint of the shape, fields of another name."""

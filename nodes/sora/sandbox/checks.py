@@ -96,8 +96,8 @@ def check_create(form: Mapping[str, str], uploads: Sequence[Upload], *, any_mode
 
 def _seconds(model: Model, form: Mapping[str, str]) -> int:
     """The length that the form asks for; of a model of which nobody knows what it takes, any that is not too long."""
-    known = model.seconds or tuple(str(seconds) for seconds in range(4, LONGEST_UNKNOWN_S + 1))
-    seconds = form.get("seconds", known[0])
+    known = model.all_seconds or tuple(str(seconds) for seconds in range(4, LONGEST_UNKNOWN_S + 1))
+    seconds = form.get("seconds", (model.seconds or known)[0])
     if seconds not in known:
         raise _unsupported("seconds", seconds, known)
     return int(seconds)
@@ -108,7 +108,7 @@ def _pixels(model: Model, form: Mapping[str, str]) -> tuple[int, int]:
     for size, fields in model.sizes.items():
         if all(form.get(name) == value for name, value in fields.items()):
             return parse_size(size)
-    if not model.sizes:  # nobody knows what it takes
+    if (not model.all_sizes and "size" in form) or not model.sizes:  # nobody knows what it takes
         return _even_pixels(form.get("size", "1280x720"))
     if not any(name in form for fields in model.sizes.values() for name in fields):
         return parse_size(next(iter(model.sizes)))
