@@ -143,8 +143,10 @@ def page(node: str, language: str) -> str:
 
 
 def rows(text: str, heading: str) -> dict[str, str]:
-    """{name: the whole line} of a section's list, whose lines begin with a name between backticks. For tables, the panel
-    in which the host shows them is too narrow."""
+    """{name: the whole line} of a section's list, whose lines begin with a name between backticks.
+
+    Lists, since the panel in which the host shows them is too narrow for tables.
+    """
     section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section is not None, f"there is no section {heading}"
     return {found[1]: found[0] for found in re.finditer(r"^- `(\w+)`[:：].*$", section[1], re.MULTILINE)}
