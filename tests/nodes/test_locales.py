@@ -149,7 +149,7 @@ def rows(text: str, heading: str) -> dict[str, str]:
     """
     section = re.search(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section is not None, f"there is no section {heading}"
-    return {found[1]: found[0] for found in re.finditer(r"^- `(\w+)`[:：].*$", section[1], re.MULTILINE)}
+    return {found[1]: found[0] for found in re.finditer(r"^- `(\w+)`(?:（.+?）)?[:：].*$", section[1], re.MULTILINE)}
 
 
 def plain(number: float) -> str:
@@ -170,15 +170,19 @@ def test_every_node_has_a_help_page_in_each_language(schemas: dict[str, Any]) ->
 
 @every_language
 def test_help_names_every_input_and_output(schemas: dict[str, Any], language: str) -> None:
-    """In the node's order, with an input's limits and with the values that are the node's own."""
+    """In the node's order and as the node shows it, with an input's limits and with the values that are its own."""
     inputs, outputs = HEADINGS[language]
     for node, schema in schemas.items():
         text = page(node, language)
         assert list(rows(text, outputs)) == [one.display_name for one in schema.outputs], node
         given = rows(text, inputs)
         assert list(given) == [one.id for one in schema.inputs], node
+        shown = read(language, "nodeDefs.json")[node]
+        for at, row in enumerate(rows(text, outputs).values()):
+            assert shown["outputs"][str(at)]["name"] in row, f"{node}/{language}.md: output {at}"
         for one in schema.inputs:
             row = given[one.id]
+            assert shown["inputs"][one.id]["name"].partition("（")[0] in row, f"{node}/{language}.md: {one.id}"
             for limit in (getattr(one, "min", None), getattr(one, "max", None)):
                 assert limit is None or re.search(rf"(?<![\d.,]){re.escape(plain(limit))}(?![\d]|[.,]\d)", row), (
                     f"{node}/{language}.md: {one.id} does not say {plain(limit)}"
