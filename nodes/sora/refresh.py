@@ -1,47 +1,34 @@
-"""The gateway's own list of models: asked for when somebody wants it, kept in `SORA_HOME`, merged into the catalogue.
+"""The gateway's own list of models, asked for when somebody wants it, kept in `SORA_HOME`, merged into the catalogue.
 
-CometAPI publishes it without a key (facts: gateway.md, section 1). It has one price a model and neither lengths nor
-sizes: so new ids appear, prices are updated where one price is all there is, and what is not in it any more is marked.
-Nothing of it is trusted with more than that: no address in it is ever followed.
+It has one price a model and neither lengths nor sizes: so new ids appear, prices are updated where one price is all
+there is, and what is not in it any more is marked. Nothing of it is trusted with more than that.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import requests
-from urllib3.util.retry import Retry
-
 from .bounds import read_json, read_text
 from .catalogue import Catalogue, Model, Status
-from .errors import DiskTrouble, GatewayTrouble
+from .errors import DiskTrouble
+from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, Provider
-from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, new_session
-
-PATH = "/api/models"
-ROUTE = "/v1/videos"
-LARGEST_LIST = 16 << 20  # bytes; the real one has some 300 rows
-MOST_MODELS = 500  # of videos
-TIMEOUT_S = 30.0
-LONGEST_ID = 100
-DEAREST = 1e4  # dollars per second
-_ID = re.compile(rf"[A-Za-z0-9][\w.:/-]{{0,{LONGEST_ID - 1}}}")
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh brought: ids that are new, that are not listed any more, and that are priced otherwise."""
+    """What a refresh brought: ids that are new, that are not listed any more, that are priced otherwise, and of which
+    the list has a price that ours by size do not have."""
 
     added: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
 
 class LiveCatalogue:
@@ -65,9 +52,12 @@ class LiveCatalogue:
 
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
-        before = self.now()
-        listed = read_list(ask(provider))
-        kept = {"provider": provider.name, "at": time.time(), "models": listed}
+        before, earlier, at = self.now(), self._kept(), time.time()
+        answer, whole = ask_for_list(provider)
+        listed = read_list(answer)
+        whole = whole and len(listed) < MOST_MODELS
+        kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
+        kept["whole_at"] = at if whole else earlier.get("whole_at")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}")
@@ -75,7 +65,7 @@ class LiveCatalogue:
             unfinished.replace(self.file)
         except OSError as error:
             raise DiskTrouble(f"{self.file} could not be written: {error.strerror}.", advice="Make room.") from error
-        return compared(before, self.now())
+        return compared(before, self.now(), listed)
 
     def _kept(self) -> dict[str, Any]:
         try:
@@ -85,57 +75,41 @@ class LiveCatalogue:
         return kept if isinstance(kept, dict) else {}
 
 
-def ask(provider: Provider) -> Any:
-    """The list as JSON. It needs no key, and gets none. GatewayTrouble where it does not come."""
-    url = provider.base_url + PATH
-    advice = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
-
-    def trouble(why: str) -> GatewayTrouble:
-        return GatewayTrouble(f"{provider.name} gave no list of models: {why}.", advice=advice, money="none")
-
-    try:
-        with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
-            body, end = b"", time.monotonic() + TIMEOUT_S
-            with session.get(url, auth=NoAuth(), timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
-                if response.status_code != 200:
-                    raise trouble(f"HTTP {response.status_code}")
-                for piece in arriving(response):
-                    body += piece
-                    if len(body) > LARGEST_LIST or time.monotonic() > end:
-                        raise requests.exceptions.ReadTimeout("it is too long or too slow")
-        return read_json(body)
-    except NETWORK_ERRORS as error:
-        raise trouble(in_words(error)) from None
-    except ValueError:
-        raise trouble("the answer is no JSON") from None
-
-
-def read_list(answer: Any) -> list[dict[str, Any]]:
-    """The rows that make videos on our route: [{"id", "usd_per_second" or None, "images"}]. GatewayTrouble for an
-    answer that is no list, or that has no such row: an empty catalogue would mark all models as gone."""
-    rows = answer.get("data") if isinstance(answer, dict) else None
-    found = [_row(row) for row in rows if _is_video(row)] if isinstance(rows, list) else []
-    if not found:
-        raise GatewayTrouble(
-            f"The gateway's list names no model of {ROUTE}.", advice="The catalogue stays as it is.", money="none"
-        )
-    return list({row["id"]: row for row in found}.values())[:MOST_MODELS]
-
-
 def merged(kept: dict[str, Any]) -> Catalogue:
-    """The shipped catalogue with a kept list in it."""
-    shipped, at, rows = Catalogue.shipped(), kept.get("at"), kept.get("models")
-    provider, known = kept.get("provider"), isinstance(at, int | float) and math.isfinite(at)
-    if not known or not isinstance(rows, list) or not isinstance(provider, str):
+    """The shipped catalogue with a kept list in it. What is not listed is marked by the newest list that was whole."""
+    shipped, at, rows, provider = Catalogue.shipped(), kept.get("at"), kept.get("models"), kept.get("provider")
+    if not _is_moment(at) or not isinstance(rows, list) or not isinstance(provider, str):
         return shipped
-    day = time.strftime("%Y-%m-%d", time.gmtime(at))
-    listed = {row["id"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)}
-    models = [_updated(model, listed.get(model.id), provider, day) for model in shipped.models.values()]
-    models += [_new(row, provider, day) for name, row in listed.items() if name not in shipped.models]
+    whole_at = kept.get("whole_at", at)
+    listed = {row["id"]: {"at": at} | row for row in _with_ids(rows)}
+
+    def now(model: Model) -> Model:
+        if model.id in listed:
+            return _updated(model, listed[model.id], provider)
+        return _unlisted(model, provider, _day(whole_at)) if _is_moment(whole_at) else model
+
+    models = [now(model) for model in shipped.models.values()]
+    models += [_new(row, provider) for name, row in listed.items() if name not in shipped.models]
     return Catalogue(models, refreshed_at=float(at or 0))
 
 
-def compared(before: Catalogue, after: Catalogue) -> Refreshed:
+def _with_lost(
+    listed: list[dict[str, Any]], earlier: dict[str, Any], at: float, *, whole: bool
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The list, and what an earlier one had besides: all of it where the new one is not whole, else the ids that the
+    pack does not know, since workflows may name them. `gone` is when that was first seen, `at` when it was listed."""
+    known = {row["id"] for row in listed} | (Catalogue.shipped().models.keys() if whole else set())
+    rows = earlier.get("models")
+    lost = [row for row in _with_ids(rows if isinstance(rows, list) else []) if row["id"] not in known]
+    mark = {"gone": at} if whole else {"at": earlier.get("at")}
+    return [*listed, *(mark | row for row in lost)][:MOST_MODELS]
+
+
+def _with_ids(rows: list[Any]) -> list[dict[str, Any]]:
+    return [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+
+
+def compared(before: Catalogue, after: Catalogue, listed: list[dict[str, Any]]) -> Refreshed:
     """What is different."""
     both = before.models.keys() & after.models.keys()
 
@@ -147,55 +121,60 @@ def compared(before: Catalogue, after: Catalogue) -> Refreshed:
     changed = [name for name in both if before.models[name].usd != after.models[name].usd]
     added = after.models.keys() - before.models.keys()
     added |= {name for name in both if state(before, name) != "live" and state(after, name) == "live"}
-    return Refreshed(tuple(sorted(added)), tuple(sorted(left)), tuple(sorted(changed)))
+    prices = {row["id"]: price_of(row.get("usd_per_second")) for row in listed}
+    doubtful = [name for name, price in prices.items() if _contradicts(price, after.models[name])]
+    return Refreshed(*(tuple(sorted(names)) for names in (added, left, changed, doubtful)))
 
 
-def _updated(model: Model, row: dict[str, Any] | None, provider: str, day: str) -> Model:
-    """A model that we know: in the list it lives; out of it nobody knows, unless it was retired before."""
+def _contradicts(price: float | None, model: Model) -> bool:
+    """Is the one price of the list none of ours? It may be that of the smallest size."""
+    return price is not None and bool(model.usd) and price not in model.usd.values()
+
+
+def _updated(model: Model, row: dict[str, Any], provider: str) -> Model:
+    """A model that we know and that is listed: it lives, and what was said of its being unknown is over."""
     if provider not in model.status:
         return model
-    if row is None:
-        if model.state(provider) == "retired":
-            return model
-        note = f"not in the list of {provider} of {day}"
-        return replace(model, status={**model.status, provider: Status("unknown", day)}, note=note)
-    alive = replace(model, status={**model.status, provider: Status("live", day)})
-    price = _price(row.get("usd_per_second"))
-    if price is None or not set(model.usd) <= {"*"}:  # one price says nothing about a table of several
+    day, note = _day(row["at"]), "" if model.state(provider) == "unknown" else model.note
+    alive = replace(model, status={**model.status, provider: Status("live", day)}, note=note)
+    price = price_of(row.get("usd_per_second"))
+    # One price says nothing about a table of several, and where none is known it may be that of the smallest size.
+    if price is None or len(set(model.usd.values())) != 1:
         return alive
-    return replace(alive, usd={"*": price}, usd_date=day)
+    return replace(alive, usd=dict.fromkeys(model.usd, price), usd_date=day)
 
 
-def _new(row: dict[str, Any], provider: str, day: str) -> Model:
-    price = _price(row.get("usd_per_second"))
+def _unlisted(model: Model, provider: str, day: str) -> Model:
+    """A model that we know and that is not listed: nobody knows, unless it was retired before."""
+    if provider not in model.status or model.state(provider) == "retired":
+        return model
+    note = f"not in the list of {provider} of {day}"
+    return replace(model, status={**model.status, provider: Status("unknown", day)}, note=note)
+
+
+def _new(row: dict[str, Any], provider: str) -> Model:
+    """An id that the pack does not know. Its one price may be that of the smallest size: it is told, and not counted
+    on."""
+    price, lost = price_of(row.get("usd_per_second")), _is_moment(row.get("gone"))
+    day = _day(row["gone"] if lost else row["at"])
+    note = f"not in the list of {provider} of {day}" if lost else "lengths and sizes are unknown: sent as typed"
+    if price is not None and not lost:
+        note += f"; listed at ${price:g} per second, perhaps for its smallest size"
     return Model(
         id=row["id"],
         references=2 if row.get("images") else 0,
-        usd={} if price is None else {"*": price},
-        usd_date="" if price is None else day,
-        status={provider: Status("live", day)},
-        note="lengths and sizes are unknown: sent as typed",
-        source=dict.fromkeys(("usd", "status"), f"the list of {provider}, {day}"),
+        status={provider: Status("unknown" if lost else "live", day)},
+        note=note,
+        source={"status": f"the list of {provider}, {day}"},
     )
 
 
-def _is_video(row: Any) -> bool:
-    """Does it make videos on our route, today? Gateways write `endpoints` as a list, a table, or JSON within text."""
-    if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not _ID.fullmatch(row["id"]):
-        return False
-    features = row.get("features")
-    makes = isinstance(features, list) and {"text-to-video", "image-to-video"} & {str(item) for item in features}
-    route = re.search(rf'("|https://[^/"]+){ROUTE}"', json.dumps(row.get("endpoints")).replace("\\", ""))
-    return bool(makes) and route is not None and row.get("upcoming") is not True
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1e11  # also refuses nan
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
-    pricing = row.get("pricing")
-    price = _price(pricing.get("per_second")) if isinstance(pricing, dict) else None
-    return {"id": row["id"], "usd_per_second": price, "images": "image-to-video" in row["features"]}
-
-
-def _price(value: Any) -> float | None:
-    """Dollars per second; None for anything that is no price. Nothing is free at a gateway that asks for money."""
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < DEAREST
-    return float(value) if known else None
+def _day(moment: Any) -> str:
+    try:
+        return time.strftime("%Y-%m-%d", time.gmtime(moment))
+    except (TypeError, OverflowError, ValueError, OSError):
+        return "an unknown day"

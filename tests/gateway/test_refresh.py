@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sora.catalogue import Catalogue
 from sora.errors import GatewayTrouble, InvalidInput
-from sora.refresh import merged, read_list
+from sora.model_list import read_list
+from sora.refresh import merged
 from sora.spec import JobSpec
 from sora.studio import Studio
 
@@ -59,7 +61,8 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
     assert "brand-new-1" in done.added
     assert {"sora-2", "doubao-seedance-1-5-pro"} <= set(done.added)  # they live again
     assert "wan2.7" in done.gone
-    assert done.changed == ("doubao-seedance-1-5-pro", "sora-2")  # one price says nothing about a table of several
+    assert done.changed == ("sora-2",)  # one price says nothing about a table of several, nor where none is known
+    assert done.doubtful == ("seedance-2-5",)
     models = made.catalogue.models
     assert models["sora-2"].usd == {"*": 0.09}
     assert models["seedance-2-5"].usd == Catalogue.shipped().models["seedance-2-5"].usd
@@ -68,8 +71,100 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
     assert models["doubao-seedance-1-0-pro"].state("cometapi") == "retired"
     spec = JobSpec(provider="cometapi", prompt="x", model="brand-new-1", seconds="7", size="999x111")
     made.catalogue.check(spec)
-    assert made.catalogue.estimate_usd(spec) == 3.5
+    assert made.catalogue.estimate_usd(spec) is None  # its one price may be that of the smallest size
+    assert "listed at $0.5 per second" in models["brand-new-1"].note
+    assert models["doubao-seedance-1-5-pro"].usd == {}
     assert [request.path for request in server.requests] == ["/api/models"]
+
+
+def test_a_model_that_is_listed_again_is_not_doubted_any_more(studio: tuple[Studio, UglyServer]) -> None:
+    """It lives by today's list; what the pack said of not knowing is over. What it said of other things stays."""
+    made, server = studio
+    spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    assert "not known" in made.catalogue.warning(spec)
+    server.answers[:] = [answer(200, listing(*ROWS, row("omni-fast")))]
+    made.refresh_models().result(10)
+    status = made.catalogue.models["sora-2"].status["cometapi"]
+    assert (status.state, status.date) == ("live", time.strftime("%Y-%m-%d", time.gmtime()))
+    assert made.catalogue.warning(spec) == ""
+    assert "a beta" in made.catalogue.models["omni-fast"].note
+
+
+def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Studio, UglyServer]) -> None:
+    """A workflow may name it; and once it is back, it lives."""
+    made, server = studio
+    made.refresh_models().result(10)
+    server.answers[:] = [answer(200, listing(*ROWS[:3]))]
+    for gone in (("brand-new-1",), ()):
+        assert made.refresh_models().result(10).gone == gone
+        model = made.catalogue.models["brand-new-1"]
+        assert model.state("cometapi") == "unknown"
+        assert "not in the list of cometapi" in model.note
+    server.answers[:] = [answer(200, listing(*ROWS))]
+    assert made.refresh_models().result(10).added == ("brand-new-1",)
+    assert made.catalogue.models["brand-new-1"].state("cometapi") == "live"
+
+
+def pages(*parts: tuple[Any, ...], total: int) -> list[Script]:
+    return [
+        answer(200, {"success": True, "page": number, "page_size": 2, "total": total, "data": list(part)})
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Studio, UglyServer]) -> None:
+    """What stands on the second page is not gone."""
+    made, server = studio
+    server.answers[:] = pages(ROWS[:2], ROWS[2:], total=4)
+    done = made.refresh_models().result(10)
+    assert "brand-new-1" in done.added
+    assert "wan2.7" in done.gone
+    paths = [request.path for request in server.requests]
+    assert paths == ["/api/models", "/api/models?page=2&page_size=2"]
+
+
+@pytest.mark.parametrize(
+    "scripts",
+    [
+        pages(ROWS[:2], total=4),  # the same page again and again
+        [*pages(ROWS[:2], total=4), answer(503, b"")],
+        [*pages(ROWS[:2], total=4), answer(200, b"<html>")],
+        [answer(200, {"total": 9, "data": list(ROWS)})],
+    ],
+)
+def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Studio, UglyServer], scripts: list[Script]) -> None:
+    """What it has lives, and of the rest nothing new is known."""
+    made, server = studio
+    made.refresh_models().result(10)  # so that there is an id that the pack does not know
+    server.answers[1:] = scripts
+    before = made.catalogue.models
+    done = made.refresh_models().result(10)
+    assert done.gone == ()
+    assert made.catalogue.models.keys() == before.keys()
+    assert made.catalogue.models["wan2.7"] == before["wan2.7"]
+    assert made.catalogue.models["sora-2"].state("cometapi") == "live"
+    assert len(server.requests) <= 4
+
+
+@pytest.mark.parametrize("studio", [pages(ROWS[:2], total=4)], indirect=True)
+def test_a_first_list_that_is_not_whole_marks_nothing(studio: tuple[Studio, UglyServer]) -> None:
+    """Nobody has seen it all yet."""
+    made, _ = studio
+    assert made.refresh_models().result(10).gone == ()
+    assert made.catalogue.models["wan2.7"] == Catalogue.shipped().models["wan2.7"]
+
+
+def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Studio, UglyServer]) -> None:
+    """A table of one price follows the list; one of several is named where the list's price is none of it."""
+    made, server = studio
+    prices = {"sora-2-pro": 0.3, "wan2.7": 0.08, "viduq3": 0.01, "viduq3-turbo": 0.028}
+    server.answers[:] = [answer(200, listing(*(row(name, pricing={"per_second": p}) for name, p in prices.items())))]
+    done = made.refresh_models().result(10)
+    models, shipped = made.catalogue.models, Catalogue.shipped().models
+    assert models["sora-2-pro"].usd == {"1280x720": 0.3, "720x1280": 0.3}
+    assert (models["wan2.7"].usd, models["viduq3"].usd) == (shipped["wan2.7"].usd, shipped["viduq3"].usd)
+    assert models["viduq3-turbo"].usd == {}
+    assert (done.changed, done.doubtful) == (("sora-2-pro",), ("viduq3",))
 
 
 def test_a_refresh_is_public(studio: tuple[Studio, UglyServer]) -> None:
@@ -172,7 +267,22 @@ json_values = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["data", "id", "features", "endpoints", "pricing", "per_second", "models", "at", "provider", "images"]
+                [
+                    "data",
+                    "id",
+                    "features",
+                    "endpoints",
+                    "pricing",
+                    "per_second",
+                    "models",
+                    "at",
+                    "provider",
+                    "images",
+                    "gone",
+                    "whole_at",
+                    "total",
+                    "page",
+                ]
             ),
             inner,
             max_size=5,
