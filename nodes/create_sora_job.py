@@ -113,16 +113,14 @@ class CreateSoraJob(io.ComfyNode):
     ) -> bool | str:
         """Naming these switches off the host's own check, whose error would not say what is allowed."""
         try:
-            if provider is not None and provider not in (known := host.studio().provider_names()):
-                raise InvalidInput(
-                    f"There is no provider {provider!r} here.", advice=f"Choose from: {', '.join(known)}."
-                )
+            if provider is not None:
+                host.studio().check_provider(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
                 catalogue = host.studio().catalogue
-                catalogue.check_choice(str(model), str(seconds), str(size))
                 catalogue.check_life(str(model), str(seconds), str(size), str(provider))
+                catalogue.check_choice(str(model), str(seconds), str(size))
         except SoraError as error:
-            return f"{error.what} {error.advice}"
+            return str(error)
         return True
 
     @classmethod

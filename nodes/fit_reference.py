@@ -71,7 +71,7 @@ class SoraFitReference(io.ComfyNode):
             parse_size("1x1" if size is None else size)
             parse_colour("#000000" if background is None else background)
         except InvalidInput as error:
-            return f"{error.what} {error.advice}"
+            return str(error)
         return True
 
     @classmethod

@@ -53,8 +53,11 @@ class SoraOpenJob(io.ComfyNode):
     def validate_inputs(cls, past_job: str | None = None, provider: str | None = None) -> bool | str:
         """The list of jobs lives on the page only, so the host cannot check a choice from it; and `provider` as in
         CreateSoraJob."""
-        if provider is not None and provider not in (known := host.studio().provider_names()):
-            return f"There is no provider {provider!r} here. Choose from: {', '.join(known)}."
+        try:
+            if provider is not None:
+                host.studio().check_provider(provider)
+        except InvalidInput as error:
+            return str(error)
         return past_job is None or len(past_job) < 10_000
 
     @classmethod

@@ -35,10 +35,12 @@ class Remix(io.ComfyNode):
                 output(SoraJob, "job", tooltip="Connect to another WaitForVideo."),
                 output(io.String, "video_id", tooltip="The gateway's id of the new job."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     async def execute(cls, job: Job, prompt: str, take: int = 1) -> io.NodeOutput:
         """Buy the remix."""
         bought = await host.finish(host.studio().remix(job.id, prompt, take))
+        host.tell(bought.warning, cls.hidden.unique_id)
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from .errors import InvalidInput
+from .plain import warning_of
 from .spec import Job, JobSpec, parse_size
 
 Life = Literal["live", "retired", "unknown"]
@@ -158,15 +159,16 @@ class Catalogue:
             code="model_retired",
         )
 
-    def warning(self, spec: JobSpec) -> str:
-        """What the user should know before the answer comes; "" where there is nothing."""
-        model = self.find(spec.model)
-        if model is None or spec.kind != "create":
+    def warning(self, spec: JobSpec, like: Job | None = None) -> str:
+        """What the user should know before the answer comes, in his language; "" where there is nothing. A remix is
+        made by the model of the job that it is `like`."""
+        model = self.find((like or spec).model)
+        known = model.status.get(spec.provider) if model is not None else None
+        if model is None or known is None:
             return ""
-        known = model.status.get(spec.provider)
-        if known is not None and known.state == "unknown":
-            return f"Whether {spec.provider} still serves {model.id} is not known ({model.note or known.date})."
-        return f"{model.id}: {model.note}." if known is not None and model.note else ""
+        if known.state == "unknown":
+            return warning_of("perhaps_gone", provider=spec.provider, model=model.id, why=model.note or known.date)
+        return warning_of("noted", model=model.id, why=model.note) if model.note and like is None else ""
 
     def instead(self, model_id: str, seconds: str, size: str, provider: str) -> str:
         """A sentence that names the nearest living model, or "" where there is none."""

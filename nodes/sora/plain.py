@@ -8,6 +8,7 @@ text, verdict.py has made a code of it.
 from __future__ import annotations
 
 import functools
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -69,7 +70,7 @@ _SAY_IT_ALL = ("MaybeBought", "BudgetReached", "WaitTimeout", "LinkLapsed")  # w
 _GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is the gateway's, and wants explaining
 
 # Whose language it is: the studio's settings, once there is one.
-language: Callable[[], str] = lambda: "en"  # noqa: E731 - it is replaced, as a whole
+language: Callable[[], str] = lambda: os.environ.get("SORA_LANGUAGE", "").strip()  # noqa: E731 - it is replaced, as a whole
 
 
 def kind_of(error: SoraError) -> str:
@@ -126,6 +127,11 @@ def text_of(error: SoraError) -> str:
             names,
         ]
     return " ".join(part for part in parts if part)
+
+
+def warning_of(name: str, **facts: str) -> str:
+    """A sentence of words.toml's table of warnings, with the facts in it."""
+    return str(_words()["warnings"][name][_tongue()]).format(**facts)
 
 
 def _cause(error: SoraError, tongue: str) -> str:

@@ -109,6 +109,15 @@ def provider_names(settings: Settings) -> list[str]:
         return list(BUILT_IN)
 
 
+def no_such_provider(settings: Settings, name: str) -> InvalidInput:
+    """For a name that nobody has; it lists those there are."""
+    return InvalidInput(
+        f"There is no provider {name!r}.",
+        advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
+        f"{file_of(settings)}.",
+    )
+
+
 def file_of(settings: Settings) -> Path:
     """Where the owner's own gateways stand; it need not be there."""
     return settings.home / "providers.toml"
@@ -153,11 +162,7 @@ def _loaded(settings: Settings, name: str) -> Provider:
             **_of_this_machine(row, settings),
         )
     if name not in rows:
-        raise InvalidInput(
-            f"There is no provider {name!r}.",
-            advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
-            f"{home / 'providers.toml'}.",
-        )
+        raise no_such_provider(settings, name)
     return _from_row(name, rows[name], settings)
 
 

@@ -126,7 +126,7 @@ class Purchases:
             raise taken_error(job)
         if job.state is JobState.RESERVED:
             return None
-        warning = self._catalogue().warning(order.spec) if mine else ""
+        warning = self._catalogue().warning(order.spec, order.like) if mine else ""
         return Submission(job, order.images, reused=not mine, warning=warning)
 
     def _price(self, spec: JobSpec, like: Job | None, provider: Provider) -> float | None:

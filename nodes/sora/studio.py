@@ -29,7 +29,7 @@ from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
 from .part import copy
-from .providers import COMETAPI
+from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
@@ -82,6 +82,11 @@ class Studio:
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
         return self._gateways.names()
+
+    def check_provider(self, name: str) -> None:
+        """InvalidInput where a workflow names one that is not there; nothing else of it is looked at."""
+        if name not in self.provider_names():
+            raise no_such_provider(self.settings, name)
 
     def submit(self, spec: JobSpec) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not

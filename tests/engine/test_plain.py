@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import logging
+import os
 import re
 import ssl
 import string
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +21,7 @@ import pytest
 import requests
 import sora
 from sora import plain
+from sora.catalogue import Catalogue
 from sora.cli import main
 from sora.envelope import Answer
 from sora.errors import (
@@ -35,6 +40,7 @@ from sora.errors import (
     Unreachable,
     WaitTimeout,
 )
+from sora.spec import JobSpec
 from sora.studio import Studio
 from sora.transport import kind_of_network
 from sora.verdict import read_created, read_status
@@ -48,7 +54,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sentences() -> Iterator[tuple[str, dict[str, str]]]:
-    for name, texts in (*WORDS["money"].items(), *WORDS["labels"].items()):
+    for name, texts in (*WORDS["money"].items(), *WORDS["labels"].items(), *WORDS["warnings"].items()):
         yield name, texts
     for name, table in WORDS["kind"].items():
         assert set(table) == {"what", "do"}, name
@@ -265,6 +271,33 @@ def test_it_is_the_same_text_everywhere(
     if tongue != "en":
         assert told["text"].startswith(WORDS["kind"]["no_balance"]["what"][tongue])
     assert WORDS["money"]["none"][tongue] in told["text"]
+
+
+def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
+    """Before there is a studio, whose settings would say it."""
+    for tongue, kind in (("vi", "wrong_choice"), ("zh", "wrong_choice")):
+        done = subprocess.run(
+            [sys.executable, "-m", "nodes.sora", "fly"],
+            cwd=Path(__file__).parents[2], env=os.environ | {"SORA_LANGUAGE": tongue, "PYTHONIOENCODING": "utf-8"},
+            capture_output=True, encoding="utf-8", timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert WORDS["kind"][kind]["what"][tongue] in done.stderr
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+def test_a_warning_is_told_in_the_users_language(tongue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the model, the gateway and the catalogue's own note."""
+    monkeypatch.setattr(plain, "language", lambda: tongue)
+    unknown = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    told = Catalogue.shipped().warning(unknown)
+    assert told.startswith(WORDS["warnings"]["perhaps_gone"][tongue].split("{")[0])
+    assert all(fact in told for fact in ("cometapi", "sora-2", "OpenAI ended its own API"))
+    beta = Catalogue.shipped().warning(dataclasses.replace(unknown, model="omni-fast"))
+    assert all(fact in beta for fact in ("omni-fast", "a beta"))
+    assert (beta == "omni-fast: a beta; longer than 4 s, and other shapes, are taken or not: unknown.") == (
+        tongue == "en"
+    )
 
 
 def test_a_language_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -482,6 +482,20 @@ def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
         made.studio.settle(job.id, video_id="video_1").result(10)
 
 
+@scripted(
+    ACCEPTED,
+    answer(200, {"id": "video_1", "object": "video", "model": "sora-2", "status": "completed"}),
+    answer(200, {"id": "video_2", "object": "video", "model": "sora-2", "status": "queued"}),
+)
+def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> None:
+    """Whether the parent's model is still served is as little known as it was for the parent."""
+    made, _ = bench
+    first = made.buy()
+    remix = made.studio.remix(first.job.id, "at night").result(30)
+    assert remix.warning == first.warning
+    assert "Whether cometapi still serves sora-2 is not known" in remix.warning
+
+
 @scripted(ACCEPTED)
 def test_no_room_for_the_video_is_found_before_it_is_bought(
     bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch

@@ -68,6 +68,25 @@ def test_a_workflow_of_another_catalogue_reaches_our_own_check(
     assert answer is True if says is None else says in answer
 
 
+def test_the_check_before_a_run_says_what_the_run_would_say(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same words, in the same order of checks and in the user's language: that a model is gone comes before its
+    lengths."""
+    chosen = {"model": "doubao-seedance-1-5-pro", "seconds": "77", "size": "1280x720", "provider": "cometapi"}
+    for tongue in ("en", "zh"):
+        monkeypatch.setenv("SORA_LANGUAGE", tongue)
+        with pytest.raises(bench.pack.error("InvalidInput"), match="retired doubao-seedance-1-5-pro") as caught:
+            asyncio.run(bench.create("a boat", **chosen))
+        assert bench.pack.nodes["CreateSoraJob"].validate_inputs(**chosen) == str(caught.value)
+        fit = bench.pack.nodes["SoraFitReference"].validate_inputs(size="5")
+        assert ("尺寸" in fit or "请求" in fit) == (tongue == "zh")
+        nobody = {"provider": "nobody"}
+        told = bench.pack.nodes["CreateSoraJob"].validate_inputs(model=None, seconds=None, size=None, **nobody)
+        assert bench.pack.nodes["SoraOpenJob"].validate_inputs(**nobody) == told
+        with pytest.raises(bench.pack.error("InvalidInput"), match="no provider 'nobody'") as caught:
+            asyncio.run(bench.create("a boat", **nobody))
+        assert str(caught.value) == told
+
+
 def test_a_past_job_that_no_list_holds_is_no_wrong_choice(bench: Bench) -> None:
     """The list lives on the page; only the provider can be checked before the run."""
     check = bench.pack.nodes["SoraOpenJob"].validate_inputs
