@@ -96,11 +96,12 @@ class Catalogue:
         """The model of that id; InvalidInput names the nearest one and how to send an unlisted one."""
         if (found := self.find(model)) is not None:
             return found
-        near = difflib.get_close_matches(model, self.models, n=1, cutoff=0.5)
+        living = [name for name, row in self.models.items() if all(s.state != "retired" for s in row.status.values())]
+        near = difflib.get_close_matches(model, living, n=1, cutoff=0.5)
         raise InvalidInput(
             f"The catalogue has no model {model!r}.",
             advice=(f"Did you mean {near[0]!r}? " if near else "")
-            + f"It has: {', '.join(self.models)}. Another id can be typed into custom_model and is sent as typed.",
+            + f"It has: {', '.join(living)}. Another id can be typed into custom_model and is sent as typed.",
         )
 
     def first_choice(self, model: str) -> tuple[str, str]:
@@ -124,7 +125,7 @@ class Catalogue:
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
             return
-        self.check_life(spec.model, spec.seconds, spec.size, spec.provider)
+        self.check_life(spec.model, spec.seconds, spec.size, spec.provider, len(spec.references))
         self.check_choice(spec.model, spec.seconds, spec.size)
         if len(spec.references) > model.references:
             takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
@@ -147,14 +148,14 @@ class Catalogue:
         if model.all_sizes and size not in model.all_sizes:
             raise InvalidInput(f"{model.id} does not make {size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
 
-    def check_life(self, model_id: str, seconds: str, size: str, provider: str) -> None:
+    def check_life(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> None:
         """InvalidInput for a model that its provider has retired; it names the nearest one that lives there."""
         model = self.find(model_id)
         if model is None or model.state(provider) != "retired":
             return
         raise InvalidInput(
             f"{provider} retired {model.id} on {model.status[provider].date}, so nothing was sent.",
-            advice=self.instead(model_id, seconds, size, provider)
+            advice=self.instead(model_id, seconds, size, provider, references)
             + "If it is there again, `sora models --refresh` (in the page: Sora: refresh models) learns it.",
             code="model_retired",
         )
@@ -170,15 +171,17 @@ class Catalogue:
             return warning_of("perhaps_gone", provider=spec.provider, model=model.id, why=model.note or known.date)
         return warning_of("noted", model=model.id, why=model.note) if model.note and like is None else ""
 
-    def instead(self, model_id: str, seconds: str, size: str, provider: str) -> str:
+    def instead(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> str:
         """A sentence that names the nearest living model, or "" where there is none."""
-        choice = self.nearest(model_id, seconds, size, provider)
+        choice = self.nearest(model_id, seconds, size, provider, references)
         return f"The nearest model that lives there: {choice}. " if choice else ""
 
-    def nearest(self, model_id: str, seconds: str, size: str, provider: str) -> Choice | None:
+    def nearest(
+        self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None
+    ) -> Choice | None:
         """The living model of that provider that comes closest, with length and size mapped; None where none is known
-        to live. For a retired model, its gateway's own successor first; then whichever is nearest in shape, size and
-        length."""
+        to live. It takes as many images as are given (None: as the old one took) where there is such a one. For a
+        retired model, its gateway's own successor first; then whichever is nearest in shape, size and length."""
         gone = self.find(model_id)
         alive = [model for model in self.models.values() if model.state(provider) == "live" and model.id != model_id]
         alive = [model for model in alive if model.all_seconds and model.all_sizes]
@@ -186,18 +189,21 @@ class Catalogue:
             return None
         wanted = parse_size(size) if size else (1280, 720)
         length = int(seconds) if seconds.isdigit() else 5
+        images = (gone.references if gone else 0) if references is None else references
 
         def mapped(model: Model) -> tuple[tuple[float, ...], Choice]:
             shape = min(model.sizes, key=lambda offered: _distance(offered, wanted))
             time = min(model.seconds, key=lambda offered: (abs(int(offered) - length), int(offered)))
-            far = (*_distance(shape, wanted), abs(int(time) - length))
-            return far, Choice(model.id, time, shape)
+            lacks = max(0, images - model.references)
+            return (lacks, *_distance(shape, wanted), abs(int(time) - length)), Choice(model.id, time, shape)
 
         found = {model.id: mapped(model) for model in alive}
-        # A successor, or another version of the same name, comes first; not where it only makes another shape.
+        best, choice = min(found.values(), key=lambda pair: pair[0])
+        # A successor, or another version of the same name, comes first; not where it only makes another shape, or takes
+        # fewer images.
         kin = [gone.successor if gone else "", *difflib.get_close_matches(model_id, found, n=1, cutoff=0.8)]
-        same_shape = [found[name][1] for name in kin if name in found and not found[name][0][0]]
-        return same_shape[0] if same_shape else min(found.values(), key=lambda pair: pair[0])[1]
+        as_good = [found[name][1] for name in kin if name in found and found[name][0][:2] <= (best[0], 0)]
+        return as_good[0] if as_good else choice
 
     def size_fields(self, spec: JobSpec) -> Mapping[str, str]:
         """The form fields that ask for the spec's size; an unlisted one goes as `size` in `WxH`."""

@@ -165,7 +165,9 @@ class Purchases:
             self._ledger.refused(job.id, error)
             if error.kind == "model_gone":
                 spec = order.spec
-                near = self._catalogue().instead(spec.model, spec.seconds, spec.size, spec.provider)
+                near = self._catalogue().instead(
+                    spec.model, spec.seconds, spec.size, spec.provider, len(spec.references)
+                )
                 error.advice = f"{error.advice} {near}".strip()
             raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
         except BaseException as error:

@@ -82,8 +82,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
     """The same for a piece of an answer's JSON, such as a line of a list."""
     found, status = _unwrapped(value)
     own_id = _own_id(found)
-    why = (complaint_in(found.get(key)) for key in ("error", "error_message", "fail_reason"))
-    complaint = next(filter(None, why), None)
+    complaint = _why(found, status)
     if not status and complaint is None and not own_id:
         return None
     known = phase_of(status)
@@ -108,6 +107,15 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         request_id=request_id(answer, complaint.message if complaint else ""),
         created_at=next(filter(None, (_moment(found.get(key)) for key in ("created_at", "created"))), None),
     )
+
+
+def _why(found: dict[str, Any], status: str) -> Complaint | None:
+    """What a job says of its end; a word of the gateway's own counts for less than its upstream's code (quirk 2)."""
+    said = [found.get(key) for key in ("error", "error_message", "fail_reason")]
+    if status and isinstance(upstream := found.get("data"), dict):
+        said.append(upstream.get("error"))
+    why = [complaint for complaint in map(complaint_in, said) if complaint is not None]
+    return next((complaint for complaint in why if complaint.code), why[0] if why else None)
 
 
 def number(value: Any) -> float | None:

@@ -240,6 +240,31 @@ class TestCatalogue:
         assert self.catalogue.nearest(model, seconds, size, "cometapi") == nearest
         assert self.catalogue.nearest(model, seconds, size, "elsewhere") is None
 
+    @pytest.mark.parametrize(
+        ("model", "seconds", "size", "images", "nearest"),
+        [
+            ("sora-2", "4", "1920x1080", None, "wan2.7"),  # which took one; wan2.6 is as near and takes none
+            ("wan2.5", "5", "1920x1080", 1, "wan2.7"),
+            ("happyhorse-1.2", "5", "1280x720", 1, "happyhorse-1.1"),
+            ("doubao-seedance-1-5-pro", "5", "1280x720", 1, "seedance-2-5"),
+        ],
+    )
+    def test_the_nearest_one_takes_the_images(
+        self, model: str, seconds: str, size: str, images: int | None, nearest: str
+    ) -> None:
+        """As many as are given, else as the old model took: a prompt without its image makes another video."""
+        found = self.catalogue.nearest(model, seconds, size, "cometapi", images)
+        assert found is not None
+        assert found.model == nearest
+        assert self.catalogue.models[found.model].references >= (images or 0)
+
+    def test_a_mistyped_model_is_no_reason_to_name_a_retired_one(self) -> None:
+        """It would be refused in the next breath."""
+        with pytest.raises(InvalidInput, match="no model") as caught:
+            self.catalogue.require("doubao-seedance-1-5-prp")
+        assert "1-5-pro" not in caught.value.advice
+        assert "1-0-pro" not in caught.value.advice
+
     def test_only_a_retired_model_is_held_back(self) -> None:
         """There alone it would be money for nothing; where nobody knows, it is sent with a warning."""
         retired = JobSpec(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})

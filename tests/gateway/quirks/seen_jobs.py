@@ -46,7 +46,7 @@ WORDS = [
         ("initializing", "waiting", QINIU_KLING),
         ("SUBMITTED", "waiting", COMET), ("unknown", "waiting", f"{NEW_API}/issues/5045"),
         ("rendering", "running", NO_ADDRESS), ("In Progress", "running", NO_ADDRESS),
-        ("dreaming", "running", NO_ADDRESS),
+        ("dreaming", "running", f"{GITHUB}/lumalabs/lumaai-api/blob/00422a1/openapi.yaml"),
         ("Completed", "done", QINIU), ("succeed", "done", COMET_KLING),
         ("done", "done", f"{GITHUB}/tigerowo/infinite-canvas/issues/39"),
         ("SUCCEEDED", "done", f"{ARCREEL}/issues/1888"),
@@ -154,7 +154,7 @@ OBJECTS = [
         '{"id":"sora-2:task_01k7","object":"video","status":"completed","progress":100,"size":"small",'
         '"url":"https://cdn.example/a.mp4","video_url":"https://cdn.example/a.mp4"}',
         job("done", id="sora-2:task_01k7", url="https://cdn.example/a.mp4", size="small")),
-    row("a fraction called a percentage", NO_ADDRESS, "retrieve", 200,
+    row("a fraction called a percentage", f"{GITHUB}/TheSmallHanCat/sora2api/issues/38", "retrieve", 200,
         '{"id":"task_v","status":"running","progress_pct":0.93}', job("running", progress=93.0)),
     row("queued for ever", f"{GITHUB}/AgnesAI-Labs/AgnesAI-Models/issues/45", "retrieve", 200,
         '{"id":"task_v","status":"queued","progress":0}', job("waiting", progress=0.0)),
@@ -207,6 +207,10 @@ ENDED = [
     row("moderated, the code in the words", f"{GITHUB}/openstory-so/openstory/pull/1691", "retrieve", 200,
         '{"id":"task_v","status":"failed","error":{"message":"AudioSensitiveContentDetected.PolicyViolation: no"}}',
         job("failed", complaint=("moderation_blocked", "AudioSensitiveContentDetected.PolicyViolation: no"))),
+    row("moderated, the code with the upstream's answer", NO_ADDRESS, "retrieve", 200,
+        '{"code":"success","data":{"task_id":"task_v","status":"FAILURE","fail_reason":"task failed","data":{"error":'
+        '{"code":"OutputVideoSensitiveContentDetected","message":"no"}}}}',
+        job("failed", id="task_v", complaint=("moderation_blocked", "OutputVideoSensitiveContentDetected: no"))),
     row("failed, and nothing more", NO_ADDRESS, "retrieve", 200, '{"status":"failed","progress":0}',
         job("failed", id="task_v", complaint=None)),
     row("cancelled, and nothing more", NO_ADDRESS, "retrieve", 200, '{"status":"cancelled"}',
