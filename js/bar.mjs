@@ -1,6 +1,6 @@
 /** A progress bar of one job. */
 
-import { el } from "./dom.mjs";
+import { el, mark } from "./dom.mjs";
 
 /** Its element and `show(row)`. Not known how far: it moves, and says no number. */
 export function makeBar(name) {
@@ -12,10 +12,11 @@ export function makeBar(name) {
   );
   function show({ running, progress }) {
     element.hidden = !running;
-    element.classList.toggle("sora-open", running && progress == null);
+    if (!running) return;
+    element.classList.toggle("sora-open", progress == null);
     if (progress == null) element.removeAttribute("aria-valuenow");
-    else element.setAttribute("aria-valuenow", Math.round(progress));
-    fill.style.width = progress == null ? "" : `${progress}%`;
+    else mark(element, "aria-valuenow", Math.round(progress));
+    mark(fill, "style", progress == null ? "" : `transform: scaleX(${progress / 100})`);
   }
   return { element, show };
 }

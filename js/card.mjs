@@ -2,7 +2,7 @@
 
 import { makeBar } from "./bar.mjs";
 import { el, write } from "./dom.mjs";
-import { factsOf, priceAndAge, promptOf, spokenRow, stateOf } from "./row.mjs";
+import { factsOf, priceAndAge, promptOf, stateOf } from "./row.mjs";
 import { say } from "./words.mjs";
 
 export const HEIGHT = 104; // pixels, as sora.css has it
@@ -40,14 +40,12 @@ export function makeCard(id, { url, open }) {
   const thumbnail = makeThumbnail(url);
   const bar = makeBar(say("submitted"));
   const [prompt, facts, state, bad, age] = ["prompt", "facts", "state", "bad", "age"].map(line);
-  const left = el("div", {}, thumbnail.element, age);
+  const left = el("div", { class: "sora-left" }, thumbnail.element, age);
   const right = el("div", { class: "sora-lines" }, prompt, facts, state, bar.element, bad);
-  const press = el("button", { type: "button", class: "sora-card", onclick: () => open(id) }, left, right);
+  const press = el("button", { type: "button", class: "sora-card", onclick: () => open(id) }, right, left);
   const element = el("div", { class: "sora-item", role: "listitem" }, press);
   function show(row) {
     const now = Date.now() / 1000;
-    press.setAttribute("aria-label", spokenRow(row, now));
-    press.dataset.state = row.state;
     write(prompt, promptOf(row));
     write(facts, factsOf(row));
     write(state, stateOf(row, now));

@@ -25,9 +25,16 @@ export function button(icon, name, press, more = {}) {
   return el("button", { type: "button", class: "sora-button", ...label, ...given, onclick: press }, children);
 }
 
-/** Set a text only where it is another one: most events change one line of a row. */
+/** Set a text only where it is another one, and in the text that stands there: all else makes the page style anew. */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  if (text && element.firstChild) element.firstChild.data = text;
+  else element.textContent = text;
+}
+
+/** The same for an attribute. */
+export function mark(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
 /** Replace what stands in an element, and keep the keyboard where it was: on the control with the same `data-key`. */

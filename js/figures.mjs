@@ -22,16 +22,24 @@ function rounded(seconds) {
   return [0, "second"]; // of something that is not a number
 }
 
+const makers = new Map(); // making a formatter takes longer than all else that a row needs
+
+function format(Kind, options) {
+  const key = `${spoken()} ${Kind.name} ${Object.values(options)}`;
+  if (!makers.has(key)) makers.set(key, new Kind(spoken(), options));
+  return makers.get(key);
+}
+
 /** "2 min" */
 export function span(seconds) {
   const [amount, unit] = rounded(seconds);
-  return new Intl.NumberFormat(spoken(), { style: "unit", unit, unitDisplay: "short" }).format(amount);
+  return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(amount);
 }
 
 /** "2 min. ago" */
 export function ago(seconds) {
   const [amount, unit] = rounded(seconds);
-  return new Intl.RelativeTimeFormat(spoken(), { style: "short", numeric: "auto" }).format(-amount, unit);
+  return format(Intl.RelativeTimeFormat, { style: "short", numeric: "auto" }).format(-amount, unit);
 }
 
 /** The day and the time of seconds since 1970. */

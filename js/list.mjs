@@ -1,6 +1,6 @@
 /** A list of any length of which only what is seen is in the page. All rows are equally high. */
 
-import { el } from "./dom.mjs";
+import { el, mark } from "./dom.mjs";
 
 const SPARE = 4; // rows above and below, so that Tab finds the next one
 const NEAR = 30; // rows before the end at which older ones are read
@@ -69,7 +69,7 @@ export class List {
     const { ids, more, loading, error } = this.#store;
     const first = Math.max(0, Math.floor(this.element.scrollTop / this.#height) - SPARE);
     const last = Math.min(ids.length, Math.ceil((this.element.scrollTop + this.#seen) / this.#height) + SPARE);
-    this.#space.style.height = `${ids.length * this.#height}px`;
+    mark(this.#space, "style", `height: ${ids.length * this.#height}px`);
     this.#fill(this.#wanted(first, last));
     if (more && !loading && !error && this.#seen && last > ids.length - NEAR) this.#store.next();
   }
@@ -94,9 +94,9 @@ export class List {
     let next = this.#space.firstChild; // the order in the page is the order of Tab
     for (const at of places) {
       const item = this.#item(ids[at]);
-      item.element.style.transform = `translateY(${at * this.#height}px)`;
-      item.element.setAttribute("aria-posinset", at + 1);
-      item.element.setAttribute("aria-setsize", more ? -1 : ids.length);
+      mark(item.element, "style", `transform: translateY(${at * this.#height}px)`);
+      mark(item.element, "aria-posinset", at + 1);
+      mark(item.element, "aria-setsize", more ? -1 : ids.length);
       if (item.element === next) next = next.nextSibling;
       else this.#space.insertBefore(item.element, next);
     }

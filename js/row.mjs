@@ -37,12 +37,6 @@ export function secondsLeft(row, now) {
 /** What it cost, and when it was bought. */
 export const priceAndAge = (row, now) => `${price(row.estimated_usd)} · ${ago(now - row.created_at)}`;
 
-/** All of a row in one sentence, for those who hear it. */
-export const spokenRow = (row, now) =>
-  [promptOf(row), factsOf(row), stateOf(row, now), priceAndAge(row, now), row.error || row.warning]
-    .filter(Boolean)
-    .join(". ");
-
 /** Does a row belong to the list that is shown? The server's own rules. */
 export function matches(row, { state, search }) {
   const hidden = row.aside === "forgotten";

@@ -12,7 +12,8 @@ import pytest
 from ..host.comfy import ComfyUI
 from .conftest import opened
 from .editor import Editor
-from .examples import FOLDER, stories
+from .examples import FOLDER
+from .stories import stories
 
 
 @pytest.fixture(scope="module")

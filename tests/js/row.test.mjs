@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ago, bytes, dollars, price, span } from "../../js/figures.mjs";
-import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, spokenRow, stateOf } from "../../js/row.mjs";
+import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, stateOf } from "../../js/row.mjs";
 import { speak } from "../../js/words.mjs";
 
 const NOW = 1_000_000;
@@ -59,12 +59,6 @@ test("price and age", () => {
   assert.equal(price(0), "free");
   assert.equal(price(null), "price unknown");
   assert.equal(dollars(0.004), "$0.004");
-});
-
-test("all is heard at once", () => {
-  const heard = spokenRow({ ...ROW, error: "It broke." }, NOW);
-  for (const part of ["A boat at sea", "sora-2", "Rendering", "≈ $0.80", "It broke."])
-    assert.ok(heard.includes(part), part);
 });
 
 test("figures in other languages", async () => {
