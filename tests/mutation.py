@@ -23,7 +23,9 @@ FOLDER = ROOT / "build" / "mutation"
 MUTATED = ("wire", "envelope", "verdict", "spec", "ledger", "rows", "download", "part")
 TESTS = (
     "tests/gateway/test_wire.py", "tests/gateway/quirks/test_table.py", "tests/gateway/test_download.py",
-    "tests/engine/test_spec.py", "tests/engine/test_ledger.py", "tests/engine/test_budget.py",
+    "tests/engine/test_spec.py", "tests/engine/test_labels.py", "tests/engine/test_ledger.py",
+    "tests/engine/test_ledger_steps.py", "tests/engine/test_budget.py", "tests/engine/test_watches.py",
+    "tests/engine/test_links.py",
 )  # fmt: skip
 # mutmut's words for exit codes of pytest; a mutant that ends in an endless loop is as dead as one that fails.
 KILLED, SURVIVED, UNTESTED = (1, 3, 24, 36, -24, -9), (0,), (5, 33)
@@ -38,6 +40,7 @@ only_mutate = {[f"src/sora/{name}.py" for name in MUTATED]}
 pytest_add_cli_args_test_selection = {list(TESTS)}
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-k", "not postgresql"]
 track_dependencies = false
+use_git_change_detection = false
 timeout_multiplier = 5
 """
 
@@ -71,7 +74,7 @@ def undecorated(source: str) -> str:
 
 
 def run(minutes: float, children: int) -> None:
-    """Have mutmut run, and stop it kindly when its time is over."""
+    """Have mutmut run, and end it when its time is over: it writes down each result as it comes."""
     program = Path(sys.executable).with_name("mutmut")
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
@@ -79,11 +82,8 @@ def run(minutes: float, children: int) -> None:
     ) as process:
         try:
             process.wait(60 * minutes)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGINT)
-        except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGINT)
-            raise
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def outcomes(name: str) -> dict[str, int | None]:
@@ -108,15 +108,19 @@ def report(show: str) -> None:
         total += here
         print(row(f"`{name}`", here))
     print(row("together", total))
-    for name in MUTATED if show else ():
+    if show:
+        survivors(show)
+
+
+def survivors(part: str) -> None:
+    """What was changed in those whose name has `part` in it, and nobody noticed."""
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    os.chdir(FOLDER)  # where mutmut looks
+    for name in MUTATED:
         for mutant, code in outcomes(name).items():
-            if show in mutant and code in (*SURVIVED, *UNTESTED):
-                shown = subprocess.run(
-                    [Path(sys.executable).with_name("mutmut"), "show", mutant],
-                    cwd=FOLDER,
-                    capture_output=True,
-                    text=True,
-                ).stdout
+            if part in mutant and code in (*SURVIVED, *UNTESTED):
+                shown = get_diff_for_mutant(mutant, path=f"src/sora/{name}.py")
                 print(f"\n{mutant}\n{dedent(changed(shown))}")
 
 

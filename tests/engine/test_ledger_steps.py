@@ -1,0 +1,287 @@
+"""Single steps of the ledger: what each writes, what it leaves alone, and what it says when it will not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sora.budget import Budget
+from sora.errors import GatewayTrouble, InvalidInput, JobFailed, LedgerTrouble, MaybeBought, NotOffered, Refused
+from sora.ledger import TAKEN_OVER, Ledger, taken_error
+from sora.rows import run
+from sora.spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
+from sora.verdict import SETTLE
+from sora.watches import Watches
+from sora.wire import RemoteVideo
+
+SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+PLACE = {"path": "sora/x.mp4", "root": "/o", "sha256": "0" * 64, "size": 5}
+ORIGIN = "https://x"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path, clock=clock)
+    yield opened
+    opened.close()
+
+
+def reserved(ledger: Ledger, take: int = 1) -> Job:
+    spec = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720", take=take)
+    return ledger.reserve(spec, origin=ORIGIN, estimated_usd=0.32, budget=Budget())[0]
+
+
+def submitted(ledger: Ledger, video_id: str = "v1", take: int = 1) -> Job:
+    job = reserved(ledger, take)
+    ledger.sending(job.id)
+    return ledger.submitted(job.id, RemoteVideo(id=video_id, phase="running", status="in_progress", request_id="r1"))
+
+
+def unknown(ledger: Ledger, take: int = 1) -> Job:
+    job = reserved(ledger, take)
+    ledger.sending(job.id)
+    return ledger.unknown(job.id, MaybeBought("lost", code="cut", request_id="r2"))
+
+
+def test_every_step_has_its_time(ledger: Ledger, clock: Clock) -> None:
+    """In seconds since 1970, by the clock of this machine."""
+    job = reserved(ledger)
+    clock.now = 1001
+    ledger.sending(job.id)
+    clock.now = 1002
+    ledger.submitted(job.id, RemoteVideo(id="v1", phase="waiting"))
+    clock.now = 1003
+    ledger.observed(job.id, RemoteVideo(id="v1", phase="done", status="completed"))
+    clock.now = 1004
+    ledger.observed(job.id, RemoteVideo(id="v1", phase="done", status="completed"))
+    stored = ledger.stored(job.id, **PLACE)
+    times = (stored.created_at, stored.sent_at, stored.submitted_at, stored.completed_at, stored.stored_at)
+    assert times == (1000, 1001, 1002, 1003, 1004)
+    assert (stored.path, stored.root, stored.sha256, stored.bytes) == ("sora/x.mp4", "/o", "0" * 64, 5)
+    assert (stored.error, stored.error_code, stored.progress) == ("", "", 100)
+
+
+def test_a_cut_film_is_marked(ledger: Ledger) -> None:
+    """Stored all the same, and whole once a better one came."""
+    job = submitted(ledger)
+    cut = ledger.stored(job.id, **PLACE, whole=False)
+    assert (cut.state, cut.error_code) == (JobState.STORED, CUT)
+    assert cut.error == "the gateway gave only a part of the video; the next run tries to fetch all of it"
+    assert ledger.stored(job.id, **PLACE).error_code == ""
+
+
+def test_what_a_refusal_and_a_maybe_said_is_kept(ledger: Ledger) -> None:
+    """Words, code and request id, for the list and for the gateway's support."""
+    job = reserved(ledger)
+    no = ledger.refused(job.id, Refused("no", code="bad", request_id="r"))
+    assert (no.error, no.error_code, no.request_id) == ("no", "bad", "r")
+    maybe = unknown(ledger, 2)
+    assert (maybe.state, maybe.error, maybe.error_code, maybe.request_id) == (JobState.UNKNOWN, "lost", "cut", "r2")
+    # Both have ended: a late word of another kind changes neither.
+    assert ledger.refused(maybe.id, Refused("no")).state is JobState.UNKNOWN
+    assert ledger.unknown(no.id, MaybeBought("x")).state is JobState.REFUSED
+
+
+def test_a_request_that_was_refused_for_a_moment_counts_as_not_sent(ledger: Ledger) -> None:
+    """So that the next process after a crash sends it, instead of calling it unknown."""
+    job = reserved(ledger)
+    ledger.sending(job.id)
+    assert ledger.job(job.id).sent_at == 1000
+    ledger.not_sent(job.id)
+    assert (ledger.job(job.id).sent_at, ledger.job(job.id).state) == (None, JobState.RESERVED)
+
+
+def test_a_row_that_another_took_over_is_not_sent(ledger: Ledger) -> None:
+    """The error is told by its code, names the job, and says how to join."""
+    job = reserved(ledger)
+    with ledger.database.write() as connection:
+        run(connection, "UPDATE jobs SET owner = 'another' WHERE id = :id", id=job.id)
+    with pytest.raises(LedgerTrouble, match=f"Job {job.id} was taken over") as caught:
+        ledger.sending(job.id)
+    assert (caught.value.code, caught.value.job) == (TAKEN_OVER, job.id)
+    assert caught.value.advice == "Run the same again to join it."
+    ledger.not_sent(job.id)
+    assert ledger.refused(job.id, Refused("no")).state is JobState.RESERVED
+
+
+def test_why_a_video_is_not_here_is_written_down_until_it_is(ledger: Ledger) -> None:
+    """Of an unfinished job alone; a look that sees it again takes a lapsed one back."""
+    job = submitted(ledger)
+    seen = ledger.not_fetched(job.id, NotOffered("it has lapsed", code=LAPSED))
+    assert (seen.error, seen.error_code, seen.lapsed, seen.standing) == ("it has lapsed", LAPSED, True, LAPSED)
+    again = ledger.observed(job.id, RemoteVideo(id="v1", phase="running", status="in_progress"))
+    assert (again.error, again.error_code, again.lapsed) == ("", "", False)
+    ledger.not_fetched(job.id, GatewayTrouble("away", code="timeout"))
+    assert ledger.job(job.id).standing == "submitted"
+    ledger.stored(job.id, **PLACE)
+    kept = ledger.not_fetched(job.id, GatewayTrouble("gone"))
+    assert (kept.state, kept.error) == (JobState.STORED, "")
+
+
+def test_an_opened_id_costs_nothing_and_has_no_words_of_ours(ledger: Ledger) -> None:
+    """It is at the gateway already; what it shows is learned there."""
+    job = ledger.adopt("cometapi", ORIGIN, "v9")
+    assert (job.kind, job.state, job.video_id, job.submitted_at) == ("opened", JobState.SUBMITTED, "v9", 1000)
+    assert (job.prompt, job.parent, job.origin, job.provider) == ("", "", ORIGIN, "cometapi")
+    assert ledger.adopt("other", ORIGIN, "v9").id != job.id
+    assert ledger.spent_usd(Budget()) == 0
+
+
+# -- settling ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_is_settled_by_its_id(ledger: Ledger, clock: Clock) -> None:
+    """From then on it is like any other that the gateway took, with nothing left of the doubt."""
+    job = unknown(ledger)
+    clock.now = 1010
+    found = ledger.settle(job.id, video_id="v1")
+    assert (found.state, found.video_id, found.submitted_at) == (JobState.SUBMITTED, "v1", 1010)
+    assert (found.error, found.error_code) == ("", "")
+    assert ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.32, budget=Budget()) == (found, False)
+
+
+def test_an_unknown_that_is_given_up_frees_its_purchase(ledger: Ledger) -> None:
+    """It keeps why it was unknown, and counts for the budget all the same."""
+    job = unknown(ledger)
+    lost = ledger.settle(job.id)
+    assert (lost.state, lost.error) == (JobState.LOST, "lost")
+    assert ledger.spent_usd(Budget()) == pytest.approx(0.32)
+    assert reserved(ledger).id != job.id
+
+
+def test_only_what_is_open_can_be_settled(ledger: Ledger) -> None:
+    """An id also ends what was sent and whose answer was not written down; nothing else is touched."""
+    job = reserved(ledger)
+    for video_id in ("", "v1"):
+        with pytest.raises(InvalidInput, match=f"Job {job.id} is reserved; only an unknown one") as caught:
+            ledger.settle(job.id, video_id=video_id)
+        assert caught.value.job == job.id
+    ledger.sending(job.id)
+    with pytest.raises(InvalidInput, match="is reserved"):
+        ledger.settle(job.id)
+    assert ledger.settle(job.id, video_id="v1").state is JobState.SUBMITTED
+    with pytest.raises(InvalidInput, match="is submitted"):
+        ledger.settle(job.id, video_id="v2")
+
+
+def test_an_id_that_was_opened_before_becomes_the_purchases_own(ledger: Ledger) -> None:
+    """With its file and all that is known of it; the other row is gone."""
+    job, opened = unknown(ledger), ledger.adopt("cometapi", ORIGIN, "v1")
+    ledger.observed(opened.id, RemoteVideo(id="v1", phase="done", status="completed"))
+    ledger.stored(opened.id, **PLACE)
+    found = ledger.settle(job.id, video_id="v1")
+    assert (found.id, found.state, found.path, found.root, found.bytes) == (
+        job.id, JobState.STORED, "sora/x.mp4", "/o", 5,
+    )  # fmt: skip
+    assert (found.remote_status, found.progress, found.error, found.prompt) == ("completed", 100, "", "a boat")
+    assert ledger.find(opened.id) is None
+
+
+def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
+    """A purchase of its own, one opened at another address, and one that is being fetched right now."""
+    taken = submitted(ledger, "v1", take=2)
+    job = unknown(ledger)
+    with pytest.raises(InvalidInput, match=f"v1 is job {taken.id} already") as caught:
+        ledger.settle(job.id, video_id="v1")
+    assert (caught.value.advice, caught.value.job) == ("Look for another id.", job.id)
+    elsewhere = ledger.adopt("cometapi", "https://another", "v2")
+    with pytest.raises(InvalidInput, match=f"v2 is job {elsewhere.id} already"):
+        ledger.settle(job.id, video_id="v2")
+    fetched = ledger.adopt("cometapi", ORIGIN, "v3")
+    assert Watches(ledger.database).take(fetched.id)
+    with pytest.raises(InvalidInput, match=f"v3 is being fetched now, as job {fetched.id}") as caught:
+        ledger.settle(job.id, video_id="v3")
+    assert "Settle this one once that is here" in caught.value.advice
+    assert ledger.adopt("other", ORIGIN, "v4")  # the same words at another gateway are another job
+    assert ledger.settle(job.id, video_id="v4").state is JobState.SUBMITTED
+
+
+# -- set aside --------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_has_ended_is_forgotten_and_only_what_has_not_unwatched(ledger: Ledger) -> None:
+    """What may still cost or come is not to be forgotten; a lapsed one may be, and either can be taken back."""
+    job = submitted(ledger)
+    with pytest.raises(InvalidInput, match=f"Job {job.id} is submitted, and cannot be forgotten") as caught:
+        ledger.put_aside(job.id, FORGOTTEN)
+    assert "Only a job that has ended can be forgotten" in caught.value.advice
+    assert caught.value.job == job.id
+    assert ledger.put_aside(job.id, UNWATCHED).aside == UNWATCHED
+    assert ledger.put_aside(job.id, "").aside == ""
+    ledger.not_fetched(job.id, NotOffered("x", code=LAPSED))
+    assert ledger.put_aside(job.id, FORGOTTEN).aside == FORGOTTEN
+    ledger.stored(job.id, **PLACE)
+    with pytest.raises(InvalidInput, match="is stored, and cannot be unwatched"):
+        ledger.put_aside(job.id, UNWATCHED)
+    with pytest.raises(InvalidInput, match="'gone' is no way to set a job aside") as caught:
+        ledger.put_aside(job.id, "gone")
+    assert caught.value.job == job.id
+
+
+@pytest.mark.parametrize("ended", ["stored", "failed", "refused", "lost"])
+def test_every_end_can_be_forgotten(ledger: Ledger, ended: str) -> None:
+    """And an open doubt cannot."""
+    if ended in ("stored", "failed"):
+        job = submitted(ledger)
+        if ended == "stored":
+            ledger.stored(job.id, **PLACE)
+        else:
+            ledger.observed(job.id, RemoteVideo(id="v1", phase="failed", status="failed"))
+    elif ended == "refused":
+        job = ledger.refused(reserved(ledger).id, Refused("no"))
+    else:
+        job = unknown(ledger)
+        with pytest.raises(InvalidInput, match="cannot be forgotten"):
+            ledger.put_aside(job.id, FORGOTTEN)
+        ledger.settle(job.id)
+    assert ledger.job(job.id).state == ended
+    assert ledger.put_aside(job.id, FORGOTTEN).aside == FORGOTTEN
+
+
+# -- told -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_listener_is_told_of_every_row(ledger: Ledger) -> None:
+    """Once it is written, as it then is."""
+    told: list[tuple[str, str]] = []
+    ledger.listener = lambda job: told.append((job.id, job.standing))
+    job = submitted(ledger)
+    ledger.stored(job.id, **PLACE)
+    assert told[0] == (job.id, "reserved")
+    assert (job.id, "submitted") in told
+    assert told[-1] == (job.id, "stored")
+
+
+def test_why_the_same_is_not_sent_again(ledger: Ledger) -> None:
+    """A doubt and a failure each say what happened, what became of the money, and how it goes on."""
+    doubt = taken_error(unknown(ledger))
+    assert isinstance(doubt, MaybeBought)
+    assert doubt.what == "An earlier try of exactly this job may have been bought (lost)."
+    assert doubt.advice == SETTLE.replace("JOB", doubt.job)
+    failed = submitted(ledger, "v2", take=2)
+    seen = ledger.observed(failed.id, RemoteVideo(id="v2", phase="failed", status="failed", request_id="r9"))
+    bare = taken_error(seen)
+    assert isinstance(bare, JobFailed)
+    assert bare.what == "The gateway ended this job without a video (the gateway gave no reason)."
+    assert (bare.job, bare.request_id, bare.code) == (failed.id, "r9", "")
+    assert "choose another take" in bare.advice
+
+
+def test_a_failure_keeps_its_request_id(ledger: Ledger) -> None:
+    """The one of the failure where there is one, else that of the create."""
+    job = submitted(ledger)
+    seen = ledger.observed(job.id, RemoteVideo(id="v1", phase="failed", status="failed"))
+    assert (seen.request_id, seen.completed_at) == ("r1", 1000)
