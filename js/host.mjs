@@ -47,7 +47,11 @@ export function makeHost(app, api) {
 
     async confirm(message) {
       const { dialog } = app.extensionManager;
-      return dialog?.confirm ? !!(await dialog.confirm({ title: TITLE, message })) : window.confirm(message);
+      if (!dialog?.confirm) return window.confirm(message);
+      const held = document.activeElement;
+      const yes = !!(await dialog.confirm({ title: TITLE, message }));
+      held?.focus(); // some versions leave the keyboard nowhere
+      return yes;
     },
 
     canvas: () => app.canvas,
