@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,7 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
     with pytest.raises(InvalidInput, match=f"v3 is being fetched now, as job {fetched.id}") as caught:
         ledger.settle(job.id, video_id="v3")
     assert "Settle this one once that is here" in caught.value.advice
+    assert caught.value.job == job.id
     assert ledger.adopt("other", ORIGIN, "v4")  # the same words at another gateway are another job
     assert ledger.settle(job.id, video_id="v4").state is JobState.SUBMITTED
 
@@ -278,6 +280,9 @@ def test_why_the_same_is_not_sent_again(ledger: Ledger) -> None:
     assert bare.what == "The gateway ended this job without a video (the gateway gave no reason)."
     assert (bare.job, bare.request_id, bare.code) == (failed.id, "r9", "")
     assert "choose another take" in bare.advice
+    told = taken_error(replace(seen, error="too dark", error_code="moderation"))
+    assert told.what == "The gateway ended this job without a video (moderation: too dark)."
+    assert told.code == "moderation"
 
 
 def test_a_failure_keeps_its_request_id(ledger: Ledger) -> None:

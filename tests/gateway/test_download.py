@@ -99,6 +99,18 @@ def test_a_part_at_the_wrong_place_is_not_appended(tmp_path: Path) -> None:
     assert "range" not in fetched.asked(2)
 
 
+def test_what_goes_on_where_another_process_stopped(tmp_path: Path) -> None:
+    """The very next byte, of the version that is here or of one that does not say; from the first byte of any."""
+    part = Part(tmp_path / "x.part", '"one"')
+    assert part.goes_on(0, '"other"')
+    assert not part.goes_on(1, '"one"')
+    part.path.write_bytes(b"12345")
+    assert [part.goes_on(5, validator) for validator in ('"one"', "", '"other"')] == [True, True, False]
+    assert not part.goes_on(0, '"one"')
+    part.path.write_bytes(b"1")
+    assert not part.goes_on(1, '"other"')
+
+
 def test_a_part_of_another_version_is_not_appended(tmp_path: Path) -> None:
     """Some servers send it, whatever If-Range says; its ETag tells."""
     other = answer(206, OTHER[1000:], [("Content-Range", f"bytes 1000-{len(OTHER) - 1}/{len(OTHER)}"), ("ETag", '"2"')])

@@ -42,6 +42,12 @@ STATES = {
         None,
     ),
     "no id": ({"status": "queued", "polling_url": "/x"}, "waiting", None),
+    "two words": ({"id": "v", "status": "In Progress"}, "running", None),
+    "a hyphen": ({"id": "v", "status": "not-start"}, "waiting", None),
+    "unknown inside done": ({"id": "v", "status": "completed", "data": {"status": "UNKNOWN"}}, "done", None),
+    "a fraction": ({"id": "v", "status": "running", "progress_pct": 0.5}, "running", 50),
+    "the whole fraction": ({"id": "v", "status": "running", "progress_pct": 1}, "running", 100),
+    "percent that are percent": ({"id": "v", "status": "running", "progress_pct": 1.5}, "running", 1.5),
     "in a list": ({"data": [{"id": "v", "status": "queued"}]}, "waiting", None),
 }
 
@@ -248,10 +254,15 @@ def test_the_gateways_pace_is_read_from_every_header_it_uses(headers: dict[str, 
 def test_the_form_says_length_and_size_as_text() -> None:
     """Gateways differ in their defaults, so both always go; a model's own words for a size come from the catalogue."""
     spec = JobSpec(
-        provider="cometapi", prompt="p", model="veo3-fast", seconds="8", size="720x1280", extra_fields={"x": True}
+        provider="cometapi",
+        prompt="p",
+        model="veo3-fast",
+        seconds="8",
+        size="720x1280",
+        extra_fields={"x": True, "y": False},
     )
     form = create_form(spec, Catalogue.shipped())
-    assert form == {"prompt": "p", "model": "veo3-fast", "seconds": "8", "size": "9x16", "x": "true"}
+    assert form == {"prompt": "p", "model": "veo3-fast", "seconds": "8", "size": "9x16", "x": "true", "y": "false"}
 
 
 def test_extra_fields_replace_ours_for_an_unlisted_model() -> None:
@@ -314,3 +325,17 @@ def test_the_id_is_our_gateways_and_the_state_the_innermost() -> None:
     }
     created = read_created(answer(200, body))
     assert (created.id, created.phase) == ("ours", "running")
+
+
+def test_a_failure_without_an_id_is_the_calls() -> None:
+    """However much it looks like a job's own."""
+    for status in (500, 404):
+        with pytest.raises(GatewayTrouble):
+            read_status(answer(status, {"object": "video", "model": "sora-2", "status": "failed"}), "v")
+
+
+def test_a_failed_job_needs_no_word_of_its_kind() -> None:
+    """Shown with its model and its id it was taken, whatever HTTP status it came with, and its id counts."""
+    body = {"id": "task_1", "model": "sora-2", "status": "failed", "error": {"message": "too dark", "code": "x"}}
+    assert (read_created(answer(500, body)).id, read_created(answer(500, body)).phase) == ("task_1", "failed")
+    assert read_status(answer(200, {"id": "v", "status": "failed", "detail": "too dark"}), "v").phase == "failed"
