@@ -115,7 +115,7 @@ def photographed(editor: Classic, path: Path) -> None:
         if (HELP / kind).is_dir() and kind not in HAVE:  # the picture of a node for its help page
             HAVE.add(kind)
             around = (left - ROOM["left"] - 6, top - ROOM["top"] - 52, wide + 12, high + 58)
-            box = (around[0], around[1], around[0] + around[2], around[1] + around[3])
+            box = (around[0], around[1], around[0] + around[2], min(picture.height, around[1] + around[3]))
             picture.crop(box).save(HELP / kind / "node.jpg", quality=82, optimize=True)
     scale = min(1.0, WIDEST / picture.width)
     picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS).save(

@@ -166,7 +166,7 @@ def stories() -> dict[str, Story]:
                     for take in THREE
                 },
                 **{f"video{take}": wait((420 + 400 * take, 480)) for take in THREE},
-                **{f"still{take}": Node("SoraThumbnail", (420 + 400 * take, 960), (380, 90)) for take in THREE},
+                **{f"still{take}": Node("SoraThumbnail", (420 + 400 * take, 960), (380, 300)) for take in THREE},
                 "two": Node("ImageBatch", (1640, 960), (240, 60), title="One after the other"),
                 "all": Node("ImageBatch", (1640, 1070), (240, 60), title="One after the other"),
                 "look": Node("PreviewImage", (1640, 480), (420, 420), title="Side by side"),
