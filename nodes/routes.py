@@ -18,6 +18,7 @@ from . import gate, host
 from .sora.errors import DiskTrouble, InvalidInput, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
+from .sora.studio import Studio
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -29,13 +30,16 @@ routes = host.routes
 def watch_ledger() -> None:
     """From now on, every open page is told of jobs that change."""
 
-    def tell(job: Job, was: str) -> None:
-        try:
-            host.send("sora.job", {"job": host.studio().board.row(job), "was": was})
-        except SoraError as error:  # the ledger's database is away
-            host.warn(str(error))
+    def listen(studio: Studio) -> None:
+        def tell(job: Job, was: str) -> None:
+            try:
+                host.send("sora.job", {"job": studio.board.row(job), "was": was})
+            except SoraError as error:  # the ledger's database is away
+                host.warn(str(error))
 
-    host.prepares[:] = [lambda studio: studio.listen(tell)]
+        studio.listen(tell)
+
+    host.prepares[:] = [listen]
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------------

@@ -93,7 +93,8 @@ def test_tls_goes_on_verifying_the_name(tmp_path: Path, monkeypatch: pytest.Monk
     Resolver(monkeypatch, cdn_example_com=["127.0.0.1"], other_example_com=["127.0.0.1"])
     ranges = parse_ranges(["127.0.0.0/8"])
     storage = TLSServer("cdn.example.com", tmp_path, answer(200, b"film"))
-    with storage, client(ranges=ranges, ca_bundle=str(storage.bundle)) as made:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
+    with storage, client(ranges=ranges) as made:
         with made.stream(f"https://cdn.example.com:{storage.port}/film.mp4?sig=1", {}) as response:
             assert response.content == b"film"
         with pytest.raises(GatewayTrouble, match=r"(?i)certificate|hostname"):
@@ -109,13 +110,16 @@ def test_redirects_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.Mo
     with UglyServer([answer(200, b"the secret of this machine")]) as inside:
         next_step = [("Location", f"{inside.url}/admin"), ("Set-Cookie", "a=b")]
         with TLSServer("cdn.example.com", tmp_path, answer(302, b"", next_step)) as storage:
-            given = {"ranges": parse_ranges(["127.0.0.0/8"]), "ca_bundle": str(storage.bundle)}
-            with client(**given) as made, pytest.raises(GatewayTrouble, match="not https"):
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
+            with client(ranges=parse_ranges(["127.0.0.0/8"])) as made, pytest.raises(GatewayTrouble, match="not https"):
                 made.stream(f"https://cdn.example.com:{storage.port}/a", {})
         https = [("Location", f"https://169.254.169.254:{storage.port}/latest/meta-data")]
         with TLSServer("cdn.example.com", tmp_path, answer(307, b"", https)) as storage:
-            given["ca_bundle"] = str(storage.bundle)
-            with client(**given) as made, pytest.raises(GatewayTrouble, match="private network"):
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
+            with (
+                client(ranges=parse_ranges(["127.0.0.0/8"])) as made,
+                pytest.raises(GatewayTrouble, match="private network"),
+            ):
                 made.stream(f"https://cdn.example.com:{storage.port}/a", {})
         assert inside.requests == []
 
@@ -180,7 +184,8 @@ def test_a_netrc_brings_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         base = f"https://cdn.example.com:{storage.port}"
         with client(base, ca_bundle=str(storage.bundle)) as made, contextlib.suppress(SoraError):
             made.retrieve("video_1")
-        with client(ranges=parse_ranges(["127.0.0.1"]), ca_bundle=str(storage.bundle)) as made:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
+        with client(ranges=parse_ranges(["127.0.0.1"])) as made:
             made.stream(f"{base}/film", {}).close()
     assert [KEY.encode() in heard for heard in storage.heard] == [True, False]
     assert not any(b"Basic" in heard for heard in storage.heard)
