@@ -3,6 +3,7 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { addBadge, memoryText, priceText } from "./badges.mjs";
+import { button } from "./dom.mjs";
 import { graphsOf, nodesOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { attach } from "./node.mjs";
@@ -39,6 +40,13 @@ async function show(what) {
 }
 
 const openSettings = () => show((there) => there.settings());
+
+/** The host's dialog lies over the tab, and goes as it does for everyone. */
+function settingsFromDialog({ currentTarget }) {
+  currentTarget.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", code: "Escape", bubbles: true }));
+  return openSettings();
+}
+
 const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((there) => there.open(row.id)) };
 const cures = {
   "": opens,
@@ -146,13 +154,7 @@ app.registerExtension({
       name: TITLE,
       tooltip: say("settings_why"),
       defaultValue: "",
-      type: () =>
-        Object.assign(document.createElement("button"), {
-          type: "button",
-          className: "p-button p-component",
-          textContent: say("open_settings"),
-          onclick: openSettings,
-        }),
+      type: () => button("cog", say("open_settings"), settingsFromDialog),
     },
   ],
   setup: begin,

@@ -10,6 +10,8 @@ import requests
 from ..host.comfy import ComfyUI
 
 READY = "() => window.app?.extensionManager && app.graph && document.querySelector('canvas') && !app.configuringGraph"
+TOAST = ".p-toast-message, [data-testid=toast]"  # the second from 1.58 on
+CLOSE = "document.querySelectorAll('.p-toast-close-button, [data-testid=toast-close]').forEach((one) => one.click())"
 COMBOS = ["model", "seconds", "size", "fit", "provider"]  # as CreateSoraJob shows them
 FIND = "const node = app.graph.getNodeById(id), widget = node.widgets.find((one) => one.name === name);"
 
@@ -41,7 +43,7 @@ class Editor:
 
     def load(self, *nodes: dict[str, Any], links: list[list[Any]] | None = None) -> None:
         """Open a workflow, and wait until what it says is told."""
-        self.page.evaluate("document.querySelectorAll('.p-toast-close-button').forEach((button) => button.click())")
+        self.page.evaluate(CLOSE)
         workflow = {"last_node_id": 99, "last_link_id": 99, "nodes": nodes, "links": links or [], "version": 0.4}
         self.page.evaluate("(workflow) => app.loadGraphData(workflow)", workflow)
         self.page.wait_for_timeout(300)
@@ -78,12 +80,12 @@ class Editor:
 
     def toast(self, part: str) -> str:
         """The toast that has these words; waits for it."""
-        found = self.page.locator(".p-toast-message", has_text=part).first
+        found = self.page.locator(TOAST, has_text=part).first
         found.wait_for()
         return str(found.inner_text())
 
     def toasts(self) -> list[str]:
-        return list(self.page.locator(".p-toast-message", has_text="Sora Jobs").all_inner_texts())
+        return list(self.page.locator(TOAST, has_text="Sora Jobs").all_inner_texts())
 
     def run(self, command: str) -> None:
         """A command of the page, by its id."""
