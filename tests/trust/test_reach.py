@@ -107,11 +107,12 @@ def test_tls_goes_on_verifying_the_name(tmp_path: Path, monkeypatch: pytest.Monk
 def test_redirects_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A good first step opens no door to the next; nothing goes along, neither key nor cookie."""
     Resolver(monkeypatch, cdn_example_com=["127.0.0.1"])
+    ranges = parse_ranges(["127.0.0.0/8"])
     with UglyServer([answer(200, b"the secret of this machine")]) as inside:
         next_step = [("Location", f"{inside.url}/admin"), ("Set-Cookie", "a=b")]
         with TLSServer("cdn.example.com", tmp_path, answer(302, b"", next_step)) as storage:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
-            with client(ranges=parse_ranges(["127.0.0.0/8"])) as made, pytest.raises(GatewayTrouble, match="not https"):
+            with client(ranges=ranges) as made, pytest.raises(GatewayTrouble, match="not https"):
                 made.stream(f"https://cdn.example.com:{storage.port}/a", {})
         https = [("Location", f"https://169.254.169.254:{storage.port}/latest/meta-data")]
         with TLSServer("cdn.example.com", tmp_path, answer(307, b"", https)) as storage:
