@@ -150,7 +150,7 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
     """HTML, XML or JSON in place of a video (quirks 7 and 8). The bytes tell it: servers that call a video text/plain
     are not rare."""
     if first.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"<", b"{", b"["):
-        kind = response.headers.get("Content-Type", "").partition(";")[0][:80]
+        kind = redact(response.headers.get("Content-Type", "").partition(";")[0])[:80]
         raise NotOffered(
             f"The gateway sent something that is not a video{f' ({kind})' if kind else ''}.",
             advice="Run again in a while.",

@@ -12,6 +12,7 @@ from .collect import Collector, ended_error
 from .errors import GatewayTrouble, InvalidInput, NotFinished
 from .fetch import file_of
 from .gateways import Gateways
+from .redact import redact
 from .settings import Settings
 from .spec import Job, JobState
 from .transport import NETWORK_ERRORS, arriving, in_words
@@ -86,7 +87,7 @@ def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
             for piece in arriving(response):
                 data += piece
                 if len(data) >= HEAD and not _is_picture(data):
-                    kind = response.headers.get("content-type", "something else")[:80]
+                    kind = redact(response.headers.get("content-type", "something else"))[:80]
                     raise GatewayTrouble(f"The gateway's {variant} is no picture, but {kind}.")
                 if len(data) > LARGEST or time.monotonic() > deadline:
                     raise GatewayTrouble(f"The gateway's {variant} is too large, or comes too slowly.")

@@ -232,7 +232,7 @@ def in_words(error: BaseException) -> str:
     text = str(seen)
     if "object at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
         text = text.rsplit(": ", 1)[-1]
-    return redact(text.rstrip(".")[:200] or type(seen).__name__)
+    return redact(text.rstrip("."))[:200] or type(seen).__name__  # cut last: half a key is none that is known
 
 
 def _inner(error: BaseException) -> BaseException | None:

@@ -24,7 +24,8 @@ def forms(secret: str) -> set[bytes]:
     return found
 
 
-FORMS = forms(KEY) | forms(SIGNATURE)
+# Also halves of it, and what is left where only letters are kept.
+FORMS = forms(KEY) | forms(SIGNATURE) | {KEY[:12].encode(), KEY[-12:].encode(), re.sub(r"\W", "", KEY).encode()}
 
 
 def places(data: bytes | str) -> list[bytes]:

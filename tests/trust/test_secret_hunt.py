@@ -1,0 +1,219 @@
+"""The secret hunt in the engine: a canary for a key goes through success and through every way to fail, at a gateway
+that echoes it in whatever it says; then everything that was written, shown, logged or raised is searched for it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import socket
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sora.cli import main
+from sora.doctor import examine
+from sora.errors import SoraError
+from sora.page_settings import shown
+from sora.spec import JobSpec
+from sora.studio import Studio
+
+from ..gateway.ugly import Request, UglyServer, answer, hang_up, reset
+from ..media.clips import make_clip
+from .canary import KEY, SIGNATURE, files_with_it, places
+
+SPEC = {"provider": "mine", "model": "own", "seconds": "4", "size": "1280x720"}
+
+
+def echoes(request: Request) -> str:
+    """Whatever the client said, as gateways repeat it: plain, in JSON, in an address, packed."""
+    said = request.headers.get("authorization", "none")
+    packed = base64.b64encode(f"Authorization: {said}".encode()).decode()
+    return f"you sent {json.dumps(request.headers)} {said} {quote(said)} {quote(said, safe='')} {packed}"
+
+
+class Echo:
+    """A gateway, and storage, that say all that they were told. `fate` is what becomes of the next calls."""
+
+    def __init__(self, film: bytes) -> None:
+        self.film, self.fate, self.status = film, "good", "completed"
+        self.server, self.storage = UglyServer([self._reply]), UglyServer([self._stored])
+
+    def _reply(self, line: socket.socket) -> None:
+        request = self.server.requests[-1]
+        call = "create" if request.method == "POST" else "content" if "/content" in request.path else "lookup"
+        self._say(line, self._given(call, request))
+
+    def _stored(self, line: socket.socket) -> None:
+        self._say(line, self._given("signed", self.storage.requests[-1]))
+
+    def _say(self, line: socket.socket, given: Any) -> None:
+        if callable(given):
+            given(line)
+        else:
+            line.sendall(given)
+
+    def _given(self, call: str, request: Request) -> Any:
+        said = echoes(request)
+        key = request.headers.get("authorization", "none")
+        echoed = [("x-request-id", key), ("X-Echo", said)]
+        where, _, what = self.fate.partition(" ")
+        if where == call:
+            if what in ("hang", "reset"):
+                return {"hang": hang_up, "reset": reset}[what]
+            if what == "html":
+                return answer(200, f"<html>{said}</html>".encode(), [("Content-Type", f"{'x' * 70}{key}"), *echoed])
+            if what == "failed":
+                error = {"code": key, "message": said}
+                return answer(200, self._video(said) | {"status": "failed", "error": error}, echoed)
+            body = {"error": {"message": said, "code": key, "type": key, "param": said, "inner": {"message": said}}}
+            return answer(int(what), body, echoed)
+        if call == "content" and where != "direct":
+            return answer(302, b"", [("Location", f"{self.storage.url}/signed/film.mp4?{SIGNATURE}"), *echoed])
+        if call in ("content", "signed"):
+            return answer(200, self.film, echoed)
+        return answer(200, self._video(said), echoed)
+
+    def _video(self, said: str) -> dict[str, Any]:
+        fields = dict.fromkeys(("model", "prompt", "size", "seconds", "detail", "metadata", "status_text"), said)
+        fields |= {"video_url": f"{self.storage.url}/signed/film.mp4?{SIGNATURE}", "progress": said}
+        return fields | {"id": f"video_{FATES.index(self.fate):03}", "object": "video", "status": self.status}
+
+
+FATES = [
+    "good", "direct", "create 400", "create 401", "create 402", "create 403", "create 404", "create 409", "create 422",
+    "create 500", "create 502", "create 302", "create 200", "create html", "create hang", "create reset",
+    "create failed", "lookup 401", "lookup 404", "lookup 500", "lookup html", "lookup failed", "lookup reset",
+    "content 401", "content 403", "content 404", "content html", "content hang", "signed 403", "signed 404",
+    "signed html", "signed reset", "crash",
+]  # fmt: skip
+
+
+class Hunt:
+    """A studio with the canary as a key, and all that it said."""
+
+    def __init__(self, folder: Path, film: bytes, *, in_file: bool) -> None:
+        self.home, self.output = folder / "home", folder / "output"
+        self.key_file = self.home / "keys" / "mine"
+        self.key_file.parent.mkdir(parents=True)
+        self.echo = Echo(film)
+        self.servers = contextlib.ExitStack()
+        self.servers.enter_context(self.echo.server)
+        self.servers.enter_context(self.echo.storage)
+        self.heard: list[str] = []
+        headers = f'[provider.mine.headers]\nX-Cost-Centre = "{SIGNATURE}"\n'
+        row = f'[provider.mine]\nbase_url = "{self.echo.server.url}"\nkey_variable = "MINE_KEY"\n'
+        row += f"list = true\nusd_per_second = 0\n{headers}"
+        (self.home / "providers.toml").write_text(row)
+        self.env = {"SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", "SORA_HOME": str(self.home)}
+        if in_file:
+            self.key_file.write_text(KEY)
+            self.key_file.chmod(0o600)
+        else:
+            self.env["MINE_KEY"] = KEY
+        self.studio = Studio(self.home, self.output, env=self.env)
+
+    def close(self) -> None:
+        self.studio.close()
+        self.servers.close()
+
+    def run(self, fate: str) -> None:
+        """Buy, wait and fetch under that fate; whatever is raised is heard as the host would print it."""
+        self.echo.fate = fate
+        try:
+            job = self.studio.submit(JobSpec(prompt=f"a boat {fate}", **SPEC)).result(30).job
+            self.heard.append(repr(job))
+            self.heard.append(repr(self.studio.wait(job.id, timeout_s=3).future.result(30)))
+        except BaseException as error:  # noqa: BLE001 - all of it is searched
+            self.tell(error)
+
+    def open_from_elsewhere(self) -> None:
+        """A job of which only the id is known: all the rest is the gateway's word, its status above all."""
+        self.echo.fate, self.echo.status = "good", f"Bearer {KEY}"
+        job = self.studio.open("video_from_elsewhere", "mine").result(30)
+        self.heard += [repr(job), job.label]
+        assert "you sent" in job.prompt
+
+    def tell(self, error: BaseException) -> None:
+        self.heard += ["".join(traceback.format_exception(error)), repr(error), str(error)]
+        self.heard.append(str(getattr(error, "__dict__", "")))
+
+
+@pytest.fixture(params=["variable", "file"])
+def hunt(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hunt]:
+    for name in ("fetch.NOT_READY_S", "purchase.SLOWEST_S"):
+        monkeypatch.setattr(f"sora.{name}", 0.001)
+    monkeypatch.setattr("sora.fetch.TRIES", 2)
+    made = Hunt(tmp_path, make_clip(tmp_path / "c.mp4").read_bytes(), in_file=request.param == "file")
+    yield made
+    made.close()
+
+
+def test_the_key_is_nowhere(
+    hunt: Hunt, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ledger, receipts, references, log, errors with their tracebacks, what the page, the doctor and the shell show."""
+    caplog.set_level(logging.DEBUG)
+    for fate in FATES[:-1]:
+        hunt.run(fate)
+    with monkeypatch.context() as crash:
+        crash.setattr("sora.client.read_created", lambda answered: 1 / 0)
+        hunt.run("crash")
+    assert any(KEY in request.headers.get("authorization", "") for request in hunt.echo.server.requests)
+    hunt.open_from_elsewhere()
+    assert any("ZeroDivisionError" in text for text in hunt.heard)
+    stored = [job for job in hunt.studio.ledger.jobs(limit=99) if job.state.value == "stored"]
+    assert len(stored) >= 2
+    hunt.echo.fate = "lookup 401"
+    board = hunt.studio.board
+    hunt.heard.append(json.dumps(board.page(limit=200)))
+    hunt.heard.append(json.dumps([board.tree(job.id) for job in hunt.studio.ledger.jobs(limit=99)]))
+    hunt.heard.append(json.dumps(shown(hunt.studio.settings, hunt.studio.ledger, local=False)))
+    hunt.heard += [f"{finding}" for finding in examine(hunt.studio)]
+    hunt.heard.append(repr(hunt.studio.client("mine")) + repr(hunt.studio.client("mine").provider))
+    for name, value in hunt.env.items():
+        monkeypatch.setenv(name, value)
+    for command in ("doctor", "doctor --json", "jobs --json", "jobs", "models", "run x --provider mine --json"):
+        with contextlib.suppress(SystemExit):
+            main([*command.split(), "--home", str(hunt.home)])
+    printed = capsys.readouterr()
+    hunt.heard += [printed.out, printed.err, caplog.text, *map(str, caplog.records)]
+    assert [place for text in hunt.heard for place in places(text)] == []
+    known = (hunt.key_file, hunt.home / "providers.toml")  # where the owner wrote it
+    assert list(files_with_it(hunt.home, hunt.output, but=known)) == []
+    assert len(hunt.echo.storage.requests) > 5
+    assert not any({"authorization", "x-cost-centre"} & set(request.headers) for request in hunt.echo.storage.requests)
+
+
+def test_the_hunt_finds_what_it_looks_for(tmp_path: Path) -> None:
+    """Each spelling of the canary, in a file, in a name, within packed text: else its silence would mean nothing."""
+    import zlib
+
+    packed = base64.b64encode(f"Authorization: Bearer {KEY}".encode())
+    spelt = [KEY.encode(), json.dumps({"a": KEY}).encode(), quote(KEY).encode(), packed, SIGNATURE.encode()]
+    for text in spelt:
+        assert places(b"before" + text + b"after")
+    assert places(b"\x89PNG zTXtprompt\0\0" + zlib.compress(KEY.encode()))
+    (tmp_path / "a.bin").write_bytes(KEY.encode())
+    assert len(list(files_with_it(tmp_path))) == 1
+    assert not places("an ordinary text")
+
+
+def test_an_error_hides_the_key_whatever_carries_it() -> None:
+    """Also one that nobody read as a key: by its form."""
+    error = SoraError("Bearer sk-abcdefgh12345678", advice="https://u:pw@h/x?sig=abc", code="x")
+    assert not {"abcdefgh", "pw@", "sig=abc"} & set(str(error).split())
+    assert "abcdefgh" not in repr(error) + str(error.__dict__)
+
+
+def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
+    """Nothing of a half-written one is left, and nobody else can read it."""
+    from sora.keys import write_key
+
+    write_key(hunt.studio.settings, "mine", KEY)
+    assert hunt.key_file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
