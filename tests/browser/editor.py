@@ -178,6 +178,19 @@ class Nodes2(Editor):
         entries.first.wait_for()
         return entries
 
+    def choices(self, node: int, name: str) -> list[str]:
+        """From 1.58 on only those are in the page that are seen."""
+        entries, found = self._open(node, name), dict[str, None]()
+        while fresh := [text.strip() for text in entries.all_inner_texts() if text.strip() not in found]:
+            found |= dict.fromkeys(fresh)
+            entries.last.scroll_into_view_if_needed()
+            entries.last.hover()
+            self.page.mouse.wheel(0, 200)
+            self.page.wait_for_timeout(150)
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_timeout(100)
+        return list(found)
+
     def shown(self, node: int, name: str) -> str:
         box = self.page.locator(f'[data-node-id="{node}"]').get_by_role("combobox").nth(COMBOS.index(name))
         return str(box.inner_text()).strip()
