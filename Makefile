@@ -18,6 +18,7 @@ test: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/audit.py
 	COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults
 

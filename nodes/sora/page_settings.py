@@ -44,7 +44,7 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
         },
         "may": {name: not reason for name, reason in why.items()},
         "why": why,
-        "providers": [_provider(settings, name) for name in provider_names(settings)],
+        "providers": [_provider(settings, name, local=local) for name in provider_names(settings)],
         "provider_names": provider_names(settings),
     }
 
@@ -95,10 +95,10 @@ def _why_not(settings: Settings, topic: str, *, local: bool) -> str:
     return f"{fixed} says it." if fixed else ""
 
 
-def _provider(settings: Settings, name: str) -> dict[str, str]:
+def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, str]:
     try:
         provider = load_provider(settings, name)
     except InvalidInput as error:
         return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what}
     state, ends_in = key_state(settings, provider)
-    return {"name": name, "key": state, "ends_in": ends_in, "url": provider.base_url, "error": ""}
+    return {"name": name, "key": state, "ends_in": ends_in if local else "", "url": provider.base_url, "error": ""}
