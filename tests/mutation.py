@@ -84,6 +84,8 @@ def run(minutes: float, children: int) -> None:
             process.wait(60 * minutes)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             os.killpg(process.pid, signal.SIGTERM)
+    if process.returncode:
+        print(f"mutmut ended with status {process.returncode}; what it has is below, run again for the rest")
 
 
 def outcomes(name: str) -> dict[str, int | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
+from sora.envelope import Complaint
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, LedgerTrouble, MaybeBought, NotOffered, Refused
 from sora.ledger import TAKEN_OVER, Ledger, taken_error
 from sora.rows import run
@@ -139,6 +140,32 @@ def test_an_opened_id_costs_nothing_and_has_no_words_of_ours(ledger: Ledger) -> 
     assert (job.prompt, job.parent, job.origin, job.provider) == ("", "", ORIGIN, "cometapi")
     assert ledger.adopt("other", ORIGIN, "v9").id != job.id
     assert ledger.spent_usd(Budget()) == 0
+
+
+def test_a_late_answer_takes_its_purchase_again_unless_another_holds_it(ledger: Ledger) -> None:
+    """The gateway gave an id to what was declared lost: it is kept either way, and nothing is bought twice."""
+    late = unknown(ledger)
+    ledger.settle(late.id)
+    answered = ledger.submitted(late.id, RemoteVideo(id="v1", phase="waiting", request_id="r5"))
+    assert (answered.state, answered.video_id, answered.request_id) == (JobState.SUBMITTED, "v1", "r5")
+    assert (answered.error, answered.error_code) == ("", "")
+    assert reserved(ledger).id == late.id
+    other = unknown(ledger, 2)
+    ledger.settle(other.id)
+    holder = reserved(ledger, 2)
+    assert ledger.submitted(other.id, RemoteVideo(id="v2", phase="waiting")).state is JobState.SUBMITTED
+    assert reserved(ledger, 2).id == holder.id
+
+
+def test_a_failure_is_kept_in_the_gateways_words(ledger: Ledger) -> None:
+    """With its status and its code; and what the gateway calls a job of ours does not rename it."""
+    job = submitted(ledger)
+    said = Complaint("too dark", ("moderation",), "")
+    seen = ledger.observed(
+        job.id, RemoteVideo(id="v1", phase="failed", status="failed", model="another", complaint=said)
+    )
+    assert (seen.state, seen.remote_status) == (JobState.FAILED, "failed")
+    assert (seen.error, seen.error_code, seen.model) == ("too dark", "moderation", "sora-2")
 
 
 # -- settling ---------------------------------------------------------------------------------------------------------

@@ -52,14 +52,18 @@ class Fetched:
 
     def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], bool] = is_whole, **more: bool) -> None:
         self.target = folder / "output" / "v.mp4"
+        self.progress: list[tuple[int, int | None]] = []
         with UglyServer(list(answers)) as self.server:
             client = Client(Provider(name="x", base_url=self.server.url, timeout_s=5), "sk-key")
 
             def open_stream(headers: Mapping[str, str]) -> requests.Response:
                 return client.content("v", headers)
 
+            def progress(done: int, total: int | None) -> None:
+                self.progress.append((done, total))
+
             try:
-                self.result = download(open_stream, self.target, check=check, progress=lambda done, total: None, **more)
+                self.result = download(open_stream, self.target, check=check, progress=progress, **more)
             finally:
                 client.close()
                 self.left = (
@@ -209,11 +213,44 @@ def test_a_damaged_note_beside_the_part_is_no_validator(tmp_path: Path, note: by
     assert fetched.left == {"v.mp4"}
 
 
-@pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b""])
+def test_the_progress_knows_the_whole_where_the_server_tells_it(tmp_path: Path) -> None:
+    """By the length of an answer, by the range of its rest, or not at all."""
+    size = len(BYTES)
+    assert Fetched(tmp_path / "a", answer(200, BYTES)).progress[-1] == (size, size)
+    assert Fetched(tmp_path / "b", unmeasured(BYTES)).progress[-1] == (size, None)
+    rest = answer(206, BYTES[1000:], [("Content-Range", f"bytes 1000-{size - 1}/{size}"), ETAG])
+    assert Fetched(tmp_path / "c", cut(1000), rest).progress[-1] == (size, size)
+    rest = answer(206, BYTES[1000:], [("Content-Range", f"bytes 1000-{size - 1}/*"), ETAG])
+    assert Fetched(tmp_path / "d", cut(1000), rest).progress[-1] == (size, None)
+
+
+def test_a_rest_that_does_not_say_where_it_begins_is_not_appended(tmp_path: Path) -> None:
+    """Nor one whose range cannot be read: the download begins anew."""
+    for number, headers in enumerate(([ETAG], [("Content-Range", "bytes one-two/three"), ETAG])):
+        bad = answer(206, BYTES[1000:], headers)
+        assert Fetched(tmp_path / str(number), cut(1000), bad, answer(200, BYTES, [ETAG])).result.size == len(BYTES)
+
+
+def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None:
+    """And the error says how it broke."""
+    opened = []
+
+    def silent(connection: socket.socket) -> None:
+        opened.append(1)
+        connection.sendall(answer(200, b"", length=9))
+
+    with pytest.raises(GatewayTrouble, match=r"broke off 3 times: .*0 bytes read, 9 more expected") as caught:
+        Fetched(tmp_path, silent)
+    assert len(opened) == 3
+    assert caught.value.advice == "What arrived is kept; run again."
+
+
+@pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b"", b"[1]"])
 def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
-    with pytest.raises(NotOffered, match="not a video"):
+    with pytest.raises(NotOffered, match="not a video") as caught:
         Fetched(tmp_path, answer(200, body))
+    assert caught.value.advice == "Run again in a while."
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
