@@ -36,10 +36,10 @@ export function span(seconds) {
   return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(amount);
 }
 
-/** "2 min. ago" */
+/** "2min ago" */
 export function ago(seconds) {
   const [amount, unit] = rounded(seconds);
-  return format(Intl.RelativeTimeFormat, { style: "short", numeric: "auto" }).format(-amount, unit);
+  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "auto" }).format(-amount, unit);
 }
 
 /** The day and the time of seconds since 1970. */

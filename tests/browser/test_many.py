@@ -37,6 +37,7 @@ def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
     tab.row(f"shot {JOBS - 1}:")
     page.picture("many")
     page.page.set_viewport_size({"width": 1400, "height": 2400})  # fewer steps
+    page.page.wait_for_function("() => document.querySelectorAll('.sora-item').length > 20")
     seen = page.page.evaluate(
         """async () => {
           const scroll = document.querySelector('.sora-scroll'), seen = new Set();
