@@ -36,7 +36,7 @@ export function span(seconds) {
   return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(amount);
 }
 
-/** "2min ago" */
+/** "2m ago" */
 export function ago(seconds) {
   const [amount, unit] = rounded(seconds);
   return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "auto" }).format(-amount, unit);

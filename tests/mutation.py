@@ -73,12 +73,13 @@ def undecorated(source: str) -> str:
     return "\n".join([*lines, "", *below, ""])
 
 
-def run(minutes: float, children: int) -> None:
-    """Have mutmut run, and end it when its time is over: it writes down each result as it comes."""
+def run(minutes: float, children: int, mutants: list[str]) -> None:
+    """Have mutmut run, and end it when its time is over: it writes down each result as it comes. Of no mutants named:
+    those without a result."""
     program = Path(sys.executable).with_name("mutmut")
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
-        [program, "run", "--max-children", str(children)], cwd=FOLDER, env=environment, start_new_session=True
+        [program, "run", "--max-children", str(children), *mutants], cwd=FOLDER, env=environment, start_new_session=True
     ) as process:
         try:
             process.wait(60 * minutes)
@@ -96,7 +97,7 @@ def outcomes(name: str) -> dict[str, int | None]:
     return found
 
 
-def report(show: str) -> None:
+def report() -> None:
     total: Counter[str] = Counter()
     print("| file | mutants | killed | survived | untested | not run | score |\n|---|---|---|---|---|---|---|")
     for name in MUTATED:
@@ -110,20 +111,22 @@ def report(show: str) -> None:
         total += here
         print(row(f"`{name}`", here))
     print(row("together", total))
-    if show:
-        survivors(show)
 
 
-def survivors(part: str) -> None:
-    """What was changed in those whose name has `part` in it, and nobody noticed."""
+def survivors(part: str) -> list[str]:
+    """Those whose name has `part` in it."""
+    named = ((mutant, code) for name in MUTATED for mutant, code in outcomes(name).items())
+    return [mutant for mutant, code in named if part in mutant and code in (*SURVIVED, *UNTESTED)]
+
+
+def show(mutants: list[str]) -> None:
+    """What was changed in each, and nobody noticed."""
     from mutmut.mutation.diff_apply import get_diff_for_mutant
 
     os.chdir(FOLDER)  # where mutmut looks
-    for name in MUTATED:
-        for mutant, code in outcomes(name).items():
-            if part in mutant and code in (*SURVIVED, *UNTESTED):
-                shown = get_diff_for_mutant(mutant, path=f"src/sora/{name}.py")
-                print(f"\n{mutant}\n{dedent(changed(shown))}")
+    for mutant in mutants:
+        shown = get_diff_for_mutant(mutant, path=f"src/sora/{mutant.split('.')[1]}.py")
+        print(f"\n{mutant}\n{dedent(changed(shown))}")
 
 
 def changed(diff: str) -> str:
@@ -144,13 +147,17 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=1, help="processes at a time (1)")
     parser.add_argument("--show", default="", metavar="PART", help="of a name, such as ledger or x_: its survivors")
     parser.add_argument("--anew", action="store_true", help="forget earlier results")
+    parser.add_argument("--again", action="store_true", help="only what survived, with tests that are new or changed")
     given = parser.parse_args()
     if given.anew:
         shutil.rmtree(FOLDER, ignore_errors=True)
     if not given.show:
+        alive = survivors("") if given.again else []
         copied()
-        run(given.minutes, given.children)
-    report(given.show)
+        run(given.minutes, given.children, alive)
+    report()
+    if given.show:
+        show(survivors(given.show))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ test("facts leave out what nobody knows", () => {
 });
 
 test("price and age", () => {
-  assert.equal(priceAndAge(ROW, NOW), "≈ $0.80 · 1min ago");
+  assert.equal(priceAndAge(ROW, NOW), "≈ $0.80 · 1m ago");
   assert.equal(price(0), "free");
   assert.equal(price(null), "price unknown");
   assert.equal(dollars(0.004), "$0.004");
