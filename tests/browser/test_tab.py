@@ -170,8 +170,8 @@ def test_a_remix_shows_what_it_came_from_and_what_changed(tab: Tab, host: ComfyU
 
 def test_a_purchase_that_nobody_knows_of_is_told_and_settled(tab: Tab, host: ComfyUI) -> None:
     """The toast leads to the job, where it can be looked for, named or given up; only the last asks first."""
-    for prompt in ("lost one [sandbox: lost_answer]", "lost two [sandbox: lost_answer]"):
-        host.run(graphs.bought(prompt))
+    for number in ("three", "one", "two"):
+        host.run(graphs.bought(f"lost {number} [sandbox: lost_answer]"))
     toast = tab.page.get_by_role("alert").filter(has_text="lost two")
     toast.wait_for()
     tab.editor.picture("toast")
@@ -186,6 +186,10 @@ def test_a_purchase_that_nobody_knows_of_is_told_and_settled(tab: Tab, host: Com
     tab.open("lost one")
     tab.root.get_by_role("textbox", name="The gateway's id of it").fill(known["lost one"])
     tab.press("Use this id")
+    tab.until("Finished")
+    tab.page.keyboard.press("Escape")
+    tab.open("lost three")
+    tab.press("Look in the gateway's list")
     tab.until("Finished")
 
 
