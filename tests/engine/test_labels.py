@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sora.envelope import Answer
 from sora.errors import GatewayTrouble, InvalidInput
-from sora.spec import LAPSED, LONGEST_FIELDS, Job, JobState, Reference, parse_extra_fields
+from sora.spec import LAPSED, LONGEST_FIELDS, Job, JobSpec, JobState, Reference, parse_extra_fields
 from sora.verdict import read_created, read_list
 from sora.wire import plain_status, video_in
 
@@ -72,6 +72,24 @@ def test_pixels_of_another_shape_are_no_reference(shape: tuple[int, ...]) -> Non
     with pytest.raises(InvalidInput) as caught:
         Reference(np.zeros((4, 4, 3), np.uint8), "squeeze")
     assert caught.value.advice == "Choose from: crop, pad, stretch."
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "advice"),
+    [
+        ({"model": " "}, "No model is chosen.", ""),
+        ({"seconds": "four"}, "'four' is not a length.", "Write whole seconds, such as 4."),
+        ({"size": "big"}, "'big' is not a size.", "Write width and height in pixels, such as 1280x720."),
+        ({"size": "8193x1"}, "'8193x1' is not a size.", "Write width and height in pixels, such as 1280x720."),
+    ],
+)
+def test_a_wrong_wish_is_told_with_a_right_one(change: dict[str, str], what: str, advice: str) -> None:
+    """In words that can be typed in."""
+    right = {"provider": "p", "prompt": "a", "model": "m", "seconds": "4", "size": "8192x1"}
+    JobSpec(**right)
+    with pytest.raises(InvalidInput) as caught:
+        JobSpec(**right | change)
+    assert (caught.value.what, caught.value.advice) == (what, advice)
 
 
 @pytest.mark.parametrize(

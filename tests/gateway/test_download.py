@@ -194,8 +194,12 @@ def test_a_line_that_breaks_without_an_etag_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", [unmeasured(BYTES[:70_000]), answer(200, BYTES[:70_000])])
 def test_a_video_that_ends_too_early_is_refused(tmp_path: Path, script: bytes) -> None:
     """It plays, but holds less than it says: cut off by the line, or by a proxy that measured what it had cut."""
-    with pytest.raises(CutShort):
+    with pytest.raises(CutShort) as caught:
         Fetched(tmp_path, script, check=is_not_cut)
+    assert (caught.value.what, caught.value.advice) == (
+        "The gateway gave only a part of the video.",
+        "Run again in a while.",
+    )
     assert list((tmp_path / "output").iterdir()) == []
     taken = Fetched(tmp_path, script, check=is_not_cut, accept_cut=True)
     assert (taken.result.size, taken.result.whole) == (70_000, False)
@@ -229,6 +233,17 @@ def test_a_rest_that_does_not_say_where_it_begins_is_not_appended(tmp_path: Path
     for number, headers in enumerate(([ETAG], [("Content-Range", "bytes one-two/three"), ETAG])):
         bad = answer(206, BYTES[1000:], headers)
         assert Fetched(tmp_path / str(number), cut(1000), bad, answer(200, BYTES, [ETAG])).result.size == len(BYTES)
+
+
+def test_a_download_that_does_not_end_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would fill the disk; asked again it would not end either."""
+    monkeypatch.setattr("sora.download.LARGEST_VIDEO", len(BYTES) - 1)
+    with pytest.raises(GatewayTrouble, match=r"The download does not end\.") as caught:
+        Fetched(tmp_path, unmeasured(BYTES))
+    assert caught.value.transient is False
+    assert "v.mp4" not in {path.name for path in (tmp_path / "output").iterdir()}
+    monkeypatch.setattr("sora.download.LARGEST_VIDEO", len(BYTES))
+    assert Fetched(tmp_path / "new" / "folders", answer(200, BYTES)).result.whole
 
 
 def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None:
