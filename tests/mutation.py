@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "mutation"
 MUTATED = ("wire", "envelope", "verdict", "spec", "ledger", "rows", "download", "part")
 TESTS = (
-    "tests/gateway/test_wire.py", "tests/gateway/quirks/test_table.py", "tests/gateway/test_download.py",
+    "tests/gateway/test_wire.py", "tests/gateway/test_words_of_answers.py", "tests/gateway/quirks/test_table.py",
+    "tests/gateway/test_download.py",
     "tests/engine/test_spec.py", "tests/engine/test_labels.py", "tests/engine/test_ledger.py",
     "tests/engine/test_ledger_steps.py", "tests/engine/test_budget.py", "tests/engine/test_watches.py",
     "tests/engine/test_links.py",

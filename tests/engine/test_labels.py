@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from sora.envelope import Answer
 from sora.errors import GatewayTrouble, InvalidInput
-from sora.spec import LAPSED, LONGEST_FIELDS, Job, JobSpec, JobState, Reference, parse_extra_fields
+from sora.spec import LAPSED, LONGEST_FIELDS, LONGEST_PROMPT, Job, JobSpec, JobState, Reference, parse_extra_fields
 from sora.verdict import read_created, read_list
 from sora.wire import plain_status, video_in
 
@@ -17,6 +18,11 @@ JOB = Job(
     size="1280x720", prompt="a boat\n on a  lake", take=1, identity="i", video_id="v1",
 )  # fmt: skip
 EMPTY = Answer(200, {}, b"")
+HALF = "The text holds half a character (a lone surrogate)."
+ADDRESSED = (
+    "extra_fields: {!r} would bring an address, which a workflow must not: the gateway could be made to fetch from "
+    "there, or to send the video there."
+)
 
 
 def test_the_label_of_a_job() -> None:
@@ -78,15 +84,25 @@ def test_pixels_of_another_shape_are_no_reference(shape: tuple[int, ...]) -> Non
     ("change", "what", "advice"),
     [
         ({"model": " "}, "No model is chosen.", ""),
+        ({"prompt": " "}, "The prompt is empty.", "Say what the video should show."),
+        ({"provider": " "}, "No provider is chosen.", ""),
+        ({"take": 0}, "take is 0.", "Takes are counted from 1."),
+        ({"prompt": "\ud800"}, HALF, "Type it again."),
+        ({"prompt": "\udfff"}, HALF, "Type it again."),
+        ({"kind": "remix"}, "A remix needs the video that it starts from.", "Connect a finished job."),
+        ({"extra_fields": {"Image_URL": "x"}}, ADDRESSED.format("Image_URL"), "Plug an image into `reference`."),
+        ({"extra_fields": {"image": "https://x.org"}}, ADDRESSED.format("image"), "Plug an image into `reference`."),
         ({"seconds": "four"}, "'four' is not a length.", "Write whole seconds, such as 4."),
         ({"size": "big"}, "'big' is not a size.", "Write width and height in pixels, such as 1280x720."),
         ({"size": "8193x1"}, "'8193x1' is not a size.", "Write width and height in pixels, such as 1280x720."),
     ],
 )
-def test_a_wrong_wish_is_told_with_a_right_one(change: dict[str, str], what: str, advice: str) -> None:
+def test_a_wrong_wish_is_told_with_a_right_one(change: dict[str, Any], what: str, advice: str) -> None:
     """In words that can be typed in."""
-    right = {"provider": "p", "prompt": "a", "model": "m", "seconds": "4", "size": "8192x1"}
-    JobSpec(**right)
+    right: dict[str, Any] = {"provider": "p", "prompt": "a" * LONGEST_PROMPT, "model": "m", "seconds": "4"}
+    right |= {"size": "8192x1", "extra_fields": {"Resolution": "720p"}}
+    with pytest.raises(TypeError):
+        JobSpec(**right).extra_fields["more"] = 1  # type: ignore[index]
     with pytest.raises(InvalidInput) as caught:
         JobSpec(**right | change)
     assert (caught.value.what, caught.value.advice) == (what, advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,17 @@ def test_every_step_has_its_time(ledger: Ledger, clock: Clock) -> None:
     assert times == (1000, 1001, 1002, 1003, 1004)
     assert (stored.path, stored.root, stored.sha256, stored.bytes) == ("sora/x.mp4", "/o", "0" * 64, 5)
     assert (stored.error, stored.error_code, stored.progress) == ("", "", 100)
+
+
+def test_a_row_holds_all_that_was_asked_for(ledger: Ledger) -> None:
+    """Under an id that can be read aloud."""
+    spec = JobSpec(
+        **dict.fromkeys(("provider", "prompt", "model"), "p"), seconds="4", size="8x8", extra_fields={"a": 1}
+    )
+    job, _ = ledger.reserve(spec, origin=ORIGIN, estimated_usd=None, budget=Budget(), references=["r.png"])
+    assert re.fullmatch("[0-9a-hj-km-np-z]{10}", job.id)
+    assert (job.extra_fields, job.references, job.estimated_usd) == ({"a": 1}, ("r.png",), None)
+    assert (job.video_id, job.path, job.error, job.aside, job.progress) == ("", "", "", "", None)
 
 
 def test_a_cut_film_is_marked(ledger: Ledger) -> None:

@@ -343,10 +343,27 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskTrouble, match="No space left") as caught:
+    with pytest.raises(DiskTrouble, match=r"could not be written to .*output: No space left on device\.") as caught:
         Fetched(tmp_path, answer(200, BYTES))
     assert caught.value.money == "spent"
+    assert caught.value.advice == (
+        "Make room or choose another folder, then run again: it is paid for and waits at the gateway."
+    )
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
+
+
+def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a full one needs the room."""
+
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    (tmp_path / "output").mkdir()
+    monkeypatch.setattr("sora.part._sync", lambda _: None)
+    with pytest.raises(DiskTrouble, match="Input/output error"):
+        Fetched(tmp_path, answer(200, BYTES, [ETAG]))
+    assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
 
 
 def test_a_file_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
