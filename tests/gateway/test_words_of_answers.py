@@ -6,7 +6,7 @@ import json
 
 import pytest
 from sora.envelope import Answer, complaint_in, read_complaint, says_error
-from sora.errors import GatewayTrouble, MaybeBought
+from sora.errors import GatewayTrouble, MaybeBought, Refused
 from sora.verdict import SETTLE, read_created, read_status, refusal, trouble
 from sora.vocabulary import ADVICE, ADVICE_BY_STATUS
 from sora.wire import LONGEST_ID, read_video
@@ -90,6 +90,30 @@ def test_a_maybe_says_how_it_is_settled() -> None:
         read_created(answer(200, {"id": "task_12345678", "code": "weird"}))
     assert "whether the job task_12345678 exists" in caught.value.what
     assert "--video-id task_12345678`" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("body", "bought"),
+    [
+        ({"status": "queued", **error("busy")}, "perhaps"),  # an error beside a job that waits
+        ({"status": "failed", **error("no")}, "none"),
+        ({"status": "success", **error("no")}, "none"),  # the call's own success
+        ({"status": "success", "message": "submitted"}, "perhaps"),
+    ],
+)
+def test_a_state_without_an_id_is_a_refusal_only_where_it_says_so(body: dict[str, object], bought: str) -> None:
+    """With HTTP 200. What may be waiting somewhere is not bought again by itself."""
+    with pytest.raises((Refused, MaybeBought)) as caught:
+        read_created(answer(200, body))
+    assert caught.value.money == bought
+
+
+def test_a_family_of_errors_over_a_broken_upstream_promises_nothing() -> None:
+    """Of a 5xx only the exact code counts: a type that sounds busy does not make it worth another try."""
+    said = answer(500, error("no", "invalid_request", type="rate_limit_exceeded"))
+    assert refusal(said, read_complaint(said)).transient is False
+    said = answer(499, error("no", "invalid_request", type="rate_limit_exceeded"))
+    assert refusal(said, read_complaint(said)).transient is True
 
 
 def test_a_state_that_cannot_be_told() -> None:
