@@ -17,15 +17,15 @@ _known: set[str] = set()
 _signed: deque[str] = deque(maxlen=ADDRESSES)
 _lock = threading.Lock()
 
-_PATTERNS = (
-    (re.compile(r"(?i)\b(bearer)\s+[^\s\"',;}]+"), rf"\1 {HIDDEN}"),
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), HIDDEN),
+_PATTERNS = (  # each hides its last group
+    re.compile(r"(?i)\bbearer\s+([^\s\"',;}]+)"),
+    re.compile(r"\b(sk-[A-Za-z0-9_-]{8,})"),
     # Up to the last @ before the path: a password that nobody escaped may hold one itself. A proxy's address may come
     # without its scheme.
-    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"'<>]*@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(?<![\w/])[\w.%+~-]+:(?!//)[^\s/?#\"'<>]+@(?=[\w\[])"), f"{HIDDEN}@"),
+    re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://([^\s/?#\"'<>]*)@"),
+    re.compile(r"(?<![\w/])([\w.%+~-]+:(?!//)[^\s/?#\"'<>]+)@(?=[\w\[])"),
     # A signed address gives its bearer the file: the query is the secret, the rest helps to understand.
-    (re.compile(r"(?i)(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*"), rf"\1?{HIDDEN}"),
+    re.compile(r"(?i)https?://[^\s?\"'<>]+\?([^\s\"'<>]*)"),
 )
 
 
@@ -46,11 +46,7 @@ def remember_address(url: str) -> None:
 
 def without_known(text: str) -> str:
     """`text` without the secrets that are known by heart: for the user's own words, which must stay as they are."""
-    with _lock:
-        secrets = sorted({*_known, *_signed}, key=len, reverse=True)
-    for secret in secrets:
-        text = text.replace(secret, HIDDEN)
-    return text
+    return _hide(text, _spans_known(text))
 
 
 def place_of(address: str) -> str:
@@ -69,10 +65,23 @@ def remember_login(address: str) -> None:
 
 def redact(text: str) -> str:
     """`text` without keys, bearer tokens, passwords in addresses and signed queries."""
-    text = without_known(text)
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
-    return text
+    return _hide(text, [*_spans_known(text), *(found.span(1) for each in _PATTERNS for found in each.finditer(text))])
+
+
+def _spans_known(text: str) -> list[tuple[int, int]]:
+    with _lock:
+        secrets = {*_known, *_signed}
+    return [found.span() for secret in secrets if secret in text for found in re.finditer(re.escape(secret), text)]
+
+
+def _hide(text: str, spans: list[tuple[int, int]]) -> str:
+    """Spans that meet are hidden as one: a secret that is a piece of another must not leave the rest of it readable."""
+    told, end = [], 0
+    for first, after in sorted(spans):
+        if first > end or not told:
+            told += [text[end:first], HIDDEN]
+        end = max(end, after)
+    return "".join([*told, text[end:]])
 
 
 def _written(secret: str) -> set[str]:

@@ -44,6 +44,15 @@ def test_a_key_that_was_read_is_hidden_whatever_it_looks_like() -> None:
     assert redact("it said mykeyhasnoform!") == "it said [hidden]!"
 
 
+def test_a_secret_inside_another_leaves_nothing_of_it() -> None:
+    """A proxy's password may be a piece of a key; and two of them may overlap."""
+    remember("pieceofit")
+    remember("ofitandmore")
+    assert redact("key sk-beforepieceofitafter.") == "key [hidden]."
+    assert redact("https://u:xpieceofitx@h/y?a=pieceofit&b=1 pieceofitandmore") == "https://[hidden]@h/y?[hidden] [hidden]"
+    assert redact(redact("bearer xpieceofitx")) == "bearer [hidden]"
+
+
 def test_every_error_says_what_became_of_the_money() -> None:
     """Each class of the tree has an exit status and words about money."""
 
