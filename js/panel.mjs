@@ -25,6 +25,7 @@ export class Panel {
   #unwatch = () => {};
   #parts = {};
   #asked = 0; // an answer to an earlier click counts no more
+  #typing = 0;
 
   /** `host` as of host.mjs. */
   constructor(store, host) {
@@ -58,6 +59,7 @@ export class Panel {
   }
 
   unmount() {
+    clearTimeout(this.#typing);
     for (const end of [...this.#ends, this.#unwatch]) end();
     this.#list?.end();
     this.#root?.remove();
@@ -69,6 +71,7 @@ export class Panel {
   rebuild() {
     if (!this.#root) return;
     const view = this.#view;
+    clearTimeout(this.#typing);
     this.#list.end();
     this.#build();
     this.#list.changed();
@@ -126,10 +129,9 @@ export class Panel {
     const states = STATES.map((value) => el("option", { value, text: say(value ? `only_${value}` : "all") }));
     const select = el("select", { "aria-label": say("filter"), onchange: () => this.#narrow(search, select) }, states);
     select.value = this.#store.filter.state;
-    let typing = 0;
     search.addEventListener("input", () => {
-      clearTimeout(typing);
-      typing = setTimeout(() => this.#root && this.#narrow(search, select), TYPED_MS);
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#narrow(search, select), TYPED_MS);
     });
     const gear = button("cog", say("settings"), () => this.settings(), { bare: true });
     const status = el("div", { class: "sora-status", role: "status" });
@@ -162,6 +164,7 @@ export class Panel {
   }
 
   #narrow(search, select) {
+    clearTimeout(this.#typing);
     this.#list.element.scrollTop = 0;
     this.#store.reset({ state: select.value, search: search.value.trim() });
   }

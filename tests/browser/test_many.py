@@ -76,6 +76,19 @@ def test_a_search_finds_one_of_them(page: Editor) -> None:
     tab.close()
 
 
+def test_what_was_typed_as_the_tab_closed_narrows_nothing_later(page: Editor) -> None:
+    """The tab that is opened anew has an empty search, and shows all."""
+    tab = Tab(page)
+    tab.root.get_by_role("searchbox").fill("shot 4242:")
+    tab.close()
+    tab = Tab(page)
+    tab.row(f"shot {JOBS - 1}:")
+    page.page.wait_for_timeout(500)
+    tab.row(f"shot {JOBS - 1}:")
+    assert tab.rows.count() > 1
+    tab.close()
+
+
 def test_end_and_home_go_far(page: Editor) -> None:
     """As far as was read; the row that has the keyboard stays in the page while others pass by."""
     tab = Tab(page)
