@@ -76,7 +76,8 @@ def _spans_known(text: str) -> list[tuple[int, int]]:
 
 def _hide(text: str, spans: list[tuple[int, int]]) -> str:
     """Spans that meet are hidden as one: a secret that is a piece of another must not leave the rest of it readable."""
-    told, end = [], 0
+    told: list[str] = []
+    end = 0
     for first, after in sorted(spans):
         if first > end or not told:
             told += [text[end:first], HIDDEN]
