@@ -7,7 +7,10 @@ import { LANGUAGES, known, say } from "./words.mjs";
 const KEYS = { "none needed": "key_none", unset: "key_unset", set: "key_set", environment: "key_environment" };
 const ICONS = { ok: "check-circle", warning: "exclamation-triangle", failed: "times-circle" };
 
-const why = (text) => text && el("p", { class: "sora-quiet", text });
+
+/** Why something may not be changed here: {code, by} of the server, or nothing. */
+const why = (reason) =>
+  known(`why_${reason?.code}`) && el("p", { class: "sora-quiet", text: say(`why_${reason.code}`, reason) });
 const titled = (key, ...children) => el("section", {}, el("h3", { text: say(key) }), children);
 
 export class Settings {

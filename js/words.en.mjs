@@ -14,6 +14,7 @@ export const WORDS = {
   none: "none",
   refresh: "Sora: refresh models",
   refreshed: "New: {added}. No longer listed: {gone}. Other price: {changed}.",
+  refreshed_doubtful: "The list has one price where the size decides it; ours are kept: {doubtful}.",
   convert: "Sora: convert OpenAI Video Sora nodes",
   nothing: "There is no OpenAI Video Sora node in this workflow.",
   converted:
@@ -128,6 +129,10 @@ export const WORDS = {
   per_day: "Dollars a day",
   per_job: "Dollars a job",
   spent: "Spent in the last 24 hours: {usd}",
+  why_owner: "The machine's owner allows it with may_change_budget = true under [page] in {by}.",
+  why_elsewhere:
+    "It can be changed on the machine itself; from elsewhere the machine's owner allows it with from_elsewhere = true under [page] in {by}.",
+  why_fixed: "{by} says it.",
   doctor: "Doctor",
   run_doctor: "Run the doctor",
   doctor_runs: "The doctor is looking…",

@@ -35,5 +35,7 @@ export const sayMoved = (model, moves) =>
   say("moved", { model, moves: moves.map(([name, from, to]) => say("moved_one", { name, from, to })).join(", ") });
 
 /** What a refresh of the models brought. */
-export const sayRefreshed = ({ added, gone, changed }) =>
-  say("refreshed", { added: listed(added), gone: listed(gone), changed: listed(changed) });
+export function sayRefreshed({ added, gone, changed, doubtful }) {
+  const said = say("refreshed", { added: listed(added), gone: listed(gone), changed: listed(changed) });
+  return doubtful.length ? `${said} ${say("refreshed_doubtful", { doubtful: listed(doubtful) })}` : said;
+}

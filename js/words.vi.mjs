@@ -12,6 +12,7 @@ export const WORDS = {
   none: "không có",
   refresh: "Sora: cập nhật danh sách mô hình",
   refreshed: "Mới: {added}. Không còn trong danh sách: {gone}. Đổi giá: {changed}.",
+  refreshed_doubtful: "Danh sách có một giá trong khi giá tùy kích thước; giá của chúng tôi được giữ: {doubtful}.",
   convert: "Sora: chuyển đổi các nút OpenAI Video Sora",
   nothing: "Quy trình này không có nút OpenAI Video Sora nào.",
   converted:
@@ -121,6 +122,10 @@ export const WORDS = {
   per_day: "Đô la mỗi ngày",
   per_job: "Đô la mỗi công việc",
   spent: "Đã chi trong 24 giờ qua: {usd}",
+  why_owner: "Chủ máy cho phép bằng may_change_budget = true dưới [page] trong {by}.",
+  why_elsewhere:
+    "Có thể đổi ngay trên máy này; từ nơi khác, chủ máy cho phép bằng from_elsewhere = true dưới [page] trong {by}.",
+  why_fixed: "Được đặt bởi {by}.",
   doctor: "Kiểm tra hệ thống",
   run_doctor: "Chạy kiểm tra",
   doctor_runs: "Đang kiểm tra…",

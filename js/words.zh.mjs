@@ -12,6 +12,7 @@ export const WORDS = {
   none: "无",
   refresh: "Sora：刷新模型列表",
   refreshed: "新增：{added}。不再列出：{gone}。价格变动：{changed}。",
+  refreshed_doubtful: "列表只给出一个价格，而价格取决于尺寸；保留我们的价格：{doubtful}。",
   convert: "Sora：转换 OpenAI Video Sora 节点",
   nothing: "此工作流中没有 OpenAI Video Sora 节点。",
   converted: "已转换：{count}。请在每个新节点中选择提供商；收费的提供商需要由机器所有者设置密钥。",
@@ -120,6 +121,10 @@ export const WORDS = {
   per_day: "每天（美元）",
   per_job: "每个任务（美元）",
   spent: "最近 24 小时已花费：{usd}",
+  why_owner: "机器的所有者可在 {by} 的 [page] 下用 may_change_budget = true 允许更改。",
+  why_elsewhere:
+    "可以在本机上更改；若要从别处更改，机器的所有者可在 {by} 的 [page] 下用 from_elsewhere = true 允许。",
+  why_fixed: "由 {by} 设定。",
   doctor: "诊断",
   run_doctor: "运行诊断",
   doctor_runs: "正在诊断…",

@@ -148,7 +148,7 @@ async def nearest(request: web.Request) -> Any:
 @routes.post("/sora/models/refresh")
 @gate.acts
 async def refresh(_: web.Request, __: dict[str, Any]) -> Any:
-    """Ask CometAPI for its public list of models: {"added", "gone", "changed"}."""
+    """Ask CometAPI for its public list of models: {"added", "gone", "changed", "doubtful"}, lists of ids."""
     return dataclasses.asdict(await asyncio.wrap_future(host.studio().refresh_models()))
 
 

@@ -15,6 +15,13 @@ from .providers import load_provider, provider_names
 from .settings import Settings
 
 LARGEST_USD = 1e6
+# Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
+REASONS = {
+    "owner": "The machine's owner allows it with may_change_budget = true under [page] in {by}.",
+    "elsewhere": "It can be changed on the machine itself; from elsewhere the machine's owner allows it with "
+    "from_elsewhere = true under [page] in {by}.",
+    "fixed": "{by} says it.",
+}
 # What the page can send, and what it is called in the files.
 NAMES = {
     "language": "language",
@@ -56,7 +63,7 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
         if reason := _why_not(settings, topic, local=local):
-            raise InvalidInput(f"{name} cannot be changed here. {reason}")
+            raise InvalidInput(f"{name} cannot be changed here. {REASONS[reason['code']].format(**reason)}")
         _check(name, value)
     kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
     unfinished = settings.page_file.with_name(f"page.json.{uuid.uuid4().hex}")
@@ -81,18 +88,15 @@ def _check(name: str, value: Any) -> None:
         raise InvalidInput(f"{name} is no amount in dollars.")
 
 
-def _why_not(settings: Settings, topic: str, *, local: bool) -> str:
-    """Why the page may not change it; "" where it may."""
+def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
+    """Why the page may not change it: a key of REASONS as `code`, and who says so as `by`; {} where it may."""
     if topic == "budget" and not settings.page_may_change_budget:
-        return f"The machine's owner allows it with may_change_budget = true under [page] in {settings.file}."
+        return {"code": "owner", "by": str(settings.file)}
     if topic in ("budget", "keys") and not local and not settings.from_elsewhere:
-        return (
-            "It can be changed on the machine itself; from elsewhere the machine's owner allows it with "
-            f"from_elsewhere = true under [page] in {settings.file}."
-        )
+        return {"code": "elsewhere", "by": str(settings.file)}
     names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()
     fixed = next((by for name in names if (by := settings.fixed_by(VARIABLES[name], NAMES[name]))), "")
-    return f"{fixed} says it." if fixed else ""
+    return {"code": "fixed", "by": fixed} if fixed else {}
 
 
 def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, str]:

@@ -89,7 +89,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
     """The page says so, instead of seeming to change it; and settings.toml is never touched."""
     owner_writes(settings, 'language = "en"')
     assert look(settings)["may"]["language"] is False
-    assert "settings.toml" in look(settings)["why"]["language"]
+    assert look(settings)["why"]["language"] == {"code": "fixed", "by": str(settings.file)}
     with pytest.raises(InvalidInput, match=r"settings\.toml"):
         change(settings, {"language": "vi", "rescue": False}, local=True)
     assert (settings.language, settings.rescue) == ("en", True)

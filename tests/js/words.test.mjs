@@ -31,8 +31,12 @@ test("what is said exists, and every word is said somewhere", async () => {
   const texts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), "utf8")));
   const all = texts.join("\n");
   for (const [, key] of all.matchAll(/\bsay\("(\w+)"/g)) assert.ok(known(key), key);
+  const server = await readFile(new URL("../nodes/sora/page_settings.py", FOLDER), "utf8");
+  const codes = [...server.matchAll(/"code": "(\w+)"/g)].map(([, code]) => `why_${code}`);
+  const whys = Object.keys(EN).filter((key) => /^why_/.test(key));
+  assert.deepEqual(codes.sort(), whys.sort());
   const made =
-    /^(only_|level_|key_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
+    /^(only_|level_|key_|why_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
 });
 
@@ -45,6 +49,7 @@ test("a language is spoken until another one is; one that there is not is Englis
 });
 
 test("a long list of models is cut", () => {
-  const told = sayRefreshed({ added: Array.from({ length: 15 }, (_, n) => `m${n}`), gone: [], changed: ["a"] });
-  assert.match(told, /m11 and 3 more\. No longer listed: none\. Other price: a\./);
+  const told = sayRefreshed({ added: Array.from({ length: 15 }, (_, n) => `m${n}`), gone: [], changed: ["a"], doubtful: [] });
+  assert.match(told, /m11 and 3 more\. No longer listed: none\. Other price: a\.$/);
+  assert.match(sayRefreshed({ added: [], gone: [], changed: [], doubtful: ["b"] }), /ours are kept: b\.$/);
 });
