@@ -7,8 +7,8 @@ import { say } from "./words.mjs";
 
 /** "Same again, new take": also from the toast of a job that failed. */
 export async function again(row, host) {
-  const images = row.references ? (await host.post(`/sora/history/${row.id}/references`)).images : [];
-  addAgain(host.canvas(), host.create, row, host.models(), images);
+  const sent = row.references ? await host.post(`/sora/history/${row.id}/references`) : { images: [] };
+  addAgain(host.canvas(), host.create, row, host.models(), sent);
   host.say(say("nothing_bought"));
 }
 

@@ -62,21 +62,21 @@ export function addRemix(canvas, create, row) {
   return nodes.find((node) => node.type === "Remix");
 }
 
-/** What CreateSoraJob's widgets say to send a row's job again as another take. */
-export function widgetsOf(row, models) {
+/** What CreateSoraJob's widgets say to send a row's job again as another take. `fit`: how its images went, if known. */
+export function widgetsOf(row, models, fit) {
   const listed = models.some((model) => model.id === row.model);
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
   const named = listed ? { model: row.model, custom_model: "" } : { custom_model: row.model };
   const { prompt, provider, seconds, size } = row;
-  return { ...named, prompt, provider, seconds, size, take: row.take + 1, extra_fields: extra };
+  return { ...named, prompt, provider, seconds, size, take: row.take + 1, extra_fields: extra, ...(fit && { fit }) };
 }
 
 /**
- * CreateSoraJob -> WaitForVideo, with the reference images before it (names in ComfyUI's input folder).
+ * CreateSoraJob -> WaitForVideo, with the reference images before it (`images`: names in ComfyUI's input folder).
  *
  * A remix is a remix again: of the same parent, with the same prompt.
  */
-export function addAgain(canvas, create, row, models, images) {
+export function addAgain(canvas, create, row, models, { images, fit }) {
   if (row.kind === "remix") {
     const steps = [
       ...opened({ id: row.parent, provider: row.provider }),
@@ -85,7 +85,7 @@ export function addAgain(canvas, create, row, models, images) {
     return shown(canvas, () => chain(canvas, create, [...steps, WAIT]));
   }
   return shown(canvas, () => {
-    const [job, wait] = chain(canvas, create, [["CreateSoraJob", widgetsOf(row, models)], WAIT]);
+    const [job, wait] = chain(canvas, create, [["CreateSoraJob", widgetsOf(row, models, fit)], WAIT]);
     const pictures = images.map((name, at) => addImage(canvas, create, job, name, at));
     return [...pictures, job, wait];
   });

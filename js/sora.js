@@ -141,7 +141,7 @@ function begin() {
 const commands = [
   { id: "sora-jobs.refresh", label: () => say("refresh"), icon: "pi pi-refresh", function: refresh },
   { id: "sora-jobs.convert", label: () => say("convert"), icon: "pi pi-arrow-right-arrow-left", function: convert },
-  { id: "sora-jobs.settings", label: () => say("open_settings"), icon: "pi pi-cog", function: openSettings },
+  { id: "sora-jobs.settings", label: () => say("show_settings"), icon: "pi pi-cog", function: openSettings },
 ];
 
 app.registerExtension({

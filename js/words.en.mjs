@@ -15,6 +15,7 @@ export const WORDS = {
   refresh: "Sora: refresh models",
   refreshed: "New: {added}. No longer listed: {gone}. Other price: {changed}.",
   refreshed_doubtful: "The list has one price where the size decides it; ours are kept: {doubtful}.",
+  show_settings: "Sora: settings",
   convert: "Sora: convert OpenAI Video Sora nodes",
   nothing: "There is no OpenAI Video Sora node in this workflow.",
   converted:

@@ -13,6 +13,7 @@ export const WORDS = {
   refresh: "Sora: cập nhật danh sách mô hình",
   refreshed: "Mới: {added}. Không còn trong danh sách: {gone}. Đổi giá: {changed}.",
   refreshed_doubtful: "Danh sách có một giá trong khi giá tùy kích thước; giá của chúng tôi được giữ: {doubtful}.",
+  show_settings: "Sora: cài đặt",
   convert: "Sora: chuyển đổi các nút OpenAI Video Sora",
   nothing: "Quy trình này không có nút OpenAI Video Sora nào.",
   converted:

@@ -13,6 +13,7 @@ export const WORDS = {
   refresh: "Sora：刷新模型列表",
   refreshed: "新增：{added}。不再列出：{gone}。价格变动：{changed}。",
   refreshed_doubtful: "列表只给出一个价格，而价格取决于尺寸；保留我们的价格：{doubtful}。",
+  show_settings: "Sora：设置",
   convert: "Sora：转换 OpenAI Video Sora 节点",
   nothing: "此工作流中没有 OpenAI Video Sora 节点。",
   converted: "已转换：{count}。请在每个新节点中选择提供商；收费的提供商需要由机器所有者设置密钥。",

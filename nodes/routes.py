@@ -118,8 +118,13 @@ async def aside(request: web.Request, body: dict[str, Any]) -> Any:
 @routes.post("/sora/history/{id}/references")
 @gate.acts
 async def references(request: web.Request, _: dict[str, Any]) -> Any:
-    """Bring a job's images into the input folder, where LoadImage finds them: {"images": names}."""
-    return {"images": await asyncio.to_thread(_bring_in, _id(request))}
+    """Bring a job's images into the input folder, where LoadImage finds them: {"images": names, "fit": as they were
+    fitted, "" where nobody knows}."""
+    job = _id(request)
+    return {
+        "images": await asyncio.to_thread(_bring_in, job),
+        "fit": await asyncio.to_thread(host.studio().board.fit, job),
+    }
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTroub
 from .fetch import file_of
 from .ledger import Ledger, taken_error
 from .settings import Settings
-from .spec import CUT, FORGOTTEN, Job, JobState
+from .spec import CUT, FITS, FORGOTTEN, Job, JobSpec, JobState, Reference
 
 PAGE = 60
 LARGEST_PAGE = 200
@@ -22,6 +22,8 @@ AS_THEY_ARE = (
     "id", "kind", "aside", "provider", "model", "seconds", "size", "prompt", "take", "video_id", "parent", "progress",
     "estimated_usd", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
 )  # fmt: skip
+
+WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
 class Board:
@@ -91,6 +93,18 @@ class Board:
         if missing := [place.name for place in places if not place.is_file()]:
             raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)
         return places
+
+    def fit(self, job_id: str) -> str:
+        """How those images were fitted: what its identity says, found by trying each; "" where none of them is it."""
+        from .media.reference import from_file
+
+        job = self._job(job_id)
+        pixels = [from_file(place) for place in self.references(job_id)]
+        if not pixels:
+            return ""
+        wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
+        specs = {fit: JobSpec(**wish, references=tuple(Reference(each, fit) for each in pixels)) for fit in FITS}
+        return next((fit for fit, spec in specs.items() if spec.identity() == job.identity), "")
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none

@@ -138,15 +138,16 @@ def test_loaded_frames_come_from_the_stored_file(tab: Tab, host: ComfyUI, buys_n
 
 
 def test_the_same_again_brings_its_reference_along(tab: Tab, host: ComfyUI) -> None:
-    """As a LoadImage, which shows it; the fitted picture stands in the new node."""
+    """As a LoadImage, which shows it, fitted as it was; the fitted picture stands in the new node."""
     graph = {"0": graphs.image()} | graphs.bought("from a picture")
-    graph["1"]["inputs"]["reference"] = ["0", 0]
+    graph["1"]["inputs"] |= {"reference": ["0", 0], "fit": "pad"}
     assert host.run(graph).ok
     before = len(host.sandbox_jobs())
     tab.open("from a picture")
     tab.press("Same again, new take")
     tab.page.wait_for_function("() => app.graph.nodes.length === 3")
     assert tab.kinds() == ["CreateSoraJob", "WaitForVideo", "LoadImage"]
+    assert tab.page.evaluate("() => app.graph.nodes[0].widgets.find(({ name }) => name === 'fit').value") == "pad"
     tab.page.locator(".sora-preview canvas").wait_for()
     tab.page.wait_for_timeout(500)
     tab.editor.picture("again_with_reference")

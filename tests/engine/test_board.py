@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from sora.budget import Budget
 from sora.errors import DiskTrouble, InvalidInput, JobFailed, NotFinished, Refused
 from sora.rows import update
-from sora.spec import Job, JobSpec, JobState
+from sora.spec import FITS, Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.wire import RemoteVideo
 
@@ -150,9 +151,6 @@ def test_time_left_is_learned_from_past_jobs(studio: Studio) -> None:
 
 
 def test_references_are_the_images_that_went_up(studio: Studio) -> None:
-    import numpy as np
-    from sora.spec import Reference
-
     pixels = np.full((40, 60, 3), 90, np.uint8)
     spec = JobSpec(prompt="a boat", references=(Reference(pixels),), **SPEC)
     job = studio.submit(spec).result(30).job
@@ -161,6 +159,22 @@ def test_references_are_the_images_that_went_up(studio: Studio) -> None:
     place.unlink()
     with pytest.raises(DiskTrouble, match="gone"):
         studio.board.references(job.id)
+
+
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_board_knows_how_they_were_fitted(studio: Studio, fit: str, channels: int) -> None:
+    pixels = np.full((40, 60, channels), 90, np.uint8)
+    job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
+    assert studio.board.fit(job.id) == fit
+
+
+def test_it_says_nothing_where_it_cannot_know(studio: Studio) -> None:
+    pixels = np.full((40, 60, 3), 90, np.uint8)
+    job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC)).result(30).job
+    cv2.imwrite(str(studio.board.references(job.id)[0]), pixels + 1)
+    assert studio.board.fit(job.id) == ""
+    assert studio.board.fit(row_of(studio, "without an image").id) == ""
 
 
 # -- set aside --------------------------------------------------------------------------------------------------------

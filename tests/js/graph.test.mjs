@@ -17,6 +17,7 @@ const SLOTS = {
       provider: "cometapi",
       custom_model: "",
       extra_fields: "",
+      fit: "crop",
     },
   ],
   SoraOpenJob: [[], { video_id: "", provider: "cometapi" }],
@@ -116,7 +117,7 @@ test("new nodes stand below all others", () => {
 
 test("the same again is the same, and another take; its images come along", () => {
   const { canvas, create, graph, says, types } = makeGraph();
-  addAgain(canvas, create, ROW, MODELS, ["sora/a.png", "sora/b.png"]);
+  addAgain(canvas, create, ROW, MODELS, { images: ["sora/a.png", "sora/b.png"], fit: "pad" });
   assert.deepEqual(types(), ["CreateSoraJob", "WaitForVideo", "LoadImage", "LoadImage"]);
   const [job, , first, last] = graph.nodes;
   assert.deepEqual(says(job), {
@@ -128,6 +129,7 @@ test("the same again is the same, and another take; its images come along", () =
     provider: "cometapi",
     custom_model: "",
     extra_fields: "",
+    fit: "pad",
   });
   assert.equal(says(first).image, "sora/a.png");
   assert.equal(graph.links[job.inputs[1].link].origin_id, last.id);
@@ -140,9 +142,13 @@ test("a model that is not listed is typed, and extra fields are kept", () => {
   assert.equal(widgets.extra_fields, '{"resolution":"720p"}');
 });
 
+test("how its images were fitted stays as the node has it where nobody knows", () => {
+  assert.ok(!("fit" in widgetsOf(ROW, MODELS, "")));
+});
+
 test("a remix again is a remix of the same parent", () => {
   const { canvas, create, graph, says, types } = makeGraph();
-  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, []);
+  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, { images: [] });
   assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
   assert.equal(says(graph.nodes[0]).video_id, "video_7");
   assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3 });
