@@ -42,6 +42,7 @@ bench: .venv/.dev
 	$(BIN)/python bench/jobs.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/reference.py
+	$(BIN)/python bench/page.py
 	$(BIN)/python bench/decode.py
 
 .venv/.ready: pyproject.toml

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import FLAGS, find_chromium
+from tests.browser.conftest import FLAGS, find_chromium, missing
 from tests.browser.editor import Classic
 from tests.browser.ledger import filled
 from tests.browser.tab import ROOT as TAB
@@ -144,6 +144,8 @@ def first_paint(open_page: Callable[[], Any]) -> Any:
 
 def main() -> None:
     sizes()
+    if why := missing():
+        raise SystemExit(f"The rest is not measured: {why}.")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         base = Path(folder)
         settings = base / "user" / "default" / "comfy.settings.json"

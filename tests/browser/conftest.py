@@ -26,7 +26,8 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def _missing() -> str:
+def missing() -> str:
+    """What these tests lack here, and how to get it; "" where nothing is missing."""
     comfyui = find_comfyui()
     if comfyui is None or find_python(comfyui) is None:
         return f"no ComfyUI with a Python of its own was found. To enable them, {ENABLE}"
@@ -37,7 +38,7 @@ def _missing() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     ours = [item for item in items if item.path.parent.name == "browser"]
-    if ours and (why := _missing()):
+    if ours and (why := missing()):
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=why))
         config.stash[SKIPPED] = f"{len(ours)} browser tests were skipped: {why}."
