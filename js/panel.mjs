@@ -26,6 +26,7 @@ export class Panel {
   #parts = {};
   #asked = 0; // an answer to an earlier click counts no more
   #typing = 0;
+  #heard = 0; // events so far
 
   /** `host` as of host.mjs. */
   constructor(store, host) {
@@ -49,7 +50,7 @@ export class Panel {
     this.#build();
     takeDrops(this.#root, (file) => this.#host.attempt(() => this.#dropped(file)));
     const timer = setInterval(() => this.#tick(), TICK_MS);
-    const look = () => this.#look();
+    const look = () => this.look();
     window.addEventListener("focus", look);
     this.#ends.push(
       () => clearInterval(timer),
@@ -81,11 +82,17 @@ export class Panel {
 
   /** An event of the server, or an answer with a changed row. */
   take(row, was) {
+    this.#heard += 1;
     this.#store.take(row, was);
     if (this.#view instanceof Detail) this.#view.take(row);
     if (!this.#root || was === row.state) return;
     const text = say("now", { prompt: promptOf(row).slice(0, 60), state: stateOf(row, Date.now() / 1000) });
     write(this.#parts.live, text);
+  }
+
+  /** Read again what no event told: jobs of other processes send none, nor does a server that was away. */
+  look() {
+    if (this.#root) this.#catchUp().catch(() => {}); // the next look may find the server again
   }
 
   async open(id) {
@@ -174,8 +181,8 @@ export class Panel {
     const { ids, loading, error, filter } = this.#store;
     const empty = say(filter.search || filter.state ? "no_match" : "empty");
     const text = error || (ids.length ? "" : loading ? say("loading") : empty);
-    const again = () => (ids.length ? this.#store.again() : this.#store.reset());
-    this.#parts.status.replaceChildren(...[text, error && button("refresh", say("retry"), again)].filter(Boolean));
+    const again = error && button("refresh", say("retry"), () => this.#store.again());
+    this.#parts.status.replaceChildren(...[text, again].filter(Boolean));
   }
 
   #ticks = 0;
@@ -185,11 +192,15 @@ export class Panel {
     this.#ticks += 1;
     this.#list.tick(this.#ticks % AGES_EVERY !== 0);
     this.#view?.tick?.();
-    if (this.#store.running && this.#ticks % LOOK_EVERY === 0) this.#look();
+    if (this.#store.running && this.#ticks % LOOK_EVERY === 0) this.look();
   }
 
-  #look() {
-    this.#store.refresh().catch(() => {}); // the next look may find the server again
+  async #catchUp() {
+    await this.#store.refresh();
+    const [view, heard] = [this.#view, this.#heard];
+    if (!(view instanceof Detail)) return;
+    const told = await this.#host.get(`/sora/history/${view.id}`);
+    if (view === this.#view && heard === this.#heard) view.show(told);
   }
 
   async #dropped(file) {

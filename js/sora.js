@@ -130,6 +130,10 @@ function begin() {
     (panel ?? store).take(detail.job, detail.was);
     if (isNews(detail, Date.now() / 1000)) alert(detail.job);
   });
+  api.addEventListener("reconnected", () => {
+    store.count().catch(() => {}); // the badge; the page says by itself that the server is away
+    panel?.look();
+  });
   api.addEventListener("sora.settings", async () => {
     await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
     panel?.refreshSettings();

@@ -17,6 +17,8 @@ export class Store {
   #rows = new Map();
   #read;
   #round = 0; // answers to an earlier filter count no more
+  #events = 0;
+  #heard = new Map(); // id -> its last event: an answer that was asked for before tells what was earlier
   #watchers = new Set();
 
   /** `read(path)` gives a route's answer, or throws an error in plain words. */
@@ -39,43 +41,46 @@ export class Store {
     this.filter = filter;
     this.#round += 1;
     this.loading = false;
-    await this.#page("", (jobs) => {
+    await this.#page("", (jobs, since) => {
       this.#rows.clear();
       this.ids = [];
-      this.#append(jobs);
+      this.#append(jobs, since);
     });
   }
 
   /** Read the next page, if there is one and nobody reads it yet. */
   async next() {
     if (this.more && !this.loading && !this.error)
-      await this.#page(this.ids.at(-1) ?? "", (jobs) => this.#append(jobs));
+      await this.#page(this.ids.at(-1) ?? "", (jobs, since) => this.#append(jobs, since));
   }
 
-  /** The page could not be read: try that again. */
+  /** What could not be read: try that again. */
   async again() {
     this.error = "";
-    await this.next();
+    await (this.ids.length ? this.next() : this.reset());
   }
 
   /** Read the newest again: jobs of other processes send no events. */
   async refresh() {
-    const round = this.#round;
+    if (this.error) await this.again();
+    const [round, since] = [this.#round, this.#events];
     const answer = await this.#read(this.#path("", PAGE));
     if (round !== this.#round) return;
-    for (const job of answer.jobs) this.#put(job);
-    this.running = answer.running;
+    for (const job of answer.jobs) this.#put(this.#newest(job, since));
+    this.#count(answer.running, since);
     this.#tell();
   }
 
   /** Only how many are running. */
   async count() {
-    this.running = (await this.#read("/sora/history?limit=1")).running;
+    const since = this.#events;
+    this.#count((await this.#read("/sora/history?limit=1")).running, since);
     this.#tell();
   }
 
   /** An event: a row that was written; `was` is the state that it had, or "" for a new one. */
   take(row, was) {
+    this.#heard.set(row.id, { row, at: (this.#events += 1) });
     const known = this.#rows.get(row.id);
     const before = known ? counts(known) : isRunning(was);
     this.running = Math.max(0, this.running + Number(counts(row)) - Number(before));
@@ -87,14 +92,15 @@ export class Store {
   }
 
   async #page(after, use) {
-    const round = this.#round;
+    const [round, since] = [this.#round, this.#events];
     [this.loading, this.error] = [true, ""];
     this.#tell();
     try {
       const answer = await this.#read(this.#path(after, PAGE));
       if (round !== this.#round) return;
-      use(answer.jobs);
-      [this.more, this.running] = [answer.more, answer.running];
+      use(answer.jobs, since);
+      this.more = answer.more;
+      this.#count(answer.running, since);
     } catch (error) {
       if (round !== this.#round) return;
       this.error = error.message;
@@ -103,11 +109,22 @@ export class Store {
     this.#tell();
   }
 
-  #append(jobs) {
+  #append(jobs, since) {
     for (const job of jobs) {
-      if (!this.#rows.has(job.id)) this.ids.push(job.id); // an event may have brought it
-      this.#rows.set(job.id, job);
+      const row = this.#newest(job, since);
+      if (row !== job && !matches(row, this.filter)) continue;
+      if (!this.#rows.has(row.id)) this.ids.push(row.id); // an event may have brought it
+      this.#rows.set(row.id, row);
     }
+  }
+
+  #newest(row, since) {
+    const heard = this.#heard.get(row.id);
+    return heard?.at > since ? heard.row : row;
+  }
+
+  #count(running, since) {
+    if (this.#events === since) this.running = running;
   }
 
   #put(row) {

@@ -20,6 +20,18 @@ from .workflows import node
 
 BOAT = "A paper boat, drifting over a lake at sunset"
 SLOW = f"{BOAT} [sandbox: slow=6]"
+# As if the server were away: no event of ours arrives.
+DEAF = """() => {
+  const own = window.heard = EventTarget.prototype.dispatchEvent;
+  window.missed = [];
+  EventTarget.prototype.dispatchEvent = function (event) {
+    return event.type === 'sora.job' ? window.missed.push(event.detail.job.state) : own.call(this, event);
+  };
+}"""
+BACK = """() => {
+  EventTarget.prototype.dispatchEvent = window.heard;
+  app.api.dispatchEvent(new CustomEvent('reconnected'));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +238,23 @@ def test_a_forgotten_job_keeps_its_file(tab: Tab, host: ComfyUI) -> None:
     job = next(job for job in host.get("/sora/history?state=forgotten")["jobs"])
     assert (host.base / "output" / job["file"]["subfolder"] / job["file"]["filename"]).is_file()
     assert "forgotten" in row.inner_text()
+
+
+def test_what_happened_while_the_server_was_away_is_caught_up(tab: Tab, host: ComfyUI) -> None:
+    """A job in full and the icon, once the page is connected again."""
+    prompt = "a boat behind the fog"
+    run = host.queue(graphs.bought(f"{prompt} [sandbox: slow=6]"))
+    tab.open(prompt)
+    tab.until("Rendering")
+    assert tab.badge() == "1"
+    tab.page.evaluate(DEAF)
+    assert host.wait(run).ok
+    tab.page.wait_for_function("() => window.missed.includes('stored')")
+    assert tab.root.get_by_role("heading", name="Rendering").count() == 1
+    tab.page.evaluate(BACK)
+    tab.until("Finished", timeout_s=5)  # sooner than the tab looks by itself
+    tab.root.locator("video").wait_for()
+    assert tab.badge() == ""
 
 
 def test_search_and_filter(tab: Tab) -> None:

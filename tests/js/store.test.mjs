@@ -124,6 +124,53 @@ test("an error is told, and tried again when asked to", async () => {
   assert.deepEqual([store.ids, store.error], [["job00001"], ""]);
 });
 
+/** A server whose next answer waits until it is let go. */
+function slowly(server) {
+  let go;
+  const gate = new Promise((resolve) => (go = resolve));
+  return [async (path) => [await server.read(path), await gate][0], () => go()];
+}
+
+test("an answer that was asked for before an event does not undo it", async () => {
+  for (const read of ["refresh", "reset", "count"]) {
+    const server = serve(3);
+    server.rows[0] = row(3, { state: "submitted", running: true });
+    let answer = server.read;
+    const store = new Store((path) => answer(path));
+    await store.reset();
+    const [slow, go] = slowly(server);
+    answer = slow;
+    const reading = store[read]();
+    await new Promise(setImmediate); // the server has read it
+    store.take(row(3), "submitted");
+    go();
+    await reading;
+    assert.deepEqual([store.row("job00003").state, store.running], ["stored", 1], read);
+  }
+});
+
+test("what an event sent out of the list stays out of an older page", async () => {
+  const server = serve(3);
+  const [slow, go] = slowly(server);
+  const store = new Store(slow);
+  const reading = store.reset();
+  await new Promise(setImmediate);
+  store.take(row(2, { aside: "forgotten" }), "stored");
+  go();
+  await reading;
+  assert.deepEqual(store.ids, ["job00003", "job00001"]);
+});
+
+test("a look tries again what could not be read", async () => {
+  let fails = true;
+  const server = serve(3);
+  const store = new Store(async (path) => (fails ? assert.fail("away") : server.read(path)));
+  await store.reset();
+  fails = false;
+  await store.refresh();
+  assert.deepEqual([store.ids.length, store.error], [3, ""]);
+});
+
 test("a look brings what other processes did", async () => {
   const { store, rows } = await opened(3);
   rows.unshift(row(4));
