@@ -7,9 +7,15 @@ import { say } from "./words.mjs";
 
 /** "Same again, new take": also from the toast of a job that failed. */
 export async function again(row, host) {
-  const sent = row.references ? await host.post(`/sora/history/${row.id}/references`) : { images: [] };
-  addAgain(host.canvas(), host.create, row, host.models(), sent);
+  addAgain(host.canvas(), host.create, row, host.models(), await host.post(`/sora/history/${row.id}/again`));
   host.say(say("nothing_bought"));
+}
+
+/** The same by the nearest model that lives. */
+export async function withNearest(row, host) {
+  const choice = await host.nearest(row.model, row.seconds, row.size, row.provider);
+  if (choice.model) await again({ ...row, ...choice }, host);
+  else host.say(say("no_nearest", { model: row.model }), "warn");
 }
 
 async function setAside(row, host, aside) {
@@ -25,7 +31,7 @@ const download = (row, host) =>
     el("span", { text: say("download") }),
   );
 
-/** The buttons for a row. `host` has canvas, create, models, post, confirm, file, say, changed(row), write(node). */
+/** The buttons for a row. `host` has canvas, create, models, nearest, post, confirm, file, say, changed(row), write(node). */
 export function actionsOf(row, host) {
   const act = (icon, key, run, more) => button(icon, say(key), () => host.attempt(run), { "data-key": key, ...more });
   const added = (add) => async () => {
@@ -34,6 +40,7 @@ export function actionsOf(row, host) {
     return node;
   };
   const there = ["stored", "completed"].includes(row.state);
+  const over = ["stored", "failed", "refused", "lost", "lapsed"].includes(row.state); // the ledger's own rule
   const without = rowOf(host.models(), row.model)?.remix === false;
   const remix = async () => host.write(await added(addRemix)());
   const named = row.video_id || row.state !== "refused";
@@ -42,11 +49,11 @@ export function actionsOf(row, host) {
     there && act("images", "load_frames", added(addFrames)),
     named && act("plus", "add", added(addJob)),
     there && act("pencil", "remix", remix, without && { disabled: true, title: say("no_remix", { model: row.model }) }),
+    row.cure === "nearest" && act("arrow-right-arrow-left", "pick_nearest", () => withNearest(row, host)),
     row.kind !== "opened" && act("replay", "again", () => again(row, host)),
     row.running && !row.aside && act("eye-slash", "unwatch", () => setAside(row, host, "unwatched")),
     row.aside === "unwatched" && act("eye", "watch", () => setAside(row, host, "")),
-    row.aside === "forgotten"
-      ? act("undo", "show", () => setAside(row, host, ""))
-      : act("trash", "forget", () => setAside(row, host, "forgotten")),
+    row.aside === "forgotten" && act("undo", "show", () => setAside(row, host, "")),
+    !row.aside && over && act("trash", "forget", () => setAside(row, host, "forgotten")),
   ];
 }

@@ -62,30 +62,41 @@ export function addRemix(canvas, create, row) {
   return nodes.find((node) => node.type === "Remix");
 }
 
-/** What CreateSoraJob's widgets say to send a row's job again as another take. `fit`: how its images went, if known. */
-export function widgetsOf(row, models, fit) {
+/** The take itself, or the next one that no node of the graph has with these words: two that are added are two. */
+function freeTake(graph, type, prompt, take) {
+  const alike = nodesOf(graph).filter((node) => node.type === type && widgetOf(node, "prompt")?.value === prompt);
+  const taken = new Set(alike.map((node) => Number(widgetOf(node, "take")?.value)));
+  let free = take;
+  while (taken.has(free)) free += 1;
+  return free;
+}
+
+/** What CreateSoraJob's widgets say to send a row's job again as that take. `fit`: how its images went, if known. */
+export function widgetsOf(row, models, { fit, take }) {
   const listed = models.some((model) => model.id === row.model);
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
   const named = listed ? { model: row.model, custom_model: "" } : { custom_model: row.model };
   const { prompt, provider, seconds, size } = row;
-  return { ...named, prompt, provider, seconds, size, take: row.take + 1, extra_fields: extra, ...(fit && { fit }) };
+  return { ...named, prompt, provider, seconds, size, take, extra_fields: extra, ...(fit && { fit }) };
 }
 
 /**
- * CreateSoraJob -> WaitForVideo, with the reference images before it (`images`: names in ComfyUI's input folder).
+ * CreateSoraJob -> WaitForVideo, with the reference images before it (`images`: names in ComfyUI's input folder), as
+ * `take` or the next one that is free.
  *
  * A remix is a remix again: of the same parent, with the same prompt.
  */
-export function addAgain(canvas, create, row, models, { images, fit }) {
+export function addAgain(canvas, create, row, models, { images, fit, take: next }) {
+  const take = freeTake(canvas.graph, row.kind === "remix" ? "Remix" : "CreateSoraJob", row.prompt, next);
   if (row.kind === "remix") {
     const steps = [
       ...opened({ id: row.parent, provider: row.provider }),
-      ["Remix", { prompt: row.prompt, take: row.take + 1 }, [1, "job"]],
+      ["Remix", { prompt: row.prompt, take }, [1, "job"]],
     ];
     return shown(canvas, () => chain(canvas, create, [...steps, WAIT]));
   }
   return shown(canvas, () => {
-    const [job, wait] = chain(canvas, create, [["CreateSoraJob", widgetsOf(row, models, fit)], WAIT]);
+    const [job, wait] = chain(canvas, create, [["CreateSoraJob", widgetsOf(row, models, { fit, take })], WAIT]);
     const pictures = images.map((name, at) => addImage(canvas, create, job, name, at));
     return [...pictures, job, wait];
   });

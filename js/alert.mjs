@@ -32,8 +32,11 @@ export class Alerts {
       this.#shown.delete(job.id);
       toast.remove();
     };
-    const wait = () => (timer = setTimeout(close, SHOWN_MS));
     const stay = () => clearTimeout(timer);
+    const wait = () => {
+      stay();
+      if (!toast.matches(":hover, :focus-within")) timer = setTimeout(close, SHOWN_MS);
+    };
     const { icon, key, run } = this.#cures[job.cure] ?? this.#cures[""];
     const cured = () => {
       close();

@@ -30,13 +30,17 @@ function source(node, name) {
   return link && node.graph.getNodeById(link.origin_id);
 }
 
+/** The job that SoraOpenJob takes up: the id that was typed, else that at the end of the line that was chosen. */
+const openedBy = (node) =>
+  String(valueOf(node, "video_id") ?? "").trim() || String(valueOf(node, "past_job") ?? "").split(" · ").at(-1).trim();
+
 /** Length and size of the video that comes to a node; `row(id)` gives a job that is known here. */
 function videoOf(node, row) {
   let at = source(node, "video");
   for (let step = 0; at && step < DEEPEST; step += 1) {
     const kind = at.comfyClass ?? at.type;
     if (kind === "CreateSoraJob" || kind === "SoraSubmitOnly") return asked(at);
-    if (kind === "SoraOpenJob") return row(String(valueOf(at, "video_id") ?? "").trim());
+    if (kind === "SoraOpenJob") return row(openedBy(at));
     if (kind !== "WaitForVideo" && kind !== "Remix") return undefined;
     at = source(at, "job"); // a remix is as long and as large as what it was made from
   }

@@ -1,14 +1,17 @@
 /** One row of the list: a picture with its price and age, and what it is and how it stands beside it. */
 
 import { makeBar } from "./bar.mjs";
-import { el, write } from "./dom.mjs";
-import { factsOf, priceAndAge, promptOf, stateOf } from "./row.mjs";
+import { el, mark, write } from "./dom.mjs";
+import { factsOf, priceAndAge, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { say } from "./words.mjs";
 
 export const HEIGHT = 104; // pixels, as sora.css has it
 const SETTLE_MS = 120; // pictures that only fly by are not asked for
 
 const without = new Set(); // addresses that gave no picture
+
+/** The server may have been away when they were asked for. */
+export const tryPicturesAgain = () => without.clear();
 
 /** A box of 16:9 that gets the job's picture once there is one. `url(path)` makes an address of a route's. */
 export function makeThumbnail(url) {
@@ -26,6 +29,7 @@ export function makeThumbnail(url) {
     image.onerror = () => {
       without.add(address);
       image.remove();
+      if (wanted === address) wanted = "";
     };
     image.src = address;
     element.append(image);
@@ -49,7 +53,8 @@ export function makeCard(id, { url, open }) {
     write(prompt, promptOf(row));
     write(facts, factsOf(row));
     write(state, stateOf(row, now));
-    write(bad, row.error || row.warning);
+    write(bad, troubleOf(row));
+    mark(element, "data-running", row.running);
     write(age, priceAndAge(row, now));
     bar.show(row);
     thumbnail.show(row);

@@ -5,8 +5,8 @@ import { makeBar } from "./bar.mjs";
 import { makeThumbnail } from "./card.mjs";
 import { diff } from "./diff.mjs";
 import { button, el, refill, write } from "./dom.mjs";
-import { bytes, moment, price, span } from "./figures.mjs";
-import { promptOf, stateOf } from "./row.mjs";
+import { bytes, moment, span } from "./figures.mjs";
+import { priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { makeSettle } from "./settle.mjs";
 import { say } from "./words.mjs";
 
@@ -23,7 +23,7 @@ function facts(row) {
     cell("size", row.size),
     cell("provider", row.provider),
     cell("take", row.take),
-    cell("cost", price(row.estimated_usd)),
+    cell("cost", priceOf(row)),
     cell("created", moment(row.created_at)),
     cell("file_size", row.file && row.bytes ? bytes(row.bytes) : ""),
     cell("references", row.references || ""),
@@ -140,7 +140,7 @@ export class Detail {
 
   #rest(told) {
     const { job } = told;
-    const bad = job.error || job.warning;
+    const bad = troubleOf(job);
     return [
       bad && el("p", { class: "sora-trouble", text: bad }),
       job.state === "unknown" && makeSettle(job, this.#host),

@@ -25,7 +25,9 @@ export async function jobOf(file, get, subtle = globalThis.crypto?.subtle) {
 
 /** Take files that are dropped on an element, before the page opens them as a workflow. */
 export function takeDrops(element, dropped) {
-  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  // A workflow or a picture is the page's own business.
+  const carries = (event) =>
+    [...(event.dataTransfer?.items ?? [])].some(({ kind, type }) => kind === "file" && (!type || type.startsWith("video/")));
   const mark = (on) => element.classList.toggle("sora-drop", on);
   element.addEventListener("dragover", (event) => {
     if (!carries(event)) return;
@@ -35,9 +37,9 @@ export function takeDrops(element, dropped) {
   });
   element.addEventListener("dragleave", (event) => element.contains(event.relatedTarget) || mark(false));
   element.addEventListener("drop", (event) => {
-    const file = event.dataTransfer?.files[0];
     mark(false);
-    if (!file) return;
+    if (!carries(event)) return;
+    const file = event.dataTransfer.files[0];
     event.preventDefault();
     event.stopPropagation();
     dropped(file);

@@ -10,7 +10,7 @@ export function makeHost(app, api) {
   const standing = new Map(); // text -> when its toast goes
 
   async function ask(path, options) {
-    const answer = await api.fetchApi(path, options);
+    const answer = await api.fetchApi(path, options).catch(() => Promise.reject(new Error(say("no_server"))));
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error([told.error ?? `HTTP ${answer.status}`, told.advice].filter(Boolean).join(" "));
     return told;

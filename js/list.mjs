@@ -61,17 +61,21 @@ export class List {
     });
   }
 
+  /** Give it the keyboard. Can it have it? */
   focus(id) {
-    this.#shown.get(id)?.element.firstChild.focus();
+    const press = this.#shown.get(id)?.element.firstChild;
+    press?.focus();
+    return !!press;
   }
 
   #draw() {
+    if (!this.#seen) return; // something else stands in its place: what is shown, and has the keyboard, stays
     const { ids, more, loading, error } = this.#store;
     const first = Math.max(0, Math.floor(this.element.scrollTop / this.#height) - SPARE);
     const last = Math.min(ids.length, Math.ceil((this.element.scrollTop + this.#seen) / this.#height) + SPARE);
     mark(this.#space, "style", `height: ${ids.length * this.#height}px`);
     this.#fill(this.#wanted(first, last));
-    if (more && !loading && !error && this.#seen && last > ids.length - NEAR) this.#store.next();
+    if (more && !loading && !error && last > ids.length - NEAR) this.#store.next();
   }
 
   /** Places in the list: those that are seen, and the one that has the keyboard, which would be lost otherwise. */

@@ -1,6 +1,6 @@
 /** The tab "Sora jobs": the list with its search, and in its place one job or the settings. */
 
-import { HEIGHT, makeCard } from "./card.mjs";
+import { HEIGHT, makeCard, tryPicturesAgain } from "./card.mjs";
 import { Detail } from "./detail.mjs";
 import { button, el, write } from "./dom.mjs";
 import { jobOf, takeDrops } from "./drop.mjs";
@@ -13,7 +13,6 @@ const STATES = ["", "running", "unknown", "failed", "stored", "refused", "forgot
 const TYPED_MS = 250;
 const TICK_MS = 1000;
 const AGES_EVERY = 30; // ticks
-const LOOK_EVERY = 10; // ticks; jobs of other processes send no events
 
 export class Panel {
   #store;
@@ -27,6 +26,7 @@ export class Panel {
   #asked = 0; // an answer to an earlier click counts no more
   #typing = 0;
   #heard = 0; // events so far
+  #wish = null; // what is to be shown once it stands
 
   /** `host` as of host.mjs. */
   constructor(store, host) {
@@ -43,6 +43,7 @@ export class Panel {
   mount(element) {
     if (this.#root?.parentNode === element) return;
     this.unmount();
+    tryPicturesAgain();
     this.#root = el("div", { class: "sora-jobs", onkeydown: (event) => this.#key(event) });
     element.replaceChildren(this.#root);
     element.style.height = "100%";
@@ -50,13 +51,17 @@ export class Panel {
     this.#build();
     takeDrops(this.#root, (file) => this.#host.attempt(() => this.#dropped(file)));
     const timer = setInterval(() => this.#tick(), TICK_MS);
-    const look = () => this.look();
-    window.addEventListener("focus", look);
-    this.#ends.push(
-      () => clearInterval(timer),
-      () => window.removeEventListener("focus", look),
-    );
+    this.#ends.push(() => clearInterval(timer));
     this.#store.reset();
+    const wish = this.#wish;
+    this.#wish = null;
+    wish?.();
+  }
+
+  /** Do it as soon as the tab is on the screen. */
+  whenShown(show) {
+    if (this.shown) show();
+    else this.#wish = show;
   }
 
   unmount() {
@@ -75,7 +80,7 @@ export class Panel {
     clearTimeout(this.#typing);
     this.#list.end();
     this.#build();
-    this.#list.changed();
+    this.#store.reset(); // what the server says in words is in another language, too
     if (view instanceof Settings) this.settings();
     else if (view) this.open(view.id);
   }
@@ -90,9 +95,19 @@ export class Panel {
     write(this.#parts.live, text);
   }
 
-  /** Read again what no event told: jobs of other processes send none, nor does a server that was away. */
-  look() {
-    if (this.#root) this.#catchUp().catch(() => {}); // the next look may find the server again
+  /** Is it on the screen? */
+  get shown() {
+    return !!this.#root?.isConnected;
+  }
+
+  /** Read again what no event told; `back` says that the server was away. */
+  async look(back = false) {
+    if (back) tryPicturesAgain();
+    await this.#store.refresh();
+    const [view, heard] = [this.#view, this.#heard];
+    if (!(view instanceof Detail)) return;
+    const told = await this.#host.get(`/sora/history/${view.id}`);
+    if (view === this.#view && heard === this.#heard) view.show(told);
   }
 
   async open(id) {
@@ -121,8 +136,7 @@ export class Panel {
     this.#view?.element.remove();
     this.#view = null;
     this.#parts.home.hidden = false;
-    if (id) this.#list.focus(id);
-    else this.#parts.gear.focus();
+    if (!id || !this.#list.focus(id)) this.#parts.gear.focus();
   }
 
   #build() {
@@ -181,6 +195,8 @@ export class Panel {
     const { ids, loading, error, filter } = this.#store;
     const empty = say(filter.search || filter.state ? "no_match" : "empty");
     const text = error || (ids.length ? "" : loading ? say("loading") : empty);
+    if (text === this.#parts.status.dataset.said) return; // the button keeps the keyboard
+    this.#parts.status.dataset.said = text;
     const again = error && button("refresh", say("retry"), () => this.#store.again());
     this.#parts.status.replaceChildren(...[text, again].filter(Boolean));
   }
@@ -192,15 +208,6 @@ export class Panel {
     this.#ticks += 1;
     this.#list.tick(this.#ticks % AGES_EVERY !== 0);
     this.#view?.tick?.();
-    if (this.#store.running && this.#ticks % LOOK_EVERY === 0) this.look();
-  }
-
-  async #catchUp() {
-    await this.#store.refresh();
-    const [view, heard] = [this.#view, this.#heard];
-    if (!(view instanceof Detail)) return;
-    const told = await this.#host.get(`/sora/history/${view.id}`);
-    if (view === this.#view && heard === this.#heard) view.show(told);
   }
 
   async #dropped(file) {

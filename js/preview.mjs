@@ -4,7 +4,7 @@ import { asked } from "./badges.mjs";
 import { el, write } from "./dom.mjs";
 import { fitted, sides } from "./fit.mjs";
 import { hook, isLinked, linkOf, widgetOf } from "./graphs.mjs";
-import { say } from "./words.mjs";
+import { say, spoken } from "./words.mjs";
 
 const NAME = "sora_preview";
 const LOOK_MS = 600; // nothing tells when another node has its picture
@@ -77,7 +77,7 @@ export function attachPreview(node, host) {
     const { size } = asked(node);
     const fit = isLinked(node, "fit") ? undefined : widgetOf(node, "fit")?.value;
     const address = sides(size) && fit && !host.frozen(node) ? addressOf(sourceOf(node), host.url) : "";
-    const now = address && [address, size, fit].join("\n");
+    const now = address && [address, size, fit, spoken()].join("\n");
     if (now === key) return;
     key = now;
     if (!address) return hide();
@@ -90,6 +90,7 @@ export function attachPreview(node, host) {
   const timer = setInterval(() => document.hidden || look(), LOOK_MS);
   const unhook = hook(node, "onRemoved", () => {
     clearInterval(timer);
+    key = null; // a picture that is still to come finds nothing any more
     unhook();
   });
 }

@@ -34,8 +34,15 @@ export function secondsLeft(row, now) {
   return row.expected_s - (now - row.submitted_at);
 }
 
-/** What it cost, and when it was bought. */
-export const priceAndAge = (row, now) => `${price(row.estimated_usd)} · ${ago(now - row.created_at)}`;
+/** What it costs, as far as it was bought here; "" otherwise. */
+export const priceOf = (row) => (row.kind === "opened" || row.state === "refused" ? "" : price(row.estimated_usd));
+
+/** That, and how long ago it was begun. */
+export const priceAndAge = (row, now) => [priceOf(row), ago(now - row.created_at)].filter(Boolean).join(" · ");
+
+/** What is wrong with it, in words; "" for nothing. */
+export const troubleOf = (row) =>
+  row.error || row.warning || (row.state === "stored" && !row.file ? say("file_gone") : "");
 
 /** Does a row belong to the list that is shown? The server's own rules. */
 export function matches(row, { state, search }) {
@@ -52,5 +59,5 @@ export const jobInName = (name) => /_([0-9a-z]{10})(?:[ _]?\(\d+\))?\.mp4$/i.exe
 /** Is an event worth a toast: did a job just get into trouble? `now` in seconds since 1970. */
 export function isNews({ job, was }, now) {
   if (!TROUBLE.includes(job.state) || job.aside) return false;
-  return was ? was !== job.state : now - job.created_at < FRESH_S;
+  return was ? was !== job.state : now - (job.completed_at ?? job.created_at) < FRESH_S;
 }

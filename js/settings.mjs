@@ -7,7 +7,6 @@ import { LANGUAGES, known, say } from "./words.mjs";
 const KEYS = { "none needed": "key_none", unset: "key_unset", set: "key_set", environment: "key_environment" };
 const ICONS = { ok: "check-circle", warning: "exclamation-triangle", failed: "times-circle" };
 
-
 /** Why something may not be changed here: {code, by} of the server, or nothing. */
 const why = (reason) =>
   known(`why_${reason?.code}`) && el("p", { class: "sora-quiet", text: say(`why_${reason.code}`, reason) });
@@ -66,9 +65,14 @@ export class Settings {
 
   #send(path, body) {
     return this.#host.attempt(async () => {
-      const settings = await this.#host.post(path, body);
-      this.#host.spoken(settings);
-      this.show(settings);
+      try {
+        const settings = await this.#host.post(path, body);
+        await this.#host.spoken(settings);
+        this.show(settings);
+      } catch (error) {
+        await this.load().catch(() => {}); // what is shown is what is kept
+        throw error;
+      }
       this.#host.say(say("saved"));
     });
   }
@@ -134,7 +138,7 @@ export class Settings {
   #amount(label, name, budget, may) {
     if (!may) return el("p", { text: `${say(label)}: ${dollars(budget[name])}` });
     const change = (event) =>
-      event.target.checkValidity() && this.#send("/sora/settings", { [name]: event.target.valueAsNumber });
+      event.target.reportValidity() && this.#send("/sora/settings", { [name]: event.target.valueAsNumber });
     const given = {
       type: "number",
       min: 0,

@@ -13,6 +13,7 @@ import { Store } from "./store.mjs";
 import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
 
 const looks = new WeakMap(); // node -> what looks at it again
+const LOOK_MS = 10_000;
 let models = [];
 
 const host = {
@@ -36,7 +37,7 @@ async function tab() {
 async function show(what) {
   host.openTab();
   const there = await tab();
-  setTimeout(() => what(there), 100); // the page puts the tab up first
+  there.whenShown(() => what(there));
 }
 
 const openSettings = () => show((there) => there.settings());
@@ -48,24 +49,42 @@ function settingsFromDialog({ currentTarget }) {
 }
 
 const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((there) => there.open(row.id)) };
+const acts = (name) => (row) => host.attempt(async () => (await import("./actions.mjs"))[name](row, host));
 const cures = {
   "": opens,
   settle: opens,
-  nearest: opens,
+  nearest: { icon: "arrow-right-arrow-left", key: "pick_nearest", run: acts("withNearest") },
   settings: { icon: "cog", key: "open_settings", run: openSettings },
-  take: {
-    icon: "replay",
-    key: "again",
-    run: (row) => host.attempt(async () => (await import("./actions.mjs")).again(row, host)),
-  },
-  models: { icon: "refresh", key: "refresh", run: () => refresh() },
+  take: { icon: "replay", key: "again", run: acts("again") },
 };
+// Errors before there is a job: the host's own dialog tells them, and has no button that helps.
+const CURED = { MissingKey: "settings", BudgetReached: "settings" };
 let alerts;
 
 async function alert(row) {
   const { Alerts } = await import("./alert.mjs");
   alerts ??= new Alerts(cures);
   alerts.show(row);
+}
+
+function tellError({ detail }) {
+  const cure = CURED[String(detail.exception_type).split(".").at(-1)];
+  if (!cure) return;
+  const prompt = window.LiteGraph.registered_node_types[detail.node_type]?.title ?? detail.node_type;
+  alert({ id: `node ${detail.node_id}`, state: "not_sent", prompt, error: detail.exception_message.trim(), cure });
+}
+
+const rows = new Map(); // jobs that nodes name -> row, or null where there is none (yet)
+
+/** A job that a node names, for a badge, which is asked for again once it was read. */
+function rowOf(id) {
+  if (store.row(id)) return store.row(id);
+  if (!rows.has(id) && /^[0-9a-z]{10}$/.test(id)) {
+    rows.set(id, null);
+    const keep = ({ job }) => rows.set(id, job) && host.stir();
+    host.get(`/sora/history/${id}`).then(keep, () => {}); // there is no such job
+  }
+  return rows.get(id);
 }
 
 const named = () => ({ title: say("tab"), tooltip: say("tip") });
@@ -111,6 +130,12 @@ function count() {
   if (tab.iconBadge !== running) tab.iconBadge = running;
 }
 
+/** Read again what no event told: jobs of other processes send none, nor does a server that was away. */
+function look(back = false) {
+  const reading = panel?.shown ? panel.look(back) : store.count();
+  reading.catch(() => {}); // the next look may find the server again
+}
+
 /** Listen to the server, and read what there is. */
 function begin() {
   const sheet = document.createElement("link");
@@ -130,10 +155,10 @@ function begin() {
     (panel ?? store).take(detail.job, detail.was);
     if (isNews(detail, Date.now() / 1000)) alert(detail.job);
   });
-  api.addEventListener("reconnected", () => {
-    store.count().catch(() => {}); // the badge; the page says by itself that the server is away
-    panel?.look();
-  });
+  api.addEventListener("reconnected", () => look(true));
+  api.addEventListener("execution_error", tellError);
+  window.addEventListener("focus", () => look());
+  setInterval(() => store.running && !document.hidden && look(), LOOK_MS);
   api.addEventListener("sora.settings", async () => {
     await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
     panel?.refreshSettings();
@@ -169,7 +194,7 @@ app.registerExtension({
       addBadge(node, window.LGraphBadge, () => priceText(node, models), host.stirred);
       attachPreview(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
-      addBadge(node, window.LGraphBadge, () => memoryText(node, (id) => store.row(id)), host.stirred);
+      addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
     }
   },
 });

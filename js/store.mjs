@@ -3,6 +3,7 @@
 import { isRunning, matches } from "./row.mjs";
 
 const PAGE = 60;
+const MOST = 20; // jobs that are asked for one by one at a look
 
 export class Store {
   /** Ledger ids, newest first, of all rows that were read so far. */
@@ -64,11 +65,28 @@ export class Store {
   async refresh() {
     if (this.error) await this.again();
     const [round, since] = [this.#round, this.#events];
-    const answer = await this.#read(this.#path("", PAGE));
+    const { jobs, more, running } = await this.#read(this.#path("", PAGE));
     if (round !== this.#round) return;
-    for (const job of answer.jobs) this.#put(this.#newest(job, since));
-    this.#count(answer.running, since);
+    const there = new Set(jobs.map(({ id }) => id));
+    if (more && this.ids.length && !this.ids.some((id) => there.has(id))) return this.reset(); // so many are new
+    const left = this.#left(there, more ? jobs.at(-1) : null);
+    for (const job of jobs) this.#put(this.#newest(job, since));
+    this.#count(running, since);
     this.#tell();
+    await Promise.all(left.map((id) => this.#look(id, round)));
+  }
+
+  /** Those of the list that should be in an answer with `there` that ends with `last`, and are not; and what runs. */
+  #left(there, last) {
+    const within = (row) => !last || !isNewer(last, row) || row.running;
+    return this.ids.filter((id) => !there.has(id) && within(this.#rows.get(id))).slice(0, MOST);
+  }
+
+  /** Read one job of the list again. */
+  async #look(id, round) {
+    const since = this.#events;
+    const told = await this.#read(`/sora/history/${id}`).catch(() => null); // the next look may find it
+    if (told && round === this.#round) this.#put(this.#newest(told.job, since));
   }
 
   /** Only how many are running. */
@@ -80,8 +98,8 @@ export class Store {
 
   /** An event: a row that was written; `was` is the state that it had, or "" for a new one. */
   take(row, was) {
+    const known = this.#heard.get(row.id)?.row ?? this.#rows.get(row.id);
     this.#heard.set(row.id, { row, at: (this.#events += 1) });
-    const known = this.#rows.get(row.id);
     const before = known ? counts(known) : isRunning(was);
     this.running = Math.max(0, this.running + Number(counts(row)) - Number(before));
     this.#put(row);

@@ -117,7 +117,8 @@ class CreateSoraJob(io.ComfyNode):
                 host.studio().check_provider(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
                 catalogue = host.studio().catalogue
-                catalogue.check_life(str(model), str(seconds), str(size), str(provider))
+                if provider is not None:
+                    catalogue.check_life(str(model), str(seconds), str(size), provider)
                 catalogue.check_choice(str(model), str(seconds), str(size))
         except SoraError as error:
             return str(error)

@@ -10,8 +10,7 @@ from typing import Any
 from . import host
 from .host import io, made, output
 from .sora.media.choice import FrameChoice
-
-LARGEST = 8192
+from .sora.spec import LARGEST_SIDE
 
 
 class LoadVideoFrames(io.ComfyNode):
@@ -63,14 +62,14 @@ class LoadVideoFrames(io.ComfyNode):
                     "custom_width",
                     default=0,
                     min=0,
-                    max=LARGEST,
+                    max=LARGEST_SIDE,
                     tooltip="Pixels. 0 keeps it, or follows custom_height in proportion. Both: the middle is cropped.",
                 ),
                 io.Int.Input(
                     "custom_height",
                     default=0,
                     min=0,
-                    max=LARGEST,
+                    max=LARGEST_SIDE,
                     tooltip="Pixels. 0 keeps it, or follows custom_width in proportion. Both: the middle is cropped.",
                 ),
                 made(

@@ -115,16 +115,14 @@ async def aside(request: web.Request, body: dict[str, Any]) -> Any:
     return {"job": await asyncio.to_thread(host.studio().board.row, job)}
 
 
-@routes.post("/sora/history/{id}/references")
+@routes.post("/sora/history/{id}/again")
 @gate.acts
-async def references(request: web.Request, _: dict[str, Any]) -> Any:
-    """Bring a job's images into the input folder, where LoadImage finds them: {"images": names, "fit": as they were
-    fitted, "" where nobody knows}."""
+async def again(request: web.Request, _: dict[str, Any]) -> Any:
+    """What a graph needs to ask for the same again: {"images": a job's images, brought into the input folder, where
+    LoadImage finds them; "fit": as they were fitted, "" where nobody knows; "take": the next one that is free}."""
     job = _id(request)
-    return {
-        "images": await asyncio.to_thread(_bring_in, job),
-        "fit": await asyncio.to_thread(host.studio().board.fit, job),
-    }
+    images = await asyncio.to_thread(_bring_in, job)
+    return {"images": images, **await asyncio.to_thread(host.studio().board.again, job)}
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

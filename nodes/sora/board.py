@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .fetch import file_of
 from .ledger import Ledger, taken_error
 from .settings import Settings
 from .spec import CUT, FITS, FORGOTTEN, Job, JobSpec, JobState, Reference
+from .whole import write_whole
 
 PAGE = 60
 LARGEST_PAGE = 200
@@ -94,17 +96,23 @@ class Board:
             raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)
         return places
 
-    def fit(self, job_id: str) -> str:
-        """How those images were fitted: what its identity says, found by trying each; "" where none of them is it."""
+    def again(self, job_id: str) -> dict[str, Any]:
+        """{"fit", "take"}: how those images were fitted, and the next take that nobody asked for yet.
+
+        The identity says the first, found by trying each; "" where none of them is it.
+        """
         from .media.reference import from_file
 
         job = self._job(job_id)
         pixels = [from_file(place) for place in self.references(job_id)]
-        if not pixels:
-            return ""
         wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
-        specs = {fit: JobSpec(**wish, references=tuple(Reference(each, fit) for each in pixels)) for fit in FITS}
-        return next((fit for fit, spec in specs.items() if spec.identity() == job.identity), "")
+        for fit in FITS if job.kind != "opened" else ():
+            spec = JobSpec(**wish, references=tuple(Reference(each, fit) for each in pixels))
+            if spec.identity() == job.identity:
+                takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
+                free = next(each.take for each in takes if not self._ledger.asked_for(each))
+                return {"fit": fit if pixels else "", "take": free}
+        return {"fit": "", "take": job.take + 1}
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none
@@ -154,12 +162,8 @@ def _small_picture(video: Path, place: Path) -> Path:
     ok, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not ok:
         raise MediaTrouble(f"No small picture of {video.name} could be made.")
-    unfinished = place.with_name(f"{place.name}.{uuid.uuid4().hex}.part")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished.write_bytes(data.tobytes())
-        unfinished.replace(place)
+        write_whole(place, data.tobytes())
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise DiskTrouble(f"{place} could not be written: {error.strerror}.") from error
     return place

@@ -79,7 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Every command with its options; each sets `command`, a function of the parsed options."""
     common = _Parser(add_help=False)
-    common.add_argument("--home", type=Path, metavar="DIR", help="state folder: ledger, keys, references (SORA_HOME)")
+    common.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        help="state folder: ledger, keys, references (SORA_HOME, else user/__sora of the ComfyUI that the pack is in, "
+        "else the system's place for data)",
+    )
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, also for a failure")
     parser = _Parser(
         prog="sora",

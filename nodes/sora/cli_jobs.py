@@ -80,7 +80,8 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "jobs",
         parents=parents,
         help="list what was ever sent",
-        description="List what was ever sent, newest first: id, time, state, estimate, provider, model, prompt.",
+        description="List what was ever sent, newest first: id, time, state, estimate, provider, model, prompt.\n"
+        "Jobs that were forgotten in ComfyUI's page are left out, but for an export.",
         epilog="""examples:
   sora jobs --state unknown                          what has to be settled
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from

@@ -107,8 +107,9 @@ def _add_sandbox(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def frames_command(options: argparse.Namespace) -> dict[str, Any]:
+    from .media.export import save_frames
     from .media.frames import FrameChoice
-    from .media.sheet import contact_sheet, save_frames
+    from .media.sheet import contact_sheet
 
     if options.out is None and options.sheet is None:
         raise InvalidInput(

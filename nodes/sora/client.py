@@ -1,4 +1,4 @@
-"""The four calls of `/v1/videos` over requests: create, retrieve, content, remix.
+"""The calls of `/v1/videos` over requests: create, retrieve, content, remix; where a gateway has one, its list.
 
 One `Client` serves one provider with one key. A create is sent once: whether it may be sent again is the business of
 purchase.py, which is told by the type of the error. Retrieve and content may be repeated, and are (urllib3's Retry).

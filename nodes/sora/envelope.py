@@ -1,4 +1,4 @@
-"""What an error of a gateway says, whatever it is wrapped in (facts: gateway.md, section 4, quirks 2-6)."""
+"""What an error of a gateway says, whatever it is wrapped in (docs/gateway.md, quirks 2-6)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import socket
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from .database import Database
 from .rows import run
+from .whole import write_whole
 
 FOLDER = ".sora-farm"
 RECENT_S = 7 * 86_400.0  # a machine that was not heard of for longer may be gone
@@ -45,10 +45,7 @@ def machine_id(home: Path) -> str:
     if file.exists() and re.fullmatch(r"[0-9a-f]{32}", kept := file.read_text(encoding="utf-8", errors="replace")):
         return kept
     made = secrets.token_hex(16)
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.part")
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished.write_text(made, encoding="utf-8")
-    unfinished.replace(file)
+    write_whole(file, made.encode())
     return made
 
 

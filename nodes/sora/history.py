@@ -31,6 +31,10 @@ class History:
         """The job that stands for this purchase now, or None where it may be sent."""
         return self._one("slot = :name", spec.identity())
 
+    def asked_for(self, spec: JobSpec) -> bool:
+        """Was this purchase ever asked for, whatever became of it?"""
+        return self._one("identity = :name", spec.identity()) is not None
+
     def find(self, name: str) -> Job | None:
         """The job of a ledger id or a gateway id."""
         if not name:  # which is the gateway id of every job that has none yet

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
-from pathlib import Path
 from typing import Literal
 
 from .errors import DiskTrouble, InvalidInput, MissingKey
 from .providers import SANDBOX, Provider, load_provider
 from .settings import Settings
+from .whole import write_whole
 
 LONGEST_KEY = 4096
 SHOWN = 4  # last letters of a key
@@ -29,7 +26,7 @@ def write_key(settings: Settings, name: str, key: str) -> None:
         raise InvalidInput("That is too long for a key, or holds a character that no key has.", advice="Copy it again.")
     try:
         if key:
-            _write(provider.key_file, key)
+            write_whole(provider.key_file, f"{key}\n".encode())
         else:
             provider.key_file.unlink(missing_ok=True)
     except OSError as error:
@@ -50,18 +47,3 @@ def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
     if from_environment:
         return "environment", ""
     return "set", key[-SHOWN:] if len(key) >= LONG_ENOUGH else ""
-
-
-def _write(place: Path, key: str) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
-    try:
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(place)
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)

@@ -32,7 +32,7 @@ KNOWN_BY_ID = (
     "root", "sha256", "bytes",
 )  # fmt: skip
 UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
-ENDED = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
+FORGETTABLE = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
 
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
@@ -248,7 +248,11 @@ class Ledger(History):
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
             lapsed = row["error_code"] == LAPSED
-            wanted = {UNWATCHED: UNFINISHED, FORGOTTEN: (*ENDED, *(UNFINISHED if lapsed else ())), "": tuple(JobState)}
+            wanted = {
+                UNWATCHED: UNFINISHED,
+                FORGOTTEN: (*FORGETTABLE, *(UNFINISHED if lapsed else ())),
+                "": tuple(JobState),
+            }
             if aside not in wanted:
                 raise InvalidInput(f"{aside!r} is no way to set a job aside.", job=job)
             if row["state"] not in wanted[aside]:

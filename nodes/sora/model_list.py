@@ -1,6 +1,6 @@
 """A gateway's own list of models: asked for without a key, page by page, and read.
 
-CometAPI publishes it (facts: gateway.md, section 1). No address in it is ever followed.
+CometAPI publishes it (docs/gateway.md). No address in it is ever followed.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, sa
 TICK_S = 0.25  # looks that are due within it are taken together
 MANY = 256
 NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
-ENDED = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
+SEEN = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 E = TypeVar("E")
 _log = logging.getLogger("sora")
@@ -90,7 +90,7 @@ class Monitor:
     def watch(self, job: Job, *, timeout_s: float) -> Watch:
         """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled."""
         watch = Watch(job, self._clock() + timeout_s)
-        if job.state in ENDED:
+        if job.state in SEEN:
             watch.future.set_result(job)
             return watch
         with self._wake:
@@ -260,7 +260,7 @@ class Monitor:
         watched.job, watched.troubles, watched.not_known = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
-        if seen.state not in ENDED:
+        if seen.state not in SEEN:
             return []
         if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
             self._drop(seen.id)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from typing import Any
 
 from .errors import DiskTrouble, InvalidInput
@@ -13,6 +11,7 @@ from .ledger import Ledger
 from .plain import LANGUAGES
 from .providers import load_provider, provider_names
 from .settings import Settings
+from .whole import write_whole
 
 LARGEST_USD = 1e6
 # Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
@@ -52,7 +51,6 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
         "may": {name: not reason for name, reason in why.items()},
         "why": why,
         "providers": [_provider(settings, name, local=local) for name in provider_names(settings)],
-        "provider_names": provider_names(settings),
     }
 
 
@@ -66,14 +64,9 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
             raise InvalidInput(f"{name} cannot be changed here. {REASONS[reason['code']].format(**reason)}")
         _check(name, value)
     kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
-    unfinished = settings.page_file.with_name(f"page.json.{uuid.uuid4().hex}")
     try:
-        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(json.dumps(kept, indent=1) + "\n")
-        unfinished.replace(settings.page_file)
+        write_whole(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise DiskTrouble(f"{settings.page_file} could not be written: {error.strerror}.") from None
 
 

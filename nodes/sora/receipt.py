@@ -16,6 +16,7 @@ from .errors import InvalidInput
 from .ledger import Ledger
 from .redact import without_known
 from .spec import Job
+from .whole import write_whole
 
 _log = logging.getLogger("sora")
 
@@ -28,13 +29,10 @@ def receipt_of(video: Path) -> Path:
 def write_receipt(job: Job, video: Downloaded) -> None:
     """Write it. Failing costs a line in the log, never the video."""
     path = receipt_of(video.path)
-    unfinished = path.with_suffix(".json.part")
+    content = _clean(_content(job, video))
     try:
-        content = _clean(_content(job, video))
-        unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        unfinished.replace(path)
+        write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), private=False)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         _log.warning("The receipt %s could not be written: %s.", path, error.strerror)
 
 

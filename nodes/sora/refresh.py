@@ -7,7 +7,6 @@ there is, and what is not in it any more is marked. Nothing of it is trusted wit
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from .catalogue import Catalogue, Model, Status
 from .errors import DiskTrouble
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, Provider
+from .whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,7 @@ class LiveCatalogue:
         kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
         kept["whole_at"] = at if whole else earlier.get("whole_at")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            unfinished = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-            unfinished.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-            unfinished.replace(self.file)
+            write_whole(self.file, json.dumps(kept, indent=1).encode())
         except OSError as error:
             raise DiskTrouble(f"{self.file} could not be written: {error.strerror}.", advice="Make room.") from error
         return compared(before, self.now(), listed)

@@ -166,11 +166,11 @@ class Settings:
             raise InvalidInput(f"{where} is {value!r}.", advice="It wants an amount in dollars, such as 20.")
         return usd
 
-    def _switch(self, variable: str, name: str, *, default: bool = True) -> bool:
+    def _switch(self, variable: str, name: str) -> bool:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
             raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.")
-        return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, default)))
+        return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, True)))
 
     def _file(self, only: str = "") -> dict[str, Any]:
         """settings.toml with its tables flattened: {"budget.usd_per_day": 20, "rescue": True}. All of it is checked,
@@ -210,7 +210,7 @@ class Settings:
 def default_home(env: Mapping[str, str], comfyui: Path | None = None) -> Path:
     """The state folder: `SORA_HOME`, else the ComfyUI's `user/__sora`, else the platform's data folder.
 
-    A folder `user/__name` is never served over HTTP by any supported ComfyUI (facts: comfyui.md).
+    A folder `user/__name` is never served over HTTP by any supported ComfyUI.
     """
     if home := env.get("SORA_HOME", "").strip():
         return Path(home).expanduser().absolute()

@@ -2,7 +2,7 @@
 
 Every quirk of a gateway lives in four files and nowhere else: here those of statuses, codes and headers, in wire.py
 those of the video object, in envelope.py how errors are wrapped, in vocabulary.py the words themselves. The quirks are
-those of the facts (gateway.md, section 4); the numbers in comments point there.
+those of docs/gateway.md; the numbers in comments point there.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Data, and which code of ours stands for one of theirs; what follows from a word is decided in wire.py (the video
 object), verdict.py (what an answer means for the money) and envelope.py (how errors are wrapped). Each word was seen
-(facts: gateway.md, section 4), with the address of most of them in tests/gateway/quirks.
+(docs/gateway.md), with the address of most of them in tests/gateway/quirks.
 """
 
 from __future__ import annotations

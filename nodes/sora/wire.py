@@ -2,7 +2,7 @@
 
 Every quirk of a gateway lives in four files and nowhere else: here those of the video object, in verdict.py what an
 answer means for us, in envelope.py how its errors are wrapped, in vocabulary.py the words themselves. The quirks are
-those of the facts (gateway.md, section 4); the numbers in comments point there.
+those of docs/gateway.md; the numbers in comments point there.
 """
 
 from __future__ import annotations

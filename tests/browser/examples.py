@@ -75,6 +75,7 @@ FRAME = """(room) => {
   ds.offset[0] = room.left + 20 - left;
   ds.offset[1] = room.top + 50 - top;
   app.canvas.deselectAll?.();
+  app.canvas.show_info = false;
   app.canvas.setDirty(true, true);
   return [right - left + 40, bottom - top + 70];
 }"""

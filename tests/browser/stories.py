@@ -98,7 +98,8 @@ def stories() -> dict[str, Story]:
                 "note": note(
                     "# Continue a shot from its last frame\n\n`skip_first_frames` = -1 is the last frame alone: it is "
                     "sought, not decoded up to. It becomes the first frame of the next shot.\n\nAt the end both are "
-                    "one film; the second one leaves out its first frame, which both have."
+                    "one film; the second one leaves out its first frame, which both have.\n\nThe frames are 360 high "
+                    "here, which saves memory: `custom_height` = 0 keeps their size."
                 ),
                 "job": create((420, 0), "A sailing boat leaves the harbour", "First shot"),
                 "video": wait((840, 0)),
@@ -111,7 +112,8 @@ def stories() -> dict[str, Story]:
                     "The second, without its first frame",
                 ),
                 "both": Node("ImageBatch", (2040, 500), (240, 60), title="One after the other"),
-                "film": Node("CreateVideo", (2040, 620), (240, 100)),
+                "sound": Node("AudioConcat", (2040, 620), (240, 80), title="Its sound"),
+                "film": Node("CreateVideo", (2040, 760), (240, 100)),
                 "save": Node("SaveVideo", (2320, 500), (360, 360), {"filename_prefix": "video/continued"}),
             },
             [
@@ -119,7 +121,9 @@ def stories() -> dict[str, Story]:
                 ("last", "last_frame", "next", "reference"), ("next", "job", "second", "job"),
                 ("video", "video", "a", "video"), ("second", "video", "b", "video"),
                 ("a", "frames", "both", "image1"), ("b", "frames", "both", "image2"),
-                ("both", "IMAGE", "film", "images"), ("a", "fps", "film", "fps"), ("film", "VIDEO", "save", "video"),
+                ("a", "audio", "sound", "audio1"), ("b", "audio", "sound", "audio2"),
+                ("both", "IMAGE", "film", "images"), ("sound", "AUDIO", "film", "audio"), ("a", "fps", "film", "fps"),
+                ("film", "VIDEO", "save", "video"),
             ],
         ),
         "storyboard": Story(
@@ -127,7 +131,8 @@ def stories() -> dict[str, Story]:
                 "note": note(
                     "# A storyboard in one graph\n\nThree shots are bought in one go and render **at the same time**; "
                     "the graph goes on when the last one is there.\n\nChange one prompt and run again: only that shot "
-                    "is bought, the others are found."
+                    "is bought, the others are found.\n\nThe frames are 360 high here, which saves memory: "
+                    "`custom_height` = 0 keeps their size."
                 ),
                 **{
                     f"job{number}": create((420 + 400 * number, 0), prompt, f"Shot {number + 1}")
@@ -142,7 +147,9 @@ def stories() -> dict[str, Story]:
                 },
                 "two": Node("ImageBatch", (1660, 960), (240, 60), title="One after the other"),
                 "all": Node("ImageBatch", (1660, 1080), (240, 60), title="One after the other"),
-                "film": Node("CreateVideo", (1660, 1200), (240, 100)),
+                "sound2": Node("AudioConcat", (1940, 960), (240, 80), title="Their sound"),
+                "sound": Node("AudioConcat", (1940, 1100), (240, 80), title="Their sound"),
+                "film": Node("CreateVideo", (1940, 1240), (240, 100)),
                 "save": Node("SaveVideo", (1660, 480), (400, 400), {"filename_prefix": "video/storyboard"}),
             },
             [
@@ -150,8 +157,10 @@ def stories() -> dict[str, Story]:
                 *[(f"video{number}", "video", f"frames{number}", "video") for number in THREE],
                 ("frames0", "frames", "two", "image1"), ("frames1", "frames", "two", "image2"),
                 ("two", "IMAGE", "all", "image1"), ("frames2", "frames", "all", "image2"),
-                ("all", "IMAGE", "film", "images"), ("frames0", "fps", "film", "fps"),
-                ("film", "VIDEO", "save", "video"),
+                ("frames0", "audio", "sound2", "audio1"), ("frames1", "audio", "sound2", "audio2"),
+                ("sound2", "AUDIO", "sound", "audio1"), ("frames2", "audio", "sound", "audio2"),
+                ("all", "IMAGE", "film", "images"), ("sound", "AUDIO", "film", "audio"),
+                ("frames0", "fps", "film", "fps"), ("film", "VIDEO", "save", "video"),
             ],
         ),
         "batch_of_takes": Story(
@@ -159,7 +168,7 @@ def stories() -> dict[str, Story]:
                 "note": note(
                     "# Several takes of one prompt\n\nThe wire has no seed. A **take** is how you ask for the same "
                     "once more, and each is a purchase of its own – three here, on the free sandbox.\n\n*Sora "
-                    "Thumbnail* shows them side by side without decoding the films."
+                    "Thumbnail* shows them without decoding the films."
                 ),
                 **{
                     f"job{take}": create((420 + 400 * take, 0), FOX, f"Take {take + 1}", take=take + 1)
@@ -169,7 +178,7 @@ def stories() -> dict[str, Story]:
                 **{f"still{take}": Node("SoraThumbnail", (420 + 400 * take, 960), (380, 300)) for take in THREE},
                 "two": Node("ImageBatch", (1640, 960), (240, 60), title="One after the other"),
                 "all": Node("ImageBatch", (1640, 1070), (240, 60), title="One after the other"),
-                "look": Node("PreviewImage", (1640, 480), (420, 420), title="Side by side"),
+                "look": Node("PreviewImage", (1640, 480), (420, 420), title="All three"),
             },
             [
                 *[(f"job{take}", "job", f"video{take}", "job") for take in THREE],
@@ -182,7 +191,7 @@ def stories() -> dict[str, Story]:
         "submit_now_collect_later": Story(
             {
                 "note": note(
-                    "# Submit many now, collect later\n\n*Submit Sora Job Only* ends the graph as soon as the jobs are "
+                    "# Submit many now, collect later\n\n*Submit Sora Job* ends the graph as soon as the jobs are "
                     "bought. Close ComfyUI if you like: they render on, and are fetched in the background when it runs "
                     "again.\n\nTo collect: select the three muted *Wait For Video*, press **Ctrl+M**, and run again. "
                     "Nothing is bought twice."
@@ -192,7 +201,7 @@ def stories() -> dict[str, Story]:
                     for number, prompt in enumerate(MANY)
                 },
                 **{f"only{number}": Node("SoraSubmitOnly", (420 + 400 * number, 480), (380, 60)) for number in THREE},
-                **{f"video{number}": wait((420 + 400 * number, 600), mode=2) for number in THREE},
+                **{f"video{number}": wait((420 + 400 * number, 660), mode=2) for number in THREE},
             },
             [
                 *[(f"job{number}", "job", f"only{number}", "job") for number in THREE],
@@ -203,7 +212,8 @@ def stories() -> dict[str, Story]:
             {
                 "note": note(
                     "# Recover a video\n\n*Open Sora Job* takes up any job of this machine, newest first, or one from "
-                    "elsewhere by its id (`video_id` and `provider`). Nothing is bought.\n\nThe tab **Sora jobs** has "
+                    "elsewhere by its id (`video_id` and `provider`). Nothing is bought. (No job yet? Run another "
+                    "template first.)\n\nThe tab **Sora jobs** has "
                     "the same for every job: *Add to graph*. Drop an MP4 there to find the job it came from."
                 ),
                 "job": Node("SoraOpenJob", (420, 0), (420, 140)),

@@ -89,6 +89,20 @@ def test_what_was_typed_as_the_tab_closed_narrows_nothing_later(page: Editor) ->
     tab.close()
 
 
+def test_the_way_back_leads_to_the_row_that_was_opened(page: Editor) -> None:
+    """Far down, too: with the keyboard on it, where it was."""
+    tab = Tab(page)
+    tab.row(f"shot {JOBS - 1}:")
+    page.page.evaluate("() => { document.querySelector('.sora-scroll').scrollTop = 3000 }")
+    tab.open(f"shot {JOBS - 31}:")
+    page.page.wait_for_timeout(300)
+    page.page.keyboard.press("Escape")
+    page.page.wait_for_timeout(300)
+    assert f"shot {JOBS - 31}:" in page.page.evaluate("() => document.activeElement.innerText")
+    assert page.page.evaluate("() => document.querySelector('.sora-scroll').scrollTop") >= 2700
+    tab.close()
+
+
 def test_end_and_home_go_far(page: Editor) -> None:
     """As far as was read; the row that has the keyboard stays in the page while others pass by."""
     tab = Tab(page)

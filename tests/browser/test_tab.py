@@ -20,6 +20,10 @@ from .workflows import node
 
 BOAT = "A paper boat, drifting over a lake at sunset"
 SLOW = f"{BOAT} [sandbox: slow=6]"
+NODE_SAYS = """() => {
+  const { progress, widgets } = app.graph.getNodeById(2);
+  return progress > 0 && widgets.some(({ value }) => /rendering/i.test(value));
+}"""
 # As if the server were away: no event of ours arrives.
 DEAF = """() => {
   const own = window.heard = EventTarget.prototype.dispatchEvent;
@@ -86,6 +90,7 @@ def test_progress_of_a_run_reaches_the_tab_and_its_icon(tab: Tab) -> None:
     row.get_by_text("Rendering").wait_for()
     row.get_by_role("progressbar").and_(tab.page.locator("[aria-valuenow]")).wait_for()
     assert tab.badge() == "1"
+    tab.page.wait_for_function(NODE_SAYS)
     height = row.bounding_box()["height"]
     tab.editor.picture("rendering")
     tab.until("Finished")
@@ -219,6 +224,50 @@ def test_a_job_that_failed_is_told_with_its_cure(tab: Tab, host: ComfyUI, page: 
     assert page.graph()["nodes"][0]["widgets_values"][4] == 2
     assert len(host.sandbox_jobs()) == before
     tab.row("stopped").get_by_text("Failed").wait_for()
+
+
+def test_a_model_that_is_gone_is_cured_by_the_nearest(tab: Tab, host: ComfyUI) -> None:
+    """As nodes, too; both from the toast and from the job."""
+    host.run(graphs.bought("gone [sandbox: refuse=model_not_found]"))
+    toast = tab.page.get_by_role("alert").filter(has_text="gone")
+    toast.get_by_role("button", name="Take the nearest model").click()
+    tab.page.wait_for_function("() => app.graph.nodes.length === 2")
+    values = tab.editor.graph()["nodes"][0]["widgets_values"]
+    assert values[1] != "sora-2"
+    assert values[4] == 2
+    tab.open("gone [")
+    tab.press("Take the nearest model")
+    tab.page.wait_for_function("() => app.graph.nodes.length === 4")
+
+
+def test_a_key_that_is_missing_is_told_with_the_way_to_it(tab: Tab, host: ComfyUI) -> None:
+    """Before there is a job, which is why the list has none."""
+    create = node(1, "CreateSoraJob", ["no key yet", "sora-2", "4", "1280x720", 1, "crop", "cometapi", "", ""])
+    create["outputs"] = [{"name": "job", "type": "SORA_JOB", "links": [1]}]
+    end = node(2, "SoraSubmitOnly", [], inputs=[{"name": "job", "type": "SORA_JOB", "link": 1}])
+    tab.editor.load(create, end, links=[[1, 1, 0, 2, 0, "SORA_JOB"]])
+    tab.page.evaluate("() => app.queuePrompt(0)")
+    toast = tab.page.get_by_role("alert").filter(has_text="Not sent")
+    toast.wait_for()
+    tab.editor.picture("no_key")
+    toast.get_by_role("button", name="Open the settings").click()
+    tab.until("Providers and keys")
+
+
+def test_a_remix_from_the_tab_runs(tab: Tab, host: ComfyUI) -> None:
+    """Its prompt is typed where the keyboard already is."""
+    assert host.run(graphs.bought("a small harbour")).ok
+    before = len(host.sandbox_jobs())
+    tab.open("a small harbour")
+    tab.press("Remix")
+    tab.page.wait_for_function("() => app.graph.nodes.length === 4")
+    tab.page.wait_for_timeout(500)
+    tab.page.keyboard.type("the same in a storm")
+    tab.page.evaluate("() => app.queuePrompt(0)")
+    tab.page.keyboard.press("Escape")
+    tab.press("Back to the list")
+    tab.row("the same in a storm").get_by_text("Finished").wait_for(timeout=60_000)
+    assert len(host.sandbox_jobs()) == before + 1
 
 
 def test_a_forgotten_job_keeps_its_file(tab: Tab, host: ComfyUI) -> None:

@@ -166,15 +166,23 @@ def test_references_are_the_images_that_went_up(studio: Studio) -> None:
 def test_the_board_knows_how_they_were_fitted(studio: Studio, fit: str, channels: int) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
     job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
-    assert studio.board.fit(job.id) == fit
+    assert studio.board.again(job.id) == {"fit": fit, "take": 2}
+
+
+def test_the_next_take_is_one_that_nobody_asked_for(studio: Studio) -> None:
+    """Whatever became of it; another prompt's takes do not count."""
+    jobs = [row_of(studio, "a boat", take=take) for take in (1, 2, 4)]
+    row_of(studio, "another boat", take=3)
+    studio.ledger.refused(jobs[1].id, Refused("no"))
+    assert [studio.board.again(job.id)["take"] for job in jobs] == [3, 3, 5]
 
 
 def test_it_says_nothing_where_it_cannot_know(studio: Studio) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
     job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC)).result(30).job
     cv2.imwrite(str(studio.board.references(job.id)[0]), pixels + 1)
-    assert studio.board.fit(job.id) == ""
-    assert studio.board.fit(row_of(studio, "without an image").id) == ""
+    assert studio.board.again(job.id) == {"fit": "", "take": 2}
+    assert studio.board.again(row_of(studio, "without an image").id) == {"fit": "", "take": 2}
 
 
 # -- set aside --------------------------------------------------------------------------------------------------------

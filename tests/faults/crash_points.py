@@ -107,6 +107,11 @@ def named(suffix: str) -> Condition:
     return lambda path, *_: path.name.endswith(suffix)
 
 
+def receipt(path: Path, *_: object) -> bool:
+    """The same: is it that of a video?"""
+    return path.parent.name == "sora" and ".json." in path.name
+
+
 def holds_bytes(descriptor: int) -> bool:
     """For `os.fsync`: is it a file with something in it, and no folder?"""
     status = os.fstat(descriptor)
@@ -142,7 +147,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "on disk, before the check": lambda: before(import_module("sora.media.frames"), "verify_mp4"),
     "checked, before the rename": lambda: before(download, "publish"),
     "renamed": lambda: after(Path, "replace", named(".mp4")),
-    "receipt written, not renamed": lambda: before(Path, "replace", named(".json.part")),
+    "receipt written, not renamed": lambda: before(Path, "replace", receipt),
     "before stored": lambda: before(Ledger, "stored"),
     "stored written, not committed": lambda: after(ledger, "update", sets("state", JobState.STORED)),
     "stored": lambda: after(Ledger, "stored"),

@@ -14,8 +14,8 @@ import pytest
 import requests
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
-from sora.sandbox import Sandbox
-from sora.sandbox.store import LINK_LASTS_S, Store
+from sora.sandbox import Sandbox, store
+from sora.sandbox.store import LINK_LASTS_S
 
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways, picture, png, reference
 
@@ -40,7 +40,7 @@ def refused(answer: requests.Response, status: int) -> dict[str, Any]:
 # -- create -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_answer_is_that_of_the_seed_page(gateway: Gateway) -> None:
+def test_the_first_answer_is_that_of_the_gateways_page(gateway: Gateway) -> None:
     """Eight fields and no more; `seconds` is a string, the job is queued."""
     video = gateway.create(model="sora-2", size="1280x720", prompt="x [sandbox: fail=x]").json()
     assert set(video) == FIRST_ANSWER
@@ -472,6 +472,6 @@ def test_a_full_disk_is_an_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Store, "_write", full)
+    monkeypatch.setattr(store, "_write", full)
     answer = gateway.create()
     assert (answer.status_code, "No space left" in answer.json()["error"]["message"]) == (500, True)

@@ -153,7 +153,7 @@ def test_cut(gateway: Gateway) -> None:
                     got += piece
             except requests.packages.urllib3.exceptions.HTTPError:
                 assert turn < 2
-    assert got == gateway.content(gateway.finished()).content
+    assert got == gateway.content(video_id).content
 
 
 def test_url(gateway: Gateway) -> None:

@@ -210,6 +210,21 @@ def test_the_same_request_gives_the_same_bytes(gateways: object, gateway: Gatewa
     assert again.headers["ETag"] == before.headers["ETag"]
 
 
+def test_asked_for_once_more_it_is_another_film(gateways: object, tmp_path: Path) -> None:
+    """As with a real model: the wire has no seed, so takes are how the same is tried again. Each keeps its own film."""
+    ids, films = [], []
+    for _ in range(2):  # a restart in between
+        gateway = gateways(folder=tmp_path / "takes", takes_s=0)
+        ids.append(gateway.made())
+        films.append(gateway.content(ids[-1]).content)
+        gateway.close()
+    assert films[0] != films[1]
+    for file in (tmp_path / "takes" / "renders").iterdir():
+        file.unlink()
+    gateway = gateways(folder=tmp_path / "takes", takes_s=0)
+    assert [gateway.content(one).content for one in ids] == films
+
+
 def test_models_do_not_share_films(gateways: object, tmp_path: Path) -> None:
     """The same words at another model are another film, whichever was asked for first."""
     gateway = gateways(folder=tmp_path / "models", takes_s=0)

@@ -1,4 +1,4 @@
-"""Every odd answer of a gateway becomes a state or a typed error (facts: gateway.md, section 4)."""
+"""Every odd answer of a gateway becomes a state or a typed error (docs/gateway.md)."""
 
 from __future__ import annotations
 

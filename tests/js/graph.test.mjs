@@ -117,7 +117,11 @@ test("new nodes stand below all others", () => {
 
 test("the same again is the same, and another take; its images come along", () => {
   const { canvas, create, graph, says, types } = makeGraph();
-  addAgain(canvas, create, ROW, MODELS, { images: ["sora/a.png", "sora/b.png"], fit: "pad" });
+  addAgain(canvas, create, ROW, MODELS, {
+    images: ["sora/a.png", "sora/b.png"],
+    fit: "pad",
+    take: 3,
+  });
   assert.deepEqual(types(), ["CreateSoraJob", "WaitForVideo", "LoadImage", "LoadImage"]);
   const [job, , first, last] = graph.nodes;
   assert.deepEqual(says(job), {
@@ -136,22 +140,31 @@ test("the same again is the same, and another take; its images come along", () =
 });
 
 test("a model that is not listed is typed, and extra fields are kept", () => {
-  const widgets = widgetsOf({ ...ROW, model: "mine", extra_fields: { resolution: "720p" } }, MODELS);
+  const widgets = widgetsOf({ ...ROW, model: "mine", extra_fields: { resolution: "720p" } }, MODELS, { take: 3 });
   assert.equal(widgets.custom_model, "mine");
   assert.equal(widgets.model, undefined);
   assert.equal(widgets.extra_fields, '{"resolution":"720p"}');
 });
 
 test("how its images were fitted stays as the node has it where nobody knows", () => {
-  assert.ok(!("fit" in widgetsOf(ROW, MODELS, "")));
+  assert.ok(!("fit" in widgetsOf(ROW, MODELS, { fit: "", take: 3 })));
 });
 
 test("a remix again is a remix of the same parent", () => {
   const { canvas, create, graph, says, types } = makeGraph();
-  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, { images: [] });
+  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, { images: [], take: 3 });
   assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
   assert.equal(says(graph.nodes[0]).video_id, "video_7");
   assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3 });
+});
+
+test("added twice before either ran, they are two takes", () => {
+  const { canvas, create, graph, says } = makeGraph();
+  for (const prompt of ["a boat", "a boat", "a house", "a boat"]) {
+    addAgain(canvas, create, { ...ROW, prompt }, MODELS, { images: [], take: 3 });
+  }
+  const takes = graph.nodes.filter(({ type }) => type === "CreateSoraJob").map((node) => says(node).take);
+  assert.deepEqual(takes, [3, 4, 3, 5]);
 });
 
 test("one undo takes it back, also when something throws", () => {

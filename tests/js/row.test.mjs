@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ago, bytes, dollars, price, span } from "../../js/figures.mjs";
-import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, stateOf } from "../../js/row.mjs";
+import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
 import { speak } from "../../js/words.mjs";
 
 const NOW = 1_000_000;
@@ -56,9 +56,18 @@ test("facts leave out what nobody knows", () => {
 
 test("price and age", () => {
   assert.equal(priceAndAge(ROW, NOW), "≈ $0.80 · 1m ago");
+  assert.equal(priceAndAge({ ...ROW, state: "refused" }, NOW), "1m ago"); // nothing was bought
+  assert.equal(priceAndAge({ ...ROW, kind: "opened", estimated_usd: null }, NOW), "1m ago");
   assert.equal(price(0), "free");
   assert.equal(price(null), "price unknown");
   assert.equal(dollars(0.004), "$0.004");
+});
+
+test("a finished job whose file is gone says so", () => {
+  const stored = { ...ROW, state: "stored", running: false, file: { filename: "a.mp4" } };
+  assert.equal(troubleOf(stored), "");
+  assert.match(troubleOf({ ...stored, file: null }), /not here any more/);
+  assert.equal(troubleOf({ ...stored, file: null, error: "worse" }), "worse");
 });
 
 test("figures in other languages", async () => {

@@ -22,6 +22,8 @@ function serve(count) {
   const read = async (path) => {
     const query = new URLSearchParams(path.split("?")[1]);
     asked.push(path);
+    const one = /history\/(\w+)$/.exec(path)?.[1];
+    if (one) return { job: rows.find(({ id }) => id === one) ?? assert.fail("no such job") };
     const from = query.get("after") ? rows.findIndex(({ id }) => id === query.get("after")) + 1 : 0;
     const jobs = rows.slice(from, from + Number(query.get("limit")));
     return { jobs, more: from + jobs.length < rows.length, running: 2 };
@@ -29,8 +31,9 @@ function serve(count) {
   return { read, rows, asked };
 }
 
-async function opened(count) {
+async function opened(count, change = () => {}) {
   const server = serve(count);
+  change(server.rows);
   const store = new Store(server.read);
   await store.reset();
   return { store, ...server };
@@ -169,6 +172,36 @@ test("a look tries again what could not be read", async () => {
   fails = false;
   await store.refresh();
   assert.deepEqual([store.ids.length, store.error], [3, ""]);
+});
+
+test("a look asks for what it should have brought: a job below the newest, and one that left the list", async () => {
+  const running = { state: "submitted", running: true };
+  const { store, rows, asked } = await opened(150, (all) => (all[100] = row(50, running)));
+  await store.next();
+  rows[100] = row(50);
+  const [gone] = rows.splice(3, 1); // forgotten from a shell: the list has it no more
+  const before = asked.length;
+  await store.refresh();
+  assert.equal(store.row("job00050").state, "stored");
+  assert.deepEqual(asked.slice(before + 1).sort(), [`/sora/history/job00050`, `/sora/history/${gone.id}`]);
+});
+
+test("a look with more that is new than fits begins anew", async () => {
+  const { store, rows } = await opened(150);
+  rows.unshift(...Array.from({ length: 70 }, (_, at) => row(300 - at)));
+  await store.refresh();
+  assert.deepEqual(store.ids.slice(0, 60), rows.slice(0, 60).map(({ id }) => id));
+  await store.next();
+  assert.deepEqual(store.ids, rows.slice(0, 120).map(({ id }) => id));
+});
+
+test("an event and the answer to one's own click count once", async () => {
+  const { store } = await opened(3);
+  const aside = row(999, { state: "submitted", running: true, aside: "unwatched" }); // a job that no page brought
+  store.filter = { state: "", search: "nothing like it" };
+  store.take(aside, "submitted");
+  store.take(aside, "submitted");
+  assert.equal(store.running, 1);
 });
 
 test("a look brings what other processes did", async () => {

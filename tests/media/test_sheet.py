@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sora.errors import DiskTrouble, InvalidInput, MediaTrouble
-from sora.media import export
+from sora.errors import DiskTrouble, MediaTrouble
+from sora.media.export import save_frames, save_png
 from sora.media.frames import FrameChoice, load_frames
-from sora.media.sheet import contact_sheet, save_frames, save_png, sheet_of
+from sora.media.probe import examine
+from sora.media.sheet import Tile, contact_sheet, draw, tiles_of
 
-from .clips import cut, make_clip, number_of, numbered, numbers_of
+from .clips import cut, make_clip, number_of
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(
             raise OSError(28, "No space left on device")
         return plain(self, target)
 
-    monkeypatch.setattr(export.Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(DiskTrouble, match="No space left"):
         save_frames(clip, tmp_path)
     assert not [file.name for file in tmp_path.iterdir() if not file.name.startswith("frame_")]
@@ -95,51 +96,38 @@ def tiles_in(sheet: np.ndarray, columns: int, count: int, aspect: float) -> list
     return found
 
 
-def test_a_sheet_shows_frames_evenly_from_first_to_last(clip: Path, tmp_path: Path) -> None:
-    """24 of 40, in rows, each one recognised; the same from the file and from the frames."""
-    expected = [round(at * 39 / 23) for at in range(24)]
-    pixels = load_frames(clip).pixels
-    for source, name in ((clip, "file.png"), (pixels, "frames.png")):
-        target = contact_sheet(source, tmp_path / name, labels=False)
-        assert tiles_in(opened(target), 6, 24, 96 / 160) == expected
-    assert np.array_equal(opened(tmp_path / "file.png"), opened(tmp_path / "frames.png"))
+def bare(clip: Path) -> np.ndarray:
+    """The sheet of a file without title and labels."""
+    _, _, tiles = tiles_of(examine(clip), "auto")
+    return draw([Tile(tile.picture) for tile in tiles], "")
+
+
+def test_a_sheet_shows_frames_evenly_from_first_to_last(clip: Path) -> None:
+    """24 of 40, in rows, each one recognised."""
+    assert tiles_in(bare(clip), 6, 24, 96 / 160) == [round(at * 39 / 23) for at in range(24)]
 
 
 def test_labels_and_title_take_room_below_and_above(clip: Path, tmp_path: Path) -> None:
-    """With labels the sheet is higher; its width is the one asked for."""
-    bare = opened(contact_sheet(clip, tmp_path / "bare.png", width=800, columns=4, labels=False))
-    full = opened(contact_sheet(clip, tmp_path / "full.png", width=800, columns=4))
-    assert bare.shape[1] == full.shape[1] == 800
-    assert full.shape[0] > bare.shape[0] + 4 * 15
+    """With labels the sheet is higher, and as wide."""
+    contact_sheet(clip, tmp_path / "full.png")
+    full = opened(tmp_path / "full.png")
+    assert bare(clip).shape[1] == full.shape[1] == 1600
+    assert full.shape[0] > bare(clip).shape[0] + 4 * 15
 
 
 def test_a_sheet_of_a_cut_file_ends_with_its_last_frame(tmp_path: Path) -> None:
     """The last tile is the last frame that can be decoded, not a hole."""
     short = cut(make_clip(tmp_path / "whole.mp4", 90), tmp_path / "short.mp4", 0.7)
     count = len(load_frames(short).pixels)
-    sheet = opened(contact_sheet(short, tmp_path / "sheet.png", labels=False))
-    numbers = tiles_in(sheet, 6, 24, 96 / 160)
+    numbers = tiles_in(bare(short), 6, 24, 96 / 160)
     assert (numbers[0], numbers[-1], len(set(numbers))) == (0, count - 1, 24)
 
 
-def test_a_sheet_of_few_frames_is_small() -> None:
-    """Three frames, with the numbers given; one frame; the colours are in RGB order."""
-    frames = np.stack([numbered(number) for number in range(3)]).astype(np.float32) / 255
-    sheet = sheet_of(frames, fps=30, indices=np.array([5, 7, 9]))
-    assert sheet.shape[1] == 1600
-    assert sheet.dtype == np.uint8
-    single = sheet_of(frames[:1], fps=30)
+def test_a_sheet_of_few_frames_has_few_tiles(tmp_path: Path) -> None:
+    """One frame takes the whole width; the colours are in RGB order."""
+    single = bare(make_clip(tmp_path / "one.mp4", 1))
+    assert (single.shape[1], single.dtype) == (1600, np.uint8)
+    assert number_of(single[32:-32, 32:-32] / 255) == 0
     red, blue = single[-150, 100].astype(int), single[-150, -100].astype(int)
     assert red[0] > red[2] + 50
     assert blue[2] > blue[0] + 50
-    assert numbers_of(frames) == [0, 1, 2]
-
-
-def test_nothing_to_show_is_refused(tmp_path: Path) -> None:
-    """No frames, another shape, more columns than pixels."""
-    with pytest.raises(InvalidInput):
-        sheet_of(np.zeros((0, 4, 4, 3), np.float32), fps=30)
-    with pytest.raises(InvalidInput):
-        sheet_of(np.zeros((4, 4, 3), np.float32), fps=30)
-    with pytest.raises(InvalidInput):
-        contact_sheet(np.zeros((2, 4, 4, 3), np.float32), tmp_path / "sheet.png", columns=60, width=600)

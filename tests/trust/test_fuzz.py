@@ -157,7 +157,7 @@ def test_a_foreign_page_has_no_effect(attacked: tuple[Site, UglyServer], pack: P
     effects = [
         ("/sora/keys", KEY), ("/sora/settings", {"language": "vi"}), ("/sora/settings", {"usd_per_day": 1e5}),
         ("/sora/history/{id}/aside", {"aside": "unwatched"}), ("/sora/history/{id}/settle", {"lost": True}),
-        ("/sora/history/{id}/references", {}), ("/sora/models/refresh", {}), ("/sora/doctor", {}),
+        ("/sora/history/{id}/again", {}), ("/sora/models/refresh", {}), ("/sora/doctor", {}),
     ]  # fmt: skip
     batch = [
         (path, "JOB", json.dumps(body).encode(), kind, page)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DiskTrouble, MediaTrouble
+from ..whole import write_whole
 from . import container, lazy
 from .choice import FrameChoice
 from .frames import Progress, warnings_of
 from .probe import Source, examine
-from .reader import Cancelled, Miscounted, pictures, planned, reader_for
+from .reader import Miscounted, pictures, planned, reader_for
 from .reference import to_png
 from .resize import Pixels, fitted
 
@@ -26,15 +26,8 @@ WAITING = 4  # pictures decoded and not yet written
 def save_png(path: Path, pixels: Pixels) -> None:
     """Write uint8 [H, W, 3 or 4] as a PNG, over an older file of that name. DiskTrouble when it cannot be written."""
     png = to_png(pixels)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            unfinished.write_bytes(png)
-            unfinished.replace(path)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
+        write_whole(path, png, private=False, sync=False)
     except OSError as error:
         raise DiskTrouble(f"{path.name} cannot be written: {error.strerror or error}.") from error
 
@@ -47,11 +40,10 @@ def save_frames(
     untagged: str = "auto",
     warn: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
 ) -> list[Path]:
     """Write the chosen frames as `frame_%06d.png`, numbered as in the source from 0; the files, in order.
 
-    `untagged`, `progress` and `cancelled` as in `load_frames`, whose warnings `warn` is told.
+    `untagged` and `progress` as in `load_frames`, whose warnings `warn` is told.
 
     Only a few frames are held at a time. A frame that a forced rate repeats is one file. Errors are those of
     `load_frames`, and DiskTrouble.
@@ -59,7 +51,7 @@ def save_frames(
     source = examine(path)
     while True:  # at most twice more: doubted, and counted by the decoder
         try:
-            return _save(source, Path(out_dir), choice, untagged, warn, progress, cancelled)
+            return _save(source, Path(out_dir), choice, untagged, warn, progress)
         except Miscounted as better:
             source = better.source
 
@@ -71,7 +63,6 @@ def _save(
     untagged: str,
     warn: Callable[[str], None],
     progress: Progress | None,
-    cancelled: Cancelled | None,
 ) -> list[Path]:
     cv2 = lazy.cv2()
     made = planned(source, choice)
@@ -86,7 +77,7 @@ def _save(
         reader_for(source, made, untagged) as reader,
         ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-export") as workers,
     ):
-        for number, _, picture in pictures(reader, source, made, cancelled=cancelled):
+        for number, _, picture in pictures(reader, source, made):
             files.append(out_dir / f"frame_{number:06d}.png")
             waiting.append(workers.submit(write, files[-1], picture))
             while len(waiting) >= WAITING:

@@ -60,11 +60,6 @@ class Frames:
     info: VideoInfo
     warnings: tuple[str, ...] = ()
 
-    @property
-    def first_index(self) -> int:
-        """The source's frame number of the first one."""
-        return int(self.indices[0])
-
 
 def load_frames(
     path: str | Path,

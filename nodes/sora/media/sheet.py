@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
 from .choice import FrameChoice
-from .export import save_frames, save_png
+from .export import save_png
 from .frames import warnings_of
-from .probe import Source, examine, verify_mp4
+from .probe import Source, examine
 from .reader import planned
 from .resize import Pixels, stretched
 from .stills import chosen_frames
@@ -22,12 +21,9 @@ from .stills import chosen_frames
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-__all__ = ["contact_sheet", "save_frames", "save_png", "sheet_of", "verify_mp4"]
-
-ROWS = 4  # of a sheet whose number of tiles nobody chose
+COLUMNS, ROWS = 6, 4  # at most
+WIDTH = 1600  # pixels
 BACKGROUND, TITLE, CAPTION, FAINT = (17, 19, 24), (236, 238, 243), (198, 203, 214), (112, 119, 134)
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -40,62 +36,37 @@ class Tile:
 
 
 def contact_sheet(
-    pixels_or_path: Floats | str | Path,
-    target: str | Path,
-    *,
-    columns: int = 6,
-    width: int = 1600,
-    labels: bool = True,
-    fps: float | None = None,
-    untagged: str = "auto",
-    warn: Callable[[str], None] = lambda _: None,
-) -> Path:
-    """Write a sheet of up to 4 rows as a PNG to `target`: frames evenly chosen, first and last among them.
+    path: str | Path, target: str | Path, *, untagged: str = "auto", warn: Callable[[str], None] = lambda _: None
+) -> None:
+    """Write a sheet of a video's frames as a PNG to `target`: up to 24 evenly chosen, first and last among them.
 
-    From a video file, or from float32 [N, H, W, 3] in 0..1; then `fps` gives the captions their times. `width` in
-    pixels; `untagged` as in `load_frames`, whose warnings `warn` is told. Errors are those of `load_frames`, and
-    DiskTrouble.
+    `untagged` as in `load_frames`, whose warnings `warn` is told. Errors are those of `load_frames`, and DiskTrouble.
     """
-    most = columns * ROWS
-    if isinstance(pixels_or_path, np.ndarray):
-        title, tiles = "", _tiles_of(pixels_or_path, fps, None, most)
-    else:
-        source, title, tiles = _tiles_of_file(examine(pixels_or_path), most, untagged)
-        for warning in warnings_of(source, planned(source, FrameChoice()), source.info.frames):
-            warn(warning)
-    if not labels:
-        title, tiles = "", [replace(tile, left="", right="") for tile in tiles]
-    save_png(Path(target), draw(tiles, columns=columns, width=width, title=title))
-    return Path(target)
+    source, title, tiles = tiles_of(examine(path), untagged)
+    for warning in warnings_of(source, planned(source, FrameChoice()), source.info.frames):
+        warn(warning)
+    save_png(Path(target), draw(tiles, title))
 
 
-def sheet_of(frames: Floats, *, fps: float, indices: NDArray[np.int64] | None = None, tiles: int = 12) -> Pixels:
-    """The sheet of float32 [N, H, W, 3] as uint8 [H, W, 3]; `indices` [N] are the frame numbers to show."""
-    chosen = _tiles_of(frames, fps, indices, tiles)
-    return draw(chosen, columns=4 if len(chosen) <= 12 else 6, width=1600, title="")
-
-
-def draw(tiles: list[Tile], *, columns: int, width: int, title: str) -> Pixels:
-    """uint8 [H, width, 3]: the tiles in rows, all as large as the first one is in proportion."""
-    if not tiles or columns < 1 or width < columns * 32:
-        raise InvalidInput(f"A sheet of {len(tiles)} frames in {columns} columns does not fit {width} pixels.")
+def draw(tiles: list[Tile], title: str) -> Pixels:
+    """uint8 [H, WIDTH, 3]: the tiles in rows, all as large as the first one is in proportion."""
     from PIL import Image, ImageDraw
 
-    columns = min(columns, len(tiles))
-    margin, gap = round(width * 0.02), max(4, round(width * 0.0075))
-    wide = (width - 2 * margin - (columns - 1) * gap) // columns
+    columns = min(COLUMNS, len(tiles))
+    margin, gap = round(WIDTH * 0.02), round(WIDTH * 0.0075)
+    wide = (WIDTH - 2 * margin - (columns - 1) * gap) // columns
     tall = max(1, round(wide * tiles[0].picture.shape[0] / tiles[0].picture.shape[1]))
     small = max(10, min(round(wide * 0.062), 18))
     below = round(small * 2.2) if any(tile.left or tile.right for tile in tiles) else 0
     head = round(small * 2.6) if title else 0
     rows = -(-len(tiles) // columns)
     height = 2 * margin + head + rows * (tall + below) + (rows - 1) * gap
-    sheet = Image.new("RGB", (width, height), BACKGROUND)
+    sheet = Image.new("RGB", (WIDTH, height), BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     if title:
         name, _, facts = title.partition("\n")
-        pen.text((width - margin, margin + 2), facts, FAINT, _font(small + 1), anchor="ra")
-        room = width - 3 * margin - pen.textlength(facts, _font(small + 1))
+        pen.text((WIDTH - margin, margin + 2), facts, FAINT, _font(small + 1), anchor="ra")
+        room = WIDTH - 3 * margin - pen.textlength(facts, _font(small + 1))
         pen.text((margin, margin), _shortened(name, room, _font(small + 4)), TITLE, _font(small + 4))
     corners = _rounded(wide, tall, max(3, wide // 50))
     for number, tile in enumerate(tiles):
@@ -135,27 +106,14 @@ def _rounded(width: int, height: int, radius: int) -> Image.Image:
     return mask.resize((width, height), Image.Resampling.BOX)
 
 
-def _evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Up to `most` of 0..count-1, evenly spaced, the first and the last among them."""
-    if count < 1 or most < 1:
-        raise InvalidInput(f"A sheet of {most} out of {count} frames has nothing to show.")
-    return np.unique(np.rint(np.linspace(0, count - 1, min(count, most))).astype(np.int64))
+def _evenly(count: int) -> NDArray[np.int64]:
+    """Up to COLUMNS * ROWS of 0..count-1, evenly spaced, the first and the last among them."""
+    return np.unique(np.rint(np.linspace(0, count - 1, min(count, COLUMNS * ROWS))).astype(np.int64))
 
 
-def _tiles_of(frames: Floats, fps: float | None, indices: NDArray[np.int64] | None, most: int) -> list[Tile]:
-    if frames.ndim != 4 or frames.shape[3] != 3 or not frames.size:
-        raise InvalidInput(f"Frames are [N, H, W, 3], not {frames.shape}.")
-    tiles = []
-    for at in _evenly(len(frames), most):
-        eight = np.clip(np.rint(frames[at] * 255), 0, 255).astype(np.uint8)
-        number = int(at if indices is None else indices[at])
-        tiles.append(Tile(eight, f"{at / fps:.2f} s" if fps else "", f"frame {number}"))
-    return tiles
-
-
-def _tiles_of_file(source: Source, most: int, untagged: str) -> tuple[Source, str, list[Tile]]:
-    """(the source as its decoder counted it, title, tiles) from a file, of which no more is held than the tiles."""
-    source, frames = chosen_frames(source, lambda count: _evenly(count, most), untagged=untagged)
+def tiles_of(source: Source, untagged: str) -> tuple[Source, str, list[Tile]]:
+    """(the source as its decoder counted it, title, tiles) of a file, of which no more is held than the tiles."""
+    source, frames = chosen_frames(source, _evenly, untagged=untagged)
     tiles = [Tile(picture, f"{source.times_s[number]:.2f} s", f"frame {number}") for number, picture in frames.items()]
     info = source.info
     facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {info.width}x{info.height}  ·  {info.fps:.4g} fps"

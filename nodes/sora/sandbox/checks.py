@@ -1,4 +1,4 @@
-"""What a gateway refuses, with its status codes and bodies (facts: gateway.md, sections 2 and 4)."""
+"""What a gateway refuses, with its status codes and bodies (docs/gateway.md)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from ..catalogue import Catalogue, Model
 from ..spec import parse_size
 
 MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
-# What the sandbox takes for a model of which nobody knows what its own gateway takes.
-LENGTHS = tuple(str(seconds) for seconds in (5, *range(1, 5), *range(6, 31)))
-SIZES = ("1280x720", "720x1280", "1920x1080", "1080x1920", "854x480")
 FORMATS = ("JPEG", "PNG", "WEBP")  # what the bytes may be, whatever their label says
 LONGEST_UNKNOWN_S = 20  # of a film by a model of which no limits are known
 

@@ -7,7 +7,7 @@ import re
 
 from .checks import Refusal
 
-# name -> (status, message, code) in which real gateways send it (facts: gateway.md, section 4)
+# name -> (status, message, code) in which real gateways send it (docs/gateway.md)
 REFUSALS: dict[str, tuple[int, str, str | None]] = {
     "moderation": (
         400,

@@ -1,7 +1,7 @@
 """How a gateway speaks: its ids, its video object, its errors, which calls it has. As it stands here: as OpenAI did.
 
 The other families change what they do differently (relays.py, servers.py), each by what its source or its pages say
-(facts: gateway.md; what is not written down there is as at OpenAI). Jobs on disk are the same for all of them.
+(docs/gateway.md; what is not written down there is as at OpenAI). Jobs on disk are the same for all of them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Family:
         return "video_" + shown.removeprefix(self.prefix) if shown.startswith(self.prefix) else ""
 
     def created(self, job: SandboxJob) -> dict[str, Any]:
-        """The answer to create: eight fields and no more (seed page); a remix names its source as well."""
+        """The answer to create: eight fields and no more, as CometAPI's page has it; a remix names its source, too."""
         names = ["created_at", "id", "model", "object", "seconds", "size"]
         names += ["remixed_from_video_id"] if job.parent else []
         full = self.video(job, job.created_at, "")

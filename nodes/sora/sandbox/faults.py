@@ -17,7 +17,7 @@ class Faults:
     def now(self, job: SandboxJob, name: str) -> bool:
         """Is it this fault's turn? Counted on disk, so that a restart does not begin anew."""
         times = job.directives.get(name, "")
-        return bool(times) and self._store.first_times(f"{job.id} {name}", int(times))
+        return bool(times) and self._store.times(f"{job.id} {name}") < int(times)
 
     async def send(self, request: web.Request, job: SandboxJob, piece: Piece) -> web.StreamResponse:
         """The piece of the film, or what goes wrong instead."""

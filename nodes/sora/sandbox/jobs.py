@@ -82,7 +82,7 @@ class Jobs:
     def _refuse_on_purpose(self, directives: dict[str, str], what: str) -> None:
         if "refuse" in directives:
             raise refused_on_purpose(directives["refuse"])
-        if "429" in directives and self.store.first_times(f"429 {what}", int(directives["429"])):
+        if "429" in directives and self.store.times(f"429 {what}") < int(directives["429"]):
             raise refused_on_purpose("rate_limit")
 
     def _add(
@@ -95,6 +95,7 @@ class Jobs:
         references: Sequence[str] = (),
         parent: str = "",
     ) -> SandboxJob:
+        wish = (wanted.model, wanted.seconds, wanted.width, wanted.height, prompt, *references, parent)
         job = SandboxJob(
             id=self.store.new_id(),
             model=wanted.model,
@@ -109,6 +110,7 @@ class Jobs:
             references=list(references),
             parent=parent,
             directives=directives,
+            nth=self.store.times(f"wish {wish}"),
         )
         self.store.save(job)
         if "fail" not in directives:

@@ -14,7 +14,7 @@ async def models(_: web.Request) -> web.StreamResponse:
 
 
 async def catalogue(_: web.Request) -> web.StreamResponse:
-    """GET /api/models: the gateway's public catalogue, which needs no key (facts: gateway.md, section 1)."""
+    """GET /api/models: the gateway's public catalogue, which needs no key (docs/gateway.md)."""
     rows = [
         {
             "id": model.id,

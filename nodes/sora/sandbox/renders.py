@@ -13,7 +13,7 @@ from .encode import chord, write_mp4
 from .render import Picture, Scene, film, open_picture, seed_of
 from .store import SandboxJob, Store
 
-STYLE = 3  # raised when the pictures change, so that old files are not taken for new ones
+STYLE = 4  # raised when the pictures change, so that old files are not taken for new ones
 THREADS = 2
 
 
@@ -44,7 +44,7 @@ class Renders:
 
     def path_of(self, job: SandboxJob) -> Path:
         """Where the film lies: the name is made of all that decides it."""
-        chain = [(one.prompt, one.references) for one in self._lineage(job)]
+        chain = [(one.prompt, one.references, one.nth) for one in self._lineage(job)]
         parts = (STYLE, job.model, job.seconds, job.width, job.height, chain, "silent" in job.directives)
         return self._store.folder / "renders" / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.mp4"
 
@@ -60,7 +60,7 @@ class Renders:
             return path
         oldest, *remixes = self._lineage(job)
         pictures = [open_picture(self._store.reference(name)) for name in oldest.references]
-        seed = seed_of(oldest.prompt, oldest.model)
+        seed = seed_of(oldest.prompt, oldest.model, *_again(oldest))
         scene = Scene(
             prompt=job.prompt,
             place=oldest.prompt,
@@ -70,7 +70,7 @@ class Renders:
             seconds=job.seconds,
             first=pictures[0] if pictures else None,
             last=pictures[1] if len(pictures) > 1 else None,
-            remix_seed=seed_of(*(remix.prompt for remix in remixes)) if remixes else b"",
+            remix_seed=seed_of(*(part for one in remixes for part in (one.prompt, *_again(one)))) if remixes else b"",
         )
         sound = None if "silent" in job.directives else chord(scene.remix_seed or seed, job.seconds)
         write_mp4(path, self._until_closed(film(scene)), job.width, job.height, sound)
@@ -81,3 +81,8 @@ class Renders:
             if self._closed.is_set():
                 raise RuntimeError("The sandbox was closed before the film was finished.")
             yield picture
+
+
+def _again(job: SandboxJob) -> tuple[int, ...]:
+    """What sets a second film of the same wish apart from the first."""
+    return (job.nth,) if job.nth else ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from ..whole import write_whole
 
 LINK_LASTS_S = 365 * 86_400  # its films cost nothing to keep: who deletes one finds it again. [sandbox: expired] lapses
 QUEUED_SHARE = 0.15  # of the time that a job takes
@@ -32,6 +33,7 @@ class SandboxJob:
     references: list[str] = field(default_factory=list)
     parent: str = ""
     directives: dict[str, str] = field(default_factory=dict)
+    nth: int = 0  # of all that wish for the same: no model makes the same film twice
 
     def progress(self, now: float) -> tuple[str, int]:
         """(status, percent) at the time `now`."""
@@ -67,7 +69,7 @@ class Store:
         return f"video_{secrets.token_hex(16)}"
 
     def save(self, job: SandboxJob) -> None:
-        self._write(self._job_file(job.id), json.dumps(asdict(job), ensure_ascii=False).encode())
+        _write(self._job_file(job.id), json.dumps(asdict(job), ensure_ascii=False).encode())
 
     def load(self, job_id: str) -> SandboxJob | None:
         """The job of that id, or None; a damaged file is no job."""
@@ -92,26 +94,23 @@ class Store:
         name = hashlib.sha256(data).hexdigest()
         path = self.folder / "references" / name
         if not path.exists():
-            self._write(path, data)
+            _write(path, data)
         return name
 
     def reference(self, name: str) -> bytes:
         return (self.folder / "references" / name).read_bytes()
 
-    def first_times(self, key: str, times: int) -> bool:
-        """True for the first `times` calls with this key, also over restarts."""
+    def times(self, key: str) -> int:
+        """How many calls with this key there were before, also over restarts."""
         path = self.folder / "counters" / hashlib.sha256(key.encode()).hexdigest()[:32]
         with self._lock:
             seen = int(path.read_text()) if path.exists() else 0
-            if seen < times:
-                self._write(path, str(seen + 1).encode())
-            return seen < times
+            _write(path, str(seen + 1).encode())
+            return seen
 
     def _job_file(self, job_id: str) -> Path:
         return self.folder / "jobs" / f"{job_id}.json"
 
-    def _write(self, path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
+
+def _write(path: Path, data: bytes) -> None:
+    write_whole(path, data, private=False, sync=False)  # nothing that it holds costs anything

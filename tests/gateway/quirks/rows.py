@@ -27,7 +27,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Row:
-    """`seen`: numbers of section 4 of the facts, and public addresses where it was seen; else NO_ADDRESS."""
+    """`seen`: numbers of docs/gateway.md, and public addresses where it was seen; else NO_ADDRESS."""
 
     name: str
     seen: tuple[int | str, ...]

@@ -1,10 +1,9 @@
-"""Rows for calls as they were seen beyond the facts: creates that were refused or lost, polls, lists and films."""
+"""Rows for calls beyond those of docs/gateway.md: creates that were refused or lost, polls, lists and films."""
 
 from __future__ import annotations
 
 from sora.errors import NotOffered
 
-from .facts import HTML
 from .places import (
     AGNES,
     ANYFAST,
@@ -22,6 +21,7 @@ from .places import (
     SORAVIDEO,
 )
 from .rows import NO_ADDRESS, film, ids, job, perhaps, refused, row, trouble
+from .told import HTML
 
 BUSY = "当前分组上游负载已饱和，请稍后再试"
 

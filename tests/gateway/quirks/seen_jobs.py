@@ -1,10 +1,9 @@
-"""Rows for jobs as they were seen beyond the facts: their words, addresses, ids, moments and ends."""
+"""Rows for jobs beyond those of docs/gateway.md: their words, addresses, ids, moments and ends."""
 
 from __future__ import annotations
 
 import json
 
-from .facts import LITELLM
 from .places import (
     AGNES,
     ANYFAST,
@@ -29,6 +28,7 @@ from .places import (
     SGLANG,
 )
 from .rows import NO_ADDRESS, Row, job, perhaps, refused, row, trouble
+from .told import LITELLM
 
 FAILED_INSIDE = (
     r"{\"id\":\"video_gen_1\",\"object\":\"video\",\"model\":\"Wan\",\"status\":\"failed\",\"progress\":0,"

@@ -138,7 +138,7 @@ def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int,
 
 @given(st.integers(200, 599), without_error | objects, st.sampled_from(sorted(SATURATED)), st.sampled_from(ID_KEYS))
 def test_what_is_sent_again_by_itself_has_no_id(status: int, fields: dict[str, Any], code: str, key: str) -> None:
-    """A refusal that passes is repeated only where nothing in it can be a job (facts: gateway.md, section 5)."""
+    """A refusal that passes is repeated only where nothing in it can be a job (docs/gateway.md)."""
     for body in (fields, {**fields, "code": code}, {**fields, "code": code, key: "task_1"}):
         got = Answer(status, {}, json.dumps(body).encode())
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from sora.verdict import read_created, read_list, read_status
 from sora.wire import RemoteVideo
 
 from ..ugly import UglyServer, answer
-from . import facts, seen_calls, seen_jobs
+from . import seen_calls, seen_jobs, told
 from .rows import ASKED, NO_ADDRESS, Row
 
-ROWS = [*facts.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS]
+ROWS = [*told.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS]
 
 
 def outcome(row: Row, folder: Path) -> Any:
@@ -71,16 +72,18 @@ def test_a_quirk_is_survived(row: Row, tmp_path: Path) -> None:
         assert {name: getattr(found, name) for name in fields} == fields
 
 
-def test_the_table_has_every_quirk_of_the_facts() -> None:
-    """All numbers of section 4, and names that tell the rows apart."""
+def test_the_table_has_every_quirk_that_is_written_down() -> None:
+    """All numbers of docs/gateway.md, and names that tell the rows apart."""
+    page = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    told = {int(number) for number in re.findall(r"^(\d+)\. \*\*", page, re.MULTILINE)}
     numbers = {number for row in ROWS for number in row.seen if isinstance(number, int)}
-    assert numbers - {NO_ADDRESS} == set(range(1, 13))
+    assert numbers - {NO_ADDRESS} == told == set(range(1, 13))
     names = [(row.call, row.name) for row in ROWS]
     assert len(names) == len(set(names)) >= 70
 
 
 def test_every_row_says_where_it_was_seen() -> None:
-    """A number of the facts, or an address."""
+    """A number of docs/gateway.md, or an address."""
     for row in ROWS:
         assert row.seen, row.name
         assert all(isinstance(place, int) or place.startswith("https://") for place in row.seen), row.name

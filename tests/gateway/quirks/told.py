@@ -1,4 +1,4 @@
-"""Rows for every item of section 4 of the facts (gateway.md)."""
+"""Rows for every quirk of docs/gateway.md."""
 
 from __future__ import annotations
 

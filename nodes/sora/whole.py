@@ -1,0 +1,30 @@
+"""Small files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes, *, private: bool = True, sync: bool = True) -> None:
+    """Write `data` to `path`, over an older file, in one step; with `sync` also a power cut does not halve it.
+
+    `private` files, and folders made for them, can be read by nobody else, not even for a moment. OSError leaves what
+    was there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(unfinished, flags, 0o600 if private else 0o666), "wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
