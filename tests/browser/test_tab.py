@@ -227,17 +227,20 @@ def test_a_job_that_failed_is_told_with_its_cure(tab: Tab, host: ComfyUI, page: 
 
 
 def test_a_model_that_is_gone_is_cured_by_the_nearest(tab: Tab, host: ComfyUI) -> None:
-    """As nodes, too; both from the toast and from the job."""
+    """As nodes, too; both from the toast and from the job. Where none is known to live, that is said."""
     host.run(graphs.bought("gone [sandbox: refuse=model_not_found]"))
     toast = tab.page.get_by_role("alert").filter(has_text="gone")
-    toast.get_by_role("button", name="Take the nearest model").click()
-    tab.page.wait_for_function("() => app.graph.nodes.length === 2")
-    values = tab.editor.graph()["nodes"][0]["widgets_values"]
-    assert values[1] != "sora-2"
-    assert values[4] == 2
     tab.open("gone [")
     tab.press("Take the nearest model")
+    assert tab.editor.toast("No model is known")
+    choice = {"model": "seedance-2-5", "seconds": "5", "size": "854x480"}
+    tab.page.route("**/sora/models/nearest?*", lambda route: route.fulfill(json=choice))  # as if it lived there
+    toast.get_by_role("button", name="Take the nearest model").click()
+    tab.page.wait_for_function("() => app.graph.nodes.length === 2")
+    assert tab.editor.graph()["nodes"][0]["widgets_values"][1:5] == ["seedance-2-5", "5", "854x480", 2]
+    tab.press("Take the nearest model")
     tab.page.wait_for_function("() => app.graph.nodes.length === 4")
+    tab.page.unroute("**/sora/models/nearest?*")
 
 
 def test_a_key_that_is_missing_is_told_with_the_way_to_it(tab: Tab, host: ComfyUI) -> None:
