@@ -135,7 +135,7 @@ def photograph_the_tab(comfy: ComfyUI, browser: Any) -> None:
     tab = Tab(editor)
     steps = {
         "list": lambda: None,
-        "job": lambda: tab.open("northern lights"),
+        "job": lambda: (tab.root.get_by_role("searchbox").fill("northern"), tab.open("northern lights")),
         "settings": lambda: (tab.close(), Tab(editor).press("Settings")),
     }
     for name, step in steps.items():
