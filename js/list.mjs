@@ -63,7 +63,7 @@ export class List {
 
   /** Give it the keyboard. Can it have it? */
   focus(id) {
-    const press = this.#shown.get(id)?.element.firstChild;
+    const press = this.#store.row(id) && this.#shown.get(id)?.element.firstChild;
     press?.focus();
     return !!press;
   }

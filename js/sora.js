@@ -136,6 +136,23 @@ function look(back = false) {
   reading.catch(() => {}); // the next look may find the server again
 }
 
+const last = new Map(); // job -> number of its last event
+
+/** An event says how a job stands, and nothing of what it is: others can hear it. The rest is asked for. */
+async function heard({ job, was }) {
+  const number = (last.get(job.id) ?? 0) + 1;
+  last.set(job.id, number);
+  const known = panel?.shown ? store.row(job.id) : undefined;
+  if (known && known.state === job.state && known.aside === job.aside) return panel.take({ ...known, ...job }, was);
+  store.hear(job, was);
+  const news = isNews({ job, was }, Date.now() / 1000);
+  if (!panel?.shown && !news) return;
+  const told = await host.get(`/sora/history/${job.id}`).catch(() => null); // the next look may find it
+  if (!told) return;
+  if (news) alert(told.job);
+  if (panel?.shown && last.get(job.id) === number) panel.take(told.job, was);
+}
+
 /** Listen to the server, and read what there is. */
 function begin() {
   const sheet = document.createElement("link");
@@ -151,10 +168,7 @@ function begin() {
     destroy: () => panel?.unmount(),
   });
   store.watch(count);
-  api.addEventListener("sora.job", ({ detail }) => {
-    (panel ?? store).take(detail.job, detail.was);
-    if (isNews(detail, Date.now() / 1000)) alert(detail.job);
-  });
+  api.addEventListener("sora.job", ({ detail }) => heard(detail));
   api.addEventListener("reconnected", () => look(true));
   api.addEventListener("execution_error", tellError);
   window.addEventListener("focus", () => look());

@@ -96,13 +96,23 @@ export class Store {
     this.#tell();
   }
 
-  /** An event: a row that was written; `was` is the state that it had, or "" for a new one. */
+  /** A row that was written; `was` is the state that it had, or "" for a new one. */
   take(row, was) {
+    this.#tally(row, was);
+    this.#put(row);
+  }
+
+  /** An event that says how a job stands, and no more. */
+  hear(brief, was) {
+    this.#tally(brief, was);
+    this.#tell(brief.id);
+  }
+
+  #tally(row, was) {
     const known = this.#heard.get(row.id)?.row ?? this.#rows.get(row.id);
     this.#heard.set(row.id, { row, at: (this.#events += 1) });
     const before = known ? counts(known) : isRunning(was);
     this.running = Math.max(0, this.running + Number(counts(row)) - Number(before));
-    this.#put(row);
   }
 
   #path(after, limit) {
@@ -138,7 +148,7 @@ export class Store {
 
   #newest(row, since) {
     const heard = this.#heard.get(row.id);
-    return heard?.at > since ? heard.row : row;
+    return heard?.at > since ? { ...row, ...heard.row } : row;
   }
 
   #count(running, since) {

@@ -28,12 +28,13 @@ routes = host.routes
 
 
 def watch_ledger() -> None:
-    """From now on, every open page is told of jobs that change."""
+    """From now on, every open page is told of jobs that change. Pages of others can listen, too (a WebSocket knows no
+    origin, and the host asks for none), so the event says how a job stands, and the page asks for the rest."""
 
     def listen(studio: Studio) -> None:
         def tell(job: Job, was: str) -> None:
             try:
-                host.send("sora.job", {"job": studio.board.row(job), "was": was})
+                host.send("sora.job", {"job": studio.board.brief(job), "was": was})
             except SoraError as error:  # the ledger's database is away
                 host.warn(str(error))
 

@@ -4,8 +4,10 @@ itself, the network around it, the metadata service of a cloud."""
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -13,6 +15,29 @@ Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Not private by their registration, and yet inside: Azure's wire server, Oracle's metadata, IPv6's old sites.
 INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "fec0::/10")))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
+
+
+# Host and port, and nothing in which two readers of an address could see another host: no login, no backslash, no
+# percent sign, no letter that some would turn into an ASCII one. (RFC 3986 against WHATWG's URL.)
+_PLAIN = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+
+
+def is_plain(url: str) -> bool:
+    """Is that an http(s) address of which everybody reads the same host? Who checks it and who connects to it are not
+    the same code."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and port != 0
+        and url.isprintable()
+        and url == url.lstrip()
+        and _PLAIN.fullmatch(parts.netloc) is not None
+    )
 
 
 def parse_ranges(texts: Iterable[object]) -> tuple[Range, ...]:

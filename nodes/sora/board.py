@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ AS_THEY_ARE = (
     "estimated_usd", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
 )  # fmt: skip
 
+BRIEF = (
+    "id", "state", "running", "aside", "progress", "expected_s", "created_at", "submitted_at", "completed_at",
+)  # fmt: skip
 WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
@@ -73,6 +77,11 @@ class Board:
             "file": self._file(job),
         }
 
+    def brief(self, job: Job) -> dict[str, Any]:
+        """How it stands, and nothing of what it is: this much may be heard by whoever listens."""
+        row = self.row(job)
+        return {name: row[name] for name in BRIEF}
+
     def of_file(self, sha256: str) -> dict[str, Any] | None:
         """The job that a stored file came from, by its hash."""
         job = self._ledger.of_file(sha256) if self._ledger.database.exists else None
@@ -91,6 +100,8 @@ class Board:
     def references(self, job_id: str) -> list[Path]:
         """The images that went up with a job, as they were before fitting: PNG files."""
         job = self._job(job_id)
+        if odd := [name for name in job.references if not re.fullmatch(r"[0-9a-f]{64}\.png", name)]:
+            raise InvalidInput(f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours.", job=job.id)
         places = [self._settings.home / "references" / name for name in job.references]
         if missing := [place.name for place in places if not place.is_file()]:
             raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)

@@ -120,8 +120,14 @@ class Catalogue:
     def check(self, spec: JobSpec) -> None:
         """InvalidInput where a known model does not take what is asked, or is retired; it says what would do.
 
-        An unlisted model is not checked: its limits are its gateway's to tell.
+        An unlisted model is not checked: its limits are its gateway's to tell. But what the inputs say is what is
+        bought, also with such a one: only its size may have a form of its own.
         """
+        if replaced := sorted({"prompt", "model", "seconds", "input_reference"} & set(spec.extra_fields)):
+            raise InvalidInput(
+                f"extra_fields would replace {', '.join(replaced)}.",
+                advice="Set these with the inputs of the same name.",
+            )
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
             return
@@ -131,10 +137,10 @@ class Catalogue:
             takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
             raise InvalidInput(f"{model.id} takes {takes}; {len(spec.references)} were given.")
         fields = model.sizes.get(spec.size, {"size": spec.size})
-        if replaced := sorted({"prompt", "model", "seconds", "input_reference", *fields} & set(spec.extra_fields)):
+        if replaced := sorted({*fields} & set(spec.extra_fields)):
             raise InvalidInput(
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
-                advice="Set these with the inputs of the same name; only a custom_model may replace them.",
+                advice="Set it with the inputs of the node; only a custom_model may have a size of its own form.",
             )
 
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:

@@ -6,6 +6,7 @@ purchase.py, which is told by the type of the error. Retrieve and content may be
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,9 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback, numeric
+from .addresses import is_loopback, is_plain, numeric
 from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble, MaybeBought, NotOffered, Unreachable
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, Unreachable
 from .providers import Provider
 from .redact import place_of, remember_address
 from .transport import (
@@ -75,12 +76,12 @@ class Client:
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""
-        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/remix")
+        url = self._url(f"{_path_of(video_id)}/remix")
         return read_created(self._buy(requests.Request("POST", url, json={"prompt": prompt})))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
         """The job's state. GatewayTrouble where it cannot be learned now."""
-        return read_status(self._ask(f"/v1/videos/{quote(video_id, safe='')}", "the job's state"), video_id)
+        return read_status(self._ask(_path_of(video_id), "the job's state"), video_id)
 
     def newest(self) -> list[RemoteVideo]:
         """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
@@ -93,7 +94,7 @@ class Client:
         """
         # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
         asked = f"?variant={variant}" if variant else ""
-        url = self._url(f"/v1/videos/{quote(video_id, safe='')}/content{asked}")
+        url = self._url(f"{_path_of(video_id)}/content{asked}")
         response = self._get(url, headers, with_key=True)
         if not response.is_redirect:
             return self._checked_stream(response)
@@ -154,7 +155,7 @@ class Client:
     @property
     def _signed(self) -> Bearer:
         """For calls to the provider itself, and for nobody else."""
-        return Bearer(self.key, self.provider.headers)
+        return Bearer(self.key, self.provider)
 
     @property
     def _timeouts(self) -> tuple[float, float]:
@@ -266,18 +267,27 @@ class Client:
     def _checked_address(self, url: str) -> str:
         """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is
         looked at here, since a proxy would take it as it is."""
+        local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname or "", parts.port  # reading the port checks it
         except ValueError:
             raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
-        local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
         if parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
             raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+        if not is_plain(url):
+            raise GatewayTrouble("The gateway gave an address for the download that is none.")
         if (address := numeric(host)) and not same_origin(url, self.provider.base_url):
             reachable(self.provider, host, [address])
         remember_address(url)
         return url
+
+
+def _path_of(video_id: str) -> str:
+    """The path of a video. InvalidInput for an id that some server would take for a way to other calls."""
+    if not video_id or any(part in (".", "..") for part in re.split(r"[/\\]", video_id)):
+        raise InvalidInput(f"{video_id[:80]!r} is no id of a video.")
+    return f"/v1/videos/{quote(video_id, safe='')}"
 
 
 def _next_address(url: str, response: requests.Response) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,7 @@ from .errors import InvalidInput, LedgerTrouble
 from .heartbeat import DatabaseOwner
 from .owner import NO_LOCK, FileOwner, Owner
 from .redact import remember
+from .whole import make_private
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import Connection, Engine
@@ -164,7 +166,9 @@ def _sqlite(file: Path) -> Engine:
     from sqlalchemy import URL, create_engine, event
 
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(file.parent)
+        if not file.exists():  # SQLite would make it for everybody to read; its other files get the mode of this one
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise LedgerTrouble(f"The state folder {file.parent} cannot be made: {error.strerror}.") from None
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S})

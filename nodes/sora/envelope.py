@@ -182,7 +182,8 @@ def _json_inside(text: Any) -> Any:
     if not isinstance(text, str) or "{" not in text:
         return None
     try:
-        return json.JSONDecoder().raw_decode(text, text.index("{"))[0] or None
+        start = text.index("{")
+        return read_json(text[start : json.JSONDecoder().raw_decode(text, start)[1]]) or None
     except (ValueError, RecursionError):
         return None
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .addresses import Range, is_loopback
+from .addresses import Range, is_loopback, is_plain
 from .bounds import read_text
 from .errors import InvalidInput, MissingKey
 from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
@@ -173,8 +172,7 @@ def checked_base_url(url: str, where: str) -> str:
         host, _ = parts.hostname or "", parts.port  # reading the port checks it
     except ValueError:
         parts, host = urlsplit(""), ""
-    odd = parts.username or parts.query or parts.fragment or not re.fullmatch(r"[\w.:-]+", host)
-    if parts.scheme not in ("http", "https") or odd:
+    if not is_plain(url) or parts.query or parts.fragment:
         raise InvalidInput(f"{where} is not a base URL.", advice="Write something like https://api.example.com")
     if parts.scheme == "http" and not is_loopback(host):
         raise InvalidInput(f"{where} would send the key over plain http to {host}.", advice="Use https.")

@@ -25,6 +25,7 @@ from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import COMETAPI, SANDBOX, Provider
 from .settings import Settings
 from .spec import Job, JobSpec, JobState, parse_size
+from .whole import make_private
 from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
@@ -133,12 +134,16 @@ class Purchases:
         """What it may cost in dollars; None where nobody knows."""
         if spec.provider == SANDBOX:
             return 0.0
+        if provider.usd_per_second == 0:
+            return 0.0
+        # A field such as resolution or n may make it dearer than lengths and sizes say, and so may whatever gave the
+        # parent of a remix an unknown price.
+        if spec.extra_fields or (like is not None and like.estimated_usd is None):
+            return None
         if provider.usd_per_second is not None:
             seconds = (like or spec).seconds
             return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
-        # The catalogue's prices are CometAPI's. A field such as resolution or n may make it dearer than that, and so
-        # may whatever gave the parent of a remix an unknown price.
-        if provider.name != COMETAPI or spec.extra_fields or (like is not None and like.estimated_usd is None):
+        if provider.name != COMETAPI:  # whose prices the catalogue has
             return None
         return self._catalogue().estimate_usd(like or spec)
 
@@ -283,7 +288,7 @@ def _write_once(path: Path, data: bytes) -> None:
     if path.exists():
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(path.parent)
         # A name of its own: twins write the same bytes at once, and none of them may touch what another one renamed.
         unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         with unfinished.open("wb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import threading
@@ -86,10 +87,15 @@ def _hide(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def _written(secret: str) -> set[str]:
-    """The ways in which a gateway may echo it: as it is, in JSON, in an address, and in base64 at whatever place of a
-    longer text."""
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote(secret)}
+    """The ways in which a gateway may echo it: as it is, in JSON, in HTML, in an address, in hex, and in base64 at
+    whatever place of a longer text."""
     raw = secret.encode()
+    in_json = json.dumps(secret)[1:-1]
+    forms = {secret, in_json, in_json.replace("/", "\\/"), html.escape(secret), html.escape(secret, quote=False)}
+    forms |= {json.dumps(form)[1:-1] for form in forms}  # inside a text that is JSON itself
+    for percent in (quote(secret, safe=""), quote(secret)):
+        forms |= {percent, re.sub(r"%..", lambda found: found[0].lower(), percent)}
+    forms |= {raw.hex(), raw.hex().upper()}
     for before in range(3):
         packed = base64.b64encode(b"\0" * before + raw)
         # Without the letters at either end that stand for bits of the neighbours, too.

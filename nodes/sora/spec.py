@@ -22,8 +22,12 @@ IDENTITY_VERSION = 1
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
 LONGEST_FIELDS = 20_000  # characters of extra_fields
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
-ADDRESS = re.compile(r"://|^\s*[\\/]{2}|^\s*(data|file|javascript):|^\s*www\.", re.IGNORECASE)
-ADDRESS_FIELD = re.compile(r"ur[il](s|\b|_|$)|webhook|callback|notify|endpoint", re.IGNORECASE)
+SCHEMES = "https?|wss?|ftps?|sftp|ssh|git|smb|file|data|blob|javascript|s3|gs|oss|cos|az|abfss?|hdfs"
+ADDRESS = re.compile(rf"://|^\s*[\\/]{{2}}|^\s*({SCHEMES})\s*:|^\s*www\.", re.IGNORECASE)
+# image_url, urls, imageUrlList, url2; not curly, not during.
+ADDRESS_FIELD = re.compile(
+    r"(?<![A-Za-z])(?i:ur[il])|(?i:ur[il]s?)(?![a-z])|Ur[il]|(?i:webhook|callback|notify|endpoint)"
+)
 FITS = ("crop", "pad", "stretch")
 
 Kind = Literal["create", "remix", "opened"]

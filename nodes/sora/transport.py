@@ -6,16 +6,17 @@ import logging
 import ssl
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from . import __version__
-from .addresses import is_loopback, is_public
+from .addresses import is_loopback, is_plain, is_public
 from .connect import Adapter
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
@@ -29,14 +30,16 @@ GZIP_OR_ZLIB = 47  # zlib's number for "look at the beginning"
 
 
 class Bearer(requests.auth.AuthBase):
-    """Sets our key, if the provider wants one, and the owner's extra headers; since it is set this way, requests does
-    not look for another key in a .netrc."""
+    """Sets our key, if the provider wants one, and the owner's extra headers, for the provider itself and for nobody
+    else; since it is set this way, requests does not look for another key in a .netrc."""
 
-    def __init__(self, key: str, headers: Iterable[tuple[str, str]] = ()) -> None:
-        self._key, self._headers = key, dict(headers)
+    def __init__(self, key: str, provider: Provider) -> None:
+        self._key, self._provider = key, provider
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.update(self._headers)
+        if not same_origin(request.url or "", self._provider.base_url):
+            raise GatewayTrouble("The key is for the gateway's own address only.", transient=False)
+        request.headers.update(dict(self._provider.headers))
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
@@ -176,13 +179,15 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
 
 
 def same_origin(url: str, base_url: str) -> bool:
-    """Scheme, host and port, the standard ones with or without their number."""
-    ours, other = urlsplit(base_url), urlsplit(url)
+    """Scheme, host and port, the standard ones with or without their number, as the connection will read them."""
+    if not is_plain(url):
+        return False
     standard = {"http": 80, "https": 443}
-    return (ours.scheme, ours.hostname, ours.port or standard.get(ours.scheme)) == (
+    ours, other = parse_url(base_url), parse_url(url)
+    return (ours.scheme, ours.host, ours.port or standard.get(ours.scheme or "")) == (
         other.scheme,
-        other.hostname,
-        other.port or standard.get(other.scheme),
+        other.host,
+        other.port or standard.get(other.scheme or ""),
     )
 
 

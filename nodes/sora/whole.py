@@ -8,13 +8,23 @@ import uuid
 from pathlib import Path
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody else can look into, and those above it that are not there yet (`mkdir(parents=True)`
+    makes these for everybody). OSError."""
+    if not folder.exists():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_whole(path: Path, data: bytes, *, private: bool = True, sync: bool = True) -> None:
     """Write `data` to `path`, over an older file, in one step; with `sync` also a power cut does not halve it.
 
     `private` files, and folders made for them, can be read by nobody else, not even for a moment. OSError leaves what
     was there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+    if private:
+        make_private(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
+from .addresses import is_plain
 from .catalogue import Catalogue
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
 from .spec import JobSpec
@@ -58,7 +58,7 @@ class RemoteVideo:
 def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
     """The form fields of a create, all as text; `seconds` and `size` always go, since gateways' defaults differ.
 
-    For a model that the catalogue does not list, `extra_fields` wins over our own field of the same name.
+    For a model that the catalogue does not list, `extra_fields` may say the size in another form.
     """
     fields = {"prompt": spec.prompt, "model": spec.model, "seconds": spec.seconds, **catalogue.size_fields(spec)}
     return fields | {name: _form_text(value) for name, value in spec.extra_fields.items()}
@@ -176,7 +176,7 @@ def _id(value: Any) -> str:
 def _addresses(value: Any, depth: int = DEEPEST) -> Iterator[str]:
     """Every address of a video in a piece of JSON, the likeliest first; nothing but http(s) is taken for one."""
     if isinstance(value, str):
-        if _is_address(value):
+        if is_plain(value):
             yield value
     elif depth and isinstance(value, list):
         for item in value:
@@ -184,14 +184,6 @@ def _addresses(value: Any, depth: int = DEEPEST) -> Iterator[str]:
     elif depth and isinstance(value, dict):
         for key in ADDRESS_KEYS:
             yield from _addresses(value.get(key), depth - 1)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
-    except ValueError:
-        return False
 
 
 def _progress(found: dict[str, Any]) -> float | None:

@@ -140,7 +140,7 @@ class TestCatalogue:
             ({"seconds": "5"}, "does not make 5 s", "4, 8, 12"),
             ({"size": "1920x1080"}, "does not make 1920x1080", "1280x720, 720x1280"),
             ({"references": (Reference(pixels()),) * 2}, "takes one reference image; 2", ""),
-            ({"extra_fields": {"seconds": "12"}}, "would replace seconds", "custom_model"),
+            ({"extra_fields": {"seconds": "12"}}, "would replace seconds", "inputs of the same name"),
         ],
     )
     def test_what_a_known_model_does_not_take_is_refused(
@@ -152,10 +152,13 @@ class TestCatalogue:
         assert lists in caught.value.advice
 
     def test_an_unlisted_model_is_sent_as_typed(self) -> None:
-        """Its limits are the gateway's to tell, and extra_fields may replace our own."""
-        self.catalogue.check(
-            JobSpec(**{**PLAIN, "model": "new-model", "seconds": "77", "extra_fields": {"size": "16:9"}})
-        )
+        """Its limits are the gateway's to tell, and extra_fields may say its size otherwise; all else is as the inputs
+        say, by which it is priced and shown."""
+        plain = {**PLAIN, "model": "new-model", "seconds": "77"}
+        self.catalogue.check(JobSpec(**plain, extra_fields={"size": "16:9"}))
+        for name in ("prompt", "model", "seconds", "input_reference"):
+            with pytest.raises(InvalidInput, match=f"would replace {name}"):
+                self.catalogue.check(JobSpec(**plain, extra_fields={name: "600"}))
 
     def test_a_mistyped_model_gets_a_suggestion(self) -> None:
         """The combo's value from another catalogue reaches this error."""

@@ -548,7 +548,11 @@ def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: fl
         (made.home / "providers.toml").write_text(
             f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n'
         )
-        assert made.buy(dataclasses.replace(SPEC, provider="mine")).job.estimated_usd == usd
+        spec = dataclasses.replace(SPEC, provider="mine")
+        assert made.buy(spec).job.estimated_usd == usd
+        for more in ({"n": 20}, {"duration": "600"}):  # dearer than the owner's price, unless all of it is free
+            odd = dataclasses.replace(spec, prompt=f"{more}", extra_fields=more)
+            assert made.buy(odd).job.estimated_usd == (0.0 if usd == 0.0 else None)
         made.studio.close()
 
 

@@ -466,6 +466,25 @@ def test_the_speed_comes_from_the_environment(tmp_path: Path, monkeypatch: pytes
         assert session.get(f"{sandbox.url}/v1/videos/{video['id']}", timeout=5).json()["status"] == "failed"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example"},
+    ],
+)
+def test_no_web_page_reaches_it(gateways: object, headers: dict[str, str]) -> None:
+    """Neither by a form of its own nor by a name that it had rebound to this machine: it would have films made."""
+    gateway = gateways(speak="sglang")  # which wants no key
+    answer = gateway.call("POST", "/v1/videos", json={"prompt": "x"}, headers=headers)
+    assert answer.status_code == 403
+    assert gateway.call("GET", "/v1/videos", headers=headers).status_code == 403
+    for name in ("localhost", "127.0.0.1:80", "[::1]:9"):
+        assert gateway.call("GET", "/v1/videos", headers={"Host": name}).status_code == 200
+
+
 def test_a_full_disk_is_an_answer(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON with the reason, and no traceback in anybody's log."""
 

@@ -152,6 +152,21 @@ test("an answer that was asked for before an event does not undo it", async () =
   }
 });
 
+test("what is only heard is counted, and laid over what an earlier question brings", async () => {
+  const server = serve(3);
+  server.rows[0] = row(3, { state: "submitted", running: true });
+  const [slow, go] = slowly(server);
+  const store = new Store(slow);
+  const reading = store.reset();
+  await new Promise(setImmediate);
+  store.hear({ id: "job00003", state: "stored", running: false, aside: "" }, "submitted");
+  go();
+  await reading;
+  assert.deepEqual([store.row("job00003").state, store.row("job00003").prompt], ["stored", "boat 3"]);
+  store.hear({ id: "job00009", state: "submitted", running: true, aside: "" }, "");
+  assert.deepEqual([store.running, store.ids.length], [1, 3]);
+});
+
 test("what an event sent out of the list stays out of an older page", async () => {
   const server = serve(3);
   const [slow, go] = slowly(server);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 import zlib
 from collections.abc import Iterator
@@ -15,9 +16,13 @@ SIGNATURE = "sig=canarysignature0123456789"
 
 
 def forms(secret: str) -> set[bytes]:
-    """Its spellings: plain, in JSON, in an address, in base64 at each of three places."""
+    """Its spellings: plain, in JSON, in HTML, in an address, in hex, in base64 at each of three places."""
     raw = secret.encode()
-    found = {raw, secret.replace('"', '\\"').encode(), quote(secret, safe="").encode(), quote(secret).encode()}
+    in_json = secret.replace('"', '\\"')
+    found = {raw, in_json.encode(), in_json.replace("/", "\\/").encode(), html.escape(secret).encode()}
+    found |= {html.escape(secret, quote=False).encode(), raw.hex().encode(), raw.hex().upper().encode()}
+    for percent in (quote(secret, safe=""), quote(secret)):
+        found |= {percent.encode(), re.sub("%..", lambda one: one[0].lower(), percent).encode()}
     for lead in (b"", b"x", b"xx", b"Bearer ", b"Authorization: Bearer "):
         packed = base64.b64encode(lead + raw)
         found.add(packed[(8 * len(lead) + 5) // 6 : 8 * (len(lead) + len(raw)) // 6])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import socket
 from typing import Any
 from urllib.parse import quote
@@ -13,10 +15,13 @@ from .canary import SIGNATURE
 
 
 def echoes(request: Request) -> str:
-    """Whatever the client said, as gateways repeat it: plain, in JSON, in an address, packed."""
+    """Whatever the client said, as gateways repeat it: plain, in JSON, in HTML, in an address, in hex, packed."""
     said = request.headers.get("authorization", "none")
     packed = base64.b64encode(f"Authorization: {said}".encode()).decode()
-    return f"you sent {json.dumps(request.headers)} {said} {quote(said)} {quote(said, safe='')} {packed}"
+    small = re.sub("%..", lambda one: one[0].lower(), quote(said, safe=""))
+    slashed = json.dumps(said).replace("/", "\\/")
+    others = f"{html.escape(said)} {html.escape(said, quote=False)} {slashed} {small} {said.encode().hex()}"
+    return f"you sent {json.dumps(request.headers)} {said} {quote(said)} {quote(said, safe='')} {packed} {others}"
 
 
 class Echo:

@@ -17,7 +17,7 @@ from sora import bounds
 from sora.bounds import read_json, read_text, read_toml
 from sora.client import Client
 from sora.envelope import Answer, read_complaint
-from sora.errors import GatewayTrouble, InvalidInput, MediaTrouble
+from sora.errors import GatewayTrouble, InvalidInput, MediaTrouble, SoraError
 from sora.ledger import Ledger
 from sora.media.frames import verify_mp4
 from sora.media.reference import from_bytes
@@ -26,7 +26,7 @@ from sora.receipt import origin_of
 from sora.refresh import LiveCatalogue
 from sora.settings import Settings
 from sora.spec import JobSpec, parse_extra_fields
-from sora.verdict import read_status
+from sora.verdict import read_created, read_status
 from sora.wire import read_video
 
 from ..gateway.ugly import UglyServer, answer
@@ -36,7 +36,7 @@ DEEP = {
     "lists": "[" * 100_000 + "]" * 100_000,
     "tables": '{"a":' * 100_000 + "1" + "}" * 100_000,
     "not quite": '{"data":' * 500 + '{"id": "video_1", "status": "queued"}' + "}" * 500,
-    "within": json.dumps({"message": '{"error":' * 100_000}),
+    "within": json.dumps({"message": '{"error":' * 100_000 + "1" + "}" * 100_000}),
     "number": '{"progress": ' + "9" * 100_000 + "}",
 }
 
@@ -53,6 +53,15 @@ def test_a_deep_answer_is_none(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_extra_fields(text)
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("depth", [50, 300, 600, 900, 5000])
+def test_json_inside_a_text_is_no_deeper(depth: int) -> None:
+    """A create's answer, above all: whatever it holds, it is an error of ours."""
+    inner = json.dumps({"detail": 1}).replace("1", "[" * depth + "]" * depth)
+    for body in ({"message": inner}, {"error": {"message": inner}}, {"error": inner}):
+        with pytest.raises(SoraError):
+            read_created(Answer(200, {}, json.dumps(body).encode()))
 
 
 def test_depth_is_measured_and_not_guessed() -> None:
@@ -140,6 +149,8 @@ def test_a_receipt_of_a_stranger_is_none(tmp_path: Path, text: str) -> None:
         {"a": " HTTP://evil"}, {"a": "file:///etc/passwd"}, {"a": "data:image/png;base64,AAAA"}, {"a": "\\\\evil\\x"},
         {"url": "evil.example"}, {"callback": "evil.example"}, {"webhook_id": "1"}, {"notify_hook": "x"},
         {"metadata[callbackUrl]": "x"}, {"api_endpoint": "x"}, {"a": "see ftp://evil"}, {"base_uri": "x"},
+        {"a": "https:evil.example/x"}, {"a": "http:\\\\evil.example"}, {"a": "s3:bucket/x"}, {"image_url2": "x"},
+        {"imageUrlList": "x"}, {"imageurls": "x"}, {"URL": "x"},
     ],
 )  # fmt: skip
 def test_no_address_comes_in_extra_fields(fields: dict[str, str]) -> None:
@@ -149,7 +160,15 @@ def test_no_address_comes_in_extra_fields(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"resolution": "720p"}, {"style": "a 16:9 curl, natural"}, {"n": 2}, {"curly": "x"}]
+    "fields",
+    [
+        {"resolution": "720p"},
+        {"style": "a 16:9 curl, natural"},
+        {"n": 2},
+        {"curly": "x"},
+        {"during": "x"},
+        {"lora": "name:0.8"},
+    ],
 )
 def test_ordinary_extra_fields_pass(fields: dict[str, str | int]) -> None:
     JobSpec(provider="x", prompt="see https://x", model="m", seconds="4", size="1280x720", extra_fields=fields)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import urllib3.util.connection
 from sora import transport
 from sora.addresses import parse_ranges
+from sora.envelope import Answer
 from sora.errors import GatewayTrouble, InvalidInput, SoraError
 from sora.providers import Provider
 from sora.redact import redact
+from sora.wire import read_video
 
 from ..gateway.ugly import UglyServer, answer
 from .lines import GATEWAY, KEY, Resolver, TLSServer, client
@@ -62,6 +66,48 @@ def test_nothing_but_https_is_asked(url: str, connected: list[str]) -> None:
 def test_what_is_no_address_is_told(url: str) -> None:
     with client() as made, pytest.raises(GatewayTrouble, match="that is none"):
         made.stream(url, {})
+
+
+# Of these one reader sees the gateway's host, or an open one, and another reader another host.
+TWO_HOSTS = [
+    "https://evil.example\\@api.example.com/x", "https://169.254.169.254\\@api.example.com/", "https://a@evil.example/x",
+    "https://:pw@api.example.com/x", "https://%31%36%39.254.169.254/x", "https://evil.example%2f@api.example.com/x",
+    "https://ⓔvil.example/x", "https://evil.example\t/x", " https://evil.example/x", "https://api.example.com\\.evil/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", TWO_HOSTS)
+def test_an_address_with_two_meanings_is_none(url: str, connected: list[str]) -> None:
+    """Neither in an answer nor in a redirect, and nothing is asked: who checks an address is not who connects to it."""
+    video = b'{"id": "v", "status": "completed", "video_url": %s}' % json.dumps(url).encode()
+    found = read_video(Answer(200, {}, video))
+    assert found is not None
+    assert found.url == ""
+    with client() as made, pytest.raises(GatewayTrouble, match=r"that is none|not https"):
+        made.stream(url, {})
+    assert connected == []
+    assert not transport.same_origin(url, "https://api.example.com")
+
+
+def test_the_key_does_not_follow_a_backslash() -> None:
+    """The wrong server answers 401, as one would that wants the key: it gets neither the key nor a second request."""
+    with UglyServer([answer(401, b"who are you?")]) as evil, UglyServer([answer(200, b"")]) as gateway:
+        url = f"http://{evil.url.removeprefix('http://')}\\@{gateway.url.removeprefix('http://')}/film"
+        with client(gateway.url) as made, pytest.raises(GatewayTrouble):
+            made.stream(url, {})
+        assert (evil.requests, gateway.requests) == ([], [])
+    signed = transport.Bearer(KEY, Provider(name="x", base_url=GATEWAY))
+    with pytest.raises(GatewayTrouble, match="own address only"):
+        signed(requests.Request("GET", "https://evil.example/x").prepare())
+
+
+@pytest.mark.parametrize("video_id", ["", ".", "..", "../../api/user", "a/../b", "a\\..\\b"])
+def test_an_id_is_no_way_to_other_calls(video_id: str, connected: list[str]) -> None:
+    with client() as made:
+        for call in (made.retrieve, lambda one: made.content(one, {}), lambda one: made.remix(one, "p")):
+            with pytest.raises(InvalidInput, match="no id"):
+                call(video_id)
+    assert connected == []
 
 
 def test_a_name_that_leads_inside_is_never_asked(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:

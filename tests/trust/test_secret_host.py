@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from sora.board import BRIEF
 
 from ..host.comfy import ComfyUI, find_comfyui, find_python
 from ..host.graphs import Graph, bought, frames, node, saved
@@ -46,6 +47,20 @@ def graph(prompt: str) -> Graph:
     made |= {"3": frames("2", frame_load_cap=2), "4": saved("3", 0, "frames")}
     made |= {"5": node("SaveVideo", video=["2", 0], filename_prefix="core", format="auto", codec="auto")}
     return made
+
+
+def test_an_event_says_nothing_of_what_a_job_is(comfy: ComfyUI, echo: Echo) -> None:
+    """Who listens from another page, which no route would answer, learns that there are jobs, and how they stand."""
+    echo.fate = "good"
+    assert comfy.run(graph("a plan that is nobody else's")).ok
+
+    def stored() -> list[dict[str, Any]]:
+        told = [event for event in comfy.events if event["type"] == "sora.job"]
+        return told if any(event["data"]["job"]["state"] == "stored" for event in told) else []
+
+    heard = comfy.until(stored)
+    assert {name for event in heard for name in event["data"]["job"]} == set(BRIEF)
+    assert "nobody else" not in json.dumps(heard)
 
 
 def test_the_key_is_nowhere_in_the_host(comfy: ComfyUI, echo: Echo) -> None:

@@ -7,15 +7,18 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from sora.budget import Budget
 from sora.cli import main
 from sora.doctor import examine
 from sora.errors import SoraError
+from sora.keys import write_key
 from sora.page_settings import shown
 from sora.spec import JobSpec
 from sora.studio import Studio
@@ -140,14 +143,32 @@ def test_the_hunt_finds_what_it_looks_for(tmp_path: Path) -> None:
 def test_an_error_hides_the_key_whatever_carries_it() -> None:
     """Also one that nobody read as a key: by its form."""
     error = SoraError("Bearer sk-abcdefgh12345678", advice="https://u:pw@h/x?sig=abc", code="x")
-    assert not {"abcdefgh", "pw@", "sig=abc"} & set(str(error).split())
-    assert "abcdefgh" not in repr(error) + str(error.__dict__)
+    for leaked in ("abcdefgh", "pw@", "sig=abc"):
+        assert leaked not in str(error) + repr(error) + str(error.__dict__)
 
 
 def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
     """Nothing of a half-written one is left, and nobody else can read it."""
-    from sora.keys import write_key
-
     write_key(hunt.studio.settings, "mine", KEY)
     assert hunt.key_file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize("key_first", [True, False])
+@pytest.mark.parametrize("folder", ["user/__sora", "open"])
+def test_nobody_else_reads_the_state(tmp_path: Path, folder: str, key_first: bool) -> None:
+    """Whatever is written first: a folder that we make is the user's alone; in one that was there before, so are the
+    ledger and its journal, since prompts are nobody else's business."""
+    (tmp_path / "open").mkdir(mode=0o755)
+    home = tmp_path / folder
+    studio = Studio(home, tmp_path / "output", env={})
+    if key_first:
+        write_key(studio.settings, "cometapi", KEY)
+    spec = JobSpec(prompt="a boat", **(SPEC | {"provider": "cometapi"}))
+    studio.ledger.reserve(spec, origin="x", estimated_usd=0.0, budget=Budget())
+    files = [path for path in home.rglob("*") if path.is_file() and path.stat().st_size]  # locks are empty
+    assert {"ledger.sqlite3", "ledger.sqlite3-wal"} <= {path.name for path in files}
+    assert home.name == "open" or home.stat().st_mode & 0o077 == 0
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+    studio.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from ..addresses import is_loopback
 from .checks import Refusal
 from .family import Family
 from .forms import has_key
@@ -23,6 +25,8 @@ def application(family: Family, counts: Counter[tuple[str, str]], largest_reques
         resource = request.match_info.route.resource
         counts[request.method, resource.canonical if resource is not None else "?"] += 1
         try:
+            if not _is_from_here(request):
+                raise Refusal(403, "The sandbox is for programs on this machine, and for no web page.", local=True)
             if family.wants_key and request.path.startswith("/v1/") and not has_key(request):
                 raise Refusal(401, "You didn't provide an API key.", code="invalid_api_key", local=True)
             return await handler(request)
@@ -43,6 +47,16 @@ def application(family: Family, counts: Counter[tuple[str, str]], largest_reques
     app = web.Application(client_max_size=largest_request, middlewares=[edge])
     app.on_response_prepare.append(name_the_request)
     return app
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """No page can reach it: browsers say Origin where another site's page sends something, and a name that was rebound
+    to this machine stands in Host."""
+    try:
+        name = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        name = ""
+    return "Origin" not in request.headers and is_loopback(name)
 
 
 def _as_json(family: Family, refusal: Refusal, request: web.Request) -> web.Response:

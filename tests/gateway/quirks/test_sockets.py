@@ -78,7 +78,7 @@ def test_a_poll_never_follows_a_redirect(gateway: Any, where: str) -> None:
     assert (caught.value.http_status, len(server.requests)) == (301, 1)
 
 
-@pytest.mark.parametrize("video_id", ["sora-2:task_1", "video_bGl0/Zy+x==", "../../admin", "a?b#c%2F"])
+@pytest.mark.parametrize("video_id", ["sora-2:task_1", "video_bGl0/Zy+x==", "/a//..b/==", "a?b#c%2F"])
 def test_an_id_stays_one_piece_of_the_path(gateway: Any, video_id: str) -> None:
     """11: LiteLLM's ids hold / + =, others a colon; whatever it holds, no other call is made of it."""
     client, server = gateway(answer(200, {**QUEUED, "id": video_id}))
