@@ -250,7 +250,7 @@ def test_a_key_that_is_missing_is_told_with_the_way_to_it(tab: Tab, host: ComfyU
     end = node(2, "SoraSubmitOnly", [], inputs=[{"name": "job", "type": "SORA_JOB", "link": 1}])
     tab.editor.load(create, end, links=[[1, 1, 0, 2, 0, "SORA_JOB"]])
     tab.page.evaluate("() => app.queuePrompt(0)")
-    toast = tab.page.get_by_role("alert").filter(has_text="Not sent")
+    toast = tab.page.get_by_role("alert").filter(has=tab.page.get_by_text("Not sent", exact=True))
     toast.wait_for()
     tab.editor.picture("no_key")
     toast.get_by_role("button", name="Open the settings").click()
