@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
 import random
 import shutil
 import tempfile
@@ -25,7 +24,7 @@ from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import COMETAPI, SANDBOX, Provider
 from .settings import Settings
 from .spec import Job, JobSpec, JobState, parse_size
-from .whole import make_private
+from .whole import write_whole
 from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
@@ -288,18 +287,7 @@ def _write_once(path: Path, data: bytes) -> None:
     if path.exists():
         return
     try:
-        make_private(path.parent)
-        # A name of its own: twins write the same bytes at once, and none of them may touch what another one renamed.
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-        with unfinished.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # a row that names it must not outlive it in a power cut
-        with contextlib.suppress(FileNotFoundError):  # a twin was quicker, and put ours away
-            unfinished.replace(path)
-        for left in path.parent.glob(f"{path.name}.*.part"):  # of twins, and of a process that died while it wrote
-            with contextlib.suppress(OSError):  # Windows: a twin still writes it, and will put it away
-                left.unlink()
+        write_whole(path, data)  # synced: a row that names it must not outlive it in a power cut
     except OSError as error:
         raise DiskTrouble(
             f"The reference could not be kept in {path.parent}: {error.strerror}.", advice="Make room, then run again."

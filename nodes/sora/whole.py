@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import uuid
 from pathlib import Path
@@ -17,10 +18,11 @@ def make_private(folder: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = True, sync: bool = True) -> None:
-    """Write `data` to `path`, over an older file, in one step; with `sync` also a power cut does not halve it.
+    """Write `data` to `path`, over an older file, in one step; with `sync` also a power cut does not halve it, and what
+    a process left that died while it wrote is put away.
 
     `private` files, and folders made for them, can be read by nobody else, not even for a moment. OSError leaves what
-    was there.
+    was there. Of two who write at once the later one counts.
     """
     if private:
         make_private(path.parent)
@@ -33,8 +35,16 @@ def write_whole(path: Path, data: bytes, *, private: bool = True, sync: bool = T
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            unfinished.replace(path)
+        except FileNotFoundError:  # somebody who wrote at the same time was quicker, and put ours away
+            if not path.exists():
+                raise
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
+    if sync:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            with contextlib.suppress(OSError):  # Windows: it is still written, and its writer will put it away
+                left.unlink()

@@ -39,6 +39,9 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Sandbox]:
     with Sandbox(tmp_path / "gateway", seconds=0) as running:
+        store = running.routes.jobs.store
+        counted = store.times
+        store.times = lambda key: 0 if key.startswith("wish ") else counted(key)  # one film is enough for all
         yield running
 
 
