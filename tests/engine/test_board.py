@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -159,6 +160,17 @@ def test_references_are_the_images_that_went_up(studio: Studio) -> None:
     place.unlink()
     with pytest.raises(DiskTrouble, match="gone"):
         studio.board.references(job.id)
+
+
+@pytest.mark.parametrize("name", ["../keys/cometapi", "/etc/passwd", "a.png", ""])
+def test_a_reference_that_is_none_of_ours_is_not_brought(studio: Studio, name: str) -> None:
+    """Others may write into a ledger that a farm shares; the page would show them what they named."""
+    job = row_of(studio, "a boat")
+    with studio.ledger.database.write() as connection:
+        update(connection, job.id, reference_files=json.dumps([name]))
+    for ask in (studio.board.references, studio.board.again):
+        with pytest.raises(InvalidInput, match="none of ours"):
+            ask(job.id)
 
 
 @pytest.mark.parametrize("fit", FITS)

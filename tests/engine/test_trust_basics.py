@@ -109,7 +109,8 @@ def test_a_base_url_may_have_a_v1_or_not(given: str, base: str) -> None:
     "url",
     [
         "http://a.com", "ftp://a.com", "a.com", "", "https://u:p@a.com", "https://a.com?x=1", "https://[::1",
-        "https://a.com:abc", "https://a.com:99999", "https://exa mple.com",
+        "https://a.com:abc", "https://a.com:99999", "https://exa mple.com", "https://:p@a.com", "https://evil\\@a.com",
+        "https://%61.com",
     ],
 )  # fmt: skip
 def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
