@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from sora.errors import JobFailed, MaybeBought, Refused
+from sora.media.export import save_frames
 from sora.media.frames import FrameChoice
-from sora.media.sheet import save_frames
 from sora.sandbox import Sandbox
 from sora.spec import Job, JobSpec
 from sora.studio import Studio

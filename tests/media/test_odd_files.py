@@ -17,8 +17,9 @@ from sora.errors import MediaTrouble
 from sora.media import frames, memory
 from sora.media.audio import load_audio
 from sora.media.choice import FrameChoice
+from sora.media.export import save_frames
 from sora.media.frames import load_frames, probe
-from sora.media.sheet import contact_sheet, save_frames
+from sora.media.sheet import contact_sheet
 
 from .clips import HEIGHT, WIDTH, cut, in_another_process, make_clip, make_sound, numbered, numbers_of, tone
 
