@@ -48,13 +48,17 @@ function settingsFromDialog({ currentTarget }) {
   return openSettings();
 }
 
+/** Some versions tell an error in such a dialog, too. */
+const settingsFromToast = () =>
+  document.querySelector(".p-dialog-mask") ? settingsFromDialog({ currentTarget: document.body }) : openSettings();
+
 const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((there) => there.open(row.id)) };
 const acts = (name) => (row) => host.attempt(async () => (await import("./actions.mjs"))[name](row, host));
 const cures = {
   "": opens,
   settle: opens,
   nearest: { icon: "arrow-right-arrow-left", key: "pick_nearest", run: acts("withNearest") },
-  settings: { icon: "cog", key: "open_settings", run: openSettings },
+  settings: { icon: "cog", key: "open_settings", run: settingsFromToast },
   take: { icon: "replay", key: "again", run: acts("again") },
 };
 // Errors before there is a job: the host's own dialog tells them, and has no button that helps.
