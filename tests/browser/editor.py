@@ -100,7 +100,9 @@ class Editor:
             resolve([type, JSON.stringify(detail)]);
           };
           for (const name of ends) app.api.addEventListener(name, end);
-          app.queuePrompt(0).then((ok) => ok === false && end({type: "refused", detail: app.lastNodeErrors}));
+          // 1.27 says false of what was taken, too, but then has no errors of nodes.
+          const refused = () => Object.keys(app.lastNodeErrors ?? {}).length > 0;
+          app.queuePrompt(0).then(() => refused() && end({type: "refused", detail: app.lastNodeErrors}));
         })"""
         self.page.set_default_timeout(1000 * timeout_s)
         how, what = self.page.evaluate(done)
