@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host
+from . import host, values
 from .host import SoraJob, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.spec import FITS, JobSpec, Reference, parse_extra_fields
@@ -154,9 +154,9 @@ class CreateSoraJob(io.ComfyNode):
             size=size,
             take=take,
             extra_fields=parse_extra_fields(extra_fields),
-            references=tuple(Reference(from_float(host.pixels_of(image)), fit) for image in images),
+            references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
         )
         bought = await host.finish(studio.submit(spec))
         host.tell(bought.warning, cls.hidden.unique_id)
-        sent = host.image_of(bought.images[0]) if bought.images else host.nothing()
+        sent = values.image_of(bought.images[0]) if bought.images else values.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)

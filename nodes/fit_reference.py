@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host
+from . import host, values
 from .host import io, made, output
 from .sora.errors import InvalidInput
 from .sora.media.fit import PADDINGS, Fitting, fit_reference, parse_colour
@@ -78,9 +78,9 @@ class SoraFitReference(io.ComfyNode):
     async def execute(cls, image: Any, size: str, mask: Any = None, **how: Any) -> io.NodeOutput:
         """Fit -> show."""
         fitting = Fitting(**how)
-        pixels, clear = host.pixels_of(image), None if mask is None else host.pixels_of(mask)
-        sent = host.image_of(await host.work(lambda: fit_reference(pixels, size, fitting, clear)))
-        return io.NodeOutput(sent, ui=await host.preview(sent))
+        pixels, clear = values.pixels_of(image), None if mask is None else values.pixels_of(mask)
+        sent = values.image_of(await host.work(lambda: fit_reference(pixels, size, fitting, clear)))
+        return io.NodeOutput(sent, ui=await values.preview(sent))
 
 
 def _focus(name: str, start: str, end: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import host
+from . import host, values
 from .host import io, made, output
 from .sora.media.choice import FrameChoice
 from .sora.spec import LARGEST_SIDE
@@ -107,14 +107,14 @@ class LoadVideoFrames(io.ComfyNode):
     async def execute(cls, video: Any, untagged: str = "auto", memory: str = "ram", **settings: Any) -> io.NodeOutput:
         """Decode -> tensors."""
         choice = FrameChoice(**settings)
-        scratch = host.temp_folder() if memory == "disk" else None
+        scratch = values.temp_folder() if memory == "disk" else None
         decode = functools.partial(_clip, video, choice, untagged, scratch)
         clip = await host.long_work(decode, cls.hidden.unique_id)
         for warning in clip.warnings:
             host.tell(warning, cls.hidden.unique_id)
-        frames = host.image_of(clip.pixels)
-        audio = host.audio_of(clip.waveform, clip.sample_rate)
-        last = host.image_of(clip.pixels[-1:].copy())  # its own: the host may keep it when all the others are gone
+        frames = values.image_of(clip.pixels)
+        audio = values.audio_of(clip.waveform, clip.sample_rate)
+        last = values.image_of(clip.pixels[-1:].copy())  # its own: the host may keep it when all the others are gone
         return io.NodeOutput(frames, audio, clip.fps, len(frames), last)
 
 
@@ -129,11 +129,11 @@ def _clip(
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
 
-    with host.file_of(video) as found:
+    with values.file_of(video) as found:
         if found is not None:
             path, window = found
             return clip_of_file(
                 path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
             )
-    images, waveform, sample_rate, fps = host.components_of(video)
+    images, waveform, sample_rate, fps = values.components_of(video)
     return clip_of_images(images, fps, waveform, sample_rate, choice, scratch=scratch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import host
+from . import host, values
 from .host import SoraJob, io, made, output
 from .sora.spec import Job
 from .sora.stills import VARIANTS
@@ -37,5 +37,5 @@ class SoraThumbnail(io.ComfyNode):
     @classmethod
     async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
         """Ask -> show."""
-        image = host.image_of(await host.finish(host.studio().thumbnail(job.id, variant)))
-        return io.NodeOutput(image, ui=await host.preview(image))
+        image = values.image_of(await host.finish(host.studio().thumbnail(job.id, variant)))
+        return io.NodeOutput(image, ui=await values.preview(image))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host
+from . import host, values
 from .host import SoraJob, io, made, output
 from .sora.spec import Job
 
@@ -50,12 +50,12 @@ class WaitForVideo(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, **_: Any) -> int:
         """The host keeps what this node gave; not when its file was deleted."""
-        return host.files_generation()
+        return values.files_generation()
 
     @classmethod
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
-        host.check_prefix(filename_prefix)
+        values.check_prefix(filename_prefix)
         done = await host.watch(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
-        path = host.handed_out(await host.work(lambda: host.linked_file(done, filename_prefix)))
-        return io.NodeOutput(host.video_of(path), done, host.relative_name(path), ui=host.player(path))
+        path = values.handed_out(await host.work(lambda: values.linked_file(done, filename_prefix)))
+        return io.NodeOutput(values.video_of(path), done, values.relative_name(path), ui=values.player(path))

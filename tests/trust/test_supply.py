@@ -125,7 +125,9 @@ def test_modules_are_imported_by_names_that_stand_here() -> None:
 
 def test_no_file_tells_of_a_machine_or_a_person() -> None:
     """No home folder, no address of a person, no key."""
-    told = re.compile(rb"/(home/[a-z]+|Users/[a-z]+|root)/|sk-[A-Za-z0-9]{20,}|[\w.]+@(gmail|outlook|hotmail|qq|163)\.com")
+    told = re.compile(
+        rb"/(home/[a-z]+|Users/[a-z]+|root)/|sk-[A-Za-z0-9]{20,}|[\w.]+@(gmail|outlook|hotmail|qq|163)\.com"
+    )
     assert [name for name in packed() if (ROOT / name).exists() and told.search((ROOT / name).read_bytes())] == []
 
 

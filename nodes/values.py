@@ -1,0 +1,148 @@
+"""What goes over the sockets, between ComfyUI's types and ours: pixels, sound, videos, and files below its folders."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+import numpy as np
+import torch
+from comfy_api.latest import InputImpl, io, ui
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from . import host
+from .sora.errors import InvalidInput
+from .sora.paths import confined
+from .sora.spec import Job
+
+_naming = threading.Lock()  # between counting the names that are there and making the next
+_handed_out: set[Path] = set()
+_generation = 0
+
+
+def pixels_of(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """IMAGE or MASK -> float32 of the same shape: [B, H, W, C], [B, H, W]."""
+    array: np.ndarray[Any, np.dtype[np.float32]] = image.detach().to("cpu", torch.float32).numpy()
+    return array
+
+
+def image_of(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
+    """float32 [N, H, W, 3] or uint8 [H, W, 3] -> IMAGE; floats keep their memory."""
+    if pixels.dtype == np.uint8:
+        pixels = np.divide(pixels[None], 255, dtype=np.float32)
+    return torch.from_numpy(pixels)
+
+
+def audio_of(waveform: np.ndarray[Any, Any], sample_rate: int) -> dict[str, Any]:
+    """float32 [1, C, T] -> AUDIO."""
+    return {"waveform": torch.from_numpy(waveform), "sample_rate": sample_rate}
+
+
+def nothing() -> ExecutionBlocker:
+    """An output that nobody may use: nodes behind it do not run, and nothing is reported."""
+    return ExecutionBlocker(None)
+
+
+def video_of(path: Path) -> Any:
+    """A VIDEO that stays on disk."""
+    return InputImpl.VideoFromFile(str(path))
+
+
+def temp_folder() -> Path:
+    """Where files may lie that nobody keeps."""
+    return Path(folder_paths.get_temp_directory())
+
+
+@contextlib.contextmanager
+def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
+    """The file behind a VIDEO (for one in memory, a copy in the temp folder) and the piece of it that was trimmed out,
+    (start, duration) in seconds; None where it has no file, since it is put together from images."""
+    if isinstance(video, InputImpl.VideoFromComponents):
+        yield None
+        return
+    trim = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
+    source = video.get_stream_source()
+    if isinstance(source, str | os.PathLike):
+        yield Path(source), trim
+        return
+    copy = temp_folder() / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        copy.write_bytes(source.getbuffer())
+        yield copy, trim
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, int, Any]:
+    """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO."""
+    parts = video.get_components()
+    audio = parts.audio
+    waveform = None if audio is None else audio["waveform"].detach().to("cpu", torch.float32).numpy()
+    return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
+
+
+def check_prefix(prefix: str) -> None:
+    """InvalidInput for a prefix that leads out of the output folder: known before waiting for a video."""
+    if prefix.strip():
+        confined(Path(folder_paths.get_output_directory()), prefix.strip())
+
+
+def linked_file(job: Job, prefix: str) -> Path:
+    """The stored file, under the name that `prefix` asks for where it asks for one (like SaveVideo's counter)."""
+    stored = host.studio().path(job)
+    if not (prefix := prefix.strip().replace("\\", "/")):
+        return stored
+    with _naming:
+        root = host.studio().settings.output
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root))
+        # Once more, with the host's %year% and its like filled in, and its folders made.
+        confined(root, os.path.relpath(Path(folder, name), root))
+        for known in Path(folder).glob(f"{glob.escape(name)}_*_.mp4"):
+            if known.samefile(stored):  # the same graph run again makes no second name
+                return known
+        return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
+
+
+def handed_out(path: Path) -> Path:
+    """Remember that a graph was given this file."""
+    with _naming:
+        _handed_out.add(path)
+    return path
+
+
+def files_generation() -> int:
+    """A number that changes when a file that a graph was given is gone, so that its node runs again and fetches it."""
+    global _generation  # noqa: PLW0603 - one per process, like the host's cache
+    with _naming:
+        gone = {path for path in _handed_out if not path.exists()}
+        _handed_out.difference_update(gone)
+        _generation += bool(gone)
+        return _generation
+
+
+def relative_name(path: Path) -> str:
+    """A file's name relative to the output folder, with forward slashes. InvalidInput for one outside."""
+    try:
+        return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
+    except ValueError:
+        raise InvalidInput(f"{path} is not in the output folder.") from None
+
+
+async def preview(image: torch.Tensor) -> ui.PreviewImage:
+    """The image in the node, from a PNG in the temp folder."""
+    return await host.work(lambda: ui.PreviewImage(image))
+
+
+def player(path: Path) -> ui.PreviewVideo:
+    """A player in the node."""
+    name = Path(relative_name(path))
+    subfolder = "" if name.parent == Path() else name.parent.as_posix()
+    return ui.PreviewVideo([ui.SavedResult(name.name, subfolder, io.FolderType.output)])
