@@ -29,8 +29,8 @@ def receipt_of(video: Path) -> Path:
 def write_receipt(job: Job, video: Downloaded) -> None:
     """Write it. Failing costs a line in the log, never the video."""
     path = receipt_of(video.path)
-    content = _clean(_content(job, video))
     try:
+        content = _clean(_content(job, video))
         write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), private=False)
     except OSError as error:
         _log.warning("The receipt %s could not be written: %s.", path, error.strerror)
