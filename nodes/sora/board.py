@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,16 @@ class Board:
             return {"jobs": [], "more": False, "running": 0}
         limit = max(1, min(limit, LARGEST_PAGE))
         jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
+        known: dict[tuple[str, ...], float | None] = {}
+
+        def typical_s(job: Job) -> float | None:  # of each kind once: many that run at a time are alike
+            kind = (job.provider, job.model, job.seconds)
+            if kind not in known:
+                known[kind] = self._ledger.typical_s(job)
+            return known[kind]
+
         return {
-            "jobs": [self.row(job) for job in jobs[:limit]],
+            "jobs": [self.row(job, typical_s) for job in jobs[:limit]],
             "more": len(jobs) > limit,
             "running": self._ledger.running(),
         }
@@ -61,14 +70,15 @@ class Board:
             "children": [self.row(child) for child in children if child.aside != FORGOTTEN],
         }
 
-    def row(self, job: Job) -> dict[str, Any]:
+    def row(self, job: Job, typical_s: Callable[[Job], float | None] | None = None) -> dict[str, Any]:
         """One job as plain JSON."""
+        typical_s = typical_s or self._ledger.typical_s
         running = job.state in RUNNING and not job.lapsed
         error = what_became_of(job)
         return {name: getattr(job, name) for name in AS_THEY_ARE} | {
             "state": job.standing,
             "running": running,
-            "expected_s": self._ledger.typical_s(job) if job.state is JobState.SUBMITTED and running else None,
+            "expected_s": typical_s(job) if job.state is JobState.SUBMITTED and running else None,
             "error": str(error) if error is not None else "",
             "cure": _cure(job, error),
             "warning": job.error if job.state is JobState.STORED else "",

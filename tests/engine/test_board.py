@@ -151,6 +151,17 @@ def test_time_left_is_learned_from_past_jobs(studio: Studio) -> None:
     assert studio.board.row(row_of(studio, "longer", video_id="v8", seconds="8"))["expected_s"] is None
 
 
+def test_a_page_asks_once_for_what_jobs_like_these_took(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of sixty would read the past sixty times."""
+    asked: list[str] = []
+    monkeypatch.setattr(studio.ledger, "typical_s", lambda job: asked.append(job.seconds) or float(job.seconds))
+    for number, seconds in enumerate(("4", "8", "4", "4")):
+        row_of(studio, f"shot {number}", video_id=f"v{number}", seconds=seconds)
+    rows = studio.board.page()["jobs"]
+    assert sorted(row["expected_s"] for row in rows) == [4.0, 4.0, 4.0, 8.0]
+    assert sorted(asked) == ["4", "8"]
+
+
 def test_references_are_the_images_that_went_up(studio: Studio) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
     spec = JobSpec(prompt="a boat", references=(Reference(pixels),), **SPEC)
