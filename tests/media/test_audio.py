@@ -62,11 +62,12 @@ def test_without_a_length_it_goes_to_the_end(clip: Path) -> None:
     ],
 )
 def test_the_sound_of_chosen_frames_is_their_span(clip: Path, choice: FrameChoice, start: int, length: int) -> None:
-    """As long as the frames are shown, from when the first of them begins."""
+    """As long as the frames are shown, from when the first of them begins; to a third of a step of 16-bit sound, since
+    newer FFmpegs round a little differently behind a jump."""
     audio = audio_for(load_frames(clip, choice))
     whole = load_audio(clip, duration_s=2.0)
     assert audio.waveform.shape == (1, 2, length)
-    assert np.array_equal(audio.waveform, whole.waveform[..., start : start + length])
+    assert np.abs(audio.waveform - whole.waveform[..., start : start + length]).max() < 1e-5
 
 
 @pytest.mark.parametrize(

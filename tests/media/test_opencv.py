@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sora.media import lazy
@@ -73,3 +74,25 @@ def test_two_wheels_are_warned_of(tmp_path: Path) -> None:
     assert (doctor.returncode, found["level"]) == (0, "warning")
     assert "opencv-contrib-python 9.9 and opencv-python-headless 9.9" in found["text"]
     assert "lie in one folder" in found["text"]
+
+
+@pytest.mark.parametrize("knows_the_keyword", [True, False])
+def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to version 18 it has to be told that odd metadata does not matter; 19 refuses that very keyword."""
+    given: list[dict[str, object]] = []
+
+    def open_as_it_does(file: str, mode: str = "r", **keywords: object) -> object:
+        if not knows_the_keyword and "metadata_errors" in keywords:
+            raise TypeError("open() got an unexpected keyword argument 'metadata_errors'")
+        given.append(keywords)
+        return av.open(file, mode, options=keywords.get("options"))
+
+    av = lazy.av()
+    monkeypatch.setattr(lazy, "av", lambda: SimpleNamespace(open=open_as_it_does))
+    lazy._odd_metadata.cache_clear()
+    try:
+        with lazy.open_av(CLIP) as file:
+            assert file.streams.video
+    finally:
+        lazy._odd_metadata.cache_clear()
+    assert ("metadata_errors" in given[-1]) is knows_the_keyword

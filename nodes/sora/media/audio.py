@@ -51,7 +51,7 @@ def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | No
     container.check(path)
     av = lazy.av()
     try:
-        with av.open(str(path.absolute()), metadata_errors="ignore") as file:
+        with lazy.open_av(path) as file:
             if duration_s is None:
                 duration_s = max(0.0, (file.duration or 0) / 1e6 - start_s)
             stream = file.streams.best("audio")

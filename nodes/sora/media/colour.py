@@ -15,11 +15,11 @@ import numpy as np
 
 from ..errors import InvalidInput
 from . import lazy, planes
+from .lazy import CLIPS
 from .probe import VideoInfo
 from .resize import Pixels
 
 UNTAGGED = ("auto", "bt601", "bt709")
-CLIPS = Path(__file__).with_name("selftest")
 TOLERANCE = 6  # of 255: a wrong matrix or range is 20 and more off, FFmpeg's quick arithmetic up to 3
 _SWSCALE = {"bt601": 5, "bt709": 1, "bt2020": 9, "bt2020c": 9, "fcc": 4, "smpte240m": 7}  # its numbers: H.273's
 
@@ -110,7 +110,7 @@ def _filter(frame: Any) -> Any:
 
 
 def _first(file: Path) -> Any:
-    with lazy.av().open(str(file)) as opened:
+    with lazy.open_av(file) as opened:
         return next(opened.decode(video=0))
 
 

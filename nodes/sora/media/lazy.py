@@ -7,9 +7,12 @@ import functools
 import importlib
 import os
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..errors import MediaTrouble
+
+CLIPS = Path(__file__).with_name("selftest")  # tiny clips on which the installed libraries are tried
 
 # They share one folder, so that of several only the last one installed works, and uninstalling any breaks it.
 WHEELS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
@@ -54,3 +57,21 @@ def av() -> Any:
         return importlib.import_module("av")
     except ImportError as error:
         raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice="pip install av") from error
+
+
+def open_av(path: Path, **options: str) -> Any:
+    """Open a file for reading with PyAV, whatever letters its metadata holds; `options` are FFmpeg's. Raises PyAV's
+    errors, and OSError."""
+    return av().open(str(path.absolute()), options=options, **_odd_metadata())
+
+
+@functools.cache
+def _odd_metadata() -> dict[str, str]:
+    """What PyAV is given so that it opens a file whose metadata is not UTF-8. From 19 on it always does, and has no
+    such keyword any more. Its functions show no signature, so that is tried once, on a clip that is shipped."""
+    keywords = {"metadata_errors": "ignore"}
+    try:
+        av().open(str(CLIPS / "bt601_limited.mp4"), **keywords).close()
+    except TypeError:
+        return {}
+    return keywords

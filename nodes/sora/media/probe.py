@@ -172,7 +172,7 @@ def opened(path: Path, **options: str) -> Iterator[Any]:
         return MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN)
 
     try:
-        file = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
+        file = lazy.open_av(path, **options)
     except (av.error.FFmpegError, OSError) as error:
         raise told(error) from error
     try:
