@@ -1,0 +1,115 @@
+"""Yesterday's state opens for ever: each job that is paid for is found, and none is bought again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sora.errors import JobFailed, MaybeBought
+from sora.ledger import Ledger
+from sora.receipt import origin_of
+from sora.spec import JobState
+from sora.studio import Studio
+
+from .gateway import Gateway
+from .state import STATES, State, spec
+
+
+class Bench:
+    """A frozen state, its gateway, and the engine on both."""
+
+    def __init__(self, state: State, gateway: Gateway) -> None:
+        self.state, self.gateway = state, gateway
+        self.studio = Studio(state.home, state.output, env=state.env)
+
+
+@pytest.fixture(params=STATES)
+def bench(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> Iterator[Bench]:
+    with Gateway() as gateway:
+        made = Bench(State(request.param, tmp_path, gateway.url, database_url), gateway)
+        yield made
+        made.studio.close()
+
+
+def test_what_is_stored_is_used_and_never_bought_again(bench: Bench) -> None:
+    """Each comes with the very file that it had; one that was deleted is fetched again. No file is renamed or changed,
+    but for the one that came only in part."""
+    before = bench.state.files()
+    for row in bench.state.rows("stored"):
+        submission = bench.studio.submit(spec(row)).result(30)
+        assert (submission.job.id, submission.reused) == (row["job"], True), row
+        done = bench.studio.wait(row["job"], timeout_s=30).future.result(60)
+        assert (done.state, done.path) == (JobState.STORED, row["path"])
+        assert bench.studio.path(done).is_file()
+    assert bench.gateway.creates == []
+    after = bench.state.files()
+    cut = {row["path"] for row in bench.state.asked if row.get("does") == "cut"}
+    assert {name: data for name, data in before.items() if name not in cut}.items() <= after.items()
+    assert after.keys() - before.keys() == {row["path"] for row in bench.state.asked if row.get("file") == "deleted"}
+
+
+def test_remixes_and_what_was_opened_are_used_as_well(bench: Bench) -> None:
+    for row in bench.state.asked:
+        if row.get("kind") == "remix":
+            submission = bench.studio.remix(row["of"], row["prompt"]).result(30)
+        elif row.get("kind") == "opened":
+            submission = None
+            assert bench.studio.open(row["video_id"], "cometapi").result(30).id == row["job"]
+        else:
+            continue
+        assert submission is None or (submission.job.id, submission.reused) == (row["job"], True)
+        assert bench.studio.path(bench.studio.wait(row["job"], timeout_s=30).future.result(60)).is_file()
+    assert bench.gateway.creates == []
+
+
+def test_what_is_on_its_way_is_joined_and_fetched(bench: Bench) -> None:
+    """Also what was half here, what the gateway did not offer any more that day, and what was not to be watched."""
+    for row in bench.state.rows("submitted", "completed", "lapsed"):
+        submission = bench.studio.submit(spec(row)).result(30)
+        assert (submission.job.id, submission.reused) == (row["job"], True)
+        done = bench.studio.wait(row["job"], timeout_s=30).future.result(60)
+        assert (done.state, bench.studio.path(done).is_file()) == (JobState.STORED, True)
+    assert bench.gateway.creates == []
+
+
+def test_what_failed_or_may_have_been_bought_is_not_sent_again(bench: Bench) -> None:
+    for row in bench.state.rows("failed", "unknown"):
+        with pytest.raises(JobFailed if row["as"] == "failed" else MaybeBought) as caught:
+            bench.studio.submit(spec(row)).result(30)
+        assert caught.value.job == row["job"]
+    sent = next(row for row in bench.state.rows("reserved") if row["sent"])
+    with pytest.raises(MaybeBought):
+        bench.studio.submit(spec(sent)).result(30)
+    assert bench.gateway.creates == []
+
+
+def test_what_was_never_bought_may_be_sent(bench: Bench) -> None:
+    """Refused, declared lost, and reserved by a process that died before it sent anything."""
+    free = [row for row in bench.state.rows("refused", "lost", "reserved") if not row.get("sent")]
+    for row in free:
+        assert bench.studio.submit(spec(row)).result(30).reused is False
+    assert sorted(bench.gateway.creates) == sorted(row["prompt"] for row in free)
+
+
+def test_the_owners_files_mean_what_they_meant(bench: Bench) -> None:
+    settings = bench.studio.settings
+    assert (settings.budget.usd_per_day, settings.budget.usd_per_job) == (500, 9)
+    assert (settings.language, settings.rescue, settings.receipts) == ("en", True, True)
+    assert settings.allowed_hosts == {"comfy.example.com"}
+    assert [str(one) for one in settings.download_ranges] == ["10.1.2.0/24"]
+    assert bench.studio.provider_names() == ["cometapi", "sandbox", "mine", "other"]
+    assert settings.faults() == []
+
+
+def test_receipts_tell_the_job_without_the_ledger(bench: Bench, tmp_path: Path) -> None:
+    """On another machine, say."""
+    empty = Ledger(tmp_path / "elsewhere")
+    try:
+        for row in bench.state.rows("stored"):
+            if row.get("file") != "deleted":
+                found, receipt = origin_of(bench.state.output / row["path"], empty)
+                assert found is None
+                assert (receipt["job"], receipt["video_id"]) == (row["job"], row["video_id"])
+    finally:
+        empty.close()
