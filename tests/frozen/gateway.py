@@ -1,4 +1,4 @@
-"""A gateway for the frozen state: what it does with a job is set before its create, and is part of its id afterwards."""
+"""The frozen state's gateway. What it does with a job is set before its create, and is part of its id afterwards."""
 
 from __future__ import annotations
 
