@@ -15,7 +15,8 @@ from typing import Any
 from aiohttp import web
 
 from . import gate, host
-from .sora.errors import DiskTrouble, InvalidInput, SoraError
+from .sora.disk import disk_trouble
+from .sora.errors import InvalidInput, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
@@ -220,6 +221,6 @@ def _bring_in(job_id: str) -> list[str]:
             if not ours.exists():
                 shutil.copyfile(place, ours)
         except OSError as error:
-            raise DiskTrouble(f"{ours} could not be written: {error.strerror}.", job=job_id) from None
+            raise disk_trouble(f"{ours} could not be written", error, job=job_id) from error
         names.append(f"sora/{place.name}")
     return names

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .disk import disk_trouble
 from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
 from .fetch import file_of
 from .ledger import Ledger, taken_error
@@ -186,5 +187,5 @@ def _small_picture(video: Path, place: Path) -> Path:
     try:
         write_whole(place, data.tobytes())
     except OSError as error:
-        raise DiskTrouble(f"{place} could not be written: {error.strerror}.") from error
+        raise disk_trouble(f"{place} could not be written", error) from error
     return place

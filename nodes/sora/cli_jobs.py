@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .cli_shell import collect, finish, looked_up, minutes, open_studio, say, tell
-from .errors import DiskTrouble, InvalidInput
+from .disk import disk_trouble
+from .errors import InvalidInput
 from .spec import FITS, Job, JobSpec, JobState, Reference
 from .studio import Studio, Submission
 
@@ -233,4 +234,4 @@ def _export(jobs: list[Job], path: Path) -> None:
                 for row in rows:  # what is no single value stays readable for programs, too
                     writer.writerow(row | {name: json.dumps(row[name]) for name in ("extra_fields", "references")})
     except OSError as error:
-        raise DiskTrouble(f"{path} could not be written: {error.strerror}.") from error
+        raise disk_trouble(f"{path} could not be written", error) from error

@@ -1,4 +1,4 @@
-"""From an open stream to a whole file: `.part`, resumed by Range, checked, then renamed in one step.
+"""From an open stream to a complete file: `.part`, resumed by Range, checked, then renamed in one step.
 
 The final name never holds half a file.
 """
@@ -10,23 +10,24 @@ import contextlib
 import errno
 import hashlib
 import itertools
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from .errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
-from .part import Part, publish
+from .disk import disk_trouble
+from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered
+from .part import Part
 from .redact import redact
 from .transport import arriving
+from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
 
 TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
+LOCK_S = 5.0  # for a twin's download to end
 
 Check = Callable[[Path], bool]
 Open = Callable[[Mapping[str, str]], requests.Response]  # headers -> an open stream with status 200, 206 or 416
@@ -50,44 +51,39 @@ def download(
     for one that holds less than it says: that is refused, too, unless the caller takes it as the best that can be had.
 
     `anew` fetches also what is there, and puts a better file in its place. GatewayTrouble: the gateway did not give it,
-    run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written; the part
-    is removed.
+    run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written.
     """
     part = Part(target.with_suffix(".part"))
-    lock = target.with_suffix(".lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Twins and other processes wait here; whoever comes second finds the file.
-        with FileLock(lock, thread_local=False), _removed(lock):
+        with contextlib.ExitStack() as lock:
+            # The lease in the ledger lets one process fetch a job; this is for one that slept while its lease expired.
+            try:
+                lock.enter_context(locked(target.with_suffix(".lock"), LOCK_S))
+            except TimeoutError:  # it still writes, or hangs, or the disk refuses locks so that it looks like that
+                part = Part(unfinished_name(target))
             whole = None if anew else _there(target, check)
             if whole is None:
                 part.load()
-                _transfer(open_stream, part, progress)
-                whole = _checked(part, check)
+                whole = _arrived(open_stream, part, check, progress)
                 if not whole and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
                 publish(part.path, target)
             part.remove()
+            remove_abandoned(target)
         return Downloaded(target, target.stat().st_size, _sha256(target), whole)
+    except TimeoutError:
+        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             part.remove()  # a full disk needs the room more than the next try needs these bytes
-        raise DiskTrouble(
-            f"The video could not be written to {target.parent}: {error.strerror or error}.",
-            advice="Make room or choose another folder, then run again: it is paid for and waits at the gateway.",
+        raise disk_trouble(
+            f"The video could not be written to {target.parent}",
+            error,
+            then="Then run again: the video is paid for and waits at the gateway.",
             money="spent",
         ) from error
-
-
-@contextlib.contextmanager
-def _removed(lock: Path) -> Iterator[None]:
-    """Take the lock's file away while it is still held, however the download ends."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(PermissionError):  # Windows: it is open
-            lock.unlink(missing_ok=True)
 
 
 def _there(target: Path, check: Check) -> bool | None:
@@ -99,13 +95,36 @@ def _there(target: Path, check: Check) -> bool | None:
         return None
 
 
-def _transfer(open_stream: Open, part: Part, progress: OnProgress) -> None:
+def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> bool:
+    """Have the video in the part: what a process left that died before it could rename it, else what is fetched now.
+    True if it holds all that it says."""
+    if part.has_all_bytes and _is_video(part, check):
+        return True
+    try:
+        _transfer(open_stream, part, check, progress)
+    except GatewayTrouble as error:
+        # A link that has expired is believed only where the whole video is not here already.
+        if (error.http_status is not None or isinstance(error, NotOffered)) and _is_video(part, check):
+            return True
+        raise
+    return _checked(part, check)
+
+
+def _is_video(part: Part, check: Check) -> bool:
+    """Is the part a video that holds all that it says?"""
+    try:
+        return part.size > 0 and check(part.path)
+    except MediaTrouble:
+        return False
+
+
+def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> None:
     """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES connections that
     brought nothing new."""
     broken, longest = 0, part.size
     while True:
         try:
-            if _stream_once(open_stream, part, progress):
+            if _stream_once(open_stream, part, check, progress):
                 return
             reason = "the connection closed early"
         except (requests.RequestException, HTTPError) as error:
@@ -118,13 +137,15 @@ def _transfer(open_stream: Open, part: Part, progress: OnProgress) -> None:
             )
 
 
-def _stream_once(open_stream: Open, part: Part, progress: OnProgress) -> bool:
+def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> bool:
     """One connection's worth. True when the stream came to its end, as far as the server told where that is."""
     with open_stream(part.headers()) as response:
         start, total = _span(response)
+        if response.status_code == 416 and total in (None, part.size) and _is_video(part, check):
+            return True  # all of it is here, and its end went unseen
         etag = response.headers.get("ETag", "")
         validator = "" if etag.startswith("W/") else etag
-        # 416: the part is longer than the file, or a whole one whose end went unseen.
+        # 416: the part is longer than the file.
         if response.status_code == 416 or (response.status_code == 206 and not part.goes_on(start, validator)):
             part.remove()
             return False
@@ -132,8 +153,10 @@ def _stream_once(open_stream: Open, part: Part, progress: OnProgress) -> bool:
         if start == 0:
             first = next(pieces, b"")
             _refuse_text(first, response)  # before anything is given up for it
-            part.begin(validator)
+            part.begin(validator, total)
             pieces = itertools.chain((first,), pieces)
+        else:
+            part.learn_total(total)
         with part.path.open("r+b" if start else "wb") as file:
             file.seek(start)
             for chunk in pieces:
@@ -142,7 +165,7 @@ def _stream_once(open_stream: Open, part: Part, progress: OnProgress) -> bool:
                 if file.tell() > LARGEST_VIDEO:
                     raise GatewayTrouble("The download does not end.", transient=False)
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
             return total is None or file.tell() == total
 
 
@@ -159,10 +182,12 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
 
 def _span(response: requests.Response) -> tuple[int, int | None]:
     """(first byte, bytes in all) of an answer; None where the server does not say how long it is."""
+    told = response.headers.get("Content-Range", "").strip()
+    if response.status_code == 416:
+        match = re.fullmatch(r"bytes \*/([0-9]{1,18})", told)
+        return -1, int(match[1]) if match else None
     if response.status_code == 206:
-        match = re.fullmatch(
-            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.headers.get("Content-Range", "").strip()
-        )
+        match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", told)
         if match is None:
             return -1, None
         return int(match[1]), None if match[2] == "*" else int(match[2])

@@ -155,15 +155,16 @@ class Fetcher:
             return None
         try:
             return self._fetched(job, fetch)
+        except TimeoutError:  # a process that slept while its lease expired is still writing
+            return None
         except SoraError:
             if there:  # it could not be had whole this time either, for whatever reason
                 return job
             raise
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
-        client = self._gateways.client_for(job)
         place = job.path or self._new_place(job)
-        arrived = self._download(job, client, self._settings.output / place, fetch)
+        arrived = self._download(job, self._settings.output / place, fetch)
         with contextlib.suppress(InvalidInput):  # settings.toml is being edited: the video counts for more
             if self._settings.receipts:
                 write_receipt(job, arrived)
@@ -177,7 +178,7 @@ class Fetcher:
         name = f"{day}_{job.id}.mp4"
         return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
-    def _download(self, job: Job, client: Client, target: Path, fetch: Fetch) -> Downloaded:
+    def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
         from .media.frames import verify_mp4
 
         end = time.monotonic() + LONGEST_DOWNLOAD_S
@@ -187,7 +188,8 @@ class Fetcher:
             nonlocal mark
             fetch.done, fetch.total, fetch.trouble = done, total, ""
             with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
-                self._watches.hold(job.id)
+                if not self._watches.hold(job.id):
+                    raise TimeoutError(f"Job {job.id} was taken over by another process")
             if time.monotonic() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
                     raise GatewayTrouble("The download is too slow.", advice="What arrived is kept; run again.")
@@ -199,7 +201,8 @@ class Fetcher:
             return not verify_mp4(path).cut_short
 
         return download(
-            lambda headers: _open(client, job.video_id, headers, by_address=fetch.by_address),
+            # What is here completely needs neither key nor provider.
+            lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, by_address=fetch.by_address),
             target,
             check=is_whole,
             progress=progress,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .errors import DiskTrouble, InvalidInput, MissingKey
+from .disk import disk_trouble
+from .errors import InvalidInput, MissingKey
 from .providers import SANDBOX, Provider, load_provider
 from .settings import Settings
-from .whole import write_whole
+from .whole import remove, write_whole
 
 LONGEST_KEY = 4096
 SHOWN = 4  # last letters of a key
@@ -28,9 +29,9 @@ def write_key(settings: Settings, name: str, key: str) -> None:
         if key:
             write_whole(provider.key_file, f"{key}\n".encode())
         else:
-            provider.key_file.unlink(missing_ok=True)
+            remove(provider.key_file)
     except OSError as error:
-        raise DiskTrouble(f"The key file {provider.key_file} could not be written: {error.strerror}.") from None
+        raise disk_trouble(f"The key file {provider.key_file} could not be written", error) from error
 
 
 def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:

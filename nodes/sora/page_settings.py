@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .errors import DiskTrouble, InvalidInput
+from .disk import disk_trouble
+from .errors import InvalidInput
 from .keys import key_state
 from .ledger import Ledger
 from .plain import LANGUAGES
 from .providers import load_provider, provider_names
 from .settings import Settings
-from .whole import write_whole
+from .whole import locked, write_whole
 
 LARGEST_USD = 1e6
+LOCK_S = 10.0  # for another process that writes the same file
 # Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
 REASONS = {
     "owner": "The machine's owner allows it with may_change_budget = true under [page] in {by}.",
@@ -63,11 +65,12 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
         if reason := _why_not(settings, topic, local=local):
             raise InvalidInput(f"{name} cannot be changed here. {REASONS[reason['code']].format(**reason)}")
         _check(name, value)
-    kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
     try:
-        write_whole(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
+        with locked(settings.page_file.with_suffix(".lock"), LOCK_S):  # of two changes at once both are kept
+            kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
+            write_whole(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
     except OSError as error:
-        raise DiskTrouble(f"{settings.page_file} could not be written: {error.strerror}.") from None
+        raise disk_trouble(f"{settings.page_file} could not be written", error) from error
 
 
 def _check(name: str, value: Any) -> None:

@@ -1,33 +1,45 @@
-"""Files that are not finished: a download's `.part` with the note beside it, and how a final name is given in one step.
-
-Whatever is killed or loses its power leaves under the final name a whole file or none.
-"""
+"""A download that is not finished: its `.part`, and the note beside it by which another process can go on."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import json
 import re
-import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
+
+from .bounds import read_json
+from .whole import remove, sync_folder, write_whole
+
+LARGEST_NOTE = 16 << 10  # bytes
 
 
 @dataclass
 class Part:
-    """A download on its way. `validator` is the ETag that lets a Range request name the same bytes again."""
+    """A download on its way. `validator` is the ETag that lets a Range request name the same bytes again; `total` is
+    the size of the complete file in bytes, None where the server did not tell."""
 
     path: Path
     validator: str = ""
+    total: int | None = None
 
     @property
     def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
+        """Bytes that are here; 0 without a file."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     @property
     def note(self) -> Path:
-        """Where the validator is kept for the next process."""
+        """Where the validator and the size are kept for the next process."""
         return self.path.with_suffix(".etag")
+
+    @property
+    def has_all_bytes(self) -> bool:
+        """Are as many bytes here as the server said there are?"""
+        return self.total is not None and self.size == self.total > 0
 
     def headers(self) -> dict[str, str]:
         """Ask for the rest only where the server can tell that the file is still the same one."""
@@ -40,50 +52,42 @@ class Part:
         return start == self.size and (start == 0 or validator in ("", self.validator))
 
     def load(self) -> None:
-        """Take up what another process left."""
-        text = self.note.read_text(encoding="utf-8", errors="replace") if self.note.exists() else ""
-        self.validator = text if re.fullmatch(r'"[\x21\x23-\x7e]*"', text) else ""  # a power cut may leave anything
+        """Take up what another process left. A power cut may have left anything, and older versions noted the ETag
+        alone."""
+        self.validator, self.total = "", None
+        try:
+            with self.note.open("rb") as file:
+                text = file.read(LARGEST_NOTE).decode("utf-8", "replace")
+            known = read_json(text)
+        except (OSError, ValueError):
+            return
+        etag, total = (known.get("etag"), known.get("total")) if isinstance(known, dict) else (text, None)
+        if isinstance(etag, str) and re.fullmatch(r'"[\x21\x23-\x7e]*"', etag):
+            self.validator = etag
+        if isinstance(total, int) and not isinstance(total, bool) and total > 0:
+            self.total = total
 
-    def begin(self, validator: str) -> None:
+    def begin(self, validator: str, total: int | None) -> None:
         """Make room for a version from its first byte. However this ends, no note lies beside bytes of another version:
         they would be sewn together under the final name."""
         self.remove()
-        _sync(self.path.parent)  # else a power cut could bring the old note back beside the new bytes
-        if validator:
-            self.note.write_text(validator, encoding="utf-8")
-            self.validator = validator
+        sync_folder(self.path.parent)  # else a power cut could bring the old note back beside the new bytes
+        self._keep(validator, total)
+
+    def learn_total(self, total: int | None) -> None:
+        """Note the size of the complete file, where it was not known before."""
+        if total is not None and self.total is None:
+            self._keep(self.validator, total)
 
     def remove(self) -> None:
-        self.validator = ""
+        """Give up what is here. OSError."""
+        self.validator, self.total = "", None
         for path in (self.note, self.path):
-            path.unlink(missing_ok=True)
+            remove(path)
 
-
-def publish(unfinished: Path, target: Path) -> None:
-    """Give a file that is whole and synced its final name."""
-    unfinished.replace(target)
-    _sync(target.parent)  # the new name itself must survive a power cut
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, over an older one of that name."""
-    # A name of its own: a download, or another one who copies, must not write into it.
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        shutil.copyfile(source, unfinished)
-        with unfinished.open("r+b") as file:
-            os.fsync(file.fileno())
-        publish(unfinished, target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _keep(self, validator: str, total: int | None) -> None:
+        self.validator, self.total = validator, total
+        if validator or total is not None:
+            note = json.dumps({"etag": validator, "total": total}).encode()
+            with contextlib.suppress(OSError):  # without it another process begins anew; a full disk says so itself
+                write_whole(self.note, note, private=False, sync=False)

@@ -34,6 +34,7 @@ _BY_CODE = {
     "wrong_reference": "wrong_reference",
     "task_not_exist": "not_known",
     "lapsed": "link_lapsed",
+    "file_in_use": "file_in_use",
     "network": "network",
     "proxy": "proxy",
     "tls": "tls",

@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import math
 import random
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .errors import DiskTrouble, InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
+from .disk import check_room, disk_trouble
+from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import COMETAPI, SANDBOX, Provider
@@ -31,7 +30,6 @@ TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second
 SLOWEST_S = 30.0
 LONGEST_PAUSE_S = 60.0  # that a gateway may ask for
 STEP_S = 0.25  # how often a pause looks whether it is still wanted
-LEAST_ROOM = 64 << 20  # bytes: a clip of 30 s has some 50 MB
 
 Image = NDArray[np.uint8]
 
@@ -268,27 +266,12 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
     ]
 
 
-def check_room(output: Path) -> None:
-    """DiskTrouble where the video could not be stored: better to know before it is bought."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output) as file:
-            file.write(b"room")
-        free = shutil.disk_usage(output).free
-    except OSError as error:
-        raise DiskTrouble(
-            f"No video could be stored in {output}: {error.strerror}.", advice="Choose another folder, or make room."
-        ) from error
-    if free < LEAST_ROOM:
-        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {output}.", advice="Make room first.")
-
-
 def _write_once(path: Path, data: bytes) -> None:
     if path.exists():
         return
     try:
         write_whole(path, data)  # synced: a row that names it must not outlive it in a power cut
     except OSError as error:
-        raise DiskTrouble(
-            f"The reference could not be kept in {path.parent}: {error.strerror}.", advice="Make room, then run again."
-        ) from error
+        if path.exists():  # the name is that of the content: another thread has just written the same
+            return
+        raise disk_trouble(f"The reference could not be kept in {path.parent}", error) from error

@@ -14,10 +14,12 @@ from typing import Any
 
 from .bounds import read_json, read_text
 from .catalogue import Catalogue, Model, Status
-from .errors import DiskTrouble
+from .disk import disk_trouble
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, Provider
-from .whole import write_whole
+from .whole import locked, write_whole
+
+LOCK_S = 10.0  # for another process that writes the same file
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,18 @@ class LiveCatalogue:
 
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
-        before, earlier, at = self.now(), self._kept(), time.time()
+        before, at = self.now(), time.time()
         answer, whole = ask_for_list(provider)
         listed = read_list(answer)
         whole = whole and len(listed) < MOST_MODELS
-        kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
-        kept["whole_at"] = at if whole else earlier.get("whole_at")
         try:
-            write_whole(self.file, json.dumps(kept, indent=1).encode())
+            with locked(self.file.with_suffix(".lock"), LOCK_S):  # two refreshes at once: both are in what is kept
+                earlier = self._kept()
+                kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
+                kept["whole_at"] = at if whole else earlier.get("whole_at")
+                write_whole(self.file, json.dumps(kept, indent=1).encode())
         except OSError as error:
-            raise DiskTrouble(f"{self.file} could not be written: {error.strerror}.", advice="Make room.") from error
+            raise disk_trouble(f"{self.file} could not be written", error) from error
         return compared(before, self.now(), listed)
 
     def _kept(self) -> dict[str, Any]:

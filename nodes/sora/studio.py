@@ -24,11 +24,11 @@ from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
 from .collect import Collector
+from .disk import disk_trouble
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
 from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
-from .part import copy
 from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
 from .receipt import receipt_of
@@ -40,6 +40,7 @@ from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .threads import DaemonPool
 from .waiting import Wait
+from .whole import copy
 
 SUBMIT_THREADS = 4  # with those that poll and fetch fewer than twenty, however many jobs wait
 LONGEST_JOIN_S = 3600.0
@@ -309,5 +310,5 @@ def _linked(job: Job, source: Path, target: Path) -> Path:
         except OSError:  # another disk, or a file system without hard links
             copy(source, target)
     except OSError as error:
-        raise DiskTrouble(f"{target} could not be written: {error.strerror}.", job=job.id) from error
+        raise disk_trouble(f"{target} could not be written", error, job=job.id) from error
     return target

@@ -149,6 +149,7 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "waited long": (WaitTimeout("slow"), "waited_long", "spent"),
     "budget": (BudgetReached("over"), "budget", "none"),
     "disk": (DiskTrouble("full"), "disk", "none"),
+    "file_in_use": (DiskTrouble("open elsewhere", code="file_in_use"), "file_in_use", "none"),
     "wrong choice": (InvalidInput("no such size"), "wrong_choice", "none"),
     "unknown": (LedgerTrouble("odd"), "unknown", "none"),
 }

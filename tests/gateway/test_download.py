@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from sora.download import download
 from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
 from sora.part import Part
 from sora.providers import Provider
+from sora.whole import locked
 
 from .ugly import Script, UglyServer, answer, hang_up
 
@@ -123,7 +125,7 @@ def test_a_part_of_another_version_is_not_appended(tmp_path: Path) -> None:
     assert "range" not in fetched.asked(2)
 
 
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(7))
 def test_killed_while_another_version_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """At whatever step: the note beside the part is never that of other bytes, which would be sewn together."""
     folder = tmp_path / "output"
@@ -131,11 +133,12 @@ def test_killed_while_another_version_begins(tmp_path: Path, monkeypatch: pytest
     (folder / "v.part").write_bytes(BYTES[:1000])
     (folder / "v.etag").write_text('"one"')
     steps = iter(range(1000))
-    for owner, name in ((Path, "unlink"), (Path, "write_text"), (Path, "open"), (os, "fsync")):
+    for owner, name in ((Path, "unlink"), (Path, "replace"), (Path, "open"), (os, "open"), (os, "fsync")):
         real = getattr(owner, name)
 
         def counted(*given: object, real: Callable[..., object] = real, **named: object) -> object:
-            changes = not isinstance(given[0], Path) or (given[0].suffix in (".part", ".etag") and "rb" not in given)
+            ours = isinstance(given[0], int) or Path(str(given[0])).suffix in (".part", ".etag")
+            changes = ours and "rb" not in given
             if changes and next(steps) >= step:
                 raise KeyboardInterrupt
             return real(*given, **named)
@@ -345,10 +348,8 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskTrouble, match=r"could not be written to .*output: No space left on device\.") as caught:
         Fetched(tmp_path, answer(200, BYTES))
-    assert caught.value.money == "spent"
-    assert caught.value.advice == (
-        "Make room or choose another folder, then run again: it is paid for and waits at the gateway."
-    )
+    assert (caught.value.money, caught.value.kind) == ("spent", "disk")
+    assert "Free disk space" in caught.value.advice
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
@@ -360,7 +361,7 @@ def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkey
 
     monkeypatch.setattr(os, "fsync", broken)
     (tmp_path / "output").mkdir()
-    monkeypatch.setattr("sora.part._sync", lambda _: None)
+    monkeypatch.setattr("sora.part.sync_folder", lambda _: None)
     with pytest.raises(DiskTrouble, match="Input/output error"):
         Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
@@ -389,3 +390,78 @@ def test_a_file_that_is_there_and_no_video_is_fetched_again(tmp_path: Path) -> N
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "v.mp4").write_bytes(b"spoilt")
     assert Fetched(tmp_path, answer(200, BYTES)).result.size == len(BYTES)
+
+
+def left_behind(folder: Path, data: bytes, note: str = "") -> None:
+    """What a process left that died."""
+    (folder / "output").mkdir(parents=True)
+    (folder / "output" / "v.part").write_bytes(data)
+    if note:
+        (folder / "output" / "v.etag").write_text(note, encoding="utf-8")
+
+
+@pytest.mark.parametrize("etag", ['"one"', ""])
+def test_a_video_that_is_here_already_is_not_asked_for(tmp_path: Path, etag: str) -> None:
+    """The process died, or could not rename it, after the last byte: the link may have expired since."""
+    left_behind(tmp_path, BYTES, json.dumps({"etag": etag, "total": len(BYTES)}))
+    fetched = Fetched(tmp_path, answer(410))
+    assert fetched.server.requests == []
+    assert (fetched.result.size, fetched.left) == (len(BYTES), {"v.mp4"})
+
+
+def test_the_size_is_noted_beside_the_etag(tmp_path: Path) -> None:
+    """As soon as the server tells it, also with the rest of a part that was begun without it."""
+    with pytest.raises(GatewayTrouble):
+        Fetched(tmp_path, cut(1000), answer(500))
+    part = Part(tmp_path / "output" / "v.part")
+    part.load()
+    assert (part.validator, part.total, part.has_all_bytes) == ('"one"', len(BYTES), False)
+    left_behind(tmp_path / "b", BYTES[:1000], '"one"')
+    rest = answer(206, BYTES[1000:2000], [("Content-Range", f"bytes 1000-1999/{len(BYTES)}"), ETAG])
+    with pytest.raises(GatewayTrouble):
+        Fetched(tmp_path / "b", rest, answer(500))
+    part = Part(tmp_path / "b" / "output" / "v.part")
+    part.load()
+    assert (part.size, part.total) == (2000, len(BYTES))
+
+
+@pytest.mark.parametrize("said", [[("Content-Range", f"bytes */{len(BYTES)}")], []])
+def test_416_for_a_video_that_is_here_completely(tmp_path: Path, said: list[tuple[str, str]]) -> None:
+    """Its end went unseen, or an older version noted no size: nothing is thrown away."""
+    left_behind(tmp_path, BYTES, '"one"')
+    fetched = Fetched(tmp_path, answer(416, b"", said))
+    assert fetched.asked(0)["range"] == f"bytes={len(BYTES)}-"
+    assert (len(fetched.server.requests), fetched.left) == (1, {"v.mp4"})
+
+
+def test_416_of_another_size_starts_anew(tmp_path: Path) -> None:
+    left_behind(tmp_path, BYTES, '"one"')
+    fetched = Fetched(
+        tmp_path, answer(416, b"", [("Content-Range", "bytes */17")]), answer(200, OTHER), check=lambda _: True
+    )
+    assert fetched.target.read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("status", [404, 410, 403])
+def test_a_link_that_expired_is_not_believed_where_the_video_is_here(tmp_path: Path, status: int) -> None:
+    """As an older version left it: all bytes, and no word of how many there are."""
+    left_behind(tmp_path, BYTES, '"one"')
+    fetched = Fetched(tmp_path, answer(status))
+    assert (fetched.result.size, fetched.left) == (len(BYTES), {"v.mp4"})
+
+
+def test_half_a_video_is_none_where_the_link_expired(tmp_path: Path) -> None:
+    left_behind(tmp_path, BYTES[:1000], '"one"')
+    with pytest.raises(GatewayTrouble):
+        Fetched(tmp_path, answer(410))
+    assert {path.name for path in (tmp_path / "output").iterdir()} == {"v.part", "v.etag"}
+
+
+def test_a_process_that_hangs_on_the_lock_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The video is fetched beside it, under a name of our own."""
+    monkeypatch.setattr("sora.download.LOCK_S", 0.05)
+    left_behind(tmp_path, BYTES[:10])
+    with locked(tmp_path / "output" / "v.lock", 1.0):
+        fetched = Fetched(tmp_path, answer(200, BYTES, [ETAG]))
+    assert fetched.left == {"v.mp4", "v.part", "v.lock"}
+    assert (tmp_path / "output" / "v.part").read_bytes() == BYTES[:10]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DiskTrouble, MediaTrouble
+from ..disk import disk_trouble
+from ..errors import MediaTrouble
 from ..whole import write_whole
 from . import container, lazy
 from .choice import FrameChoice
@@ -29,7 +30,7 @@ def save_png(path: Path, pixels: Pixels) -> None:
     try:
         write_whole(path, png, private=False, sync=False)
     except OSError as error:
-        raise DiskTrouble(f"{path.name} cannot be written: {error.strerror or error}.") from error
+        raise disk_trouble(f"{path.name} cannot be written", error) from error
 
 
 def save_frames(

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..whole import replace
+
 FPS = 30
 SAMPLE_RATE = 48_000
 BT709 = 1  # its number in H.264's tables of primaries, transfer and matrix
@@ -64,7 +66,7 @@ def write_mp4(
                     block.sample_rate, block.pts, block.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
                     container.mux(audio.encode(block))
                 container.mux(audio.encode(None))
-        unfinished.replace(path)
+        replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -33,7 +33,7 @@ class Renders:
         with self._lock:
             future = self._running.get(path)
             # What failed (a full disk) or was deleted since is rendered anew.
-            if future is None or (future.done() and not path.exists()):
+            if future is None or (future.done() and (future.exception() is not None or not path.exists())):
                 future = self._running[path] = self._pool.submit(lambda: self._render(job, path))
             return future
 

@@ -10,7 +10,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..whole import write_whole
+from ..whole import remove, write_whole
 
 LINK_LASTS_S = 365 * 86_400  # its films cost nothing to keep: who deletes one finds it again. [sandbox: expired] lapses
 QUEUED_SHARE = 0.15  # of the time that a job takes
@@ -81,7 +81,7 @@ class Store:
             return None
 
     def delete(self, job: SandboxJob) -> None:
-        self._job_file(job.id).unlink(missing_ok=True)
+        remove(self._job_file(job.id))
 
     def newest(self) -> list[SandboxJob]:
         """All jobs, newest first."""

@@ -1,0 +1,143 @@
+"""What a disk can do, tried before money is spent; and what is wrong with it, in words that help."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import DiskTrouble
+from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
+
+LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
+LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
+
+_FULL = "Free disk space, or choose another folder."
+_IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."
+_RIGHTS = "Check that this user may write to the folder."
+_AWAY = "Check that the folder's drive is connected."
+_LONG = "Choose a folder with a shorter path, or enable long paths in Windows."
+_HINTS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "The disk is read-only: choose another folder.",
+    errno.ENAMETOOLONG: _LONG,
+    errno.ENOENT: _AWAY,
+    errno.ENODEV: _AWAY,
+    errno.ENXIO: _AWAY,
+    errno.EIO: "The disk reports an error: check it.",
+}
+# Windows' own numbers, which say more than the errno that Python makes of them.
+_WINDOWS_HINTS = {
+    **dict.fromkeys(BUSY_WINERRORS, _IN_USE),
+    **dict.fromkeys((39, 112), _FULL),
+    **dict.fromkeys((3, 21, 53, 67, 1167), _AWAY),
+    **dict.fromkeys((206,), _LONG),
+}
+
+
+def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> DiskTrouble:
+    """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
+    hint = hint_of(error)
+    code = "file_in_use" if hint == _IN_USE else ""
+    return DiskTrouble(f"{what}: {reason_of(error)}.", advice=f"{hint} {then}".strip(), code=code, **more)
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says, without the path, which is in the sentence already."""
+    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
+
+
+def hint_of(error: OSError) -> str:
+    """What the user can do about it."""
+    known = _WINDOWS_HINTS.get(getattr(error, "winerror", None) or 0)
+    return known or _HINTS.get(error.errno or 0, "Check the disk, or choose another folder.")
+
+
+def check_room(folder: Path, names: int = 0) -> None:
+    """DiskTrouble where a video could not be stored below `folder`: better to know before it is bought. `names`: the
+    characters of the longest name that it will be given there."""
+    try:
+        try_folder(folder)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise disk_trouble(f"No video could be stored in {folder}", error) from error
+    if free < LEAST_ROOM:
+        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {folder}.", advice=_FULL)
+    if too_long := path_is_too_long(folder, names):
+        raise DiskTrouble(too_long, advice=_LONG)
+
+
+def path_is_too_long(folder: Path, names: int) -> str:
+    """Why a name of that many characters cannot be given in `folder`; "" where it can."""
+    length = len(str(folder.absolute())) + 1 + names
+    if not _is_windows() or length <= LONGEST_PATH or _long_paths_are_enabled():
+        return ""
+    return f"Paths in {folder} would have {length} characters; Windows takes {LONGEST_PATH}."
+
+
+def try_folder(folder: Path) -> list[str]:
+    """Do once with a tiny file all that a video goes through: create, sync, lock, rename over another name, link, read
+    back. OSError where a video could not be stored; what only some disks offer, and has its way round, is returned as a
+    list of what is missing here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f".sora-{uuid.uuid4().hex[:12]}"
+    unfinished, final, second, lock = (folder / f"{name}.{kind}" for kind in ("part", "tmp", "link", "lock"))
+    data = os.urandom(512)
+    try:
+        with unfinished.open("xb") as file:
+            file.write(data)
+            file.flush()
+            lacks = [] if sync_file(file.fileno()) else ["syncing files"]
+        final.write_bytes(b"")
+        replace(unfinished, final)
+        if os.name == "posix" and not sync_folder(folder):
+            lacks.append("syncing folders")
+        if final.read_bytes() != data:
+            raise OSError(errno.EIO, "What was written is not what is read")
+        ways: dict[str, Callable[[], None]] = {
+            "hard links": lambda: second.hardlink_to(final),
+            "locks": lambda: _lock(lock),
+        }
+        for what, step in ways.items():
+            try:
+                step()
+            except (OSError, NotImplementedError):
+                lacks.append(what)
+    finally:
+        for path in (unfinished, final, second, lock):
+            with contextlib.suppress(OSError):
+                remove(path)
+    return lacks
+
+
+def _lock(path: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(path, timeout=1.0, thread_local=False, fallback_to_soft=False):
+        pass
+
+
+def _is_windows() -> bool:
+    return os.name == "nt"
+
+
+def _long_paths_are_enabled() -> bool:
+    """Windows' own switch, which Python honours."""
+    if sys.platform == "win32":
+        import winreg
+
+        place = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+    return False
