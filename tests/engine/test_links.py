@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora import part
 from sora.errors import DiskTrouble
 from sora.spec import Job, JobState
 from sora.studio import _linked
@@ -44,7 +44,7 @@ def test_two_who_copy_at_once_do_not_meet(stored: Path, tmp_path: Path, monkeypa
     target.parent.mkdir()
     (target.parent / "v.part").write_bytes(b"of a download")
     both, synced = threading.Barrier(2), []
-    copyfile, fsync = part.shutil.copyfile, os.fsync
+    copyfile, fsync = shutil.copyfile, os.fsync
 
     def together(source: Path, unfinished: Path) -> None:
         both.wait(5)
@@ -55,7 +55,7 @@ def test_two_who_copy_at_once_do_not_meet(stored: Path, tmp_path: Path, monkeypa
         synced.append(os.fstat(descriptor).st_size)
         fsync(descriptor)
 
-    monkeypatch.setattr(part.shutil, "copyfile", together)
+    monkeypatch.setattr(shutil, "copyfile", together)
     monkeypatch.setattr(os, "fsync", counted)
     with ThreadPoolExecutor(2) as pool:
         assert [*pool.map(lambda _: _linked(JOB, stored, target), range(2))] == [target, target]
