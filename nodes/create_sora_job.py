@@ -7,7 +7,8 @@ from typing import Any
 from . import host, values
 from .host import SoraJob, io, made, output
 from .sora.errors import InvalidInput, SoraError
-from .sora.spec import FITS, JobSpec, Reference, parse_extra_fields
+from .sora.identity import FITS
+from .sora.spec import JobSpec, Reference, parse_extra_fields
 
 
 class CreateSoraJob(io.ComfyNode):

@@ -7,8 +7,9 @@ from typing import Any
 from . import host, values
 from .host import io, made, output
 from .sora.errors import InvalidInput
+from .sora.identity import FITS
 from .sora.media.fit import PADDINGS, Fitting, fit_reference, parse_colour
-from .sora.spec import FITS, parse_size
+from .sora.spec import parse_size
 
 
 class SoraFitReference(io.ComfyNode):

@@ -14,7 +14,7 @@ from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTroub
 from .fetch import file_of
 from .ledger import Ledger, taken_error
 from .settings import Settings
-from .spec import CUT, FITS, FORGOTTEN, Job, JobSpec, JobState, Reference
+from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference
 from .whole import write_whole
 
 PAGE = 60
@@ -119,22 +119,18 @@ class Board:
         return places
 
     def again(self, job_id: str) -> dict[str, Any]:
-        """{"fit", "take"}: how those images were fitted, and the next take that nobody asked for yet.
-
-        The identity says the first, found by trying each; "" where none of them is it.
-        """
+        """{"fit", "take"}: how those images were fitted ("" where nobody noted it), and the next take that was not
+        asked for yet."""
         from .media.reference import from_file
 
         job = self._job(job_id)
         pixels = [from_file(place) for place in self.references(job_id)]
+        if job.kind == "opened" or (pixels and not job.fit):
+            return {"fit": "", "take": job.take + 1}
         wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
-        for fit in FITS if job.kind != "opened" else ():
-            spec = JobSpec(**wish, references=tuple(Reference(each, fit) for each in pixels))
-            if spec.identity() == job.identity:
-                takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
-                free = next(each.take for each in takes if not self._ledger.asked_for(each))
-                return {"fit": fit if pixels else "", "take": free}
-        return {"fit": "", "take": job.take + 1}
+        spec = JobSpec(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
+        takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
+        return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.asked_for(each))}
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none

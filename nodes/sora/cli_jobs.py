@@ -13,7 +13,8 @@ from typing import Any
 from .cli_shell import collect, finish, looked_up, minutes, open_studio, say, tell
 from .disk import disk_trouble
 from .errors import InvalidInput
-from .spec import FITS, Job, JobSpec, JobState, Reference
+from .identity import FITS
+from .spec import Job, JobSpec, JobState, Reference
 from .studio import Studio, Submission
 
 EXPORTS = (".csv", ".json")

@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from .database import Database
+from .identities import complete, holder
 from .rows import as_job, existing, first, run
 from .spec import FORGOTTEN, LAPSED, Job, JobSpec
 
@@ -21,6 +22,14 @@ class History:
     """What the ledger at `database` holds."""
 
     database: Database
+    _without_images: set[str]  # rows whose identity cannot be completed here
+    _completed = False
+
+    def _complete_once(self) -> None:
+        """Have version 2 of every identity before the first question about one."""
+        if not self._completed:
+            complete(self.database, self._without_images)
+            self._completed = True
 
     def job(self, job: str) -> Job:
         """The row of a ledger id; InvalidInput where there is none."""
@@ -29,11 +38,15 @@ class History:
 
     def holding(self, spec: JobSpec) -> Job | None:
         """The job that stands for this purchase now, or None where it may be sent."""
-        return self._one("slot = :name", spec.identity())
+        self._complete_once()
+        with self.database.read() as connection:
+            row = holder(connection, spec.identity)
+            return None if row is None else as_job(row)
 
     def asked_for(self, spec: JobSpec) -> bool:
         """Was this purchase ever asked for, whatever became of it?"""
-        return self._one("identity = :name", spec.identity()) is not None
+        identity = spec.identity
+        return (self._one("identity2 = :name", identity.v2) or self._one("identity = :name", identity.v1)) is not None
 
     def find(self, name: str) -> Job | None:
         """The job of a ledger id or a gateway id."""

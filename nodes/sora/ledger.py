@@ -16,8 +16,21 @@ from .budget import DAY_S, Budget
 from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
 from .history import History
+from .identities import FREED, complete, holder, make_room
+from .identity import Identity
 from .redact import redact
-from .rows import INTERRUPTED, as_job, error_columns, existing, first, insert, run, update, update_locked
+from .rows import (
+    INTERRUPTED,
+    as_job,
+    error_columns,
+    existing,
+    first,
+    fit_of,
+    insert,
+    run,
+    update,
+    update_locked,
+)
 from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
 from .verdict import SETTLE
 from .wire import RemoteVideo
@@ -57,6 +70,7 @@ class Ledger(History):
         self, home: Path, *, url: str | Callable[[], str] = "", clock: Callable[[], float] = time.time
     ) -> None:
         self._clock = clock
+        self._without_images: set[str] = set()
         self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
         self.database = Database(home, url, clock)
 
@@ -81,11 +95,13 @@ class Ledger(History):
         of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be sent.
         """
         owner = self.database.owner
-        mark = owner.id
+        mark, identity = owner.id, spec.identity
+        complete(self.database, self._without_images)  # a process with older code may have written rows since
         with self.database.exclusive() as connection:
-            row = first(connection, "slot = :slot", lock=True, slot=spec.identity())
+            row = holder(connection, identity, lock=True)
             if row is None:
                 self._check(budget, estimated_usd, connection)
+                make_room(connection, identity)
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
@@ -99,7 +115,7 @@ class Ledger(History):
                 if row["sent_at"] is None:
                     self._check(budget, estimated_usd, connection, but=row["id"])
                     changes = {"owner": mark, "origin": origin, "estimated_usd": estimated_usd}
-                    changes |= {"reference_files": json.dumps(list(references))}
+                    changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
             return as_job(row), False
@@ -131,16 +147,20 @@ class Ledger(History):
             row = existing(connection, job, lock=True)
             if row["state"] in (JobState.COMPLETED, JobState.STORED, JobState.FAILED):
                 return as_job(row)  # known already, and more than that
-            holder = first(connection, "slot = :slot", slot=row["identity"])
+            identity = Identity(row["identity"], row["identity2"])
+            other = holder(connection, identity)
             changes: dict[str, Any] = {"video_id": video.id, "request_id": video.request_id}
             changes |= {"state": JobState.SUBMITTED, "submitted_at": self._clock(), "error": "", "error_code": ""}
-            update(connection, job, **changes, slot=row["identity"] if holder is None else row["slot"])
+            if other is None:
+                make_room(connection, identity)
+                changes |= {"slot": identity.v1, "slot2": identity.v2 or None}
+            update(connection, job, **changes)
         return self.observed(job, video)
 
     @_telling
     def refused(self, job: str, error: SoraError) -> Job:
         """Nothing was bought; the identity is free again."""
-        return self._change_ours(job, state=JobState.REFUSED, slot=None, **error_columns(error))
+        return self._change_ours(job, state=JobState.REFUSED, **FREED, **error_columns(error))
 
     @_telling
     def unknown(self, job: str, error: SoraError) -> Job:
@@ -224,7 +244,7 @@ class Ledger(History):
             if row["state"] != JobState.UNKNOWN and not answered:
                 raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
             if not video_id:
-                return update(connection, job, state=JobState.LOST, slot=None)
+                return update(connection, job, state=JobState.LOST, **FREED)
             other = first(
                 connection, "video_id = :id AND provider = :provider AND id <> :job",
                 id=video_id, provider=row["provider"], job=job,

@@ -84,7 +84,20 @@ def _4_aside(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX jobs_parent ON jobs (parent)"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists, _4_aside)
+def _5_identity_2(connection: Connection) -> None:
+    """Version 2 of the identity beside version 1: `slot2` is held as `slot` is. A process that runs older code leaves
+    both empty; identities.py fills them in. `fit` is how the references of the job were fitted."""
+    for column in (
+        "identity2 VARCHAR(64) NOT NULL DEFAULT ''",
+        "slot2 VARCHAR(64)",
+        "fit VARCHAR(16) NOT NULL DEFAULT ''",
+    ):
+        connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {column}"))
+    connection.execute(text("CREATE UNIQUE INDEX jobs_slot2 ON jobs (slot2)"))
+    connection.execute(text("CREATE INDEX jobs_identity2 ON jobs (identity2)"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2)
 
 
 def migrate(connection: Connection) -> None:

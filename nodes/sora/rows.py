@@ -71,14 +71,17 @@ def insert(
     """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`."""
     shown = like or spec
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
-    empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256", "aside")
+    empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256", "aside", "fit")
     values |= dict.fromkeys(empty, "")
     values |= {name: getattr(spec, name) for name in ("kind", "provider", "prompt", "take", "parent")}
     values |= {name: getattr(shown, name) for name in ("model", "seconds", "size")}
     values |= {
         "id": "".join(secrets.choice(ALPHABET) for _ in range(10)),
-        "slot": spec.identity(),
-        "identity": spec.identity(),
+        "slot": spec.identity.v1,
+        "slot2": spec.identity.v2,
+        "identity": spec.identity.v1,
+        "identity2": spec.identity.v2,
+        "fit": fit_of(spec),
         "state": JobState.RESERVED,
         "origin": origin,
         "extra_fields": json.dumps(dict(spec.extra_fields)),
@@ -91,6 +94,11 @@ def insert(
     marks = ", ".join(f":{name}" for name in values)
     run(connection, f"INSERT INTO jobs ({names}) VALUES ({marks})", **_plain(values))  # noqa: S608 - our own names
     return as_job(existing(connection, values["id"]))
+
+
+def fit_of(spec: JobSpec) -> str:
+    """How the references of a purchase are fitted, as a row keeps it."""
+    return next((reference.fit for reference in spec.references), "")
 
 
 def update(connection: Connection, job: str, **changes: Any) -> Job:

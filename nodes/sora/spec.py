@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -10,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bounds import read_json
 from .errors import InvalidInput
+from .identity import FITS, Identity, Picture, version_1, version_2
 
-IDENTITY_VERSION = 1
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
 LONGEST_FIELDS = 20_000  # characters of extra_fields
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
@@ -28,7 +29,6 @@ ADDRESS = re.compile(rf"://|^\s*[\\/]{{2}}|^\s*({SCHEMES})\s*:|^\s*www\.", re.IG
 ADDRESS_FIELD = re.compile(
     r"(?<![A-Za-z])(?i:ur[il])|(?i:ur[il]s?)(?![a-z])|Ur[il]|(?i:webhook|callback|notify|endpoint)"
 )
-FITS = ("crop", "pad", "stretch")
 
 Kind = Literal["create", "remix", "opened"]
 Scalar = str | int | float | bool
@@ -74,10 +74,11 @@ class Reference:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (3, 4):
             raise InvalidInput(f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}.")
 
-    def fingerprint(self) -> dict[str, object]:
+    @functools.cached_property
+    def fingerprint(self) -> Picture:
         """What stands for this image in the identity of a purchase."""
         digest = hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
-        return {"sha256": digest, "shape": list(self.pixels.shape), "fit": self.fit}
+        return Picture(digest, tuple(map(int, self.pixels.shape)), self.fit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +86,9 @@ class JobSpec:
     """One purchase, whole: it checks itself, and nothing about the job travels beside it.
 
     `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
-    `parent` is the gateway's id of the video that a remix starts from. InvalidInput for what can be seen to be
-    wrong without a catalogue; `Catalogue.check` does the rest.
+    `parent` is the gateway's id of the video that a remix starts from. `prompt` loses the white space around it, and
+    `typed` keeps it for processes that run older code. InvalidInput for what can be seen to be wrong without a
+    catalogue; `Catalogue.check` does the rest.
     """
 
     provider: str
@@ -99,9 +101,13 @@ class JobSpec:
     extra_fields: Mapping[str, Scalar] = field(default_factory=dict)
     parent: str = ""
     references: tuple[Reference, ...] = ()
+    typed: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "extra_fields", MappingProxyType(dict(self.extra_fields)))
+        if self.typed.strip() != self.prompt.strip():
+            object.__setattr__(self, "typed", self.prompt)
+        object.__setattr__(self, "prompt", self.prompt.strip())
         self._check_text()
         self._check_extra_fields()
         self._check_letters()
@@ -149,30 +155,15 @@ class JobSpec:
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidInput(f"extra_fields: {name!r} is {value}, which no form can carry.")
 
-    def identity(self) -> str:
-        """SHA-256 (hex) that names this purchase for ever.
-
-        Fields at their default are left out, so that a field added later leaves old identities as they were;
-        a remix is named by its parent, so model, length and size (copied for display) are not part of it.
-        """
-        parts: dict[str, Any] = {
-            "v": IDENTITY_VERSION,
-            "kind": self.kind,
-            "provider": self.provider,
-            "prompt": self.prompt,
-        }
-        if self.kind == "create":
-            parts |= {"model": self.model, "seconds": self.seconds, "size": self.size}
-        if self.take != 1:
-            parts["take"] = self.take
-        if self.extra_fields:
-            parts["extra_fields"] = dict(self.extra_fields)
-        if self.parent:
-            parts["parent"] = self.parent
-        if self.references:
-            parts["references"] = [reference.fingerprint() for reference in self.references]
-        canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+    @functools.cached_property
+    def identity(self) -> Identity:
+        """What names this purchase for ever. Large images take a moment to hash: it is done once."""
+        names = ("kind", "provider", "model", "seconds", "size", "take", "extra_fields", "parent")
+        asked = {name: getattr(self, name) for name in names}
+        pictures = [reference.fingerprint for reference in self.references]
+        return Identity(
+            version_1({**asked, "prompt": self.typed}, pictures), version_2({**asked, "prompt": self.prompt}, pictures)
+        )
 
 
 LAPSED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
@@ -208,10 +199,12 @@ class Job:
     size: str
     prompt: str
     take: int
-    identity: str
+    identity: str  # version 1
+    identity2: str = ""  # version 2; "" where it cannot be known (an old row whose images are elsewhere)
     parent: str = ""
     extra_fields: Mapping[str, Scalar] = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    fit: str = ""  # of its references; "" without any, or where nobody noted it
     video_id: str = ""
     remote_status: str = ""
     progress: float | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .database import Database
 from .errors import LedgerTrouble, NotBought
+from .identities import FREED
 from .owner import Owner
 from .rows import INTERRUPTED, error_columns, existing, run, update
 from .spec import LAPSED, JobState
@@ -113,7 +114,7 @@ class Watches:
                 died = NotBought("The program ended before the request was sent.")
                 sent = row["sent_at"] is not None
                 changes = INTERRUPTED if sent else {"state": JobState.REFUSED, **error_columns(died)}
-                update(connection, job, **changes, **({} if sent else {"slot": None}))
+                update(connection, job, **changes, **({} if sent else FREED))
         watchers = "SELECT DISTINCT watcher FROM jobs WHERE state IN ('submitted', 'completed') AND watcher <> ''"
         for mark in run(connection, watchers).scalars().all():
             if not owner.alive(mark, connection):

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
+from sora.identity import FITS, effect_of
+from sora.media.resize import fitted, middle
 from sora.spec import JobSpec, Reference, parse_extra_fields, parse_size
+from sora.wire import create_form
 
 PLAIN = {"provider": "cometapi", "prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
 
@@ -19,20 +22,31 @@ def pixels() -> np.ndarray:
     return np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
 
-GOLDEN = {
-    "plain": (JobSpec(**PLAIN), "fe5ba1fe33069b5f290cce197cf0ac013730511672c4c629b5bb34a937cb6bba"),
-    "take": (JobSpec(**PLAIN, take=2), "beb05a8774b8ea7f5069d7554da8bd5591e0850186ebf27024839079b6f92894"),
+GOLDEN = {  # versions 1 and 2
+    "plain": (
+        JobSpec(**PLAIN),
+        "fe5ba1fe33069b5f290cce197cf0ac013730511672c4c629b5bb34a937cb6bba",
+        "642224dcba61353971c9c56521b4a69a9e82965869319c951bdf2ec141a7a34a",
+    ),
+    "take": (
+        JobSpec(**PLAIN, take=2),
+        "beb05a8774b8ea7f5069d7554da8bd5591e0850186ebf27024839079b6f92894",
+        "cef9c49a0147cdaa3df1054fce2f5a59d98c8f5db51a549fd3ed55f86c87ded3",
+    ),
     "extra": (
         JobSpec(**PLAIN, extra_fields={"b": 1, "a": "x"}),
         "27c467311bb8670c1ebbe32e63d4f627d6111cc1b1337045e5703a096ff45df7",
+        "741076ecb37c0bc6de63cde12e593ccaecfdb7bf9815ea21d24c6cf85af534a7",
     ),
     "reference": (
         JobSpec(**PLAIN, references=(Reference(pixels(), "pad"),)),
         "bae63a2c58d2710d58ac263c9223f6c9d82f7ec078947fcf46b08b2b03fe9b78",
+        "3126175462ac2e67172de618b6f1860af3897c84258a3aacf93383e3fc2fd6a7",
     ),
     "remix": (
         JobSpec(kind="remix", provider="cometapi", prompt="tàu", parent="video_1"),
         "5f7b41552b15a930798cc7a69e70463b5dc4191ec7fe183e613284d29c4377f6",
+        "f9a056086635d4ac37c01a373bd3806458ab4ffec19cca8d45e261f469d11508",
     ),
 }
 
@@ -40,14 +54,15 @@ GOLDEN = {
 @pytest.mark.parametrize("name", GOLDEN)
 def test_an_identity_is_the_same_for_ever(name: str) -> None:
     """A changed hash would make every user pay again for what they already have."""
-    spec, expected = GOLDEN[name]
-    assert spec.identity() == expected
+    spec, *expected = GOLDEN[name]
+    assert list(spec.identity) == expected
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"prompt": "a boat "},
+        {"prompt": "A boat"},
+        {"prompt": "a  boat"},
         {"model": "sora-2-pro"},
         {"seconds": "8"},
         {"size": "720x1280"},
@@ -63,17 +78,75 @@ def test_an_identity_is_the_same_for_ever(name: str) -> None:
 def test_whatever_is_asked_for_differently_is_another_purchase(change: dict[str, object]) -> None:
     """Each input that reaches the gateway is part of the identity."""
     others = [
-        JobSpec(**{**PLAIN, **other}).identity()
+        JobSpec(**{**PLAIN, **other}).identity
         for other in ({}, {"take": 2}, {"references": (Reference(pixels(), "stretch"),)})
     ]
-    assert JobSpec(**{**PLAIN, **change}).identity() not in others
+    found = JobSpec(**{**PLAIN, **change}).identity
+    assert found.v1 not in [other.v1 for other in others]
+    assert found.v2 not in [other.v2 for other in others]
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers() | st.text(max_size=5), max_size=5))
 def test_the_order_of_extra_fields_does_not_matter(fields: dict[str, object]) -> None:
     """The same request written in another order is the same purchase."""
     turned = dict(reversed(fields.items()))
-    assert JobSpec(**PLAIN, extra_fields=fields).identity() == JobSpec(**PLAIN, extra_fields=turned).identity()
+    assert JobSpec(**PLAIN, extra_fields=fields).identity == JobSpec(**PLAIN, extra_fields=turned).identity
+
+
+WIDE, SAME = np.zeros((40, 96, 3), np.uint8), np.zeros((720, 1280, 3), np.uint8)
+
+
+def with_image(image: np.ndarray, fit: str) -> JobSpec:
+    return JobSpec(**PLAIN, references=(Reference(image, fit),))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (JobSpec(**PLAIN), JobSpec(**{**PLAIN, "prompt": " a boat\n"})),
+        (with_image(SAME, "crop"), with_image(SAME, "pad")),
+        (with_image(SAME, "crop"), with_image(SAME, "stretch")),
+        (with_image(SAME[::2, ::2], "pad"), with_image(SAME[::2, ::2], "stretch")),
+        (JobSpec(**PLAIN), JobSpec(**PLAIN, extra_fields={"size": "1280x720"})),
+        (JobSpec(**PLAIN, extra_fields={"seed": 7}), JobSpec(**PLAIN, extra_fields={"seed": "7", "size": "1280x720"})),
+        (JobSpec(**PLAIN, extra_fields={"watermark": True}), JobSpec(**PLAIN, extra_fields={"watermark": "true"})),
+    ],
+)
+def test_what_changes_nothing_in_the_request_is_no_other_purchase(one: JobSpec, other: JobSpec) -> None:
+    """Version 2; version 1 tells them apart, as it always did."""
+    assert one.identity.v2 == other.identity.v2
+    assert one.identity.v1 != other.identity.v1
+    catalogue = Catalogue([])
+    assert create_form(one, catalogue) == create_form(other, catalogue)
+
+
+def test_another_take_keeps_what_was_typed() -> None:
+    """Processes that run older code know the purchase by the white space around its prompt, too."""
+    typed = JobSpec(**{**PLAIN, "prompt": "a boat\n"})
+    other = dataclasses.replace(typed, take=2)
+    assert (typed.prompt, other.prompt, other.typed) == ("a boat", "a boat", "a boat\n")
+    assert other.identity == JobSpec(**{**PLAIN, "prompt": "a boat\n", "take": 2}).identity
+    assert dataclasses.replace(typed, prompt="a ship").typed == "a ship"
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([(1280, 720), (720, 1280), (960, 960), (854, 480)]))
+def test_a_fit_that_only_scales_is_none(width: int, height: int, video: tuple[int, int]) -> None:
+    """By whole pixels: crop cuts nothing off, or pad adds no bar."""
+    left, top, wide, tall = middle(width, height, *video)
+    assert (effect_of("crop", (width, height), video) == "") == ((left, top, wide, tall) == (0, 0, width, height))
+    assert (effect_of("pad", (width, height), video) == "") == (middle(*video, width, height) == (0, 0, *video))
+    assert effect_of("stretch", (width, height), video) == ""
+
+
+@pytest.mark.parametrize("shape", [(45, 80, 3), (720, 1280, 4), (90, 160, 4), (40, 96, 3), (1080, 1921, 3)])
+def test_the_same_identity_is_the_same_upload(shape: tuple[int, int, int]) -> None:
+    """And another one another upload: the bytes decide what may be taken for the same."""
+    image = np.random.default_rng(3).integers(0, 255, shape, np.uint8)
+    uploads: dict[str, set[bytes]] = {}
+    for fit in FITS:
+        uploads.setdefault(with_image(image, fit).identity.v2, set()).add(fitted(image, 1280, 720, fit).tobytes())
+    assert all(len(bytes_of) == 1 for bytes_of in uploads.values())
+    assert len({next(iter(bytes_of)) for bytes_of in uploads.values()}) == len(uploads)
 
 
 @pytest.mark.parametrize(

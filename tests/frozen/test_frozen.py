@@ -75,6 +75,8 @@ def test_what_is_on_its_way_is_joined_and_fetched(bench: Bench) -> None:
 
 def test_what_failed_or_may_have_been_bought_is_not_sent_again(bench: Bench) -> None:
     for row in bench.state.rows("failed", "unknown"):
+        if row.get("references"):  # one picture of the video's size was bought in each fit: see below
+            continue
         with pytest.raises(JobFailed if row["as"] == "failed" else MaybeBought) as caught:
             bench.studio.submit(spec(row)).result(30)
         assert caught.value.job == row["job"]
@@ -84,9 +86,37 @@ def test_what_failed_or_may_have_been_bought_is_not_sent_again(bench: Bench) -> 
     assert bench.gateway.creates == []
 
 
+def test_what_was_bought_twice_is_one_purchase_now(bench: Bench) -> None:
+    """One picture of the video's size in each of the three fits, and one prompt with and without white space around
+    it: whatever is asked for, the row with the video is used, and the other rows are kept."""
+    rows = [row for row in bench.state.asked if row["prompt"] in ("As large as the video", "White space at both ends")]
+    stored = next(row["job"] for row in rows if row["as"] == "stored" and row.get("references"))
+    for row in rows:
+        if row.get("references"):
+            submission = bench.studio.submit(spec(row)).result(30)
+            assert (submission.job.id, submission.reused) == (stored, True)
+        assert bench.studio.ledger.job(row["job"]).state == row["as"]
+    spaced = next(row for row in bench.state.asked if row["prompt"] == "  White space at both ends")
+    for prompt in ("White space at both ends", "White space at both ends\n", "  White space at both ends"):
+        assert bench.studio.submit(spec(spaced | {"prompt": prompt})).result(30).job.id == spaced["job"]
+    assert bench.gateway.creates == []
+
+
+def test_every_row_has_both_versions_of_its_identity(bench: Bench) -> None:
+    """Also those with images, whose fit nobody had noted."""
+    bench.studio.submit(spec(bench.state.rows("stored")[0])).result(30)
+    for row in bench.state.asked:
+        job = bench.studio.ledger.job(row["job"])
+        if job.kind == "create":
+            assert (job.identity, job.identity2) == spec(row).identity
+            assert job.fit == (row["fit"] if row.get("references") else "")
+        assert job.identity2
+
+
 def test_what_was_never_bought_may_be_sent(bench: Bench) -> None:
     """Refused, declared lost, and reserved by a process that died before it sent anything."""
     free = [row for row in bench.state.rows("refused", "lost", "reserved") if not row.get("sent")]
+    free = [row for row in free if row["prompt"] != "White space at both ends"]  # bought with white space: see above
     for row in free:
         assert bench.studio.submit(spec(row)).result(30).reused is False
     assert sorted(bench.gateway.creates) == sorted(row["prompt"] for row in free)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from ..spec import FITS, parse_size
+from ..identity import FITS
+from ..spec import parse_size
 from .reference import eight_bits, from_float
 from .resize import Colour, Pixels, fitted
 

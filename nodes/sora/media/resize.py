@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from ..spec import FITS
+from ..identity import FITS, largest_part
 from . import lazy
 
 Pixels = NDArray[np.uint8]
@@ -62,8 +62,7 @@ def middle(
 ) -> tuple[int, int, int, int]:
     """The largest part of width x height with the other aspect: (left, top, width, height) in pixels. `focus` lies as
     near its middle as the edges allow."""
-    wide = min(width, max(1, (2 * height * aspect_width + aspect_height) // (2 * aspect_height)))
-    tall = min(height, max(1, (2 * width * aspect_height + aspect_width) // (2 * aspect_width)))
+    wide, tall = largest_part(width, height, aspect_width, aspect_height)
     left = min(max(0, _nearest(focus[0] * width - wide / 2)), width - wide)
     top = min(max(0, _nearest(focus[1] * height - tall / 2)), height - tall)
     return left, top, wide, tall
