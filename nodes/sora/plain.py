@@ -37,6 +37,7 @@ _BY_CODE = {
     "network": "network",
     "proxy": "proxy",
     "tls": "tls",
+    "unsupported_library": "unsupported_library",
 }  # fmt: skip
 _BY_STATUS = {
     401: "bad_key", 402: "no_balance", 403: "not_allowed", 404: "wrong_address", 405: "wrong_address",

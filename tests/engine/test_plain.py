@@ -32,6 +32,7 @@ from sora.errors import (
     JobFailed,
     LedgerTrouble,
     LinkLapsed,
+    LocalTrouble,
     MaybeBought,
     MissingKey,
     NotOffered,
@@ -131,6 +132,11 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "moderation in Seedance's words": (
         refused(400, "InputImageSensitiveContentDetected.PrivacyInformation"),
         "moderation_create",
+        "none",
+    ),
+    "a library that does not work": (
+        LocalTrouble("urllib3 9", code="unsupported_library"),
+        "unsupported_library",
         "none",
     ),
     "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3.util.connection
 from sora import transport
 from sora.addresses import parse_ranges
 from sora.envelope import Answer
@@ -28,7 +27,7 @@ from .lines import GATEWAY, KEY, Resolver, TLSServer, client
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Where connections were made to, while those that leave this machine fail at once."""
     seen: list[str] = []
-    real = urllib3.util.connection.create_connection
+    real = socket.create_connection
 
     def noted(address: tuple[str, int], *more: Any, **named: Any) -> Any:
         seen.append(address[0])
@@ -36,7 +35,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise OSError("this test has no internet")
         return real(address, *more, **named)
 
-    monkeypatch.setattr(urllib3.util.connection, "create_connection", noted)
+    monkeypatch.setattr(socket, "create_connection", noted)
     return seen
 
 
