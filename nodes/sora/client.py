@@ -30,6 +30,7 @@ from .transport import (
     arriving,
     in_words,
     kind_of_network,
+    network_advice,
     new_session,
     reachable,
     same_origin,
@@ -133,7 +134,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
-                advice="Check the network, the proxy and the provider's base URL.",
+                advice=network_advice(error, "Check the network, the proxy and the provider's base URL."),
                 money="none",
                 code=kind_of_network(error),
             ) from None
@@ -191,7 +192,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"The video could not be downloaded: {in_words(error)}.",
-                advice="It waits at the gateway; run again.",
+                advice=network_advice(error, "It waits at the gateway; run again."),
                 code=kind_of_network(error),
             ) from None
 
@@ -206,7 +207,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
-                advice="The job goes on there; run again later.",
+                advice=network_advice(error, "The job goes on there; run again later."),
                 code=kind_of_network(error),
             ) from None
 
@@ -235,7 +236,9 @@ class Client:
         if not handed_out:
             raise Unreachable(
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
-                advice="Check the network, the proxy and the provider's base URL, then run again.",
+                advice=network_advice(
+                    error, "Check the network, the proxy and the provider's base URL, then run again."
+                ),
                 code=kind_of_network(error),
             ) from None
         raise MaybeBought(

@@ -57,8 +57,11 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: Any, **keywords: Any) -> Any:
-        """As requests wants it."""
-        manager = super().proxy_manager_for(proxy, **keywords)
+        """As requests wants it. NoPySocks where the proxy is of a kind that requests needs PySocks for."""
+        try:
+            manager = super().proxy_manager_for(proxy, **keywords)
+        except requests.exceptions.InvalidSchema as error:  # so requests says it
+            raise NoPySocks("a SOCKS proxy is set, and the package PySocks is not installed") from error
         if not str(proxy).lower().startswith("socks"):  # whose connections are those of PySocks
             manager.pool_classes_by_scheme = self._proxy_pools
         return manager
@@ -68,6 +71,10 @@ class Adapter(HTTPAdapter):
         if not is_loopback(numeric(urlsplit(request.url or "").hostname or "")):
             prove()
         return super().send(request, *positional, **keywords)
+
+
+class NoPySocks(requests.exceptions.ProxyError):
+    """A SOCKS proxy (ALL_PROXY=socks5://…) without the package that requests needs for it."""
 
 
 class _Checked(Exception):

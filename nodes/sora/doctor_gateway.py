@@ -80,6 +80,8 @@ def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
     if error.code == "tls":
         own = "with an authority of your own: ca_bundle in providers.toml, or REQUESTS_CA_BUNDLE"
         return f"TLS: check this machine's clock; {own}."
+    if error.code == "socks":
+        return error.advice
     if proxy:
         return "Check the proxy: HTTPS_PROXY and NO_PROXY, or proxy in providers.toml."
     return f"Check that something listens at {provider.origin}, and the firewall."

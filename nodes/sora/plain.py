@@ -36,6 +36,7 @@ _BY_CODE = {
     "lapsed": "link_lapsed",
     "network": "network",
     "proxy": "proxy",
+    "socks": "socks",
     "tls": "tls",
     "unsupported_library": "unsupported_library",
 }  # fmt: skip
@@ -108,7 +109,7 @@ def text_of(error: SoraError) -> str:
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
         wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in ("proxy", "tls", "moderation_job")
-        lead = words["what"]["en"] if wants_a_lead and kind != "network" else ""
+        lead = words["what"]["en"] if wants_a_lead and kind not in ("network", "socks") else ""
         parts = [
             lead,
             error.what,

@@ -17,7 +17,7 @@ from urllib3.util.retry import Retry
 
 from . import __version__
 from .addresses import is_loopback, is_plain, is_public
-from .connect import Adapter
+from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
 from .redact import redact, remember_login
@@ -26,6 +26,7 @@ PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 # They write addresses into the log, with what signs them: at a lost connection, and all of them when debugging.
 TALKATIVE = ("urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry", "urllib3.response")
+SOCKS_ADVICE = "Install it with ComfyUI's Python (python -m pip install PySocks), restart, and run again."
 GZIP_OR_ZLIB = 47  # zlib's number for "look at the beginning"
 
 
@@ -216,15 +217,22 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
 
 
 def kind_of_network(error: BaseException) -> str:
-    """What was in the way: "tls", "proxy" or "network", as plain.py names it."""
+    """What was in the way: "tls", "proxy", "socks" or "network", as plain.py names it."""
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, NoPySocks):
+            return "socks"
         if isinstance(seen, requests.exceptions.SSLError | ssl.SSLError):
             return "tls"
         if isinstance(seen, requests.exceptions.ProxyError):
             return "proxy"
         seen = _inner(seen)
     return "network"
+
+
+def network_advice(error: BaseException, usual: str) -> str:
+    """What to do about it: the `usual`, unless what is missing is known."""
+    return SOCKS_ADVICE if kind_of_network(error) == "socks" else usual
 
 
 def in_words(error: BaseException) -> str:

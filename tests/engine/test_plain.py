@@ -23,6 +23,7 @@ import sora
 from sora import plain
 from sora.catalogue import Catalogue
 from sora.cli import main
+from sora.connect import NoPySocks
 from sora.envelope import Answer
 from sora.errors import (
     BudgetReached,
@@ -146,6 +147,7 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "cut short": (CutShort("half"), "gateway_broken", "spent"),
     "network": (Unreachable("no route", code="network"), "network", "none"),
     "proxy": (Unreachable("407", code="proxy"), "proxy", "none"),
+    "SOCKS": (Unreachable("no PySocks", code="socks"), "socks", "none"),
     "TLS": (Unreachable("bad certificate", code="tls"), "tls", "none"),
     "perhaps bought": (MaybeBought("cut", code="tls"), "perhaps_bought", "perhaps"),
     "job failed": (JobFailed("no reason", code="500"), "job_failed", "perhaps"),
@@ -257,6 +259,7 @@ def test_a_network_failure_is_told_by_its_class() -> None:
     assert kind_of_network(requests.exceptions.SSLError("x")) == "tls"
     assert kind_of_network(requests.exceptions.ConnectionError(ssl.SSLError("x"))) == "tls"
     assert kind_of_network(requests.exceptions.ProxyError("x")) == "proxy"
+    assert kind_of_network(NoPySocks("x")) == "socks"
     assert kind_of_network(requests.exceptions.ConnectionError("certificate proxy")) == "network"
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 import urllib3.connection
+from requests.exceptions import InvalidSchema
 from sora import connect
 from sora.client import Client
-from sora.errors import LocalTrouble
+from sora.doctor import examine
+from sora.errors import GatewayTrouble, LocalTrouble, SoraError, Unreachable
 from sora.providers import Provider
 from sora.spec import JobSpec, JobState
 from sora.studio import Studio
@@ -137,3 +139,36 @@ def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None
         ran = subprocess.run([sys.executable, "-c", program, url], env=env, capture_output=True, text=True, timeout=60)
         assert ran.returncode == 0, ran.stderr
         assert server.requests == []
+
+
+def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a purchase, a poll, a download, the list of models and the doctor; nothing was sent."""
+
+    def without_it(*_: object, **__: object) -> None:
+        raise InvalidSchema("Missing dependencies for SOCKS support.")  # requests' own stand-in for the class
+
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", without_it)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:hunter2secret@127.0.0.1:9")
+    env = {"COMETAPI_KEY": "sk-key-12345", "COMETAPI_BASE_URL": "https://videos.nowhere.invalid"}
+    studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+    try:
+        client = studio.client("cometapi")
+        spec = JobSpec(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
+        calls: list[tuple[Callable[[], object], type[SoraError]]] = [
+            (lambda: studio.submit(spec).result(20), Unreachable),
+            (lambda: client.retrieve("video_1"), GatewayTrouble),
+            (lambda: client.content("video_1", {}), GatewayTrouble),
+            (lambda: studio.refresh_models().result(20), GatewayTrouble),
+        ]
+        for call, kind in calls:
+            with pytest.raises(kind) as caught:
+                call()
+            assert caught.value.kind == "socks"
+            assert "pip install PySocks" in str(caught.value)
+            assert "hunter2secret" not in str(caught.value)
+        (job,) = studio.ledger.jobs()
+        assert job.state is JobState.REFUSED
+        (found,) = [one for one in examine(studio) if one.name == "cometapi" and one.level == "failed"]
+        assert "pip install PySocks" in found.text
+    finally:
+        studio.close()
