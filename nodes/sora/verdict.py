@@ -18,6 +18,7 @@ from .vocabulary import (
     ADVICE,
     ADVICE_BY_STATUS,
     LASTING,
+    NO_CHANNEL,
     PACE_HEADERS,
     PACE_KEYS,
     PACE_MS_HEADERS,
@@ -201,7 +202,16 @@ def _is_refusal(answer: Answer, video: RemoteVideo | None, complaint: Complaint 
             return complaint is not None and (video.phase == "failed" or (video.phase == "done" and says_error(answer)))
         return says_error(answer)
     # The innermost code decides; a type is only the family of the error, and stands over broken upstreams, too.
-    return answer.status < 500 or (complaint is not None and _exact(complaint) in REFUSALS_AS_5XX)
+    if answer.status < 500 or complaint is None:
+        return answer.status < 500
+    return _exact(complaint) in REFUSALS_AS_5XX or (answer.status == 503 and _has_no_channel(complaint))
+
+
+def _has_no_channel(complaint: Complaint) -> bool:
+    """Does a gateway say, without a code, that it offers no such model (quirk 5)? Not after a retry: what it sent on
+    before may have been taken."""
+    text = complaint.message.lower()
+    return not _exact(complaint) and "retry" not in text and any(words in text for words in NO_CHANNEL)
 
 
 def _is_saturated(answer: Answer, complaint: Complaint | None) -> bool:

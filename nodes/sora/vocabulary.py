@@ -50,6 +50,9 @@ MODERATION = {"sensitive_words_detected", "datainspectionfailed", "data_inspecti
 # ("InputImageSensitiveContentDetected.PrivacyInformation").
 MODERATION_ENDS = ("sensitivecontentdetected", "riskdetection")
 
+# Other gateways' codes for a model that they do not offer: "model_not_found" with us.
+NO_SUCH_MODEL = {"model_price_error", "model_not_priced", "model_price_not_configured"}
+
 # A refusal that passes by itself: the same request may be sent again (quirk 5).
 SATURATED = {
     "upstream_load_saturated", "rate_limit_exceeded", "rate_limit_error", "too_many_requests", "saturated",
@@ -107,6 +110,8 @@ VAGUE = {
     "internal_error", "internal_server_error", "invalid_request", "invalid_request_error", "new_api_error",
     "server_error", "unknown", "unknown_error", "upstream_error",
 }  # fmt: skip
+# new-api's words, in its two languages, where no channel of its own offers the model: said before anything is sent on.
+NO_CHANNEL = ("no available channel", "无可用渠道")
 # Texts (in lower case) that stand for a code, where the gateway gives none that says as much.
 TEXTS = {
     "blocked by our moderation system": "moderation_blocked",  # quirk 10
@@ -120,6 +125,9 @@ TEXTS = {
     "must match the requested width and height": "wrong_reference",
     "must be verified to use the model": "account_not_verified",
     "invalid model name passed in model": "model_not_found",
+    **dict.fromkeys(NO_CHANNEL, "model_not_found"),
+    "has not been priced by the administrator": "model_not_found",
+    "unsupported relay mode": "model_not_found",  # a model of another endpoint
     "上游负载已饱和": "upstream_load_saturated",
     "rate limit exceeded": "rate_limit_exceeded",
     "concurrent limit exceeded": "rate_limit_exceeded",
@@ -128,7 +136,8 @@ TEXTS = {
 TEXTS_BESIDE_CODES = {("model_not_found", "must be verified to use the model"): "account_not_verified"}
 
 REQUEST_ID_HEADERS = (
-    "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id", "x-litellm-call-id", "cf-ray",
+    "x-cometapi-request-id", "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id",
+    "x-litellm-call-id", "cf-ray",
 )  # fmt: skip
 PACE_MS_HEADERS = ("retry-after-ms", "openai-poll-after-ms", "llm_provider-openai-poll-after-ms")
 PACE_HEADERS = ("retry-after", "llm_provider-retry-after")
@@ -139,4 +148,6 @@ def known_code(code: str) -> str:
     """The code of ours that a gateway's own stands for; where there is none, itself."""
     parts = code.lower().split(".")
     moderated = any(part in MODERATION or part.endswith(MODERATION_ENDS) for part in parts)
+    if code.lower() in NO_SUCH_MODEL:
+        return "model_not_found"
     return "moderation_blocked" if moderated else code
