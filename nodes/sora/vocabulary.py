@@ -30,6 +30,7 @@ WORDS_OF_CALLS = {"error", "fail"}
 
 STATE_KEYS = ("status", "task_status", "state")
 ID_KEYS = ("id", "task_id", "video_id")
+FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
 # What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
 WRAPPERS = ("data", "task", "output", "result")
 

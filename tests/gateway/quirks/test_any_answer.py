@@ -15,6 +15,7 @@ from sora.verdict import read_created, read_list, read_status, retry_after_s
 from sora.vocabulary import (
     ADDRESS_KEYS,
     ADVICE,
+    FINISH_KEYS,
     ID_KEYS,
     NO_CHANNEL,
     PACE_HEADERS,
@@ -34,9 +35,9 @@ from sora.wire import RemoteVideo, read_video
 from .test_table import ROWS
 
 READ = [
-    *ADDRESS_KEYS, *ID_KEYS, *STATE_KEYS, *WRAPPERS, *PACE_KEYS, "error", "errors", "detail", "message", "msg", "code",
-    "type", "success", "object", "model", "progress", "progress_pct", "created_at", "created", "seconds", "size",
-    "prompt", "request_id", "requestId", "error_message", "loc", "param",
+    *ADDRESS_KEYS, *FINISH_KEYS, *ID_KEYS, *STATE_KEYS, *WRAPPERS, *PACE_KEYS, "error", "errors", "detail", "message",
+    "msg", "code", "type", "success", "object", "model", "progress", "progress_pct", "created_at", "created", "seconds",
+    "size", "prompt", "request_id", "requestId", "error_message", "loc", "param",
 ]  # fmt: skip
 CODES = sorted({*ADVICE, *REFUSALS_AS_5XX, *PERHAPS_TAKEN, *SATURATED})
 SAID = [
