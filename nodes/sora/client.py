@@ -6,6 +6,7 @@ purchase.py, which is told by the type of the error. Retrieve and content may be
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
@@ -18,8 +19,8 @@ import requests
 from urllib3.util.retry import Retry
 
 from .addresses import is_loopback, is_plain, numeric
-from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, Unreachable
+from .envelope import Answer, Complaint, read_complaint
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, SoraError, Unreachable
 from .providers import Provider
 from .redact import place_of, remember_address
 from .transport import (
@@ -35,10 +36,11 @@ from .transport import (
     reachable,
     same_origin,
 )
-from .verdict import SETTLE, read_created, read_list, read_status, trouble
+from .verdict import SETTLE, read_created, read_list, read_reason, read_status, trouble
 from .wire import RemoteVideo
 
 CONNECT_TIMEOUT_S = 10.0
+REASON_S = 10.0  # for the reason of a failure, which changes nothing
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 MOST_REDIRECTS = 5
 
@@ -81,8 +83,16 @@ class Client:
         return read_created(self._buy(requests.Request("POST", url, json={"prompt": prompt})))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
-        """The job's state. GatewayTrouble where it cannot be learned now."""
-        return read_status(self._ask(_path_of(video_id), "the job's state"), video_id)
+        """The job's state. GatewayTrouble where it cannot be learned now.
+
+        Where it failed and no reason is given, the content call is asked for one, once.
+        """
+        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id)
+        if video.phase != "failed" or video.complaint is not None:
+            return video
+        reason = self._reason(video_id)
+        known_by = video.request_id or (reason.request_id if reason else "")
+        return dataclasses.replace(video, complaint=reason, request_id=known_by)
 
     def newest(self) -> list[RemoteVideo]:
         """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
@@ -211,6 +221,20 @@ class Client:
                 code=kind_of_network(error),
             ) from None
 
+    def _reason(self, video_id: str) -> Complaint | None:
+        """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
+        url, timeout_s = self._url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
+        try:
+            with (
+                new_session(url, Retry(0), self.provider) as session,
+                session.get(url, auth=self._signed, timeout=timeout_s, stream=True, allow_redirects=False) as response,
+            ):
+                # Of anything else, such as a video after all, nothing is read.
+                told = response.status_code >= 400 or "json" in response.headers.get("Content-Type", "")
+                return read_reason(self._whole(response, timeout_s)) if told else None
+        except (*NETWORK_ERRORS, SoraError):
+            return None
+
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
         request.auth = self._signed
@@ -246,9 +270,9 @@ class Client:
             advice=SETTLE,
         ) from None
 
-    def _whole(self, response: requests.Response) -> Answer:
+    def _whole(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
-        deadline = time.monotonic() + self.provider.timeout_s
+        deadline = time.monotonic() + (timeout_s or self.provider.timeout_s)
         pieces: list[bytes] = []
         size = 0
         for piece in arriving(response):

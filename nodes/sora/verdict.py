@@ -25,6 +25,7 @@ from .vocabulary import (
     PERHAPS_TAKEN,
     REFUSALS_AS_5XX,
     SATURATED,
+    STATUS_IN_WORDS,
     WORDS_OF_CALLS,
     known_code,
 )
@@ -105,6 +106,15 @@ def read_status(answer: Answer, video_id: str) -> RemoteVideo:
     if found.not_known or answer.status == 410:
         found.advice = _NOT_KNOWN
     raise found
+
+
+def read_reason(answer: Answer) -> Complaint | None:
+    """Why a job ended, from the content call of a job that has no video; None where that speaks of something else."""
+    complaint = read_complaint(answer)
+    if complaint is None or not (answer.status == 422 or STATUS_IN_WORDS in complaint.message.lower()):
+        return None
+    # Its codes are those of the call: that it asked for what is not there.
+    return Complaint(complaint.message, (), complaint.request_id)
 
 
 def read_list(answer: Answer) -> list[RemoteVideo]:

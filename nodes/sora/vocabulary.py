@@ -78,6 +78,7 @@ LASTING = {
 ADVICE = {
     **LASTING,
     **dict.fromkeys(SATURATED, _BUSY),
+    "output_moderated": _UNSAFE,
     "task_not_exist": "The gateway does not know this id, or not yet.",
 }
 ADVICE_BY_STATUS = {
@@ -123,6 +124,7 @@ TEXTS = {
     "prompt_unsafe": "prompt_unsafe",
     "image_unsafe": "moderation_blocked",
     "video_unsafe": "moderation_blocked",
+    "current status: violation": "output_moderated",  # CometAPI's, of a finished video that is not given out
     "must match the requested width and height": "wrong_reference",
     "must be verified to use the model": "account_not_verified",
     "invalid model name passed in model": "model_not_found",
@@ -133,6 +135,8 @@ TEXTS = {
     "rate limit exceeded": "rate_limit_exceeded",
     "concurrent limit exceeded": "rate_limit_exceeded",
 }
+# With it new-api's content call says how a job stands that has no video: "…, current status: FAILURE".
+STATUS_IN_WORDS = "current status:"
 # A code that is not the whole truth: OpenAI hides a model from an account that is not verified, and says so in words.
 TEXTS_BESIDE_CODES = {("model_not_found", "must be verified to use the model"): "account_not_verified"}
 

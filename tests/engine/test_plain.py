@@ -97,6 +97,7 @@ BLOCKED = "Your request was blocked by our moderation system when checking input
 KINDS: dict[str, tuple[SoraError, str, str]] = {
     "moderation at create": (refused(400, message=BLOCKED), "moderation_create", "none"),
     "moderation at the job": (JobFailed("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
+    "moderation of the finished video": (JobFailed("no", code="output_moderated"), "moderation_output", "perhaps"),
     "model gone": (refused(503, "model_not_found"), "model_gone", "none"),
     "model retired": (InvalidInput("retired", code="model_retired"), "model_gone", "none"),
     "no balance": (refused(403, "insufficient_user_quota"), "no_balance", "none"),
