@@ -69,25 +69,26 @@ class Client:
         self._sessions = threading.local()
         self._opened: list[requests.Session] = []
         self._lock = threading.Lock()
+        self._accepted = False  # has the gateway taken a call with this key?
 
     def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
-        request = requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads])
-        return read_created(self._buy(request))
+        return self._created(requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads]))
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""
         url = self._url(f"{_path_of(video_id)}/remix")
-        return read_created(self._buy(requests.Request("POST", url, json={"prompt": prompt})))
+        return self._created(requests.Request("POST", url, json={"prompt": prompt}))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
         """The job's state. GatewayTrouble where it cannot be learned now.
 
         Where it failed and no reason is given, the content call is asked for one, once.
         """
-        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id)
+        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._accepted)
+        self._accepted = True
         if video.phase != "failed" or video.complaint is not None:
             return video
         reason = self._reason(video_id)
@@ -108,7 +109,7 @@ class Client:
         url = self._url(f"{_path_of(video_id)}/content{asked}")
         response = self._get(url, headers, with_key=True)
         if not response.is_redirect:
-            return self._checked_stream(response)
+            return self._checked_stream(response, accepted=self._accepted)
         response.close()
         return self.stream(_next_address(url, response), headers)
 
@@ -221,6 +222,11 @@ class Client:
                 code=kind_of_network(error),
             ) from None
 
+    def _created(self, request: requests.Request) -> RemoteVideo:
+        video = read_created(self._buy(request))
+        self._accepted = True
+        return video
+
     def _reason(self, video_id: str) -> Complaint | None:
         """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
         url, timeout_s = self._url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
@@ -283,13 +289,13 @@ class Client:
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
 
     def _checked_stream(
-        self, response: requests.Response, doing: str = "asked for the finished video"
+        self, response: requests.Response, doing: str = "asked for the finished video", *, accepted: bool = False
     ) -> requests.Response:
         if response.status_code in (200, 206, 416):
             return response
         with response:
             answer = self._whole(response)
-        raise trouble(answer, read_complaint(answer), doing)
+        raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
 
     def _checked_address(self, url: str) -> str:
         """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is
