@@ -13,16 +13,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback, is_plain, numeric
+from .addresses import is_loopback
 from .envelope import Answer, Complaint, read_complaint
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, SoraError, Unreachable
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
+from .given import MOST_STEPS, checked_address, next_address, of_address
 from .providers import Provider
-from .redact import place_of, remember_address
+from .redact import place_of
 from .transport import (
     NETWORK_ERRORS,
     Bearer,
@@ -33,7 +34,6 @@ from .transport import (
     kind_of_network,
     network_advice,
     new_session,
-    reachable,
     same_origin,
 )
 from .verdict import SETTLE, read_created, read_list, read_reason, read_status, trouble
@@ -42,7 +42,6 @@ from .wire import RemoteVideo
 CONNECT_TIMEOUT_S = 10.0
 REASON_S = 10.0  # for the reason of a failure, which changes nothing
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
-MOST_REDIRECTS = 5
 
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
 
@@ -111,7 +110,7 @@ class Client:
         if not response.is_redirect:
             return self._checked_stream(response, accepted=self._accepted)
         response.close()
-        return self.stream(_next_address(url, response), headers)
+        return self.stream(next_address(url, response), headers)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
@@ -119,8 +118,8 @@ class Client:
         Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has
         lapsed.
         """
-        for _ in range(MOST_REDIRECTS):
-            url = self._checked_address(url)
+        for _ in range(MOST_STEPS):
+            url = checked_address(self.provider, url)
             response = self._get(url, headers, with_key=False)
             if response.status_code in (401, 403) and same_origin(url, self.provider.base_url):
                 response.close()
@@ -129,9 +128,9 @@ class Client:
                 try:
                     return self._checked_stream(response, "asked at the address that it gave for the video")
                 except GatewayTrouble as error:
-                    raise _of_address(error) from None
+                    raise of_address(error) from None
             response.close()
-            url = _next_address(url, response)
+            url = next_address(url, response)
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
     def reach(self, path: str = "/v1/models") -> Reached:
@@ -297,49 +296,9 @@ class Client:
             answer = self._whole(response)
         raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
 
-    def _checked_address(self, url: str) -> str:
-        """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is
-        looked at here, since a proxy would take it as it is."""
-        local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port  # reading the port checks it
-        except ValueError:
-            raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
-        if parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
-            raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
-        if not is_plain(url):
-            raise GatewayTrouble("The gateway gave an address for the download that is none.")
-        if (address := numeric(host)) and not same_origin(url, self.provider.base_url):
-            reachable(self.provider, host, [address])
-        remember_address(url)
-        return url
-
 
 def _path_of(video_id: str) -> str:
     """The path of a video. InvalidInput for an id that some server would take for a way to other calls."""
     if not video_id or any(part in (".", "..") for part in re.split(r"[/\\]", video_id)):
         raise InvalidInput(f"{video_id[:80]!r} is no id of a video.")
     return f"/v1/videos/{quote(video_id, safe='')}"
-
-
-def _next_address(url: str, response: requests.Response) -> str:
-    try:
-        return urljoin(url, response.headers["location"])
-    except ValueError:
-        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
-
-
-def _of_address(error: GatewayTrouble) -> GatewayTrouble:
-    """What an error means that came from an address which the gateway gave for the video: unless it is busy or away,
-    the address has lapsed. It is neither the key nor the balance: storage knows none, and the gateway took them when it
-    gave the address."""
-    if error.transient and error.http_status not in (400, 404):
-        return error
-    return NotOffered(
-        error.what,
-        advice="Run again in a while: the gateway is asked for a new one.",
-        http_status=error.http_status,
-        request_id=error.request_id,
-        code=error.code,
-    )
