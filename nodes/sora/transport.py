@@ -16,7 +16,7 @@ from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from . import __version__
-from .addresses import is_loopback, is_plain, is_public
+from .addresses import is_loopback, is_plain, is_private, is_public
 from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
@@ -127,7 +127,8 @@ _hush = _Hush()
 
 
 class Session(requests.Session):
-    """Loopback never goes through a proxy; other hosts use the usual variables, or what their provider's owner set."""
+    """Loopback, and a provider that is reached without TLS, never go through a proxy; other hosts use the usual
+    variables, or what their provider's owner set."""
 
     def __init__(self, provider: Provider, *, outside: bool) -> None:
         super().__init__()
@@ -152,14 +153,15 @@ class Session(requests.Session):
         """What a request is sent with: proxies and authorities."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
         host = urlsplit(str(url)).hostname or ""
-        if is_loopback(host):
+        own = same_origin(str(url), self._provider.base_url)
+        if is_loopback(host) or (own and self._provider.plain_http):
             settings["proxies"] = {}
         elif self._provider.proxy is not None:
             settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
         for proxy in dict(settings["proxies"]).values():
             remember_login(proxy or "")
         # What it sends us to elsewhere has a certificate of the usual authorities, and of no others.
-        if self._provider.ca_bundle and same_origin(str(url), self._provider.base_url):
+        if self._provider.ca_bundle and own:
             settings["verify"] = self._provider.ca_bundle
         return settings
 
@@ -171,7 +173,10 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
     session.headers["Accept-Encoding"] = "identity"
 
     def check(host: str, found: list[str]) -> list[str]:
-        found = _of_this_machine(host, found) if is_loopback(host) else found
+        if is_loopback(host):
+            found = _of_this_machine(host, found)
+        elif provider.plain_http and not given:
+            _check_private(host, found)
         return reachable(provider, host, found) if given else found
 
     for scheme in ("http://", "https://"):
@@ -214,6 +219,16 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     if not good:
         raise InvalidInput(f"The name {host} leads elsewhere than to this machine.", advice="Write 127.0.0.1 instead.")
     return good
+
+
+def _check_private(host: str, found: list[str]) -> None:
+    """A provider that is reached without TLS has to be in the private network, at each connection anew and with all of
+    its addresses: whoever answers for its name could otherwise send prompts, and perhaps a key, across the internet."""
+    if outside := next((address for address in found if not is_private(address)), ""):
+        raise InvalidInput(
+            f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
+            advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
+        )
 
 
 def kind_of_network(error: BaseException) -> str:
