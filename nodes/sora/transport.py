@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import zlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,17 +16,16 @@ from urllib3.util.retry import Retry
 
 from . import __version__
 from .addresses import is_loopback, is_plain, is_private, is_public
+from .bodies import PIECE, unpacked
 from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
 from .redact import redact, remember_login
 
-PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 # They write addresses into the log, with what signs them: at a lost connection, and all of them when debugging.
 TALKATIVE = ("urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry", "urllib3.response")
 SOCKS_ADVICE = "Install it with ComfyUI's Python (python -m pip install PySocks), restart, and run again."
-GZIP_OR_ZLIB = 47  # zlib's number for "look at the beginning"
 
 
 class Bearer(requests.auth.AuthBase):
@@ -86,21 +84,9 @@ class Body:
 
 def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
     """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
-    before a cut. We ask for nothing compressed; what comes so all the same is unpacked a PIECE at a time, since little
-    can be made to swell to a great deal."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    before a cut. What comes compressed is unpacked, a piece at a time."""
     pieces = _as_sent(response)
-    if not decode or encoding in ("", "identity"):
-        yield from pieces
-        return
-    unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
-    try:
-        for piece in pieces:
-            yield unpacking.decompress(piece, PIECE)
-            while unpacking.unconsumed_tail:
-                yield unpacking.decompress(unpacking.unconsumed_tail, PIECE)
-    except zlib.error:
-        raise requests.exceptions.ContentDecodingError("the answer is packed in a way that nobody asked for") from None
+    yield from unpacked(pieces, response.headers.get("Content-Encoding", "")) if decode else pieces
 
 
 def _as_sent(response: requests.Response) -> Iterator[bytes]:
