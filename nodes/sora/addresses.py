@@ -14,6 +14,9 @@ Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Not private by their registration, and yet inside: Azure's wire server, Oracle's metadata, IPv6's old sites.
 INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "fec0::/10")))
+# The networks that a household or an office has (RFC 1918, RFC 4193). Link-local ones are none of these: a cloud's
+# metadata service is there. Nor is 100.64.0.0/10, which a provider's other customers share.
+PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 
 
@@ -69,6 +72,13 @@ def is_loopback(host: str) -> bool:
         return False
     # What other networks wrap an IPv4 address in can come from anywhere, and is none of this machine's.
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def is_private(address: str) -> bool:
+    """Is that numeric address one of this machine's, or of the network around it?"""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found  # nothing else that wraps one: it may come from anywhere
+    return found.is_loopback or any(found in one for one in PRIVATE if one.version == found.version)
 
 
 def numeric(host: str) -> str:

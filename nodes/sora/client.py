@@ -6,22 +6,24 @@ purchase.py, which is told by the type of the error. Retrieve and content may be
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback, is_plain, numeric
-from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, Unreachable
+from .addresses import is_loopback
+from .envelope import Answer, Complaint, read_complaint
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
+from .given import MOST_STEPS, checked_address, next_address, of_address
 from .providers import Provider
-from .redact import place_of, remember_address
+from .redact import place_of
 from .transport import (
     NETWORK_ERRORS,
     Bearer,
@@ -30,16 +32,16 @@ from .transport import (
     arriving,
     in_words,
     kind_of_network,
+    network_advice,
     new_session,
-    reachable,
     same_origin,
 )
-from .verdict import SETTLE, read_created, read_list, read_status, trouble
+from .verdict import SETTLE, read_created, read_list, read_reason, read_status, trouble
 from .wire import RemoteVideo
 
 CONNECT_TIMEOUT_S = 10.0
+REASON_S = 10.0  # for the reason of a failure, which changes nothing
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
-MOST_REDIRECTS = 5
 
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
 
@@ -66,22 +68,31 @@ class Client:
         self._sessions = threading.local()
         self._opened: list[requests.Session] = []
         self._lock = threading.Lock()
+        self._accepted = False  # has the gateway taken a call with this key?
 
     def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
-        request = requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads])
-        return read_created(self._buy(request))
+        return self._created(requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads]))
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""
         url = self._url(f"{_path_of(video_id)}/remix")
-        return read_created(self._buy(requests.Request("POST", url, json={"prompt": prompt})))
+        return self._created(requests.Request("POST", url, json={"prompt": prompt}))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
-        """The job's state. GatewayTrouble where it cannot be learned now."""
-        return read_status(self._ask(_path_of(video_id), "the job's state"), video_id)
+        """The job's state. GatewayTrouble where it cannot be learned now.
+
+        Where it failed and no reason is given, the content call is asked for one, once.
+        """
+        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._accepted)
+        self._accepted = True
+        if video.phase != "failed" or video.complaint is not None:
+            return video
+        reason = self._reason(video_id)
+        known_by = video.request_id or (reason.request_id if reason else "")
+        return dataclasses.replace(video, complaint=reason, request_id=known_by)
 
     def newest(self) -> list[RemoteVideo]:
         """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
@@ -97,9 +108,9 @@ class Client:
         url = self._url(f"{_path_of(video_id)}/content{asked}")
         response = self._get(url, headers, with_key=True)
         if not response.is_redirect:
-            return self._checked_stream(response)
+            return self._checked_stream(response, accepted=self._accepted)
         response.close()
-        return self.stream(_next_address(url, response), headers)
+        return self.stream(next_address(url, response), headers)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
@@ -107,8 +118,8 @@ class Client:
         Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has
         lapsed.
         """
-        for _ in range(MOST_REDIRECTS):
-            url = self._checked_address(url)
+        for _ in range(MOST_STEPS):
+            url = checked_address(self.provider, url)
             response = self._get(url, headers, with_key=False)
             if response.status_code in (401, 403) and same_origin(url, self.provider.base_url):
                 response.close()
@@ -117,9 +128,9 @@ class Client:
                 try:
                     return self._checked_stream(response, "asked at the address that it gave for the video")
                 except GatewayTrouble as error:
-                    raise _of_address(error) from None
+                    raise of_address(error) from None
             response.close()
-            url = _next_address(url, response)
+            url = next_address(url, response)
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
     def reach(self, path: str = "/v1/models") -> Reached:
@@ -133,7 +144,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
-                advice="Check the network, the proxy and the provider's base URL.",
+                advice=network_advice(error, "Check the network, the proxy and the provider's base URL."),
                 money="none",
                 code=kind_of_network(error),
             ) from None
@@ -191,7 +202,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"The video could not be downloaded: {in_words(error)}.",
-                advice="It waits at the gateway; run again.",
+                advice=network_advice(error, "It waits at the gateway; run again."),
                 code=kind_of_network(error),
             ) from None
 
@@ -206,9 +217,28 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
-                advice="The job goes on there; run again later.",
+                advice=network_advice(error, "The job goes on there; run again later."),
                 code=kind_of_network(error),
             ) from None
+
+    def _created(self, request: requests.Request) -> RemoteVideo:
+        video = read_created(self._buy(request))
+        self._accepted = True
+        return video
+
+    def _reason(self, video_id: str) -> Complaint | None:
+        """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
+        url, timeout_s = self._url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
+        try:
+            with (
+                new_session(url, Retry(0), self.provider) as session,
+                session.get(url, auth=self._signed, timeout=timeout_s, stream=True, allow_redirects=False) as response,
+            ):
+                # Of anything else, such as a video after all, nothing is read.
+                told = response.status_code >= 400 or "json" in response.headers.get("Content-Type", "")
+                return read_reason(self._whole(response, timeout_s)) if told else None
+        except (*NETWORK_ERRORS, SoraError):
+            return None
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
@@ -235,7 +265,9 @@ class Client:
         if not handed_out:
             raise Unreachable(
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
-                advice="Check the network, the proxy and the provider's base URL, then run again.",
+                advice=network_advice(
+                    error, "Check the network, the proxy and the provider's base URL, then run again."
+                ),
                 code=kind_of_network(error),
             ) from None
         raise MaybeBought(
@@ -243,9 +275,9 @@ class Client:
             advice=SETTLE,
         ) from None
 
-    def _whole(self, response: requests.Response) -> Answer:
+    def _whole(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
-        deadline = time.monotonic() + self.provider.timeout_s
+        deadline = time.monotonic() + (timeout_s or self.provider.timeout_s)
         pieces: list[bytes] = []
         size = 0
         for piece in arriving(response):
@@ -256,31 +288,13 @@ class Client:
         return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
 
     def _checked_stream(
-        self, response: requests.Response, doing: str = "asked for the finished video"
+        self, response: requests.Response, doing: str = "asked for the finished video", *, accepted: bool = False
     ) -> requests.Response:
         if response.status_code in (200, 206, 416):
             return response
         with response:
             answer = self._whole(response)
-        raise trouble(answer, read_complaint(answer), doing)
-
-    def _checked_address(self, url: str) -> str:
-        """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is
-        looked at here, since a proxy would take it as it is."""
-        local = is_loopback(urlsplit(self.provider.base_url).hostname or "")
-        try:
-            parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port  # reading the port checks it
-        except ValueError:
-            raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
-        if parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
-            raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
-        if not is_plain(url):
-            raise GatewayTrouble("The gateway gave an address for the download that is none.")
-        if (address := numeric(host)) and not same_origin(url, self.provider.base_url):
-            reachable(self.provider, host, [address])
-        remember_address(url)
-        return url
+        raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
 
 
 def _path_of(video_id: str) -> str:
@@ -288,25 +302,3 @@ def _path_of(video_id: str) -> str:
     if not video_id or any(part in (".", "..") for part in re.split(r"[/\\]", video_id)):
         raise InvalidInput(f"{video_id[:80]!r} is no id of a video.")
     return f"/v1/videos/{quote(video_id, safe='')}"
-
-
-def _next_address(url: str, response: requests.Response) -> str:
-    try:
-        return urljoin(url, response.headers["location"])
-    except ValueError:
-        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
-
-
-def _of_address(error: GatewayTrouble) -> GatewayTrouble:
-    """What an error means that came from an address which the gateway gave for the video: unless it is busy or away,
-    the address has lapsed. It is neither the key nor the balance: storage knows none, and the gateway took them when it
-    gave the address."""
-    if error.transient and error.http_status not in (400, 404):
-        return error
-    return NotOffered(
-        error.what,
-        advice="Run again in a while: the gateway is asked for a new one.",
-        http_status=error.http_status,
-        request_id=error.request_id,
-        code=error.code,
-    )

@@ -1,37 +1,54 @@
-"""Connections that lead where they may, and that nobody can hold for ever.
+"""Connections that lead only where they may, and that no server can hold open forever.
 
-A name is resolved once, what it gave is checked, and the connection is made to a checked address: asking the name
-server a second time would let it answer otherwise (DNS rebinding). TLS goes on verifying the name. Through a proxy it
-is the proxy that resolves.
+A name is resolved once, its addresses are checked, and the connection is made to a checked address: a second look-up
+could give another one (DNS rebinding). TLS goes on verifying the name. Through a proxy it is the proxy that resolves.
+
+This file alone uses parts of urllib3 and http.client that their documentation does not promise: `_new_conn`,
+`ConnectionCls`, `response_class`, `pool_classes_by_scheme`, `allowed_gai_family` and `fp`. They work in the versions
+that TESTED names (`make matrix`). `prove` finds out, before the first request, whether the check is really called.
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 import socket
 import time
 from collections.abc import Callable
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
+import requests
+import urllib3.util.connection
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-from urllib3.util.connection import allowed_gai_family
 from urllib3.util.retry import Retry
 
+from .addresses import is_loopback, numeric
+from .errors import LocalTrouble
+
+TESTED = ("2.0.7", "2.2.3", "2.8.0")  # versions of urllib3, as in tests/matrix.py
 LEAST_BYTES = 4096  # that have to come in SILENCES of the longest silence allowed: a drip keeps every one short
 SILENCES = 2  # more than one: whoever reads a whole answer has a deadline of his own, and better words for it
+NOWHERE = "127.0.0.1:1"  # where the self-test would connect to if the check were not called: nothing listens there
 
 Check = Callable[[str, list[str]], list[str]]  # (host, its addresses) -> those to try; raises what is to be told
 
 
-class Adapter(HTTPAdapter):
-    """An adapter whose connections ask `check` before they are made."""
+def any_address(_host: str, found: list[str]) -> list[str]:
+    """The check for a proxy, which the machine's owner chose."""
+    return found
 
-    def __init__(self, check: Check, retry: Retry) -> None:
-        self._pools = _pools(check)  # first: the base class makes its manager at once
+
+class Adapter(HTTPAdapter):
+    """An adapter whose connections ask `check` before they are made, and those to a proxy `proxy_check`."""
+
+    def __init__(self, check: Check, retry: Retry, proxy_check: Check = any_address) -> None:
+        self._pools, self._proxy_pools = _pools(check), _pools(proxy_check)  # first: the base class makes its manager
         super().__init__(max_retries=retry)
 
     def init_poolmanager(self, *positional: Any, **keywords: Any) -> None:
@@ -40,40 +57,86 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: Any, **keywords: Any) -> Any:
-        """The owner chose the proxy: any address is right for it."""
-        manager = super().proxy_manager_for(proxy, **keywords)
-        if not str(proxy).lower().startswith("socks"):
-            manager.pool_classes_by_scheme = _pools(lambda _, addresses: addresses)
+        """As requests wants it. NoPySocks where the proxy is of a kind that requests needs PySocks for."""
+        try:
+            manager = super().proxy_manager_for(proxy, **keywords)
+        except requests.exceptions.InvalidSchema as error:  # so requests says it
+            raise NoPySocks("a SOCKS proxy is set, and the package PySocks is not installed") from error
+        if not str(proxy).lower().startswith("socks"):  # whose connections are those of PySocks
+            manager.pool_classes_by_scheme = self._proxy_pools
         return manager
+
+    def send(self, request: requests.PreparedRequest, *positional: Any, **keywords: Any) -> requests.Response:
+        """Send it. LocalTrouble where the check would not be called; a numeric loopback address needs none."""
+        if not is_loopback(numeric(urlsplit(request.url or "").hostname or "")):
+            prove()
+        return super().send(request, *positional, **keywords)
+
+
+class NoPySocks(requests.exceptions.ProxyError):
+    """A SOCKS proxy (ALL_PROXY=socks5://…) without the package that requests needs for it."""
+
+
+class _Checked(Exception):
+    """What the check of the self-test raises."""
+
+
+@functools.cache
+def prove() -> None:
+    """Find out, once per process, whether urllib3 calls the check before it connects: plain and over TLS, directly and
+    through a proxy. No connection is made. LocalTrouble where it does not."""
+
+    def check(_host: str, _found: list[str]) -> NoReturn:
+        raise _Checked
+
+    for scheme, proxies in itertools.product(("http", "https"), ({}, {"all": f"http://{NOWHERE}"})):
+        request = requests.Request("GET", f"{scheme}://{NOWHERE}/").prepare()
+        try:
+            adapter = Adapter(check, Retry(0), check)
+            super(Adapter, adapter).send(request, timeout=1.0, proxies=proxies)
+        except _Checked:
+            continue
+        except Exception as error:  # noqa: BLE001 - whatever an unknown version does: the check was not called
+            raise _not_called(repr(error)) from None
+        raise _not_called("a response came")
+
+
+def _not_called(why: str) -> LocalTrouble:
+    version = getattr(urllib3, "__version__", "")
+    return LocalTrouble(
+        f"urllib3 {version} connects without calling this pack's check of addresses, so nothing was sent ({why}).",
+        advice=f"Install a version that was tested ({', '.join(TESTED)}), then restart: "
+        f"python -m pip install urllib3=={TESTED[-1]}",
+        code="unsupported_library",
+    )
 
 
 class _Line:
-    """What both kinds of connections do otherwise than urllib3's."""
+    """What both kinds of connections do differently from urllib3's."""
 
     check: Check
 
     def _new_conn(self: Any) -> socket.socket:
-        name = self._dns_host
         trouble: Exception | None = None
-        for address in self.check(name, _resolved(self, name)):
-            self._dns_host = address
+        for address in self.check(self.host, _resolved(self)):
             try:
-                connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's class behind us
-            except (NewConnectionError, ConnectTimeoutError) as error:
-                trouble = error
-            else:
-                return connected
-            finally:
-                self._dns_host = name  # which TLS verifies
-        raise trouble or NewConnectionError(self, f"Failed to resolve '{name}'")
+                return _connected(self, address)
+            except TimeoutError:
+                what = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+                trouble = ConnectTimeoutError(self, what)
+            except OSError as error:
+                trouble = NewConnectionError(self, f"Failed to establish a new connection: {error}")
+        raise trouble or NewConnectionError(self, f"Failed to resolve '{self.host}'")
 
 
 class _Answer(HTTPResponse):
-    """An answer that has to come at some pace, its headers and the sizes of its chunks, too."""
+    """A response that has to come at some pace, its headers and the sizes of its chunks, too."""
 
     def __init__(self, sock: Any, *positional: Any, **keywords: Any) -> None:
         super().__init__(sock, *positional, **keywords)
-        self.fp = io.BufferedReader(_Paced(self.fp.detach(), sock.gettimeout()))
+        paced = _Paced(sock.makefile("rb", buffering=0), sock.gettimeout())
+        self.fp.close()
+        self.fp = io.BufferedReader(paced)
 
 
 class _Paced(io.RawIOBase):
@@ -114,10 +177,23 @@ def _pools(check: Check) -> dict[str, type]:
     }
 
 
-def _resolved(connection: Any, name: str) -> list[str]:
-    """The addresses of a name, in the resolver's order. NewConnectionError where it has none."""
+def _resolved(connection: Any) -> list[str]:
+    """The addresses of a connection's host, in the resolver's order. NewConnectionError where it has none."""
     try:
-        found = socket.getaddrinfo(name.strip("[]"), connection.port, allowed_gai_family(), socket.SOCK_STREAM)
+        family = urllib3.util.connection.allowed_gai_family()
+        found = socket.getaddrinfo(connection.host.strip("[]"), connection.port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # the second: a name that no name server can be asked for
-        raise NewConnectionError(connection, f"Failed to resolve '{name}' ({error})") from error
+        raise NewConnectionError(connection, f"Failed to resolve '{connection.host}' ({error})") from error
     return list(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+def _connected(connection: Any, address: str) -> socket.socket:
+    """A socket that is connected to that address, and to no other."""
+    made = socket.create_connection((address, connection.port), connection.timeout, connection.source_address)
+    try:
+        for option in connection.socket_options or ():
+            made.setsockopt(*option)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -33,6 +33,8 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     without the key that its provider wants sees all the rest."""
     provider = client.provider
     keyless = provider.wants_key and not client.key
+    if provider.plain_http:
+        yield _plain_http(provider)
     proxy = _proxy(provider)
     if proxy:
         yield Finding(provider.name, "ok", f"goes through the proxy {place_of(proxy)}")
@@ -57,11 +59,20 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
 def _proxy(provider: Provider) -> str:
     """The proxy that its calls go through; "" for none."""
     url = urlsplit(provider.base_url)
-    if is_loopback(url.hostname or ""):
+    if is_loopback(url.hostname or "") or provider.plain_http:
         return ""
     if provider.proxy is not None:
         return provider.proxy
     return select_proxy(provider.base_url, get_environ_proxies(provider.base_url)) or ""
+
+
+def _plain_http(provider: Provider) -> Finding:
+    better = "TLS in front of the server, or an ssh tunnel, would hide it (docs/providers.md)"
+    secret = "the key" if provider.wants_key else "the extra headers" if provider.headers else ""
+    if secret:
+        text = f"whoever listens in this network reads {secret} on the way to {provider.origin}, which is plain http"
+        return Finding(provider.name, "warning", f"{text}; {better}")
+    return Finding(provider.name, "ok", f"prompts and videos are not encrypted on their way; {better}")
 
 
 def _name(provider: Provider) -> Finding | None:
@@ -80,6 +91,8 @@ def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
     if error.code == "tls":
         own = "with an authority of your own: ca_bundle in providers.toml, or REQUESTS_CA_BUNDLE"
         return f"TLS: check this machine's clock; {own}."
+    if error.code == "socks":
+        return error.advice
     if proxy:
         return "Check the proxy: HTTPS_PROXY and NO_PROXY, or proxy in providers.toml."
     return f"Check that something listens at {provider.origin}, and the firewall."

@@ -28,6 +28,8 @@ _REQUEST_ID = re.compile(r"\(?request[ _-]?id:?\s*([\w-]{6,128})\)?", re.IGNOREC
 _WORDS_OF_SUCCESS = ALL_IS_WELL - {""}
 _ERROR_KEYS = ("error", "errors")
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "fail_reason")
+_PARTS_OF_A_REQUEST = ("body", "query", "path", "header", "cookie")  # with which FastAPI's `loc` begins
+_MOST_FIELDS = 4  # of which a message names what is wrong with them
 _INNER_KEYS = ("error", "detail", "data", "message", "msg", "fail_reason")
 
 
@@ -94,18 +96,36 @@ def complaint_in(value: Any) -> Complaint | None:
 def _complaint(value: Any, answer: Answer) -> Complaint:
     codes: list[str] = []
     exact: list[str] = []
-    message = whole = ""
+    message = whole = listed = ""
     for level in levels(value):
         codes += [text for key in ("type", "code") if (text := _word(level.get(key))).lower() not in ALL_IS_WELL]
         exact += [text for text in [_word(level.get("code"))] if text.lower() not in ALL_IS_WELL]
-        texts = [clean(level[key]).strip() for key in _MESSAGE_KEYS if isinstance(level.get(key), str)]
-        message = next((text for text in texts if text and _json_inside(text) is None), message)
-        whole = whole or next(filter(None, texts), "")
-    message = message or whole  # JSON inside a text may have no message of its own
+        message = _message(level) or message
+        whole = whole or next(filter(None, _texts(level)), "")
+        if isinstance(details := level.get("detail"), list) and len(details) > 1:  # FastAPI: one entry a field
+            listed = "; ".join(filter(None, map(_message, details[:_MOST_FIELDS])))
+    message = listed or message or whole  # JSON inside a text may have no message of its own
     # Where a code of ours stands for the gateway's, its support wants to know its own all the same.
     own = next((code for code in reversed(codes) if known_code(code) != code and code not in message), "")
     message = ": ".join(filter(None, (own, message)))
     return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
+
+
+def _message(level: Any) -> str:
+    """What one level says in words, with the field of the request that it means: FastAPI's `loc`, OpenAI's `param`."""
+    if not isinstance(level, dict):
+        return ""
+    text = next((text for text in _texts(level) if text and _json_inside(text) is None), "")
+    place = level["loc"] if isinstance(level.get("loc"), list) else [level.get("param")]
+    inside = place[1:] if len(place) > 1 and place[0] in _PARTS_OF_A_REQUEST else place
+    field = ".".join(filter(None, map(_word, inside)))
+    # Some write "None" or a status for it, and most name it in the text.
+    known = field.lower() in ALL_IS_WELL or field.isdigit() or re.search(rf"\b{re.escape(field)}\b", text)
+    return text if known or not text else f"{field}: {text}"
+
+
+def _texts(level: dict[str, Any]) -> list[str]:
+    return [clean(level[key]).strip() for key in _MESSAGE_KEYS if isinstance(level.get(key), str)]
 
 
 def says_error(answer: Answer) -> bool:

@@ -82,7 +82,7 @@ class Fetcher:
             fetch.waits.append(wait)
         wait.fetch = fetch
         # The download itself goes on.
-        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job)), unless=wait.future)
+        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
         if not begun:
             self._queue(job, fetch)
@@ -269,9 +269,10 @@ def _told(error: SoraError, job: Job) -> SoraError:
     )
 
 
-def _too_late(job: Job) -> WaitTimeout:
+def _too_late(job: Job, fetch: Fetch) -> WaitTimeout:
+    why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
     return WaitTimeout(
-        "The video is finished, but could not be fetched in time.",
+        f"The video is finished, but could not be fetched in time{why}",
         advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
         job=job.id,
     )

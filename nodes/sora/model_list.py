@@ -16,7 +16,7 @@ from urllib3.util.retry import Retry
 from .bounds import read_json
 from .errors import GatewayTrouble
 from .providers import Provider
-from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, new_session
+from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, kind_of_network, network_advice, new_session
 
 PATH = "/api/models"
 ROUTE = "/v1/videos"
@@ -77,8 +77,11 @@ def _ask(provider: Provider, path: str) -> Any:
     url = provider.base_url + path
     advice = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
 
-    def trouble(why: str) -> GatewayTrouble:
-        return GatewayTrouble(f"{provider.name} gave no list of models: {why}.", advice=advice, money="none")
+    def trouble(why: str, error: Exception | None = None) -> GatewayTrouble:
+        what = f"{provider.name} gave no list of models: {why}."
+        if error is None:
+            return GatewayTrouble(what, advice=advice, money="none")
+        return GatewayTrouble(what, advice=network_advice(error, advice), money="none", code=kind_of_network(error))
 
     try:
         with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
@@ -92,7 +95,7 @@ def _ask(provider: Provider, path: str) -> Any:
                         raise requests.exceptions.ReadTimeout("it is too long or too slow")
         return read_json(body)
     except NETWORK_ERRORS as error:
-        raise trouble(in_words(error)) from None
+        raise trouble(in_words(error), error) from None
     except ValueError:
         raise trouble("the answer is no JSON") from None
 

@@ -21,6 +21,7 @@ LANGUAGES = ("en", "vi", "zh")
 
 _BY_CODE = {
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
+    "output_moderated": "moderation_output",
     **dict.fromkeys(("model_not_found", "model_retired"), "model_gone"),
     **dict.fromkeys(
         ("insufficient_user_quota", "insufficient_quota", "pre_consume_token_quota_failed", "billing_not_active"),
@@ -37,7 +38,9 @@ _BY_CODE = {
     "file_in_use": "file_in_use",
     "network": "network",
     "proxy": "proxy",
+    "socks": "socks",
     "tls": "tls",
+    "unsupported_library": "unsupported_library",
 }  # fmt: skip
 _BY_STATUS = {
     401: "bad_key", 402: "no_balance", 403: "not_allowed", 404: "wrong_address", 405: "wrong_address",
@@ -70,6 +73,8 @@ _CAUSES = (
 _SAY_IT_ALL = ("MaybeBought", "BudgetReached", "WaitTimeout", "LinkLapsed")  # whatever led to it
 _GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is the gateway's, and wants explaining
 
+_WANT_A_LEAD = ("proxy", "tls", "moderation_job", "moderation_output")  # which the engine's own sentences do not name
+
 # Whose language it is: the studio's settings, once there is one.
 language: Callable[[], str] = lambda: os.environ.get("SORA_LANGUAGE", "").strip()  # noqa: E731 - it is replaced, as a whole
 
@@ -78,7 +83,7 @@ def kind_of(error: SoraError) -> str:
     """The table in words.toml that speaks of this failure."""
     name, by_code = type(error).__name__, _BY_CODE.get(error.code.lower(), "")
     if name == "JobFailed":  # whatever ended it, running the same again does not
-        return "moderation_job" if by_code == "moderation_create" else "job_failed"
+        return {"moderation_create": "moderation_job", "moderation_output": by_code}.get(by_code, "job_failed")
     left = "wrong_input" if name == "Refused" and _status(error) < 500 else "gateway_broken"
     by_status = (_by_status(error, name) or left) if name in _GATEWAYS_WORDS else ""
     whatever_led_to_it = _BY_CLASS[name] if name in _SAY_IT_ALL else ""
@@ -107,8 +112,8 @@ def text_of(error: SoraError) -> str:
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
-        wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in ("proxy", "tls", "moderation_job")
-        lead = words["what"]["en"] if wants_a_lead and kind != "network" else ""
+        wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in _WANT_A_LEAD
+        lead = words["what"]["en"] if wants_a_lead and kind not in ("network", "socks") else ""
         parts = [
             lead,
             error.what,

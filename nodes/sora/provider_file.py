@@ -63,6 +63,7 @@ FLAG = Field(_is_flag, "true or false")
 FIELDS: Mapping[str, Field] = {
     "base_url": Field(lambda value: isinstance(value, str), "an address between quotes"),
     "key": Field(_is_flag, "false where the gateway wants none; the key itself belongs elsewhere (docs/providers.md)"),
+    "insecure": FLAG,
     "key_variable": Field(lambda value: isinstance(value, str), "the name of a variable"),
     "remix": FLAG,
     "list": FLAG,

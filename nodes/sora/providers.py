@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .addresses import Range, is_loopback, is_plain
+from .addresses import Range, is_loopback, is_plain, is_private, numeric
 from .bounds import read_text
 from .errors import InvalidInput, MissingKey
 from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
@@ -58,6 +58,12 @@ class Provider:
         """The calls that it has beside create, retrieve and content, for a person."""
         known = {"remix": self.remix, "list": self.lists, "delete": self.deletes, "variants": self.variants}
         return ", ".join(name for name, there in known.items() if there) or "none"
+
+    @property
+    def plain_http(self) -> bool:
+        """Is it reached without TLS, in the private network around this machine?"""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
     @property
     def origin(self) -> str:
@@ -165,8 +171,9 @@ def _loaded(settings: Settings, name: str) -> Provider:
     return _from_row(name, rows[name], settings)
 
 
-def checked_base_url(url: str, where: str) -> str:
-    """`url` without a trailing slash or `/v1`; InvalidInput if it is no address that a key may travel to."""
+def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None) -> str:
+    """`url` without a trailing slash or `/v1`; InvalidInput if it is no address that a key may travel to, or, for the
+    table `row` of providers.toml, none that its owner may reach without TLS."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # reading the port checks it
@@ -175,8 +182,29 @@ def checked_base_url(url: str, where: str) -> str:
     if not is_plain(url) or parts.query or parts.fragment:
         raise InvalidInput(f"{where} is not a base URL.", advice="Write something like https://api.example.com")
     if parts.scheme == "http" and not is_loopback(host):
-        raise InvalidInput(f"{where} would send the key over plain http to {host}.", advice="Use https.")
+        _check_plain_http(host, parts.port or 80, where, row)
     return url.rstrip("/").removesuffix("/v1")
+
+
+def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] | None) -> None:
+    """InvalidInput unless the owner may reach that host without TLS. Where a name leads is looked at when it is
+    connected to: it may lead elsewhere tomorrow."""
+    advice = (
+        f"Use https, or an ssh tunnel: `ssh -N -L {port}:127.0.0.1:{port} {host}`, and http://127.0.0.1:{port} here."
+    )
+    wants_key = row is None or row.get("key", True)
+    if row is not None and (address := numeric(host)) and not is_private(address):
+        what = "sends the key" if wants_key else "sends prompts and gets videos"
+        raise InvalidInput(
+            f"{where} {what} over plain http to {host}, which is not in a private network: anybody on the way could "
+            "read and change it.",
+            advice=advice,
+        )
+    if wants_key and not (row or {}).get("insecure", False):
+        allowed = " In a private network that you trust, `insecure = true` in the same table allows it."
+        raise InvalidInput(
+            f"{where} would send the key over plain http to {host}.", advice=advice + (allowed if row else "")
+        )
 
 
 def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
@@ -187,7 +215,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     price = row.get("usd_per_second")
     return Provider(
         name=name,
-        base_url=checked_base_url(row.get("base_url", ""), f"{where} base_url"),
+        base_url=checked_base_url(row.get("base_url", ""), f"{where} base_url", row),
         key_variable=row.get("key_variable", ""),
         key_file=settings.home / "keys" / name,
         wants_key=row.get("key", True),

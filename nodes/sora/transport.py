@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import zlib
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,17 +15,17 @@ from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from . import __version__
-from .addresses import is_loopback, is_plain, is_public
-from .connect import Adapter
+from .addresses import is_loopback, is_plain, is_private, is_public
+from .bodies import PIECE, unpacked
+from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
 from .redact import redact, remember_login
 
-PIECE = 1 << 20  # bytes at most in one piece
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 # They write addresses into the log, with what signs them: at a lost connection, and all of them when debugging.
 TALKATIVE = ("urllib3.connectionpool", "urllib3.poolmanager", "urllib3.util.retry", "urllib3.response")
-GZIP_OR_ZLIB = 47  # zlib's number for "look at the beginning"
+SOCKS_ADVICE = "Install it with ComfyUI's Python (python -m pip install PySocks), restart, and run again."
 
 
 class Bearer(requests.auth.AuthBase):
@@ -85,21 +84,9 @@ class Body:
 
 def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
     """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
-    before a cut. We ask for nothing compressed; what comes so all the same is unpacked a PIECE at a time, since little
-    can be made to swell to a great deal."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    before a cut. What comes compressed is unpacked, a piece at a time."""
     pieces = _as_sent(response)
-    if not decode or encoding in ("", "identity"):
-        yield from pieces
-        return
-    unpacking = zlib.decompressobj(GZIP_OR_ZLIB)
-    try:
-        for piece in pieces:
-            yield unpacking.decompress(piece, PIECE)
-            while unpacking.unconsumed_tail:
-                yield unpacking.decompress(unpacking.unconsumed_tail, PIECE)
-    except zlib.error:
-        raise requests.exceptions.ContentDecodingError("the answer is packed in a way that nobody asked for") from None
+    yield from unpacked(pieces, response.headers.get("Content-Encoding", "")) if decode else pieces
 
 
 def _as_sent(response: requests.Response) -> Iterator[bytes]:
@@ -126,7 +113,8 @@ _hush = _Hush()
 
 
 class Session(requests.Session):
-    """Loopback never goes through a proxy; other hosts use the usual variables, or what their provider's owner set."""
+    """Loopback, and a provider that is reached without TLS, never go through a proxy; other hosts use the usual
+    variables, or what their provider's owner set."""
 
     def __init__(self, provider: Provider, *, outside: bool) -> None:
         super().__init__()
@@ -151,14 +139,15 @@ class Session(requests.Session):
         """What a request is sent with: proxies and authorities."""
         settings = super().merge_environment_settings(url, proxies, stream, verify, cert)
         host = urlsplit(str(url)).hostname or ""
-        if is_loopback(host):
+        own = same_origin(str(url), self._provider.base_url)
+        if is_loopback(host) or (own and self._provider.plain_http):
             settings["proxies"] = {}
         elif self._provider.proxy is not None:
             settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
         for proxy in dict(settings["proxies"]).values():
             remember_login(proxy or "")
         # What it sends us to elsewhere has a certificate of the usual authorities, and of no others.
-        if self._provider.ca_bundle and same_origin(str(url), self._provider.base_url):
+        if self._provider.ca_bundle and own:
             settings["verify"] = self._provider.ca_bundle
         return settings
 
@@ -170,7 +159,10 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
     session.headers["Accept-Encoding"] = "identity"
 
     def check(host: str, found: list[str]) -> list[str]:
-        found = _of_this_machine(host, found) if is_loopback(host) else found
+        if is_loopback(host):
+            found = _of_this_machine(host, found)
+        elif provider.plain_http and not given:
+            _check_private(host, found)
         return reachable(provider, host, found) if given else found
 
     for scheme in ("http://", "https://"):
@@ -215,16 +207,33 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     return good
 
 
+def _check_private(host: str, found: list[str]) -> None:
+    """A provider that is reached without TLS has to be in the private network, at each connection anew and with all of
+    its addresses: whoever answers for its name could otherwise send prompts, and perhaps a key, across the internet."""
+    if outside := next((address for address in found if not is_private(address)), ""):
+        raise InvalidInput(
+            f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
+            advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
+        )
+
+
 def kind_of_network(error: BaseException) -> str:
-    """What was in the way: "tls", "proxy" or "network", as plain.py names it."""
+    """What was in the way: "tls", "proxy", "socks" or "network", as plain.py names it."""
     seen: BaseException | None = error
     while seen is not None:
+        if isinstance(seen, NoPySocks):
+            return "socks"
         if isinstance(seen, requests.exceptions.SSLError | ssl.SSLError):
             return "tls"
         if isinstance(seen, requests.exceptions.ProxyError):
             return "proxy"
         seen = _inner(seen)
     return "network"
+
+
+def network_advice(error: BaseException, usual: str) -> str:
+    """What to do about it: the `usual`, unless what is missing is known."""
+    return SOCKS_ADVICE if kind_of_network(error) == "socks" else usual
 
 
 def in_words(error: BaseException) -> str:

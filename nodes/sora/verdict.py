@@ -18,12 +18,14 @@ from .vocabulary import (
     ADVICE,
     ADVICE_BY_STATUS,
     LASTING,
+    NO_CHANNEL,
     PACE_HEADERS,
     PACE_KEYS,
     PACE_MS_HEADERS,
     PERHAPS_TAKEN,
     REFUSALS_AS_5XX,
     SATURATED,
+    STATUS_IN_WORDS,
     WORDS_OF_CALLS,
     known_code,
 )
@@ -93,17 +95,27 @@ def _may_be_alive(answer: Answer, video: RemoteVideo, no: Refused | None) -> boo
     return bool(video.id) and (shown or (answer.status < 300 and not denies(answer)) or (video.named and open_end))
 
 
-def read_status(answer: Answer, video_id: str) -> RemoteVideo:
-    """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it."""
+def read_status(answer: Answer, video_id: str, *, accepted: bool = False) -> RemoteVideo:
+    """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it; `accepted` as in
+    `trouble`."""
     video = read_video(answer)
     if video is not None and _tells_state(video, answer, video_id):
         return replace(video, id=video.id or video_id)
     if (ended := read_ended(answer)) is not None:
         return replace(ended, id=video_id)  # the id inside is the upstream's
-    found = trouble(answer, read_complaint(answer), "asked for the job's state")
+    found = trouble(answer, read_complaint(answer), "asked for the job's state", accepted=accepted)
     if found.not_known or answer.status == 410:
         found.advice = _NOT_KNOWN
     raise found
+
+
+def read_reason(answer: Answer) -> Complaint | None:
+    """Why a job ended, from the content call of a job that has no video; None where that speaks of something else."""
+    complaint = read_complaint(answer)
+    if complaint is None or not (answer.status == 422 or STATUS_IN_WORDS in complaint.message.lower()):
+        return None
+    # Its codes are those of the call: that it asked for what is not there.
+    return Complaint(complaint.message, (), complaint.request_id)
 
 
 def read_list(answer: Answer) -> list[RemoteVideo]:
@@ -117,15 +129,19 @@ def read_list(answer: Answer) -> list[RemoteVideo]:
     return [video for video in found if video is not None and video.id]
 
 
-def trouble(answer: Answer, complaint: Complaint | None, doing: str) -> GatewayTrouble:
-    """What a status or content call failed with. A bad key or an unknown id will not pass by itself."""
+def trouble(answer: Answer, complaint: Complaint | None, doing: str, *, accepted: bool = False) -> GatewayTrouble:
+    """What a status or content call failed with. A bad key or an unknown id will not pass by itself, unless the key was
+    `accepted` before: then it is a gateway that is being changed, or something in between, such as a firewall."""
     code = complaint.code if complaint else ""
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     # Right after create an id can be unknown for a moment (quirk 5), so 400 and 404 are asked again for a while.
     permanent = answer.status in (401, 402, 403, 405, 410) and not _is_saturated(answer, complaint)
+    passes = permanent and accepted and (answer.status in (401, 402, 403) or _is_page(answer))
+    permanent = permanent and not passes
+    advice = ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later."))
     return GatewayTrouble(
         f"The gateway answered HTTP {answer.status} when {doing}{said}.",
-        advice=ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later.")),
+        advice=f"The key was accepted before, so it is asked again. If this stays: {advice}" if passes else advice,
         transient=not permanent,
         retry_after_s=_pace_s(answer),
         http_status=answer.status,
@@ -201,7 +217,20 @@ def _is_refusal(answer: Answer, video: RemoteVideo | None, complaint: Complaint 
             return complaint is not None and (video.phase == "failed" or (video.phase == "done" and says_error(answer)))
         return says_error(answer)
     # The innermost code decides; a type is only the family of the error, and stands over broken upstreams, too.
-    return answer.status < 500 or (complaint is not None and _exact(complaint) in REFUSALS_AS_5XX)
+    if answer.status < 500 or complaint is None:
+        return answer.status < 500
+    return _exact(complaint) in REFUSALS_AS_5XX or (answer.status == 503 and _has_no_channel(complaint))
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"<"
+
+
+def _has_no_channel(complaint: Complaint) -> bool:
+    """Does a gateway say, without a code, that it offers no such model (quirk 5)? Not after a retry: what it sent on
+    before may have been taken."""
+    text = complaint.message.lower()
+    return not _exact(complaint) and "retry" not in text and any(words in text for words in NO_CHANNEL)
 
 
 def _is_saturated(answer: Answer, complaint: Complaint | None) -> bool:

@@ -30,6 +30,7 @@ WORDS_OF_CALLS = {"error", "fail"}
 
 STATE_KEYS = ("status", "task_status", "state")
 ID_KEYS = ("id", "task_id", "video_id")
+FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
 # What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
 WRAPPERS = ("data", "task", "output", "result")
 
@@ -49,6 +50,9 @@ MODERATION = {"sensitive_words_detected", "datainspectionfailed", "data_inspecti
 # Seedance's, of a text, an image, a video or its sound; with a dot it tells what it minds
 # ("InputImageSensitiveContentDetected.PrivacyInformation").
 MODERATION_ENDS = ("sensitivecontentdetected", "riskdetection")
+
+# Other gateways' codes for a model that they do not offer: "model_not_found" with us.
+NO_SUCH_MODEL = {"model_price_error", "model_not_priced", "model_price_not_configured"}
 
 # A refusal that passes by itself: the same request may be sent again (quirk 5).
 SATURATED = {
@@ -74,6 +78,7 @@ LASTING = {
 ADVICE = {
     **LASTING,
     **dict.fromkeys(SATURATED, _BUSY),
+    "output_moderated": _UNSAFE,
     "task_not_exist": "The gateway does not know this id, or not yet.",
 }
 ADVICE_BY_STATUS = {
@@ -107,6 +112,8 @@ VAGUE = {
     "internal_error", "internal_server_error", "invalid_request", "invalid_request_error", "new_api_error",
     "server_error", "unknown", "unknown_error", "upstream_error",
 }  # fmt: skip
+# new-api's words, in its two languages, where no channel of its own offers the model: said before anything is sent on.
+NO_CHANNEL = ("no available channel", "无可用渠道")
 # Texts (in lower case) that stand for a code, where the gateway gives none that says as much.
 TEXTS = {
     "blocked by our moderation system": "moderation_blocked",  # quirk 10
@@ -117,18 +124,25 @@ TEXTS = {
     "prompt_unsafe": "prompt_unsafe",
     "image_unsafe": "moderation_blocked",
     "video_unsafe": "moderation_blocked",
+    "current status: violation": "output_moderated",  # CometAPI's, of a finished video that is not given out
     "must match the requested width and height": "wrong_reference",
     "must be verified to use the model": "account_not_verified",
     "invalid model name passed in model": "model_not_found",
+    **dict.fromkeys(NO_CHANNEL, "model_not_found"),
+    "has not been priced by the administrator": "model_not_found",
+    "unsupported relay mode": "model_not_found",  # a model of another endpoint
     "上游负载已饱和": "upstream_load_saturated",
     "rate limit exceeded": "rate_limit_exceeded",
     "concurrent limit exceeded": "rate_limit_exceeded",
 }
+# With it new-api's content call says how a job stands that has no video: "…, current status: FAILURE".
+STATUS_IN_WORDS = "current status:"
 # A code that is not the whole truth: OpenAI hides a model from an account that is not verified, and says so in words.
 TEXTS_BESIDE_CODES = {("model_not_found", "must be verified to use the model"): "account_not_verified"}
 
 REQUEST_ID_HEADERS = (
-    "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id", "x-litellm-call-id", "cf-ray",
+    "x-cometapi-request-id", "x-request-id", "x-oneapi-request-id", "request-id", "llm_provider-x-request-id",
+    "x-litellm-call-id", "cf-ray",
 )  # fmt: skip
 PACE_MS_HEADERS = ("retry-after-ms", "openai-poll-after-ms", "llm_provider-openai-poll-after-ms")
 PACE_HEADERS = ("retry-after", "llm_provider-retry-after")
@@ -139,4 +153,6 @@ def known_code(code: str) -> str:
     """The code of ours that a gateway's own stands for; where there is none, itself."""
     parts = code.lower().split(".")
     moderated = any(part in MODERATION or part.endswith(MODERATION_ENDS) for part in parts)
+    if code.lower() in NO_SUCH_MODEL:
+        return "model_not_found"
     return "moderation_blocked" if moderated else code

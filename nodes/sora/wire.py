@@ -18,7 +18,7 @@ from .addresses import is_plain
 from .catalogue import Catalogue
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
 from .spec import JobSpec
-from .vocabulary import ADDRESS_KEYS, ID_KEYS, PHASES, STATE_KEYS, WRAPPERS, Phase
+from .vocabulary import ADDRESS_KEYS, FINISH_KEYS, ID_KEYS, PHASES, STATE_KEYS, WORDS_OF_CALLS, WRAPPERS, Phase
 
 LONGEST_ID = 1000  # characters; LiteLLM's have some 250
 
@@ -133,7 +133,7 @@ def _unwrapped(value: Any) -> tuple[dict[str, Any], str]:
     """(fields, status word) of the innermost dictionary that has a state, or else an id (quirk 2: `data` around it,
     even twice)."""
     best: dict[str, Any] = {}
-    status = ""
+    status, final = "", False
     for _ in range(DEEPEST):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -142,13 +142,17 @@ def _unwrapped(value: Any) -> tuple[dict[str, Any], str]:
         has_state = any(isinstance(value.get(key), str) for key in STATE_KEYS)
         has_id = any(isinstance(value.get(key), str | int) for key in ID_KEYS)
         if has_state or has_id:
-            # An outer FAILURE around an inner running state: the inner one is the job's own. The id is the outermost:
-            # it is the one of the gateway that we talk to, an inner one is what that gateway got from another.
+            # The id is the outermost: it is the one of the gateway that we talk to, an inner one is what that gateway
+            # got from another.
             outer_ids = {key: best[key] for key in ID_KEYS if key in best}
             inner = {key: item for key, item in value.items() if item not in (None, "")}
             inner = {key: item for key, item in inner.items() if key not in ID_KEYS or not outer_ids}
             best = {**best, **inner}
-            status = _inner_status(status, next(filter(None, (_text(value.get(key)) for key in STATE_KEYS)), ""))
+            word = next(filter(None, (_text(value.get(key)) for key in STATE_KEYS)), "")
+            if not final:
+                status, final = _inner_status(status, word), _is_final(value, word)
+            elif phase_of(status) == "failed" and phase_of(word) == "done" and next(_addresses(value), ""):
+                status = word.lower()  # there is a video, whatever went wrong with it at the gateway
         if not best and isinstance(text := value.get("data"), str):
             # {"code": "success", "data": "task_…"}: the id alone
             return ({"id": text} if re.fullmatch(r"(?=.*\d)[\w.:-]{6,200}", text) else {}), ""
@@ -160,6 +164,20 @@ def _inner_status(outer: str, inner: str) -> str:
     """The word that counts: the inner one, unless only the outer one is known to say that the video is there."""
     known = phase_of(inner) is not None and inner.lower() != "unknown"
     return inner.lower() if inner and (known or phase_of(outer) != "done") else outer
+
+
+def _is_final(row: dict[str, Any], word: str) -> bool:
+    """Is that word of a gateway's row its last one? What the row holds of its upstream's answer may be older: new-api
+    never changes a row again that it ended."""
+    if word.lower() in WORDS_OF_CALLS:
+        return False
+    own = {key: value for key, value in row.items() if key not in WRAPPERS}
+    finished = any(_moment(own.get(key)) for key in FINISH_KEYS)
+    address, reason = next(_addresses(own), ""), _text(own.get("fail_reason"))
+    phase = phase_of(word)
+    return (phase == "done" and (finished or bool(address))) or (
+        phase == "failed" and (finished or bool(reason and reason != address))
+    )
 
 
 def _own_id(found: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -126,6 +127,37 @@ def test_a_closed_port(lines: Lines) -> None:
         url = server.url
     (found,) = lines(f'base_url = "{url}"')
     assert (found.level, "Check that something listens" in found.text) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("row", "level", "says"),
+    [
+        ("insecure = true", "warning", "reads the key"),
+        ("key = false", "ok", "are not encrypted"),
+        ('key = false\nheaders = { X-Tenant = "a" }', "warning", "reads the extra headers"),
+    ],
+)
+def test_plain_http_in_the_private_network_is_told(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, row: str, level: str, says: str
+) -> None:
+    """With what is better; a warning where somebody could read a secret. No proxy is looked at."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: real(
+        "127.0.0.1" if host == "gpu.example" else host, *more, **named))  # fmt: skip
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with UglyServer([answer(200, MODELS)]) as server:
+        found = lines(f'base_url = "{server.url.replace("127.0.0.1", "gpu.example")}"\n{row}')
+        assert (found[0].level, says in found[0].text, "ssh tunnel" in found[0].text) == (level, True, True)
+        assert any(one.level == "ok" and "answers HTTP 200" in one.text for one in found)
+        assert len(server.requests) == 1
+
+
+def test_plain_http_that_leads_elsewhere_is_told(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the doctor as by a purchase."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert any(one.level == "failed" and "93.184.216.34" in one.text for one in lines(
+        'base_url = "http://gpu.example"\nkey = false'))  # fmt: skip
 
 
 def test_a_proxy_is_named_without_its_password(lines: Lines) -> None:

@@ -15,7 +15,15 @@ import pytest
 import requests
 from sora import fetch
 from sora.client import Client
-from sora.errors import DiskTrouble, GatewayTrouble, InvalidInput, LedgerTrouble, LinkLapsed, NotFinished
+from sora.errors import (
+    DiskTrouble,
+    GatewayTrouble,
+    InvalidInput,
+    LedgerTrouble,
+    LinkLapsed,
+    NotFinished,
+    WaitTimeout,
+)
 from sora.ledger import Ledger
 from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
@@ -23,7 +31,7 @@ from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
-from ..gateway.ugly import UglyServer, answer
+from ..gateway.ugly import Script, UglyServer, answer
 from ..media.clips import cut, make_clip
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
@@ -43,19 +51,31 @@ def bought(studio: Studio, prompt: str) -> Job:
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, content: bytes, address: bytes = b"") -> Iterator[tuple[Studio, UglyServer, Job]]:
-    """A job of a provider whose videos are finished at once: what its content call answers, and the address that its
-    video object carries, if it carries one."""
+def gateway(
+    folder: Path, content: Script, address: Script = b"", *, polls: Callable[[], bytes] | None = None
+) -> Iterator[tuple[Studio, UglyServer, Job]]:
+    """A job of a provider whose videos are finished at once: what its content call answers (`server.content` changes
+    that), and the address that its video object carries, if it carries one. With `polls`, which answer when it is asked
+    for, it is not finished at once."""
 
     def reply(connection: socket.socket) -> None:
-        path = server.requests[-1].path
-        video = {"id": "video_1", "object": "video", "status": "completed"}
+        request = server.requests[-1]
+        video = {"id": "video_1", "object": "video", "status": "completed" if polls is None else "queued"}
         video |= {"video_url": f"{server.url}/signed?sig=1"} if address else {}
-        given = content if "/content" in path else address if path.startswith("/signed") else answer(200, video)
-        connection.sendall(given)
+        if "/content" in request.path:
+            given = server.content  # type: ignore[attr-defined]
+        elif request.path.startswith("/signed"):
+            given = address
+        else:
+            given = polls() if polls is not None and request.method == "GET" else answer(200, video)
+        if callable(given):
+            given(connection)
+        else:
+            connection.sendall(given)
 
     (folder / "home").mkdir()
     with UglyServer([reply]) as server:
+        server.content = content  # type: ignore[attr-defined]
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider)
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02"}
@@ -223,10 +243,70 @@ def test_a_signed_address_that_says_no_has_lapsed(
         assert (row.state, row.lapsed) == (JobState.COMPLETED, long_ago)
 
 
-def test_a_bad_key_is_told_where_no_address_shows_that_it_is_good(tmp_path: Path) -> None:
-    """Here it is the key that the provider does not take."""
-    with gateway(tmp_path, answer(401)) as (studio, _, job), pytest.raises(GatewayTrouble, match="Check the key"):
-        studio.wait(job.id, timeout_s=60).future.result(30)
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The create was taken with that very key, and there is no other address: the refusal is shown, and told at the
+    deadline; meanwhile the video may come."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.05)
+    with gateway(tmp_path, answer(status)) as (studio, server, job):
+        with pytest.raises(WaitTimeout, match=f"HTTP {status}"):
+            studio.wait(job.id, timeout_s=1).future.result(30)
+        wait = studio.wait(job.id, timeout_s=60)
+        until("it is shown", lambda: f"HTTP {status}" in wait.status)
+        server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
+        assert wait.future.result(30).state is JobState.STORED
+
+
+def test_a_key_that_was_never_accepted_ends_the_wait(tmp_path: Path) -> None:
+    """Another process bought it: here it is the key that the provider does not take."""
+    with gateway(tmp_path, answer(401)) as (studio, _, job):
+        studio.ledger.observed(job.id, RemoteVideo(id="video_1", phase="done"))
+        again = Studio(studio.settings.home, studio.settings.output, env=studio.settings.env)
+        try:
+            with pytest.raises(GatewayTrouble, match="Check the key") as caught:
+                again.wait(job.id, timeout_s=60).future.result(30)
+            assert caught.value.http_status == 401
+        finally:
+            again.close()
+
+
+WALL = b"<html><head><title>Access denied</title></head></html>"
+REFUSALS = [answer(401), answer(403, {"error": {"message": "no"}}), answer(403, WALL), answer(405, WALL), answer(402)]
+
+
+def test_polls_that_refuse_a_key_which_was_accepted_are_asked_again(tmp_path: Path) -> None:
+    """Right after a create that was taken with that very key it is a gateway that is being changed, or a firewall: the
+    refusal is shown and does not end the wait."""
+    polls = iter([*REFUSALS, answer(200, {"id": "video_1", "status": "completed"})])
+    with gateway(tmp_path, answer(200, film(tmp_path)), polls=lambda: next(polls)) as (studio, _, job):
+        seen: set[str] = set()
+        wait = studio.wait(job.id, timeout_s=60)
+        until("it is stored", lambda: wait.future.done() or seen.add(wait.status))
+        assert wait.future.result(0).state is JobState.STORED
+        assert any("HTTP 40" in status for status in seen)
+
+
+def test_a_poll_that_goes_on_refusing_the_key_is_told_at_the_deadline(tmp_path: Path) -> None:
+    """With what the gateway said."""
+    with gateway(tmp_path, b"", polls=lambda: answer(403, WALL)) as (studio, _, job):
+        with pytest.raises(WaitTimeout, match="HTTP 403"):
+            studio.wait(job.id, timeout_s=1).future.result(30)
+        assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+
+
+def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -> None:
+    """Of a job that was opened by its id, say."""
+    with gateway(tmp_path, b"", polls=lambda: answer(401)) as (studio, server, _):
+        opened = studio.ledger.adopt("mine", server.url, "video_9")
+        again = Studio(studio.settings.home, studio.settings.output, env=studio.settings.env)
+        try:
+            with pytest.raises(GatewayTrouble, match="Check the key"):
+                again.wait(opened.id, timeout_s=60).future.result(30)
+        finally:
+            again.close()
 
 
 def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ import sora
 from sora import plain
 from sora.catalogue import Catalogue
 from sora.cli import main
+from sora.connect import NoPySocks
 from sora.envelope import Answer
 from sora.errors import (
     BudgetReached,
@@ -32,6 +33,7 @@ from sora.errors import (
     JobFailed,
     LedgerTrouble,
     LinkLapsed,
+    LocalTrouble,
     MaybeBought,
     MissingKey,
     NotOffered,
@@ -95,6 +97,7 @@ BLOCKED = "Your request was blocked by our moderation system when checking input
 KINDS: dict[str, tuple[SoraError, str, str]] = {
     "moderation at create": (refused(400, message=BLOCKED), "moderation_create", "none"),
     "moderation at the job": (JobFailed("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
+    "moderation of the finished video": (JobFailed("no", code="output_moderated"), "moderation_output", "perhaps"),
     "model gone": (refused(503, "model_not_found"), "model_gone", "none"),
     "model retired": (InvalidInput("retired", code="model_retired"), "model_gone", "none"),
     "no balance": (refused(403, "insufficient_user_quota"), "no_balance", "none"),
@@ -133,6 +136,11 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
         "moderation_create",
         "none",
     ),
+    "a library that does not work": (
+        LocalTrouble("urllib3 9", code="unsupported_library"),
+        "unsupported_library",
+        "none",
+    ),
     "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),
     "expired link": (LinkLapsed("gone"), "link_lapsed", "spent"),
     "expired address": (NotOffered("gone"), "link_lapsed", "spent"),
@@ -140,6 +148,7 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "cut short": (CutShort("half"), "gateway_broken", "spent"),
     "network": (Unreachable("no route", code="network"), "network", "none"),
     "proxy": (Unreachable("407", code="proxy"), "proxy", "none"),
+    "SOCKS": (Unreachable("no PySocks", code="socks"), "socks", "none"),
     "TLS": (Unreachable("bad certificate", code="tls"), "tls", "none"),
     "perhaps bought": (MaybeBought("cut", code="tls"), "perhaps_bought", "perhaps"),
     "job failed": (JobFailed("no reason", code="500"), "job_failed", "perhaps"),
@@ -252,6 +261,7 @@ def test_a_network_failure_is_told_by_its_class() -> None:
     assert kind_of_network(requests.exceptions.SSLError("x")) == "tls"
     assert kind_of_network(requests.exceptions.ConnectionError(ssl.SSLError("x"))) == "tls"
     assert kind_of_network(requests.exceptions.ProxyError("x")) == "proxy"
+    assert kind_of_network(NoPySocks("x")) == "socks"
     assert kind_of_network(requests.exceptions.ConnectionError("certificate proxy")) == "network"
 
 

@@ -77,7 +77,18 @@ WRONG = {
     "a header that is no text": ("headers = { X-A = 3 }", "headers is not right"),
     "a proxy that is none": ('proxy = "socks://x"', "proxy is not right"),
     "authorities that are not there": ('ca_bundle = "/nowhere/x.pem"', "ca_bundle is not right"),
-    "http to elsewhere": ('base_url = "http://example.com"', "plain http"),
+    "http to elsewhere": ('base_url = "http://example.com"', "would send the key over plain http"),
+    "http with a key to a private address": ('base_url = "http://192.168.1.20:8000"', "would send the key"),
+    "http to a public address": ('base_url = "http://93.184.216.34"\nkey = false', "is not in a private network"),
+    "http with a key to a public address": (
+        'base_url = "http://93.184.216.34"\ninsecure = true',
+        "is not in a private network",
+    ),
+    "http to a cloud's metadata": ('base_url = "http://169.254.169.254"\nkey = false', "is not in a private network"),
+    "http to a network that others share": ('base_url = "http://100.64.0.7"\nkey = false', "is not in a private"),
+    "http to a number in another spelling": ('base_url = "http://1572395042"\nkey = false', "is not in a private"),
+    "http to an address within another": ('base_url = "http://[2002:a00:1::]"\nkey = false', "is not in a private"),
+    "no flag": ('insecure = "yes"', "insecure is not right"),
 }
 
 
@@ -94,6 +105,46 @@ def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidInput, match=r"provider\.mine"):
         load_provider(here, "mine")
     assert load_provider(here, "good").base_url == "https://y.org"
+
+
+PLAIN_HTTP = [
+    ("http://192.168.1.20:8000", "key = false"), ("http://10.0.0.5", "key = false"),
+    ("http://[fd12::1]", "key = false"), ("http://172.16.0.1/v1", "key = false"),
+    ("http://gpu.local:8000", "key = false"),
+    ("http://[::ffff:192.168.1.20]", "key = false"), ("http://192.168.1.20:8000", "insecure = true"),
+    ("http://gpu.local", "insecure = true"), ("http://gpu.local", "key = false\ninsecure = true"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "rest"), PLAIN_HTTP)
+def test_plain_http_to_the_private_network(tmp_path: Path, url: str, rest: str) -> None:
+    """Without a key, or where the owner says so; where a name leads is looked at when it is connected to."""
+    here = written(tmp_path, f'[provider.mine]\nbase_url = "{url}"\n{rest}\n')
+    assert check_file(here) == []
+    assert load_provider(here, "mine").plain_http
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"), [("http://127.0.0.1:1", False), ("http://localhost", False), ("https://x", False)]
+)
+def test_loopback_and_tls_are_no_plain_http(tmp_path: Path, url: str, plain: bool) -> None:
+    """Nothing of them leaves this machine, or nothing of it can be read."""
+    assert load_provider(written(tmp_path, f'[provider.mine]\nbase_url = "{url}"\n'), "mine").plain_http is plain
+
+
+def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path: Path) -> None:
+    """The key only where there is one; a tunnel and TLS before the switch, and the switch only where it is one."""
+    with_key, without = 'base_url = "http://192.168.1.20:8000"', 'base_url = "http://93.184.216.34"\nkey = false'
+    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{with_key}\n"))
+    for word in ("https", "ssh -N -L 8000:127.0.0.1:8000 192.168.1.20", "insecure = true"):
+        assert word in fault.advice
+    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{without}\n"))
+    assert "key" not in fault.what + fault.advice
+    assert "insecure" not in fault.advice
+    for url in ("http://192.168.1.20", "http://gpu.local", "http://example.com"):
+        with pytest.raises(InvalidInput, match="would send the key") as caught:
+            load_provider(settings(tmp_path, COMETAPI_BASE_URL=url), "cometapi")
+        assert "insecure" not in caught.value.advice
 
 
 @pytest.mark.parametrize("table", ["[providers.mine]", "[provder.mine]", "[mine]", "provider_url = 3"])

@@ -646,7 +646,7 @@ def test_an_answer_that_drips_keeps_to_the_deadline(tmp_path: Path) -> None:
     with UglyServer([drip]) as server:
         made = Bench(tmp_path, server.url, SORA_HTTP_TIMEOUT_SECONDS="0.4")
         begun = time.monotonic()
-        with pytest.raises(MaybeBought, match="too slow"):
+        with pytest.raises(MaybeBought):
             made.buy()
         assert time.monotonic() - begun < 5
         gone.set()

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sora.catalogue import Catalogue
-from sora.errors import GatewayTrouble, InvalidInput
+from sora.errors import GatewayTrouble, InvalidInput, Refused
 from sora.model_list import read_list
 from sora.refresh import merged
-from sora.spec import JobSpec
+from sora.spec import JobSpec, JobState
 from sora.studio import Studio
 
 from .ugly import Script, UglyServer, answer
@@ -305,16 +305,32 @@ def test_whatever_comes_is_a_list_or_a_clear_error(value: Any) -> None:
         assert merged(value).models.keys() >= Catalogue.shipped().models.keys()
 
 
-@pytest.mark.parametrize("code", ["model_not_found", "Model_Not_Found"])
-def test_a_refused_model_is_explained(tmp_path: Path, code: str) -> None:
-    """The gateway says that it has it no more: the error names the nearest one that lives there."""
-    gone = answer(503, {"error": {"message": "No available channel", "code": code}})
-    with UglyServer([gone]) as server:
+GONE = {
+    "by code": (503, {"message": "No available channel", "code": "model_not_found"}),
+    "by code, in capitals": (503, {"message": "No available channel", "code": "Model_Not_Found"}),
+    "by text": (503, {"message": "No available channels for model sora-2 in group default", "type": "new_api_error"}),
+    "without a price": (
+        400,
+        {"message": "Model sora-2 has not been priced by the administrator yet.", "type": "comet_api_error"},
+    ),
+    "of another endpoint": (400, {"message": "unsupported relay mode: 34", "type": "comet_api_error"}),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
+    """The gateway says that it does not offer it: nothing was bought, and the error names the nearest one that it
+    offers."""
+    status, said = GONE[name]
+    with UglyServer([answer(status, {"error": said})]) as server:
         env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
         made = Studio(tmp_path / "home", tmp_path / "output", env=env)
         spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
-        with pytest.raises(Exception, match=code) as caught:
+        with pytest.raises(Refused) as caught:
             made.submit(spec).result(10)
+        error = caught.value
+        assert (error.kind, error.money, error.transient) == ("model_gone", "none", False)
+        assert made.ledger.job(error.job).state is JobState.REFUSED
         assert "seedance-2-5, 4 s, 1280x720" in str(caught.value)
         retired = JobSpec(
             provider="cometapi", prompt="x", model="doubao-seedance-1-5-pro", seconds="5", size="1280x720"

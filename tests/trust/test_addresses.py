@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sora.addresses import is_loopback, is_public, numeric, parse_ranges
+from sora.addresses import is_loopback, is_private, is_public, numeric, parse_ranges
 from sora.errors import InvalidInput
 from sora.providers import load_provider
 from sora.settings import Settings
@@ -30,6 +30,23 @@ def test_the_open_internet_may_be_asked(address: str) -> None:
 def test_nothing_inside_may_be_asked(address: str) -> None:
     """Private, shared, link-local, loopback, multicast and reserved ones, metadata services, and IPv4 within IPv6."""
     assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        *((one, True) for one in ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.20", "fd00::1", "fc00::1"]),
+        *((one, True) for one in ["127.0.0.1", "::1", "::ffff:192.168.1.20"]),
+        *(
+            (one, False)
+            for one in ["172.32.0.1", "169.254.169.254", "100.64.0.1", "fe80::1%eth0", "0.0.0.0", "224.0.0.1"]
+        ),
+        *((one, False) for one in ["2002:a00:1::", "64:ff9b::a00:1", "::7f00:1", "198.18.0.1", *PUBLIC]),
+    ],
+)
+def test_what_the_private_network_is(address: str, private: bool) -> None:
+    """The networks of a household or an office, and this machine; not link-local ones, nor any that others share."""
+    assert is_private(address) is private
 
 
 @pytest.mark.parametrize(

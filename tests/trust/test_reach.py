@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import requests
-import urllib3.util.connection
 from sora import transport
 from sora.addresses import parse_ranges
 from sora.envelope import Answer
@@ -28,7 +27,7 @@ from .lines import GATEWAY, KEY, Resolver, TLSServer, client
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Where connections were made to, while those that leave this machine fail at once."""
     seen: list[str] = []
-    real = urllib3.util.connection.create_connection
+    real = socket.create_connection
 
     def noted(address: tuple[str, int], *more: Any, **named: Any) -> Any:
         seen.append(address[0])
@@ -36,7 +35,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise OSError("this test has no internet")
         return real(address, *more, **named)
 
-    monkeypatch.setattr(urllib3.util.connection, "create_connection", noted)
+    monkeypatch.setattr(socket, "create_connection", noted)
     return seen
 
 
@@ -203,6 +202,59 @@ def test_a_base_url_that_looks_local_has_to_be_it(monkeypatch: pytest.MonkeyPatc
             made.retrieve("video_1")
         with pytest.raises(InvalidInput, match="leads elsewhere"):
             made.create({"prompt": "x"})
+
+
+def test_plain_http_goes_to_the_private_network_alone(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:
+    """The name leads to this network today and to the internet tomorrow: it is looked at for each connection, and
+    connected to as it was looked at. Nothing of it goes through a proxy."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with UglyServer([answer(200, {"id": "video_1", "status": "queued"})]) as inside:
+        port = inside.url.rsplit(":", 1)[1]
+        resolver = Resolver(monkeypatch, gpu_example=["127.0.0.1", "127.0.0.1", "93.184.216.34"])
+        with client(f"http://gpu.example:{port}", proxy="http://127.0.0.1:9") as made:
+            assert made.create({"prompt": "a boat"}).id == "video_1"
+            assert made.retrieve("video_1").id == "video_1"
+            assert connected == ["127.0.0.1"] * 2
+            for call in (lambda: made.create({"prompt": "a boat"}), lambda: made.retrieve("video_1"),
+                         lambda: made.content("video_1", {}), made.reach):  # fmt: skip
+                with pytest.raises(InvalidInput, match=r"leads to 93\.184\.216\.34"):
+                    call()
+        assert connected == ["127.0.0.1"] * 2
+        assert resolver.asked == ["gpu.example"] * 6
+        assert len(inside.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["192.168.1.20", "93.184.216.34"], ["93.184.216.34"], ["169.254.169.254"], ["fe80::1"], ["100.64.0.1"]],
+)
+def test_all_addresses_of_plain_http_have_to_be_private(
+    monkeypatch: pytest.MonkeyPatch, connected: list[str], addresses: list[str]
+) -> None:
+    """One that is not is enough: which of them answers is not ours to choose."""
+    found = [
+        (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in addresses
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with client("http://gpu.example") as made, pytest.raises(InvalidInput, match=addresses[-1]):
+        made.create({"prompt": "a boat"})
+    assert connected == []
+
+
+def test_plain_http_opens_no_other_address(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:
+    """Videos come from the server itself; an address elsewhere has to be https and outside of this network."""
+    with UglyServer([answer(200, b"film")]) as inside:
+        port = inside.url.rsplit(":", 1)[1]
+        Resolver(monkeypatch, gpu_example=["127.0.0.1"])
+        with client(f"http://gpu.example:{port}") as made:
+            made.stream(f"http://gpu.example:{port}/videos/a.mp4", {}).close()
+            for url in (f"http://other.example:{port}/a.mp4", "http://gpu.example:9/a.mp4", "http://192.168.1.20/a"):
+                with pytest.raises(GatewayTrouble, match="not https"):
+                    made.stream(url, {})
+            with pytest.raises(GatewayTrouble, match="private network"):
+                made.stream("https://192.168.1.20/a.mp4", {})
+        assert connected == ["127.0.0.1"]
+        assert [KEY in str(request.headers) for request in inside.requests] == [False]
 
 
 def test_a_proxy_gets_names_and_no_inner_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

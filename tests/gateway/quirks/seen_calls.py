@@ -157,6 +157,34 @@ CREATES = [
     row("the same, in a table", f"{GITHUB}/BerriAI/litellm/issues/8821", "create", 400,
         '{"error":{"message":{"error":"/videos: Invalid model name passed in model=sora-9."},"type":"None",'
         '"param":"None","code":"400"}}', refused("model_not_found")),
+    row("a model without a price", f"{NEW_API}/blob/main/relay/helper/price.go", "create", 400,
+        '{"error":{"message":"Model kling-v3 has not been priced by the administrator yet. Please contact the site '
+        'administrator to enable this model.","type":"comet_api_error"}}', refused("model_not_found")),
+    row("a model without a price, with its code", f"{NEW_API}/blob/main/relay/helper/price.go", "create", 400,
+        '{"error":{"message":"no price","type":"new_api_error","code":"model_price_error"}}',
+        refused("model_not_found", says="model_price_error: no price")),
+    row("a model of another endpoint", NEW_API, "create", 400,
+        '{"error":{"message":"unsupported relay mode: 34","type":"comet_api_error","param":"","code":""}}',
+        refused("model_not_found")),
+    row("no channel, without a code", f"{GITHUB}/a37836323/-chatgpt4.0-api-key/issues/2", "create", 503,
+        '{"error":{"message":"No available channels for model grok-imagine in group default (request id: 2026092712)",'
+        '"message_zh":"当前分组 default 下对于模型 无可用渠道","type":"new_api_error"}}',
+        refused("model_not_found", request_id="2026092712")),
+    row("no channel, in Chinese", f"{GITHUB}/songquanpeng/one-api/issues/2340", "create", 503,
+        '{"error":{"message":"当前分组 default 下对于模型 sora-9 无可用渠道 (request id: 20251215211516)","type":'
+        '"one_api_error"}}', refused("model_not_found", request_id="20251215211516")),
+    row("no channel, by its code", f"{NEW_API}/pull/6310", "create", 503,
+        '{"error":{"message":"No available channel for model sora-9 under group default (distributor)","type":'
+        '"new_api_error","code":"model_not_found"}}', refused("model_not_found")),
+    row("no channel any more, after one was tried", NO_ADDRESS, "create", 503,
+        '{"error":{"message":"No available channel for model sora-2 under group default (retry)","type":'
+        '"new_api_error"}}', perhaps()),
+    row("no channel, and a code that says something else", NO_ADDRESS, "create", 503,
+        '{"error":{"message":"No available channel","type":"new_api_error","code":"get_channel_failed"}}', perhaps()),
+    row("no channel, as HTTP 500", NO_ADDRESS, "create", 500,
+        '{"error":{"message":"No available channel for model sora-2","type":"new_api_error"}}', perhaps()),
+    row("CometAPI's number of the call", NO_ADDRESS, "create", 400, '{"error":{"message":"odd","code":"bad"}}',
+        refused("bad", request_id="comet-7"), x_cometapi_request_id="comet-7", cf_ray="8f"),
     row("a guardrail", f"{GITHUB}/api7/aisix/pull/584", "create", 422,
         '{"error":{"type":"content_filter","message":"request blocked by content policy"}}',
         refused("content_policy_violation")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sora.errors import NotOffered
 
-from .places import OFOX, OPENROUTER
+from .places import NEW_API, OFOX, OPENROUTER
 from .rows import film, ids, job, perhaps, refused, row, trouble
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>502</title></head><body>Bad Gateway</body></html>"
@@ -46,9 +46,40 @@ WRAPPED = [
         '{"code":0,"message":"ok","data":{"code":200,"data":{"id":"task_v","status":"NOT_START"}}}',
         job("waiting", id="task_v")),
     row("wrapped in a list", 2, "retrieve", 200, '{"data":[{"id":"task_v","status":"processing"}]}', job("running")),
-    row("failure around a running job", 2, "retrieve", 200,
+    row("failure with a reason around a running job", (2, f"{NEW_API}/issues/5715"), "retrieve", 200,
         '{"code":"success","data":{"task_id":"task_v","status":"FAILURE","fail_reason":"upstream","data":'
-        '{"id":"cgt-1","status":"running"}}}', job("running", id="task_v")),
+        '{"id":"cgt-1","status":"running"}}}', job("failed", id="task_v", complaint=("", "upstream"))),
+    row("failure with a reason and an end", (2, f"{NEW_API}/issues/5715"), "retrieve", 200,
+        '{"code":"success","message":"","data":{"task_id":"task_v","status":"FAILURE","fail_reason":"task timeout",'
+        '"submit_time":1788400582,"start_time":1788400590,"finish_time":1788404182,"progress":"100%","data":'
+        '{"id":"cgt-1","status":"IN_PROGRESS","progress":30}}}',
+        job("failed", id="task_v", complaint=("", "task timeout"))),
+    row("failure with an end alone", (2, f"{NEW_API}/issues/5715"), "retrieve", 200,
+        '{"code":"success","data":{"task_id":"task_v","status":"FAILURE","fail_reason":"","finish_time":1788404182,'
+        '"data":{"status":"processing"}}}', job("failed", id="task_v", complaint=None)),
+    row("failure without a reason or an end", 2, "retrieve", 200,
+        '{"code":"success","data":{"task_id":"task_v","status":"FAILURE","fail_reason":"","finish_time":0,"data":'
+        '{"status":"processing"}}}', job("running", id="task_v")),
+    row("failure around a finished video", 2, "retrieve", 200,
+        '{"task_id":"task_v","status":"FAILURE","fail_reason":"no room","data":{"status":"succeeded","content":'
+        '{"video_url":"https://cdn.example/a.mp4"}}}', job("done", url="https://cdn.example/a.mp4", complaint=None)),
+    row("failure around an end without a video", 2, "retrieve", 200,
+        '{"task_id":"task_v","status":"FAILURE","fail_reason":"no room","data":{"status":"succeeded","content":{}}}',
+        job("failed", complaint=("", "no room"))),
+    row("success with an address around a running job", 2, "retrieve", 200,
+        '{"code":"success","data":{"task_id":"task_v","status":"SUCCESS","fail_reason":"https://cdn.example/a.mp4",'
+        '"data":{"id":"cgt-1","status":"running"}}}', job("done", id="task_v", url="https://cdn.example/a.mp4")),
+    row("success with an address around a failed job", 2, "retrieve", 200,
+        '{"task_id":"task_v","status":"SUCCESS","result_url":"https://cdn.example/a.mp4","data":{"status":"failed"}}',
+        job("done", url="https://cdn.example/a.mp4", complaint=None)),
+    row("success with an end around a running job", 2, "retrieve", 200,
+        '{"task_id":"task_v","status":"SUCCESS","finish_time":1788404182,"data":{"status":"running"}}', job("done")),
+    row("success of the call around a running job with a picture", 2, "retrieve", 200,
+        '{"status":"success","data":{"task_id":"task_v","status":"running","output":"https://cdn.example/first.jpg"}}',
+        job("running", id="task_v")),
+    row("a failed call around a running job", 2, "retrieve", 200,
+        '{"status":"error","fail_reason":"busy","data":{"task_id":"task_v","status":"running"}}',
+        job("running", id="task_v")),
     row("failure around a word that nobody knows", 2, "retrieve", 200,
         '{"task_id":"task_v","status":"FAILURE","data":{"status":"archiving"}}', job("running", status="archiving")),
     row("success around a word that nobody knows", 2, "retrieve", 200,
@@ -147,7 +178,7 @@ CODES = [
 ENVELOPES = [
     row("OpenAI's envelope", 6, "create", 400,
         '{"error":{"message":"Unknown parameter","type":"invalid_request_error","param":"n","code":"unknown"}}',
-        refused("unknown", says="Unknown parameter")),
+        refused("unknown", says="n: Unknown parameter")),
     row("a flat envelope", 6, "create", 400, '{"code":"invalid_size","message":"size","data":null}',
         refused("invalid_size")),
     row("JSON inside the message, twice", 6, "create", 400,
@@ -160,7 +191,16 @@ ENVELOPES = [
         refused("400", says="prompt is required")),
     row("FastAPI's list", 6, "create", 422,
         '{"detail":[{"type":"int_parsing","loc":["body","seconds"],"msg":"Input should be an integer","input":"x"}]}',
-        refused("int_parsing", says="Input should be an integer")),
+        refused("int_parsing", says=", int_parsing): seconds: Input should be an integer.")),
+    row("FastAPI's list of several", 6, "create", 422,
+        '{"detail":[{"type":"missing","loc":["body","prompt"],"msg":"Field required"},{"type":"int_parsing",'
+        '"loc":["body","options",0,"fps"],"msg":"Input should be an integer"},{"loc":[],"msg":"odd"},3]}',
+        refused("missing", says="prompt: Field required; options.0.fps: Input should be an integer; odd")),
+    row("a field that the text names already", 6, "create", 400,
+        '{"error":{"message":"seconds must be 4","param":"seconds","code":"bad"}}',
+        refused("bad", says=", bad): seconds must be 4.")),
+    row("a param that is none", 6, "create", 400,
+        '{"error":{"message":"odd","param":"None","code":"bad"}}', refused("bad", says=", bad): odd.")),
     row("a request id inside the message", 6, "create", 400,
         '{"error":{"message":"bad (request id: 2026112500-aBc)","code":""}}',
         refused("400", request_id="2026112500-aBc")),

@@ -1,0 +1,174 @@
+"""Connections: the check of addresses is called in every version of urllib3, or nothing is sent at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import urllib3.connection
+from requests.exceptions import InvalidSchema
+from sora import connect
+from sora.client import Client
+from sora.doctor import examine
+from sora.errors import GatewayTrouble, LocalTrouble, SoraError, Unreachable
+from sora.providers import Provider
+from sora.spec import JobSpec, JobState
+from sora.studio import Studio
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from .ugly import UglyServer, answer
+
+ACCEPTED = answer(200, {"id": "video_1", "object": "video", "model": "own", "status": "queued"})
+SPEC = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+
+
+@pytest.fixture
+def unproved() -> Iterator[None]:
+    """A process that has not sent anything yet; afterwards none of this is remembered."""
+    connect.prove.cache_clear()
+    yield
+    connect.prove.cache_clear()
+
+
+def local(server: UglyServer) -> str:
+    """The server by a name, which the check has to look at."""
+    return server.url.replace("127.0.0.1", "localhost")
+
+
+def test_the_check_is_proved_once_per_process(unproved: None) -> None:
+    """Before the first request to a name; a numeric loopback address (the sandbox) needs no proof."""
+    with UglyServer([ACCEPTED]) as server:
+        for url, proofs in ((server.url, 0), (local(server), 1), (local(server), 1)):
+            client = Client(Provider(name="x", base_url=url, timeout_s=5), "sk-key-12345")
+            client.retrieve("video_1")
+            client.close()
+            assert connect.prove.cache_info().misses == proofs
+
+
+def test_the_proof_connects_to_nothing(unproved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops at the check: no packet leaves, not even on this machine."""
+
+    def connected(*given: object) -> None:
+        raise AssertionError(given)
+
+    monkeypatch.setattr("socket.create_connection", connected)
+    connect.prove()
+
+
+# In each of these the pool or the connection is urllib3's own, as it would be after a change of its names.
+@pytest.mark.parametrize("lost", ["direct", "through a proxy", "plain", "over TLS"])
+def test_each_way_is_proved(unproved: None, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
+    """One way on which the check is not called is enough to send nothing."""
+    real = connect._pools
+
+    def pools(check: connect.Check) -> dict[str, type]:
+        calls.append(check)
+        direct = len(calls) % 2  # an adapter makes its own first, then those for proxies
+        theirs = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        if lost == ("direct" if direct else "through a proxy"):
+            return theirs
+        name = {"plain": "http", "over TLS": "https"}.get(lost, "")
+        return real(check) | ({name: theirs[name]} if name else {})
+
+    calls: list[connect.Check] = []
+    monkeypatch.setattr(connect, "_pools", pools)
+    with pytest.raises(LocalTrouble) as caught:
+        connect.prove()
+    assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
+
+
+def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
+    unproved: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is refused and may be sent again; the error names the version that is installed and one that works."""
+    monkeypatch.setattr(connect._Line, "_new_conn", urllib3.connection.HTTPConnection._new_conn)
+    (tmp_path / "home").mkdir()
+    with UglyServer([ACCEPTED]) as server:
+        row = f'[provider.mine]\nbase_url = "{local(server)}"\nkey_variable = "MINE_KEY"\n'
+        (tmp_path / "home" / "providers.toml").write_text(row, encoding="utf-8")
+        studio = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
+        try:
+            with pytest.raises(LocalTrouble) as caught:
+                studio.submit(SPEC).result(20)
+            with pytest.raises(LocalTrouble):
+                studio.client("mine").reach()
+            assert server.requests == []
+            (job,) = studio.ledger.jobs()
+            assert job.state is JobState.REFUSED
+            assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
+            assert urllib3.__version__ in caught.value.what
+            assert connect.TESTED[-1] in caught.value.advice
+            monkeypatch.undo()
+            assert studio.submit(SPEC).result(20).job.state is JobState.SUBMITTED
+        finally:
+            studio.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
+def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None:
+    """As a version to come might have it: `_new_conn` is called something else in all of urllib3's connections."""
+    program = dedent("""
+        import sys
+        from pathlib import Path
+        import urllib3.connection as theirs
+        source = Path(theirs.__file__).read_text(encoding="utf-8")
+        assert "def _new_conn(" in source
+        exec(compile(source.replace("_new_conn", "_open_socket"), theirs.__file__, "exec"), theirs.__dict__)
+        from sora.client import Client
+        from sora.errors import LocalTrouble
+        from sora.providers import Provider
+        client = Client(Provider(name="x", base_url=sys.argv[1], timeout_s=5), "sk-key-12345")
+        for call in (lambda: client.create({"prompt": "a boat"}), lambda: client.retrieve("video_1"),
+                     lambda: client.stream("https://cdn.example.com/a.mp4", {})):
+            try:
+                call()
+            except LocalTrouble as error:
+                assert error.code == "unsupported_library"
+            else:
+                raise AssertionError("it was sent")
+    """)
+    with UglyServer([answer(502)]) as server:
+        url = "https://videos.nowhere.invalid" if proxied else local(server)
+        env = {**os.environ, "PYTHONPATH": str(Path(connect.__file__).parents[1])}
+        env |= {"HTTPS_PROXY": server.url} if proxied else {}
+        ran = subprocess.run([sys.executable, "-c", program, url], env=env, capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        assert server.requests == []
+
+
+def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a purchase, a poll, a download, the list of models and the doctor; nothing was sent."""
+
+    def without_it(*_: object, **__: object) -> None:
+        raise InvalidSchema("Missing dependencies for SOCKS support.")  # requests' own stand-in for the class
+
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", without_it)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:hunter2secret@127.0.0.1:9")
+    env = {"COMETAPI_KEY": "sk-key-12345", "COMETAPI_BASE_URL": "https://videos.nowhere.invalid"}
+    studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+    try:
+        client = studio.client("cometapi")
+        spec = JobSpec(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
+        calls: list[tuple[Callable[[], object], type[SoraError]]] = [
+            (lambda: studio.submit(spec).result(20), Unreachable),
+            (lambda: client.retrieve("video_1"), GatewayTrouble),
+            (lambda: client.content("video_1", {}), GatewayTrouble),
+            (lambda: studio.refresh_models().result(20), GatewayTrouble),
+        ]
+        for call, kind in calls:
+            with pytest.raises(kind) as caught:
+                call()
+            assert caught.value.kind == "socks"
+            assert "pip install PySocks" in str(caught.value)
+            assert "hunter2secret" not in str(caught.value)
+        (job,) = studio.ledger.jobs()
+        assert job.state is JobState.REFUSED
+        (found,) = [one for one in examine(studio) if one.name == "cometapi" and one.level == "failed"]
+        assert "pip install PySocks" in found.text
+    finally:
+        studio.close()
