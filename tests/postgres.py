@@ -36,7 +36,7 @@ class Server:
         self._run([programs / "initdb", "-D", data, "-A", "trust", "-U", "sora", "--no-sync"])
         command = [str(programs / "postgres"), "-D", str(data), "-k", str(self._folder), "-c", "listen_addresses="]
         command += ["-c", "fsync=off", "-c", "max_connections=200"]  # nothing here has to survive a power cut
-        with (self._folder / "log").open("w") as log:
+        with (self._folder / "log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder, start_new_session=True, **self._who
             )

@@ -57,7 +57,7 @@ def gateway(folder: Path, content: bytes, address: bytes = b"") -> Iterator[tupl
     (folder / "home").mkdir()
     with UglyServer([reply]) as server:
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
-        (folder / "home" / "providers.toml").write_text(provider)
+        (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02"}
         studio = Studio(folder / "home", folder / "output", env=env)
         try:

@@ -34,7 +34,7 @@ def until(look: Callable[[], object], timeout_s: float = 20) -> None:
 
 def test_a_folder_that_is_a_file_is_told_and_tried_again(tmp_path: Path) -> None:
     """No mark is handed out that the others could not see; once the folder can be made there is one."""
-    (tmp_path / "owners").write_text("")
+    (tmp_path / "owners").write_text("", encoding="utf-8")
     owner = FileOwner(tmp_path)
     with pytest.raises(LedgerTrouble, match="File exists") as caught:
         _ = owner.id
@@ -93,7 +93,7 @@ def test_a_sweep_removes_no_file_that_another_one_locks_meanwhile(
     """Whoever gets the lock keeps the file: one that lost its file in that moment would look dead for ever."""
     left = tmp_path / "owners" / f"{'0' * 32}.lock"
     left.parent.mkdir()
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     newcomer, remove = FileLock(left, thread_local=False), Path.unlink
     got = []
 
@@ -142,7 +142,7 @@ def test_files_that_cannot_be_removed_stop_nothing(tmp_path: Path, monkeypatch: 
 
     left = tmp_path / "owners" / f"{'0' * 32}.lock"
     left.parent.mkdir()
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     owner, other = FileOwner(tmp_path), FileOwner(tmp_path)
     with monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", refused)

@@ -306,7 +306,7 @@ def test_a_language_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert any("SORA_LANGUAGE" in fault.what for fault in studio.settings.faults())
     with caplog.at_level(logging.INFO):
         assert "Nothing was spent" in str(Refused("no"))
-    (tmp_path / "settings.toml").write_text('language = "vi"')
+    (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
     other = Studio(tmp_path, tmp_path / "out", env={})
     assert WORDS["money"]["none"]["vi"] in str(Refused("no"))
     studio.close()

@@ -95,7 +95,7 @@ class World:
             [sys.executable, str(CHILD), json.dumps(given)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env={"PYTHONPATH": str(ENGINE), "PATH": ""},
         )
 

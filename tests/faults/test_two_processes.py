@@ -49,7 +49,7 @@ def start(gateway: Sandbox, home: Path, prompts: list[str], seed: int, variables
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env={"PYTHONPATH": str(Path(sora.__file__).parents[1]), "PATH": ""},
     )
 

@@ -31,7 +31,7 @@ def settings(home: Path, **env: str) -> Settings:
 
 def written(home: Path, text: str) -> Settings:
     home.mkdir(exist_ok=True)
-    (home / "providers.toml").write_text(text)
+    (home / "providers.toml").write_text(text, encoding="utf-8")
     return settings(home)
 
 

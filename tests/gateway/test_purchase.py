@@ -509,7 +509,7 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
             made.buy()
     assert (caught.value.exit_code, caught.value.money) == (7, "none")
     made.studio.settings.output.rmdir()
-    made.studio.settings.output.write_text("a file")
+    made.studio.settings.output.write_text("a file", encoding="utf-8")
     with pytest.raises(SoraError, match="No video could be stored"):
         made.buy()
     assert server.requests == []
@@ -546,7 +546,7 @@ def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: fl
         made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
         made.home.mkdir()
         (made.home / "providers.toml").write_text(
-            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n'
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n', encoding="utf-8"
         )
         spec = dataclasses.replace(SPEC, provider="mine")
         assert made.buy(spec).job.estimated_usd == usd
@@ -566,7 +566,7 @@ def test_what_is_paid_for_is_joined_whatever_the_catalogue_says_today(
     first = made.buy(spec)
     (made.home / "references" / first.job.references[0]).unlink()
     (made.home / "references").rmdir()
-    (made.home / "references").write_text("a file")
+    (made.home / "references").write_text("a file", encoding="utf-8")
     monkeypatch.setattr(made.studio.catalogue, "check", lambda _: 1 / 0)
     again = made.buy(spec)
     assert (again.job.id, again.reused, again.images[0].shape) == (first.job.id, True, (720, 1280, 3))
@@ -579,7 +579,7 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
         made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
         made.home.mkdir()
         (made.home / "providers.toml").write_text(
-            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n', encoding="utf-8"
         )
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
         with pytest.raises(InvalidInput, match="mine has no remix") as caught:

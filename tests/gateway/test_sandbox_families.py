@@ -236,7 +236,7 @@ def test_seedance(speaking: Callable[[str], Gateway]) -> None:
         "status": "SUBMITTED", "progress": 0, "created_at": int(gateway.clock.now),
     }  # fmt: skip
     (file,) = gateway.folder.rglob("video_*.json")
-    assert 840 <= json.loads(file.read_text())["width"] <= 870
+    assert 840 <= json.loads(file.read_text(encoding="utf-8"))["width"] <= 870
     gateway.clock.now += TAKES_S
     failed = gateway.look(created["id"])
     assert (failed["status"], failed["error"]["message"]) == ("FAILED", SAID)

@@ -58,7 +58,9 @@ class Bench:
 
     def sandbox_jobs(self) -> list[dict[str, Any]]:
         """What was bought at the sandbox: its own files."""
-        return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
+        return [
+            json.loads(file.read_text(encoding="utf-8")) for file in (self.home / "sandbox" / "jobs").glob("*.json")
+        ]
 
     def there(self, video_id: str) -> str:
         """The id in those files of a job that its users know as `video_id`."""

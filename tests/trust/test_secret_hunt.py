@@ -45,10 +45,10 @@ class Hunt:
         headers = f'[provider.mine.headers]\nX-Cost-Centre = "{SIGNATURE}"\n'
         row = f'[provider.mine]\nbase_url = "{self.echo.server.url}"\nkey_variable = "MINE_KEY"\n'
         row += f"list = true\nusd_per_second = 0\n{headers}"
-        (self.home / "providers.toml").write_text(row)
+        (self.home / "providers.toml").write_text(row, encoding="utf-8")
         self.env = {"SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", "SORA_HOME": str(self.home)}
         if in_file:
-            self.key_file.write_text(KEY)
+            self.key_file.write_text(KEY, encoding="utf-8")
             self.key_file.chmod(0o600)
         else:
             self.env["MINE_KEY"] = KEY
