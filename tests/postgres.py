@@ -17,6 +17,8 @@ ABSENT = "there is no PostgreSQL server here (Debian: apt install postgresql)"
 
 def find_programs() -> Path | None:
     """The folder with `initdb` and `postgres`, which Debian keeps off the PATH."""
+    if os.name == "nt":  # this server is run as Linux does it
+        return None
     beside = shutil.which("postgres")
     folders = [Path(beside).resolve().parent] if beside else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

@@ -263,7 +263,7 @@ def test_the_demo(sora: Shell, tmp_path: Path) -> None:
     assert sora("demo") == 0
     lines = sora.out.splitlines()
     assert sorted(line.split("  ")[0] for line in lines) == sorted(
-        f"out/{f.name}" for f in (tmp_path / "out").iterdir()
+        str(Path("out", f.name)) for f in (tmp_path / "out").iterdir()
     )
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".mp4", ".mp4", ".png"]
     before = sora.out

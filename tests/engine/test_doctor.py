@@ -254,7 +254,7 @@ def test_the_doctor_looks_where_comfyui_puts_its_files(
 ) -> None:
     """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
     assert output_of(capsys) == str(in_comfyui / "output")
-    assert output_of(capsys, "--out", "/elsewhere/videos") == "/elsewhere/videos"
+    assert output_of(capsys, "--out", str(tmp_path / "else")) == str(tmp_path / "else")
     monkeypatch.setattr("sora.settings.__file__", str(tmp_path / "src/nodes/sora/settings.py"))
     assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
     assert list((tmp_path / "shell").iterdir()) == []

@@ -36,6 +36,7 @@ from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
+from ..trust.lines import stop_listening
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
@@ -604,14 +605,12 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
                 plain = listening.accept()[0]
             except OSError:
                 return
-            under = os.dup(plain.fileno())
-            with context.wrap_socket(plain, server_side=True) as tls:
+            with plain.dup() as under, context.wrap_socket(plain, server_side=True) as tls:
                 data = tls.recv(65_536)
                 while not data.endswith(b"--\r\n"):
                     data += tls.recv(65_536)
                 received.append(data)
-                os.write(under, b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
-                os.close(under)
+                under.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=(listening,))
@@ -630,7 +629,7 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
         assert len(received) == 1
         assert made.only_job().state.value == "unknown"
         made.studio.close()
-        listening.shutdown(socket.SHUT_RDWR)
+        stop_listening(listening)
         thread.join()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from ..systems import others_may_read
 from .conftest import Site
 
 READS = [
@@ -219,7 +220,7 @@ def test_on_this_machine_a_key_is_written_and_never_read(site: Site) -> None:
     assert status == 200
     file = site.home / "keys" / "cometapi"
     assert file.read_text(encoding="utf-8") == KEY["key"] + "\n"
-    assert file.stat().st_mode & 0o77 == 0
+    assert not others_may_read(file)
     for path in READS:
         said += ask(site, "GET", named(path))[1]
     assert KEY["key"].encode() not in said

@@ -24,6 +24,7 @@ from sora.spec import JobSpec
 from sora.studio import Studio
 
 from ..media.clips import make_clip
+from ..systems import others_may_read
 from .canary import KEY, SIGNATURE, files_with_it, places
 from .echo import FATES, Echo
 
@@ -150,7 +151,7 @@ def test_an_error_hides_the_key_whatever_carries_it() -> None:
 def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
     """Nothing of a half-written one is left, and nobody else can read it."""
     write_key(hunt.studio.settings, "mine", KEY)
-    assert hunt.key_file.stat().st_mode & 0o777 == 0o600
+    assert not others_may_read(hunt.key_file)
     assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
 
 
