@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import struct
@@ -138,8 +139,11 @@ def test_a_receipt_of_a_stranger_is_none(tmp_path: Path, text: str) -> None:
     """It lies beside a video that somebody sent."""
     (tmp_path / "v.mp4").write_bytes(b"video")
     (tmp_path / "v.json").write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
-        origin_of(tmp_path / "v.mp4", Ledger(tmp_path))
+    with (
+        contextlib.closing(Ledger(tmp_path)) as ledger,
+        pytest.raises(InvalidInput, match="Neither the ledger nor a rec"),
+    ):
+        origin_of(tmp_path / "v.mp4", ledger)
 
 
 @pytest.mark.parametrize(
