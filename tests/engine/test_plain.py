@@ -234,7 +234,7 @@ def not_possible(tmp_path: Path, name: str) -> SoraError:
     [
         ("a wrong length", ("4, 8, 12, 16, 20",)),
         ("a model that is no more", ("seedance-2-5, 5 s, 1280x720", "sora models --refresh")),
-        ("a missing key", ("COMETAPI_KEY", str(Path("keys", "cometapi")), "0600", "sandbox")),
+        ("a missing key", ("COMETAPI_KEY", str(Path("keys", "cometapi")), "sandbox")),
     ],
 )
 def test_no_language_loses_a_fact(

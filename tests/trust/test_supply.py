@@ -24,8 +24,8 @@ PACKED = {
     "docs": {".md", ".jpg", ".png"},
 }
 AT_THE_TOP = {
-    "__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "README.vi.md", "CHANGELOG.md",
-    "SECURITY.md",
+    "__init__.py", "sora.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "README.vi.md",
+    "CHANGELOG.md", "SECURITY.md",
 }  # fmt: skip
 LARGEST = 10 << 20  # bytes of all packed files
 # Of these, nodes/ uses none: no other program, no code from text, no objects from bytes, no installing.
@@ -62,7 +62,7 @@ def packed() -> list[str]:
 
 
 def sources() -> Iterator[tuple[Path, ast.AST]]:
-    for file in [ROOT / "__init__.py", *sorted((ROOT / "nodes").rglob("*.py"))]:
+    for file in [ROOT / "__init__.py", ROOT / "sora.py", *sorted((ROOT / "nodes").rglob("*.py"))]:
         yield file, ast.parse(file.read_text(encoding="utf-8"))
 
 
