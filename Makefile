@@ -1,11 +1,12 @@
 # make demo: the whole road on the free sandbox.  make test: everything that is checked.  make registry: what comfy-cli says
-# of the pack, and the archive that users get.  make soak: faults and damaged files at length.  make matrix: tests/media with
-# old and new OpenCV and PyAV.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
+# of the pack, and the archive that users get.  make pythons: the same on each Python of the machine, with the newest of all
+# requirements.  make matrix: with the oldest, and with old and new OpenCV and PyAV.  make soak: faults and damaged files at
+# length.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
 # not notice.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test registry mutation soak matrix litellm bench clean
+.PHONY: setup demo test registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
@@ -13,14 +14,16 @@ demo: .venv/.ready
 	$(BIN)/sora demo
 
 # The host and browser tests run the archive that users get, not the checkout. Two files of tests at a time, but those of
-# the faults alone: they fill two cores by themselves, and print their table.
+# the faults alone: they fill two cores by themselves, and print their table. Text whose encoding is not named is an error:
+# on Windows it would be another one.
+STRICT := PYTHONWARNDEFAULTENCODING=1
 test: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
-	COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults
-	$(BIN)/python -m pytest tests/faults
+	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/faults
+	$(STRICT) $(BIN)/python -m pytest tests/faults
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py
@@ -30,6 +33,9 @@ mutation: .venv/.dev .venv-mutation/.ready
 
 soak: .venv/.dev
 	SORA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/media/test_fuzz.py
+
+pythons:
+	$(PYTHON) tests/pythons.py
 
 matrix:
 	$(PYTHON) tests/matrix.py
@@ -83,4 +89,4 @@ bench: .venv/.dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-litellm .venv-mutation .venv-registry .venv-matrix out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-litellm .venv-matrix .venv-mutation .venv-pythons .venv-registry out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

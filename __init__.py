@@ -6,7 +6,14 @@ purpose, since the loader would then never reach `comfy_entrypoint`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036 - else an import far below fails, in words that name no cure
+    raise ImportError(
+        f"Sora Jobs needs Python 3.11 or newer, and ComfyUI runs on {sys.version.split()[0]} ({sys.executable}). "
+        "Give ComfyUI a newer Python, and install its requirements and those of this pack there."
+    )
 
 if TYPE_CHECKING:
     from .nodes.extension import SoraExtension

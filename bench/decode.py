@@ -101,7 +101,7 @@ def measure(film: Film, path: Path, names: list[str], runs: int, python: str) ->
 def one(command: list[str]) -> dict[str, Any]:
     """What a fresh process measured. Its last line counts: some libraries print while they are imported."""
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S)
+        ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=LONGEST_S)
     except subprocess.TimeoutExpired:
         return {"missing": f"took more than {LONGEST_S} s"}
     lines = (ran.stdout if ran.returncode == 0 else ran.stderr).strip().splitlines() or ["nothing printed"]

@@ -249,13 +249,13 @@ def child(name: str, path: str, film: Film) -> None:
 def idle_bytes() -> int:
     """What the process has in memory; from here on its peak is counted anew (Linux)."""
     if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     return peak_bytes()
 
 
 def peak_bytes() -> int:
     if sys.platform == "linux":
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     import resource
 

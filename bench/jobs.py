@@ -129,7 +129,7 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         command = [sys.executable, __file__, "--child", "server", str(self._takes_s)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
         self.url = self._process.stdout.readline().strip()
         return self
 
@@ -146,7 +146,7 @@ class Gateway:
 def run(gateway: Gateway, who: str, count: int, fault: str = "") -> dict[str, Any]:
     gateway.counts()
     command = [sys.executable, __file__, "--child", who, gateway.url, str(count), fault]
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)
     calls = gateway.counts()
     result["creates"] = calls["POST /v1/videos"] / count
     result["polls"] = calls.get("GET /v1/videos/{id}", 0) / count
@@ -171,7 +171,7 @@ def main() -> None:
 
     with Gateway(takes_s=80) as gateway:
         command = [sys.executable, __file__, "--child", "waiting", gateway.url, "1000"]
-        done = [json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)]
+        done = [json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)]
         print("1000 jobs waiting:", "  ".join(f"{name} {value:.2f}" for name, value in done[0].items()))
 
 

@@ -163,7 +163,7 @@ def main() -> None:
         base = Path(folder)
         settings = base / "user" / "default" / "comfy.settings.json"
         settings.parent.mkdir(parents=True)
-        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+        settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
         home = base / "user" / "__sora"
         filled(home, JOBS)
         begin(home)

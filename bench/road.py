@@ -52,7 +52,7 @@ def import_times(comfyui: Path) -> list[tuple[float, list[str]]]:
     for _ in range(RUNS):
         script = f"PACK, HEAVY = {str(PACK)!r}, {HEAVY}\n{IMPORT}"
         run = subprocess.run(
-            [str(find_python(comfyui)), "-c", script], cwd=comfyui, capture_output=True, text=True, check=True
+            [str(find_python(comfyui)), "-c", script], cwd=comfyui, capture_output=True, encoding="utf-8", check=True
         )
         took, *heavy = run.stdout.split("\n")[-2].split()
         results.append((float(took), heavy))

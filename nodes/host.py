@@ -33,6 +33,7 @@ __all__ = ["ComfyExtension", "SoraJob", "io", "ui"]
 T = TypeVar("T")
 TICK_S = 0.1  # how often a waiting node looks whether it was interrupted
 STEPS = 1000  # of a progress bar
+WINDOW_CLOSED = (2, 6)  # CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT
 
 SoraJob = io.Custom("SORA_JOB")
 routes = PromptServer.instance.routes
@@ -41,6 +42,7 @@ _lock = threading.Lock()
 _studio: Studio | None = None
 prepares: list[Callable[[Studio], None]] = []  # what is done with the studio when it is made, which is at first use
 _pool = DaemonPool("sora-node", 2)  # with the engine's own fewer than twenty
+_handlers: list[Any] = []  # of Windows' console, which keeps no reference of its own
 _log = logging.getLogger("sora")
 
 
@@ -53,9 +55,26 @@ def studio() -> Studio:
             home = default_home(os.environ, user.parent) if os.environ.get("SORA_HOME") else user / "__sora"
             _studio = Studio(home, Path(folder_paths.get_output_directory()))
             atexit.register(_studio.close)
+            if os.name == "nt":
+                _close_with_the_window(_studio.close)
             for prepare in prepares:
                 prepare(_studio)
         return _studio
+
+
+def _close_with_the_window(close: Callable[[], None]) -> None:
+    """Have `close` called when the console window is closed. Windows then ends the program within five seconds and runs
+    no `atexit`, and a create whose response had not come would be an uncertain purchase."""
+    import ctypes
+
+    @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)
+    def handler(event: int) -> int:
+        if event in WINDOW_CLOSED:
+            close()
+        return 0  # the next handler's turn, which ends the program
+
+    _handlers.append(handler)
+    ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(handler, 1)
 
 
 def input_folder() -> Path:

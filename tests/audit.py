@@ -40,7 +40,7 @@ def audited() -> list[dict[str, Any]]:
     """pip-audit's rows of this environment; [] where it could not ask."""
     command = [sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--progress-spinner", "off"]
     try:
-        ran = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, timeout=LONGEST_S)
+        ran = subprocess.run([*command, "--format", "json"], capture_output=True, encoding="utf-8", timeout=LONGEST_S)
         return list(json.loads(ran.stdout)["dependencies"])
     except (subprocess.TimeoutExpired, ValueError, KeyError):
         return []
@@ -52,7 +52,7 @@ def main() -> int:
     if not looked_at:
         print("pip-audit: offline, or the index knows of no holes; nothing was audited")
         return 0
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     ours = brought({normal(re.split("[<>=]", line)[0]) for line in lines if line})
     holes = [row for row in looked_at if row["vulns"]]
     for row in holes:

@@ -23,6 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SORA_", "COMETAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")  # of programs that a test starts: it reads them so on each system
 
 
 @pytest.fixture(scope="session")

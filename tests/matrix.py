@@ -95,7 +95,7 @@ def tested(python: Path, arguments: list[str]) -> Outcome:
         report = Path(folder) / "report.xml"
         command = [python, "-m", "pytest", "tests/media", "-q", "--tb=line", f"--junitxml={report}"]
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        ran = subprocess.run([*command, *arguments], cwd=ROOT, env=clean, capture_output=True, text=True)
+        ran = subprocess.run([*command, *arguments], cwd=ROOT, env=clean, capture_output=True, encoding="utf-8")
         if ran.returncode:
             print(ran.stdout, ran.stderr, file=sys.stderr)
         if not report.is_file():

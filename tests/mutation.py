@@ -92,9 +92,9 @@ def run(minutes: float, children: int, mutants: list[str]) -> None:
 
 def outcomes(name: str) -> dict[str, int | None]:
     """Mutant -> the exit code of its tests; None where they were not run."""
-    found: dict[str, int | None] = json.loads((FOLDER / f"mutants/src/sora/{name}.py.meta").read_text())[
-        "exit_code_by_key"
-    ]
+    found: dict[str, int | None] = json.loads(
+        (FOLDER / f"mutants/src/sora/{name}.py.meta").read_text(encoding="utf-8")
+    )["exit_code_by_key"]
     return found
 
 

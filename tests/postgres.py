@@ -17,6 +17,8 @@ ABSENT = "there is no PostgreSQL server here (Debian: apt install postgresql)"
 
 def find_programs() -> Path | None:
     """The folder with `initdb` and `postgres`, which Debian keeps off the PATH."""
+    if os.name == "nt":  # this server is run as Linux does it
+        return None
     beside = shutil.which("postgres")
     folders = [Path(beside).resolve().parent] if beside else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -36,7 +38,7 @@ class Server:
         self._run([programs / "initdb", "-D", data, "-A", "trust", "-U", "sora", "--no-sync"])
         command = [str(programs / "postgres"), "-D", str(data), "-k", str(self._folder), "-c", "listen_addresses="]
         command += ["-c", "fsync=off", "-c", "max_connections=200"]  # nothing here has to survive a power cut
-        with (self._folder / "log").open("w") as log:
+        with (self._folder / "log").open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder, start_new_session=True, **self._who
             )

@@ -2,6 +2,8 @@
 
 import sys
 
-from .cli import main
+sys.dont_write_bytecode = True  # nothing is written into the pack (but what Python wrote before it came here)
+
+from .cli import main  # noqa: E402 - that first
 
 sys.exit(main())

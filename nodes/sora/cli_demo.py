@@ -1,4 +1,4 @@
-"""`sora demo`: the whole road on the sandbox, from a picture to two videos and a contact sheet. Costs nothing."""
+"""`sora demo`: the whole road on the sandbox, from a picture to two test clips and a contact sheet. Costs nothing."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
         contact_sheet(Path(video["path"]), sheet)
         remix = collect(studio, finish(studio.remix(video["job"], REMIX)), waiting)
     lines = [
-        (video["path"], f"the video: {video['frames']} frames, its first one is the reference image"),
-        (str(sheet), "frames of it, from first to last, as a graph would get them"),
-        (remix["path"], "the remix: the same picture with another prompt"),
+        (video["path"], f"a test clip of {video['frames']} frames, drawn by the sandbox (no AI model is involved)"),
+        (str(sheet), "frames of it, as a graph gets them; the first one is the reference image"),
+        (remix["path"], "a remix of it: the same picture with another prompt"),
     ]
     if not options.json:
         for path, meaning in lines:

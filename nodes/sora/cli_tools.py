@@ -12,7 +12,7 @@ from typing import Any
 
 from .catalogue import Model
 from .cli_demo import demo_command
-from .cli_shell import counted, looked_up, open_studio, tell
+from .cli_shell import TICK_S, counted, looked_up, open_studio, tell
 from .errors import InvalidInput, LocalTrouble
 from .providers import COMETAPI
 from .settings import default_output, surrounding_comfyui
@@ -218,7 +218,9 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
             family = sandbox.routes.family.name
             line = f"{sandbox.url}  the sandbox, speaking as {family}; any key will do; Ctrl-C ends it"
             print(json.dumps({"url": sandbox.url, "family": family}) if options.json else line, flush=True)
-            threading.Event().wait()
+            ended = threading.Event()
+            while not ended.wait(TICK_S):  # without a timeout Windows passes no Ctrl-C on (before Python 3.14)
+                pass
     except KeyboardInterrupt:
         print("", file=sys.stderr)
     return {}

@@ -46,6 +46,13 @@ BEGIN = {
 }
 
 
+class _Opened:
+    """An open database: its pool of connections, this process among those that share it, and the number of users."""
+
+    def __init__(self, engine: Engine, owner: Owner) -> None:
+        self.engine, self.owner, self.users = engine, owner, 0
+
+
 class Database:
     """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe.
 
@@ -55,7 +62,7 @@ class Database:
 
     def __init__(self, home: Path, url: str | Callable[[], str], clock: Callable[[], float]) -> None:
         self.home, self._url, self._clock = home, url, clock
-        self._opened: tuple[Engine, Owner] | None = None
+        self._opened: _Opened | None = None
         self._opening = threading.Lock()
 
     @property
@@ -71,12 +78,12 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, for a person; without its password."""
-        return self._open()[0].url.render_as_string() if self.shared else str(self._file)
+        return self._open().engine.url.render_as_string() if self.shared else str(self._file)
 
     @property
     def owner(self) -> Owner:
         """This process among those that share the ledger."""
-        return self._open()[1]
+        return self._open().owner
 
     def exclusive(self) -> AbstractContextManager[Connection]:
         """A transaction alone: what is read in it, of any row, is still true when it is written."""
@@ -99,12 +106,16 @@ class Database:
         return self._clock()
 
     def close(self) -> None:
-        """Say that this process ends; may be opened again."""
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            engine, owner = opened
-            owner.close()
-            engine.dispose()
+        """Say that this process ends; may be opened again. A transaction that is under way ends as it would have."""
+        with self._opening:
+            opened, self._opened = self._opened, None
+            if opened is None:
+                return
+            opened.users += 1
+        try:
+            opened.owner.close()
+        finally:
+            self._leave(opened)
 
     @property
     def _address(self) -> str:
@@ -120,7 +131,7 @@ class Database:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            with self._open()[0].connect().execution_options(sora_begin=kind) as connection, connection.begin():
+            with self._connection() as connection, connection.execution_options(sora_begin=kind).begin():
                 yield connection
         except SQLAlchemyError as error:
             raise LedgerTrouble(
@@ -130,20 +141,46 @@ class Database:
                 else "Check that the disk is not full and that the folder may be written.",
             ) from error
 
-    def _open(self) -> tuple[Engine, Owner]:
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        opened = self._open(users=1)
+        try:
+            with opened.engine.connect() as connection:
+                yield connection
+        finally:
+            self._leave(opened)
+
+    def _open(self, users: int = 0) -> _Opened:
         with self._opening:
             if self._opened is None:
                 url = self._address
                 self._opened = self._made(url)
                 self._url = url  # a ledger that is in use does not move
+            self._opened.users += users
             return self._opened
 
-    def _made(self, url: str) -> tuple[Engine, Owner]:
-        if url:
-            engine = _postgresql(url)
-            _bring_up_to_date(engine)
-            return engine, DatabaseOwner(engine)
-        engine = _sqlite(self._file)
+    def _leave(self, opened: _Opened) -> None:
+        """The last user after `close` closes the connections: those in use at that moment are not in the pool, and
+        `dispose` would leave them open."""
+        with self._opening:
+            opened.users -= 1
+            last = opened is not self._opened and not opened.users
+        if last:
+            opened.engine.dispose()
+
+    def _made(self, url: str) -> _Opened:
+        engine = _postgresql(url) if url else _sqlite(self._file)
+        try:
+            if url:
+                _bring_up_to_date(engine)
+            else:
+                self._first_open(engine)
+            return _Opened(engine, DatabaseOwner(engine) if url else FileOwner(self.home))
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def _first_open(self, engine: Engine) -> None:
         try:
             # Processes that start together open a new file one after the other: SQLite does not wait, as it does
             # everywhere else, when two turn the same file to WAL.
@@ -159,7 +196,6 @@ class Database:
                 f"The state folder {self.home} cannot be written: {getattr(error, 'strerror', None) or error}.",
                 advice="It has to be a folder that may be written, on a disk that knows file locks.",
             ) from None
-        return engine, FileOwner(self.home)
 
 
 def _sqlite(file: Path) -> Engine:
@@ -215,18 +251,22 @@ def _bring_up_to_date(engine: Engine) -> None:
         with engine.connect().execution_options(sora_begin="exclusive") as connection, connection.begin():
             migrate(connection)
     except SQLAlchemyError as error:
-        engine.dispose()
         raise LedgerTrouble(
             f"The ledger {engine.url.render_as_string()} cannot be opened: {getattr(error, 'orig', None) or error}.",
             advice="Check that the disk is not full, that the folder may be written and that the file is a ledger; "
             "for PostgreSQL, that the server runs and lets this user in.",
         ) from error
-    except BaseException:
-        engine.dispose()
-        raise
 
 
 def _prepare(dbapi_connection: Any, _record: Any) -> None:
+    try:
+        _set_up(dbapi_connection)
+    except BaseException:  # the pool does not know it yet, and would leave it open
+        dbapi_connection.close()
+        raise
+
+
+def _set_up(dbapi_connection: Any) -> None:
     dbapi_connection.isolation_level = None  # sqlite3's own BEGIN comes too late to protect a read before a write
     dbapi_connection.create_function("sora_casefold", 1, str.casefold, deterministic=True)
     cursor = dbapi_connection.cursor()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import platform
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
@@ -18,6 +20,7 @@ from .providers import COMETAPI, SANDBOX, check_file
 from .redact import redact
 from .studio import Studio
 
+WINDOWS = os.name == "nt"
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
@@ -25,7 +28,7 @@ def examine(studio: Studio) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be."""
     checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
         "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings, "disk": _disk, "ledger": _ledger,
-        "farm": _farm, "budget": _budget, "models": _models, "providers": _providers,
+        "farm": _farm, "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -135,6 +138,22 @@ def _budget(studio: Studio) -> Iterator[Finding]:
     spent = studio.ledger.spent_usd(budget) if studio.ledger.database.exists else 0.0
     text = f"${spent:.2f} of ${budget.usd_per_day:.2f} in 24 hours; at most ${budget.usd_per_job:.2f} per job"
     yield Finding("budget", "ok" if spent < budget.usd_per_day else "warning", text)
+
+
+def _keys(studio: Studio) -> Iterator[Finding]:
+    """Elsewhere than on Windows the mode of a key's file is looked at whenever it is read."""
+    if not WINDOWS:
+        return
+    profile = Path.home().resolve()
+    for file in sorted((studio.settings.home / "keys").glob("*")):
+        if file.is_file() and not file.resolve().is_relative_to(profile):
+            yield Finding(
+                "keys",
+                "warning",
+                f"{file} has the permissions of its folder, which is outside of your user profile: other users of this "
+                "machine may be able to read it. Set the key as an environment variable instead (COMETAPI_KEY), or "
+                f"SORA_HOME to a folder in {profile}.",
+            )
 
 
 def _providers(studio: Studio) -> Iterator[Finding]:

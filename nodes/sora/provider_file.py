@@ -74,7 +74,10 @@ FIELDS: Mapping[str, Field] = {
     "usd_per_second": Field(_number(0, 1e4), "dollars per second, such as 0.1"),
     "headers": Field(_are_headers, "a table of names and texts, without Authorization and others that are ours"),
     "proxy": Field(_is_proxy, 'an address such as http://proxy:3128, or "" for none'),
-    "ca_bundle": Field(lambda value: isinstance(value, str) and Path(value).is_file(), "a PEM file that is there"),
+    "ca_bundle": Field(
+        lambda value: isinstance(value, str) and Path(value).is_file(),
+        "the path of a PEM file that is there (on Windows between 'single quotes')",
+    ),
 }
 
 # What may be said of a gateway that is built in: how this machine reaches it. Address and key are in variables.

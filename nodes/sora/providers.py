@@ -82,15 +82,25 @@ class Provider:
         key = env.get(self.key_variable, "").strip() if self.key_variable else ""
         key = key or self._key_from_file()
         if not key:
-            raise MissingKey(
-                f"There is no key for {self.name}.",
-                advice=f"Set {self.key_variable or 'a key_variable'} in the environment, or put the key into "
-                f"{self.key_file} (mode 0600); or choose the provider {SANDBOX}, which is free.",
-            )
+            raise self._no_key()
         if not key.isascii() or not key.isprintable() or " " in key:
             raise InvalidInput(f"The key for {self.name} holds a character that no key has.", advice="Copy it again.")
         remember(key)
         return key
+
+    def _no_key(self) -> MissingKey:
+        file = self.key_file
+        if file is not None and (named := file.with_name(f"{file.name}.txt")).is_file():
+            return MissingKey(
+                f"There is no key for {self.name}: {named} has the ending of a text file.",
+                advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
+            )
+        mode = " (mode 0600)" if os.name == "posix" else ""
+        return MissingKey(
+            f"There is no key for {self.name}.",
+            advice=f"Set {self.key_variable or 'a key_variable'} in the environment, or put the key into "
+            f"{file}{mode}; or choose the provider {SANDBOX}, which is free.",
+        )
 
     def _key_from_file(self) -> str:
         if self.key_file is None or not self.key_file.is_file():

@@ -33,8 +33,8 @@ from .wire import RemoteVideo, number, phase_of, read_ended, read_video, video_i
 
 SETTLE = (
     "It is not sent again by itself. Look into the gateway's own list of tasks, then settle it: `sora resume JOB "
-    "--video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: `python -m "
-    "nodes.sora`, in the pack's folder, with ComfyUI's Python)."
+    "--video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
+    "ComfyUI's Python runs the file sora.py in the pack's folder)."
 )
 
 _NOT_KNOWN = (

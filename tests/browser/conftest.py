@@ -61,7 +61,7 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> Iterato
     base = tmp_path_factory.mktemp("browser")
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     with ComfyUI(base, COMETAPI_BASE_URL=gateway.url, COMETAPI_KEY="sk-test") as host:
         yield host
 

@@ -154,7 +154,7 @@ def main(names: list[str]) -> None:
         base = Path(folder)
         settings = base / "user" / "default" / "comfy.settings.json"
         settings.parent.mkdir(parents=True)
-        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}')
+        settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}', encoding="utf-8")
         with ComfyUI(base, SORA_SANDBOX_SECONDS="1") as comfy:
             shutil.copy(comfy.comfyui / "input" / "example.png", base / "input")
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)

@@ -23,7 +23,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Ed
     base = tmp_path_factory.mktemp("many")
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     filled(base / "user" / "__sora", JOBS)
     with ComfyUI(base, SORA_RESCUE="0") as host:
         editor = opened(host, chromium, "classic", base / "pictures")

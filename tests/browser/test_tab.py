@@ -44,7 +44,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     base = tmp_path_factory.mktemp("tab")
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}))
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
         yield host
 

@@ -95,7 +95,7 @@ def test_an_import_is_seen_however_it_is_written() -> None:
     """At the top, in a function, of a module, of a name in it, of a package, from above."""
     source = "def f():\n    from .media import frames\n\n"
     source += "from . import errors\nfrom .spec import Job\nfrom .sandbox import Sandbox"
-    seen = {str(path) for path in imported(Path("sora/board"), source)}
+    seen = {path.as_posix() for path in imported(Path("sora/board"), source)}
     assert seen == {"sora/media/frames", "sora/errors", "sora/spec", "sora/sandbox/__init__"}
     above = imported(Path("sora/media/clip"), "from ..errors import SoraError\nfrom .. import spec")
-    assert [str(path) for path in above] == ["sora/errors", "sora/spec"]
+    assert [path.as_posix() for path in above] == ["sora/errors", "sora/spec"]

@@ -223,11 +223,11 @@ def test_jobs_lists_filters_and_exports(sora: Shell, tmp_path: Path) -> None:
     assert sora("jobs") == 0
     assert len(sora.out.splitlines()) == 2
     assert sora("jobs", "--export", "all.csv") == 0
-    with (tmp_path / "all.csv").open() as file:
+    with (tmp_path / "all.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["prompt"] for row in rows] == ["kites [sandbox: refuse=quota]", "a boat"]
     assert sora("jobs", "--export", "all.json") == 0
-    assert len(json.loads((tmp_path / "all.json").read_text())) == 2
+    assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 2
     assert sora("jobs", "--export", "new/all.doc") == 2
     assert not Path("new").exists()
     assert sora("jobs", "--limit", "-1") == 2
@@ -263,7 +263,7 @@ def test_the_demo(sora: Shell, tmp_path: Path) -> None:
     assert sora("demo") == 0
     lines = sora.out.splitlines()
     assert sorted(line.split("  ")[0] for line in lines) == sorted(
-        f"out/{f.name}" for f in (tmp_path / "out").iterdir()
+        str(Path("out", f.name)) for f in (tmp_path / "out").iterdir()
     )
     assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".mp4", ".mp4", ".png"]
     before = sora.out
@@ -273,7 +273,7 @@ def test_the_demo(sora: Shell, tmp_path: Path) -> None:
 
 def test_an_unwritable_place_is_local_trouble(sora: Shell, tmp_path: Path) -> None:
     """It is found before anything is bought."""
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     failed = sora.json("run", "a boat", *SMALL, "--out", "file/under")
     assert (failed["exit"], failed["money"]) == (7, "none")
     assert sora.json("run", "a boat", *SMALL)["exit"] == 0
@@ -295,7 +295,7 @@ def test_the_budget_refuses_with_three(sora: Shell, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("arguments", [["--timeout", "nan"], ["--timeout", "0"], ["--out", "file/under"]])
 def test_wrong_options_are_found_before_anything_is_bought(sora: Shell, tmp_path: Path, arguments: list[str]) -> None:
     """A time that is none, a place that cannot be."""
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     assert sora.json("run", "a boat", *SMALL, *arguments)["exit"] in (2, 7)
     assert list(tmp_path.rglob("video_*.json")) == []
 
@@ -337,7 +337,7 @@ def test_an_id_from_elsewhere_names_its_provider(sora: Shell, tmp_path: Path) ->
 def test_the_doctor_fails_alike_for_scripts(sora: Shell, tmp_path: Path) -> None:
     """Exit status 7 with --json, too, and the findings in it."""
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "providers.toml").write_text("[provider.mine")
+    (tmp_path / "home" / "providers.toml").write_text("[provider.mine", encoding="utf-8")
     assert sora("doctor") == 7
     found = sora.json("doctor")
     assert found["exit"] == 7
@@ -377,7 +377,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         env=os.environ | {"SORA_HOME": str(Path("home").absolute())},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
@@ -445,7 +445,7 @@ def test_a_console_that_cannot_write_every_letter(sora: Shell) -> None:
     environment = os.environ | {"SORA_HOME": str(Path("home").absolute()), "PYTHONIOENCODING": "cp1252"}
     for arguments in (["jobs"], ["jobs", "--json"]):
         command = [sys.executable, "-m", "nodes.sora", *arguments]
-        done = subprocess.run(command, cwd=PACK, env=environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, cwd=PACK, env=environment, capture_output=True, encoding="utf-8", timeout=30)
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["jobs"][0]["prompt"] == "日本 🎏"
 

@@ -66,7 +66,9 @@ def completed(script: Path, *words: str) -> list[str]:
     line = " ".join(words)
     ask = f'source "{script}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="{line}"; COMP_POINT={len(line)}; '
     ask += '_shtab_sora; printf "%s\\n" "${COMPREPLY[@]}"'
-    run = subprocess.run(["bash", "-c", ask, "bash", *words], capture_output=True, text=True, timeout=20, check=True)
+    run = subprocess.run(
+        ["bash", "-c", ask, "bash", *words], capture_output=True, encoding="utf-8", timeout=20, check=True
+    )
     return run.stdout.split()
 
 
@@ -75,12 +77,14 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     """Commands, options, states, models, the owner's own providers, files and folders."""
     pytest.importorskip("shtab")
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "providers.toml").write_text('[provider.mine]\nbase_url = "https://x.org"\nkey = false\n')
+    (tmp_path / "home" / "providers.toml").write_text(
+        '[provider.mine]\nbase_url = "https://x.org"\nkey = false\n', encoding="utf-8"
+    )
     (tmp_path / "film.mp4").touch()
     (tmp_path / "films").mkdir()
     assert main(["completion", "bash"]) == 0
     script = tmp_path / "script"
-    script.write_text(capsys.readouterr().out)
+    script.write_text(capsys.readouterr().out, encoding="utf-8")
     assert completed(script, "sora", "r") == ["run", "remix", "resume"]
     assert completed(script, "sora", "run", "x", "--mod") == ["--model"]
     assert completed(script, "sora", "run", "x", "--model", "sora") == ["sora-2", "sora-2-pro"]
@@ -114,7 +118,7 @@ def test_completion_without_its_package_says_what_to_install(
 
 def shell(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "nodes.sora", *arguments]
-    return subprocess.Popen(command, cwd=PACK, stdout=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(command, cwd=PACK, stdout=subprocess.PIPE, encoding="utf-8", **options)
 
 
 def test_no_bar_where_nobody_sees_it(tmp_path: Path) -> None:

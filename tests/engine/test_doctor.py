@@ -31,7 +31,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def opened(text: str = "", home: Path = tmp_path / "home", **env: str) -> Studio:
         home.mkdir(exist_ok=True)
-        (home / "settings.toml").write_text(text)
+        (home / "settings.toml").write_text(text, encoding="utf-8")
         nowhere = {"COMETAPI_BASE_URL": "https://cometapi.invalid"}  # the doctor looks there without a key, too
         made.append(Studio(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | nowhere | env))
         return made[-1]
@@ -86,7 +86,7 @@ def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> N
     """A cap that nobody understands stops purchases; what was bought is joined and fetched all the same."""
     studio = start()
     job = studio.submit(BOAT).result(20).job
-    studio.settings.file.write_text("budgte = 3")
+    studio.settings.file.write_text("budgte = 3", encoding="utf-8")
     again = studio.submit(BOAT).result(20)
     assert (again.job.id, again.reused) == (job.id, True)
     assert studio.wait(job.id, timeout_s=60).future.result(60).state.value == "stored"
@@ -97,9 +97,9 @@ def test_a_mended_file_needs_no_restart(start: Start) -> None:
     studio = start("rescue = flase")
     with pytest.raises(InvalidInput):
         studio.labels()
-    studio.settings.file.write_text("rescue = false")
+    studio.settings.file.write_text("rescue = false", encoding="utf-8")
     job = studio.submit(BOAT).result(30).job
-    studio.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"')
+    studio.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"', encoding="utf-8")
     assert studio.ledger.job(job.id).prompt == "a boat"
     assert not studio.ledger.database.shared
 
@@ -150,7 +150,7 @@ def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
 
 def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
     """Nor is it a crash."""
-    (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}")
+    (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}", encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"settings\.toml: budget\.usd_per_day"):
         _ = Settings(home=tmp_path, output=tmp_path, env={}).budget
 
@@ -166,7 +166,7 @@ def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
 )
 def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
     """Variables win over the file."""
-    (tmp_path / "settings.toml").write_text(f"rescue = {str(not meant).lower()}")
+    (tmp_path / "settings.toml").write_text(f"rescue = {str(not meant).lower()}", encoding="utf-8")
     assert Settings(home=tmp_path, output=tmp_path, env={"SORA_RESCUE": word}).rescue is meant
 
 
@@ -254,7 +254,7 @@ def test_the_doctor_looks_where_comfyui_puts_its_files(
 ) -> None:
     """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
     assert output_of(capsys) == str(in_comfyui / "output")
-    assert output_of(capsys, "--out", "/elsewhere/videos") == "/elsewhere/videos"
+    assert output_of(capsys, "--out", str(tmp_path / "else")) == str(tmp_path / "else")
     monkeypatch.setattr("sora.settings.__file__", str(tmp_path / "src/nodes/sora/settings.py"))
     assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
     assert list((tmp_path / "shell").iterdir()) == []
@@ -298,7 +298,7 @@ def test_a_machine_keeps_its_name(tmp_path: Path) -> None:
     first = machine_id(tmp_path / "home")
     assert machine_id(tmp_path / "home") == first
     assert machine_id(tmp_path / "other") != first
-    (tmp_path / "home" / "machine").write_text("")
+    (tmp_path / "home" / "machine").write_text("", encoding="utf-8")
     second = machine_id(tmp_path / "home")
     assert second not in ("", first)
     assert machine_id(tmp_path / "home") == second

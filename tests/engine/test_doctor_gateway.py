@@ -33,7 +33,7 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
     """The lines about the provider `mine`, whose row is given."""
 
     def examined(row: str, **env: str) -> list[Finding]:
-        (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n')
+        (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n', encoding="utf-8")
         studio = Studio(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
         try:
             found = examine(studio)

@@ -77,7 +77,7 @@ def gateway(
     with UglyServer([reply]) as server:
         server.content = content  # type: ignore[attr-defined]
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
-        (folder / "home" / "providers.toml").write_text(provider)
+        (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02"}
         studio = Studio(folder / "home", folder / "output", env=env)
         try:

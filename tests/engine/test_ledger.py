@@ -130,7 +130,7 @@ def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, database
         [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), engine, step, database_url],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     ) as child:
         name = child.stdout.readline().strip()
         assert reserve(ledger)[1] is False

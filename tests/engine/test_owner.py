@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,10 +35,11 @@ def until(look: Callable[[], object], timeout_s: float = 20) -> None:
 
 def test_a_folder_that_is_a_file_is_told_and_tried_again(tmp_path: Path) -> None:
     """No mark is handed out that the others could not see; once the folder can be made there is one."""
-    (tmp_path / "owners").write_text("")
+    (tmp_path / "owners").write_text("", encoding="utf-8")
     owner = FileOwner(tmp_path)
-    with pytest.raises(LedgerTrouble, match="File exists") as caught:
+    with pytest.raises(LedgerTrouble) as caught:
         _ = owner.id
+    assert isinstance(caught.value.__cause__, FileExistsError)
     assert str(tmp_path / "owners") in caught.value.what
     assert caught.value.advice
     assert not owner.started
@@ -93,7 +95,7 @@ def test_a_sweep_removes_no_file_that_another_one_locks_meanwhile(
     """Whoever gets the lock keeps the file: one that lost its file in that moment would look dead for ever."""
     left = tmp_path / "owners" / f"{'0' * 32}.lock"
     left.parent.mkdir()
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     newcomer, remove = FileLock(left, thread_local=False), Path.unlink
     got = []
 
@@ -114,6 +116,7 @@ def test_a_sweep_removes_no_file_that_another_one_locks_meanwhile(
     owner.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no file that is open, so a sweep takes none away")
 def test_a_file_that_a_sweep_took_away_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its making and its locking another process may find it free; a lock on no name is no sign of life."""
     acquire, swept = FileLock.acquire, []
@@ -142,7 +145,7 @@ def test_files_that_cannot_be_removed_stop_nothing(tmp_path: Path, monkeypatch: 
 
     left = tmp_path / "owners" / f"{'0' * 32}.lock"
     left.parent.mkdir()
-    left.write_text("")
+    left.write_text("", encoding="utf-8")
     owner, other = FileOwner(tmp_path), FileOwner(tmp_path)
     with monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", refused)

@@ -33,7 +33,7 @@ def provider(settings: Settings, name: str = "cometapi") -> dict[str, str]:
 
 def owner_writes(settings: Settings, text: str) -> None:
     settings.home.mkdir(exist_ok=True)
-    settings.file.write_text(text)
+    settings.file.write_text(text, encoding="utf-8")
 
 
 def test_a_key_is_written_for_its_owner_alone_and_only_its_end_is_told(settings: Settings) -> None:
@@ -93,7 +93,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
     with pytest.raises(InvalidInput, match=r"settings\.toml"):
         change(settings, {"language": "vi", "rescue": False}, local=True)
     assert (settings.language, settings.rescue) == ("en", True)
-    assert settings.file.read_text() == 'language = "en"'
+    assert settings.file.read_text(encoding="utf-8") == 'language = "en"'
     assert not settings.page_file.exists()
 
 
@@ -112,7 +112,7 @@ def test_the_budget_is_the_owners(settings: Settings) -> None:
 def test_a_wish_in_the_pages_file_alone_raises_nothing(settings: Settings) -> None:
     """Who can write that file can write settings.toml, too; but a file that was left from before is not enough."""
     settings.home.mkdir()
-    settings.page_file.write_text('{"budget.usd_per_day": 1000}')
+    settings.page_file.write_text('{"budget.usd_per_day": 1000}', encoding="utf-8")
     assert settings.budget.usd_per_day == 20
 
 
@@ -141,5 +141,5 @@ def test_what_is_no_setting_is_refused(settings: Settings, wish: dict[str, Any])
 def test_a_broken_page_file_stops_nothing(settings: Settings) -> None:
     settings.home.mkdir()
     for text in ("{", "[]", "nul\0"):
-        settings.page_file.write_text(text)
+        settings.page_file.write_text(text, encoding="utf-8")
         assert (settings.language, settings.rescue) == ("en", True)

@@ -244,7 +244,7 @@ def not_possible(tmp_path: Path, name: str) -> SoraError:
     [
         ("a wrong length", ("4, 8, 12, 16, 20",)),
         ("a model that is no more", ("seedance-2-5, 5 s, 1280x720", "sora models --refresh")),
-        ("a missing key", ("COMETAPI_KEY", "keys/cometapi", "0600", "sandbox")),
+        ("a missing key", ("COMETAPI_KEY", str(Path("keys", "cometapi")), "sandbox")),
     ],
 )
 def test_no_language_loses_a_fact(
@@ -317,7 +317,7 @@ def test_a_language_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert any("SORA_LANGUAGE" in fault.what for fault in studio.settings.faults())
     with caplog.at_level(logging.INFO):
         assert "Nothing was spent" in str(Refused("no"))
-    (tmp_path / "settings.toml").write_text('language = "vi"')
+    (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
     other = Studio(tmp_path, tmp_path / "out", env={})
     assert WORDS["money"]["none"]["vi"] in str(Refused("no"))
     studio.close()

@@ -66,7 +66,7 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:
     buy(first, "left alone")
     first.close()
     assert start(SORA_RESCUE="0").rescue() == 0
-    (first.settings.home / "settings.toml").write_text("rescue = false\n")
+    (first.settings.home / "settings.toml").write_text("rescue = false\n", encoding="utf-8")
     assert start().rescue() == 0
 
 
@@ -95,7 +95,7 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     job = buy(studio, "with a receipt")
     studio.wait(job.id, timeout_s=30).future.result(30)
     video = studio.path(studio.ledger.job(job.id))
-    receipt = json.loads(video.with_suffix(".json").read_text())
+    receipt = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))
     assert (receipt["job"], receipt["video_id"], receipt["prompt"]) == (job.id, job.video_id, "with a receipt")
     assert (receipt["bytes"], receipt["model"]) == (video.stat().st_size, "seedance-2-5")
     assert "http" not in json.dumps(receipt)
@@ -105,7 +105,7 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     elsewhere = Studio(tmp_path / "another", tmp_path / "output", env={})
     with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
         origin_of(moved, elsewhere.ledger)
-    moved.with_suffix(".json").write_text(json.dumps(receipt))
+    moved.with_suffix(".json").write_text(json.dumps(receipt), encoding="utf-8")
     assert origin_of(moved, elsewhere.ledger) == (None, receipt)
     moved.write_bytes(b"another film")
     with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
@@ -120,7 +120,7 @@ def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Studio]) -> No
     prompt = 'The ring bearer "Frodo" reads https://x.org/?a=b, sk-a-key-that-is-known'
     job = buy(studio, prompt)
     studio.wait(job.id, timeout_s=30).future.result(30)
-    receipt = json.loads(studio.path(studio.ledger.job(job.id)).with_suffix(".json").read_text())
+    receipt = json.loads(studio.path(studio.ledger.job(job.id)).with_suffix(".json").read_text(encoding="utf-8"))
     assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
 

@@ -12,6 +12,8 @@ from sora.errors import InvalidInput, LinkLapsed, NotFinished
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 
+from ..systems import make_link
+
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
@@ -107,7 +109,7 @@ def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tm
     """Bought elsewhere, found at the gateway, fetched here; an id that is unknown there is an error, and no row."""
     bought = studio.submit(spec("a boat")).result(30).job
     (tmp_path / "home2").mkdir()
-    (tmp_path / "home2" / "sandbox").symlink_to(studio.settings.home / "sandbox")
+    make_link(tmp_path / "home2" / "sandbox", studio.settings.home / "sandbox")
     other = Studio(tmp_path / "home2", tmp_path / "output2")
     opened = other.open(bought.video_id, "sandbox").result(30)
     assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")

@@ -73,7 +73,7 @@ def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
         cometapi.key({})
     file = tmp_path / "keys" / "cometapi"
     file.parent.mkdir()
-    file.write_text("sk-from-file\n")
+    file.write_text("sk-from-file\n", encoding="utf-8")
     file.chmod(0o600)
     assert cometapi.key({}) == "sk-from-file"
     assert cometapi.key({"COMETAPI_KEY": "sk-from-env"}) == "sk-from-env"
@@ -128,7 +128,9 @@ def test_loopback_is_told_by_its_name() -> None:
 def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
     """And a mistake in it is named."""
     file = tmp_path / "providers.toml"
-    file.write_text('[provider.mine]\nbase_url = "https://x.org/v1"\nkey_variable = "MINE"\nremix = true\n')
+    file.write_text(
+        '[provider.mine]\nbase_url = "https://x.org/v1"\nkey_variable = "MINE"\nremix = true\n', encoding="utf-8"
+    )
     assert provider_names(settings(tmp_path)) == ["cometapi", "sandbox", "mine"]
     mine = load_provider(settings(tmp_path), "mine")
     assert (mine.base_url, mine.key({"MINE": "k"})) == ("https://x.org", "k")
@@ -138,7 +140,7 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
         '[provider.mine]\nbase_url = "https://x"\nkey = "k"',
         "[provider.X]",
     ):
-        file.write_text(wrong)
+        file.write_text(wrong, encoding="utf-8")
         (fault,) = check_file(settings(tmp_path))
         assert "providers.toml" in fault.what
         assert provider_names(settings(tmp_path))[:2] == ["cometapi", "sandbox"]
@@ -188,6 +190,6 @@ def test_importing_the_studio_loads_nothing_heavy() -> None:
         "import sys, sora.studio; print(*{'sqlalchemy', 'cv2', 'av', 'aiohttp', 'PIL', 'torch'} & set(sys.modules))"
     )
     run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ENGINE.parent, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", cwd=ENGINE.parent, check=True, timeout=60
     )
     assert run.stdout.strip() == ""

@@ -21,11 +21,13 @@ from sora.ledger import Ledger
 from sora.spec import JobState
 
 Condition = Callable[..., bool]
+SIGKILL = getattr(signal, "SIGKILL", 9)  # on Windows `os.kill` ends the process with that as its exit status
+KILLED = SIGKILL if os.name == "nt" else -SIGKILL  # what its parent sees
 
 
 def die(*_: object) -> NoReturn:
     """As the power cut, the OOM killer and `kill -9` do it: nothing is said, nothing is put away."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), SIGKILL)
     raise AssertionError("unreachable: the signal cannot be caught")
 
 

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sora
 from sora.errors import MaybeBought
 from sora.ledger import Ledger
 from sora.sandbox import Sandbox
 from sora.spec import Job, JobState
 from sora.studio import Studio
 
-from .wish import environment, spec
+from .wish import bare_environment, environment, spec
 
 CHILD = Path(__file__).parent / "crash_child.py"
-ENGINE = Path(sora.__file__).parents[1]
 CREATE = ("POST", "/v1/videos")
 # What may lie in a home and below its output: the ledger's own, videos, their receipts, references.
 KEPT = {".sqlite3", ".sqlite3-opening", ".sqlite3-wal", ".sqlite3-shm", ".mp4", ".json", ".png"}
@@ -66,8 +64,7 @@ class World:
         self.other_home = folder / "other" if database else self.home  # of who runs the same again
         self.gateway = Sandbox(folder / "gateway", seconds=0.2, clock=clock)
         self.url = ""  # where the purchases go: the gateway itself, unless somebody stands before it
-        (folder / "gateway").mkdir()
-        (folder / "gateway" / "renders").symlink_to(films)
+        share_films(self.gateway, films)
 
     def play(self, point: str) -> Played:
         """Kill a process at that point, run another one to its end, settle what is unknown."""
@@ -95,8 +92,8 @@ class World:
             [sys.executable, str(CHILD), json.dumps(given)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ENGINE), "PATH": ""},
+            encoding="utf-8",
+            env=bare_environment(),
         )
 
     def settle(self, run: Run) -> None:
@@ -143,6 +140,13 @@ class Played:
     killed: Run
     again: Run
     end: Job
+
+
+def share_films(gateway: Sandbox, films: Path) -> None:
+    """Have it keep its films in that folder, so that each is rendered once for all gateways."""
+    renders = gateway.routes.jobs.renders
+    usual = renders.path_of
+    renders.path_of = lambda job: films / usual(job).name  # type: ignore[method-assign]
 
 
 def until(true: Callable[[], bool], *, within_s: float = 30.0) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,12 +21,11 @@ from sora.spec import JobState
 
 from .conftest import Row
 from .crash_expected import CASES, EXPECTED, Case
-from .crash_points import POINTS
+from .crash_points import KILLED, POINTS
 from .crash_world import Played, World
 from .proxy import Proxy
 
 pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL"),
     # aiohttp leaves the file of an upload that broke off to the garbage collector.
     pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning"),
 ]
@@ -106,7 +104,7 @@ def test_a_killed_purchase(case: Case, database: Ledgers, plays: Callable[[Ledge
     played = plays(database)[case].result(120)
     state, bought = EXPECTED[case[0]]
     killed, again = played.killed, played.again
-    assert (killed.status, killed.state) == (-9, state), killed.said
+    assert (killed.status, killed.state) == (KILLED, state), killed.said
     assert len(killed.bought) in bought
     if state == "sent":
         assert again.creates <= 1, "what may have arrived was sent again"
@@ -145,7 +143,7 @@ def test_a_download_that_is_killed_again_and_again_goes_on(films: Path, tmp_path
         killed = [world.run("half downloaded") for _ in range(3)]
         again = world.run("")
     asked = Counter(call for call, _ in line.tally.elements())
-    assert [run.status for run in (*killed, again)] == [-9, -9, -9, 0]
+    assert [run.status for run in (*killed, again)] == [KILLED, KILLED, KILLED, 0]
     assert (asked["create"], asked["content"], asked["rest of content"]) == (1, 1, 3)
     assert_whole(Played(world, killed[-1], again, again.job))
     assert world.litter() == set()

@@ -19,7 +19,7 @@ from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
-from .crash_world import until
+from .crash_world import share_films, until
 from .wish import environment, spec
 
 LAPSE_S = 2.0  # of a machine's silence
@@ -120,9 +120,8 @@ def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
 ) -> None:
     """The claim is renewed for as long as the gateway renders, and for as long as the film takes to come."""
     moment = [time.time()]
-    (tmp_path / "gateway").mkdir()
-    (tmp_path / "gateway" / "renders").symlink_to(films)
     with Sandbox(tmp_path / "gateway", seconds=1, clock=lambda: moment[0]) as gateway:
+        share_films(gateway, films)
         studio = Studio(tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url))
         other = Machine(tmp_path / ("other" if database_url else "home"), database_url)
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +11,11 @@ from sora.rows import run
 from sora.spec import JobState
 from sora.studio import Studio
 
+from .crash_points import KILLED
 from .crash_world import CREATE, World, until
 from .wish import environment, spec
 
 pytestmark = [
-    pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL"),
     pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning"),
 ]
 
@@ -96,7 +94,7 @@ def test_a_killed_watchers_job_is_fetched_by_another(
             assert watcher(others[1], world.prompt) == mark
             time.sleep(RESCAN_S / 2)
     finally:
-        child.send_signal(signal.SIGKILL)
+        child.kill()
         assert child.communicate() == ("", "")  # it got to no end of its own
     clock.now += 60
     jobs = others[0].ledger.jobs()
@@ -127,7 +125,7 @@ def test_what_the_dead_left_is_put_right(world: World, survivor: Callable[[str],
     clock.now += 60
     for child in children:
         child.communicate(timeout=60)
-    assert [child.returncode for child in children] == [-signal.SIGKILL] * len(ENDS)
+    assert [child.returncode for child in children] == [KILLED] * len(ENDS)
     living = survivor("one")  # not before: it would take a job over that its buyer does not watch yet
     creates = world.gateway.routes.counts[CREATE]
 

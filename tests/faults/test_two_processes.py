@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sora
 from sora.sandbox import Sandbox
+
+from .wish import bare_environment
 
 RACER = Path(__file__).parent / "racer.py"
 PRICE = 0.32  # of four seconds of sora-2
@@ -49,8 +50,8 @@ def start(gateway: Sandbox, home: Path, prompts: list[str], seed: int, variables
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(Path(sora.__file__).parents[1]), "PATH": ""},
+        encoding="utf-8",
+        env=bare_environment(),
     )
 
 

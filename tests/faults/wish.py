@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
+import sora
 from sora import heartbeat
 from sora.spec import JobSpec, Reference
 
@@ -27,6 +31,12 @@ def environment(url: str, database: str = "") -> dict[str, str]:
     """What points a studio at a gateway of the test's, and at its ledger."""
     variables = {"COMETAPI_BASE_URL": url, "COMETAPI_KEY": "test-key-123456", "SORA_POLL_SECONDS": "0.05"}
     return variables | ({"SORA_DATABASE_URL": database} if database else {})
+
+
+def bare_environment() -> dict[str, str]:
+    """What a child of these tests gets: the engine, and nothing else of ours (Windows' sockets need SYSTEMROOT)."""
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    return {"PYTHONPATH": str(Path(sora.__file__).parents[1]), "PATH": "", "PYTHONIOENCODING": "utf-8"} | kept
 
 
 def shorten() -> None:

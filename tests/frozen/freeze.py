@@ -133,7 +133,9 @@ def owners_files() -> None:
         'headers = { X-Team = "boats" }\nproxy = ""\n',
         encoding="utf-8",
     )
-    (HOME / "page.json").write_text('{\n "language": "en",\n "rescue": true,\n "budget.usd_per_job": 12\n}\n')
+    (HOME / "page.json").write_text(
+        '{\n "language": "en",\n "rescue": true,\n "budget.usd_per_job": 12\n}\n', encoding="utf-8"
+    )
 
 
 async def workflows(frozen: Frozen, target: Path) -> None:
@@ -199,7 +201,9 @@ def reserved(frozen: Frozen) -> None:
         "sys.stdout.flush(); os._exit(9)\n"
     )
     command = [sys.executable, "-c", code, str(HOME), f"http://127.0.0.1:{PORT}"]
-    done = subprocess.run(command, env={"PYTHONPATH": str(PACK / "nodes"), "PATH": ""}, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(PACK / "nodes"), "PATH": ""}, capture_output=True, encoding="utf-8"
+    )
     for job, sent in zip(done.stdout.split(), (False, True), strict=True):
         frozen.note(job, prompt=f"Reserved, sent: {sent}", sent=sent, **{"as": "reserved"})
 
@@ -237,7 +241,7 @@ def dump(frozen: Frozen, server: Server, programs: Path, target: Path) -> None:
     shared.dispose()
     command = [programs / "pg_dump", "--inserts", "--no-owner", "-h", server._folder, "-U", "sora"]
     command += [url.rpartition("?")[0].rpartition("/")[2]]
-    made = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    made = subprocess.run([str(word) for word in command], capture_output=True, encoding="utf-8", check=True)
     lines = [line for line in made.stdout.splitlines() if line.strip() and not line.startswith(("--", "\\"))]
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

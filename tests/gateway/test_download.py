@@ -131,7 +131,7 @@ def test_killed_while_another_version_begins(tmp_path: Path, monkeypatch: pytest
     folder = tmp_path / "output"
     folder.mkdir()
     (folder / "v.part").write_bytes(BYTES[:1000])
-    (folder / "v.etag").write_text('"one"')
+    (folder / "v.etag").write_text('"one"', encoding="utf-8")
     steps = iter(range(1000))
     for owner, name in ((Path, "unlink"), (Path, "replace"), (Path, "open"), (os, "open"), (os, "fsync")):
         real = getattr(owner, name)

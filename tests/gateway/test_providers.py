@@ -31,7 +31,7 @@ def settings(home: Path, **env: str) -> Settings:
 
 def written(home: Path, text: str) -> Settings:
     home.mkdir(exist_ok=True)
-    (home / "providers.toml").write_text(text)
+    (home / "providers.toml").write_text(text, encoding="utf-8")
     return settings(home)
 
 
@@ -54,7 +54,7 @@ def examples() -> list[str]:
 
 def test_every_example_of_the_documentation_is_right(tmp_path: Path) -> None:
     """All of them in one file, as an owner would paste them; each field is explained, and none that is not there."""
-    here = written(tmp_path, "\n".join(examples()).replace("/etc/ssl/certs/ca-certificates.crt", str(DOCS)))
+    here = written(tmp_path, "\n".join(examples()).replace("/etc/ssl/certs/ca-certificates.crt", DOCS.as_posix()))
     assert check_file(here) == []
     names = provider_names(here)
     assert {"openai-shaped", "new-api", "litellm", "vllm-omni", "sglang", "inside"} <= set(names)
@@ -166,7 +166,7 @@ def test_how_this_machine_reaches_cometapi(tmp_path: Path) -> None:
     text = f"""
 [provider.cometapi]
 proxy = "http://proxy.example:3128"
-ca_bundle = "{DOCS}"
+ca_bundle = '{DOCS}'
 timeout_seconds = 300
 poll_seconds = 20
 headers = {{ X-Cost-Centre = "films" }}
@@ -261,7 +261,7 @@ def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Pat
         with pytest.raises(GatewayTrouble, match=r"(?i)certificate"):
             made.client("mine").reach()
         assert seen == []
-        written(tmp_path / "home", f'{mine}ca_bundle = "{tmp_path / "ca.pem"}"\n')
+        written(tmp_path / "home", f"{mine}ca_bundle = '{tmp_path / 'ca.pem'}'\n")
         assert made.client("mine").reach().status == 200
         assert b"Bearer sk-mine-12345" in seen[0]
 
@@ -283,7 +283,7 @@ def test_its_own_authorities_vouch_for_it_alone(
     with _tls_server(contexts[0]) as (url, _), _tls_server(contexts[1]) as (stranger, seen), \
             _tls_server(contexts[2]) as (storage, _):  # fmt: skip
         row = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
-        written(tmp_path / "home", f'{row}ca_bundle = "{tmp_path / "own.pem"}"\n')
+        written(tmp_path / "home", f"{row}ca_bundle = '{tmp_path / 'own.pem'}'\n")
         client = made.client("mine")
         assert client.reach().status == 200
         with pytest.raises(GatewayTrouble, match=r"(?i)certificate"):

@@ -36,6 +36,7 @@ from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
+from ..trust.lines import stop_listening
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
@@ -509,7 +510,7 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
             made.buy()
     assert (caught.value.exit_code, caught.value.money) == (7, "none")
     made.studio.settings.output.rmdir()
-    made.studio.settings.output.write_text("a file")
+    made.studio.settings.output.write_text("a file", encoding="utf-8")
     with pytest.raises(SoraError, match="No video could be stored"):
         made.buy()
     assert server.requests == []
@@ -546,7 +547,7 @@ def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: fl
         made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
         made.home.mkdir()
         (made.home / "providers.toml").write_text(
-            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n'
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n{price}\n', encoding="utf-8"
         )
         spec = dataclasses.replace(SPEC, provider="mine")
         assert made.buy(spec).job.estimated_usd == usd
@@ -566,7 +567,7 @@ def test_what_is_paid_for_is_joined_whatever_the_catalogue_says_today(
     first = made.buy(spec)
     (made.home / "references" / first.job.references[0]).unlink()
     (made.home / "references").rmdir()
-    (made.home / "references").write_text("a file")
+    (made.home / "references").write_text("a file", encoding="utf-8")
     monkeypatch.setattr(made.studio.catalogue, "check", lambda _: 1 / 0)
     again = made.buy(spec)
     assert (again.job.id, again.reused, again.images[0].shape) == (first.job.id, True, (720, 1280, 3))
@@ -579,7 +580,7 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
         made = Bench(tmp_path, server.url, MINE_KEY="sk-mine-12345")
         made.home.mkdir()
         (made.home / "providers.toml").write_text(
-            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
+            f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n', encoding="utf-8"
         )
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
         with pytest.raises(InvalidInput, match="mine has no remix") as caught:
@@ -604,14 +605,12 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
                 plain = listening.accept()[0]
             except OSError:
                 return
-            under = os.dup(plain.fileno())
-            with context.wrap_socket(plain, server_side=True) as tls:
+            with plain.dup() as under, context.wrap_socket(plain, server_side=True) as tls:
                 data = tls.recv(65_536)
                 while not data.endswith(b"--\r\n"):
                     data += tls.recv(65_536)
                 received.append(data)
-                os.write(under, b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
-                os.close(under)
+                under.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=(listening,))
@@ -630,7 +629,7 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
         assert len(received) == 1
         assert made.only_job().state.value == "unknown"
         made.studio.close()
-        listening.shutdown(socket.SHUT_RDWR)
+        stop_listening(listening)
         thread.join()
 
 

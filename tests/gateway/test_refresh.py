@@ -189,7 +189,7 @@ def test_another_program_sees_it_too(studio: tuple[Studio, UglyServer]) -> None:
     assert "brand-new-1" not in other.catalogue.models
     made.refresh_models().result(10)
     assert "brand-new-1" in other.catalogue.models
-    (made.settings.home / "models.json").write_text("{")
+    (made.settings.home / "models.json").write_text("{", encoding="utf-8")
     assert other.catalogue.models.keys() == Catalogue.shipped().models.keys()
     other.close()
 

@@ -299,7 +299,7 @@ def test_a_damaged_job_is_no_job(gateway: Gateway) -> None:
     """Half a file after a power cut costs that job, and not the list."""
     damaged, whole = gateway.made("fail=x"), gateway.made("fail=x")
     for text in ("", '{"id": 1', "[]", '{"id": "x"}'):
-        (gateway.folder / "jobs" / f"{damaged}.json").write_text(text)
+        (gateway.folder / "jobs" / f"{damaged}.json").write_text(text, encoding="utf-8")
         refused(gateway.get(f"/v1/videos/{damaged}"), 404)
         assert [video["id"] for video in gateway.get("/v1/videos").json()["data"]] == [whole]
 

@@ -28,7 +28,7 @@ def test_a_directive_is_not_part_of_the_film(gateway: Gateway, tmp_path: Path) -
     video_id = gateway.made(prompt=prompt)
     assert gateway.look(video_id)["prompt"] == prompt
     (file,) = tmp_path.rglob(f"{video_id}.json")
-    assert json.loads(file.read_text())["prompt"] == "a boat sails"
+    assert json.loads(file.read_text(encoding="utf-8"))["prompt"] == "a boat sails"
 
 
 @pytest.mark.parametrize(("directive", "status"), [(why, one[0]) for why, one in REFUSALS.items()])

@@ -19,6 +19,7 @@ from sora.sandbox.families import FAMILIES, find_family
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 
+from ..systems import share_folder
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateways
 
 __all__ = ["films", "gateways"]  # pytest finds fixtures by their names in the module
@@ -236,7 +237,7 @@ def test_seedance(speaking: Callable[[str], Gateway]) -> None:
         "status": "SUBMITTED", "progress": 0, "created_at": int(gateway.clock.now),
     }  # fmt: skip
     (file,) = gateway.folder.rglob("video_*.json")
-    assert 840 <= json.loads(file.read_text())["width"] <= 870
+    assert 840 <= json.loads(file.read_text(encoding="utf-8"))["width"] <= 870
     gateway.clock.now += TAKES_S
     failed = gateway.look(created["id"])
     assert (failed["status"], failed["error"]["message"]) == ("FAILED", SAID)
@@ -350,7 +351,7 @@ def road(
 ) -> Iterator[Road]:
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     (tmp_path / "home" / "sandbox").mkdir(parents=True)
-    (tmp_path / "home" / "sandbox" / "renders").symlink_to(films)  # what is the same is rendered once
+    share_folder(tmp_path / "home" / "sandbox" / "renders", films)  # what is the same is rendered once
     made = Road(request.param, tmp_path)
     yield made
     made.studio.close()

@@ -55,10 +55,10 @@ def finished(tmp_path: Path) -> Iterator[Made]:
         server.__enter__()
         home = tmp_path / "home"
         (home / "keys").mkdir(parents=True)
-        (home / "keys" / "mine").write_text("sk-key-12345")
+        (home / "keys" / "mine").write_text("sk-key-12345", encoding="utf-8")
         (home / "keys" / "mine").chmod(0o600)
         flag = f"variants = {str(variants).lower()}"
-        (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n')
+        (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n', encoding="utf-8")
         env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_RESCUE": "0"}
         studio = Studio(home, tmp_path / "output", env=env)
         opened.extend([studio, server])
@@ -249,7 +249,7 @@ def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path
     """The first as one that was never stored; the second with the file's name."""
     studio, _, job = finished(answer(404, b""))
     video = stored(studio, job, film)
-    video.write_text("no video")
+    video.write_text("no video", encoding="utf-8")
     with pytest.raises(MediaTrouble, match=video.name):
         studio.thumbnail(job.id).result(30)
     video.unlink()

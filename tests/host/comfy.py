@@ -50,7 +50,7 @@ def find_python(comfyui: Path) -> Path | None:
 
 
 def host_version(comfyui: Path) -> str:
-    match = re.search(r'"(.+)"', (comfyui / "comfyui_version.py").read_text())
+    match = re.search(r'"(.+)"', (comfyui / "comfyui_version.py").read_text(encoding="utf-8"))
     return match[1] if match else "?"
 
 
@@ -89,7 +89,7 @@ class ComfyUI:
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
         if frontend := os.environ.get("COMFYUI_FRONTEND"):  # another version of the page: a folder of its files
             command += ["--front-end-root", frontend]
-        self._log = (self.base / "log.txt").open("a")
+        self._log = (self.base / "log.txt").open("a", encoding="utf-8")
         environment = {**os.environ, **self.env}
         self.process = subprocess.Popen(
             command, cwd=self.comfyui, env=environment, stdout=self._log, stderr=subprocess.STDOUT
@@ -111,7 +111,7 @@ class ComfyUI:
     @property
     def log(self) -> str:
         """The log without colours."""
-        return re.sub(r"\x1b\[[0-9;]*m", "", (self.base / "log.txt").read_text(errors="replace"))
+        return re.sub(r"\x1b\[[0-9;]*m", "", (self.base / "log.txt").read_text(errors="replace", encoding="utf-8"))
 
     @property
     def home(self) -> Path:
@@ -119,7 +119,9 @@ class ComfyUI:
 
     def sandbox_jobs(self) -> list[dict[str, Any]]:
         """What was bought at the sandbox: its own files."""
-        return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
+        return [
+            json.loads(file.read_text(encoding="utf-8")) for file in (self.home / "sandbox" / "jobs").glob("*.json")
+        ]
 
     def get(self, path: str) -> Any:
         answer = requests.get(self.url + path, timeout=30)

@@ -62,6 +62,6 @@ NODE_CLASS_MAPPINGS = {"TestNanImage": TestNanImage}
 def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     base = tmp_path_factory.mktemp("comfy")
     (base / "custom_nodes").mkdir()
-    (base / "custom_nodes" / "nan_pack.py").write_text(NAN_PACK)
+    (base / "custom_nodes" / "nan_pack.py").write_text(NAN_PACK, encoding="utf-8")
     with ComfyUI(base) as host:
         yield host

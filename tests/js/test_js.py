@@ -17,7 +17,7 @@ def test_the_modules_do_what_their_tests_say() -> None:
     if node is None:
         pytest.skip(f"node is not installed (Node {OLDEST} or newer)")
     files = sorted(str(file) for file in Path(__file__).parent.glob("*.test.mjs"))
-    run = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run([node, "--test", *files], capture_output=True, encoding="utf-8", timeout=60, check=False)
     assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
 
 

@@ -44,7 +44,7 @@ class Proxy:
         if retries is not None:
             config["litellm_settings"] = {"num_retries": retries}
         folder.mkdir()
-        (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+        (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
         self._log = folder / "proxy.log"
         self._folder = folder
 
@@ -84,4 +84,6 @@ class Proxy:
                     return
             except requests.ConnectionError:
                 time.sleep(0.2)
-        raise AssertionError(f"The proxy did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+        raise AssertionError(
+            f"The proxy did not start:\n{self._log.read_text(errors='replace', encoding='utf-8')[-3000:]}"
+        )

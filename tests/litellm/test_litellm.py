@@ -36,7 +36,8 @@ class Chain:
         home.mkdir()
         (home / "providers.toml").write_text(
             f'[provider.proxy]\nbase_url = "{proxy.url}/v1"\nkey_variable = "PROXY_KEY"\nremix = true\n'
-            "poll_seconds = 0.2\nusd_per_second = 0.1\n"
+            "poll_seconds = 0.2\nusd_per_second = 0.1\n",
+            encoding="utf-8",
         )
         self.studio = Studio(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
         self._counts, self._jobs = sandbox.routes.counts, sandbox.routes.jobs

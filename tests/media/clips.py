@@ -197,6 +197,6 @@ def in_another_process(code: str, *arguments: str) -> str:
     """What a fresh Python with the engine on its path prints; its stderr must stay empty."""
     engine = Path(sora.media.__file__).parents[2]
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(engine)!r})\n{code}", *arguments]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60)
     assert ran.stderr == ""
     return ran.stdout

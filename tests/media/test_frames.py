@@ -325,7 +325,7 @@ import cv2, av
 from pathlib import Path
 from sora.media.frames import load_frames
 def kib(name):
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 before = kib("VmRSS")
 frames = load_frames(sys.argv[1])

@@ -67,9 +67,9 @@ class Child:
         engine = Path(sora.media.__file__).parents[2]
         command = [sys.executable, str(Path(__file__).with_name("damage_child.py")), str(engine)]
         command += [f"{name}={path}" for name, path in self._whole.items()]
-        with (self._folder / f"{threading.get_ident()}.txt").open("a") as words:
+        with (self._folder / f"{threading.get_ident()}.txt").open("a", encoding="utf-8") as words:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, encoding="utf-8"
             )
         self.times_s = self._ask("", STARTING_S)
         assert set(self.times_s) == set(self._whole), f"the child did not start: {self.times_s}"

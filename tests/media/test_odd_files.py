@@ -252,7 +252,7 @@ def test_what_is_written_out_tells_a_cut(tmp_path: Path) -> None:
     contact_sheet(short, tmp_path / "sheet.png", warn=told.append)
     assert told[1] == told[0]
     command = [sys.executable, "-m", "nodes.sora", "frames", str(short), "--out", str(tmp_path / "again"), "--json"]
-    ran = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", timeout=60)
     assert ran.returncode == 0
     assert json.loads(ran.stdout)["warnings"] == [told[0]]
     assert told[0] in ran.stderr

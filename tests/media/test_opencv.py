@@ -37,13 +37,13 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """An environment whose `cv2` is one of these."""
     folder = tmp_path / "broken" / "cv2"
     folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text(BROKEN[request.param])
+    (folder / "__init__.py").write_text(BROKEN[request.param], encoding="utf-8")
     return {"PYTHONPATH": str(folder.parent), "SORA_HOME": str(tmp_path / "home")}
 
 
 def python(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=PACK, env=os.environ | env, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments], cwd=PACK, env=os.environ | env, capture_output=True, encoding="utf-8", timeout=120
     )
 
 
@@ -68,7 +68,7 @@ def test_two_wheels_are_warned_of(tmp_path: Path) -> None:
     for name in lazy.WHEELS[1:3]:
         folder = tmp_path / f"{name.replace('-', '_')}-9.9.dist-info"
         folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n", encoding="utf-8")
     doctor = python({"PYTHONPATH": str(tmp_path), "SORA_HOME": str(tmp_path)}, "-m", "nodes.sora", "doctor", "--json")
     (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
     assert (doctor.returncode, found["level"]) == (0, "warning")

@@ -61,7 +61,7 @@ def test_a_cut_file_shows_what_it_has(clip: Path, tmp_path: Path) -> None:
     assert abs(number_of(thumbnail(short) / 255) - count // 2) <= 1  # a packet may be whole and its frame not
     shown = tiles(spritesheet(short))
     assert (shown[0], shown[-1]) == (0, left[-1])  # of the last ones, some may be lost
-    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "text.mp4").write_text("hello", encoding="utf-8")
     for make in (thumbnail, spritesheet):
         with pytest.raises(MediaTrouble, match=r"text\.mp4"):
             make(tmp_path / "text.mp4")

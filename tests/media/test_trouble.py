@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_a_downloaded_video_must_be_an_mp4(clip: Path, tmp_path: Path) -> None:
 
 def test_numbers_in_a_file_name_are_not_taken_for_a_series(clip: Path, tmp_path: Path) -> None:
     """`%03d` and digits, signs and spaces in a name mean nothing."""
-    path = tmp_path / "frame_%03d ố #1?.mp4"
+    path = tmp_path / ("frame_%03d ố #1.mp4" if os.name == "nt" else "frame_%03d ố #1?.mp4")
     path.write_bytes(clip.read_bytes())
     assert len(load_frames(path).pixels) == 24
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ..host.comfy import find_comfyui
+from ..systems import share_folder
 from .hosts import Pack, Page, use_real, use_standin
 
 REAL = os.environ.get("SORA_TESTS_REAL_COMFYUI") == "1"  # read here, since each test starts without such variables
@@ -58,7 +59,9 @@ class Bench:
 
     def sandbox_jobs(self) -> list[dict[str, Any]]:
         """What was bought at the sandbox: its own files."""
-        return [json.loads(file.read_text()) for file in (self.home / "sandbox" / "jobs").glob("*.json")]
+        return [
+            json.loads(file.read_text(encoding="utf-8")) for file in (self.home / "sandbox" / "jobs").glob("*.json")
+        ]
 
     def there(self, video_id: str) -> str:
         """The id in those files of a job that its users know as `video_id`."""
@@ -69,7 +72,7 @@ class Bench:
         renders = self.home / "sandbox" / "renders"
         renders.parent.mkdir(parents=True, exist_ok=True)
         if not renders.exists():
-            renders.symlink_to(self._films)
+            share_folder(renders, self._films)
         return await self.pack.run("CreateSoraJob", unique_id, prompt=prompt, **(CREATE | more))
 
     async def wait(self, job: Any, unique_id: str = "2", **more: Any) -> Any:

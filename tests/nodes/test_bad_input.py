@@ -142,7 +142,7 @@ def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPa
 def test_a_typing_error_in_the_settings_breaks_no_node(bench: Bench) -> None:
     """Else the host would show none of them. Running one names the file, and nothing is bought."""
     bench.home.mkdir()
-    (bench.home / "settings.toml").write_text("rescue = flase")
+    (bench.home / "settings.toml").write_text("rescue = flase", encoding="utf-8")
     for node in bench.pack.nodes.values():
         assert node.GET_SCHEMA().inputs
     assert bench.pack.nodes["CreateSoraJob"].validate_inputs(model="sora-2", seconds="4", size="1280x720") is True

@@ -38,7 +38,7 @@ def test_the_same_on_the_real_comfyui(tmp_path: Path, capsys: pytest.CaptureFixt
     command = [str(python), "-m", "pytest", "tests/nodes", "-q", "-p", "no:cacheprovider"]
     command += ["--basetemp", str(tmp_path / "base")]
     run = subprocess.run(
-        command, cwd=PACK, env={**os.environ, **environment}, capture_output=True, text=True, timeout=540
+        command, cwd=PACK, env={**os.environ, **environment}, capture_output=True, encoding="utf-8", timeout=540
     )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     summary = run.stdout.rstrip().splitlines()[-1]

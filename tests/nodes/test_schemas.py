@@ -45,10 +45,12 @@ def test_the_schemas_are_those_of_the_snapshot(bench: Bench) -> None:
     """Ids, inputs in order with type and default, outputs in order: none changes by accident."""
     now = [described(node.GET_SCHEMA()) for node in bench.pack.nodes.values()]
     if REWRITE:
-        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n")
+        SNAPSHOT.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         pytest.skip("schemas.json was rewritten; read its diff")
     assert [one["id"] for one in now] == list(bench.pack.nodes)
-    assert now == json.loads(SNAPSHOT.read_text()), "schemas changed; if that is meant, see the top of this file"
+    assert now == json.loads(SNAPSHOT.read_text(encoding="utf-8")), (
+        "schemas changed; if that is meant, see the top of this file"
+    )
 
 
 def test_nothing_is_an_api_node_and_no_take_is_randomised(bench: Bench) -> None:

@@ -127,6 +127,6 @@ def test_a_file_that_is_no_video_is_told(bench: Bench, tmp_path: Path) -> None:
     from comfy_api.latest import InputImpl
 
     wrong = tmp_path / "answer.mp4"
-    wrong.write_text('{"error": {"message": "not found"}}')
+    wrong.write_text('{"error": {"message": "not found"}}', encoding="utf-8")
     with pytest.raises(bench.pack.error("SoraError"), match=r"answer\.mp4"):
         asyncio.run(bench.frames(InputImpl.VideoFromFile(str(wrong))))

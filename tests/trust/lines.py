@@ -26,6 +26,13 @@ def client(base_url: str = GATEWAY, **more: Any) -> Iterator[Client]:
     made.close()
 
 
+def stop_listening(line: socket.socket) -> None:
+    """Close it, and end an `accept` that another thread waits in."""
+    with contextlib.suppress(OSError):  # Linux needs it; elsewhere it is an error, and closing is enough
+        line.shutdown(socket.SHUT_RDWR)
+    line.close()
+
+
 class Resolver:
     """A name server: each name's addresses, of which every question gets the next. It counts the questions."""
 
@@ -61,8 +68,7 @@ class TLSServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        stop_listening(self._socket)
         self._thread.join()
 
     def _run(self) -> None:

@@ -57,7 +57,7 @@ PAGES = ["own", "own", "none", "null", "https://evil.example", "http://127.0.0.1
 def attacked(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Site, UglyServer]]:
     """With a job, a budget that the page may change, and a gateway that counts its calls."""
     site.home.mkdir()
-    (site.home / "settings.toml").write_text("[page]\nmay_change_budget = true\n")
+    (site.home / "settings.toml").write_text("[page]\nmay_change_budget = true\n", encoding="utf-8")
     with UglyServer([answer(503, {"error": {"message": "busy"}})]) as gateway:
         monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
         yield site, gateway

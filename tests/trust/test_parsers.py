@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import struct
@@ -87,7 +88,7 @@ def test_a_list_of_models_changes_nothing_that_it_must_not(tmp_path: Path, text:
     shipped = list(models.now().models)
     with UglyServer([answer(200, text.encode())]) as gateway, pytest.raises(GatewayTrouble):
         models.refresh(Provider(name="cometapi", base_url=gateway.url, timeout_s=5))
-    models.file.write_text(text)
+    models.file.write_text(text, encoding="utf-8")
     assert list(models.now().models) == shipped
 
 
@@ -104,7 +105,7 @@ def test_a_list_of_models_brings_no_address(tmp_path: Path) -> None:
     with UglyServer([answer(200, {"data": [row], "next": "https://evil.example/2"})]) as gateway:
         assert "sora-9" in models.refresh(Provider(name="cometapi", base_url=gateway.url, timeout_s=5)).added
         assert len(gateway.requests) == 1
-    assert "evil" not in json.dumps(models.now().rows()) + models.file.read_text()
+    assert "evil" not in json.dumps(models.now().rows()) + models.file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_files_of_the_owner_are_read_within_limits(tmp_path: Path, text: str) ->
 def test_a_key_file_is_not_read_without_end(tmp_path: Path) -> None:
     file = tmp_path / "keys" / "cometapi"
     file.parent.mkdir()
-    file.write_text("x" * 100_000)
+    file.write_text("x" * 100_000, encoding="utf-8")
     file.chmod(0o600)
     with pytest.raises(InvalidInput, match="cannot be read"):
         load_provider(Settings(home=tmp_path, output=tmp_path, env={}), "cometapi").key({})
@@ -137,9 +138,12 @@ def test_a_key_file_is_not_read_without_end(tmp_path: Path) -> None:
 def test_a_receipt_of_a_stranger_is_none(tmp_path: Path, text: str) -> None:
     """It lies beside a video that somebody sent."""
     (tmp_path / "v.mp4").write_bytes(b"video")
-    (tmp_path / "v.json").write_text(text)
-    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
-        origin_of(tmp_path / "v.mp4", Ledger(tmp_path))
+    (tmp_path / "v.json").write_text(text, encoding="utf-8")
+    with (
+        contextlib.closing(Ledger(tmp_path)) as ledger,
+        pytest.raises(InvalidInput, match="Neither the ledger nor a rec"),
+    ):
+        origin_of(tmp_path / "v.mp4", ledger)
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def test_a_proxy_gets_names_and_no_inner_numbers(monkeypatch: pytest.MonkeyPatch
 
 def test_a_netrc_brings_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in place of ours nor to storage."""
-    (tmp_path / "netrc").write_text("default login canary password stolen\n")
+    (tmp_path / "netrc").write_text("default login canary password stolen\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     Resolver(monkeypatch, cdn_example_com=["127.0.0.1"])
     with TLSServer("cdn.example.com", tmp_path, answer(200, b"film")) as storage:

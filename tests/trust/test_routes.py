@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from ..systems import others_may_read
 from .conftest import Site
 
 READS = [
@@ -148,12 +149,12 @@ def test_the_owner_names_other_hosts(site: Site) -> None:
     site.home.mkdir()
     tunnel, headers = "comfy.example.com", {"Origin": "https://comfy.example.com"}
     assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 403
-    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["Comfy.example.com", ""]\n')
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["Comfy.example.com", ""]\n', encoding="utf-8")
     assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 200
     assert ask(site, "GET", "/sora/jobs", headers)[0] == 200  # a tunnel that gives its own Host
     assert ask(site, "GET", "/sora/jobs", {"Origin": "null"}, host=tunnel)[0] == 403
     assert ask(site, "GET", "/sora/jobs", {"Origin": "https://evil.example"}, host=tunnel)[0] == 403
-    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = "comfy.example.com"\n')
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = "comfy.example.com"\n', encoding="utf-8")
     assert ask(site, "GET", "/sora/jobs", headers, host=tunnel)[0] == 400
 
 
@@ -189,13 +190,15 @@ def test_who_comes_through_a_proxy_changes_no_key(untouched: Site, headers: dict
 def test_a_proxy_that_says_nothing_is_known_by_its_pages_name(site: Site) -> None:
     """nginx as it comes: it asks as 127.0.0.1 from 127.0.0.1, and the browser's Origin is all that is left."""
     site.home.mkdir()
-    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["comfy.example.com"]\n')
+    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["comfy.example.com"]\n', encoding="utf-8")
     through = {"Origin": "https://comfy.example.com"}
     assert ask(site, "GET", "/sora/jobs", through)[0] == 200
     assert put(site, "/sora/keys", KEY, headers=through)[0] == 400
     assert put(site, "/sora/keys", KEY, host="comfy.example.com")[0] == 400
     assert not (site.home / "keys").exists()
-    (site.home / "settings.toml").write_text('[page]\nallowed_hosts = ["comfy.example.com"]\nfrom_elsewhere = true\n')
+    (site.home / "settings.toml").write_text(
+        '[page]\nallowed_hosts = ["comfy.example.com"]\nfrom_elsewhere = true\n', encoding="utf-8"
+    )
     assert put(site, "/sora/keys", KEY, headers=through)[0] == 200
 
 
@@ -216,8 +219,8 @@ def test_on_this_machine_a_key_is_written_and_never_read(site: Site) -> None:
     status, said, headers = put(site, "/sora/keys", KEY, headers=own)
     assert status == 200
     file = site.home / "keys" / "cometapi"
-    assert file.read_text() == KEY["key"] + "\n"
-    assert file.stat().st_mode & 0o77 == 0
+    assert file.read_text(encoding="utf-8") == KEY["key"] + "\n"
+    assert not others_may_read(file)
     for path in READS:
         said += ask(site, "GET", named(path))[1]
     assert KEY["key"].encode() not in said
@@ -276,7 +279,7 @@ def test_an_id_is_an_id_and_no_path(site: Site, one: str) -> None:
     """Nothing of the kind is known, whatever it looks like; nothing is made for it but an empty ledger."""
     one = quote(one, safe="%/'*{};")
     (site.home / "keys").mkdir(parents=True)
-    (site.home / "keys" / "cometapi").write_text(KEY["key"])
+    (site.home / "keys" / "cometapi").write_text(KEY["key"], encoding="utf-8")
     for path in READS:
         if "{" in path:
             status, said, _ = ask(site, "GET", path.replace("{id}", one).replace("{sha256}", one))
@@ -303,7 +306,7 @@ def test_a_query_is_survived(site: Site, query: str) -> None:
 
 def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
     """No parameter of any route is one, by its name; and no answer is a page or a script."""
-    source = Path(site.pack.module("routes").__file__ or "").read_text()
+    source = Path(site.pack.module("routes").__file__ or "").read_text(encoding="utf-8")
     assert not [word for word in ('"path"', '"url"', '"file"', '"folder"', '"base_url"', "filename") if word in source]
     for path in READS:
         status, _, headers = ask(site, "GET", named(path))

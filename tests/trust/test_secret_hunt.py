@@ -24,6 +24,7 @@ from sora.spec import JobSpec
 from sora.studio import Studio
 
 from ..media.clips import make_clip
+from ..systems import others_may_read
 from .canary import KEY, SIGNATURE, files_with_it, places
 from .echo import FATES, Echo
 
@@ -45,10 +46,10 @@ class Hunt:
         headers = f'[provider.mine.headers]\nX-Cost-Centre = "{SIGNATURE}"\n'
         row = f'[provider.mine]\nbase_url = "{self.echo.server.url}"\nkey_variable = "MINE_KEY"\n'
         row += f"list = true\nusd_per_second = 0\n{headers}"
-        (self.home / "providers.toml").write_text(row)
+        (self.home / "providers.toml").write_text(row, encoding="utf-8")
         self.env = {"SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", "SORA_HOME": str(self.home)}
         if in_file:
-            self.key_file.write_text(KEY)
+            self.key_file.write_text(KEY, encoding="utf-8")
             self.key_file.chmod(0o600)
         else:
             self.env["MINE_KEY"] = KEY
@@ -150,7 +151,7 @@ def test_an_error_hides_the_key_whatever_carries_it() -> None:
 def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
     """Nothing of a half-written one is left, and nobody else can read it."""
     write_key(hunt.studio.settings, "mine", KEY)
-    assert hunt.key_file.stat().st_mode & 0o777 == 0o600
+    assert not others_may_read(hunt.key_file)
     assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
 
 

@@ -24,8 +24,8 @@ PACKED = {
     "docs": {".md", ".jpg", ".png"},
 }
 AT_THE_TOP = {
-    "__init__.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "README.vi.md", "CHANGELOG.md",
-    "SECURITY.md",
+    "__init__.py", "sora.py", "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "README.vi.md",
+    "CHANGELOG.md", "SECURITY.md",
 }  # fmt: skip
 LARGEST = 10 << 20  # bytes of all packed files
 # Of these, nodes/ uses none: no other program, no code from text, no objects from bytes, no installing.
@@ -40,7 +40,7 @@ OS_CALLS = re.compile(r"(system|popen|exec[lv].*|spawn.*|fork.*|startfile|posix_
 def git(*arguments: str) -> list[str]:
     try:
         ran = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=30
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, encoding="utf-8", check=True, timeout=30
         )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this is no git checkout")
@@ -49,7 +49,11 @@ def git(*arguments: str) -> list[str]:
 
 def packed() -> list[str]:
     """As comfy-cli packs it: what git tracks, without what .comfyignore names."""
-    lines = [line for line in (ROOT / ".comfyignore").read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for line in (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
     tracked = git("ls-files", "-z")
     ways = [set(pathspec.GitIgnoreSpec.from_lines(lines).match_files(tracked))]
     ways.append(set(pathspec.PathSpec.from_lines("gitignore", lines).match_files(tracked)))
@@ -58,7 +62,7 @@ def packed() -> list[str]:
 
 
 def sources() -> Iterator[tuple[Path, ast.AST]]:
-    for file in [ROOT / "__init__.py", *sorted((ROOT / "nodes").rglob("*.py"))]:
+    for file in [ROOT / "__init__.py", ROOT / "sora.py", *sorted((ROOT / "nodes").rglob("*.py"))]:
         yield file, ast.parse(file.read_text(encoding="utf-8"))
 
 
@@ -85,8 +89,8 @@ def test_modes_in_git() -> None:
 
 def test_requirements_agree_and_are_bounded_below_only() -> None:
     """The registry installs requirements.txt and pip reads pyproject.toml; a bound above would fight other packs."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
     assert sorted(wanted) == sorted(project["dependencies"])
     assert all(re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", line) for line in wanted)

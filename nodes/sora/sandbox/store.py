@@ -104,7 +104,7 @@ class Store:
         """How many calls with this key there were before, also over restarts."""
         path = self.folder / "counters" / hashlib.sha256(key.encode()).hexdigest()[:32]
         with self._lock:
-            seen = int(path.read_text()) if path.exists() else 0
+            seen = int(path.read_text(encoding="utf-8")) if path.exists() else 0
             _write(path, str(seen + 1).encode())
             return seen
 

@@ -1,0 +1,119 @@
+"""The pack on every Python from 3.11 on that this machine has, with the newest of all requirements. `make pythons`.
+
+Each has an environment in .venv-pythons/, which is kept: it is made anew when pip would install other versions than it
+holds. It runs `sora demo`, and the tests of what depends on the Python and on the libraries. What `make test` has run
+with the same versions is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import environments as envs
+from environments import HEADLESS, ROOT, Outcome, Python
+
+FOLDER = ROOT / ".venv-pythons"
+USED = ROOT / ".venv"  # by `make test`
+# What depends on the Python and on the libraries. PostgreSQL is a server, and the real host has a Python of its own.
+TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen", "-k", "not postgresql")
+LEFT_OUT = ("--ignore=tests/nodes/test_real_host.py",)
+SHOWN = ("av", HEADLESS, "numpy", "sqlalchemy")
+HOLDS = """
+import importlib.metadata, json, sys
+print(json.dumps([sys.version_info[:2], [[one.name, one.version] for one in importlib.metadata.distributions()]]))
+"""
+
+
+class Result(NamedTuple):
+    """What came of a Python; `why` it was left out, if it was."""
+
+    python: Python
+    why: str = ""
+    versions: tuple[str, ...] = ()
+    outcome: Outcome = Outcome(0, (), 0)
+    seconds: float = 0.0
+
+
+def tried(python: Python, workers: int) -> Result:
+    """Install, run the demo, run the tests."""
+    began, folder = time.monotonic(), FOLDER / python.name
+    stamp = folder / "installed.txt"
+    if not envs.python_in(folder).exists():
+        envs.create(python.program, folder)
+    versions = envs.resolve(folder, envs.requirements())
+    if versions is None and not stamp.is_file():
+        return Result(python, "pip reaches no index, and nothing is left of an earlier run")
+    if versions is None:
+        print(f"Python {python.name}: pip reaches no index, so the versions are those of the last run", file=sys.stderr)
+        program, versions = envs.python_in(folder), stamp.read_text(encoding="utf-8").splitlines()
+    elif held(python, versions):
+        return Result(python, "`make test` has run it with the same versions")
+    else:
+        # A new pyproject.toml may name other packages of ours.
+        project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+        key = [f"Python {python.version}", f"pyproject.toml {project}", *versions]
+        wanted = [*versions, *envs.PROJECT["build-system"]["requires"]]
+        program = envs.install(python.program, folder, key, wanted, pack=True)
+    failed = demo(program)
+    outcome = envs.tested(program, [*TESTS, *LEFT_OUT, "-n", str(workers), "--dist", "loadfile"])
+    outcome = outcome._replace(failed=(*failed, *outcome.failed), passed=outcome.passed + (not failed))
+    return Result(python, "", tuple(versions), outcome, time.monotonic() - began)
+
+
+def held(python: Python, versions: list[str]) -> bool:
+    """Does the environment of `make test` have this Python and these versions?"""
+    try:
+        ran = subprocess.run([envs.python_in(USED), "-c", HOLDS], capture_output=True, encoding="utf-8", check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    version, packages = json.loads(ran.stdout)
+    there = {f"{envs.name_of(name)}=={number}".replace("opencv-python==", f"{HEADLESS}==") for name, number in packages}
+    return version == list(python.version[:2]) and there.issuperset(versions)
+
+
+def demo(program: Path) -> tuple[str, ...]:
+    """`sora demo`; its name where it failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("SORA_", "PYTHON"))}
+        env |= {"SORA_HOME": f"{folder}/home", "SORA_SANDBOX_SECONDS": "0.5"}
+        command = [program.with_name("sora" + program.suffix), "demo", "--out", f"{folder}/out"]
+        ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, encoding="utf-8", errors="replace")
+        made = len(list(Path(folder, "out").rglob("*.mp4")))
+    if ran.returncode == 0 and made == 2:
+        return ()
+    print(ran.stdout, ran.stderr, file=sys.stderr)
+    return (f"sora demo: exit status {ran.returncode}, {made} videos",)
+
+
+def main() -> None:
+    pythons = envs.find_pythons()
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        results = list(pool.map(tried, pythons, [max(1, cores // len(pythons))] * len(pythons)))
+    print(f"| Python | {' | '.join(SHOWN)} | passed | failed | skipped | seconds |\n|{'---|' * (len(SHOWN) + 5)}")
+    for result in results:
+        release = ".".join(map(str, result.python.version))
+        if not result.why:
+            of = dict(one.split("==") for one in result.versions if "==" in one)
+            counts = (result.outcome.passed, len(result.outcome.failed), result.outcome.skipped, round(result.seconds))
+            print("| " + " | ".join([release, *(of[name] for name in SHOWN), *map(str, counts)]) + " |")
+    for result in results:
+        for name in (result.why, *result.outcome.failed):
+            if name:
+                print(f"Python {result.python.name}: {name}")
+    if len(pythons) == 1:
+        print(f"Python {pythons[0].name} is the only one here from 3.11 on.")
+    sys.exit(any(result.outcome.failed for result in results))
+
+
+if __name__ == "__main__":
+    main()
