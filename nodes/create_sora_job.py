@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host, values
-from .host import SoraJob, io, made, output
+from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
 from .sora.spec import JobSpec, Reference, parse_extra_fields
@@ -122,10 +122,11 @@ class CreateSoraJob(io.ComfyNode):
                     catalogue.check_life(str(model), str(seconds), str(size), provider)
                 catalogue.check_choice(str(model), str(seconds), str(size))
         except SoraError as error:
-            return str(error)
+            return host.text_of(error)
         return True
 
     @classmethod
+    @in_users_language
     async def execute(
         cls,
         prompt: str,

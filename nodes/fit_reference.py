@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host, values
-from .host import io, made, output
+from .host import in_users_language, io, made, output
 from .sora.errors import InvalidInput
 from .sora.identity import FITS
 from .sora.media.fit import PADDINGS, Fitting, fit_reference, parse_colour
@@ -72,10 +72,11 @@ class SoraFitReference(io.ComfyNode):
             parse_size("1x1" if size is None else size)
             parse_colour("#000000" if background is None else background)
         except InvalidInput as error:
-            return str(error)
+            return host.text_of(error)
         return True
 
     @classmethod
+    @in_users_language
     async def execute(cls, image: Any, size: str, mask: Any = None, **how: Any) -> io.NodeOutput:
         """Fit -> show."""
         fitting = Fitting(**how)

@@ -97,7 +97,7 @@ def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None]
                 _check_letters(request)
                 given = await answer(request)
         except SoraError as error:
-            given = _refusal(_status(error), str(error))
+            given = _refusal(_status(error), await asyncio.to_thread(host.text_of, error))
         response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

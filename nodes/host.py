@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import functools
 import inspect
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -100,6 +101,24 @@ def made(kind: Callable[..., T], *positional: Any, **keywords: Any) -> T:
     """`kind(...)` without the keywords that this host's version does not know yet (`advanced`, `search_aliases`)."""
     known = inspect.signature(kind).parameters
     return kind(*positional, **{name: value for name, value in keywords.items() if name in known})
+
+
+def text_of(error: SoraError) -> str:
+    """The error for a person, in the language of the settings."""
+    return str(error.changed(language=studio().settings.shown_language))
+
+
+def in_users_language(execute: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """`execute`, whose errors the host shows as they are, with errors in the language of the settings."""
+
+    @functools.wraps(execute)
+    async def spoken(*positional: Any, **keywords: Any) -> T:
+        try:
+            return await execute(*positional, **keywords)
+        except SoraError as error:
+            raise error.changed(language=studio().settings.shown_language) from error.__cause__
+
+    return spoken
 
 
 def output(kind: Any, name: str, tooltip: str) -> Any:
@@ -197,7 +216,7 @@ def _rescue() -> None:
         if count := studio().rescue():
             _log.info("Sora Jobs looks after %d unfinished jobs; SORA_RESCUE=0 turns this off.", count)
     except SoraError as error:
-        warn(f"Unfinished jobs are not looked after: {error}")
+        warn(f"Unfinished jobs are not looked after: {text_of(error)}")
 
 
 def say(text: str, node_id: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import host, values
-from .host import io, made, output
+from .host import in_users_language, io, made, output
 from .sora.media.choice import FrameChoice
 from .sora.spec import LARGEST_SIDE
 
@@ -104,6 +104,7 @@ class LoadVideoFrames(io.ComfyNode):
         )
 
     @classmethod
+    @in_users_language
     async def execute(cls, video: Any, untagged: str = "auto", memory: str = "ram", **settings: Any) -> io.NodeOutput:
         """Decode -> tensors."""
         choice = FrameChoice(**settings)

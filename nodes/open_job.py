@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made, output
+from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput
 
 
@@ -57,10 +57,11 @@ class SoraOpenJob(io.ComfyNode):
             if provider is not None:
                 host.studio().check_provider(provider)
         except InvalidInput as error:
-            return str(error)
+            return host.text_of(error)
         return past_job is None or len(past_job) < 10_000
 
     @classmethod
+    @in_users_language
     async def execute(cls, past_job: str = "", video_id: str = "", provider: str = "") -> io.NodeOutput:
         """Find it."""
         wanted = video_id.strip() or (past_job or "").strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made, output
+from .host import SoraJob, in_users_language, io, made, output
 from .sora.spec import Job
 
 
@@ -39,6 +39,7 @@ class Remix(io.ComfyNode):
         )
 
     @classmethod
+    @in_users_language
     async def execute(cls, job: Job, prompt: str, take: int = 1) -> io.NodeOutput:
         """Buy the remix."""
         bought = await host.finish(host.studio().remix(job.id, prompt, take))

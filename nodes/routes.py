@@ -80,7 +80,7 @@ async def thumbnail(request: web.Request) -> Any:
     try:
         place = await asyncio.wrap_future(host.studio().small_picture(_id(request)))
     except SoraError as error:
-        return web.json_response({"error": str(error)}, status=404)
+        return web.json_response({"error": await asyncio.to_thread(host.text_of, error)}, status=404)
     return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
 
 
@@ -104,6 +104,16 @@ async def settle(request: web.Request, body: dict[str, Any]) -> Any:
     settled = await asyncio.wrap_future(future)
     studio.look_after(settled.id)
     return {"job": await asyncio.to_thread(studio.board.row, settled)}
+
+
+@routes.post("/sora/history/{id}/ask")
+@gate.acts
+async def ask_again(request: web.Request, _: dict[str, Any]) -> Any:
+    """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
+    studio = host.studio()
+    job = await asyncio.wrap_future(studio.ask_again(_id(request)))
+    studio.look_after(job.id)
+    return {"job": await asyncio.to_thread(studio.board.row, job)}
 
 
 @routes.post("/sora/history/{id}/aside")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host
-from .host import SoraJob, io, made
+from .host import SoraJob, in_users_language, io, made
 from .sora.spec import Job
 
 
@@ -27,6 +27,7 @@ class SoraSubmitOnly(io.ComfyNode):
         )
 
     @classmethod
+    @in_users_language
     async def execute(cls, job: Job) -> io.NodeOutput:
         """Let it go on without us."""
         host.studio().look_after(job.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import host, values
-from .host import SoraJob, io, made, output
+from .host import SoraJob, in_users_language, io, made, output
 from .sora.spec import Job
 from .sora.stills import VARIANTS
 
@@ -35,6 +35,7 @@ class SoraThumbnail(io.ComfyNode):
         )
 
     @classmethod
+    @in_users_language
     async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
         """Ask -> show."""
         image = values.image_of(await host.finish(host.studio().thumbnail(job.id, variant)))

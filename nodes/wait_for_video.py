@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import host, values
-from .host import SoraJob, io, made, output
+from .host import SoraJob, in_users_language, io, made, output
 from .sora.spec import Job
 
 
@@ -53,6 +53,7 @@ class WaitForVideo(io.ComfyNode):
         return values.files_generation()
 
     @classmethod
+    @in_users_language
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
         values.check_prefix(filename_prefix)

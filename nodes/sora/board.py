@@ -63,12 +63,11 @@ class Board:
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
         job = self._job(job_id)
-        parent = self._ledger.at_gateway(job.provider, job.parent) if job.parent else None
-        children = [child for child in self._ledger.children(job.video_id) if child.provider == job.provider]
+        parent = self._ledger.at_gateway(job.provider, job.origin, job.parent) if job.parent else None
         return {
             "job": self.row(job),
             "parent": self.row(parent) if parent is not None else None,
-            "children": [self.row(child) for child in children if child.aside != FORGOTTEN],
+            "children": [self.row(child) for child in self._ledger.children(job) if child.aside != FORGOTTEN],
         }
 
     def row(self, job: Job, typical_s: Callable[[Job], float | None] | None = None) -> dict[str, Any]:
@@ -80,7 +79,7 @@ class Board:
             "state": job.standing,
             "running": running,
             "expected_s": typical_s(job) if job.state is JobState.SUBMITTED and running else None,
-            "error": str(error) if error is not None else "",
+            "error": str(error.changed(language=self._settings.shown_language)) if error is not None else "",
             "cure": _cure(job, error),
             "warning": job.error if job.state is JobState.STORED else "",
             "references": len(job.references),

@@ -166,16 +166,17 @@ class Catalogue:
             code="model_retired",
         )
 
-    def warning(self, spec: JobSpec, like: Job | None = None) -> str:
-        """What the user should know before the answer comes, in his language; "" where there is nothing. A remix is
-        made by the model of the job that it is `like`."""
+    def warning(self, spec: JobSpec, like: Job | None = None, language: str = "en") -> str:
+        """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model
+        of the job that it is `like`."""
         model = self.find((like or spec).model)
         known = model.status.get(spec.provider) if model is not None else None
         if model is None or known is None:
             return ""
         if known.state == "unknown":
-            return warning_of("perhaps_gone", provider=spec.provider, model=model.id, why=model.note or known.date)
-        return warning_of("noted", model=model.id, why=model.note) if model.note and like is None else ""
+            why = model.note or known.date
+            return warning_of("perhaps_gone", language, provider=spec.provider, model=model.id, why=why)
+        return warning_of("noted", language, model=model.id, why=model.note) if model.note and like is None else ""
 
     def instead(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> str:
         """A sentence that names the nearest living model, or "" where there is none."""

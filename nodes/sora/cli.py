@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__, cli_completion, cli_jobs, cli_tools
+from .cli_shell import language_at
 from .errors import InvalidInput, NotFinished, SoraError
 
 EPILOG = """\
@@ -56,16 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a redirected Windows console cannot write every prompt
+    options = argparse.Namespace(home=None)
     try:
         options = build_parser().parse_args(arguments)
         result: dict[str, Any] = options.command(options)
     except SoraError as error:
-        _report(error, as_json)
+        _report(error.changed(language=language_at(options.home)), as_json)
         return error.exit_code
     except KeyboardInterrupt:
         buying = arguments[:1] in (["run"], ["remix"])
         stopped = NotFinished("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
-        _report(stopped, as_json)
+        _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code
     except BrokenPipeError:  # `sora jobs | head`: nobody reads on, which is no failure
         sys.stderr.close()

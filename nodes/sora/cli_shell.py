@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import InvalidInput, NotBought, NotFinished
-from .settings import default_home, surrounding_comfyui
+from .errors import InvalidInput, NotBought, NotFinished, SoraError
+from .settings import Settings, default_home, surrounding_comfyui
 from .spec import Job
 from .studio import Studio, Submission
 
@@ -27,12 +27,23 @@ TICK_S = 0.1
 def open_studio(home: Path | None, out: Path, **variables: str) -> Iterator[Studio]:
     """The engine on the state folder of `--home`, else of the ComfyUI around the pack, else of this user; `variables`
     go before those of the environment."""
-    place = home.absolute() if home else default_home(os.environ, surrounding_comfyui())
-    studio = Studio(place, out.absolute(), folder="", env=os.environ | variables)
+    studio = Studio(state_folder(home), out.absolute(), folder="", env=os.environ | variables)
     try:
         yield studio
     finally:
         studio.close()
+
+
+def state_folder(home: Path | None) -> Path:
+    """That of `--home`, else of the ComfyUI around the pack, else of this user."""
+    return home.absolute() if home else default_home(os.environ, surrounding_comfyui())
+
+
+def language_at(home: Path | None) -> str:
+    """The language in which errors are shown, whatever state the settings are in."""
+    with contextlib.suppress(SoraError):
+        return Settings(home=state_folder(home), output=Path()).shown_language
+    return "en"
 
 
 def tell(options: argparse.Namespace, line: str) -> None:

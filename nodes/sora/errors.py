@@ -27,7 +27,7 @@ The number is the exit status of the command line.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from .plain import kind_of, text_of
 from .redact import redact
@@ -39,12 +39,20 @@ class SoraError(Exception):
     """The root of the tree; never raised itself.
 
     `what` happened in one sentence; `advice` is what to do next; `job` is the ledger id;
-    `request_id` is the gateway's own, which its support asks for; `code` is the gateway's error code.
+    `request_id` is the gateway's own, which its support asks for; `code` is the gateway's error code; `language` is
+    that of its text. None of it changes once the error was made: `changed` gives another one, and each who waits for
+    something gets an error of its own.
     """
 
     exit_code: ClassVar[int] = 7
     speaks_of_money: ClassVar[bool] = True
+    what: str
+    advice: str
+    job: str
+    request_id: str
+    code: str
     money: Money = "none"
+    language: str = "en"
 
     def __init__(
         self,
@@ -57,30 +65,40 @@ class SoraError(Exception):
         money: Money | None = None,
     ) -> None:
         super().__init__(redact(what))
-        self.what = redact(what)
-        self.advice = redact(advice)
-        self.job = ""
-        self.for_job(job)
-        self.request_id = request_id
-        self.code = code
-        if money is not None:
-            self.money = money
+        self.__dict__ |= {"what": redact(what), "advice": _of_job(redact(advice), job), "job": job}
+        self.__dict__ |= {"request_id": request_id, "code": code} | ({"money": money} if money is not None else {})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Python's own fields only: where it was raised, what it came from."""
+        if not name.startswith("__"):
+            raise AttributeError(f"{name} of an error does not change; changed({name}=…) gives another one.")
+        super().__setattr__(name, value)
 
     def __str__(self) -> str:
-        """For a person, in his language: what happened, the money, what to do, the job and the request."""
+        """For a person: what happened, the money, what to do, the job and the request."""
         return text_of(self)
+
+    def changed(self, **fields: Any) -> Self:
+        """Another error of the same class, with these fields; it came from where this one came from."""
+        other = type(self).__new__(type(self), *self.args)
+        Exception.__init__(other, *self.args)
+        other.__dict__ |= self.__dict__ | fields
+        other.__cause__, other.__suppress_context__ = self.__cause__, self.__suppress_context__
+        return other.with_traceback(self.__traceback__)
 
     @property
     def kind(self) -> str:
         """The class of failure, as words.toml names it."""
         return kind_of(self)
 
-    def for_job(self, job: str) -> SoraError:
-        """The same error, naming the ledger's job; returns itself, to be raised."""
-        self.job = self.job or job
-        if self.job:
-            self.advice = self.advice.replace("sora resume JOB", f"sora resume {self.job}")
-        return self
+    def for_job(self, job: str) -> Self:
+        """The error, naming the ledger's job."""
+        job = self.job or job
+        return self.changed(job=job, advice=_of_job(self.advice, job))
+
+
+def _of_job(advice: str, job: str) -> str:
+    return advice.replace("sora resume JOB", f"sora resume {job}") if job else advice
 
 
 class InvalidInput(SoraError):
@@ -102,6 +120,10 @@ class NotBought(SoraError):
 class Refused(NotBought):
     """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
 
+    transient: bool
+    retry_after_s: float | None
+    http_status: int | None
+
     def __init__(
         self,
         what: str,
@@ -112,9 +134,7 @@ class Refused(NotBought):
         **more: Any,
     ) -> None:
         super().__init__(what, **more)
-        self.transient = transient
-        self.retry_after_s = retry_after_s
-        self.http_status = http_status
+        self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
 
 class BudgetReached(NotBought):
@@ -156,6 +176,10 @@ class GatewayTrouble(NotFinished):
     `transient` is False where asking again cannot help (a bad key, an id that the gateway does not know).
     """
 
+    transient: bool
+    retry_after_s: float | None
+    http_status: int | None
+
     def __init__(
         self,
         what: str,
@@ -166,9 +190,7 @@ class GatewayTrouble(NotFinished):
         **more: Any,
     ) -> None:
         super().__init__(what, **more)
-        self.transient = transient
-        self.retry_after_s = retry_after_s
-        self.http_status = http_status
+        self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
     @property
     def not_known(self) -> bool:

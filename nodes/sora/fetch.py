@@ -120,12 +120,12 @@ class Fetcher:
         self._alarm(time.monotonic() + pause_s, lambda: self._queue(job, fetch))
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
-        if isinstance(error, SoraError):
-            error = _told(error, job)
-            with contextlib.suppress(SoraError):  # what went wrong with the video says more
-                self._ledger.not_fetched(job.id, error)
+        known = error if isinstance(error, SoraError) else _unexpected(error)
+        told = _told(known, job)
+        with contextlib.suppress(SoraError):  # what went wrong with the video says more
+            self._ledger.not_fetched(job.id, told)
         self._let_go(job.id, fetch)
-        fetch.future.set_exception(error)
+        fetch.future.set_exception(told)
 
     def _abandoned(self, job_id: str, fetch: Fetch) -> bool:
         """Does nobody wait for it any more? Then it is over, and one who comes now begins another."""
@@ -267,6 +267,13 @@ def _told(error: SoraError, job: Job) -> SoraError:
         request_id=error.request_id,
         code=LAPSED if (long_ago and said_so) or error.http_status == 410 else "",
     )
+
+
+def _unexpected(error: BaseException) -> NotFinished:
+    """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
+    told = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
+    told.__cause__ = error
+    return told
 
 
 def _too_late(job: Job, fetch: Fetch) -> WaitTimeout:

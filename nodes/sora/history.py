@@ -6,8 +6,9 @@ import statistics
 from typing import Any
 
 from .database import Database
+from .errors import InvalidInput
 from .identities import complete, holder
-from .rows import as_job, existing, first, run
+from .rows import AT_GATEWAY, as_job, existing, first, run
 from .spec import FORGOTTEN, LAPSED, Job, JobSpec
 
 MANY = 20  # past jobs that tell how long one takes
@@ -48,16 +49,32 @@ class History:
         identity = spec.identity
         return (self._one("identity2 = :name", identity.v2) or self._one("identity = :name", identity.v1)) is not None
 
+    def by_id(self, name: str) -> Job | None:
+        """The job of a ledger id."""
+        return self._one("id = :name", name)
+
     def find(self, name: str) -> Job | None:
-        """The job of a ledger id or a gateway id."""
+        """The job of a ledger id, or of a gateway id that only one gateway gave. InvalidInput where several did."""
         if not name:  # which is the gateway id of every job that has none yet
             return None
-        return self._one("id = :name", name) or self._one("video_id = :name", name)
+        if (job := self.by_id(name)) is not None:
+            return job
+        jobs = self.of_gateways(name)
+        if len(jobs) > 1:
+            named = ", ".join(f"{job.id} ({job.provider})" for job in jobs)
+            raise InvalidInput(f"Several providers have a video {name}.", advice=f"Choose the job: {named}.")
+        return jobs[0] if jobs else None
 
-    def at_gateway(self, provider: str, video_id: str) -> Job | None:
-        """The job of a gateway's id there."""
+    def of_gateways(self, video_id: str) -> list[Job]:
+        """The jobs that have that id, each at another gateway; newest first."""
         with self.database.read() as connection:
-            row = first(connection, "video_id = :id AND provider = :provider", id=video_id, provider=provider)
+            query = "SELECT * FROM jobs WHERE video_id = :id ORDER BY created_at DESC"
+            return [as_job(row) for row in run(connection, query, id=video_id).mappings()]
+
+    def at_gateway(self, provider: str, origin: str, video_id: str) -> Job | None:
+        """The job of a gateway's id there: another gateway may give the same."""
+        with self.database.read() as connection:
+            row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             return None if row is None else as_job(row)
 
     def unfinished(self) -> bool:
@@ -114,13 +131,17 @@ class History:
             query = f"SELECT count(*) FROM jobs WHERE {GROUPS['running']} AND aside = ''"  # noqa: S608 - both are ours
             return int(run(connection, query).scalar_one())
 
-    def children(self, video_id: str, *, limit: int = 100) -> list[Job]:
-        """The remixes of a gateway's video, newest first."""
-        if not video_id:
+    def children(self, parent: Job, *, limit: int = 100) -> list[Job]:
+        """The remixes of a job's video, newest first."""
+        if not parent.video_id:
             return []
         with self.database.read() as connection:
-            query = "SELECT * FROM jobs WHERE parent = :id AND kind = 'remix' ORDER BY created_at DESC LIMIT :limit"
-            return [as_job(row) for row in run(connection, query, id=video_id, limit=limit).mappings()]
+            query = (
+                "SELECT * FROM jobs WHERE parent = :id AND kind = 'remix' AND provider = :provider AND "
+                "origin = :origin ORDER BY created_at DESC LIMIT :limit"
+            )
+            values = {"id": parent.video_id, "provider": parent.provider, "origin": parent.origin}
+            return [as_job(row) for row in run(connection, query, limit=limit, **values).mappings()]
 
     def typical_s(self, job: Job) -> float | None:
         """Seconds from being accepted to being rendered: the median of past jobs of the same provider, model and

@@ -20,6 +20,7 @@ from .identities import FREED, complete, holder, make_room
 from .identity import Identity
 from .redact import redact
 from .rows import (
+    AT_GATEWAY,
     INTERRUPTED,
     as_job,
     error_columns,
@@ -196,6 +197,17 @@ class Ledger(History):
             return update_locked(connection, row, **changes)
 
     @_telling
+    def taken_up_again(self, job: str, video: RemoteVideo) -> Job:
+        """What the gateway says now of a job that was seen to fail: one that goes on, or is finished, does so here."""
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            if row["state"] != JobState.FAILED or video.phase == "failed":
+                return as_job(row)
+            again = {"state": JobState.SUBMITTED, "error": "", "error_code": "", "completed_at": None, "aside": ""}
+            update(connection, job, **again)
+        return self.observed(job, video)
+
+    @_telling
     def stored(self, job: str, *, path: str, root: str, sha256: str, size: int, whole: bool = True) -> Job:
         """Its MP4 is on disk at `root`/`path`. One that is not `whole` holds less than it says; nothing better could
         be had so far."""
@@ -221,7 +233,7 @@ class Ledger(History):
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
         mark = self.database.owner.id
         with self.database.exclusive() as connection:
-            row = first(connection, "video_id = :id AND provider = :provider", id=video_id, provider=provider)
+            row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             if row is not None:
                 return as_job(row)
             spec = JobSpec(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
@@ -246,12 +258,12 @@ class Ledger(History):
             if not video_id:
                 return update(connection, job, state=JobState.LOST, **FREED)
             other = first(
-                connection, "video_id = :id AND provider = :provider AND id <> :job",
-                id=video_id, provider=row["provider"], job=job,
+                connection, f"{AT_GATEWAY} AND id <> :job",
+                id=video_id, provider=row["provider"], origin=row["origin"], job=job,
             )  # fmt: skip
             changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": self._clock()}
             if other is not None:
-                if other["kind"] != "opened" or other["origin"] != row["origin"]:
+                if other["kind"] != "opened":
                     known = f"{video_id} is job {other['id']} already."
                     raise InvalidInput(known, advice="Look for another id.", job=job)
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):

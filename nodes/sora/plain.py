@@ -1,6 +1,6 @@
-"""What a failure means, in plain words and in the user's language (words.toml).
+"""What a failure means, in plain words (words.toml).
 
-The same text stands in the node, the page, the command line and the log: it is what `str(error)` gives. Which kind of
+`str(error)` gives it in English; where it is shown, in the language of `error.changed(language=…)`. Which kind of
 failure it is, is decided by the error's class, code and HTTP status, never by its text; where a gateway gives only
 text, verdict.py has made a code of it.
 """
@@ -8,9 +8,7 @@ text, verdict.py has made a code of it.
 from __future__ import annotations
 
 import functools
-import os
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +73,6 @@ _GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is 
 
 _WANT_A_LEAD = ("proxy", "tls", "moderation_job", "moderation_output")  # which the engine's own sentences do not name
 
-# Whose language it is: the studio's settings, once there is one.
-language: Callable[[], str] = lambda: os.environ.get("SORA_LANGUAGE", "").strip()  # noqa: E731 - it is replaced, as a whole
-
 
 def kind_of(error: SoraError) -> str:
     """The table in words.toml that speaks of this failure."""
@@ -104,8 +99,9 @@ def _status(error: SoraError) -> int:
 
 
 def text_of(error: SoraError) -> str:
-    """What happened, what became of the money, what to do, and the names that support asks for."""
-    tongue = _tongue()
+    """What happened, what became of the money, what to do, and the names that support asks for, in the error's
+    language."""
+    tongue = _known(error.language)
     kind = kind_of(error)
     words = _words()["kind"][kind]
     money = _words()["money"][error.money][tongue] if error.speaks_of_money or error.job else ""
@@ -135,9 +131,9 @@ def text_of(error: SoraError) -> str:
     return " ".join(part for part in parts if part)
 
 
-def warning_of(name: str, **facts: str) -> str:
+def warning_of(name: str, language: str, **facts: str) -> str:
     """A sentence of words.toml's table of warnings, with the facts in it."""
-    return str(_words()["warnings"][name][_tongue()]).format(**facts)
+    return str(_words()["warnings"][name][_known(language)]).format(**facts)
 
 
 def _cause(error: SoraError, tongue: str) -> str:
@@ -162,15 +158,8 @@ def _names(error: SoraError, tongue: str) -> str:
     return f"({named})" if named else ""
 
 
-def _tongue() -> str:
-    """An error must be told whatever state the settings are in."""
-    from .errors import InvalidInput
-
-    try:
-        wanted = language()
-    except InvalidInput:
-        return "en"
-    return wanted if wanted in LANGUAGES else "en"
+def _known(language: str) -> str:
+    return language if language in LANGUAGES else "en"
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from .gateways import Gateways
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .providers import COMETAPI, SANDBOX, Provider
 from .settings import Settings
+from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
 from .whole import write_whole
 from .wire import RemoteVideo, create_form
@@ -120,11 +121,13 @@ class Purchases:
             job = self._send(job, order, unwanted)
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
+        if job.state is JobState.FAILED and not mine:
+            job = ask_again(self._ledger, self._gateways, job)  # free, and some gateways say so only once
         if job.state in (JobState.UNKNOWN, JobState.FAILED):
             raise taken_error(job)
         if job.state is JobState.RESERVED:
             return None
-        warning = self._catalogue().warning(order.spec, order.like) if mine else ""
+        warning = self._catalogue().warning(order.spec, order.like, self._settings.shown_language) if mine else ""
         return Submission(job, order.images, reused=not mine, warning=warning)
 
     def _price(self, spec: JobSpec, like: Job | None, provider: Provider) -> float | None:
@@ -155,7 +158,7 @@ class Purchases:
         except MaybeBought as error:
             if error.money == "perhaps":
                 self._note_unknown(job, error)
-            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+            raise error.for_job(job.id) from error.__cause__
         except LedgerTrouble as error:
             # Only before a try: nothing of it was sent. If not even this can be noted, the next run sees that nobody
             # sends the row.
@@ -165,13 +168,13 @@ class Purchases:
             raise
         except SoraError as error:  # NotBought, or something that was wrong before it was sent
             self._ledger.refused(job.id, error)
+            near = ""
             if error.kind == "model_gone":
                 spec = order.spec
                 near = self._catalogue().instead(
                     spec.model, spec.seconds, spec.size, spec.provider, len(spec.references)
                 )
-                error.advice = f"{error.advice} {near}".strip()
-            raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+            raise error.for_job(job.id).changed(advice=f"{error.advice} {near}".strip()) from error.__cause__
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
             self._note_unknown(job, MaybeBought(f"the create was broken off: {error!r}"))
@@ -205,8 +208,8 @@ class Purchases:
                 if error.retry_after_s is not None:
                     delay = error.retry_after_s
                 if delay > LONGEST_PAUSE_S:  # longer than a person waits for a node: it is free to be sent later
-                    error.advice = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
-                    raise
+                    patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
+                    raise error.changed(advice=patience) from None
                 self._ledger.not_sent(job.id)
                 if self._rest(delay, unwanted):
                     raise

@@ -102,9 +102,8 @@ class Rescue:
         if error is not None:
             self._tell(job_id, error)
             if old and isinstance(error, GatewayTrouble) and (error.not_known or error.http_status == 410):
-                error.code = LAPSED  # it is not asked for again by itself, at no start
-                with contextlib.suppress(SoraError):
-                    self._ledger.not_fetched(job_id, error)
+                with contextlib.suppress(SoraError):  # it is not asked for again by itself, at no start
+                    self._ledger.not_fetched(job_id, error.changed(code=LAPSED))
         elif not done.cancelled():
             _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
 

@@ -21,6 +21,7 @@ INTERRUPTED = {
     "error": "the program ended while the request was on its way",
     "error_code": "interrupted",
 }
+AT_GATEWAY = "video_id = :id AND provider = :provider AND origin = :origin"
 COLUMNS = tuple(name for name in Job.__dataclass_fields__ if name != "references")
 
 
@@ -77,8 +78,9 @@ def insert(
     values |= {name: getattr(shown, name) for name in ("model", "seconds", "size")}
     values |= {
         "id": "".join(secrets.choice(ALPHABET) for _ in range(10)),
-        "slot": spec.identity.v1,
-        "slot2": spec.identity.v2,
+        # A job that was bought elsewhere stands for no purchase of ours.
+        "slot": None if spec.kind == "opened" else spec.identity.v1,
+        "slot2": None if spec.kind == "opened" else spec.identity.v2,
         "identity": spec.identity.v1,
         "identity2": spec.identity.v2,
         "fit": fit_of(spec),

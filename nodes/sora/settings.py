@@ -104,6 +104,14 @@ class Settings:
         return str(value)
 
     @property
+    def shown_language(self) -> str:
+        """The same; en where it is not set right, since errors are shown whatever state the settings are in."""
+        try:
+            return self.language
+        except InvalidInput:
+            return "en"
+
+    @property
     def database_url(self) -> str:
         """Where the ledger is, if not in `home`/ledger.sqlite3."""
         url = self.env.get("SORA_DATABASE_URL", "").strip() or self._file("database_url").get("database_url", "")

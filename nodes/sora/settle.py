@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
-from .errors import GatewayTrouble, InvalidInput, MaybeBought
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
-from .spec import Job, JobState
+from .spec import Job, JobState, parse_size
 from .verdict import SETTLE
 from .wire import RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
-MANY = 1000  # jobs that are being sent at once
+MANY = 1000  # jobs that are being sent, or in doubt, at once
+LARGEST_RATIO = 99  # a size with larger numbers is one in pixels
+RATIOS_DIFFER = 0.05  # by which pixels may differ from the ratio that they are called by: 854x480 is no exact 16:9
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
@@ -36,22 +39,46 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
 
 
 def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
-    """Settle it with the one job of the gateway's list that fits. MaybeBought where none does, or several do; it is
-    never given up here, since a list may lag behind."""
+    """Settle it with the one job of the gateway's list that fits. MaybeBought where none does, where several do, or
+    where another purchase of ours may be that job as well; it is never given up here, since a list may lag behind."""
     if job.state is not JobState.UNKNOWN:
         return job
     if not gateways.provider(job.provider).lists:
         raise taken_error(job)
-    if any(_same_words(job, other) for other in ledger.jobs(state=JobState.RESERVED, limit=MANY)):
-        what = "The very same words are being sent at this moment: the list could show that job."
-        raise MaybeBought(what, advice="Run this again in a minute.", job=job.id)
+    others = [other for other in _in_doubt(ledger, job) if other.id != job.id]
     with _still_unknown(job):
-        fitting = [video for video in gateways.client_for(job).newest() if _fits(job, video)]
-    free = [video for video in fitting if _is_free(ledger.at_gateway(job.provider, video.id))]
-    if len(free) == 1:
-        return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
-    found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
-    raise MaybeBought(f"The list of {job.provider} shows {found}.", advice=SETTLE, job=job.id)
+        listed = gateways.client_for(job).newest()
+    fitting = [video for video in listed if _fits(job, video)]
+    free = [video for video in fitting if _is_free(ledger.at_gateway(job.provider, job.origin, video.id))]
+    if len(free) != 1:
+        found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
+        raise MaybeBought(f"The list of {job.provider} shows {found}.", advice=SETTLE, job=job.id)
+    if rivals := [other for other in others if _fits(other, free[0])]:
+        raise MaybeBought(
+            f"The list of {job.provider} shows {free[0].id}, which may also be job {rivals[0].id}: both ask for the "
+            "same.",
+            advice=SETTLE.replace(" ID`", f" {free[0].id}`"),
+            job=job.id,
+        )
+    return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
+
+
+def ask_again(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
+    """A job that was seen to fail, as its gateway sees it now. Asking is free, and some say "failed" once and go on
+    rendering. Where it cannot be asked the job comes back as it is."""
+    if job.state is not JobState.FAILED or not job.video_id:
+        return job
+    try:
+        return ledger.taken_up_again(job.id, gateways.client_for(job).retrieve(job.video_id))
+    except SoraError:
+        return job
+
+
+def _in_doubt(ledger: Ledger, job: Job) -> list[Job]:
+    """Our purchases at that gateway which may be a job of its list: those that are unknown, or being sent now."""
+    states = (JobState.UNKNOWN, JobState.RESERVED)
+    rows = [other for state in states for other in ledger.jobs(state=state, limit=MANY, forgotten=True)]
+    return [other for other in rows if (other.provider, other.origin) == (job.provider, job.origin)]
 
 
 @contextlib.contextmanager
@@ -60,16 +87,20 @@ def _still_unknown(job: Job) -> Iterator[None]:
     try:
         yield
     except GatewayTrouble as error:
-        error.money = "perhaps"
-        raise error.for_job(job.id)  # noqa: B904 - the same error, now with the job's id
+        raise error.for_job(job.id).changed(money="perhaps") from error.__cause__
 
 
 def _fits(job: Job, video: RemoteVideo) -> bool:
-    """The same prompt, and whatever else the list tells does not speak against it."""
+    """Is it that purchase, as far as the list tells? The same prompt, and nothing that it tells beside speaks against
+    it."""
     sent = job.sent_at or job.created_at
     return (
         _same_prompt(job, video)
+        and video.parent in ("", job.parent)
         and video.seconds in ("", job.seconds)
+        and _same_size(job.size, video.size)
+        and _same_model(job.model, video.model)
+        and video.references in (None, len(job.references))
         and (
             video.created_at is None
             or sent - CLOCKS_DIFFER_S <= video.created_at <= sent + CLOCKS_DIFFER_S + LONGEST_CREATE_S
@@ -77,8 +108,22 @@ def _fits(job: Job, video: RemoteVideo) -> bool:
     )
 
 
-def _same_words(job: Job, other: Job) -> bool:
-    return (job.provider, job.prompt) == (other.provider, other.prompt)
+def _same_size(asked: str, told: str) -> bool:
+    """In pixels, or as a ratio (16x9, 16:9) of the same shape; whatever else a gateway writes there says nothing."""
+    match = re.fullmatch(r"([0-9]{1,5})[x:*]([0-9]{1,5})", told.strip().lower())
+    if match is None or not asked or "0" in match.groups():
+        return True
+    width, height = int(match[1]), int(match[2])
+    wide, tall = parse_size(asked)
+    if max(width, height) > LARGEST_RATIO:
+        return (width, height) == (wide, tall)
+    return abs(width / height - wide / tall) < RATIOS_DIFFER * wide / tall
+
+
+def _same_model(asked: str, told: str) -> bool:
+    """The same id, or with the date of a version behind it (sora-2-2025-12-08, doubao-seedance-2-0-260128)."""
+    asked, told = asked.lower(), told.lower()
+    return told in ("", asked) or not asked or re.fullmatch(rf"{re.escape(asked)}(-[0-9]{{2,8}})+", told) is not None
 
 
 def _same_prompt(job: Job, video: RemoteVideo) -> bool:

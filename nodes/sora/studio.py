@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 
-from . import plain
 from .board import Board
 from .catalogue import Catalogue
 from .changes import Changes
@@ -35,7 +34,7 @@ from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .settings import Settings
-from .settle import look_for, settle
+from .settle import ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .threads import DaemonPool
@@ -57,7 +56,6 @@ class Studio:
     def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self._models = LiveCatalogue(home)
-        plain.language = lambda: self.settings.language  # of the process: errors have no studio
         self.ledger = Ledger(home, url=lambda: self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
@@ -132,29 +130,42 @@ class Studio:
         return self._rescue.begin()
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
-        """A job by its ledger id, a line of `labels()`, or a gateway's id from elsewhere (which is looked up there)."""
+        """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
+        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there."""
         name = text.strip().rsplit(" · ", 1)[-1].strip()
 
         def find() -> Job:
-            job = self.ledger.find(name)
+            job = self._found(name, provider)
             if job is not None:
-                return self._collector.look(job.id)
+                return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
             if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:
                 video = self._gateways.client(chosen.name).retrieve(name)
             except GatewayTrouble as error:
-                error.money = "none"  # looking costs nothing
                 if error.not_known:
+                    known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
                     raise InvalidInput(
                         f"{chosen.name} knows no job {name}: {error.what}",
-                        advice="Check the id, and the provider where it was bought.",
+                        advice=f"The ledger has it as job {known}: choose that one."
+                        if known
+                        else "Check the id, and the provider where it was bought.",
                     ) from None
-                raise
+                raise error.changed(money="none") from None  # looking costs nothing
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
 
         return self._pool.submit(find)
+
+    def _found(self, name: str, provider: str) -> Job | None:
+        if not provider or not name:
+            return self.ledger.find(name)
+        origin = self._gateways.provider(provider).origin
+        return self.ledger.by_id(name) or self.ledger.at_gateway(provider, origin, name)
+
+    def ask_again(self, job_id: str) -> Future[Job]:
+        """Ask the gateway once more about a job that failed, which is free. Any other job comes back as it is."""
+        return self._pool.submit(lambda: ask_again(self.ledger, self._gateways, self.ledger.job(job_id)))
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""

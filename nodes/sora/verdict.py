@@ -57,9 +57,8 @@ def read_created(answer: Answer) -> RemoteVideo:
     no = refusal(answer, complaint) if _is_refusal(answer, video, complaint) else None
     named = video.id if video is not None and _may_be_alive(answer, video, no) else ""
     if no is not None and not named:
-        if video is not None and video.id:
-            no.transient = False  # only a refusal without any id is sent again by itself
-        raise no
+        # Only a refusal without any id is sent again by itself.
+        raise no.changed(transient=False) if video is not None and video.id else no
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     what = f"the job {named} exists" if named else "the job exists"
     raise MaybeBought(
@@ -105,7 +104,7 @@ def read_status(answer: Answer, video_id: str, *, accepted: bool = False) -> Rem
         return replace(ended, id=video_id)  # the id inside is the upstream's
     found = trouble(answer, read_complaint(answer), "asked for the job's state", accepted=accepted)
     if found.not_known or answer.status == 410:
-        found.advice = _NOT_KNOWN
+        raise found.changed(advice=_NOT_KNOWN)
     raise found
 
 

@@ -34,6 +34,9 @@ FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
 # What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
 WRAPPERS = ("data", "task", "output", "result")
 
+# Where a job's images are listed, or its one image is named.
+REFERENCE_KEYS = ("input_references", "reference_images", "references", "input_reference")
+
 # Where the address of the finished video stands, in this order, at any depth (quirk 2).
 ADDRESS_KEYS = (
     "video_url", "result_url", "content_url", "url", "video", "videos", "urls", "unsigned_urls", "download_url",

@@ -71,14 +71,17 @@ class Wait:
         self.future.cancel()
 
     def fail(self, error: BaseException) -> None:
-        """End with an error, if it has not ended yet."""
+        """End with an error, if it has not ended yet: one of its own, since others may wait for the same video."""
         bought = isinstance(error, LocalTrouble) if self.job is None else bool(self.job.video_id)
+        own = error
         if isinstance(error, SoraError):
-            if bought and error.money == "none":
-                error.money = "spent"  # what is waited for was bought before
-            elif error.money == "spent" and self.job is not None and not bought:
-                error.money = "perhaps"  # another process was still sending it
-        self._end(lambda: self.future.set_exception(error))
+            money = error.money
+            if bought and money == "none":
+                money = "spent"  # what is waited for was bought before
+            elif money == "spent" and self.job is not None and not bought:
+                money = "perhaps"  # another process was still sending it
+            own = error.changed(money=money)
+        self._end(lambda: self.future.set_exception(own))
 
     def succeed(self, job: Job) -> None:
         """End with the stored job, if it has not ended yet."""

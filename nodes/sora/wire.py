@@ -18,7 +18,17 @@ from .addresses import is_plain
 from .catalogue import Catalogue
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
 from .spec import JobSpec
-from .vocabulary import ADDRESS_KEYS, FINISH_KEYS, ID_KEYS, PHASES, STATE_KEYS, WORDS_OF_CALLS, WRAPPERS, Phase
+from .vocabulary import (
+    ADDRESS_KEYS,
+    FINISH_KEYS,
+    ID_KEYS,
+    PHASES,
+    REFERENCE_KEYS,
+    STATE_KEYS,
+    WORDS_OF_CALLS,
+    WRAPPERS,
+    Phase,
+)
 
 LONGEST_ID = 1000  # characters; LiteLLM's have some 250
 
@@ -51,6 +61,8 @@ class RemoteVideo:
     seconds: str = ""
     size: str = ""
     prompt: str = ""
+    parent: str = ""  # the id of the video that it is a remix of
+    references: int | None = None  # images that it was made from; None where the answer does not say
     request_id: str = ""
     created_at: float | None = None
 
@@ -104,9 +116,25 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         seconds=_text(found.get("seconds")),
         size=_text(found.get("size")),
         prompt=_text(found.get("prompt")),
+        parent=_parent(found),
+        references=_references(found),
         request_id=request_id(answer, complaint.message if complaint else ""),
         created_at=next(filter(None, (_moment(found.get(key)) for key in ("created_at", "created"))), None),
     )
+
+
+def _parent(found: dict[str, Any]) -> str:
+    """Of a remix; some gateways write the video's address there."""
+    told = _id(found.get("remixed_from_video_id"))
+    return "" if is_plain(told) else told
+
+
+def _references(found: dict[str, Any]) -> int | None:
+    """How many images a job says that it was made from."""
+    lists = [found[key] for key in REFERENCE_KEYS if isinstance(found.get(key), list)]
+    if lists:
+        return max(map(len, lists))
+    return 1 if any(isinstance(found.get(key), str) and found[key] for key in REFERENCE_KEYS) else None
 
 
 def _why(found: dict[str, Any], status: str) -> Complaint | None:

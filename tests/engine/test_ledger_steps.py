@@ -231,23 +231,25 @@ def test_an_id_that_was_opened_before_becomes_the_purchases_own(ledger: Ledger) 
 
 
 def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
-    """A purchase of its own, one opened at another address, and one that is being fetched right now."""
+    """A purchase of its own, and one that is being fetched right now; another gateway may give the same id."""
     taken = submitted(ledger, "v1", take=2)
     job = unknown(ledger)
     with pytest.raises(InvalidInput, match=f"v1 is job {taken.id} already") as caught:
         ledger.settle(job.id, video_id="v1")
     assert (caught.value.advice, caught.value.job) == ("Look for another id.", job.id)
-    elsewhere = ledger.adopt("cometapi", "https://another", "v2")
-    with pytest.raises(InvalidInput, match=f"v2 is job {elsewhere.id} already"):
-        ledger.settle(job.id, video_id="v2")
     fetched = ledger.adopt("cometapi", ORIGIN, "v3")
     assert Watches(ledger.database).take(fetched.id)
     with pytest.raises(InvalidInput, match=f"v3 is being fetched now, as job {fetched.id}") as caught:
         ledger.settle(job.id, video_id="v3")
     assert "Settle this one once that is here" in caught.value.advice
     assert caught.value.job == job.id
-    assert ledger.adopt("other", ORIGIN, "v4")  # the same words at another gateway are another job
+    others = [ledger.adopt("other", ORIGIN, "v4"), ledger.adopt("cometapi", "https://another", "v4")]
     assert ledger.settle(job.id, video_id="v4").state is JobState.SUBMITTED
+    assert {found.id for found in ledger.of_gateways("v4")} == {job.id, *(other.id for other in others)}
+    with pytest.raises(InvalidInput) as caught:
+        ledger.find("v4")
+    assert all(found.id in caught.value.advice for found in (job, *others))
+    assert ledger.at_gateway("cometapi", "https://another", "v4") == others[1]
 
 
 # -- set aside --------------------------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
+import builtins
+import contextlib
 import dataclasses
+import io
 import json
-import logging
 import os
 import re
 import ssl
@@ -29,6 +30,7 @@ from sora.errors import (
     BudgetReached,
     CutShort,
     DiskTrouble,
+    GatewayTrouble,
     InvalidInput,
     JobFailed,
     LedgerTrouble,
@@ -42,17 +44,13 @@ from sora.errors import (
     Unreachable,
     WaitTimeout,
 )
+from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
 from sora.transport import kind_of_network
 from sora.verdict import read_created, read_status
 
 WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(autouse=True)
-def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "language", lambda: "en")
 
 
 def sentences() -> Iterator[tuple[str, dict[str, str]]]:
@@ -178,12 +176,10 @@ def test_every_kind_is_reached() -> None:
 
 @pytest.mark.parametrize("tongue", plain.LANGUAGES)
 @pytest.mark.parametrize("name", KINDS)
-def test_the_text_has_all_that_is_needed(name: str, tongue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_has_all_that_is_needed(name: str, tongue: str) -> None:
     """What happened, the money, what to do, the job and the request's number; nothing left unfilled."""
-    monkeypatch.setattr(plain, "language", lambda: tongue)
     error, kind, money = KINDS[name]
-    known = copy.copy(error).for_job("j123")  # with all that it knows, also the gateway's HTTP status
-    known.request_id = "r9"
+    known = error.for_job("j123").changed(request_id="r9", language=tongue)
     text = str(known)
     if tongue == "en":
         assert known.what in text
@@ -205,12 +201,9 @@ def test_the_text_has_all_that_is_needed(name: str, tongue: str, monkeypatch: py
     ("code", "kind"),
     [("rate_limit_exceeded", "rate_limit"), ("insufficient_quota", "no_balance"), ("invalid_api_key", "bad_key")],
 )
-def test_a_job_that_failed_is_not_mended_by_running_it_again(
-    code: str, kind: str, tongue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_failed_is_not_mended_by_running_it_again(code: str, kind: str, tongue: str) -> None:
     """What ended it is told, and that the same only tells that again: another take is needed."""
-    monkeypatch.setattr(plain, "language", lambda: tongue)
-    text = str(JobFailed("It ended.", code=code, job="j1"))
+    text = str(JobFailed("It ended.", code=code, job="j1").changed(language=tongue))
     assert WORDS["kind"][kind]["what"][tongue] in text
     assert WORDS["kind"]["job_failed"]["do"][tongue] in text
     assert WORDS["kind"][kind]["do"][tongue] not in text
@@ -247,12 +240,9 @@ def not_possible(tmp_path: Path, name: str) -> SoraError:
         ("a missing key", ("COMETAPI_KEY", str(Path("keys", "cometapi")), "sandbox")),
     ],
 )
-def test_no_language_loses_a_fact(
-    tmp_path: Path, name: str, facts: tuple[str, ...], tongue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_language_loses_a_fact(tmp_path: Path, name: str, facts: tuple[str, ...], tongue: str) -> None:
     """What is allowed, what is nearest, where the key goes: told in every language."""
-    error = not_possible(tmp_path, name)
-    monkeypatch.setattr(plain, "language", lambda: tongue)
+    error = not_possible(tmp_path, name).changed(language=tongue)
     assert [fact for fact in facts if fact not in str(error)] == []
 
 
@@ -269,7 +259,7 @@ def test_a_network_failure_is_told_by_its_class() -> None:
 def test_it_is_the_same_text_everywhere(
     tongue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On the command line, in its JSON, and for a program that catches it (which is what the node shows and logs)."""
+    """On the command line and in its JSON."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SORA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SORA_LANGUAGE", tongue)
@@ -297,28 +287,58 @@ def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
 
 
 @pytest.mark.parametrize("tongue", plain.LANGUAGES)
-def test_a_warning_is_told_in_the_users_language(tongue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_is_told_in_the_users_language(tongue: str) -> None:
     """With the model, the gateway and the catalogue's own note."""
-    monkeypatch.setattr(plain, "language", lambda: tongue)
     unknown = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
-    told = Catalogue.shipped().warning(unknown)
+    told = Catalogue.shipped().warning(unknown, None, tongue)
     assert told.startswith(WORDS["warnings"]["perhaps_gone"][tongue].split("{")[0])
     assert all(fact in told for fact in ("cometapi", "sora-2", "OpenAI ended its own API"))
-    beta = Catalogue.shipped().warning(dataclasses.replace(unknown, model="omni-fast"))
+    beta = Catalogue.shipped().warning(dataclasses.replace(unknown, model="omni-fast"), None, tongue)
     assert all(fact in beta for fact in ("omni-fast", "a beta"))
     assert (beta == "omni-fast: a beta; longer than 4 s, and other shapes, are taken or not: unknown.") == (
         tongue == "en"
     )
 
 
-def test_a_language_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The doctor names it; errors are told all the same."""
-    studio = Studio(tmp_path, tmp_path / "out", env={"SORA_LANGUAGE": "xx"})
-    assert any("SORA_LANGUAGE" in fault.what for fault in studio.settings.faults())
-    with caplog.at_level(logging.INFO):
-        assert "Nothing was spent" in str(Refused("no"))
+def test_a_language_that_is_none(tmp_path: Path) -> None:
+    """The doctor names it; errors are shown in English."""
+    settings = Settings(home=tmp_path, output=tmp_path, env={"SORA_LANGUAGE": "xx"})
+    assert any("SORA_LANGUAGE" in fault.what for fault in settings.faults())
+    assert settings.shown_language == "en"
+    assert "Nothing was spent" in str(Refused("no").changed(language="xx"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
-    other = Studio(tmp_path, tmp_path / "out", env={})
-    assert WORDS["money"]["none"]["vi"] in str(Refused("no"))
-    studio.close()
-    other.close()
+    assert Settings(home=tmp_path, output=tmp_path, env={}).shown_language == "vi"
+
+
+def test_the_text_of_an_error_depends_on_nothing_but_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No studio that was made before, no variable, and no file that may be slow or away."""
+    before = str(Refused("no"))
+    (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
+    monkeypatch.setenv("SORA_LANGUAGE", "vi")
+    for _ in range(2):  # of two in one process none speaks for the other
+        Studio(tmp_path, tmp_path / "out").close()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file was opened")
+
+    for owner, name in ((builtins, "open"), (io, "open"), (os, "stat")):
+        monkeypatch.setattr(owner, name, refuse)
+    now = str(Refused("no"))
+    monkeypatch.undo()
+    assert now == before
+
+
+def test_an_error_does_not_change() -> None:
+    """Who waits for the same video gets one of his own; what one does to it changes nobody else's."""
+    error = GatewayTrouble("slow", advice="`sora resume JOB`", code="x", retry_after_s=3, http_status=502)
+    with pytest.raises(AttributeError):
+        error.money = "none"
+    other = error.for_job("j1").changed(money="perhaps")
+    assert (error.money, error.job, error.advice) == ("spent", "", "`sora resume JOB`")
+    assert (other.money, other.job, other.advice) == ("perhaps", "j1", "`sora resume j1`")
+    assert (type(other), other.args, other.code, other.retry_after_s, other.http_status) == (
+        GatewayTrouble, ("slow",), "x", 3, 502,
+    )  # fmt: skip
+    with contextlib.suppress(GatewayTrouble):
+        raise error from ValueError("why")
+    assert str(error.changed().__cause__) == "why"

@@ -19,8 +19,8 @@ READS = [
     "/sora/models", "/sora/models/nearest", "/sora/settings",
 ]  # fmt: skip
 ACTS = [
-    "/sora/history/{id}/settle", "/sora/history/{id}/aside", "/sora/history/{id}/again", "/sora/models/refresh",
-    "/sora/settings", "/sora/keys", "/sora/doctor",
+    "/sora/history/{id}/settle", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
+    "/sora/models/refresh", "/sora/settings", "/sora/keys", "/sora/doctor",
 ]  # fmt: skip
 KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
 JSON = {"Content-Type": "application/json"}

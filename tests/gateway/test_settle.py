@@ -1,0 +1,317 @@
+"""A purchase that may have been made, and a gateway's list: never the wrong video, and never one of two of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sora.errors import InvalidInput, JobFailed, MaybeBought
+from sora.settle import _same_model, _same_size
+from sora.spec import Job, JobSpec, JobState, Reference
+from sora.studio import Studio
+
+from ..frozen.gateway import film
+from .ugly import UglyServer, answer
+
+SPEC = JobSpec(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+LISTED = {"object": "video", "status": "completed", "prompt": "a boat", "model": "sora-2", "seconds": "4"}
+LISTED |= {"size": "1280x720"}
+
+
+class Bench:
+    """A gateway with a list, and an engine whose creates it never answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.listed: list[dict[str, Any]] = []
+        self.states: Callable[[str], dict[str, Any]] = lambda video: {"id": video, "status": "completed"}
+        self.server = UglyServer([self.reply])
+
+    def __enter__(self) -> Bench:
+        self.server.__enter__()
+        self.studio = self.engine("home")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.studio.close()
+        self.server.__exit__()
+
+    def engine(self, home: str) -> Studio:
+        (self.folder / home).mkdir()
+        table = f'base_url = "{self.server.url}"\nkey = false\nlist = true\nremix = true\n'
+        text = f"[provider.mine]\n{table}[provider.other]\n{table}"
+        (self.folder / home / "providers.toml").write_text(text, encoding="utf-8")
+        return Studio(self.folder / home, self.folder / "output", env={"SORA_POLL_SECONDS": "0.01"})
+
+    def reply(self, connection: socket.socket) -> None:
+        request = self.server.requests[-1]
+        if request.method == "POST":
+            return  # hang up: the request arrived, and nothing came back
+        name = request.path.removeprefix("/v1/videos/").split("/")[0]
+        if "?limit" in request.path:
+            connection.sendall(answer(200, {"object": "list", "data": self.listed}))
+        elif request.path.endswith("/content"):
+            connection.sendall(answer(200, film(name)))
+        else:
+            connection.sendall(answer(200, {"object": "video", **self.states(name)}))
+
+    def unknown(self, **changes: Any) -> Job:
+        """A purchase of which nobody knows whether it was made."""
+        spec = dataclasses.replace(SPEC, typed="", **changes)
+        with pytest.raises(MaybeBought) as caught:
+            self.studio.submit(spec).result(30)
+        return self.studio.ledger.job(caught.value.job)
+
+    def lists(self, name: str, **changes: Any) -> None:
+        self.listed.append(LISTED | {"id": name, "created_at": int(time.time())} | changes)
+
+    def look_for(self, job: Job) -> Job:
+        return self.studio.look_for(job.id).result(30)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path) as made:
+        yield made
+
+
+def test_the_one_that_fits_is_taken(bench: Bench) -> None:
+    job = bench.unknown()
+    bench.lists("video_1")
+    found = bench.look_for(job)
+    assert (found.state, found.video_id) == (JobState.COMPLETED, "video_1")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"size": "720x1280"},
+        {"size": "9:16"},
+        {"model": "sora-2-pro"},
+        {"seconds": "8"},
+        {"prompt": "a ship"},
+        {"remixed_from_video_id": "video_0"},
+        {"input_reference": "image.png"},
+        {"input_references": ["a", "b"]},
+        {"created_at": 1_000_000_000},
+    ],
+)
+def test_a_list_that_shows_another_video_settles_nothing(bench: Bench, told: dict[str, Any]) -> None:
+    """The same prompt was sent upright, say, and only that one was taken: the other one may be bought again once it is
+    declared lost, and neither gets the other's video."""
+    job = bench.unknown()
+    bench.lists("video_1", **told)
+    with pytest.raises(MaybeBought):
+        bench.look_for(job)
+    assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"size": "16x9"},
+        {"size": "16:9"},
+        {"size": ""},
+        {"size": "720p"},
+        {"model": "sora-2-2025-12-08"},
+        {"model": ""},
+        {"seconds": ""},
+        {"input_references": []},
+        {"remixed_from_video_id": None},
+        {"created_at": None},
+    ],
+)
+def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: dict[str, Any]) -> None:
+    """Some name a ratio, a version of the model, or nothing."""
+    job = bench.unknown()
+    bench.lists("video_1", **told)
+    assert bench.look_for(job).video_id == "video_1"
+
+
+def test_two_sizes_of_one_prompt_get_each_its_own(bench: Bench) -> None:
+    """Both connections were lost, and both were taken."""
+    wide, tall = bench.unknown(), bench.unknown(size="720x1280")
+    bench.lists("video_wide")
+    bench.lists("video_tall", size="720x1280")
+    assert bench.look_for(tall).video_id == "video_tall"
+    assert bench.look_for(wide).video_id == "video_wide"
+
+
+@pytest.mark.parametrize("change", [{"take": 2}, {"extra_fields": {"seed": 7}}])
+def test_of_two_that_may_be_it_none_is_chosen(bench: Bench, change: dict[str, Any]) -> None:
+    """Two takes are the same for the gateway: a person says which, and the other one stays open."""
+    first, second = bench.unknown(), bench.unknown(**change)
+    bench.lists("video_1")
+    for job, other in ((first, second), (second, first)):
+        with pytest.raises(MaybeBought) as caught:
+            bench.look_for(job)
+        assert other.id in caught.value.what
+        assert "video_1" in caught.value.advice
+    assert {bench.studio.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
+    bench.studio.settle(second.id).result(30)  # declared lost
+    assert bench.look_for(first).video_id == "video_1"
+
+
+def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
+    """Its answer is not here yet."""
+    job = bench.unknown()
+    other = bench.engine("other")
+    try:
+        other.ledger.database.home = bench.studio.settings.home
+        sent, mine = other.ledger.reserve(
+            dataclasses.replace(SPEC, take=2), origin=bench.server.url, estimated_usd=None, budget=other.settings.budget
+        )
+        assert mine
+        other.ledger.sending(sent.id)
+        bench.lists("video_1")
+        with pytest.raises(MaybeBought) as caught:
+            bench.look_for(job)
+        assert sent.id in caught.value.what
+    finally:
+        other.close()
+
+
+def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    job = bench.unknown(references=(Reference(pixels),))
+    bench.lists("video_1", input_references=[])
+    with pytest.raises(MaybeBought):
+        bench.look_for(job)
+    bench.lists("video_2", input_references=["first.png"])
+    assert bench.look_for(job).video_id == "video_2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("1280x720", "1280x720", True), ("1280x720", "1280*720", True), ("1280x720", "720x1280", False),
+        ("854x480", "16x9", True), ("1280x720", "4:3", False), ("", "1280x720", True), ("1280x720", "hd", True),
+        ("1280x720", "0x0", True),
+    ],
+)  # fmt: skip
+def test_sizes_in_pixels_and_as_ratios(asked: str, told: str, same: bool) -> None:
+    assert _same_size(asked, told) is same
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("sora-2", "SORA-2", True), ("sora-2", "sora-2-pro", False), ("sora-2-pro", "sora-2", False),
+        ("doubao-seedance-2-0", "doubao-seedance-2-0-260128", True), ("sora-2", "", True), ("", "sora-2", True),
+        ("wan2.6", "wan2.7", False),
+    ],
+)  # fmt: skip
+def test_versions_of_a_model(asked: str, told: str, same: bool) -> None:
+    assert _same_model(asked, told) is same
+
+
+# -- jobs that were seen to fail --------------------------------------------------------------------------------------
+
+
+def failed(bench: Bench) -> Job:
+    """A job whose gateway says once that it failed."""
+    bench.states = lambda video: {"id": video, "status": "failed", "error": {"code": "internal", "message": "oops"}}
+    job = bench.studio.ledger.adopt("mine", bench.server.url, "video_1")
+    with pytest.raises(JobFailed):
+        bench.studio.wait(job.id, timeout_s=10).future.result(30)
+    return bench.studio.ledger.job(job.id)
+
+
+@pytest.mark.parametrize("status", ["completed", "in_progress"])
+def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -> None:
+    """Opened again, it goes on as the gateway says now, and its video is fetched. Asking buys nothing."""
+    job = failed(bench)
+    bench.states = lambda video: {"id": video, "status": status}
+    opened = bench.studio.open(job.id).result(30)
+    assert opened.state is (JobState.COMPLETED if status == "completed" else JobState.SUBMITTED)
+    assert (opened.error, opened.error_code) == ("", "")
+    bench.states = lambda video: {"id": video, "status": "completed"}
+    done = bench.studio.wait(job.id, timeout_s=10).future.result(30)
+    assert (done.state, bench.studio.path(done).is_file()) == (JobState.STORED, True)
+    assert bench.server.count("POST") == 0
+
+
+@pytest.mark.parametrize("how", ["still failed", "no answer"])
+def test_a_job_that_stays_failed_says_why(bench: Bench, how: str) -> None:
+    """Also where its gateway cannot be asked now."""
+    job = failed(bench)
+    if how == "no answer":
+        (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
+    assert bench.studio.open(job.id).result(30) == bench.studio.ledger.job(job.id)
+    assert bench.studio.ledger.job(job.id).error_code == "internal"
+
+
+def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) -> None:
+    """The node, or `sora run`: what the gateway took back is used."""
+    status = ["failed"]
+
+    def reply(connection: socket.socket) -> None:
+        request = server.requests[-1]
+        if request.method == "POST":
+            connection.sendall(answer(200, {"id": "video_1", "status": "queued"}))
+        elif request.path.endswith("/content"):
+            connection.sendall(answer(200, film("video_1")))
+        else:
+            connection.sendall(answer(200, {"id": "video_1", "object": "video", "status": status[0]}))
+
+    with UglyServer([reply]) as server:
+        env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01"}
+        studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        try:
+            spec = dataclasses.replace(SPEC, provider="cometapi")
+            job = studio.submit(spec).result(30).job
+            with pytest.raises(JobFailed):
+                studio.wait(job.id, timeout_s=10).future.result(30)
+            with pytest.raises(JobFailed):
+                studio.submit(spec).result(30)
+            status[0] = "completed"
+            again = studio.submit(spec).result(30)
+            assert (again.job.id, again.job.state, again.reused) == (job.id, JobState.COMPLETED, True)
+            assert studio.wait(job.id, timeout_s=10).future.result(30).state is JobState.STORED
+            assert server.count("POST") == 1
+        finally:
+            studio.close()
+
+
+# -- ids of several providers -----------------------------------------------------------------------------------------
+
+
+def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
+    """Small gateways count their videos: the same number is another video at another one."""
+    other = bench.studio.ledger.adopt("other", bench.server.url, "video_1")
+    assert bench.studio.open("video_1").result(30).id == other.id  # the only one there is
+    opened = bench.studio.open("video_1", "mine").result(30)
+    assert (opened.provider, opened.id == other.id) == ("mine", False)
+    assert bench.studio.open("video_1", "mine").result(30).id == opened.id
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.open("video_1").result(30)
+    assert all(job.id in caught.value.advice for job in (opened, other))
+    assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
+
+
+def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
+    """The wrong provider is chosen in the node."""
+    other = bench.studio.ledger.adopt("other", "https://other.example.com", "video_elsewhere")
+    bench.states = lambda video: {"error": {"code": "task_not_exist", "message": "no such task"}}
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.open("video_elsewhere", "mine").result(30)
+    assert other.id in caught.value.advice
+
+
+def test_a_remix_belongs_to_the_video_of_its_own_gateway(bench: Bench) -> None:
+    """In what the page shows beside a job."""
+    ledger = bench.studio.ledger
+    ours, other = ledger.adopt("mine", bench.server.url, "video_1"), ledger.adopt("mine", "https://old", "video_1")
+    spec = JobSpec(kind="remix", provider="mine", prompt="at night", parent="video_1")
+    remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=bench.studio.settings.budget)
+    assert [child["id"] for child in bench.studio.board.tree(ours.id)["children"]] == [remix.id]
+    assert bench.studio.board.tree(other.id)["children"] == []
+    assert bench.studio.board.tree(remix.id)["parent"]["id"] == ours.id
+    assert json.dumps(bench.studio.board.tree(ours.id))
