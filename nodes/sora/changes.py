@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from .collect import Collector
 from .spec import Job
 
 PACE_S = 0.25
+
+_log = logging.getLogger("sora")
 REMEMBERED = 4096  # jobs: more than go on at once
 
 
@@ -34,7 +37,14 @@ class Changes:
             if self._planned:
                 return
             self._planned = True
-        self._collector.monitor.alarm(time.monotonic() + PACE_S, lambda: self._collector.submit(self._pass_on))
+        self._collector.monitor.alarm(time.monotonic() + PACE_S, self._begin)
+
+    def _begin(self) -> None:
+        try:
+            self._collector.submit(self._pass_on)
+        except RuntimeError:  # not one thread could be had: the next change tries again, with all that is fresh
+            with self._lock:
+                self._planned = False
 
     def _pass_on(self) -> None:
         with self._lock:
@@ -45,7 +55,10 @@ class Changes:
             for name in list(self._told)[:-REMEMBERED]:
                 del self._told[name]
         for job, before in pairs:
-            self._tell(job, before.standing if before is not None else "")
+            try:
+                self._tell(job, before.standing if before is not None else "")
+            except Exception:  # noqa: BLE001 - what one event stumbles over must not take the others with it
+                _log.exception("Sora Jobs: a change of job %s could not be told", job.id)
 
 
 def _shown(job: Job) -> tuple[Any, ...]:

@@ -8,14 +8,14 @@ import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
-from .errors import NotBought, NotFinished
+from .errors import LocalTrouble, NotBought, NotFinished
 from .fetch import Fetcher
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor
 from .settings import Settings
 from .spec import Job, JobState
-from .threads import DaemonPool
+from .threads import DaemonPool, PoolClosed
 from .waiting import Wait
 from .watches import WATCH_S, Watches
 
@@ -64,12 +64,16 @@ class Collector:
             except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
                 wait.fail(error)
 
-        self.submit(begin)
+        try:
+            self.submit(begin)
+        except RuntimeError as error:
+            wait.fail(LocalTrouble(f"No thread could be started: {error}.", advice="Run the same again.", job=job_id))
         return wait
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have something short done in a thread that may wait for the ledger; nothing when the program is closing."""
-        with contextlib.suppress(RuntimeError):
+        """Have something short done in a thread that may wait for the ledger; nothing when the program is closing.
+        RuntimeError where not one thread can be had."""
+        with contextlib.suppress(PoolClosed):
             self._pool.submit(work)
 
     def _start(self, wait: Wait, job: Job) -> None:
@@ -116,7 +120,8 @@ class Collector:
         if seen.cancelled():
             return
         if wait.future.done():  # nobody is left who would have it fetched
-            self.submit(lambda: self._watches.let_go(seen.result().id if seen.exception() is None else ""))
+            with contextlib.suppress(RuntimeError):  # our claim expires by itself
+                self.submit(lambda: self._watches.let_go(seen.result().id if seen.exception() is None else ""))
             return
         if (error := seen.exception()) is not None:
             wait.fail(error)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
-from .threads import DaemonPool
+from .threads import DaemonPool, PoolClosed
 
 POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
@@ -152,7 +152,19 @@ class Monitor:
             for ring in rings:
                 _guarded(ring)
             if job is not None:
-                _guarded(lambda job=job: self._pool.submit(lambda: self._round(job), job.provider))  # type: ignore[misc]  # bound now, not when it runs
+                self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        """Have the job looked at by one of the threads; where none can be had now, later."""
+        try:
+            self._pool.submit(lambda: self._round(job), job.provider)
+        except PoolClosed:
+            pass
+        except RuntimeError as error:
+            _log.warning("Job %s is looked at later: %s", job.id, error)
+            with self._wake:
+                if job.id in self._watched:
+                    self._plan(self._watched[job.id], self._clock() + SLOWEST_S)
 
     def _sleep_s(self, now: float) -> float | None:
         moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]

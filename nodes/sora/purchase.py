@@ -80,7 +80,9 @@ class Purchases:
         self._pause = pause or threading.Event().wait
         self._reserving = threading.Lock()
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
-        self._not_kept: dict[str, RemoteVideo] = {}  # accepted by the gateway, and the ledger could not write it down
+        # What the gateway said of a create, and the ledger could not write down.
+        self._not_kept: dict[str, RemoteVideo] = {}
+        self._refusals: dict[str, SoraError] = {}
 
     def prepare(self, spec: JobSpec, *, like: Job | None = None) -> Order:
         """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble."""
@@ -105,6 +107,8 @@ class Purchases:
         BudgetReached comes before anything is sent; NotBought: it may be sent again; MaybeBought, JobFailed: see the
         table in the README.
         """
+        for job_id, refusal in list(self._refusals.items()):
+            self._note_refused(job_id, refusal)
         with self._reserving:
             job, mine = self._ledger.reserve(
                 order.spec,
@@ -113,7 +117,7 @@ class Purchases:
                 budget=lambda: self._settings.budget,
                 references=order.files,
                 like=order.like,
-                sending=self._sending | self._not_kept.keys(),
+                sending=self._sending | self._not_kept.keys() | self._refusals.keys(),
             )
             if mine:
                 self._sending.add(job.id)
@@ -167,7 +171,7 @@ class Purchases:
                     self._ledger.refused(job.id, error)
             raise
         except SoraError as error:  # NotBought, or something that was wrong before it was sent
-            self._ledger.refused(job.id, error)
+            self._note_refused(job.id, error)
             near = ""
             if error.kind == "model_gone":
                 spec = order.spec
@@ -181,6 +185,15 @@ class Purchases:
             raise
         finally:
             self._sending.discard(job.id)
+
+    def _note_refused(self, job_id: str, error: SoraError) -> None:
+        """Nothing was bought. That is known also where it cannot be written down now: the next purchase tries again."""
+        try:
+            self._ledger.refused(job_id, error)
+        except LedgerTrouble:
+            self._refusals[job_id] = error
+        else:
+            self._refusals.pop(job_id, None)
 
     def _note_unknown(self, job: Job, error: MaybeBought) -> None:
         """What became of the money counts for more than that it could not be noted: the next run sees that the row was

@@ -73,7 +73,10 @@ class Rescue:
             except SoraError as error:
                 _log.warning("Job %s is not looked after: %s", job_id, redact(str(error)))
 
-        self._collector.submit(begin)
+        try:
+            self._collector.submit(begin)
+        except RuntimeError as error:  # the next search finds it
+            _log.warning("Job %s is not looked after yet: %s", job_id, error)
 
     def leave(self, job_id: str) -> None:
         """Look after a job no longer."""
@@ -147,4 +150,7 @@ class Rescue:
             finally:
                 self._plan()
 
-        self._collector.submit(search)
+        try:
+            self._collector.submit(search)
+        except RuntimeError:  # not one thread could be had: the next search may find one
+            self._plan()

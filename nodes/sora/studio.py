@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
+from typing import Any, TypeVar
 
 from .board import Board
 from .catalogue import Catalogue
@@ -24,7 +25,7 @@ from .changes import Changes
 from .client import Client
 from .collect import Collector
 from .disk import disk_trouble
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
 from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
@@ -37,15 +38,19 @@ from .settings import Settings
 from .settle import ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
-from .threads import DaemonPool
+from .threads import DaemonPool, PoolClosed
 from .waiting import Wait
 from .whole import copy
 
-SUBMIT_THREADS = 4  # with those that poll and fetch fewer than twenty, however many jobs wait
+SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
+ALL_SUBMIT_THREADS = 16
+ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
 LONGEST_JOIN_S = 3600.0
 JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
 SLOWEST_JOIN_S = 2.0
 CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
+
+T = TypeVar("T")
 
 __all__ = ["Studio", "Submission", "Wait"]
 
@@ -66,7 +71,8 @@ class Studio:
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
         self.board = Board(self.ledger, self.settings)
         self._stills = Stills(self._collector, self._gateways, self.settings)
-        self._pool = DaemonPool("sora-submit", SUBMIT_THREADS)
+        self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
+        self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
     @property
@@ -76,7 +82,7 @@ class Studio:
 
     def refresh_models(self) -> Future[Refreshed]:
         """Ask CometAPI for its public list of models, and keep it. GatewayTrouble, DiskTrouble: it stays as it is."""
-        return self._pool.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)))
+        return self._asking.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)), COMETAPI)
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
@@ -90,7 +96,7 @@ class Studio:
     def submit(self, spec: JobSpec) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
         on its way yet."""
-        return self._buy(lambda: self._purchases.prepare(spec))
+        return self._buy(lambda: self._purchases.prepare(spec), spec.provider)
 
     def remix(self, job_id: str, prompt: str, take: int = 1) -> Future[Submission]:
         """Buy a remix of a finished job. InvalidInput if it is not finished, or its provider has no remix."""
@@ -113,7 +119,7 @@ class Studio:
             spec = JobSpec(kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id)
             return self._purchases.prepare(spec, like=parent)
 
-        return self._buy(prepare)
+        return self._buy(prepare, job_id=job_id)
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
@@ -155,7 +161,7 @@ class Studio:
                 raise error.changed(money="none") from None  # looking costs nothing
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
 
-        return self._pool.submit(find)
+        return self._asking.submit(find, provider) if provider else self._ask(find, name)
 
     def _found(self, name: str, provider: str) -> Job | None:
         if not provider or not name:
@@ -165,25 +171,32 @@ class Studio:
 
     def ask_again(self, job_id: str) -> Future[Job]:
         """Ask the gateway once more about a job that failed, which is free. Any other job comes back as it is."""
-        return self._pool.submit(lambda: ask_again(self.ledger, self._gateways, self.ledger.job(job_id)))
+        return self._ask(lambda: ask_again(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""
-        # With a key: purchases always find a thread, however many pictures are asked for.
-        return self._pool.submit(lambda: self._stills.picture(job_id, variant), "stills")
+        return self._asking.submit(lambda: self._stills.picture(job_id, variant), "stills")
 
     def small_picture(self, job_id: str) -> Future[Path]:
         """A small JPEG of the stored video; the errors are those of `Board.thumbnail`."""
-        return self._pool.submit(lambda: self.board.thumbnail(job_id), "stills")
+        return self._asking.submit(lambda: self.board.thumbnail(job_id), "stills")
 
     def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
-        return self._pool.submit(lambda: settle(self.ledger, self._gateways, self._collector.read(job_id), video_id))
+
+        def run() -> Job:
+            return settle(self.ledger, self._gateways, self._collector.read(job_id), video_id)
+
+        return self._ask(run, job_id)
 
     def look_for(self, job_id: str) -> Future[Job]:
         """End an unknown purchase with what the gateway's list shows, where it has one; MaybeBought where that does not
         tell. Any other job comes back as it is."""
-        return self._pool.submit(lambda: look_for(self.ledger, self._gateways, self._collector.read(job_id)))
+
+        def run() -> Job:
+            return look_for(self.ledger, self._gateways, self._collector.read(job_id))
+
+        return self._ask(run, job_id)
 
     def put_aside(self, job_id: str, aside: str) -> Future[Job]:
         """Stop looking after a job in the background (UNWATCHED), leave it out of lists (FORGOTTEN), or "" to end
@@ -197,7 +210,7 @@ class Studio:
                 self._rescue.look_after(job_id)
             return job
 
-        return self._pool.submit(put)
+        return self._asking.submit(put)
 
     def listen(self, tell: Callable[[Job, str], None]) -> None:
         """Have `tell(job, the state before)` called, in a thread of the engine's, when a job of this process changed;
@@ -240,7 +253,31 @@ class Studio:
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
         return target if target.exists() else _with_receipt(job, source, target)
 
-    def _buy(self, prepare: Callable[[], Order]) -> Future[Submission]:
+    def _ask(self, question: Callable[[], Job], name: str) -> Future[Job]:
+        """Have a provider asked about a job, which buys nothing, in one of the threads for that provider."""
+        future: Future[Job] = Future()
+
+        def begin() -> None:
+            asked = self._asking.submit(question, self._provider_of(name))
+            asked.add_done_callback(lambda done: _pass_on(done, future))
+
+        self._start(begin, future)
+        return future
+
+    def _provider_of(self, name: str) -> str:
+        """By a ledger id or a gateway id; "" for a job that the ledger does not know."""
+        job = self.ledger.by_id(name) or next(iter(self.ledger.of_gateways(name) if name else []), None)
+        return job.provider if job is not None else ""
+
+    def _start(self, begin: Callable[[], None], future: Future[Any]) -> None:
+        """Have `begin()` done in a thread that may wait for the ledger; what goes wrong ends `future`."""
+        try:
+            self._collector.submit(_guarded(begin, future))
+        except RuntimeError as error:
+            _fail(future, _not_begun(error))
+
+    def _buy(self, prepare: Callable[[], Order], provider: str = "", *, job_id: str = "") -> Future[Submission]:
+        """In the threads for that provider, or for the one of that job."""
         future = _Buying()
         self._buying.add(future)
         end = time.monotonic() + LONGEST_JOIN_S
@@ -265,23 +302,31 @@ class Studio:
                 self._collector.monitor.alarm(time.monotonic() + pace_s, lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
-            def guarded() -> None:
-                try:
-                    step()
-                except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked for it
-                    with contextlib.suppress(InvalidStateError):  # who no longer waits, since the program is closing
-                        future.set_exception(error)
+            try:
+                queued = self._pool.submit(_guarded(step, future), future.provider)
+            except PoolClosed:
+                pass  # `close` ends the future
+            except RuntimeError as error:
+                _fail(future, _not_begun(error))
+            else:
+                queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
 
-            with contextlib.suppress(RuntimeError):  # the program is closing
-                self._pool.submit(guarded).add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
+        def begin() -> None:
+            future.provider = self._provider_of(job_id)
+            queue(first)
 
-        queue(first)
+        if provider:
+            future.provider = provider
+            queue(first)
+        else:
+            self._start(begin, future)
         return future
 
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
         self._closing.set()
         self._pool.close(CLOSE_WAIT_S)
+        self._asking.close()
         for future in list(self._buying):
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
@@ -296,10 +341,44 @@ class _Buying(Future[Submission]):
     """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
 
     unwanted = False
+    provider = ""
 
     def cancel(self) -> bool:
         self.unwanted = True
         return super().cancel()
+
+
+def _guarded(step: Callable[[], None], future: Future[Any]) -> Callable[[], None]:
+    """The step, whose exceptions belong to the one who waits for `future`."""
+
+    def guarded() -> None:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001 - see above
+            _fail(future, error)
+
+    return guarded
+
+
+def _fail(future: Future[Any], error: BaseException) -> None:
+    with contextlib.suppress(InvalidStateError):  # nobody waits any more, since the program is closing
+        future.set_exception(error)
+
+
+def _not_begun(error: RuntimeError) -> LocalTrouble:
+    """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
+    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")
+
+
+def _pass_on(done: Future[T], future: Future[T]) -> None:
+    """End `future` as another one ended."""
+    if done.cancelled():
+        future.cancel()
+    elif future.set_running_or_notify_cancel():
+        if (error := done.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(done.result())
 
 
 def _with_receipt(job: Job, source: Path, target: Path) -> Path:

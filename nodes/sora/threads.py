@@ -19,38 +19,44 @@ T = TypeVar("T")
 _Item = tuple[Future[Any], Callable[[], Any], str]
 
 
+class PoolClosed(RuntimeError):
+    """The pool takes no more work, since the program is closing."""
+
+
 class DaemonPool:
     """At most `size` threads, started as they are needed; jobs beyond that wait their turn.
 
-    Of jobs with the same `key` (the gateway that they ask) one fewer than `size` run at a time, so that they never hold
-    up all others when it falls silent.
+    Of jobs with the same `key` (the provider that they ask) `per_key` run at a time, by default one fewer than `size`,
+    so that they never hold up all others when it does not respond.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, per_key: int = 0) -> None:
         self._name = name
         self._size = size
+        self._per_key = per_key or max(1, size - 1)
         self._running: Counter[str] = Counter()  # by key
         self._parked: dict[str, deque[_Item]] = {}
         self._jobs: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._idle = 0  # threads that wait for a job, and
+        self._pending = 0  # jobs that wait for a thread: a thread leaves both numbers in the moment it takes one
         self._lock = threading.Lock()
         self._closed = False
 
     def submit(self, work: Callable[[], T], key: str = "") -> Future[T]:
-        """Have `work()` done by one of the threads; its result or exception comes through the future. RuntimeError when
-        the pool is closed, or when not even one thread can be had."""
+        """Have `work()` done by one of the threads; its result or exception comes through the future. PoolClosed when
+        the pool is closed, RuntimeError when not even one thread can be had."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
-                raise RuntimeError(f"{self._name} is closed")
-            if key and self._running[key] >= max(1, self._size - 1):
+                raise PoolClosed(f"{self._name} is closed")
+            if key and self._running[key] >= self._per_key:
                 self._parked.setdefault(key, deque()).append((future, work, key))
                 return future
-            if self._idle <= self._jobs.qsize() and len(self._threads) < self._size:
+            if self._idle <= self._pending and len(self._threads) < self._size:
                 self._start()  # before anything is counted or queued: where it fails, nobody would come to it
             self._running[key] += 1
-            self._jobs.put((future, work, key))
+            self._put((future, work, key))
         return future
 
     def close(self, wait_s: float = 1.0) -> None:
@@ -71,6 +77,10 @@ class DaemonPool:
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
 
+    def _put(self, item: _Item) -> None:
+        self._pending += 1
+        self._jobs.put(item)
+
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads)}", daemon=True)
         try:
@@ -86,10 +96,11 @@ class DaemonPool:
             with self._lock:
                 self._idle += 1
             item = self._jobs.get()
-            with self._lock:
-                self._idle -= 1
             if item is None:
                 return
+            with self._lock:
+                self._idle -= 1
+                self._pending -= 1
             future, work, key = item
             if future.set_running_or_notify_cancel():
                 try:
@@ -106,7 +117,7 @@ class DaemonPool:
         """One with that key is through: the next of them may begin."""
         with self._lock:
             if parked := self._parked.get(key):
-                self._jobs.put(parked.popleft())
+                self._put(parked.popleft())
             else:
                 self._parked.pop(key, None)
                 self._running[key] -= 1

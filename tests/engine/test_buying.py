@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 from sora.budget import Budget
-from sora.errors import MaybeBought, NotFinished, Refused, WaitTimeout
+from sora.changes import Changes
+from sora.errors import LocalTrouble, MaybeBought, NotFinished, Refused, WaitTimeout
 from sora.ledger import Ledger
-from sora.spec import Job, JobSpec, JobState
+from sora.rows import run
+from sora.spec import FORGOTTEN, Job, JobSpec, JobState
 from sora.studio import SUBMIT_THREADS, Studio
+
+from ..gateway.ugly import UglyServer, answer
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -135,6 +140,129 @@ def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Stud
     take = dataclasses.replace(spec("a boat"), take=2)
     job, _ = studio.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
     studio.ledger.unknown(job.id, MaybeBought("cut"))
-    held(other, "a boat")
-    with pytest.raises(MaybeBought, match="being sent at this moment"):
+    sent = studio.submit(dataclasses.replace(spec("a boat"), take=3)).result(10).job
+    with other.database.write() as connection:  # what the list shows is not known here
+        run(connection, "DELETE FROM jobs WHERE id = :id", id=sent.id)
+    held_job = held(other, "a boat")
+    with pytest.raises(MaybeBought) as caught:
         studio.look_for(job.id).result(10)
+    assert held_job.id in caught.value.what
+    assert studio.ledger.job(job.id).state is JobState.UNKNOWN
+
+
+def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> None:
+    """More of them than there are threads for one provider: another provider is bought from at once, and jobs are
+    opened, reconciled and archived meanwhile."""
+    busy = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", "30")])
+    listed = answer(200, {"object": "list", "data": []})
+    with UglyServer([busy]) as slow, UglyServer([listed]) as lists:
+        (tmp_path / "home").mkdir()
+        tables = [
+            f'[provider.{name}]\nbase_url = "{server.url}"\nkey = false\nlist = true\n'
+            for name, server in (("slow", slow), ("lists", lists))
+        ]
+        (tmp_path / "home" / "providers.toml").write_text("".join(tables), encoding="utf-8")
+        env = {"SORA_SANDBOX_SECONDS": "0.05", "SORA_POLL_SECONDS": "0.02", "SORA_BUDGET_USD_PER_DAY": "1000"}
+        studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        try:
+            unknown = unknown_at(studio, "lists", lists.url)
+            wanted = [
+                studio.submit(dataclasses.replace(spec("a boat"), provider="slow", take=take))
+                for take in range(1, SUBMIT_THREADS + 3)
+            ]
+            until(lambda: slow.count("POST") == SUBMIT_THREADS)
+            done = studio.submit(spec("another")).result(10).job
+            assert studio.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
+            assert studio.open(done.id).result(10).id == done.id
+            with pytest.raises(MaybeBought):
+                studio.look_for(unknown.id).result(10)
+            assert studio.put_aside(done.id, FORGOTTEN).result(10).aside == FORGOTTEN
+            assert not any(each.done() for each in wanted)
+        finally:
+            studio.close()
+
+
+def unknown_at(studio: Studio, provider: str, origin: str) -> Job:
+    job, _ = studio.ledger.reserve(
+        dataclasses.replace(spec("lost"), provider=provider), origin=origin, estimated_usd=None, budget=Budget()
+    )
+    studio.ledger.sending(job.id)
+    return studio.ledger.unknown(job.id, MaybeBought("cut"))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# -- where not one thread can be had ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowded(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs yet, and no thread can be started any more."""
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Studio) -> None:
+    """That is no end of the program: whoever asked is told at once, and can ask again."""
+    for future in (
+        studio.submit(spec("a boat")),
+        studio.remix("job", "at night"),
+        studio.wait("job", timeout_s=600).future,
+        studio.look_for("job"),
+        studio.settle("job"),
+        studio.ask_again("job"),
+        studio.open("job"),
+    ):
+        error = future.exception(5)
+        assert isinstance(error, LocalTrouble)
+        assert "thread" in error.what
+
+
+def test_a_search_for_which_no_thread_could_be_had_is_made_later(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The background download goes on as soon as there is one."""
+    monkeypatch.setattr("sora.rescue.RESCAN_S", 0.01)
+    collector, tries = studio._collector, []
+    real = collector.submit
+
+    def refusing(work: Callable[[], None]) -> None:
+        tries.append(work)
+        if len(tries) < 3:
+            raise RuntimeError("can't start new thread")
+        real(work)
+
+    monkeypatch.setattr(collector, "submit", refusing)
+    studio.ledger.jobs()
+    studio._rescue._search_again()
+    until(lambda: len(tries) > 4)
+
+
+def test_one_event_that_fails_takes_no_other_with_it(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+    """A page that is gone, say: all others hear of all jobs."""
+    told: list[str] = []
+
+    def tell(job: Job, _: str) -> None:
+        if not told:
+            told.append("")
+            raise ConnectionResetError("the page is gone")
+        told.append(job.prompt)
+
+    changes = Changes(studio._collector, tell)
+    jobs = [
+        studio.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())[0] for name in "abc"
+    ]
+    for job in jobs:
+        changes.changed(job)
+    until(lambda: len(told) == 3)
+    assert told[1:] == ["b", "c"]
+    assert "the page is gone" in caplog.text

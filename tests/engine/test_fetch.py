@@ -596,3 +596,26 @@ def test_threads_are_few_however_many_wait(studio: Studio) -> None:
         time.sleep(0.005)
     assert 10 < most + 2 < 20
     assert {wait.future.result(0).state for wait in waits} == {JobState.STORED}
+
+
+def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For one download that fails: what one of them does with it is not seen by the other, and tracebacks do not
+    grow."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404, {"error": "none"})) as (studio, _, job):
+        waits = [studio.wait(job.id, timeout_s=30) for _ in range(3)]
+        errors = [wait.future.exception(30) for wait in waits]
+    assert {type(error) for error in errors} == {LinkLapsed}
+    assert len({id(error) for error in errors}) == 3
+    assert len({str(error) for error in errors}) == 1
+
+
+@pytest.mark.parametrize("bug", [TypeError("no such keyword"), MemoryError()], ids=repr)
+def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its job, and as something to run again: it is paid for."""
+    monkeypatch.setattr("sora.fetch.download", raising(bug))
+    with gateway(tmp_path, b"") as (studio, _, job):
+        error = studio.wait(job.id, timeout_s=30).future.exception(30)
+        assert isinstance(error, NotFinished)
+        assert (error.job, error.money, error.__cause__) == (job.id, "spent", bug)
+        assert repr(bug) in studio.ledger.job(job.id).error

@@ -23,3 +23,31 @@ def test_what_no_thread_can_be_had_for_is_neither_queued_nor_counted(monkeypatch
     pool.submit(lambda: done.append("taken"), "gateway").result(5)
     pool.close()
     assert done == ["taken"]
+
+
+def test_a_thread_that_has_just_taken_a_job_is_not_taken_for_idle() -> None:
+    """Another job would wait behind it, for as long as it sleeps or asks a silent gateway."""
+    pool, between, go_on = DaemonPool("test", 2), threading.Event(), threading.Event()
+    real = pool._jobs.get
+
+    class Paused:
+        """A queue whose first job is taken, and whose taker is not through with that."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(queue, name)
+
+        def get(self) -> object:
+            item = real()
+            if not between.is_set():
+                between.set()
+                go_on.wait(20)
+            return item
+
+    queue, pool._jobs = pool._jobs, Paused()  # type: ignore[assignment]
+    first = pool.submit(lambda: "first")
+    assert between.wait(5)
+    assert pool.submit(lambda: "second").result(5) == "second"
+    assert not first.done()
+    go_on.set()
+    assert first.result(5) == "first"
+    pool.close()

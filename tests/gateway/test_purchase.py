@@ -456,18 +456,20 @@ def test_money_that_is_perhaps_spent_is_told_also_when_it_cannot_be_noted(
 
 
 @scripted(answer(400, {"error": {"message": "no", "code": "bad"}}), ACCEPTED)
-def test_a_refusal_that_cannot_be_noted_holds_nobody_up(
+def test_a_refusal_that_cannot_be_noted_stays_known(
     bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row says that it was sent, and nobody sends it: it is unknown, which is told at once."""
+    """The user reads that nothing was bought, and that stays so: the next run notes it, and buys."""
     made, server = bench
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "refused")
-        with pytest.raises(LedgerTrouble):
+        with pytest.raises(Refused):
             made.buy()
-    with pytest.raises(MaybeBought):
-        made.buy()
-    assert server.count("POST") == 1
+        assert made.only_job().state is JobState.RESERVED
+    bought = made.buy()
+    assert (bought.job.state, bought.reused) == (JobState.SUBMITTED, False)
+    assert server.count("POST") == 2
+    assert sorted(job.state for job in made.studio.ledger.jobs()) == [JobState.REFUSED, JobState.SUBMITTED]
 
 
 @scripted(ACCEPTED)
