@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sora.errors import MediaTrouble
-from sora.media import container, samples
+from sora.media import container, lazy, samples
 from sora.media.audio import load_audio
 from sora.media.frames import load_frames, probe, verify_mp4
 
@@ -281,3 +281,12 @@ def test_sound_alone_is_still_a_file_with_sound(tmp_path: Path) -> None:
     )
     assert np.abs(load_audio(path).waveform).max() > 0.2
     assert not container.check(path)
+
+
+def test_ffmpeg_opens_nothing_else_whatever_it_guesses(tmp_path: Path) -> None:
+    """A list of other files, and a file that no check let through."""
+    make_sound(tmp_path / "a.wav", "pcm_s16le", 8000, "mono", (tone(8000, 0.5)[None] * 20000).astype("i2"), "s16")
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile a.wav\n")
+    for name in ("a.wav", "list.mp4"):
+        with pytest.raises(av.error.FFmpegError):
+            lazy.open_av(tmp_path / name)

@@ -85,7 +85,7 @@ def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.Mon
         if not knows_the_keyword and "metadata_errors" in keywords:
             raise TypeError("open() got an unexpected keyword argument 'metadata_errors'")
         given.append(keywords)
-        return av.open(file, mode, options=keywords.get("options"))
+        return av.open(file, mode, container_options=keywords.get("container_options"))
 
     av = lazy.av()
     monkeypatch.setattr(lazy, "av", lambda: SimpleNamespace(open=open_as_it_does))

@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import InvalidInput
 from . import lazy, planes
 from .lazy import CLIPS
-from .probe import VideoInfo
 from .resize import Pixels
+from .source import VideoInfo
 
 UNTAGGED = ("auto", "bt601", "bt709")
 TOLERANCE = 6  # of 255: a wrong matrix or range is 20 and more off, FFmpeg's quick arithmetic up to 3

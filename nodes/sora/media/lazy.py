@@ -6,11 +6,15 @@ import contextlib
 import functools
 import importlib
 import os
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaTrouble
+
+# The demuxers of what container.py lets through, by FFmpeg's names: it is to open nothing else, whatever it guesses.
+FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,gif,ogg,asf"
 
 CLIPS = Path(__file__).with_name("selftest")  # tiny clips on which the installed libraries are tried
 
@@ -60,9 +64,16 @@ def av() -> Any:
 
 
 def open_av(path: Path, **options: str) -> Any:
-    """Open a file for reading with PyAV, whatever letters its metadata holds; `options` are FFmpeg's. Raises PyAV's
-    errors, and OSError."""
-    return av().open(str(path.absolute()), options=options, **_odd_metadata())
+    """Open a file for reading with PyAV, whatever letters its metadata holds; `options` are those of FFmpeg's
+    demuxers. Raises PyAV's errors, and OSError."""
+    # Not as `options`, which PyAV up to 16 does not survive for files whose streams are only found by reading on.
+    return av().open(str(path.absolute()), container_options={"format_whitelist": FORMATS} | options, **_odd_metadata())
+
+
+def fraction(rate: Any) -> Fraction | None:
+    """A rate or a ratio of PyAV's; None where it is unknown. From 19 on PyAV has a class of its own for them, which
+    admits 0/0, instead of fractions."""
+    return Fraction(int(rate.numerator), int(rate.denominator)) if rate and rate.denominator else None
 
 
 @functools.cache
