@@ -30,15 +30,15 @@ ONE_OPENCV = (
 def cv2() -> Any:
     """The `cv2` module. MediaTrouble when it is missing, cannot be loaded, or is the hollow rest of another wheel.
 
-    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other (which end in an
-    AttributeError), or a folder with nothing in it, whose import succeeds.
+    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other, or a folder with
+    nothing in it, whose import succeeds.
     """
     # Read once, when the first file is opened. Damaged files are reported by us in words, so FFmpeg's own lines
     # about single macroblocks would only bury them; whoever wants them sets the variable.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # AV_LOG_FATAL
     try:
         module = importlib.import_module("cv2")
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # files that do not fit each other, or this numpy, raise errors of any kind
         raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV) from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
         raise MediaTrouble("The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV)
@@ -59,8 +59,10 @@ def av() -> Any:
     """The `av` module (PyAV). MediaTrouble when it is missing or cannot be loaded."""
     try:
         return importlib.import_module("av")
-    except ImportError as error:
-        raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice="pip install av") from error
+    except Exception as error:  # a wheel for another Python or system raises errors of any kind
+        raise MediaTrouble(
+            f"PyAV cannot be loaded: {error}.", advice="Install it anew: pip install --force-reinstall av"
+        ) from error
 
 
 def open_av(path: Path, **options: str) -> Any:

@@ -50,13 +50,21 @@ def probe(path: str | Path) -> VideoInfo:
 def verify_mp4(path: str | Path) -> VideoInfo:
     """The same, and MediaTrouble also for a video that is not an MP4: a check of what a gateway delivered."""
     container.check(Path(path), only_mp4=True)
-    return examine(path).info
+    return glanced(path).info
 
 
 @guarded
 def examine(path: str | Path) -> Source:
     """`probe` with the times of all frames."""
     with _examined(Path(path), picture=True) as (source, _):
+        return source
+
+
+@guarded
+def glanced(path: str | Path) -> Source:
+    """The same of a file that may be of any length: only its beginning is decoded, and frames are counted by its
+    packets, also where it has others than those."""
+    with _examined(Path(path), picture=True, count=False) as (source, _):
         return source
 
 
@@ -67,7 +75,7 @@ def examined(path: str | Path) -> contextlib.AbstractContextManager[tuple[Source
 
 
 @contextlib.contextmanager
-def _examined(path: Path, *, picture: bool) -> Iterator[tuple[Source, Any]]:
+def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tuple[Source, Any]]:
     cut_short = container.check(path)
     with opened(path) as file:
         stream = best_picture(file)
@@ -78,7 +86,7 @@ def _examined(path: Path, *, picture: bool) -> Iterator[tuple[Source, Any]]:
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
             raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
-        if counted:
+        if counted or not count:
             yield source, file
             return
     yield recounted(source), None
