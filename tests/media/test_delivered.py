@@ -1,4 +1,4 @@
-"""What a provider sent is accepted unless it surely is no video: a check that breaks loses nothing that was paid for."""
+"""What a provider sent is accepted unless it surely is no video: a check that breaks loses nothing that was paid."""
 
 from __future__ import annotations
 

@@ -26,12 +26,15 @@ ONE_OPENCV = (
 )
 
 
+NEW_PYAV = "Install PyAV anew: pip install --upgrade --force-reinstall av"
+
+
 @functools.cache
 def cv2() -> Any:
     """The `cv2` module. MediaTrouble when it is missing, cannot be loaded, or is the hollow rest of another wheel.
 
-    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other, or a folder with
-    nothing in it, whose import succeeds.
+    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other, or an empty
+    folder, whose import succeeds.
     """
     # Read once, when the first file is opened. Damaged files are reported by us in words, so FFmpeg's own lines
     # about single macroblocks would only bury them; whoever wants them sets the variable.
@@ -60,9 +63,7 @@ def av() -> Any:
     try:
         return importlib.import_module("av")
     except Exception as error:  # a wheel for another Python or system raises errors of any kind
-        raise MediaTrouble(
-            f"PyAV cannot be loaded: {error}.", advice="Install it anew: pip install --force-reinstall av"
-        ) from error
+        raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice=NEW_PYAV) from error
 
 
 def open_av(path: Path, **options: str) -> Any:

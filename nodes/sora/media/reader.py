@@ -8,6 +8,7 @@ OpenCV's seeking is not exact.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from . import container
 from .choice import FrameChoice, Plan, plan
 from .colour import colour_of, opencv_is_right, opencv_reads_fields
 from .reader_av import PyavReader
-from .reader_cv2 import OpencvReader
+from .reader_cv2 import OpencvReader, Take
 from .recount import recounted
 from .resize import Pixels
 from .source import Source
@@ -96,9 +97,10 @@ def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = N
     plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
     whole = source.first_stream and not source.doubted and (not source.fields or opencv_reads_fields())
     damaged = source.recounted or info.cut_short or source.late or info.headless > 0
-    if damaged or far or not plain or not whole:
-        return PyavReader(source, look, file if far else None)
-    return OpencvReader(source)
+    if not (damaged or far or not plain or not whole):
+        with contextlib.suppress(Exception):  # what OpenCV cannot open, PyAV has just read through
+            return OpencvReader(source)
+    return PyavReader(source, look, file if far else None)
 
 
 def pictures(
@@ -124,9 +126,19 @@ def pictures(
             raise concurrent.futures.CancelledError
         if number in missing:
             missing.remove(number)
-            picture = take(buffer())
+            picture = _taken(reader, source, take, buffer)
             if isinstance(reader, OpencvReader) and reader.stands_still(picture):
                 raise Miscounted(replace(source, doubted=True))
             yield number, wanted[number], picture
     if not source.recounted and (missing or reader.strange):
         raise Miscounted(recounted(source))
+
+
+def _taken(reader: PyavReader | OpencvReader, source: Source, take: Take, buffer: Buffer) -> Pixels:
+    """The picture. What OpenCV cannot convert, whatever it raises over it, is read with PyAV."""
+    try:
+        return take(buffer())
+    except Exception as error:
+        if isinstance(reader, OpencvReader):
+            raise Miscounted(replace(source, doubted=True)) from error
+        raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,13 @@ SAMPLED = 8  # one pixel of so many, each way
 Take = Callable[[Pixels | None], Pixels]
 
 
+def capture(path: Path) -> Any:
+    """A cv2.VideoCapture of the file, which is not open where OpenCV cannot read it."""
+    cv2 = lazy.cv2()
+    # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
+    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, THREADS])
+
+
 class OpencvReader:
     """Reads one file once. A context manager.
 
@@ -27,8 +36,7 @@ class OpencvReader:
     def __init__(self, source: Source) -> None:
         cv2 = lazy.cv2()
         path = source.path
-        # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, THREADS])
+        self._capture = capture(path)
         if not self._capture.isOpened():
             raise MediaTrouble(
                 f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
