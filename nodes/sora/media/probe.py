@@ -68,6 +68,20 @@ def glanced(path: str | Path) -> Source:
         return source
 
 
+@guarded
+def declared(path: str | Path) -> tuple[tuple[int, int], float, int]:
+    """((width, height) before it is turned, seconds, frames) of a video file, as its head says of its first picture; 0
+    for what it does not say."""
+    path = Path(path)
+    container.check(path)
+    with opened(path) as file:
+        stream = next(iter(file.streams.video), None)
+        if stream is None or stream.codec_context is None:
+            return (0, 0), 0.0, 0
+        size = stream.codec_context.width, stream.codec_context.height
+        return size, (file.duration or 0) / 1e6, stream.frames
+
+
 def examined(path: str | Path) -> contextlib.AbstractContextManager[tuple[Source, Any]]:
     """The same with the file, if it is open at its end; of most files nothing is decoded: whether that is possible is
     not known then, and size and rotation are those of the coded picture."""
