@@ -220,6 +220,37 @@ def test_a_video_of_the_hosts_own_is_read_from_its_file(
     assert asyncio.run(bench.frames(videos[0], frame_load_cap=2, custom_height=90)).args[3] == 2
 
 
+def test_an_anamorphic_film_is_told_and_shown_square(bench: Bench, tmp_path: Path) -> None:
+    """As it is stored, with a line in the node; in square pixels, on request. A graph of before has no such widget."""
+    from comfy_api.latest import InputImpl
+
+    path = make_clip(tmp_path / "wide.mp4", 6, matrix="bt709", aspect=Fraction(2))
+    video = InputImpl.VideoFromFile(str(path))
+    for options, width, told in (({}, 160, 1), ({"square_pixels": False}, 160, 2), ({"square_pixels": True}, 320, 2)):
+        frames = asyncio.run(bench.frames(video, unique_id="7", **options)).args[0]
+        assert tuple(frames.shape) == (6, 96, width, 3)
+        assert sum("square_pixels" in text for text in bench.page.texts("7")) == told
+
+
+def test_a_film_whose_first_sound_nobody_knows_is_told(bench: Bench, clip: Path, tmp_path: Path) -> None:
+    """Every frame, silence, and a line in the node."""
+    from comfy_api.latest import InputImpl
+
+    data = bytearray(clip.read_bytes())
+    at = data.rindex(b"stsd") + 16
+    assert data[at : at + 4] == b"mp4a"
+    inner = data.index(b"esds", at)
+    data[at : at + 4], data[inner : inner + 4] = b"apac", b"dapa"
+    path = tmp_path / "phone.mp4"
+    path.write_bytes(data)
+    frames, audio, _, count, _ = asyncio.run(
+        bench.frames(InputImpl.VideoFromFile(str(path)), unique_id="8", custom_height=90)
+    ).args
+    assert (count, tuple(frames.shape)) == (60, (60, 90, 160, 3))
+    assert not audio["waveform"].numpy().any()
+    assert any("no decoder for its sound" in text for text in bench.page.texts("8"))
+
+
 def test_images_with_sound_are_chosen_from(bench: Bench) -> None:
     """CreateVideo's VIDEO has no file; every setting works on it alike."""
     import torch
