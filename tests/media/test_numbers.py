@@ -237,3 +237,20 @@ def test_joined_files_are_one_film(tmp_path: Path) -> None:
         assert np.abs(sound[int(start_s * 48000) :][:4800]).max() > 0.4
     late = audio_for(load_frames(film, FrameChoice(skip_first_frames=90))).waveform[0, 0]
     assert np.abs(late[:24000]).max() > 0.4
+
+
+def test_parts_are_joined_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Also where the later one has earlier times that are all its own."""
+    whole = stream(tmp_path / "whole.ts", "libx264", 60, bf="0", g="30", crf="12")
+    with av.open(str(whole)) as file:
+        middle = [packet.pos for packet in file.demux(video=0) if packet.size and packet.is_keyframe][1]
+    data = whole.read_bytes()
+    assert middle is not None
+    tables = data[: 3 * TS_PACKET]
+    film = tmp_path / "film.ts"
+    film.write_bytes(tables + data[middle:] + data[:middle])
+    loaded = load_frames(film)
+    assert numbers_of(loaded.pixels) == [*range(30, 60), *range(30)]
+    assert np.diff(loaded.times_s) == pytest.approx(1 / 30, abs=0.002)
+    assert (loaded.info.cut_short, loaded.warnings) == (False, ())
+    assert numbers_of(load_frames(film, FrameChoice(skip_first_frames=31, frame_load_cap=2)).pixels) == [1, 2]

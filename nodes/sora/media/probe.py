@@ -62,8 +62,8 @@ def examine(path: str | Path) -> Source:
 
 @guarded
 def glanced(path: str | Path) -> Source:
-    """The same of a file that may be of any length: only its beginning is decoded, and frames are counted by its
-    packets, also where it has others than those."""
+    """The same of a file that may be of any length: only its beginning is decoded, and its packets are counted, also
+    where they do not tell its frames."""
     with _examined(Path(path), picture=True, count=False) as (source, _):
         return source
 
@@ -111,7 +111,7 @@ def _kinds(file: Any) -> str:
 
 
 def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> tuple[Source, bool]:
-    """(the file, whether its packets tell which frames there are)."""
+    """(the file, whether its packets alone tell which frames there are)."""
     context = stream.codec_context
     walk = packets.walked(file, stream, picture=picture)
     seen = walk.first or context
@@ -124,7 +124,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     if counted and len(stamps_of(shown)) and (walk.late or walk.early or not one_each):
         shown, counted = _from_the_first(path, shown, late=walk.late, sample=not one_each)
     declared, lost, hidden = 0, 0, 0
-    # Only an MP4 has edit lists, and elsewhere a count is none of frames: AVI counts packets, and one may have two.
+    # Only an MP4 has edit lists, and only there frames are what is counted: AVI counts packets, of which one has two.
     if file.format.name.startswith("mov"):
         declared = stream.frames
         if max(walk.came, declared) > len(walk.packets):

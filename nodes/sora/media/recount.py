@@ -27,7 +27,8 @@ def recounted(source: Source) -> Source:
         raise MediaTrouble(f"No frame of {source.path.name} can be decoded.", advice=container.AGAIN)
     known = np.array([stamp for stamp in came if stamp is not None], np.int64)
     different = np.unique(known)
-    if len(different) == len(came) and len(source.stamps) and np.isin(different, source.stamps).all():
+    promised = len(source.stamps) > 0 and not source.info.joined and bool(np.isin(different, source.stamps).all())
+    if promised and len(different) == len(came):
         return _with_gaps(source, different)
     return _anew(source, known, len(came))
 
