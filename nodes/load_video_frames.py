@@ -92,6 +92,16 @@ class LoadVideoFrames(io.ComfyNode):
                     tooltip="disk: the frames lie in a file of ComfyUI's temp folder, for clips that do not fit in "
                     "memory. Nodes behind this one use them as usual, slower.",
                 ),
+                made(
+                    io.Boolean.Input,
+                    "square_pixels",
+                    default=False,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Anamorphic files (old camera and TV formats) store frames narrower or wider than they are "
+                    "shown. On: one side is enlarged until they have the shape that players show. Other files stay "
+                    "as they are.",
+                ),
             ],
             outputs=[
                 output(io.Image, "frames", tooltip="All chosen frames as a batch."),
@@ -129,9 +139,10 @@ def _clip(
 ) -> Any:
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
+    from .sora.media.probe import declared
 
     with values.file_of(video) as found:
-        if found is not None:
+        if found is not None and values.shows_all_of(video, declared(found[0]), found[1]):
             path, window = found
             return clip_of_file(
                 path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled

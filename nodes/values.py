@@ -18,10 +18,11 @@ from comfy_api.latest import InputImpl, io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from . import host
-from .sora.errors import InvalidInput
+from .sora.errors import InvalidInput, MediaTrouble
 from .sora.paths import confined
 from .sora.spec import Job
 
+SAME_S = 0.02  # two lengths of a video that differ by less are one
 _naming = threading.Lock()  # between counting the names that are there and making the next
 _handed_out: set[Path] = set()
 _generation = 0
@@ -63,8 +64,9 @@ def temp_folder() -> Path:
 @contextlib.contextmanager
 def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
     """The file behind a VIDEO (for one in memory, a copy in the temp folder) and the piece of it that was trimmed out,
-    (start, duration) in seconds; None where it has no file, since it is put together from images."""
-    if isinstance(video, InputImpl.VideoFromComponents):
+    (start, duration) in seconds; None for a VIDEO of any class but the host's own for files, which may be put together
+    from images, or show something else than the file that it names."""
+    if type(video) is not InputImpl.VideoFromFile:
         yield None
         return
     trim = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
@@ -81,12 +83,40 @@ def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
         copy.unlink(missing_ok=True)
 
 
+def shows_all_of(video: Any, declared: tuple[tuple[int, int], float, int], window: tuple[float, float]) -> bool:
+    """Does a VIDEO say that it is what its file declares, ((width, height) before it is turned, seconds, frames), but
+    for the piece that is trimmed out of it? What is 0 is not known. Hosts from 0.35 on can crop one, and give the whole
+    file all the same; what a later one does to it shows here, too."""
+    size, duration_s, frames = declared
+    left_s = duration_s - window[0]
+    expected: dict[str, list[Any]] = {
+        "get_dimensions": [size, size[::-1]] if all(size) else [],
+        "get_duration": [min(window[1], left_s) if window[1] else left_s] if duration_s else [],
+        "get_frame_count": [frames] if frames and window == (0, 0) else [],  # trimmed, it would decode to count them
+    }
+    for name, likely in expected.items():
+        said = None
+        if likely and hasattr(video, name):
+            with contextlib.suppress(Exception):  # what is wrong with the file is said by whoever reads it
+                said = getattr(video, name)()
+        if said is not None and not any(np.allclose(said, one, rtol=0, atol=SAME_S) for one in likely):
+            return False
+    return True
+
+
 def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, int, Any]:
-    """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO."""
-    parts = video.get_components()
-    audio = parts.audio
-    waveform = None if audio is None else audio["waveform"].detach().to("cpu", torch.float32).numpy()
-    return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
+    """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO.
+    MediaTrouble where it cannot give them."""
+    try:
+        parts = video.get_components()
+        audio = parts.audio
+        waveform = None if audio is None else audio["waveform"].detach().to("cpu", torch.float32).numpy()
+        return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
+    except Exception as error:  # whatever the decoder of the host, or of another pack, raises
+        raise MediaTrouble(
+            f"This VIDEO ({type(video).__name__}) cannot be decoded ({type(error).__name__}: {error}).",
+            advice="It is decoded by the node that made it, or by ComfyUI. Save it with Save Video and load that file.",
+        ) from error
 
 
 def check_prefix(prefix: str) -> None:

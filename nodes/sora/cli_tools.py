@@ -82,6 +82,9 @@ def _add_frames(commands: Any, common: argparse.ArgumentParser) -> None:
     frames.add_argument("--size", metavar="WxH", help="in pixels; as it is if left out")
     frames.add_argument("--untagged", choices=UNTAGGED, default="auto", help="colours of a file that names "
                         "none: as players show it, or these (auto)")  # fmt: skip
+    frames.add_argument(
+        "--square-pixels", action="store_true", help="give anamorphic video the shape that players show, by enlarging"
+    )
     frames.add_argument("--sheet", type=Path, metavar="FILE", help="also one PNG with frames from start to end")
     frames.set_defaults(command=frames_command)
 
@@ -125,6 +128,7 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
         select_every_nth=options.step,
         custom_width=width,
         custom_height=height,
+        square_pixels=options.square_pixels,
     )
     result: dict[str, Any] = {}
     warnings: list[str] = []
@@ -141,7 +145,13 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
         result |= {"out": str(options.out), "count": len(files), "files": [file.name for file in files]}
         tell(options, f"{options.out}  {len(files)} frames")
     if options.sheet is not None:
-        contact_sheet(options.file, options.sheet, untagged=options.untagged, warn=warnings.append)
+        contact_sheet(
+            options.file,
+            options.sheet,
+            untagged=options.untagged,
+            square_pixels=options.square_pixels,
+            warn=warnings.append,
+        )
         result["sheet"] = str(options.sheet)
         tell(options, f"{options.sheet}  contact sheet")
     result["warnings"] = list(dict.fromkeys(warnings))

@@ -54,27 +54,27 @@ def _python(_: Studio) -> Iterator[Finding]:
 
 
 def _opencv(_: Studio) -> Iterator[Finding]:
-    from .media.lazy import ONE_OPENCV, cv2, opencv_wheels
+    from .media.lazy import ONE_OPENCV, opencv_wheels
+    from .media.selftest import opencv
 
-    version = cv2().__version__  # else its trouble is the finding
+    works, text = opencv()  # else its trouble is the finding
     wheels = opencv_wheels()
     if len(wheels) > 1:
-        yield Finding("opencv", "warning", f"{version}, but {' and '.join(wheels)} lie in one folder. {ONE_OPENCV}")
+        yield Finding("opencv", "warning", f"{text}; but {' and '.join(wheels)} lie in one folder. {ONE_OPENCV}")
     else:
-        yield Finding("opencv", "ok", version)
+        yield Finding("opencv", "ok" if works else "warning", text)
 
 
 def _pyav(_: Studio) -> Iterator[Finding]:
-    try:
-        import av
-    except ImportError as error:
-        yield Finding("pyav", "failed", f"{error}. Install av.")
-        return
-    missing = {"h264", "aac"} - set(av.codecs_available)
+    from .media.lazy import NEW_PYAV, av
+    from .media.selftest import pyav
+
+    text = pyav()
+    missing = {"h264", "aac"} - set(av().codecs_available)
     if missing:
-        yield Finding("pyav", "failed", f"{av.__version__} cannot decode {', '.join(sorted(missing))}; reinstall av.")
+        yield Finding("pyav", "failed", f"{text}; it has no {' and no '.join(sorted(missing))}. {NEW_PYAV}")
     else:
-        yield Finding("pyav", "ok", av.__version__)
+        yield Finding("pyav", "ok", text)
 
 
 def _settings(studio: Studio) -> Iterator[Finding]:

@@ -59,10 +59,11 @@ def make_clip(
     matrix: str = "",
     full: bool = False,
     coding: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
 ) -> Path:
     """H.264 with B-frames, tagged by `matrix` and `full` range or not at all. `ticks` are times in 1/600 s for a
     variable rate; `hide` frames lie before the edit list's beginning; `audio` is (rate, layout, seconds) of AAC with a
-    tone of 440 Hz at half height."""
+    tone of 440 Hz at half height; `aspect` is the width of a pixel by its height."""
     options = {"use_editlist": "1"} | ({"movflags": "faststart"} if faststart else {})
     if hide:
         options["avoid_negative_ts"] = "disabled"
@@ -73,6 +74,8 @@ def make_clip(
             video.codec_context.colorspace = CODES[matrix]
             video.codec_context.color_range = 2 if full else 1
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        if aspect is not None:
+            video.codec_context.sample_aspect_ratio = aspect
         if ticks is not None:
             video.time_base = video.codec_context.time_base = Fraction(1, 600)
         sound = file.add_stream("aac", rate=audio[0], layout=audio[1]) if audio else None

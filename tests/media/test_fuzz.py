@@ -235,7 +235,8 @@ def test_frames_behind_lost_ones_keep_their_times(run: Run) -> None:
     bad = []
     for look in run[0]:
         if (found := strays(look)) and look.result["all"]["warnings"]:
-            times_s, whole_s = look.result["all"]["times_s"], run[1][look.file.base]
+            load, whole_s = look.result["all"], run[1][look.file.base]
+            times_s = dict(zip(load["indices"], load["times_s"], strict=True))
             # Later than its time is a picture that the decoder repeats because the right one refers to a lost one.
             early_s = max(whole_s[seen] - times_s[at] for at, seen in found)
             if early_s > 0.01:  # a third of a frame

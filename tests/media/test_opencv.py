@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,7 +86,7 @@ def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.Mon
         if not knows_the_keyword and "metadata_errors" in keywords:
             raise TypeError("open() got an unexpected keyword argument 'metadata_errors'")
         given.append(keywords)
-        return av.open(file, mode, options=keywords.get("options"))
+        return av.open(file, mode, container_options=keywords.get("container_options"))
 
     av = lazy.av()
     monkeypatch.setattr(lazy, "av", lambda: SimpleNamespace(open=open_as_it_does))
@@ -96,3 +97,20 @@ def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.Mon
     finally:
         lazy._odd_metadata.cache_clear()
     assert ("metadata_errors" in given[-1]) is knows_the_keyword
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Fraction(30000, 1001), Fraction(30000, 1001)),
+        (SimpleNamespace(numerator=16, denominator=15), Fraction(16, 15)),  # as PyAV has them from 19 on
+        (SimpleNamespace(numerator=0, denominator=0), None),
+        (SimpleNamespace(numerator=1, denominator=0), None),
+        (25, Fraction(25)),
+        (Fraction(0), None),
+        (None, None),
+    ],
+)
+def test_a_rate_is_a_fraction_whatever_pyav_has_for_it(given: object, expected: Fraction | None) -> None:
+    """And what is not known is None, also where PyAV calls it 0/0."""
+    assert lazy.fraction(given) == expected

@@ -98,7 +98,7 @@ def tiles_in(sheet: np.ndarray, columns: int, count: int, aspect: float) -> list
 
 def bare(clip: Path) -> np.ndarray:
     """The sheet of a file without title and labels."""
-    _, _, tiles = tiles_of(examine(clip), "auto")
+    _, _, tiles = tiles_of(examine(clip), "auto", FrameChoice())
     return draw([Tile(tile.picture) for tile in tiles], "")
 
 

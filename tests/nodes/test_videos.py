@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ..media.clips import make_clip
 from .conftest import Bench
 
 
@@ -101,6 +102,153 @@ def test_a_trimmed_video_gives_the_piece(bench: Bench, film: Path) -> None:
     assert (differences.max() <= 5 / 255, differences.mean() <= 1 / 255) == (True, True)
     assert np.abs(frames.numpy() - whole[31:61]).max() > 20 / 255  # and one frame beside it is another picture
     assert audio["waveform"].shape[2] == pytest.approx(audio["sample_rate"], rel=0.03)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of 30 fps and 320x180, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    return make_clip(path, 60, size=(320, 180), matrix="bt709", audio=(48000, "stereo", 2.0))
+
+
+def near(one: np.ndarray, other: np.ndarray) -> bool:
+    """Are these the same pictures, decoded by different decoders, which differ at the edges of colours?"""
+    return bool(np.abs(one - other).mean() <= 3 / 255)
+
+
+@pytest.mark.parametrize("trim", [{}, {"start_time": 1, "duration": 1}], ids=["whole", "trimmed"])
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_cropped_video_gives_what_is_left(bench: Bench, clip: Path, trim: dict[str, int], in_memory: bool) -> None:
+    """From 0.35 on the host can crop one; the file that it gives shows all of it still."""
+    from comfy_api.latest import InputImpl
+
+    if "crop" not in inspect.signature(InputImpl.VideoFromFile).parameters:
+        pytest.skip("this ComfyUI cannot crop a VIDEO")
+    source = io.BytesIO(clip.read_bytes()) if in_memory else str(clip)
+    video = InputImpl.VideoFromFile(source, crop=(80, 40, 160, 100), **trim)
+    frames, audio, _, count, _ = asyncio.run(bench.frames(video, frame_load_cap=5)).args
+    start = 30 if trim else 0
+    whole = asyncio.run(
+        bench.frames(InputImpl.VideoFromFile(str(clip)), skip_first_frames=start, frame_load_cap=5)
+    ).args[0]
+    assert (tuple(frames.shape), count) == ((5, 100, 160, 3), 5)
+    assert near(frames.numpy(), whole.numpy()[:, 40:140, 80:240])
+    assert np.abs(audio["waveform"].numpy()).max() > 0.4
+    assert list(bench.temp.glob("sora_*")) == []
+
+
+@pytest.mark.parametrize("name", ["get_dimensions", "get_duration", "get_frame_count"])
+def test_a_video_that_says_something_else_than_its_file_is_believed(
+    bench: Bench, clip: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever a later host does to a file: its size, its length, its frames."""
+    import torch
+    from comfy_api.latest import InputImpl
+
+    kind = InputImpl.VideoFromFile
+    plain = kind.get_components
+    monkeypatch.setattr(
+        kind, name, lambda self: {"get_dimensions": (160, 180), "get_duration": 1.0}.get(name, 30), raising=False
+    )
+
+    def darker(self: Any) -> Any:
+        parts = plain(self)
+        parts.images = torch.from_numpy(parts.images.numpy()[:30, :, :160] / 2)
+        return parts
+
+    monkeypatch.setattr(kind, "get_components", darker)
+    frames, _, _, count, _ = asyncio.run(bench.frames(kind(str(clip)), custom_height=90)).args
+    assert (tuple(frames.shape), count) == ((30, 90, 80, 3), 30)
+    assert frames.numpy().max() <= 0.51
+
+
+def test_a_video_of_another_pack_is_what_it_says(bench: Bench, clip: Path) -> None:
+    """Its class may do anything to the file: its own components are taken."""
+    import torch
+    from comfy_api.latest import InputImpl
+
+    class Mirrored(InputImpl.VideoFromFile):  # type: ignore[misc]
+        def get_components(self) -> Any:
+            parts = super().get_components()
+            parts.images = torch.from_numpy(parts.images.numpy()[:, :, ::-1].copy())
+            return parts
+
+    class Foreign:
+        def get_components(self) -> Any:
+            return Mirrored(str(clip)).get_components()
+
+    settings = {"frame_load_cap": 3, "skip_first_frames": 10}
+    plain = asyncio.run(bench.frames(InputImpl.VideoFromFile(str(clip)), **settings)).args[0].numpy()
+    for video in (Mirrored(str(clip)), Foreign()):
+        frames = asyncio.run(bench.frames(video, **settings)).args[0].numpy()
+        assert near(frames, plain[:, :, ::-1])
+        assert not near(frames, plain)
+
+
+def test_a_video_that_its_own_class_cannot_decode_is_told(bench: Bench, clip: Path) -> None:
+    """With an error of the tree, which names the class."""
+    from comfy_api.latest import InputImpl
+
+    class Broken(InputImpl.VideoFromFile):  # type: ignore[misc]
+        def get_components(self) -> Any:
+            raise KeyError("frames")
+
+    with pytest.raises(bench.pack.error("MediaTrouble"), match=r"VIDEO \(Broken\) cannot be decoded"):
+        asyncio.run(bench.frames(Broken(str(clip))))
+
+
+def test_a_video_of_the_hosts_own_is_read_from_its_file(
+    bench: Bench, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also trimmed, in memory, or where the host cannot say how long it is: its own decoder holds every frame twice."""
+    from comfy_api.latest import InputImpl
+
+    def taken(_: Any) -> None:
+        raise AssertionError("the components were taken")
+
+    monkeypatch.setattr(InputImpl.VideoFromFile, "get_components", taken)
+    trims = "start_time" in inspect.signature(InputImpl.VideoFromFile).parameters
+    videos = [InputImpl.VideoFromFile(str(clip)), InputImpl.VideoFromFile(io.BytesIO(clip.read_bytes()))]
+    videos += [InputImpl.VideoFromFile(str(clip), start_time=1, duration=2)] if trims else []
+    for video in videos:
+        assert asyncio.run(bench.frames(video, frame_load_cap=2, custom_height=90)).args[3] == 2
+
+    def lost(_: Any) -> float:
+        raise ValueError("Could not determine duration")
+
+    monkeypatch.setattr(InputImpl.VideoFromFile, "get_duration", lost)
+    assert asyncio.run(bench.frames(videos[0], frame_load_cap=2, custom_height=90)).args[3] == 2
+
+
+def test_an_anamorphic_film_is_told_and_shown_square(bench: Bench, tmp_path: Path) -> None:
+    """As it is stored, with a line in the node; in square pixels, on request. A graph of before has no such widget."""
+    from comfy_api.latest import InputImpl
+
+    path = make_clip(tmp_path / "wide.mp4", 6, matrix="bt709", aspect=Fraction(2))
+    video = InputImpl.VideoFromFile(str(path))
+    for options, width, told in (({}, 160, 1), ({"square_pixels": False}, 160, 2), ({"square_pixels": True}, 320, 2)):
+        frames = asyncio.run(bench.frames(video, unique_id="7", **options)).args[0]
+        assert tuple(frames.shape) == (6, 96, width, 3)
+        assert sum("square_pixels" in text for text in bench.page.texts("7")) == told
+
+
+def test_a_film_whose_first_sound_nobody_knows_is_told(bench: Bench, clip: Path, tmp_path: Path) -> None:
+    """Every frame, silence, and a line in the node."""
+    from comfy_api.latest import InputImpl
+
+    data = bytearray(clip.read_bytes())
+    at = data.rindex(b"stsd") + 16
+    assert data[at : at + 4] == b"mp4a"
+    inner = data.index(b"esds", at)
+    data[at : at + 4], data[inner : inner + 4] = b"apac", b"dapa"
+    path = tmp_path / "phone.mp4"
+    path.write_bytes(data)
+    frames, audio, _, count, _ = asyncio.run(
+        bench.frames(InputImpl.VideoFromFile(str(path)), unique_id="8", custom_height=90)
+    ).args
+    assert (count, tuple(frames.shape)) == (60, (60, 90, 160, 3))
+    assert not audio["waveform"].numpy().any()
+    assert any("no decoder for its sound" in text for text in bench.page.texts("8"))
 
 
 def test_images_with_sound_are_chosen_from(bench: Bench) -> None:

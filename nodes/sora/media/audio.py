@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ from numpy.typing import NDArray
 from ..errors import InvalidInput, MediaTrouble
 from . import container, lazy
 from .frames import Frames
+from .guard import guarded
+from .streams import best_sound
 
 SILENT_RATE = 44100  # samples a second, and
 SILENT_CHANNELS = 2  # channels of the silence that stands for no sound
 LONGEST_GAP_S = 0.01  # time stamps that jump by less are rounding; a lost packet is longer (21 ms of AAC)
 RUN_UP_S = 1.0  # decoded before the span: codecs need some packets until their sound is exact
+RESTART_S = 1.0  # times that go back by more start anew
+FAR = {"analyzeduration": str(600_000_000), "probesize": str(1 << 30)}  # microseconds and bytes, at most
 PLANES = 7  # that PyAV's to_ndarray can read; of eight it counts nine, and reads an address that is not its own
 
 Samples = NDArray[np.float32]
@@ -26,23 +31,29 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """`waveform` float32 [1, C, T], about -1..1, as ComfyUI's AUDIO; `sample_rate` in samples a second."""
+    """`waveform` float32 [1, C, T], about -1..1, as ComfyUI's AUDIO; `sample_rate` in samples a second; `note`: a
+    sentence for the user where it is not the sound that the file means."""
 
     waveform: Samples
     sample_rate: int
+    note: str = ""
 
 
 def audio_for(frames: Frames) -> Audio:
     """The sound of the span that chosen frames show: from when the first begins to when the last ends."""
-    return load_audio(frames.path, start_s=max(0.0, frames.start_s), duration_s=frames.duration_s)
+    start_s = max(0.0, frames.start_s)
+    return load_audio(frames.path, start_s=start_s, duration_s=frames.duration_s, joined=frames.info.joined)
 
 
-def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = None) -> Audio:
+@guarded
+def load_audio(
+    path: str | Path, *, start_s: float = 0.0, duration_s: float | None = None, joined: bool = False
+) -> Audio:
     """Decode the sound from `start_s`, `duration_s` seconds long (to the file's end without it), at its own rate.
 
     T is exactly round(duration x rate): what the file does not have is silence. A file without sound gives stereo
-    silence at 44100; that is no error. InvalidInput for a span that makes no sense; MediaTrouble for a file that
-    cannot be opened.
+    silence at 44100; that is no error. `joined`: the file consists of several, and its times start anew. InvalidInput
+    for a span that makes no sense; MediaTrouble for a file that cannot be opened.
     """
     path = Path(path)
     lengths = (start_s, duration_s or 0.0)
@@ -51,20 +62,36 @@ def load_audio(path: str | Path, *, start_s: float = 0.0, duration_s: float | No
     container.check(path)
     av = lazy.av()
     try:
-        with lazy.open_av(path) as file:
+        with _opened(path) as (file, stream, note):
             if duration_s is None:
                 duration_s = max(0.0, (file.duration or 0) / 1e6 - start_s)
-            stream = file.streams.best("audio")
-            if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
-                return Audio(_silence(SILENT_CHANNELS, duration_s, SILENT_RATE), SILENT_RATE)
+            if stream is None or not _is_known(stream):
+                return Audio(_silence(SILENT_CHANNELS, duration_s, SILENT_RATE), SILENT_RATE, note)
             waveform = _silence(stream.channels, duration_s, stream.rate)
-            if start_s > RUN_UP_S:
+            if start_s > RUN_UP_S and not joined:
                 with contextlib.suppress(av.error.FFmpegError):  # it cannot be sought in: from the beginning then
                     file.seek(int((start_s - RUN_UP_S) * 1e6) + (file.start_time or 0))
-            _decode(file, stream, waveform[0], start_s)
-            return Audio(waveform, stream.rate)
+            if not _decode(file, stream, waveform[0], start_s, joined=joined):
+                return Audio(waveform, stream.rate, f"The sound of {path.name} is damaged, and therefore silence.")
+            return Audio(waveform, stream.rate, note)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaTrouble(f"The sound of {path.name} cannot be read: {error}.", advice=container.AGAIN) from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any, str]]:
+    """(the file, its sound, a sentence for the user) as `best_sound` gives them. Where the sound begins so late that
+    nothing is known of it yet, FFmpeg is made to read on until it comes."""
+    for options in ({}, FAR):
+        with lazy.open_av(path, **options) as file:
+            stream, note = best_sound(file)
+            if options or stream is None or _is_known(stream):
+                yield file, stream, note and f"{path.name}: {note}"
+                return
+
+
+def _is_known(stream: Any) -> bool:
+    return bool(stream.codec_context.sample_rate and stream.codec_context.channels)
 
 
 def _silence(channels: int, duration_s: float, rate: int) -> Samples:
@@ -74,27 +101,34 @@ def _silence(channels: int, duration_s: float, rate: int) -> Samples:
         raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.") from None
 
 
-def _decode(file: Any, stream: Any, out: Samples, start_s: float) -> None:
-    """Put the stream's samples in their places in `out` [C, T], which begins at `start_s` of the file."""
+def _decode(file: Any, stream: Any, out: Samples, start_s: float, *, joined: bool = False) -> bool:
+    """Put the stream's samples in their places in `out` [C, T], which begins at `start_s` of the file. False where all
+    of its packets are damaged."""
     error = lazy.av().error.FFmpegError
     begin = round((start_s + (file.start_time or 0) / 1e6) * stream.rate)
     at: int | None = None
+    failed = False
     for packet in file.demux(stream):
         try:
             pieces = packet.decode()
         except error:  # a damaged packet: its time stays silent
+            failed = True
             continue
         for piece in pieces:
             if piece.rate != stream.rate or len(piece.layout.channels) != len(out):
                 continue  # a damaged packet can come out as other sound altogether
             stamped = at if piece.time is None else round(piece.time * stream.rate) - begin
+            if joined and at is not None and stamped is not None and stamped < at - RESTART_S * stream.rate:
+                begin -= at - stamped  # the next part, which follows the one before
+                stamped = at
             if at is None or (stamped is not None and abs(stamped - at) > LONGEST_GAP_S * stream.rate):
                 at = stamped if stamped is not None else -begin
             samples = floats(piece)
             _place(samples, out, at)
             at += samples.shape[1]
         if at is not None and at >= out.shape[1]:
-            return
+            break
+    return at is not None or not failed
 
 
 def _place(samples: Samples, out: Samples, at: int) -> None:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInput
 from ..spec import LARGEST_SIDE
 
+SQUARE = Fraction(1)  # of a pixel: as wide as high
 FASTEST = 1000.0  # frames a second that may be forced
 
 
@@ -33,7 +34,8 @@ class FrameChoice:
     """Settings that choose frames; 0 means "as it is" or "all". InvalidInput when one makes no sense.
 
     `force_rate` in frames a second; `custom_width` and `custom_height` in pixels: one alone keeps the proportions,
-    both crop the middle to the new proportions and scale it.
+    both crop the middle to the new proportions and scale it. `square_pixels`: of an anamorphic file they are those in
+    which it is shown, and without a size one side grows until its pixels are square.
     """
 
     force_rate: float = 0
@@ -42,6 +44,7 @@ class FrameChoice:
     select_every_nth: int = 1
     custom_width: int = 0
     custom_height: int = 0
+    square_pixels: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.force_rate) or not 0 <= self.force_rate <= FASTEST:
@@ -59,8 +62,11 @@ class FrameChoice:
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 raise InvalidInput(f"{name} is {value!r}; it is a whole number from {least} to {most}.")
 
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) in pixels that a frame of width x height is brought to."""
+    def size(self, width: int, height: int, pixel_aspect: Fraction = SQUARE) -> tuple[int, int]:
+        """(width, height) in pixels that a frame of width x height is brought to; `pixel_aspect` is the width of one of
+        its pixels by its height."""
+        if self.square_pixels:
+            width, height = shown_size(width, height, pixel_aspect)
         if self.custom_width and self.custom_height:
             return self.custom_width, self.custom_height
         if self.custom_width:
@@ -68,6 +74,13 @@ class FrameChoice:
         if self.custom_height:
             return max(1, (2 * width * self.custom_height + height) // (2 * height)), self.custom_height
         return width, height
+
+
+def shown_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
+    """The same frame in square pixels, of which no row or column is lost."""
+    if pixel_aspect > 1:
+        return round(width * pixel_aspect), height
+    return width, round(height / pixel_aspect)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from . import memory
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .choice import FrameChoice, plan
 from .frames import Progress, load_frames
+from .guard import guarded
 from .reader import WHOLE, Cancelled, Window
 
 Floats = NDArray[np.float32]
@@ -30,6 +31,7 @@ class Clip:
     warnings: tuple[str, ...] = ()
 
 
+@guarded
 def clip_of_file(
     path: Path,
     choice: FrameChoice,
@@ -45,9 +47,11 @@ def clip_of_file(
         path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
     )
     audio = audio_for(frames)
-    return Clip(frames.pixels, audio.waveform, audio.sample_rate, frames.fps, frames.warnings)
+    warnings = (*frames.warnings, audio.note) if audio.note else frames.warnings
+    return Clip(frames.pixels, audio.waveform, audio.sample_rate, frames.fps, warnings)
 
 
+@guarded
 def clip_of_images(
     images: Floats,
     fps: Fraction | float,

@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import InvalidInput
 from . import lazy, planes
 from .lazy import CLIPS
-from .probe import VideoInfo
 from .resize import Pixels
+from .source import VideoInfo
 
 UNTAGGED = ("auto", "bt601", "bt709")
 TOLERANCE = 6  # of 255: a wrong matrix or range is 20 and more off, FFmpeg's quick arithmetic up to 3
@@ -70,23 +70,32 @@ def opencv_reads_fields() -> bool:
 
 
 def _opencv_shows(file: Path, colour: Colour) -> bool:
-    """Does it read a clip's first picture as the plain formula has it? Not where there is no such clip."""
+    """Does it read a clip's first picture as the plain formula has it? Not where there is no such clip, nor where it
+    breaks over that."""
     if not file.exists():
         return False
     cv2 = lazy.cv2()
-    capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
     try:
-        done, picture = capture.read()
-    finally:
-        capture.release()
+        capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
+        try:
+            done, picture = capture.read()
+        finally:
+            capture.release()
+    except Exception:  # noqa: BLE001 - whatever it raises, it cannot be trusted with files, and PyAV reads them
+        return False
     return bool(done) and _close(picture, planes.to_bgr(_first(file), colour.matrix, full=colour.full))
 
 
 @functools.cache
 def pyav_is_right(colour: Colour) -> bool:
-    """Does the PyAV that is installed convert a frame by the tags that we give it?"""
+    """Does the PyAV that is installed convert a frame by the tags that we give it? Not where it has other words for
+    them."""
     frame = _first(CLIPS / "bt601_limited.mp4")  # other tags than most that are tried
-    return _close(_converted(frame, colour), planes.to_bgr(frame, colour.matrix, full=colour.full))
+    try:
+        converted = _converted(frame, colour)
+    except Exception:  # noqa: BLE001 - whatever it raises, the plain formula needs nothing but the planes
+        return False
+    return _close(converted, planes.to_bgr(frame, colour.matrix, full=colour.full))
 
 
 def _converted(frame: Any, colour: Colour | None) -> Pixels:

@@ -8,35 +8,53 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import MediaTrouble
-from ..redact import redact
+from . import foreign, samples
 
 AGAIN = "If it is the video of a job, delete it and run the job again: it is fetched anew."
 
 # Top-level boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, and QuickTime's older ones.
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+# Further ones that it may hold. What goes by no such name is no box but bytes that were put behind the file.
+_LATER = (b"moof", b"mfra", b"sidx", b"ssix", b"prft", b"emsg", b"pdin", b"uuid", b"meta", b"udta")
 MOST_BOXES = 1_000_000  # at the top of a file: a recording of days has as many fragments
 LARGEST_INDEX = 64 << 20  # bytes of what is no picture and no sound in a gateway's MP4; a clip of ours has some kB
 MOST_SAMPLES = 5_000_000  # in a gateway's MP4; FFmpeg takes 72 bytes of memory for each that is declared
 _SAMPLES = re.compile(rb"stsz|stz2|trun|cmov")  # boxes that declare samples without listing them; a packed index
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # how Matroska and WebM begin
-_STARTS = (
-    _EBML,
-    b"GIF8",
-    b"OggS",
-    b"FLV\x01",
-    b"\x00\x00\x01\xba",  # MPEG program stream
-    b"\x30\x26\xb2\x75",  # ASF
-)
+_STARTS = {
+    b"GIF8": ".gif",
+    b"OggS": ".ogv",
+    b"FLV\x01": ".flv",
+    b"\x00\x00\x01\xba": ".mpg",  # MPEG program stream
+    b"\x30\x26\xb2\x75": ".wmv",  # ASF
+}
+_PICTURES = (b"avif", b"heic", b"heix", b"mif1")  # brands of pictures in an MP4's boxes
+_SYNC, _PACKET, _STAMPED = 0x47, 188, 192  # MPEG-TS: first byte and size of a packet; with a time stamp of 4 before it
+
+
+@dataclass(frozen=True)
+class Container:
+    """`suffix` of a file's name, by its content; `cut_short`: it ends before all is there that it promises."""
+
+    suffix: str
+    cut_short: bool = False
 
 
 def check(path: Path, *, only_mp4: bool = False) -> bool:
-    """True when the file was cut short: an MP4's box, or Matroska's segment, reaches past the end of the file.
+    """True when the file was cut short. Errors are those of `look`; with `only_mp4` also for any other container."""
+    return look(path, strict=only_mp4, only_mp4=only_mp4).cut_short
 
-    MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index.
+
+def look(path: Path, *, strict: bool = False, only_mp4: bool = False) -> Container:
+    """The container of a video file.
+
+    MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
+    `strict` also for an MP4 that declares more than a clip of a gateway's can have.
     """
     try:
         if not path.is_file():
@@ -45,17 +63,28 @@ def check(path: Path, *, only_mp4: bool = False) -> bool:
             head = file.read(4096)
             if not head:
                 raise MediaTrouble(f"{path.name} is empty (0 bytes).", advice=AGAIN)
-            if head[4:8] in _BOXES:
-                return _check_mp4(path, file, only_mp4=only_mp4)
-            if head.startswith(_EBML) and not only_mp4:
-                return _matroska_end(head) > path.stat().st_size
+            if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
+                return _look_at_mp4(path, file, head, strict=strict, only_mp4=only_mp4)
+            found = None if only_mp4 else _other(head, path.stat().st_size)
     except OSError as error:
         raise MediaTrouble(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    transport = head[0] == 0x47 and head[188:189] in (b"\x47", b"")
-    known = head.startswith(_STARTS) or transport or (head[:4] == b"RIFF" and head[8:11] == b"AVI")
-    if not known or only_mp4:
-        raise MediaTrouble(f"{path.name} is {_named(head, known)}.", advice=AGAIN)
-    return False
+    if found is not None:
+        return found
+    what, advice = foreign.named(head, known=_other(head, 0) is not None)
+    raise MediaTrouble(f"{path.name} is {what}.", advice=advice or AGAIN)
+
+
+def _other(head: bytes, size: int) -> Container | None:
+    """The container of a file of that size that begins so, where it is known and no MP4."""
+    if head.startswith(_EBML):
+        return Container(".webm" if b"\x42\x82\x84webm" in head[:256] else ".mkv", _matroska_end(head) > size)
+    if head[:4] == b"RIFF" and head[8:11] == b"AVI":
+        return Container(".avi")
+    if head[0] == _SYNC and head[_PACKET : _PACKET + 1] in (b"\x47", b""):
+        return Container(".ts")
+    if [head[at] for at in range(4, min(len(head), 4 * _STAMPED), _STAMPED)] == 4 * [_SYNC]:
+        return Container(".m2ts")
+    return next((Container(suffix) for start, suffix in _STARTS.items() if head.startswith(start)), None)
 
 
 def _matroska_end(head: bytes) -> int:
@@ -76,7 +105,8 @@ def _matroska_end(head: bytes) -> int:
 
 
 def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, start, end) of each top-level box; `end` may lie past `size`, the file's length in bytes."""
+    """(type, start, end) of each top-level box; `end` may lie past `size`, the file's length in bytes. It ends where
+    what follows is no box."""
     start = 0
     for _ in range(MOST_BOXES):
         if start + 8 > size:
@@ -88,32 +118,44 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
             length = int.from_bytes(header[8:16])
         elif length == 0:  # "to the end of the file"
             length = size - start
-        if length < 8:
+        if length < 8 or (start + length > size and kind not in _BOXES + _LATER):
             return
         yield kind, start, start + length
         start += length
 
 
-def _check_mp4(path: Path, file: BinaryIO, *, only_mp4: bool) -> bool:
-    size = path.stat().st_size
-    cut_short = False
-    whole = set()
+def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool, only_mp4: bool) -> Container:
+    size, at = path.stat().st_size, 0
+    unfinished = b""  # the kind of a box that reaches past the end; there is at most one
+    whole: dict[bytes, tuple[int, int]] = {}
     index = bytearray()
     for kind, start, end in boxes(file, size):
-        cut_short = cut_short or end > size
-        if end <= size:
-            whole.add(kind)
-        if only_mp4 and kind != b"mdat":
-            file.seek(start)
-            index += file.read(min(end - start, LARGEST_INDEX + 1 - len(index)))
-    if only_mp4 and (len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES):
-        raise MediaTrouble(f"The MP4 {path.name} declares more frames than any clip has.", advice=AGAIN)
+        at = end
+        if end > size:
+            unfinished = kind
+        else:
+            whole.setdefault(kind, (start, end))
+        if strict and kind != b"mdat":
+            index += _read(file, start, end, LARGEST_INDEX + 1 - len(index))
+    if strict:  # FFmpeg reads on behind the last box
+        index += _read(file, at, size, LARGEST_INDEX + 1 - len(index))
+        if len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES:
+            raise MediaTrouble(f"The MP4 {path.name} declares more frames than any clip has.", advice=AGAIN)
     if b"moov" not in whole:
-        ends = "ends before its index (moov): it was cut short" if cut_short else "has no index (moov)"
+        ends = "ends before its index (moov): it was cut short" if unfinished else "has no index (moov)"
         raise MediaTrouble(f"The MP4 {path.name} ({size} bytes) {ends}, so nothing in it can be found.", advice=AGAIN)
     if only_mp4 and b"ftyp" not in whole:
         raise MediaTrouble(f"{path.name} is no MP4: it does not say its type (ftyp).", advice=AGAIN)
-    return cut_short
+    start, end = whole[b"moov"]
+    needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
+    # An index that tells where all samples are decides about them; of the other boxes each has to be complete.
+    lost = bool(unfinished) if needed is None else needed > size or unfinished not in (b"", b"mdat")
+    return Container(".mp4" if head[4:8] == b"ftyp" and head[8:12] != b"qt  " else ".mov", lost)
+
+
+def _read(file: BinaryIO, start: int, end: int, most: int) -> bytes:
+    file.seek(start)
+    return file.read(max(0, min(end - start, most)))
 
 
 def _declared(index: bytes) -> int:
@@ -128,16 +170,3 @@ def _declared(index: bytes) -> int:
         place = at + (8 if match[0] == b"trun" else 12) + (8 if size == 1 else 0)
         found += MOST_SAMPLES + 1 if match[0] == b"cmov" else int.from_bytes(index[place : place + 4])
     return found
-
-
-def _named(head: bytes, known: bool) -> str:
-    """What the file is instead, with the beginning of a text."""
-    if known:
-        return "a video of another kind, not an MP4"
-    text = head.decode("utf-8", "ignore").strip("\ufeff \t\r\n")
-    printable = sum(letter.isprintable() or letter.isspace() for letter in text)
-    if len(text.encode()) < 0.9 * len(head.removeprefix(b"\xef\xbb\xbf").strip()) or printable < 0.95 * len(text):
-        return f"no video: it begins with the bytes {head[:8].hex(' ')}"
-    kind = {"{": "a JSON message", "[": "a JSON message", "<": "a web page or XML"}.get(text[:1], "text")
-    shown = redact(" ".join(text.split()))
-    return f"no video but {kind}: {shown[:160]}{'…' if len(shown) > 160 else ''}"

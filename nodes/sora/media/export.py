@@ -13,12 +13,15 @@ from ..disk import disk_trouble
 from ..errors import MediaTrouble
 from ..whole import write_whole
 from . import container, lazy
-from .choice import FrameChoice
-from .frames import Progress, warnings_of
-from .probe import Source, examine
+from .choice import SQUARE, FrameChoice
+from .frames import Progress
+from .guard import guarded
+from .notes import warnings_of
+from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
 from .reference import to_png
-from .resize import Pixels, fitted
+from .resize import Pixels, cropped
+from .source import Source
 
 WORKERS = 2
 WAITING = 4  # pictures decoded and not yet written
@@ -33,6 +36,7 @@ def save_png(path: Path, pixels: Pixels) -> None:
         raise disk_trouble(f"{path.name} cannot be written", error) from error
 
 
+@guarded
 def save_frames(
     path: str | Path,
     out_dir: str | Path,
@@ -67,10 +71,11 @@ def _save(
 ) -> list[Path]:
     cv2 = lazy.cv2()
     made = planned(source, choice)
-    width, height = choice.size(source.info.width, source.info.height)
+    aspect = source.info.pixel_aspect if choice.square_pixels else SQUARE
+    width, height = choice.size(source.info.width, source.info.height, aspect)
 
     def write(target: Path, picture: Pixels) -> None:
-        save_png(target, fitted(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), width, height, "crop"))
+        save_png(target, cropped(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), width, height, aspect))
 
     files: list[Path] = []
     waiting: deque[Future[None]] = deque()
@@ -90,6 +95,6 @@ def _save(
     if not files:
         raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=container.AGAIN)
     there = [int(file.stem.rpartition("_")[2]) for file in files]
-    for warning in warnings_of(source, made, int(np.isin(made.indices, there).sum())):
+    for warning in warnings_of(source, made, int(np.isin(made.indices, there).sum()), choice):
         warn(warning)
-    return files
+    return sorted(files)  # damage brings frames out of turn

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInput
 from ..identity import FITS
 from ..spec import parse_size
+from .guard import guarded
 from .reference import eight_bits, from_float
 from .resize import Colour, Pixels, fitted
 
@@ -43,6 +44,7 @@ class Fitting:
         parse_colour(self.background)
 
 
+@guarded
 def fit_reference(image: NDArray[Any], size: str, how: Fitting, mask: NDArray[Any] | None = None) -> Pixels:
     """ComfyUI's IMAGE, a float batch of one, and its MASK -> uint8 [H, W, 3] of exactly the `size` ("1280x720").
 

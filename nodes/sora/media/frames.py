@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from numpy.typing import NDArray
 
 from ..errors import MediaTrouble
 from . import container, lazy, memory
-from .choice import FrameChoice, Plan
-from .probe import Source, VideoInfo, examined, probe, verify_mp4
+from .choice import SQUARE, FrameChoice
+from .guard import guarded
+from .notes import warnings_of
+from .probe import examined, probe, verify_mp4
 from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
-from .resize import Pixels, fitted
+from .resize import Pixels, cropped
+from .source import Source, VideoInfo
 
 __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify_mp4"]
 
@@ -61,6 +65,7 @@ class Frames:
     warnings: tuple[str, ...] = ()
 
 
+@guarded
 def load_frames(
     path: str | Path,
     choice: FrameChoice = FrameChoice(),  # noqa: B008  (frozen)
@@ -120,11 +125,12 @@ def _load(
                 advice=container.AGAIN,
             )
         tall, wide = first[2].shape[:2]
-        info = replace(source.info, width=wide, height=tall, rotation=reader.rotation)
-        width, height = choice.size(wide, tall)
+        source = replace(source, info=upright(source.info, reader.rotation, wide, tall))
+        aspect = source.info.pixel_aspect if choice.square_pixels else SQUARE
+        width, height = choice.size(wide, tall, aspect)
         shape = (len(made.indices), height, width, 3)
         pixels = memory.buffer(shape, scratch=scratch, spare=2 * WAITING * wide * tall * 3)
-        filled = _fill(pixels, itertools.chain([first], shown), spare, progress)
+        filled = _fill(_Converter(pixels, aspect), pixels, itertools.chain([first], shown), spare, progress)
     indices = made.indices[:filled]
     return Frames(
         path=source.path,
@@ -134,12 +140,19 @@ def _load(
         times_s=source.times_s[indices],
         start_s=made.start_s,
         duration_s=made.duration_s if filled == len(made.indices) else filled / made.fps,
-        info=info,
-        warnings=warnings_of(source, made, filled),
+        info=source.info,
+        warnings=warnings_of(source, made, filled, choice),
     )
 
 
+def upright(info: VideoInfo, rotation: int, width: int, height: int) -> VideoInfo:
+    """The same of pictures that were turned by the reader, by so many degrees."""
+    aspect = info.pixel_aspect if (rotation - info.rotation) % 180 == 0 else 1 / info.pixel_aspect
+    return replace(info, width=width, height=height, rotation=rotation, pixel_aspect=aspect)
+
+
 def _fill(
+    convert: _Converter,
     pixels: NDArray[np.float32],
     shown: Iterable[tuple[int, range, Pixels]],
     spare: list[Pixels],
@@ -149,7 +162,6 @@ def _fill(
     done with go to `spare`."""
     waiting: deque[tuple[Future[None], Pixels, range]] = deque()
     filled = np.zeros(len(pixels), bool)
-    convert = _Converter(pixels)
 
     def settle(most: int) -> None:
         while len(waiting) > most:
@@ -169,16 +181,16 @@ def _fill(
 
 
 class _Converter:
-    """BGR bytes -> RGB floats at their places, a few rows at a time."""
+    """BGR bytes -> RGB floats at their places, a few rows at a time; `pixel_aspect` as in `cropped`."""
 
-    def __init__(self, pixels: NDArray[np.float32]) -> None:
-        self._pixels = pixels
+    def __init__(self, pixels: NDArray[np.float32], pixel_aspect: Fraction) -> None:
+        self._pixels, self._aspect = pixels, pixel_aspect
         self._cv2 = lazy.cv2()
 
     def __call__(self, picture: Pixels, slots: range) -> None:
         first = self._pixels[slots.start]
         height, width = first.shape[:2]
-        picture = fitted(picture, width, height, "crop")
+        picture = cropped(picture, width, height, self._aspect)
         step = max(1, PIXELS // width)
         scratch = np.empty((step, width, 3), np.uint8)
         for top in range(0, height, step):
@@ -187,25 +199,3 @@ class _Converter:
             np.divide(rgb, 255, out=first[top : top + step], dtype=np.float32)
         for slot in slots[1:]:
             self._pixels[slot] = first
-
-
-def warnings_of(source: Source, made: Plan, filled: int) -> tuple[str, ...]:
-    """What the user should know of a file of which `filled` frames of the plan could be had."""
-    info = source.info
-    missing = len(made.indices) - filled
-    holds = int(made.indices[filled - 1]) + 1 if missing else info.frames
-    if info.cut_short:
-        name = f"{source.path.name} is cut short or damaged"
-        if not info.declared_frames:
-            return (f"{name}: it is longer by its own account, and holds only {holds} frames that can be decoded.",)
-        if holds >= info.declared_frames:
-            return (f"{name}: all of its {holds} frames are there; what is missing lies elsewhere, such as its sound.",)
-        return (f"{name}: it declares {info.declared_frames} frames and holds only {holds} that can be decoded.",)
-    if info.hidden and not missing:
-        return (
-            f"{source.path.name} holds {info.declared_frames} frames and shows {info.frames}: "
-            f"its edit list, or damage, hides {info.hidden} of them.",
-        )
-    if missing:
-        return (f"{source.path.name} should have {info.frames} frames and holds only {holds} that can be decoded.",)
-    return ()

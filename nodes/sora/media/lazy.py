@@ -6,11 +6,15 @@ import contextlib
 import functools
 import importlib
 import os
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaTrouble
+
+# The demuxers of what container.py lets through, by FFmpeg's names: it is to open nothing else, whatever it guesses.
+FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,gif,ogg,asf"
 
 CLIPS = Path(__file__).with_name("selftest")  # tiny clips on which the installed libraries are tried
 
@@ -22,19 +26,22 @@ ONE_OPENCV = (
 )
 
 
+NEW_PYAV = "Install PyAV anew: pip install --upgrade --force-reinstall av"
+
+
 @functools.cache
 def cv2() -> Any:
     """The `cv2` module. MediaTrouble when it is missing, cannot be loaded, or is the hollow rest of another wheel.
 
-    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other (which end in an
-    AttributeError), or a folder with nothing in it, whose import succeeds.
+    Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other, or an empty
+    folder, whose import succeeds.
     """
     # Read once, when the first file is opened. Damaged files are reported by us in words, so FFmpeg's own lines
     # about single macroblocks would only bury them; whoever wants them sets the variable.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # AV_LOG_FATAL
     try:
         module = importlib.import_module("cv2")
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # files that do not fit each other, or this numpy, raise errors of any kind
         raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV) from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
         raise MediaTrouble("The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV)
@@ -55,14 +62,21 @@ def av() -> Any:
     """The `av` module (PyAV). MediaTrouble when it is missing or cannot be loaded."""
     try:
         return importlib.import_module("av")
-    except ImportError as error:
-        raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice="pip install av") from error
+    except Exception as error:  # a wheel for another Python or system raises errors of any kind
+        raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice=NEW_PYAV) from error
 
 
 def open_av(path: Path, **options: str) -> Any:
-    """Open a file for reading with PyAV, whatever letters its metadata holds; `options` are FFmpeg's. Raises PyAV's
-    errors, and OSError."""
-    return av().open(str(path.absolute()), options=options, **_odd_metadata())
+    """Open a file for reading with PyAV, whatever letters its metadata holds; `options` are those of FFmpeg's
+    demuxers. Raises PyAV's errors, and OSError."""
+    # Not as `options`, which PyAV up to 16 does not survive for files whose streams are only found by reading on.
+    return av().open(str(path.absolute()), container_options={"format_whitelist": FORMATS} | options, **_odd_metadata())
+
+
+def fraction(rate: Any) -> Fraction | None:
+    """A rate or a ratio of PyAV's; None where it is unknown. From 19 on PyAV has a class of its own for them, which
+    admits 0/0, instead of fractions."""
+    return Fraction(int(rate.numerator), int(rate.denominator)) if rate and rate.denominator else None
 
 
 @functools.cache

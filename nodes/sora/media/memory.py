@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import importlib
 import os
 import shutil
+import struct
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +25,25 @@ _CGROUPS = (  # limit, used, and the line of memory.stat that counts what can be
 )
 
 
+# macOS, sys/fcntl.h: what a file system is asked to take all of at once, in one piece if it can, from the end of the
+# file on; the request is (flags, from where, offset, length, bytes taken).
+_F_PREALLOCATE, _IN_ONE_PIECE, _ALL, _FROM_THE_END = 42, 2, 4, 3
+_NO_SUCH_CALL = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+
+
 def available_bytes() -> int | None:
-    """Bytes that can still be had, swap included, within the container's limit; None where nobody tells."""
-    known = [amount for amount in (_machine(), _container(Path("/sys/fs/cgroup"))) if amount is not None]
-    return min(known, default=None)
+    """Bytes of RAM that can still be had, within the limit of a container and, on Windows, of what the system still
+    promises to anybody; None where that is not known. Swap does not count: a machine that uses it stands still."""
+    queries = (_machine, _windows, lambda: _container(Path("/sys/fs/cgroup")))
+    return min((amount for amount in map(_known, queries) if amount is not None), default=None)
+
+
+def _known(query: Callable[[], int | None]) -> int | None:
+    """What the query says; None also where it breaks, as on systems whose counters are damaged or switched off."""
+    try:
+        return query()
+    except Exception:  # noqa: BLE001 - whatever it raises, a guess is not worth a video that could be loaded
+        return None
 
 
 def buffer(shape: tuple[int, ...], *, scratch: Path | None = None, spare: int = 0) -> NDArray[np.float32]:
@@ -58,12 +79,35 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
                 f"{what}; {_gib(free)} are free in {scratch}.", advice="Make room, or choose fewer or smaller frames."
             )
         with tempfile.TemporaryFile(prefix="sora_frames_", dir=scratch) as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, need)
+            _take_room(file.fileno(), need)
             return np.memmap(file, np.float32, "w+", shape=shape)
     except OSError as error:
         why = error.strerror or error
         raise MediaTrouble(f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.") from error
+
+
+def _take_room(descriptor: int, need: int) -> None:
+    """OSError where the disk has not so many bytes. Windows takes them when the file becomes so long."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, need)
+        elif sys.platform == "darwin":
+            _preallocate(descriptor, need)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_CALL:  # of a file system; the room that is free was looked at before
+            raise
+
+
+def _preallocate(descriptor: int, need: int) -> None:
+    fcntl: Any = importlib.import_module("fcntl")
+    for flags in (_IN_ONE_PIECE | _ALL, _ALL):
+        try:
+            fcntl.fcntl(descriptor, _F_PREALLOCATE, struct.pack("@Iiqqq", flags, _FROM_THE_END, 0, need, 0))
+        except OSError:
+            if flags == _ALL:
+                raise
+        else:
+            return
 
 
 def no_room(frames: int, width: int, height: int, *, available: int | None) -> MediaTrouble:
@@ -85,18 +129,46 @@ def _gib(amount: int) -> str:
 def _machine() -> int | None:
     try:
         psutil = importlib.import_module("psutil")  # ComfyUI brings it; the engine alone may lack it
-    except ImportError:
+        return int(psutil.virtual_memory().available)
+    except Exception:  # noqa: BLE001 - it is missing, or it breaks over this system
         return _linux(Path("/proc/meminfo"))
-    return int(psutil.virtual_memory().available + psutil.swap_memory().free)
 
 
 def _linux(meminfo: Path) -> int | None:
     try:
         rows = [line.split() for line in meminfo.read_text(encoding="ascii").splitlines()]
         kib = {row[0].rstrip(":"): int(row[1]) for row in rows}
-        return (kib["MemAvailable"] + kib.get("SwapFree", 0)) * 1024
+        return kib["MemAvailable"] * 1024
     except (OSError, ValueError, LookupError):
         return None
+
+
+class _MemoryStatus(ctypes.Structure):
+    """MEMORYSTATUSEX of Windows' sysinfoapi.h."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("total_phys", ctypes.c_uint64),
+        ("avail_phys", ctypes.c_uint64),
+        ("total_page_file", ctypes.c_uint64),
+        ("avail_page_file", ctypes.c_uint64),
+        ("total_virtual", ctypes.c_uint64),
+        ("avail_virtual", ctypes.c_uint64),
+        ("avail_extended_virtual", ctypes.c_uint64),
+    )
+
+
+def _windows() -> int | None:
+    """The RAM that is free, or the commit that is left (of RAM and page file together) if that is less: beyond it
+    nothing can be allocated, however much RAM is free. None on other systems."""
+    kernel: Any = getattr(getattr(ctypes, "windll", None), "kernel32", None)
+    if kernel is None:
+        return None
+    status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))
+    if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    return int(min(status.avail_phys, status.avail_page_file))
 
 
 def _container(root: Path) -> int | None:

@@ -1,37 +1,27 @@
-"""What a video file is: size, times of all its frames, tags. Read with PyAV; nothing but the first frame is decoded.
-
-Declared frame counts lie (edit lists hide frames, a cut file declares all it once had), so the packets are walked:
-that costs a few milliseconds for a clip of ours and gives every frame's true time.
-"""
+"""What a video file is: size, times of all its frames, tags. Read with PyAV; of an ordinary file nothing but the first
+frame is decoded."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import MediaTrouble
-from . import container, lazy
+from . import container, lazy, packets
+from .guard import guarded
+from .recount import recounted
+from .source import INTERLACING, Source, VideoInfo, opened
+from .streams import best_picture, best_sound
 from .times import Packet, keys_of, spacing, stamps_of, times_of
 
 MOST_PIXELS = 100_000_000  # of a frame; 8K has a third of that
-MOST_PACKETS = 5_000_000  # of a film's picture: two days of it
-MOST_REORDERED = 16  # frames, in H.264 and H.265
-WORTH_A_JUMP = 8  # frames that need not be decoded
-# Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
-# frame each, and gain nothing (bench/decode.py).
-THREADS = min(16, 1 + (os.cpu_count() or 1))
-
-INTERLACING = ("h264", "hevc", "mpeg2video", "mpeg4", "vc1", "dvvideo")  # codecs that know fields
+WIDEST_PIXEL = 16  # by its height; beyond it is damage
 PROGRESSIVE = 1  # FFmpeg's AVFieldOrder; 0 is unknown, above it are the orders of fields
+ONE_EACH = ("h264", "hevc", "av1", "vp9")  # codecs whose packets are frames in any container, without fields
 
 # ISO/IEC 23091-2 (H.273) numbers, by which files and FFmpeg name colours; 2 is "unspecified".
 _MATRICES = {
@@ -50,233 +40,158 @@ _TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "bt601", 8: "linear", 1
 _RANGES = {1: "limited", 2: "full"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoInfo:
-    """What is known of a video file without decoding it.
-
-    width, height    pixels, upright: as they are shown, after rotation
-    fps              frames a second; the average where they are not evenly spaced
-    frames           frames that the file holds and shows: counted from its packets
-    declared_frames  what its header says is there, also frames that an edit list hides; 0 where it says nothing
-    duration_s       seconds of picture, from the first frame's beginning to the last one's end
-    audio_rate       samples a second; 0 without audio
-    rotation         degrees, anticlockwise, that the decoder's picture is turned by to stand upright
-    colour_*         tags by name; "unspecified" where the file has none
-    even             the frames are equally spaced (a constant frame rate)
-    cut_short        it holds less picture than it says: cut off, or damaged
-    hidden           frames behind the first one shown that the file holds and does not show: an edit list's doing, or
-                     damage. Those before it are an ordinary run-up and do not count
-    """
-
-    width: int
-    height: int
-    fps: float
-    frames: int
-    declared_frames: int
-    duration_s: float
-    has_audio: bool
-    audio_rate: int
-    codec: str
-    pixel_format: str
-    rotation: int
-    colour_matrix: str
-    colour_primaries: str
-    colour_transfer: str
-    colour_range: str
-    even: bool
-    cut_short: bool
-    hidden: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A file, what it is, and when each of its frames begins: `times_s` float64 [frames], seconds from its start.
-
-    `rate` is `info.fps` as a fraction; `tick_s` the step to which the file rounds its times; `stamps` int64 [frames],
-    the same times in the file's own ticks, empty where it writes none for some or the same for two; `keys` are the
-    numbers of the frames where decoding can begin, rising; `recounted`: frames and times are the decoder's own, not
-    those of the packets; `first_stream`: its picture is the file's first, the only one that OpenCV reads; `fields`: it
-    may be interlaced; `doubted`: OpenCV was seen to go wrong with it.
-    """
-
-    path: Path
-    info: VideoInfo
-    times_s: NDArray[np.float64]
-    rate: Fraction
-    tick_s: float
-    stamps: NDArray[np.int64]
-    keys: tuple[int, ...] = ()
-    recounted: bool = False
-    first_stream: bool = True
-    fields: bool = False
-    doubted: bool = False
-
-    def runs(self, wanted: Sequence[int]) -> list[tuple[int, int]]:
-        """[(frame to begin decoding at, last frame of the run)]: how to decode `wanted` [rising], leaving out what lies
-        between them where that is worth a jump."""
-        runs: list[tuple[int, int]] = []
-        at = -1  # decoded so far
-        for number in wanted:
-            key = self.keys[bisect.bisect_right(self.keys, number) - 1] if self.keys and not self.recounted else 0
-            if not runs or key > at + WORTH_A_JUMP:
-                runs.append((key if key > WORTH_A_JUMP else 0, number))
-            else:
-                runs[-1] = (runs[-1][0], number)
-            at = number
-        return runs
-
-
+@guarded
 def probe(path: str | Path) -> VideoInfo:
     """What the file is. MediaTrouble for anything that is not a video with at least one frame that decodes."""
     return examine(path).info
 
 
+@guarded
 def verify_mp4(path: str | Path) -> VideoInfo:
     """The same, and MediaTrouble also for a video that is not an MP4: a check of what a gateway delivered."""
-    return examine(path, only_mp4=True).info
+    container.check(Path(path), only_mp4=True)
+    return glanced(path).info
 
 
-def examine(path: str | Path, *, only_mp4: bool = False) -> Source:
+@guarded
+def examine(path: str | Path) -> Source:
     """`probe` with the times of all frames."""
-    with _examined(path, only_mp4=only_mp4, picture=True) as (source, _):
+    with _examined(Path(path), picture=True) as (source, _):
         return source
 
 
+@guarded
+def glanced(path: str | Path) -> Source:
+    """The same of a file that may be of any length: only its beginning is decoded, and its packets are counted, also
+    where they do not tell its frames."""
+    with _examined(Path(path), picture=True, count=False) as (source, _):
+        return source
+
+
+@guarded
+def declared(path: str | Path) -> tuple[tuple[int, int], float, int]:
+    """((width, height) before it is turned, seconds, frames) of a video file, as its head says of its first picture; 0
+    for what it does not say."""
+    path = Path(path)
+    container.check(path)
+    with opened(path) as file:
+        stream = next(iter(file.streams.video), None)
+        if stream is None or stream.codec_context is None:
+            return (0, 0), 0.0, 0
+        size = stream.codec_context.width, stream.codec_context.height
+        return size, (file.duration or 0) / 1e6, stream.frames
+
+
 def examined(path: str | Path) -> contextlib.AbstractContextManager[tuple[Source, Any]]:
-    """The same with the file, open, and with nothing decoded: whether that is possible is not known then, and size and
-    rotation are those of the coded picture."""
-    return _examined(path, only_mp4=False, picture=False)
+    """The same with the file, if it is open at its end; of most files nothing is decoded: whether that is possible is
+    not known then, and size and rotation are those of the coded picture."""
+    return _examined(Path(path), picture=False)
 
 
 @contextlib.contextmanager
-def _examined(path: str | Path, *, only_mp4: bool, picture: bool) -> Iterator[tuple[Source, Any]]:
-    path = Path(path)
-    cut_short = container.check(path, only_mp4=only_mp4)
+def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tuple[Source, Any]]:
+    cut_short = container.check(path)
     with opened(path) as file:
-        stream = file.streams.best("video")
+        stream = best_picture(file)
         if stream is None:
             raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
             raise MediaTrouble(f"No frame of {path.name} can be decoded (no decoder).", advice=container.AGAIN)
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
             raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
-        yield _read(path, file, stream, cut_short, picture=picture), file
-
-
-@contextlib.contextmanager
-def opened(path: Path, **options: str) -> Iterator[Any]:
-    """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaTrouble."""
-    av = lazy.av()
-
-    def told(error: Exception) -> MediaTrouble:
-        return MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN)
-
-    try:
-        file = lazy.open_av(path, **options)
-    except (av.error.FFmpegError, OSError) as error:
-        raise told(error) from error
-    try:
-        with file:
-            yield file
-    except av.error.FFmpegError as error:
-        raise told(error) from error
+        source, counted = _read(path, file, stream, cut_short, picture=picture)
+        if counted or not count:
+            yield source, file
+            return
+    yield recounted(source), None
 
 
 def _kinds(file: Any) -> str:
     return ", ".join(sorted({stream.type for stream in file.streams})) or "nothing"
 
 
-def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> Source:
-    packets, came, broken, first = _walk(file, stream, picture=picture)
-    seen = first or stream.codec_context
-    if (picture and first is None) or not packets or seen.format is None:
-        codec = stream.codec_context.name
-        raise MediaTrouble(f"No frame of {path.name} can be decoded ({codec}).", advice=container.AGAIN)
-    tick_s = float(stream.time_base or Fraction(1, 1000))
-    stamps = stamps_of(packets)
-    times_s = times_of(stamps, len(packets), tick_s, stream) - (file.start_time or 0) / 1e6
-    named = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    rate, even = spacing(times_s, tick_s, named)
+def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool) -> tuple[Source, bool]:
+    """(the file, whether its packets alone tell which frames there are)."""
+    context = stream.codec_context
+    walk = packets.walked(file, stream, picture=picture)
+    seen = walk.first or context
+    if (picture and walk.first is None) or not walk.packets or seen.format is None:
+        raise MediaTrouble(f"No frame of {path.name} can be decoded ({context.name}).", advice=container.AGAIN)
+    promised = file.format.name.startswith(("mov", "matroska")) and context.name != "vp8"
+    fields = _may_have_fields(context)
+    shown, counted = walk.packets, not (walk.broken or walk.restarts)
+    one_each = promised or (context.name in ONE_EACH and not fields)
+    if counted and len(stamps_of(shown)) and (walk.late or walk.early or not one_each):
+        shown, counted = _from_the_first(path, shown, late=walk.late, sample=not one_each)
+    declared, lost, hidden = 0, 0, 0
+    # Only an MP4 has edit lists, and only there frames are what is counted: AVI counts packets, of which one has two.
+    if file.format.name.startswith("mov"):
+        declared = stream.frames
+        if max(walk.came, declared) > len(walk.packets):
+            lost, hidden = packets.not_shown(path, declared, walk.packets)
+    info = replace(
+        _tagged(file, stream, seen),
+        declared_frames=declared,
+        cut_short=cut_short or walk.broken or lost > 0,
+        hidden=hidden,
+        headless=len(walk.packets) - len(shown),
+        joined=walk.restarts,
+    )
+    source = _timed(path, file, stream, info, shown)
+    first_stream = stream.index == file.streams.video[0].index
+    return replace(source, promised=promised, late=walk.late, first_stream=first_stream, fields=fields), counted
+
+
+def _from_the_first(path: Path, shown: list[Packet], *, late: bool, sample: bool) -> tuple[list[Packet], bool]:
+    """(the packets from the first frame on that can be decoded, whether each of them is a frame)."""
+    first = packets.first_frame(path, late=late, sample=sample)
+    if first is None:
+        return shown, False
+    return [packet for packet in shown if packet.pts is not None and packet.pts >= first], True
+
+
+def _timed(path: Path, file: Any, stream: Any, info: VideoInfo, shown: list[Packet]) -> Source:
+    tick_s = float(lazy.fraction(stream.time_base) or Fraction(1, 1000))
+    stamps = stamps_of(shown)
+    times_s = times_of(stamps, len(shown), tick_s, stream) - (file.start_time or 0) / 1e6
+    told = (lazy.fraction(one) for one in (stream.average_rate, stream.guessed_rate, stream.base_rate))
+    rate, even = spacing(times_s, tick_s, [one for one in told if one])
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
-    # Elsewhere than in an MP4 a count is none of frames: AVI counts packets, of which a frame may have two.
-    declared = stream.frames if file.format.name.startswith("mov") else 0
-    lost, hidden = (0, 0) if max(came, declared) <= len(packets) else _not_shown(path, declared, packets)
-    sound = file.streams.best("audio")
-    rotation = int(first.rotation) % 360 if first is not None else 0
+    info = replace(info, fps=float(rate), frames=len(times_s), duration_s=duration_s, even=even)
+    return Source(path, info, times_s, rate, tick_s, stamps, keys_of(shown, stamps))
+
+
+def _tagged(file: Any, stream: Any, seen: Any) -> VideoInfo:
+    """What does not depend on the frames' times; `seen` is the first picture or, without it, what the head says."""
+    context, (sound, _) = stream.codec_context, best_sound(file)
+    rotation = int(getattr(seen, "rotation", 0)) % 360
     turned = rotation % 180 != 0
-    info = VideoInfo(
+    aspect = lazy.fraction(stream.sample_aspect_ratio) or Fraction(1)
+    if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
+        aspect = Fraction(1)
+    return VideoInfo(
         width=seen.height if turned else seen.width,
         height=seen.width if turned else seen.height,
-        fps=float(rate),
-        frames=len(times_s),
-        declared_frames=declared,
-        duration_s=duration_s,
+        fps=0.0,
+        frames=0,
+        declared_frames=0,
+        duration_s=0.0,
         has_audio=sound is not None,
-        audio_rate=sound.rate or 0 if sound is not None else 0,
-        codec=stream.codec_context.name,
+        audio_rate=(sound.codec_context.sample_rate or 0) if sound is not None else 0,
+        codec=context.name,
         pixel_format=seen.format.name,
         rotation=rotation,
         colour_matrix=_MATRICES.get(int(seen.colorspace), "unspecified"),
-        colour_primaries=_PRIMARIES.get(int(stream.codec_context.color_primaries), "unspecified"),
-        colour_transfer=_TRANSFERS.get(int(stream.codec_context.color_trc), "unspecified"),
+        colour_primaries=_PRIMARIES.get(int(context.color_primaries), "unspecified"),
+        colour_transfer=_TRANSFERS.get(int(context.color_trc), "unspecified"),
         colour_range=_RANGES.get(int(seen.color_range), "unspecified"),
-        even=even,
-        cut_short=cut_short or broken or lost > 0,
-        hidden=hidden,
+        even=True,
+        cut_short=False,
+        pixel_aspect=1 / aspect if turned else aspect,
     )
-    return Source(
-        path, info, times_s, rate, tick_s, stamps, keys_of(packets, stamps),
-        first_stream=stream.index == file.streams.video[0].index, fields=_may_have_fields(stream.codec_context),
-    )  # fmt: skip
 
 
 def _may_have_fields(context: Any) -> bool:
     """By what the file's head says; where PyAV is too old to tell, it may."""
     order = getattr(context, "field_order", None)
     return context.name in INTERLACING and (order is None or int(order) > PROGRESSIVE)
-
-
-def _walk(file: Any, stream: Any, *, picture: bool) -> tuple[list[Packet], int, bool, Any]:
-    """(the packets that are whole and shown, how many came in all, whether one was not whole, the first picture if that
-    is asked for)."""
-    packets: list[Packet] = []
-    came, broken = 0, False
-    first = None
-    for packet in file.demux(stream):
-        came += packet.size > 0
-        if came > MOST_PACKETS:
-            raise MediaTrouble("There are more frames in this file than can be used.")
-        broken = broken or packet.is_corrupt
-        if packet.size and not packet.is_discard and not packet.is_corrupt:
-            packets.append(Packet(packet.pts, packet.is_keyframe, packet.pos))
-        if picture and first is None:
-            first = _first_picture(packet)
-    return packets, came, broken, first
-
-
-def _not_shown(path: Path, declared: int, shown: list[Packet]) -> tuple[int, int]:
-    """(frames that the file declares and that cannot be read, frames behind the first one shown that the edit list
-    leaves out)."""
-    places = {packet.position for packet in shown}
-    with opened(path, ignore_editlist="1") as file:
-        video = file.streams.best("video")
-        packets = [packet for packet in file.demux(video) if packet.size and packet.pts is not None]
-    order = [index for index, packet in enumerate(packets) if packet.pos in places]
-    if not order:
-        return declared - len(packets), 0
-    first = min(packets[index].pts for index in order)
-    # Frames are coded out of order, so some of a run-up may lie behind the first one shown; but not far behind.
-    hidden = [
-        packet
-        for index, packet in enumerate(packets)
-        if packet.pos not in places and (packet.pts > first or index > order[0] + MOST_REORDERED)
-    ]
-    return declared - len(packets), len(hidden)
-
-
-def _first_picture(packet: Any) -> Any:
-    """The first picture that the decoder gives for the packet; a damaged packet gives none."""
-    try:
-        return next(iter(packet.decode()), None)
-    except lazy.av().error.FFmpegError:
-        return None

@@ -8,6 +8,7 @@ OpenCV's seeking is not exact.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
@@ -18,11 +19,11 @@ from ..errors import MediaTrouble
 from . import container
 from .choice import FrameChoice, Plan, plan
 from .colour import colour_of, opencv_is_right, opencv_reads_fields
-from .probe import Source
 from .reader_av import PyavReader
-from .reader_cv2 import OpencvReader
+from .reader_cv2 import OpencvReader, Take
+from .recount import recounted
 from .resize import Pixels
-from .times import spacing
+from .source import Source
 
 Cancelled = Callable[[], bool]
 Buffer = Callable[[], Pixels | None]
@@ -62,7 +63,28 @@ def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan
             f"({source.info.duration_s:.2f} s at {source.info.fps:g} a second).",
             advice=f"skip_first_frames is {choice.skip_first_frames}; make it smaller.",
         )
-    return made
+    return without_lost(source, made, resampled=choice.force_rate > 0)
+
+
+def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
+    """The plan without the frames that are known to be lost. Where it samples by time the frame before stands for each;
+    else they are left out, and the others are shown for as long as all were meant to be. MediaTrouble where none is
+    left."""
+    lost = np.isin(made.indices, source.lost)
+    if not lost.any():
+        return made
+    if resampled:
+        there = source.numbers
+        before = np.searchsorted(there, made.indices, side="right") - 1
+        return replace(made, indices=there[np.maximum(0, before)])
+    kept = made.indices[~lost]
+    if not len(kept):
+        first, last = made.indices[0], made.indices[-1]
+        raise MediaTrouble(
+            f"None of the chosen frames of {source.path.name} ({first} to {last}) can be decoded; the file is damaged.",
+            advice=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.AGAIN}",
+        )
+    return replace(made, indices=kept, fps=len(kept) / made.duration_s)
 
 
 def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = None) -> PyavReader | OpencvReader:
@@ -74,9 +96,11 @@ def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = N
     # OpenCV has no way to be told the matrix of a file that names none.
     plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
     whole = source.first_stream and not source.doubted and (not source.fields or opencv_reads_fields())
-    if source.recounted or info.cut_short or far or not plain or not whole:
-        return PyavReader(source, look, file if far else None)
-    return OpencvReader(source)
+    damaged = source.recounted or info.cut_short or source.late or info.headless > 0
+    if not (damaged or far or not plain or not whole):
+        with contextlib.suppress(Exception):  # what OpenCV cannot open, PyAV has just read through
+            return OpencvReader(source)
+    return PyavReader(source, look, file if far else None)
 
 
 def pictures(
@@ -102,7 +126,7 @@ def pictures(
             raise concurrent.futures.CancelledError
         if number in missing:
             missing.remove(number)
-            picture = take(buffer())
+            picture = _taken(reader, source, take, buffer)
             if isinstance(reader, OpencvReader) and reader.stands_still(picture):
                 raise Miscounted(replace(source, doubted=True))
             yield number, wanted[number], picture
@@ -110,29 +134,11 @@ def pictures(
         raise Miscounted(recounted(source))
 
 
-def recounted(source: Source) -> Source:
-    """The same file with the frames that the decoder gives, and their times."""
-    with PyavReader(source, colour_of(source.info)) as reader:
-        stamps = reader.stamps()
-    if not stamps:
-        raise MediaTrouble(f"No frame of {source.path.name} can be decoded.", advice=container.AGAIN)
-    known = np.unique(np.array([stamp for stamp in stamps if stamp is not None], np.int64))
-    rate, even = source.rate, source.info.even
-    if len(known) == len(stamps):
-        # Where some are lost the others keep their times, and are not evenly spaced any more.
-        times_s = source.times_s[0] + (known - (source.stamps[0] if len(source.stamps) else known[0])) * source.tick_s
-        rate, even = spacing(times_s, source.tick_s, [rate])
-    else:
-        known = known[:0]
-        times_s = source.times_s[0] + np.arange(len(stamps)) / float(rate)
-    # A sample of an MP4 is a frame; elsewhere two packets may make one (fields), or one none (hidden frames).
-    lost = source.info.declared_frames > 0 and len(stamps) < source.info.frames
-    info = replace(
-        source.info,
-        frames=len(stamps),
-        fps=float(rate),
-        even=even,
-        duration_s=float(times_s[-1] - times_s[0]) + 1 / float(rate),
-        cut_short=source.info.cut_short or lost,
-    )
-    return replace(source, info=info, times_s=times_s, rate=rate, stamps=known, keys=(), recounted=True)
+def _taken(reader: PyavReader | OpencvReader, source: Source, take: Take, buffer: Buffer) -> Pixels:
+    """The picture. What OpenCV cannot convert, whatever it raises over it, is read with PyAV."""
+    try:
+        return take(buffer())
+    except Exception as error:
+        if isinstance(reader, OpencvReader):
+            raise Miscounted(replace(source, doubted=True)) from error
+        raise

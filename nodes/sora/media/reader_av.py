@@ -11,8 +11,10 @@ import numpy as np
 
 from . import lazy
 from .colour import Colour, to_bgr
-from .probe import THREADS, Source, opened
+from .packets import from_key
 from .resize import Pixels
+from .source import THREADS, Source, opened
+from .streams import best_picture
 
 Take = Callable[[Pixels | None], Pixels]
 
@@ -31,10 +33,11 @@ class PyavReader:
         self._source, self._colour = source, colour
         self._opening = opened(source.path) if file is None else contextlib.nullcontext(file)
         self._file = self._opening.__enter__()
-        self._stream = self._file.streams.best("video")
+        self._stream = best_picture(self._file)
         self._stream.codec_context.thread_count = THREADS
         self._whole_frames(not source.recounted and not source.info.cut_short)
         self._elsewhere = file is not None  # not at its beginning
+        self._late = source.late  # other packets come before a key frame
         self.rotation = 0
         self.strange = False
 
@@ -54,14 +57,16 @@ class PyavReader:
                 if count >= max(wanted) and not open_end:
                     return
             return
-        # Behind damage decoders give other frames when some are left out.
-        needed = None if source.recounted else set(source.stamps[sorted(wanted)].tolist())
+        # Behind damage decoders give other frames when some are left out. The last frame tells where the file ends.
+        final = {len(source.stamps) - 1} if open_end else set()
+        needed = None if source.recounted else set(source.stamps[sorted({*wanted, *final})].tolist())
         runs = source.runs(sorted(wanted))
-        missing = set(wanted)
+        missing = {*wanted, *final}
         for key, last in runs:
             if key > 0 or self._elsewhere:
                 with contextlib.suppress(lazy.av().error.FFmpegError):  # it cannot be sought in: go on as it is
                     self._file.seek(int(source.stamps[key]), stream=self._stream, backward=True)
+                    self._late = True  # in some containers it goes too far
             for frame in self._decoded(needed):
                 number = self._number(frame)
                 missing.discard(number)
@@ -71,6 +76,7 @@ class PyavReader:
                 through = not missing if source.recounted else number >= last
                 if through and not (open_end and last == runs[-1][1]):
                     break
+        self.strange = self.strange or not missing.isdisjoint(final)
 
     def _taking(self, frame: Any) -> Take:
         return lambda _: self._picture(frame)
@@ -90,6 +96,8 @@ class PyavReader:
         error = lazy.av().error.FFmpegError
         context = self._stream.codec_context
         packets = self._file.demux(self._stream)
+        if self._late:
+            packets = from_key(packets)
         while True:
             try:
                 packet = next(packets, None)

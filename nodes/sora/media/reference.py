@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput, MediaTrouble
 from . import lazy
+from .guard import guarded
 from .resize import Pixels, fitted
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["eight_bits", "fitted", "from_bytes", "from_file", "from_float", "to_
 MOST_PIXELS = 100_000_000  # of an image file: four times a large camera's, and 400 MB as RGBA
 
 
+@guarded
 def from_float(image: NDArray[np.float32]) -> Pixels:
     """ComfyUI's IMAGE, float [B, H, W, C] or [H, W, C] in 0..1 -> uint8 [H, W, 3 or 4], rounded and saturated.
 
@@ -104,6 +106,7 @@ def _pixels(image: Image.Image) -> Pixels:
     return np.array(image.convert("RGBA" if clear else "RGB"))
 
 
+@guarded
 def to_png(pixels: Pixels) -> bytes:
     """uint8 [H, W, 3 or 4], RGB or RGBA -> a lossless PNG; the same pixels always give the same bytes.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,20 @@ def middle(
 def _nearest(place: float) -> int:
     """The whole number; of two that are as near the lower one."""
     return math.ceil(place - 0.5)
+
+
+def cropped(pixels: Pixels, width: int, height: int, pixel_aspect: Fraction) -> Pixels:
+    """uint8 [H, W, 3], whose pixels are `pixel_aspect` times as wide as they are high -> uint8 [height, width, 3] in
+    square ones: the middle of what it shows, and all of it where only rounding keeps the proportions apart."""
+    if pixel_aspect == 1:
+        return fitted(pixels, width, height, "crop")
+    tall, wide = pixels.shape[:2]
+    shown = (round(wide * pixel_aspect), tall) if pixel_aspect > 1 else (wide, round(tall / pixel_aspect))
+    left, top = 0, 0
+    if not (round(width * shown[1] / shown[0]) == height or round(height * shown[0] / shown[1]) == width):
+        shape = (width * pixel_aspect.denominator, height * pixel_aspect.numerator)
+        left, top, wide, tall = middle(wide, tall, *shape)
+    return stretched(pixels[top : top + tall, left : left + wide], width, height)
 
 
 def fitted(

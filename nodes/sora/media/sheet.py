@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import FrameChoice
+from .choice import SQUARE, FrameChoice
 from .export import save_png
-from .frames import warnings_of
-from .probe import Source, examine
+from .guard import guarded
+from .notes import warnings_of
+from .probe import examine
 from .reader import planned
-from .resize import Pixels, stretched
+from .resize import Pixels, cropped, stretched
+from .source import Source
 from .stills import chosen_frames
 
 if TYPE_CHECKING:
@@ -35,15 +37,23 @@ class Tile:
     right: str = ""
 
 
+@guarded
 def contact_sheet(
-    path: str | Path, target: str | Path, *, untagged: str = "auto", warn: Callable[[str], None] = lambda _: None
+    path: str | Path,
+    target: str | Path,
+    *,
+    untagged: str = "auto",
+    square_pixels: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write a sheet of a video's frames as a PNG to `target`: up to 24 evenly chosen, first and last among them.
 
-    `untagged` as in `load_frames`, whose warnings `warn` is told. Errors are those of `load_frames`, and DiskTrouble.
+    `untagged` as in `load_frames`, whose warnings `warn` is told; `square_pixels` as in FrameChoice. Errors are those
+    of `load_frames`, and DiskTrouble.
     """
-    source, title, tiles = tiles_of(examine(path), untagged)
-    for warning in warnings_of(source, planned(source, FrameChoice()), source.info.frames):
+    choice = FrameChoice(square_pixels=square_pixels)
+    source, title, tiles = tiles_of(examine(path), untagged, choice)
+    for warning in warnings_of(source, planned(source, FrameChoice()), source.info.frames, choice):
         warn(warning)
     save_png(Path(target), draw(tiles, title))
 
@@ -111,10 +121,15 @@ def _evenly(count: int) -> NDArray[np.int64]:
     return np.unique(np.rint(np.linspace(0, count - 1, min(count, COLUMNS * ROWS))).astype(np.int64))
 
 
-def tiles_of(source: Source, untagged: str) -> tuple[Source, str, list[Tile]]:
-    """(the source as its decoder counted it, title, tiles) of a file, of which no more is held than the tiles."""
-    source, frames = chosen_frames(source, _evenly, untagged=untagged)
+def tiles_of(source: Source, untagged: str, choice: FrameChoice) -> tuple[Source, str, list[Tile]]:
+    """(the source as its decoder counted it, title, tiles) of a file, of which no more is held than the tiles. Of the
+    choice only the size counts."""
+    aspect = source.info.pixel_aspect if choice.square_pixels else SQUARE
+    width, height = choice.size(source.info.width, source.info.height, aspect)
+    source, frames = chosen_frames(
+        source, _evenly, lambda picture: cropped(picture, width, height, aspect), untagged=untagged
+    )
     tiles = [Tile(picture, f"{source.times_s[number]:.2f} s", f"frame {number}") for number, picture in frames.items()]
     info = source.info
-    facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {info.width}x{info.height}  ·  {info.fps:.4g} fps"
+    facts = f"{info.frames} frames  ·  {info.duration_s:.2f} s  ·  {width}x{height}  ·  {info.fps:.4g} fps"
     return source, f"{source.path.name}\n{facts}", tiles

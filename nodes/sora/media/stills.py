@@ -13,25 +13,30 @@ from ..errors import MediaTrouble
 from . import lazy
 from .choice import FrameChoice
 from .container import AGAIN
-from .probe import Source, examine
+from .guard import guarded
+from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
 from .resize import Pixels, stretched
+from .source import Source
 
 COLUMNS, ROWS = 4, 3
 COLUMN_WIDTH = 320  # pixels
 
 
+@guarded
 def still(path: Path, variant: str) -> Pixels:
     """uint8 [H, W, 3]: the thumbnail or the spritesheet of a video file. MediaTrouble for a file that is none."""
     return thumbnail(path) if variant == "thumbnail" else spritesheet(path)
 
 
+@guarded
 def thumbnail(path: Path) -> Pixels:
     """The frame in the film's middle, as large as the film: uint8 [H, W, 3]."""
     _, frames = chosen_frames(examine(path), lambda count: np.array([count // 2]))
     return next(iter(frames.values()))
 
 
+@guarded
 def spritesheet(path: Path) -> Pixels:
     """Twelve frames from the first to the last in a grid of four by three, edge to edge: uint8 [H, 1280, 3]."""
 
@@ -40,7 +45,8 @@ def spritesheet(path: Path) -> Pixels:
         return stretched(picture, COLUMN_WIDTH, height)
 
     source, frames = chosen_frames(examine(path), _twelve, small)
-    tiles = [frames[min(frames, key=lambda there: abs(there - number))] for number in _twelve(source.info.frames)]
+    wanted = source.numbers[_twelve(len(source.numbers))]
+    tiles = [frames[min(frames, key=lambda there: abs(there - number))] for number in wanted]
     return np.vstack([np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)])
 
 
@@ -51,9 +57,11 @@ def chosen_frames(
     untagged: str = "auto",
 ) -> tuple[Source, dict[int, Pixels]]:
     """(the source as its decoder counted it, {frame number: RGB picture after `shape`}) of the frames that
-    `choose(how many there are)` names, rising. No more is decoded than that needs."""
+    `choose(how many there are)` names by their places among all that are there, rising. No more is decoded than that
+    needs."""
     cv2 = lazy.cv2()
-    made = replace(planned(source, FrameChoice()), indices=choose(source.info.frames), open_end=False)
+    there = source.numbers
+    made = replace(planned(source, FrameChoice()), indices=there[choose(len(there))], open_end=False)
     try:
         with reader_for(source, made, untagged) as reader:
             found = {

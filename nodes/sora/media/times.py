@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import lazy
+
 
 class Packet(NamedTuple):
     """When it is shown, in ticks; whether decoding can begin with it; where it lies in the file."""
@@ -28,7 +30,7 @@ def times_of(stamps: NDArray[np.int64], count: int, tick_s: float, stream: Any) 
     """The same in seconds; AVI writes no times for frames out of order."""
     if len(stamps):
         return stamps.astype(np.float64) * tick_s
-    return np.arange(count) / float(stream.average_rate or 25)
+    return (stream.start_time or 0) * tick_s + np.arange(count) / float(lazy.fraction(stream.average_rate) or 25)
 
 
 def keys_of(packets: list[Packet], stamps: NDArray[np.int64]) -> tuple[int, ...]:

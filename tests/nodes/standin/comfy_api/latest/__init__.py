@@ -1,4 +1,5 @@
-"""The V3 interface of nodes, at ComfyUI 0.33.0; older ones lack some keywords and the trimming of videos."""
+"""The V3 interface of nodes, at ComfyUI 0.33.0, with the cropping of videos that 0.35 brought; older ones lack that,
+some keywords and the trimming of videos."""
 
 from __future__ import annotations
 

@@ -96,6 +96,7 @@ def Custom(io_type: str) -> Any:
 
 Image, Mask, Audio, Video = Custom("IMAGE"), Custom("MASK"), Custom("AUDIO"), Custom("VIDEO")
 String, Int, Float, Combo = Custom("STRING"), Custom("INT"), Custom("FLOAT"), Custom("COMBO")
+Boolean = Custom("BOOLEAN")
 
 
 class _StringInput(WidgetInput):
@@ -149,6 +150,22 @@ class _FloatInput(WidgetInput):
         super().__init__(id, optional, tooltip, default, advanced, min=min, max=max, step=step)
 
 
+class _BooleanInput(WidgetInput):
+    Parent = Boolean
+
+    def __init__(
+        self,
+        id: str,
+        optional: bool = False,
+        tooltip: str | None = None,
+        default: bool | None = None,
+        label_on: str | None = None,
+        label_off: str | None = None,
+        advanced: bool | None = None,
+    ) -> None:
+        super().__init__(id, optional, tooltip, default, advanced, label_on=label_on, label_off=label_off)
+
+
 class _ComboInput(WidgetInput):
     Parent = Combo
 
@@ -168,6 +185,7 @@ class _ComboInput(WidgetInput):
 
 
 String.Input, Int.Input, Float.Input, Combo.Input = _StringInput, _IntInput, _FloatInput, _ComboInput
+Boolean.Input = _BooleanInput
 
 
 @dataclass
