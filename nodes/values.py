@@ -21,6 +21,7 @@ from . import host
 from .sora.errors import InvalidInput, MediaTrouble
 from .sora.paths import confined
 from .sora.spec import Job
+from .sora.stored import is_same_video
 
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 _naming = threading.Lock()  # between counting the names that are there and making the next
@@ -135,10 +136,10 @@ def linked_file(job: Job, prefix: str) -> Path:
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root))
         # Once more, with the host's %year% and its like filled in, and its folders made.
         confined(root, os.path.relpath(Path(folder, name), root))
-        for known in Path(folder).glob(f"{glob.escape(name)}_*_.mp4"):
-            if known.samefile(stored):  # the same graph run again makes no second name
+        for known in Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}"):
+            if is_same_video(job, known, stored):  # the same graph run again makes no second name
                 return known
-        return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_.mp4")
+        return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
 
 
 def handed_out(path: Path) -> Path:

@@ -11,10 +11,10 @@ from typing import Any
 
 from .disk import disk_trouble
 from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
-from .fetch import file_of
 from .ledger import Ledger, taken_error
 from .settings import Settings
 from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference
+from .stored import file_of, places_of
 from .whole import write_whole
 
 PAGE = 60
@@ -138,7 +138,7 @@ class Board:
 
     def _file(self, job: Job) -> dict[str, str] | None:
         """Where the host's page finds it: only what lies below its own output folder."""
-        found = file_of(job, self._settings)
+        found = next(iter(places_of(job, self._settings)), None)
         if found is None or not found.resolve().is_relative_to(root := self._settings.output.resolve()):
             return None
         inside = found.resolve().relative_to(root)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import glob
 import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -27,33 +29,42 @@ from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
 
 TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
+NO_VIDEOS = (".part", ".etag", ".lock", ".json")  # what may be beside one
 LOCK_S = 5.0  # for a twin's download to end
 
-Check = Callable[[Path], bool]
+if TYPE_CHECKING:  # which the media layer makes, at first use
+    from .media.delivered import Delivered
+
+Check = Callable[[Path], "Delivered"]
 Open = Callable[[Mapping[str, str]], requests.Response]  # headers -> an open stream with status 200, 206 or 416
 OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all or None)
 
 
 @dataclass(frozen=True)
 class Downloaded:
-    """A file that arrived: where, how long, its hash, and whether it holds all that it says."""
+    """A file that arrived: where, how long, its hash, whether it holds all that it says, and what the user should know
+    of it."""
 
     path: Path
     size: int
     sha256: str
     whole: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 def download(
     open_stream: Open, target: Path, *, check: Check, progress: OnProgress, accept_cut: bool = False, anew: bool = False
 ) -> Downloaded:
-    """Bring the stream to `target`. `check(path)` raises MediaTrouble for a file that is no video, and returns False
-    for one that holds less than it says: that is refused, too, unless the caller takes it as the best that can be had.
+    """Bring the stream to `target`, with the suffix of what it is. `check(path)` raises MediaTrouble for a file that is
+    no video, and tells of one that holds less than it says: that is refused, too, unless the caller takes it as the
+    best that can be had.
 
-    `anew` fetches also what is there, and puts a better file in its place. GatewayTrouble: the gateway did not give it,
+    `anew` fetches also what is there, and puts a longer file in its place. GatewayTrouble: the gateway did not give it,
     run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written.
     """
     part = Part(target.with_suffix(".part"))
+    if anew and target.exists():
+        open_stream = _unless_same(open_stream, target.stat().st_size)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as lock:
@@ -62,17 +73,19 @@ def download(
                 lock.enter_context(locked(target.with_suffix(".lock"), LOCK_S))
             except TimeoutError:  # it still writes, or hangs, or the disk refuses locks so that it looks like that
                 part = Part(unfinished_name(target))
-            whole = None if anew else _there(target, check)
-            if whole is None:
+            there = None if anew else _there(target, check)
+            if there is None:
                 part.load()
-                whole = _arrived(open_stream, part, check, progress)
-                if not whole and not accept_cut:
+                found = _arrived(open_stream, part, check, progress)
+                if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
-                publish(part.path, target)
+                there = target.with_suffix(found.suffix), found
+                publish(part.path, there[0])
             part.remove()
-            remove_abandoned(target)
-        return Downloaded(target, target.stat().st_size, _sha256(target), whole)
+            path, found = there
+            remove_abandoned(path)
+        return Downloaded(path, path.stat().st_size, _sha256(path), found.is_complete, found.warnings)
     except TimeoutError:
         raise
     except OSError as error:
@@ -86,36 +99,58 @@ def download(
         ) from error
 
 
-def _there(target: Path, check: Check) -> bool | None:
-    """Whether the file that is there is whole: a process may have died before it wrote down that it is not. None where
-    there is none, or one that is no video."""
-    try:
-        return check(target) if target.exists() else None
-    except MediaTrouble:
-        return None
+def _unless_same(open_stream: Open, size: int) -> Open:
+    """The stream of a video of which only a part came, unless it is still as long as that."""
+
+    def opened(headers: Mapping[str, str]) -> requests.Response:
+        response = open_stream(headers)
+        if _span(response)[1] == size:
+            response.close()
+            raise CutShort("The gateway still gives only a part of the video.", advice="Run again in a while.")
+        return response
+
+    return opened
 
 
-def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> bool:
-    """Have the video in the part: what a process left that died before it could rename it, else what is fetched now.
-    True if it holds all that it says."""
-    if part.has_all_bytes and _is_video(part, check):
-        return True
+def _there(target: Path, check: Check) -> tuple[Path, Delivered] | None:
+    """The file that is there, whatever its suffix: a process may have died before it wrote down where, or that it is
+    not complete. None where there is none, or one that is no video."""
+    for path in [target, *sorted(target.parent.glob(f"{glob.escape(target.stem)}.*"))]:
+        if path.suffix not in NO_VIDEOS and path.is_file():
+            with contextlib.suppress(MediaTrouble):
+                return path, check(path)
+    return None
+
+
+def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> Delivered:
+    """Have the video in the part: what a process left that died before it could rename it, else what is fetched now."""
+    if part.has_all_bytes and (found := _video_in(part, check)) is not None:
+        return found
     try:
         _transfer(open_stream, part, check, progress)
     except GatewayTrouble as error:
         # A link that has expired is believed only where the whole video is not here already.
-        if (error.http_status is not None or isinstance(error, NotOffered)) and _is_video(part, check):
-            return True
-        raise
-    return _checked(part, check)
-
-
-def _is_video(part: Part, check: Check) -> bool:
-    """Is the part a video that holds all that it says?"""
+        if error.http_status is None and not isinstance(error, NotOffered):
+            raise
+        if (found := _video_in(part, check)) is None:
+            raise
+        return found
     try:
-        return part.size > 0 and check(part.path)
+        return check(part.path)
+    except MediaTrouble as error:
+        part.remove()  # whatever it is, resuming it cannot make it a video
+        raise NotOffered(
+            f"The gateway sent something that is not a video: {error.what}", advice="Run again in a while."
+        ) from error
+
+
+def _video_in(part: Part, check: Check) -> Delivered | None:
+    """The part, if it is a video that holds all that it says."""
+    try:
+        found = check(part.path) if part.size else None
     except MediaTrouble:
-        return False
+        return None
+    return found if found is not None and found.is_complete else None
 
 
 def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> None:
@@ -141,7 +176,7 @@ def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgre
     """One connection's worth. True when the stream came to its end, as far as the server told where that is."""
     with open_stream(part.headers()) as response:
         start, total = _span(response)
-        if response.status_code == 416 and total in (None, part.size) and _is_video(part, check):
+        if response.status_code == 416 and total in (None, part.size) and _video_in(part, check) is not None:
             return True  # all of it is here, and its end went unseen
         etag = response.headers.get("ETag", "")
         validator = "" if etag.startswith("W/") else etag
@@ -193,16 +228,6 @@ def _span(response: requests.Response) -> tuple[int, int | None]:
         return int(match[1]), None if match[2] == "*" else int(match[2])
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
-
-
-def _checked(part: Part, check: Check) -> bool:
-    try:
-        return check(part.path)
-    except MediaTrouble as error:
-        part.remove()  # whatever it is, resuming it cannot make it a video
-        raise NotOffered(
-            f"The gateway sent something that is not a video: {error.what}", advice="Run again in a while."
-        ) from error
 
 
 def _sha256(path: Path) -> str:

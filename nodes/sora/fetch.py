@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeGuard
@@ -34,7 +35,8 @@ from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S
 from .receipt import write_receipt
 from .settings import Settings
-from .spec import CUT, LAPSED, Job, JobState
+from .spec import CUT, LAPSED, Job
+from .stored import file_of, free_name, intact_file_of, is_intact
 from .threads import DaemonPool
 from .waiting import Fetch, Wait
 from .watches import Watches
@@ -49,6 +51,9 @@ LONGEST_DOWNLOAD_S = 3600.0  # of one try; what arrived is kept
 SPAN_S, LEAST_BYTES = 60.0, 64 << 10  # a download that brings less in that time is broken off, to be taken up later
 OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file; then less often
 SLOWEST_OTHERS_S = 5.0
+DIFFERS = (
+    "{name} is not the file that was stored (another size, or changed since), and the video could not be fetched anew"
+)
 LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
 
 
@@ -71,7 +76,7 @@ class Fetcher:
 
     def join(self, wait: Wait, job: Job) -> None:
         """Have `wait` end with the finished job's file: at once if it is there, else when it is fetched."""
-        if file_of(job, self._settings) is not None and job.error_code != CUT:
+        if intact_file_of(job, self._settings) is not None and job.error_code != CUT:
             wait.succeed(job)
             return
         with self._lock:
@@ -120,12 +125,12 @@ class Fetcher:
         self._alarm(time.monotonic() + pause_s, lambda: self._queue(job, fetch))
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
-        known = error if isinstance(error, SoraError) else _unexpected(error)
-        told = _told(known, job)
-        with contextlib.suppress(SoraError):  # what went wrong with the video says more
-            self._ledger.not_fetched(job.id, told)
+        if isinstance(error, Exception):
+            error = _told(error if isinstance(error, SoraError) else _unexpected(error), job)
+            with contextlib.suppress(SoraError):  # what went wrong with the video says more
+                self._ledger.not_fetched(job.id, error)
         self._let_go(job.id, fetch)
-        fetch.future.set_exception(told)
+        fetch.future.set_exception(error)
 
     def _abandoned(self, job_id: str, fetch: Fetch) -> bool:
         """Does nobody wait for it any more? Then it is over, and one who comes now begins another."""
@@ -145,11 +150,12 @@ class Fetcher:
                 del self._fetches[job_id]
 
     def _stored(self, job_id: str, fetch: Fetch) -> Job | None:
-        """The job with its file on disk: the one that is there, or a new download (also of a deleted file, or of one
-        that was cut short). None while another process is at it."""
+        """The job with its file on disk: the one that is there, or a new download (also of a deleted file, of one that
+        is not what was stored, or of one that was cut short). None while another process is at it."""
         job = self._ledger.job(job_id)
-        there = file_of(job, self._settings) is not None
-        if there and job.error_code != CUT:
+        there = file_of(job, self._settings)
+        intact = there is not None and is_intact(job, there)
+        if intact and job.error_code != CUT:
             return job
         if not self._watches.hold(job_id):
             return None
@@ -158,20 +164,23 @@ class Fetcher:
         except TimeoutError:  # a process that slept while its lease expired is still writing
             return None
         except SoraError:
-            if there:  # it could not be had whole this time either, for whatever reason
-                return job
-            raise
+            if there is None:
+                raise
+            # It could not be had this time either, for whatever reason: what is there is better than nothing.
+            return job if intact else replace(job, error=DIFFERS.format(name=there.name), error_code="")
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
-        place = job.path or self._new_place(job)
-        arrived = self._download(job, self._settings.output / place, fetch)
+        wanted = self._settings.output / (job.path or self._new_place(job))
+        arrived = self._download(job, wanted if job.error_code == CUT else free_name(job, wanted), fetch)
+        place = arrived.path.relative_to(self._settings.output).as_posix()
         with contextlib.suppress(InvalidInput):  # settings.toml is being edited: the video counts for more
             if self._settings.receipts:
                 write_receipt(job, arrived)
         root = str(self._settings.output)
         return self._ledger.stored(
-            job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size, whole=arrived.whole
-        )
+            job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size, whole=arrived.whole,
+            warning=" ".join(arrived.warnings),
+        )  # fmt: skip
 
     def _new_place(self, job: Job) -> str:
         day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
@@ -179,7 +188,7 @@ class Fetcher:
         return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
     def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
-        from .media.frames import verify_mp4
+        from .media.delivered import examine_delivered
 
         end = time.monotonic() + LONGEST_DOWNLOAD_S
         mark = (time.monotonic() + SPAN_S, 0)  # by when so many bytes and LEAST_BYTES more have to be here
@@ -197,26 +206,15 @@ class Fetcher:
             if time.monotonic() > end:
                 raise GatewayTrouble("The download takes too long.", advice="What arrived is kept; run again.")
 
-        def is_whole(path: Path) -> bool:
-            return not verify_mp4(path).cut_short
-
         return download(
             # What is here completely needs neither key nor provider.
             lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, by_address=fetch.by_address),
             target,
-            check=is_whole,
+            check=examine_delivered,
             progress=progress,
             accept_cut=fetch.refused == TRIES - 1 and job.error_code != CUT,
             anew=job.error_code == CUT,
         )
-
-
-def file_of(job: Job, settings: Settings) -> Path | None:
-    """Where the stored file lies, or None if it is gone: under our output root, else where it was written."""
-    if not job.path or job.state is not JobState.STORED:
-        return None
-    places = (settings.output / job.path, Path(job.root) / job.path)
-    return next((place for place in places if place.is_file()), None)
 
 
 def _open(client: Client, video_id: str, headers: Mapping[str, str], *, by_address: bool) -> requests.Response:
@@ -269,7 +267,7 @@ def _told(error: SoraError, job: Job) -> SoraError:
     )
 
 
-def _unexpected(error: BaseException) -> NotFinished:
+def _unexpected(error: Exception) -> NotFinished:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
     told = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
     told.__cause__ = error

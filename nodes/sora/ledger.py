@@ -208,13 +208,15 @@ class Ledger(History):
         return self.observed(job, video)
 
     @_telling
-    def stored(self, job: str, *, path: str, root: str, sha256: str, size: int, whole: bool = True) -> Job:
-        """Its MP4 is on disk at `root`/`path`. One that is not `whole` holds less than it says; nothing better could
-        be had so far."""
+    def stored(
+        self, job: str, *, path: str, root: str, sha256: str, size: int, whole: bool = True, warning: str = ""
+    ) -> Job:
+        """Its video is on disk at `root`/`path`. One that is not `whole` holds less than it says; nothing better could
+        be had so far. `warning` is what the user should know of one that is."""
         cut = "the gateway gave only a part of the video; the next run tries to fetch all of it"
         return self._change(
             job, state=JobState.STORED, path=path, root=root, sha256=sha256, bytes=size, stored_at=self._clock(),
-            error="" if whole else cut, error_code="" if whole else CUT,
+            error=redact(warning) if whole else cut, error_code="" if whole else CUT,
         )  # fmt: skip
 
     @_telling

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from .client import Client
 from .collect import Collector, ended_error
 from .errors import GatewayTrouble, InvalidInput, NotFinished
-from .fetch import file_of
 from .gateways import Gateways
 from .redact import redact
 from .settings import Settings
 from .spec import Job, JobState
+from .stored import file_of
 from .transport import NETWORK_ERRORS, arriving, in_words
 
 VARIANTS = ("thumbnail", "spritesheet")

@@ -26,7 +26,6 @@ from .client import Client
 from .collect import Collector
 from .disk import disk_trouble
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
-from .fetch import file_of
 from .gateways import Gateways
 from .ledger import Ledger
 from .providers import COMETAPI, no_such_provider
@@ -38,6 +37,7 @@ from .settings import Settings
 from .settle import ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
+from .stored import file_of, free_name, is_same_video
 from .threads import DaemonPool, PoolClosed
 from .waiting import Wait
 from .whole import copy
@@ -243,13 +243,13 @@ class Studio:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
-        ours = self.settings.output / self.settings.folder / found.name
+        ours = free_name(job, self.settings.output / self.settings.folder / found.name)
         return ours if ours.exists() else _with_receipt(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
-        if target.exists() and not target.samefile(source):
+        if target.exists() and not is_same_video(job, target, source):
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
         return target if target.exists() else _with_receipt(job, source, target)
 

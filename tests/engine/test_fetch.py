@@ -25,6 +25,7 @@ from sora.errors import (
     WaitTimeout,
 )
 from sora.ledger import Ledger
+from sora.media.frames import load_frames
 from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
@@ -33,6 +34,7 @@ from sora.wire import RemoteVideo
 
 from ..gateway.ugly import Script, UglyServer, answer
 from ..media.clips import cut, make_clip
+from ..media.test_delivered import coded
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -619,3 +621,30 @@ def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, mo
         assert isinstance(error, NotFinished)
         assert (error.job, error.money, error.__cause__) == (job.id, "spent", bug)
         assert repr(bug) in studio.ledger.job(job.id).error
+
+
+def test_a_provider_that_sends_webm_is_stored_as_that(tmp_path: Path) -> None:
+    """Under its own suffix, with a second name and a receipt of its own; its frames are read from there."""
+    webm = coded(tmp_path / "sent.webm", "libvpx").read_bytes()
+    with gateway(tmp_path, answer(200, webm)) as (studio, server, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        file = studio.path(done)
+        assert (file.suffix, file.read_bytes(), done.error) == (".webm", webm, "")
+        assert studio.link(done, file.parent / "shots" / "boat.webm").read_bytes() == webm
+        assert file.with_suffix(".json").is_file()
+        assert len(load_frames(file).pixels)
+        file.unlink()
+        asked = len(server.requests)
+        assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == file
+        assert len(server.requests) > asked
+
+
+def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that is broken must not leave a paid video behind as a `.part`."""
+    monkeypatch.setattr("sora.media.delivered._described", raising(AttributeError("no such field")))
+    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code) == (JobState.STORED, "")
+        assert "could not be checked" in done.error
+        assert studio.board.row(done)["warning"] == done.error
+        assert not list(tmp_path.rglob("*.part"))

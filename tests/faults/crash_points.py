@@ -146,7 +146,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "first bytes downloaded": lambda: downloaded(0.01),
     "half downloaded": lambda: downloaded(0.5),
     "last byte, before fsync": lambda: before(os, "fsync", holds_bytes),
-    "on disk, before the check": lambda: before(import_module("sora.media.frames"), "verify_mp4"),
+    "on disk, before the check": lambda: before(import_module("sora.media.delivered"), "examine_delivered"),
     "checked, before the rename": lambda: before(download, "publish"),
     "renamed": lambda: after(Path, "replace", named(".mp4")),
     "receipt written, not renamed": lambda: before(Path, "replace", receipt),

@@ -26,6 +26,7 @@ class Gateway:
 
     def __init__(self, *, then: bool = False, port: int = 0) -> None:
         self.then, self.does, self.creates, self.contents = then, "finished", list[str](), list[str]()
+        self.gone = False  # is no video offered any more?
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
@@ -76,7 +77,9 @@ class Gateway:
 
             def _content(self, name: str) -> None:
                 whole = film(name)
-                if gateway.then and "later" in name:
+                if gateway.gone:
+                    self._send(410, {"error": {"message": "Gone.", "code": "expired"}})
+                elif gateway.then and "later" in name:
                     self._send(404, {"error": {"message": "Not ready.", "code": "not_found"}})
                 elif gateway.then and "gone" in name:
                     self._send(410, {"error": {"message": "Gone.", "code": "expired"}})

@@ -14,6 +14,7 @@ import requests
 from sora.client import Client
 from sora.download import download
 from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
+from sora.media.delivered import Delivered
 from sora.part import Part
 from sora.providers import Provider
 from sora.whole import locked
@@ -33,15 +34,15 @@ def cut(at: int) -> bytes:
     return answer(200, BYTES[:at], [ETAG], length=len(BYTES))
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> Delivered:
     if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(BYTES).digest():
         raise MediaTrouble("these are not the bytes")
-    return True
+    return Delivered(suffix=".mp4")
 
 
-def is_not_cut(path: Path) -> bool:
+def is_not_cut(path: Path) -> Delivered:
     """As a video is that holds less than its header says, and still plays."""
-    return path.stat().st_size == len(BYTES)
+    return Delivered(suffix=".mp4", is_complete=path.stat().st_size == len(BYTES))
 
 
 def unmeasured(data: bytes) -> bytes:
@@ -52,7 +53,9 @@ def unmeasured(data: bytes) -> bytes:
 class Fetched:
     """One download from one scripted server."""
 
-    def __init__(self, folder: Path, *answers: Script, check: Callable[[Path], bool] = is_whole, **more: bool) -> None:
+    def __init__(
+        self, folder: Path, *answers: Script, check: Callable[[Path], Delivered] = is_whole, **more: bool
+    ) -> None:
         self.target = folder / "output" / "v.mp4"
         self.progress: list[tuple[int, int | None]] = []
         with UglyServer(list(answers)) as self.server:
@@ -437,7 +440,10 @@ def test_416_for_a_video_that_is_here_completely(tmp_path: Path, said: list[tupl
 def test_416_of_another_size_starts_anew(tmp_path: Path) -> None:
     left_behind(tmp_path, BYTES, '"one"')
     fetched = Fetched(
-        tmp_path, answer(416, b"", [("Content-Range", "bytes */17")]), answer(200, OTHER), check=lambda _: True
+        tmp_path,
+        answer(416, b"", [("Content-Range", "bytes */17")]),
+        answer(200, OTHER),
+        check=lambda _: Delivered(suffix=".mp4"),
     )
     assert fetched.target.read_bytes() == OTHER
 
@@ -465,3 +471,21 @@ def test_a_process_that_hangs_on_the_lock_holds_nobody_up(tmp_path: Path, monkey
         fetched = Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert fetched.left == {"v.mp4", "v.part", "v.lock"}
     assert (tmp_path / "output" / "v.part").read_bytes() == BYTES[:10]
+
+
+def test_the_name_has_the_suffix_of_what_it_is(tmp_path: Path) -> None:
+    """A provider that sends WebM: found under that name by the next process, too, where the first could not note it."""
+    webm = Delivered(suffix=".webm", warnings=("no sound",))
+    fetched = Fetched(tmp_path, answer(200, BYTES), check=lambda _: webm)
+    assert (fetched.result.path.name, fetched.result.warnings, fetched.left) == ("v.webm", ("no sound",), {"v.webm"})
+    again = Fetched(tmp_path, answer(410), check=lambda _: webm)
+    assert (again.result.path.name, again.server.requests) == ("v.webm", [])
+
+
+def test_a_video_that_is_still_cut_is_not_fetched_again(tmp_path: Path) -> None:
+    """Its length tells that nothing more came: the bytes stay where they are."""
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "v.mp4").write_bytes(BYTES[:1000])
+    with pytest.raises(CutShort):
+        Fetched(tmp_path, answer(200, OTHER[:1000]), check=is_not_cut, anew=True)
+    assert (tmp_path / "output" / "v.mp4").read_bytes() == BYTES[:1000]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sora.download import download
 from sora.errors import GatewayTrouble, NotOffered
-from sora.media.frames import verify_mp4
+from sora.media.delivered import examine_delivered
 
 from ..gateway.ugly import UglyServer, answer
 from ..media.clips import make_clip
@@ -24,12 +24,13 @@ from .lines import client
 def fetched(folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0) -> Path:
     """One download from a gateway that says `script`, checked as films are."""
     target = folder / "output" / "v.mp4"
-
-    def is_whole(path: Path) -> bool:
-        return not verify_mp4(path).cut_short
-
     with UglyServer([script]) as server, client(server.url, timeout_s=timeout_s) as made:
-        download(lambda headers: made.content("v", headers), target, check=is_whole, progress=lambda done, total: None)
+        download(
+            lambda headers: made.content("v", headers),
+            target,
+            check=examine_delivered,
+            progress=lambda done, total: None,
+        )
     return target
 
 

@@ -1,0 +1,83 @@
+"""Where the file of a stored job is, and whether it still is what was stored: a sync client may truncate it, an editor
+write over it, a cloud drive leave a placeholder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+from pathlib import Path
+
+from .settings import Settings
+from .spec import Job, JobState
+
+LATER_S = 5.0  # a file that was changed so long after it was stored is looked at in full
+
+
+def file_of(job: Job, settings: Settings) -> Path | None:
+    """The stored file, or None if it is gone: under our output root, else where it was written. One that is what was
+    stored goes before one that is not."""
+    found = places_of(job, settings)
+    return next((place for place in found if is_intact(job, place)), next(iter(found), None))
+
+
+def intact_file_of(job: Job, settings: Settings) -> Path | None:
+    """The same; None also where what is there is not what was stored."""
+    return next((place for place in places_of(job, settings) if is_intact(job, place)), None)
+
+
+def is_intact(job: Job, path: Path) -> bool:
+    """Is it the job's video, as far as that can be told without reading it each time? By its size; and by its hash,
+    where it was written to after it was stored."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    if job.bytes is None or not job.sha256:
+        return True
+    if found.st_size != job.bytes:
+        return False
+    touched = job.stored_at is not None and found.st_mtime > job.stored_at + LATER_S
+    return not touched or _hash(str(path), found.st_size, found.st_mtime_ns) == job.sha256
+
+
+def is_same_video(job: Job, one: Path, other: Path) -> bool:
+    """Are both files the job's video? By the numbers that the file system has for files; where it has none, any two
+    would be the same, and where links had to be copied no two are: then size and hash decide."""
+    try:
+        ours, theirs = one.stat(), other.stat()
+    except OSError:
+        return False
+    if ours.st_ino and (ours.st_ino, ours.st_dev) == (theirs.st_ino, theirs.st_dev):
+        return True
+    if ours.st_size != theirs.st_size or not job.sha256:
+        return False
+    return _hash(str(one), ours.st_size, ours.st_mtime_ns) == job.sha256
+
+
+def free_name(job: Job, path: Path) -> Path:
+    """`path`, or one beside it with a number where another file has that name: nothing is written over that is not the
+    job's video."""
+    for number in itertools.count(2):
+        if not path.exists() or is_intact(job, path):
+            return path
+        path = path.with_stem(f"{path.stem.removesuffix(f'_{number - 1}')}_{number}")
+    raise AssertionError("unreachable: numbers do not end")
+
+
+@functools.lru_cache(maxsize=1024)
+def _hash(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - what a hash is kept for
+    """SHA-256 of a file, read once for as long as it does not change; "" where it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def places_of(job: Job, settings: Settings) -> list[Path]:
+    """Where there is a file of that name, whatever it holds."""
+    if not job.path or job.state is not JobState.STORED:
+        return []
+    places = dict.fromkeys((settings.output / job.path, Path(job.root) / job.path))
+    return [place for place in places if place.is_file()]
