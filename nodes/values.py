@@ -7,6 +7,7 @@ import glob
 import os
 import threading
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,20 @@ import numpy as np
 import torch
 from comfy_api.latest import InputImpl, io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
+from comfy_execution.utils import get_executing_context
 
 from . import host
-from .sora.errors import InvalidInput, MediaTrouble
+from .sora.disk import path_is_too_long, reason_of
+from .sora.errors import InvalidInput, MediaTrouble, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.stored import is_same_video
 
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 _naming = threading.Lock()  # between counting the names that are there and making the next
-_handed_out: set[Path] = set()
-_generation = 0
+_handed_out: defaultdict[str, set[Path]] = defaultdict(set)  # by node
+_generations: Counter[str] = Counter()
+COUNTER = len("_00001_.webm")
 
 
 def pixels_of(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -121,16 +125,31 @@ def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
 
 
 def check_prefix(prefix: str) -> None:
-    """InvalidInput for a prefix that leads out of the output folder: known before waiting for a video."""
-    if prefix.strip():
-        confined(Path(folder_paths.get_output_directory()), prefix.strip())
+    """InvalidInput for a prefix that no file of the output folder can have: known before anything is bought."""
+    if not (prefix := prefix.strip()):
+        return
+    output = Path(folder_paths.get_output_directory())
+    confined(output, prefix)
+    if too_long := path_is_too_long(output, len(prefix) + COUNTER):
+        raise InvalidInput(too_long, advice="Use a shorter filename_prefix.")
 
 
-def linked_file(job: Job, prefix: str) -> Path:
-    """The stored file, under the name that `prefix` asks for where it asks for one (like SaveVideo's counter)."""
+def named_file(job: Job, prefix: str) -> tuple[Path, str]:
+    """(the file under the name that `prefix` asks for, a warning): where that name cannot be given, the stored file,
+    since it is paid for whatever it is called."""
     stored = host.studio().path(job)
     if not (prefix := prefix.strip().replace("\\", "/")):
-        return stored
+        return stored, ""
+    try:
+        return _linked(job, stored, prefix), ""
+    except (SoraError, OSError) as error:
+        why = error.what if isinstance(error, SoraError) else f"{reason_of(error)}."
+        return stored, f"filename_prefix was not used: {why} The video is {relative_name(stored)}."
+
+
+def _linked(job: Job, stored: Path, prefix: str) -> Path:
+    """Another name of the stored file, with a counter like SaveVideo's."""
+    check_prefix(prefix)
     with _naming:
         root = host.studio().settings.output
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root))
@@ -142,21 +161,23 @@ def linked_file(job: Job, prefix: str) -> Path:
         return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
 
 
-def handed_out(path: Path) -> Path:
-    """Remember that a graph was given this file."""
+def track_output(path: Path, node_id: str | None) -> Path:
+    """Remember that this node gave the file to a graph."""
     with _naming:
-        _handed_out.add(path)
+        _handed_out[node_id or ""].add(path)
     return path
 
 
-def files_generation() -> int:
-    """A number that changes when a file that a graph was given is gone, so that its node runs again and fetches it."""
-    global _generation  # noqa: PLW0603 - one per process, like the host's cache
+def missing_files_fingerprint() -> int:
+    """A number that changes when a file that the node of this call gave to a graph is gone, so that it runs again and
+    downloads it; other nodes keep what they have."""
+    context = get_executing_context()
+    node_id = context.node_id if context is not None else ""
     with _naming:
-        gone = {path for path in _handed_out if not path.exists()}
-        _handed_out.difference_update(gone)
-        _generation += bool(gone)
-        return _generation
+        gone = {path for path in _handed_out[node_id] if not path.exists()}
+        _handed_out[node_id] -= gone
+        _generations[node_id] += bool(gone)
+        return _generations[node_id]
 
 
 def relative_name(path: Path) -> str:

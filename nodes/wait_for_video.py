@@ -6,6 +6,7 @@ from typing import Any
 
 from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
+from .sora.errors import SoraError
 from .sora.spec import Job
 
 
@@ -48,15 +49,25 @@ class WaitForVideo(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
+        """A name that no file can have is refused before anything in the graph is bought."""
+        try:
+            values.check_prefix(filename_prefix or "")
+        except SoraError as error:
+            return host.text_of(error)
+        return True
+
+    @classmethod
     def fingerprint_inputs(cls, **_: Any) -> int:
         """The host keeps what this node gave; not when its file was deleted."""
-        return values.files_generation()
+        return values.missing_files_fingerprint()
 
     @classmethod
     @in_users_language
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
-        values.check_prefix(filename_prefix)
         done = await host.watch(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
-        path = values.handed_out(await host.work(lambda: values.linked_file(done, filename_prefix)))
+        path, warning = await host.work(lambda: values.named_file(done, filename_prefix))
+        host.tell(" ".join(filter(None, (done.error, warning))), cls.hidden.unique_id)
+        values.track_output(path, cls.hidden.unique_id)
         return io.NodeOutput(values.video_of(path), done, values.relative_name(path), ui=values.player(path))

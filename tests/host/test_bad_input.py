@@ -84,3 +84,11 @@ def test_a_closed_port_is_told(tmp_path: Path) -> None:
         assert "Nothing was spent" in run.error
         assert "base URL" in run.error
         assert "sk-test" not in host.log + str(host.get("/history"))
+
+
+@pytest.mark.parametrize("prefix", ["%date:yyyy-MM-dd%/boat", "../elsewhere/boat", "boat?"])
+def test_a_name_that_no_file_can_have_is_refused_before_buying(comfy: ComfyUI, prefix: str) -> None:
+    """A prompt that comes without the page, which would have written the date."""
+    graph: Graph = {"1": create("a boat"), "2": wait("1", filename_prefix=prefix)}
+    with pytest.raises(Refused):
+        comfy.queue(graph)

@@ -206,12 +206,47 @@ def test_videos_that_are_done_at_the_same_time_get_names_of_their_own(
     assert len({file.stat().st_ino for file in (bench.output / "pair").glob("*.mp4")}) == 2
 
 
-def test_a_prefix_cannot_lead_out_of_the_output_folder(bench: Bench) -> None:
-    """It is refused before the waiting begins, and no file appears there."""
-    job = asyncio.run(bench.create("prefix [sandbox: stuck]")).args[0]
-    with pytest.raises(bench.pack.error("InvalidInput"), match="leads out of that folder"):
-        asyncio.run(bench.wait(job, filename_prefix="../../elsewhere/boat"))
+REFUSED = ["../../elsewhere/boat", "%date:yyyy-MM-dd%/boat", "/etc/boat", "NUL", "a/../../b", "x" * 300, "boat ?"]
+    "../../elsewhere/boat",
+    "%date:yyyy-MM-dd%/boat",
+    "/etc/boat",
+    "NUL",
+    "a/../../b",
+    "x" * 300,
+    "boat ?",
+    "a\tb",
+]
+
+
+@pytest.mark.parametrize("prefix", REFUSED)
+def test_a_prefix_that_no_file_can_have_is_refused_before_anything_runs(bench: Bench, prefix: str) -> None:
+    """The host asks for this before it executes the first node of the graph, so nothing is bought."""
+    refused = bench.pack.nodes["WaitForVideo"].validate_inputs(filename_prefix=prefix)
+    assert isinstance(refused, str) and refused
+    for good in ("", "shots/boat", "shots/%year%-%month%/boat", None):
+        assert bench.pack.nodes["WaitForVideo"].validate_inputs(filename_prefix=good) is True
+
+
+@pytest.mark.parametrize("prefix", REFUSED)
+def test_a_prefix_that_comes_by_a_link_never_fails_a_paid_node(bench: Bench, prefix: str) -> None:
+    """It is not known before. The video has the name under which it was stored, and a warning says why."""
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("prefix")).args[0], filename_prefix=prefix))
+    assert (bench.output / made.args[2]).is_file()
+    assert made.args[2].startswith("sora/")
+    assert any("filename_prefix was not used" in text for text in bench.page.texts("2"))
     assert not (bench.output.parents[1] / "elsewhere").exists()
+    assert len(bench.sandbox_jobs()) == 1
+
+
+def test_a_second_name_that_cannot_be_written_never_fails_a_paid_node(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full, or a file is in the way of the folder."""
+    (bench.output).mkdir(parents=True)
+    (bench.output / "shots").write_text("a file", encoding="utf-8")
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("prefix")).args[0], filename_prefix="shots/boat"))
+    assert made.args[2].startswith("sora/")
+    assert any("filename_prefix was not used" in text for text in bench.page.texts("2"))
 
 
 @every_family
@@ -277,13 +312,25 @@ def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.Mon
     assert bench.studio.ledger.job(job.id).state.value == "submitted"
 
 
-def test_a_deleted_file_makes_the_node_run_again(bench: Bench) -> None:
-    """Once: the host asks before each run whether what it remembers still holds."""
+def test_a_deleted_file_makes_its_node_run_again_and_no_other(bench: Bench) -> None:
+    """Once: the host asks before each run whether what it remembers still holds. What is behind the other nodes, which
+    may take minutes, is not done anew."""
+    from comfy_execution.utils import CurrentNodeContext
+
     node = bench.pack.nodes["WaitForVideo"]
-    made = asyncio.run(bench.wait(asyncio.run(bench.create("deleted")).args[0]))
-    before = node.fingerprint_inputs(job=None, timeout_minutes=60.0, filename_prefix="")
-    assert node.fingerprint_inputs() == before
+
+    def fingerprints() -> list[int]:
+        found = []
+        for unique_id in ("2", "3"):
+            with CurrentNodeContext("prompt", unique_id, 0):
+                found.append(node.fingerprint_inputs(job=None, timeout_minutes=60.0, filename_prefix=""))
+        return found
+
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("deleted")).args[0], unique_id="2"))
+    asyncio.run(bench.wait(asyncio.run(bench.create("kept")).args[0], unique_id="3"))
+    before = fingerprints()
+    assert fingerprints() == before
     Path(made.args[0].get_stream_source()).unlink()
-    after = node.fingerprint_inputs()
-    assert after != before
-    assert node.fingerprint_inputs() == after
+    after = fingerprints()
+    assert [now == then for now, then in zip(after, before, strict=True)] == [False, True]
+    assert fingerprints() == after
