@@ -19,9 +19,10 @@ import requests
 from urllib3.util.retry import Retry
 
 from .addresses import is_loopback
-from .envelope import Answer, Complaint, read_complaint
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
-from .given import MOST_STEPS, checked_address, next_address, of_address
+from .bodies import is_text, opened
+from .envelope import Answer, Complaint, read_complaint, request_id
+from .errors import GatewayTrouble, InvalidInput, MaybeBought, NotOffered, SoraError, Unreachable
+from .given import MOST_STEPS, checked_address, in_place_of_video, next_address, of_address
 from .providers import Provider
 from .redact import place_of
 from .transport import (
@@ -101,16 +102,19 @@ class Client:
     def content(self, video_id: str, headers: Mapping[str, str], variant: str = "") -> requests.Response:
         """An open stream of the finished video, or of that `variant` of it, which the caller closes.
 
-        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`.
+        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`, and so does
+        JSON that holds one.
         """
         # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
         asked = f"?variant={variant}" if variant else ""
         url = self._url(f"{_path_of(video_id)}/content{asked}")
         response = self._get(url, headers, with_key=True)
-        if not response.is_redirect:
-            return self._checked_stream(response, accepted=self._accepted)
-        response.close()
-        return self.stream(next_address(url, response), headers)
+        if response.is_redirect:
+            response.close()
+            return self.stream(next_address(url, response), headers)
+        self._checked_stream(response, accepted=self._accepted)
+        address = "" if variant else self._address_in(response)
+        return self.stream(address, headers) if address else response
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
@@ -124,13 +128,17 @@ class Client:
             if response.status_code in (401, 403) and same_origin(url, self.provider.base_url):
                 response.close()
                 response = self._get(url, headers, with_key=True)
-            if not response.is_redirect:
-                try:
-                    return self._checked_stream(response, "asked at the address that it gave for the video")
-                except GatewayTrouble as error:
-                    raise of_address(error) from None
-            response.close()
-            url = next_address(url, response)
+            if response.is_redirect:
+                response.close()
+                url = next_address(url, response)
+                continue
+            try:
+                self._checked_stream(response, "asked at the address that it gave for the video")
+            except GatewayTrouble as error:
+                raise of_address(error) from None
+            if not (address := self._address_in(response)):
+                return response
+            url = address
         raise GatewayTrouble("The download was sent from one address to the next without end.")
 
     def reach(self, path: str = "/v1/models") -> Reached:
@@ -200,11 +208,39 @@ class Client:
                 allow_redirects=False,
             )
         except NETWORK_ERRORS as error:
-            raise GatewayTrouble(
-                f"The video could not be downloaded: {in_words(error)}.",
-                advice=network_advice(error, "It waits at the gateway; run again."),
-                code=kind_of_network(error),
-            ) from None
+            raise self._not_downloaded(error) from None
+
+    def _address_in(self, response: requests.Response) -> str:
+        """The address that an open stream gives in place of a video, after which it is closed; "" for a stream that
+        goes on, unpacked. NotOffered for JSON without an address, and for what cannot be unpacked."""
+        try:
+            first = opened(response) if response.status_code in (200, 206) else b""
+            if response.status_code != 200 or not is_text(first):
+                return ""
+            with response:
+                answer = self._whole(response)
+        except requests.exceptions.ContentDecodingError as error:
+            response.close()
+            raise NotOffered(f"The video could not be read: {error}.", advice="Run again in a while.") from None
+        except NETWORK_ERRORS as error:
+            response.close()
+            raise self._not_downloaded(error) from None
+        if address := in_place_of_video(answer):
+            return address
+        complaint = read_complaint(answer)
+        said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
+        raise NotOffered(
+            f"The gateway sent something that is not a video (JSON){said}.",
+            advice="Run again in a while.",
+            request_id=request_id(answer),
+        )
+
+    def _not_downloaded(self, error: Exception) -> GatewayTrouble:
+        return GatewayTrouble(
+            f"The video could not be downloaded: {in_words(error)}.",
+            advice=network_advice(error, "It waits at the gateway; run again."),
+            code=kind_of_network(error),
+        )
 
     def _ask(self, path: str, what: str) -> Answer:
         """A call that changes nothing, and may be repeated."""
@@ -285,7 +321,8 @@ class Client:
             size += len(piece)
             if size > LARGEST_ANSWER or time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
-        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, b"".join(pieces), response.url or "")
 
     def _checked_stream(
         self, response: requests.Response, doing: str = "asked for the finished video", *, accepted: bool = False

@@ -7,10 +7,12 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from .addresses import is_loopback, is_plain, numeric
+from .envelope import Answer, denies
 from .errors import GatewayTrouble, NotOffered
 from .providers import Provider
 from .redact import remember_address
 from .transport import reachable, same_origin
+from .wire import address_in
 
 MOST_STEPS = 5  # from one address to the next
 
@@ -41,6 +43,14 @@ def next_address(url: str, response: requests.Response) -> str:
         return urljoin(url, response.headers["location"])
     except ValueError:
         raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
+
+
+def in_place_of_video(answer: Answer) -> str:
+    """The address that JSON, or a bare text, gives in place of a video; "" where it gives none, or tells an error."""
+    value = answer.json()
+    if value is None:
+        value = answer.body.decode("utf-8", "replace")
+    return "" if denies(answer) else address_in(value, answer.url)
 
 
 def of_address(error: GatewayTrouble) -> GatewayTrouble:
