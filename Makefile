@@ -39,6 +39,7 @@ pythons:
 
 matrix:
 	$(PYTHON) tests/matrix.py
+	$(PYTHON) tests/matrix_urllib3.py
 
 litellm: .venv/.dev .venv-litellm/.ready
 	SORA_LITELLM=1 $(BIN)/python -m pytest tests/litellm

@@ -5,12 +5,15 @@ Nothing compressed is ever asked for (Accept-Encoding: identity). Some send it a
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
-from requests.exceptions import ContentDecodingError
+from requests import Response
+from requests.exceptions import ContentDecodingError, RequestException
+from urllib3.exceptions import HTTPError
 
 PIECE = 1 << 20  # bytes at most in one piece
 GROWTH = 50  # times that a body may grow when it is unpacked: videos hardly do, and texts stay below FREE
@@ -36,6 +39,33 @@ def unpacked(pieces: Iterator[bytes], header: str) -> Iterator[bytes]:
     yield from pieces
 
 
+def opened(response: Response) -> bytes:
+    """Unpack a response, whose `raw` gives the video's own bytes from now on, and return its first ones.
+
+    What its headers say of length, version and place is said of the packed bytes, and goes. A line that breaks this
+    early breaks for whoever reads on.
+    """
+    coding = response.headers.pop("Content-Encoding", "")
+    if packed_with(coding):
+        for name in ("Content-Length", "Content-Range", "ETag"):
+            response.headers.pop(name, None)
+    pieces = unpacked(as_sent(response.raw), coding)
+    first = b""
+    try:
+        while len(first) < HEAD and (piece := next(pieces, None)) is not None:
+            first += piece
+    except ContentDecodingError:
+        raise
+    except (RequestException, HTTPError, OSError) as error:
+        pieces = map(_raise, [error])
+    response.raw = Replayed(response.raw, filter(None, itertools.chain((first,), pieces)))
+    return first
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
 class Replayed:
     """A response's `raw` for pieces that were taken from it already; as much of urllib3's as requests and we use."""
 
@@ -55,10 +85,25 @@ class Replayed:
         self._raw.release_conn()
 
 
+def is_text(head: bytes) -> bool:
+    """JSON, or a bare address."""
+    return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"{", b"[", b'"', b"http"))
+
+
 def looks_like_video(head: bytes) -> bool:
     """The first box of an MP4 or MOV, or the head of a WebM or Matroska file."""
     boxes = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
     return head[4:8] in boxes or head.startswith(b"\x1a\x45\xdf\xa3")
+
+
+def as_sent(raw: Any) -> Iterator[bytes]:
+    """The body as it comes over the line, in pieces as they arrive."""
+    if not hasattr(raw, "read1"):  # urllib3 before 2.1
+        while piece := raw.read(1 << 10, decode_content=False):
+            yield piece
+        return
+    while piece := raw.read1(PIECE, decode_content=False):
+        yield piece
 
 
 def _unpacked(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -18,30 +16,17 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback
-from .envelope import Answer, Complaint, read_complaint
+from .envelope import Answer, Complaint
 from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
-from .given import MOST_STEPS, checked_address, next_address, of_address
+from .line import Line
 from .providers import Provider
 from .redact import place_of
-from .transport import (
-    NETWORK_ERRORS,
-    Bearer,
-    Body,
-    NoAuth,
-    arriving,
-    in_words,
-    kind_of_network,
-    network_advice,
-    new_session,
-    same_origin,
-)
-from .verdict import SETTLE, read_created, read_list, read_reason, read_status, trouble
+from .streams import open_address, open_content
+from .transport import NETWORK_ERRORS, Body, in_words, kind_of_network, network_advice, new_session
+from .verdict import SETTLE, read_created, read_list, read_reason, read_status
 from .wire import RemoteVideo
 
-CONNECT_TIMEOUT_S = 10.0
 REASON_S = 10.0  # for the reason of a failure, which changes nothing
-LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
 Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
 
@@ -59,26 +44,23 @@ class Reached:
 
 @dataclass
 class Client:
-    """Calls to one provider. Thread-safe: every thread has a session of its own."""
+    """Calls to one provider. Thread-safe."""
 
     provider: Provider
     key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        self._sessions = threading.local()
-        self._opened: list[requests.Session] = []
-        self._lock = threading.Lock()
-        self._accepted = False  # has the gateway taken a call with this key?
+        self._line = Line(self.provider, self.key)
 
     def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
-        return self._created(requests.Request("POST", self._url("/v1/videos"), files=[*parts, *uploads]))
+        return self._created(requests.Request("POST", self._line.url("/v1/videos"), files=[*parts, *uploads]))
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""
-        url = self._url(f"{_path_of(video_id)}/remix")
+        url = self._line.url(f"{_path_of(video_id)}/remix")
         return self._created(requests.Request("POST", url, json={"prompt": prompt}))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
@@ -86,8 +68,8 @@ class Client:
 
         Where it failed and no reason is given, the content call is asked for one, once.
         """
-        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._accepted)
-        self._accepted = True
+        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._line.accepted)
+        self._line.accepted = True
         if video.phase != "failed" or video.complaint is not None:
             return video
         reason = self._reason(video_id)
@@ -101,46 +83,22 @@ class Client:
     def content(self, video_id: str, headers: Mapping[str, str], variant: str = "") -> requests.Response:
         """An open stream of the finished video, or of that `variant` of it, which the caller closes.
 
-        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`.
+        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`, and so does
+        JSON that holds one.
         """
         # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
         asked = f"?variant={variant}" if variant else ""
-        url = self._url(f"{_path_of(video_id)}/content{asked}")
-        response = self._get(url, headers, with_key=True)
-        if not response.is_redirect:
-            return self._checked_stream(response, accepted=self._accepted)
-        response.close()
-        return self.stream(next_address(url, response), headers)
+        url = self._line.url(f"{_path_of(video_id)}/content{asked}")
+        return open_content(self._line, url, headers, follow=not variant)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """The same from an address that the gateway gave: without the key, which most signed addresses refuse.
-
-        Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has
-        lapsed.
-        """
-        for _ in range(MOST_STEPS):
-            url = checked_address(self.provider, url)
-            response = self._get(url, headers, with_key=False)
-            if response.status_code in (401, 403) and same_origin(url, self.provider.base_url):
-                response.close()
-                response = self._get(url, headers, with_key=True)
-            if not response.is_redirect:
-                try:
-                    return self._checked_stream(response, "asked at the address that it gave for the video")
-                except GatewayTrouble as error:
-                    raise of_address(error) from None
-            response.close()
-            url = next_address(url, response)
-        raise GatewayTrouble("The download was sent from one address to the next without end.")
+        """The same from an address that the gateway gave, without the key. NotOffered: it has lapsed."""
+        return open_address(self._line, url, headers)
 
     def reach(self, path: str = "/v1/models") -> Reached:
         """What a call that costs nothing (the list of models) brings; GatewayTrouble if there is no answer."""
-        url = self._url(path)
         try:
-            with self._session(url).get(
-                url, auth=self._signed, timeout=self._timeouts, stream=True, allow_redirects=False
-            ) as response:
-                answer = self._whole(response)
+            answer = self._line.ask(path)
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
@@ -158,62 +116,12 @@ class Client:
         )
 
     def close(self) -> None:
-        with self._lock:
-            for session in self._opened:
-                session.close()
-            self._opened.clear()
-
-    @property
-    def _signed(self) -> Bearer:
-        """For calls to the provider itself, and for nobody else."""
-        return Bearer(self.key, self.provider)
-
-    @property
-    def _timeouts(self) -> tuple[float, float]:
-        return (min(CONNECT_TIMEOUT_S, self.provider.timeout_s), self.provider.timeout_s)
-
-    def _url(self, path: str) -> str:
-        return self.provider.base_url + path
-
-    def _session(self, url: str) -> requests.Session:
-        """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""
-        given = not same_origin(url, self.provider.base_url)
-        kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
-        session: requests.Session | None = getattr(self._sessions, kind, None)
-        if session is None:
-            retry = Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3)
-            session = new_session(url, retry, self.provider, given=given)
-            setattr(self._sessions, kind, session)
-            with self._lock:
-                self._opened.append(session)
-        return session
-
-    def _get(self, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
-        """Open a download; redirects are followed by the caller, one by one."""
-        try:
-            return self._session(url).get(
-                url,
-                headers=dict(headers),
-                auth=self._signed if with_key else NoAuth(),
-                timeout=self._timeouts,
-                stream=True,
-                allow_redirects=False,
-            )
-        except NETWORK_ERRORS as error:
-            raise GatewayTrouble(
-                f"The video could not be downloaded: {in_words(error)}.",
-                advice=network_advice(error, "It waits at the gateway; run again."),
-                code=kind_of_network(error),
-            ) from None
+        self._line.close()
 
     def _ask(self, path: str, what: str) -> Answer:
         """A call that changes nothing, and may be repeated."""
-        url = self._url(path)
         try:
-            with self._session(url).get(
-                url, auth=self._signed, timeout=self._timeouts, stream=True, allow_redirects=False
-            ) as response:
-                return self._whole(response)
+            return self._line.ask(path)
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
@@ -223,26 +131,28 @@ class Client:
 
     def _created(self, request: requests.Request) -> RemoteVideo:
         video = read_created(self._buy(request))
-        self._accepted = True
+        self._line.accepted = True
         return video
 
     def _reason(self, video_id: str) -> Complaint | None:
         """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
-        url, timeout_s = self._url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
+        url, timeout_s = self._line.url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
         try:
             with (
                 new_session(url, Retry(0), self.provider) as session,
-                session.get(url, auth=self._signed, timeout=timeout_s, stream=True, allow_redirects=False) as response,
+                session.get(
+                    url, auth=self._line.signed, timeout=timeout_s, stream=True, allow_redirects=False
+                ) as response,
             ):
                 # Of anything else, such as a video after all, nothing is read.
                 told = response.status_code >= 400 or "json" in response.headers.get("Content-Type", "")
-                return read_reason(self._whole(response, timeout_s)) if told else None
+                return read_reason(self._line.read(response, timeout_s)) if told else None
         except (*NETWORK_ERRORS, SoraError):
             return None
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
-        request.auth = self._signed
+        request.auth = self._line.signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent. Only the connecting is tried again.
         # TLS errors count as "other", also those that come after the body went out.
@@ -255,8 +165,8 @@ class Client:
                 body = Body(prepared.body)
                 prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length is set
                 settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
-                with session.send(prepared, timeout=self._timeouts, allow_redirects=False, **settings) as response:
-                    return self._whole(response)
+                with session.send(prepared, timeout=self._line.timeouts, allow_redirects=False, **settings) as response:
+                    return self._line.read(response)
             except NETWORK_ERRORS as error:
                 self._lost_create(error, body.handed_out)
 
@@ -274,27 +184,6 @@ class Client:
             f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
             advice=SETTLE,
         ) from None
-
-    def _whole(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
-        """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
-        deadline = time.monotonic() + (timeout_s or self.provider.timeout_s)
-        pieces: list[bytes] = []
-        size = 0
-        for piece in arriving(response):
-            pieces.append(piece)
-            size += len(piece)
-            if size > LARGEST_ANSWER or time.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
-        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(pieces))
-
-    def _checked_stream(
-        self, response: requests.Response, doing: str = "asked for the finished video", *, accepted: bool = False
-    ) -> requests.Response:
-        if response.status_code in (200, 206, 416):
-            return response
-        with response:
-            answer = self._whole(response)
-        raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
 
 
 def _path_of(video_id: str) -> str:

@@ -31,7 +31,7 @@ from urllib3.util.retry import Retry
 from .addresses import is_loopback, numeric
 from .errors import LocalTrouble
 
-TESTED = ("2.0.7", "2.2.3", "2.8.0")  # versions of urllib3, as in tests/matrix.py
+TESTED = ("2.0.7", "2.2.3", "2.8.0")  # versions of urllib3, as in tests/matrix_urllib3.py
 LEAST_BYTES = 4096  # that have to come in SILENCES of the longest silence allowed: a drip keeps every one short
 SILENCES = 2  # more than one: whoever reads a whole answer has a deadline of his own, and better words for it
 NOWHERE = "127.0.0.1:1"  # where the self-test would connect to if the check were not called: nothing listens there

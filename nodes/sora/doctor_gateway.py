@@ -10,9 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
+from urllib3.util.retry import Retry
 
-from .addresses import is_loopback
 from .bounds import read_json
 from .catalogue import Catalogue
 from .client import Client, Reached
@@ -21,6 +20,7 @@ from .errors import GatewayTrouble
 from .findings import Finding, Level
 from .providers import COMETAPI, Provider
 from .redact import place_of
+from .transport import new_session
 from .vocabulary import ADVICE, SATURATED
 
 CLOCK_S = 120.0  # a clock that is off by more can break TLS and signed addresses
@@ -58,12 +58,11 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
 
 def _proxy(provider: Provider) -> str:
     """The proxy that its calls go through; "" for none."""
+    with new_session(provider.base_url, Retry(0), provider) as session:
+        proxies = session.merge_environment_settings(provider.base_url, {}, None, None, None)["proxies"]
     url = urlsplit(provider.base_url)
-    if is_loopback(url.hostname or "") or provider.plain_http:
-        return ""
-    if provider.proxy is not None:
-        return provider.proxy
-    return select_proxy(provider.base_url, get_environ_proxies(provider.base_url)) or ""
+    keys = (f"{url.scheme}://{url.hostname}", url.scheme, f"all://{url.hostname}", "all")  # as requests chooses
+    return next((proxies[key] for key in keys if key in proxies), "")
 
 
 def _plain_http(provider: Provider) -> Finding:

@@ -35,11 +35,12 @@ _INNER_KEYS = ("error", "detail", "data", "message", "msg", "fail_reason")
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole HTTP answer: `headers` has lower-case names."""
+    """A whole HTTP answer: `headers` has lower-case names, `url` is what was asked ("" where that does not matter)."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    url: str = ""
 
     def json(self) -> Any:
         """The body as JSON, or None where it is none (HTML, cut, too deep)."""

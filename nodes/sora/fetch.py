@@ -36,7 +36,7 @@ from .monitor import LONGEST_ASKED_S
 from .receipt import write_receipt
 from .settings import Settings
 from .spec import CUT, LAPSED, Job
-from .stored import file_of, free_name, intact_file_of, is_intact
+from .stored import file_of, free_name, is_intact, unchanged_file_of
 from .threads import DaemonPool
 from .waiting import Fetch, Wait
 from .watches import Watches
@@ -76,7 +76,7 @@ class Fetcher:
 
     def join(self, wait: Wait, job: Job) -> None:
         """Have `wait` end with the finished job's file: at once if it is there, else when it is fetched."""
-        if intact_file_of(job, self._settings) is not None and job.error_code != CUT:
+        if unchanged_file_of(job, self._settings) is not None and job.error_code != CUT:
             wait.succeed(job)
             return
         with self._lock:
@@ -108,8 +108,8 @@ class Fetcher:
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            fetch.refused += _is_refusal(error)
-            fetch.by_address ^= isinstance(error, NotOffered)  # the call and the address, each in its turn
+            fetch.refused += _is_refused(fetch, error)
+            fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
             if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
@@ -195,7 +195,7 @@ class Fetcher:
 
         def progress(done: int, total: int | None) -> None:
             nonlocal mark
-            fetch.done, fetch.total, fetch.trouble = done, total, ""
+            fetch.done, fetch.total, fetch.trouble, fetch.source = done, total, "", fetch.opened
             with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
                 if not self._watches.hold(job.id):
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
@@ -208,7 +208,7 @@ class Fetcher:
 
         return download(
             # What is here completely needs neither key nor provider.
-            lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, by_address=fetch.by_address),
+            lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, fetch),
             target,
             check=examine_delivered,
             progress=progress,
@@ -217,20 +217,26 @@ class Fetcher:
         )
 
 
-def _open(client: Client, video_id: str, headers: Mapping[str, str], *, by_address: bool) -> requests.Response:
-    """The content call, or the address in the video object where the gateway has no such call (quirk 8); with
-    `by_address` the address, if there is one."""
-    if by_address and (url := client.retrieve(video_id).url):
-        return client.stream(url, headers)
+def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetch) -> requests.Response:
+    """The content call, or the address in the video object where the gateway has no such call (quirk 8), or where it is
+    the address's turn. What one of them brought is not continued by the other: they may have different files."""
+
+    def ask(way: str, call: Callable[[Mapping[str, str]], requests.Response]) -> requests.Response:
+        response = call(headers if fetch.source in ("", way) else {})
+        fetch.opened = way
+        return response
+
+    if fetch.by_address and (url := client.retrieve(video_id).url):
+        return ask("address", lambda wanted: client.stream(url, wanted))
     try:
-        return client.content(video_id, headers)
+        return ask("call", lambda wanted: client.content(video_id, wanted))
     except GatewayTrouble as error:
         if error.http_status not in ASK_FOR_ADDRESS:
             raise
         url = client.retrieve(video_id).url  # asked anew: such addresses lapse
         if not url:
             raise
-        return client.stream(url, headers)
+        return ask("address", lambda wanted: client.stream(url, wanted))
 
 
 def _passes(error: BaseException) -> bool:
@@ -242,9 +248,15 @@ def _pause_s(tries: int, error: BaseException) -> float:
     return min(LONGEST_PAUSE_S, NOT_READY_S * 2**tries) if asked is None else min(LONGEST_ASKED_S, asked)
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Is it the video that is wrong, and not the line?"""
-    return isinstance(error, CutShort) or _is_not_offered(error)
+def _is_refused(fetch: Fetch, error: BaseException) -> bool:
+    """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
+    the video when that is over."""
+    if not (isinstance(error, CutShort) or _is_not_offered(error)):
+        if isinstance(error, GatewayTrouble):
+            fetch.away.add(fetch.by_address)
+        return False
+    fetch.away.discard(fetch.by_address)
+    return not fetch.away
 
 
 def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:

@@ -21,14 +21,14 @@ def file_of(job: Job, settings: Settings) -> Path | None:
     return next((place for place in found if is_intact(job, place)), next(iter(found), None))
 
 
-def intact_file_of(job: Job, settings: Settings) -> Path | None:
-    """The same; None also where what is there is not what was stored."""
-    return next((place for place in places_of(job, settings) if is_intact(job, place)), None)
+def unchanged_file_of(job: Job, settings: Settings) -> Path | None:
+    """The stored file, where it can be seen without reading it that it is what was stored; else None."""
+    return next((place for place in places_of(job, settings) if is_intact(job, place, read=False)), None)
 
 
-def is_intact(job: Job, path: Path) -> bool:
+def is_intact(job: Job, path: Path, *, read: bool = True) -> bool:
     """Is it the job's video, as far as that can be told without reading it each time? By its size; and by its hash,
-    where it was written to after it was stored."""
+    where it was written to after it was stored. Without `read`, such a one counts as changed."""
     try:
         found = path.stat()
     except OSError:
@@ -38,7 +38,7 @@ def is_intact(job: Job, path: Path) -> bool:
     if found.st_size != job.bytes:
         return False
     touched = job.stored_at is not None and found.st_mtime > job.stored_at + LATER_S
-    return not touched or _hash(str(path), found.st_size, found.st_mtime_ns) == job.sha256
+    return not touched or (read and _hash(str(path), found.st_size, found.st_mtime_ns) == job.sha256)
 
 
 def is_same_video(job: Job, one: Path, other: Path) -> bool:

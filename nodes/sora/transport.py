@@ -16,7 +16,7 @@ from urllib3.util.retry import Retry
 
 from . import __version__
 from .addresses import is_loopback, is_plain, is_private, is_public
-from .bodies import PIECE, unpacked
+from .bodies import as_sent, unpacked
 from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, SoraError
 from .providers import Provider
@@ -85,17 +85,8 @@ class Body:
 def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
     """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
     before a cut. What comes compressed is unpacked, a piece at a time."""
-    pieces = _as_sent(response)
+    pieces = as_sent(response.raw)
     yield from unpacked(pieces, response.headers.get("Content-Encoding", "")) if decode else pieces
-
-
-def _as_sent(response: requests.Response) -> Iterator[bytes]:
-    if not hasattr(response.raw, "read1"):  # urllib3 before 2.1
-        while piece := response.raw.read(1 << 10, decode_content=False):
-            yield piece
-        return
-    while piece := response.raw.read1(PIECE, decode_content=False):
-        yield piece
 
 
 class _Hush(logging.Filter):

@@ -124,7 +124,7 @@ def read_list(answer: Answer) -> list[RemoteVideo]:
     rows = rows.get("data") if isinstance(rows, dict) else rows  # quirk 2: wrapped once more
     if answer.status >= 300 or not isinstance(rows, list):
         raise trouble(answer, read_complaint(answer), "asked for its list of jobs")
-    found = [video_in(row, Answer(200, {}, b"")) for row in rows]
+    found = [video_in(row, Answer(200, {}, b"", answer.url)) for row in rows]
     return [video for video in found if video is not None and video.id]
 
 

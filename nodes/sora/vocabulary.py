@@ -44,6 +44,9 @@ ADDRESS_KEYS = (
     "remixed_from_video_id",
 )  # fmt: skip
 
+# Of these keys, those under which a path is the video's, at the gateway's own origin; elsewhere it may be anything.
+PATH_KEYS = {key for key in ADDRESS_KEYS if "url" in key} | {"video", "videos", "output_video"}
+
 # What gateways write where nothing is wrong, in `code` and in `message`.
 ALL_IS_WELL = {"", "0", "success", "succeed", "succeeded", "successful", "ok", "accepted", "created", "none", "null"}
 

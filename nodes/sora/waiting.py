@@ -24,7 +24,10 @@ class Fetch:
     total: int | None = None
     tries: int = 0  # that failed, and may succeed later
     refused: int = 0  # of these, those at which the gateway did not offer the video, or only a part of it
-    by_address: bool = False  # the content call has something else for us: the video's address is asked first
+    by_address: bool = False  # is it the turn of the video's address, or of the content call?
+    away: set[bool] = field(default_factory=set)  # of these two ways (by address?) those whose last try met an outage
+    opened: str = ""  # which of them opened the last stream: "call" or "address"
+    source: str = ""  # and which brought the bytes that are in the part
     trouble: str = ""  # what the last one stumbled over
     waits: list[Wait] = field(default_factory=list)
 

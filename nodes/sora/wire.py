@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urljoin
 
 from .addresses import is_plain
 from .catalogue import Catalogue
@@ -22,6 +23,7 @@ from .vocabulary import (
     ADDRESS_KEYS,
     FINISH_KEYS,
     ID_KEYS,
+    PATH_KEYS,
     PHASES,
     REFERENCE_KEYS,
     STATE_KEYS,
@@ -31,6 +33,10 @@ from .vocabulary import (
 )
 
 LONGEST_ID = 1000  # characters; LiteLLM's have some 250
+LONGEST_PATH = 2000  # characters of an address without a host
+
+# "/cdn/a.mp4", "//cdn.example/a", "./a", and the bare name of a video; not "pending" or "N/A".
+_PATH = re.compile(r"\.{0,2}/+[^/\s]\S*|[\w.%~-]+(/[\w.%~-]+)*\.(mp4|m4v|mov|webm|mkv)(\?\S*)?", re.IGNORECASE)
 
 
 def plain_status(word: str) -> str:
@@ -92,7 +98,7 @@ def read_ended(answer: Answer) -> RemoteVideo | None:
 
 def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
     """The same for a piece of an answer's JSON, such as a line of a list."""
-    found, status = _unwrapped(value)
+    found, status = _unwrapped(value, answer.url)
     own_id = _own_id(found)
     complaint = _why(found, status)
     if not status and complaint is None and not own_id:
@@ -110,7 +116,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         named=bool(re.match(r"(task|video)_", own_id)) or any(found.get(key) for key in ID_KEYS[1:]),
         status=status,
         progress=_progress(found),
-        url=next(_addresses(found), ""),
+        url=address_in(found, answer.url),
         complaint=complaint if phase == "failed" else None,
         model=_text(found.get("model")),
         seconds=_text(found.get("seconds")),
@@ -137,6 +143,12 @@ def _references(found: dict[str, Any]) -> int | None:
     return 1 if any(isinstance(found.get(key), str) and found[key] for key in REFERENCE_KEYS) else None
 
 
+def address_in(value: Any, base: str) -> str:
+    """The likeliest address of a video in a piece of JSON that came from `base`, "" where there is none. A path is the
+    last choice: it may be the content call's own."""
+    return next(_addresses(value), "") or next(_addresses(value, base), "")
+
+
 def _why(found: dict[str, Any], status: str) -> Complaint | None:
     """What a job says of its end; a word of the gateway's own counts for less than its upstream's code (quirk 2)."""
     said = [found.get(key) for key in ("error", "error_message", "fail_reason")]
@@ -157,7 +169,7 @@ def number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _unwrapped(value: Any) -> tuple[dict[str, Any], str]:
+def _unwrapped(value: Any, base: str) -> tuple[dict[str, Any], str]:
     """(fields, status word) of the innermost dictionary that has a state, or else an id (quirk 2: `data` around it,
     even twice)."""
     best: dict[str, Any] = {}
@@ -178,8 +190,8 @@ def _unwrapped(value: Any) -> tuple[dict[str, Any], str]:
             best = {**best, **inner}
             word = next(filter(None, (_text(value.get(key)) for key in STATE_KEYS)), "")
             if not final:
-                status, final = _inner_status(status, word), _is_final(value, word)
-            elif phase_of(status) == "failed" and phase_of(word) == "done" and next(_addresses(value), ""):
+                status, final = _inner_status(status, word), _is_final(value, word, base)
+            elif phase_of(status) == "failed" and phase_of(word) == "done" and address_in(value, base):
                 status = word.lower()  # there is a video, whatever went wrong with it at the gateway
         if not best and isinstance(text := value.get("data"), str):
             # {"code": "success", "data": "task_…"}: the id alone
@@ -194,14 +206,14 @@ def _inner_status(outer: str, inner: str) -> str:
     return inner.lower() if inner and (known or phase_of(outer) != "done") else outer
 
 
-def _is_final(row: dict[str, Any], word: str) -> bool:
+def _is_final(row: dict[str, Any], word: str, base: str) -> bool:
     """Is that word of a gateway's row its last one? What the row holds of its upstream's answer may be older: new-api
     never changes a row again that it ended."""
     if word.lower() in WORDS_OF_CALLS:
         return False
     own = {key: value for key, value in row.items() if key not in WRAPPERS}
     finished = any(_moment(own.get(key)) for key in FINISH_KEYS)
-    address, reason = next(_addresses(own), ""), _text(own.get("fail_reason"))
+    address, reason = address_in(own, base), _text(own.get("fail_reason"))
     phase = phase_of(word)
     return (phase == "done" and (finished or bool(address))) or (
         phase == "failed" and (finished or bool(reason and reason != address))
@@ -219,17 +231,29 @@ def _id(value: Any) -> str:
     return text if len(text) <= LONGEST_ID else ""
 
 
-def _addresses(value: Any, depth: int = DEEPEST) -> Iterator[str]:
-    """Every address of a video in a piece of JSON, the likeliest first; nothing but http(s) is taken for one."""
+def _addresses(value: Any, base: str = "", *, depth: int = DEEPEST, is_path: bool = False) -> Iterator[str]:
+    """Every address of a video in a piece of JSON, the likeliest first: http(s), and paths at the origin of `base`."""
     if isinstance(value, str):
-        if is_plain(value):
-            yield value
+        yield from filter(None, [_address(value.strip(), base if is_path else "")])
     elif depth and isinstance(value, list):
         for item in value:
-            yield from _addresses(item, depth - 1)
+            yield from _addresses(item, base, depth=depth - 1, is_path=is_path)
     elif depth and isinstance(value, dict):
         for key in ADDRESS_KEYS:
-            yield from _addresses(value.get(key), depth - 1)
+            yield from _addresses(value.get(key), base, depth=depth - 1, is_path=key in PATH_KEYS)
+
+
+def _address(text: str, base: str) -> str:
+    """An http(s) address, or a path joined to the origin of `base`; "" for anything else."""
+    if is_plain(text):
+        return text
+    if not base or len(text) > LONGEST_PATH or not _PATH.fullmatch(text):
+        return ""
+    try:
+        joined = urljoin(urljoin(base, "/"), text)
+    except ValueError:
+        return ""
+    return joined if is_plain(joined) else ""
 
 
 def _progress(found: dict[str, Any]) -> float | None:

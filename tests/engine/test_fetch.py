@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import logging
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from sora.studio import Studio
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
-from ..gateway.ugly import Script, UglyServer, answer
+from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
 from ..media.clips import cut, make_clip
 from ..media.test_delivered import coded
 
@@ -54,20 +56,26 @@ def bought(studio: Studio, prompt: str) -> Job:
 
 @contextlib.contextmanager
 def gateway(
-    folder: Path, content: Script, address: Script = b"", *, polls: Callable[[], bytes] | None = None
+    folder: Path,
+    content: Script,
+    address: Script = b"",
+    *,
+    polls: Callable[[], bytes] | None = None,
+    url: str = "",
+    **env: str,
 ) -> Iterator[tuple[Studio, UglyServer, Job]]:
     """A job of a provider whose videos are finished at once: what its content call answers (`server.content` changes
-    that), and the address that its video object carries, if it carries one. With `polls`, which answer when it is asked
-    for, it is not finished at once."""
+    that), and the address that its video object carries (as `url`), if it carries one. With `polls`, which answer when
+    it is asked for, it is not finished at once."""
 
     def reply(connection: socket.socket) -> None:
         request = server.requests[-1]
         video = {"id": "video_1", "object": "video", "status": "completed" if polls is None else "queued"}
-        video |= {"video_url": f"{server.url}/signed?sig=1"} if address else {}
+        video |= {"video_url": url or f"{server.url}/signed?sig=1"} if address else {}
         if "/content" in request.path:
             given = server.content  # type: ignore[attr-defined]
         elif request.path.startswith("/signed"):
-            given = address
+            given = address or server.signed  # type: ignore[attr-defined]
         else:
             given = polls() if polls is not None and request.method == "GET" else answer(200, video)
         if callable(given):
@@ -80,7 +88,7 @@ def gateway(
         server.content = content  # type: ignore[attr-defined]
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
-        env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02"}
+        env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
         studio = Studio(folder / "home", folder / "output", env=env)
         try:
             spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
@@ -207,6 +215,162 @@ def test_the_address_is_used_where_the_content_call_gives_no_video(
         stored = studio.wait(job.id, timeout_s=30).future.result(30)
         assert stored.state is JobState.STORED
         assert sum(request.path.startswith("/signed") for request in server.requests) == 1
+
+
+OUTAGES: dict[str, Script] = {
+    **{str(status): answer(status) for status in (429, 500, 502, 503, 504)},
+    "reset": reset,
+    "hung up": hang_up,
+    "silence": b"",
+    "broken off": answer(200, bytes(500), length=10**6),
+    "no http": b"220 mail ready\r\n",
+}
+
+
+@pytest.fixture
+def outage(request: pytest.FixtureRequest) -> Iterator[tuple[Script, dict[str, str]]]:
+    """What a way to the video does, by name, and the variables for it: silence has to end some time."""
+    held: list[socket.socket] = []
+    if request.param == "silence":
+        yield lambda connection: held.append(connection.dup()), {"SORA_HTTP_TIMEOUT_SECONDS": "0.5"}
+    else:
+        yield OUTAGES[request.param], {}
+    for connection in held:
+        connection.close()
+
+
+def asked(server: UglyServer, path: str) -> int:
+    return sum(path in request.path for request in server.requests)
+
+
+@pytest.mark.parametrize("outage", OUTAGES, indirect=True)
+def test_the_address_gets_its_turn_when_the_content_call_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: tuple[Script, dict[str, str]]
+) -> None:
+    """After its first failure, whatever that was, for which a connection that breaks is made up to four times."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    good = answer(200, film(tmp_path))
+    with gateway(tmp_path, outage[0], good, **outage[1]) as (studio, server, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert asked(server, "/content") <= 4
+        assert asked(server, "/signed") == 1
+
+
+@pytest.mark.parametrize("outage", OUTAGES, indirect=True)
+def test_the_content_call_gets_its_turn_when_the_address_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: tuple[Script, dict[str, str]]
+) -> None:
+    """The other way round: it was away for a moment only."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    turns = iter([answer(502)])
+    good = answer(200, film(tmp_path))
+
+    def content(connection: socket.socket) -> None:
+        connection.sendall(next(turns, good))
+
+    with gateway(tmp_path, content, outage[0], **outage[1]) as (studio, server, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert asked(server, "/content") == 2
+
+
+def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The content call is broken for more tries than a lapsed address is asked: the video may be there afterwards."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.002)
+    good = answer(200, film(tmp_path))
+    turns = iter([answer(502)] * 2 * fetch.TRIES)
+
+    def content(connection: socket.socket) -> None:
+        connection.sendall(next(turns, good))
+
+    with gateway(tmp_path, content, answer(403)) as (studio, server, job):
+        assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+        assert asked(server, "/signed") > fetch.TRIES
+
+
+def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thirds came from the content call; the address has another file, and would send the rest of that one."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    whole = film(tmp_path)
+    other = answer(206, bytes(len(whole) // 3), [("Content-Range", f"bytes {len(whole) * 2 // 3}-{len(whole) - 1}/*")])
+    broken = answer(200, whole[: len(whole) * 2 // 3], [("ETag", '"one"')], length=len(whole))
+
+    def address(connection: socket.socket) -> None:
+        connection.sendall(other if "range" in server.requests[-1].headers else answer(200, whole))
+
+    with gateway(tmp_path, broken, address) as (studio, server, job):
+        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert studio.path(stored).read_bytes() == whole
+        assert any("range" in request.headers for request in server.requests if "/content" in request.path)
+
+
+@pytest.mark.parametrize("url", ["/signed?sig=1", " /signed?sig=1\n", "./signed.mp4", "signed.mp4"])
+def test_an_address_without_a_host_is_the_gateways_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Joined to its origin, and asked without the key as every address is."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404), answer(200, film(tmp_path)), url=url) as (studio, server, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        (signed,) = [request for request in server.requests if request.path.startswith("/signed")]
+        assert "authorization" not in signed.headers
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"url":"%s"}', '{"data":{"video_url":" %s "}}', '"%s"', "%s\n", '[{"url":"/signed"}]', '{"url":"/signed"}'],
+)
+@pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
+def test_an_address_in_place_of_the_video_is_followed(tmp_path: Path, body: str, kind: str) -> None:
+    """Whatever it is called, and in the same try; without the key."""
+    good = answer(200, film(tmp_path))
+
+    def content(connection: socket.socket) -> None:
+        text = body % f"{server.url}/signed" if "%s" in body else body
+        connection.sendall(answer(200, text.encode(), [("Content-Type", kind)]))
+
+    with gateway(tmp_path, content) as (studio, server, job):
+        server.signed = good  # type: ignore[attr-defined]
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert asked(server, "/content") == 1
+        assert "authorization" not in server.requests[-1].headers
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_a_video_that_comes_compressed_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    """Byte for byte; one that breaks off is fetched anew, since a range of it is none of the video's."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding)
+    pack = pack or pytest.importorskip("brotli", "1.2").compress
+    whole = film(tmp_path)
+    packed = pack(whole)
+    headers = [("Content-Encoding", coding), ("ETag", '"packed"')]
+    turns = iter([answer(200, packed[: len(packed) // 2], headers, length=len(packed))])
+
+    def content(connection: socket.socket) -> None:
+        connection.sendall(next(turns, answer(200, packed, headers)))
+
+    with gateway(tmp_path, content) as (studio, server, job):
+        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert studio.path(stored).read_bytes() == whole
+        assert not any("range" in request.headers for request in server.requests)
+
+
+def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong is told; where there is no address it ends after all tries."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    packed = answer(200, b"(\xb5/\xfd" + bytes(100), [("Content-Encoding", "zstd")])
+    with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (studio, _, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    (tmp_path / "other").mkdir()
+    with gateway(tmp_path / "other", packed) as (studio, _, job), pytest.raises(LinkLapsed, match="'zstd'"):
+        studio.wait(job.id, timeout_s=30).future.result(30)
 
 
 @pytest.mark.parametrize(

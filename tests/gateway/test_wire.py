@@ -86,6 +86,46 @@ def test_a_direct_address_is_found_where_gateways_put_it(body: dict[str, object]
     assert read_status(answer(200, body), "v").url == url
 
 
+GATEWAY = "https://api.example.com/v1/videos/v"
+OWN = "https://api.example.com"
+PATHS = {
+    "a path": ({"video_url": "/cdn/a.mp4"}, f"{OWN}/cdn/a.mp4"),
+    "with white space around it": ({"video_url": "\n /cdn/a.mp4\t"}, f"{OWN}/cdn/a.mp4"),
+    "an address with white space": ({"video_url": " https://cdn.example/a.mp4 "}, "https://cdn.example/a.mp4"),
+    "with a query": ({"url": "/v1/files/video?id=7"}, f"{OWN}/v1/files/video?id=7"),
+    "the scheme left out": ({"url": "//cdn.example/a"}, "https://cdn.example/a"),
+    "relative": ({"url": "./a.mp4"}, f"{OWN}/a.mp4"),
+    "above": ({"url": "../../a.mp4"}, f"{OWN}/a.mp4"),
+    "a folder and a name": ({"result_url": "cdn/a.mp4?sig=1"}, f"{OWN}/cdn/a.mp4?sig=1"),
+    "in a table": ({"video": {"url": "/a"}}, f"{OWN}/a"),
+    "in a list": ({"videos": [{"url": "/a"}]}, f"{OWN}/a"),
+    "an address goes first": (
+        {"video": {"url": "/v1/videos/v/content"}, "output": "https://c.example/a"},
+        "https://c.example/a",
+    ),
+    "a word": ({"url": "pending"}, ""),
+    "two letters": ({"url": "N/A"}, ""),
+    "a sentence": ({"url": "/not ready yet"}, ""),
+    "no host": ({"url": "//"}, ""),
+    "no path": ({"url": "/"}, ""),
+    "half a host": ({"url": "//[::1"}, ""),
+    "two hosts": ({"url": "//evil.example\\@api.example.com/"}, ""),
+    "a file": ({"url": "file:///etc/passwd"}, ""),
+    "a picture as text": ({"data": "/9j/4AAQSkZJRg"}, ""),
+    "a place on its disk": ({"output": "/srv/outputs/a.mp4"}, ""),
+    "too long": ({"url": "/" + "a" * 3000}, ""),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_is_joined_to_the_gateways_own_origin(name: str) -> None:
+    """Where a key says that it is an address; and nothing of it where it is not known what was asked."""
+    fields, url = PATHS[name]
+    body = json.dumps({"id": "v", "status": "completed", **fields}).encode()
+    assert read_status(Answer(200, {}, body, GATEWAY), "v").url == url
+    assert read_status(Answer(200, {}, body), "v").url == (url if url.encode() in body else "")
+
+
 BLOCKED = "Your request was blocked by our moderation system when checking inputs."
 SATURATED = '{"error": {"code": "upstream_load_saturated", "message": "busy"}}'
 

@@ -14,7 +14,7 @@ import requests
 from sora import transport
 from sora.addresses import parse_ranges
 from sora.envelope import Answer
-from sora.errors import GatewayTrouble, InvalidInput, SoraError
+from sora.errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
 from sora.providers import Provider
 from sora.redact import redact
 from sora.wire import read_video
@@ -71,7 +71,7 @@ def test_what_is_no_address_is_told(url: str) -> None:
 TWO_HOSTS = [
     "https://evil.example\\@api.example.com/x", "https://169.254.169.254\\@api.example.com/", "https://a@evil.example/x",
     "https://:pw@api.example.com/x", "https://%31%36%39.254.169.254/x", "https://evil.example%2f@api.example.com/x",
-    "https://ⓔvil.example/x", "https://evil.example\t/x", " https://evil.example/x", "https://api.example.com\\.evil/x",
+    "https://ⓔvil.example/x", "https://evil.example\t/x", "https://api.example.com\\.evil/x",
 ]  # fmt: skip
 
 
@@ -79,9 +79,10 @@ TWO_HOSTS = [
 def test_an_address_with_two_meanings_is_none(url: str, connected: list[str]) -> None:
     """Neither in an answer nor in a redirect, and nothing is asked: who checks an address is not who connects to it."""
     video = b'{"id": "v", "status": "completed", "video_url": %s}' % json.dumps(url).encode()
-    found = read_video(Answer(200, {}, video))
-    assert found is not None
-    assert found.url == ""
+    for base in ("", GATEWAY):
+        found = read_video(Answer(200, {}, video, base))
+        assert found is not None
+        assert found.url == ""
     with client() as made, pytest.raises(GatewayTrouble, match=r"that is none|not https"):
         made.stream(url, {})
     assert connected == []
@@ -179,6 +180,55 @@ def test_a_chain_of_redirects_has_an_end_and_never_carries_the_key() -> None:
             made.content("v", {})
         assert len(gateway.requests) <= 7
         assert ["authorization" in request.headers for request in gateway.requests][1:] == [False] * 5
+
+
+@pytest.mark.parametrize("how", ["redirect", "JSON", "text"])
+def test_what_comes_in_place_of_a_video_opens_no_other_door(
+    monkeypatch: pytest.MonkeyPatch, connected: list[str], tmp_path: Path, how: str
+) -> None:
+    """An address in JSON, or alone, is followed under the rules of every other: https, no private network, no key."""
+    Resolver(monkeypatch, api_example_com=["127.0.0.1"], cdn_example_com=["10.0.0.7"])
+
+    def given(url: str) -> bytes:
+        if how == "redirect":
+            return answer(302, b"", [("Location", url)])
+        return answer(200, {"url": url} if how == "JSON" else url.encode())
+
+    for url, says in {
+        "http://cdn.example.com/a.mp4": "not https",
+        "https://cdn.example.com/a.mp4": "private network",
+        "https://169.254.169.254/latest/meta-data": "private network",
+        "https://[::1]/a.mp4": "private network",
+    }.items():
+        with TLSServer("api.example.com", tmp_path, given(url)) as server:
+            base = f"https://api.example.com:{server.port}"
+            with client(base, ca_bundle=str(server.bundle)) as made, pytest.raises(GatewayTrouble, match=says):
+                made.content("video_1", {})
+    assert set(connected) == {"127.0.0.1"}
+    with UglyServer([]) as storage, UglyServer([answer(200, b"film")]) as inside:
+        storage.answers.append(given(f"{inside.url}/a.mp4"))
+        with client(storage.url) as made:
+            made.content("video_1", {}).close()
+        assert [KEY in str(request.headers) for request in (*storage.requests, *inside.requests)] == [True, False]
+
+
+def test_json_that_leads_to_json_has_an_end() -> None:
+    """As a chain of redirects has."""
+    with UglyServer([]) as gateway, client(gateway.url) as made:
+        gateway.answers.append(answer(200, {"url": f"{gateway.url}/round"}))
+        with pytest.raises(GatewayTrouble, match="without end"):
+            made.content("v", {})
+        assert len(gateway.requests) <= 7
+        assert ["authorization" in request.headers for request in gateway.requests][1:] == [False] * 5
+
+
+def test_an_error_in_place_of_a_video_is_followed_nowhere() -> None:
+    """Whatever address stands beside it: a page that explains it, say. Its words and its number are kept."""
+    body = {"error": {"message": "Link has expired", "request_id": "req_123456"}, "url": "https://docs.example.com/e"}
+    with UglyServer([answer(200, body)]) as gateway, client(gateway.url) as made:
+        with pytest.raises(NotOffered, match="Link has expired") as caught:
+            made.content("v", {})
+        assert caught.value.request_id == "req_123456"
 
 
 def test_a_gateway_on_this_machine_may_send_us_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pathspec
 import pytest
+from sora.connect import TESTED
+
+from ..matrix_urllib3 import URLLIB3
 
 ROOT = Path(__file__).parents[2]
 # Folder -> the endings of what is packed from it.
@@ -95,6 +98,14 @@ def test_requirements_agree_and_are_bounded_below_only() -> None:
     assert sorted(wanted) == sorted(project["dependencies"])
     assert all(re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", line) for line in wanted)
     assert len(wanted) <= 11
+
+
+def test_the_versions_of_urllib3_that_are_named_are_tried() -> None:
+    """An error names them as the cure; the last one is the newest of its day."""
+    assert TESTED[:-1] == URLLIB3[:-1]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (least,) = [one for one in project["dependencies"] if one.startswith("urllib3")]
+    assert TESTED[0].startswith(least.removeprefix("urllib3>=") + ".")
 
 
 def test_nothing_of_ours_runs_a_program_or_code_from_text() -> None:

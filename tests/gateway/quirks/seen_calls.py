@@ -258,8 +258,8 @@ CONTENTS = [
     row("not ready, and a redirect later", f"{GITHUB}/api7/aisix/pull/811", "content", 400,
         '{"error":{"message":"video is not ready","type":"invalid_request_error"}}', trouble(http_status=400)),
     row("the address as JSON", ANYFAST, "content", 200,
-        '{"id":"sora-2:task_01k7","object":"video","status":"completed","video_url":"https://cdn.example/a.mp4"}',
-        trouble(kind=NotOffered)),
+        '{"id":"sora-2:task_01k7","object":"video","status":"completed","video_url":"http://127.0.0.1:1/a.mp4"}',
+        trouble(code="network")),  # it is followed, and nothing listens there
     row("no such provider", NO_ADDRESS, "content", 501, '{"error":{"message":"unsupported"}}',
         trouble(http_status=501)),
     row("a good key is refused by the relay", f"{GITHUB}/chenyme/grok2api/issues/884", "content", 401,

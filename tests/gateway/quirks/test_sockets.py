@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ def test_an_id_stays_one_piece_of_the_path(gateway: Any, video_id: str) -> None:
     """11: LiteLLM's ids hold / + =, others a colon; whatever it holds, no other call is made of it."""
     client, server = gateway(answer(200, {**QUEUED, "id": video_id}))
     assert client.retrieve(video_id).id == video_id
-    client.content(video_id, {}).close()
+    with contextlib.suppress(NotOffered):
+        client.content(video_id, {})
     paths = [request.path for request in server.requests]
     assert paths == [f"/v1/videos/{quote(video_id, safe='')}", f"/v1/videos/{quote(video_id, safe='')}/content"]
     assert all(set(path.split("/")[3]).isdisjoint("/?#+=:") for path in paths)

@@ -1,0 +1,97 @@
+"""HTTP with one provider: sessions, its key, and responses that are read within limits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.util.retry import Retry
+
+from .addresses import is_loopback
+from .envelope import Answer
+from .providers import Provider
+from .transport import Bearer, NoAuth, arriving, new_session, same_origin
+
+CONNECT_TIMEOUT_S = 10.0
+LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
+
+
+@dataclass
+class Line:
+    """Thread-safe: every thread has sessions of its own. What goes wrong on the network is raised as it comes, one of
+    NETWORK_ERRORS, and explained by whoever knows what was wanted."""
+
+    provider: Provider
+    key: str = field(repr=False)
+    accepted: bool = False  # has the provider taken a call with this key?
+
+    def __post_init__(self) -> None:
+        self._sessions = threading.local()
+        self._opened: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    @property
+    def signed(self) -> Bearer:
+        """For calls to the provider itself, and for nobody else."""
+        return Bearer(self.key, self.provider)
+
+    @property
+    def timeouts(self) -> tuple[float, float]:
+        """Seconds for connecting, and for a silence."""
+        return (min(CONNECT_TIMEOUT_S, self.provider.timeout_s), self.provider.timeout_s)
+
+    def url(self, path: str) -> str:
+        """Where a call of the provider's is."""
+        return self.provider.base_url + path
+
+    def ask(self, path: str) -> Answer:
+        """The whole answer to a call that changes nothing, and may be repeated."""
+        with self.open(self.url(path)) as response:
+            return self.read(response)
+
+    def open(self, url: str, headers: Mapping[str, str] | None = None, *, with_key: bool = True) -> requests.Response:
+        """An open response to a call that may be repeated. Redirects are the caller's to follow."""
+        return self._session(url).get(
+            url,
+            headers=dict(headers or {}),
+            auth=self.signed if with_key else NoAuth(),
+            timeout=self.timeouts,
+            stream=True,
+            allow_redirects=False,
+        )
+
+    def read(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
+        """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
+        deadline = time.monotonic() + (timeout_s or self.provider.timeout_s)
+        pieces: list[bytes] = []
+        size = 0
+        for piece in arriving(response):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_ANSWER or time.monotonic() > deadline:
+                raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, b"".join(pieces), response.url or "")
+
+    def close(self) -> None:
+        with self._lock:
+            for session in self._opened:
+                session.close()
+            self._opened.clear()
+
+    def _session(self, url: str) -> requests.Session:
+        """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""
+        given = not same_origin(url, self.provider.base_url)
+        kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
+        session: requests.Session | None = getattr(self._sessions, kind, None)
+        if session is None:
+            retry = Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3)
+            session = new_session(url, retry, self.provider, given=given)
+            setattr(self._sessions, kind, session)
+            with self._lock:
+                self._opened.append(session)
+        return session

@@ -1,0 +1,162 @@
+"""The finished video as an open stream: from the content call, or from an address that the gateway gives for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from .addresses import is_loopback, is_plain, numeric
+from .bodies import is_text, opened
+from .envelope import Answer, denies, read_complaint, request_id
+from .errors import GatewayTrouble, NotOffered
+from .line import Line
+from .providers import Provider
+from .redact import remember_address
+from .transport import NETWORK_ERRORS, in_words, kind_of_network, network_advice, reachable, same_origin
+from .verdict import trouble
+from .wire import address_in
+
+MOST_STEPS = 5  # from one address to the next
+
+
+def open_content(line: Line, url: str, headers: Mapping[str, str], *, follow: bool) -> requests.Response:
+    """The content call at `url`. A redirect leads to an address as in `open_address`, and so does what stands in place
+    of the video, if that is to be followed."""
+    response = _opened(line, url, headers, with_key=True)
+    if response.is_redirect:
+        response.close()
+        return open_address(line, _next_address(url, response), headers)
+    _check_status(line, response, "asked for the finished video", accepted=line.accepted)
+    address = _in_place_of_video(line, response) if follow else ""
+    return open_address(line, address, headers) if address else response
+
+
+def open_address(line: Line, url: str, headers: Mapping[str, str]) -> requests.Response:
+    """An address that the gateway gave: without the key, which most signed addresses refuse.
+
+    Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has lapsed.
+    """
+    for _ in range(MOST_STEPS):
+        url = _checked_address(line.provider, url)
+        response = _opened(line, url, headers, with_key=False)
+        if response.status_code in (401, 403) and same_origin(url, line.provider.base_url):
+            response.close()
+            response = _opened(line, url, headers, with_key=True)
+        if response.is_redirect:
+            response.close()
+            url = _next_address(url, response)
+            continue
+        try:
+            _check_status(line, response, "asked at the address that it gave for the video")
+        except GatewayTrouble as error:
+            raise _of_address(error) from None
+        if not (address := _in_place_of_video(line, response)):
+            return response
+        url = address
+    raise GatewayTrouble("The download was sent from one address to the next without end.")
+
+
+def _opened(line: Line, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
+    try:
+        return line.open(url, headers, with_key=with_key)
+    except NETWORK_ERRORS as error:
+        raise _not_downloaded(error) from None
+
+
+def _check_status(line: Line, response: requests.Response, doing: str, *, accepted: bool = False) -> None:
+    """GatewayTrouble for any status but 200, 206 and 416."""
+    if response.status_code in (200, 206, 416):
+        return
+    try:
+        with response:
+            answer = line.read(response)
+    except NETWORK_ERRORS as error:
+        raise _not_downloaded(error) from None
+    raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
+
+
+def _not_downloaded(error: Exception) -> GatewayTrouble:
+    return GatewayTrouble(
+        f"The video could not be downloaded: {in_words(error)}.",
+        advice=network_advice(error, "It waits at the gateway; run again."),
+        code=kind_of_network(error),
+    )
+
+
+def _in_place_of_video(line: Line, response: requests.Response) -> str:
+    """The address that an open stream gives in place of a video, after which it is closed; "" for a stream that goes
+    on, unpacked. NotOffered for JSON without an address, and for what cannot be unpacked."""
+    try:
+        first = opened(response) if response.status_code in (200, 206) else b""
+        if response.status_code != 200 or not is_text(first):
+            return ""
+        with response:
+            answer = line.read(response)
+    except requests.exceptions.ContentDecodingError as error:
+        response.close()
+        raise NotOffered(f"The video could not be read: {error}.", advice="Run again in a while.") from None
+    except NETWORK_ERRORS as error:
+        response.close()
+        raise _not_downloaded(error) from None
+    if address := _address_in(answer):
+        return address
+    complaint = read_complaint(answer)
+    said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
+    raise NotOffered(
+        f"The gateway sent something that is not a video (JSON){said}.",
+        advice="Run again in a while.",
+        request_id=request_id(answer),
+    )
+
+
+def _address_in(answer: Answer) -> str:
+    """The address that JSON, or a bare text, gives; "" where it gives none, or tells an error."""
+    value = answer.json()
+    if value is None:
+        value = answer.body.decode("utf-8", "replace")
+    return "" if denies(answer) else address_in(value, answer.url)
+
+
+def _checked_address(provider: Provider, url: str) -> str:
+    """The address as it is, if it may be asked. Where its name leads is checked by the connection; a number is looked
+    at here, since a proxy would take it as it is."""
+    local = is_loopback(urlsplit(provider.base_url).hostname or "")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # reading the port checks it
+    except ValueError:
+        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
+    own = same_origin(url, provider.base_url)  # as its calls are, also where that is plain http
+    if not own and parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
+        raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+    if not is_plain(url):
+        raise GatewayTrouble("The gateway gave an address for the download that is none.")
+    if not own and (address := numeric(host)):
+        reachable(provider, host, [address])
+    remember_address(url)
+    return url
+
+
+def _next_address(url: str, response: requests.Response) -> str:
+    """Where a redirect leads."""
+    try:
+        return urljoin(url, response.headers["location"])
+    except ValueError:
+        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
+
+
+def _of_address(error: GatewayTrouble) -> GatewayTrouble:
+    """What an error means that came from an address which the gateway gave for the video: unless it is busy or away,
+    the address has lapsed. It is neither the key nor the balance: storage knows none, and the gateway took them when it
+    gave the address."""
+    if error.transient and error.http_status not in (400, 404):
+        return error
+    return NotOffered(
+        error.what,
+        advice="Run again in a while: the gateway is asked for a new one.",
+        http_status=error.http_status,
+        request_id=error.request_id,
+        code=error.code,
+    )
