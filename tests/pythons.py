@@ -7,7 +7,6 @@ with the same versions is left out.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -21,7 +20,6 @@ from typing import NamedTuple
 import environments as envs
 from environments import HEADLESS, ROOT, Outcome, Python
 
-FOLDER = ROOT / ".venv-pythons"
 USED = ROOT / ".venv"  # by `make test`
 # What depends on the Python and on the libraries. PostgreSQL is a server, and the real host has a Python of its own.
 TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen", "-k", "not postgresql")
@@ -45,28 +43,14 @@ class Result(NamedTuple):
 
 def tried(python: Python, workers: int) -> Result:
     """Install, run the demo, run the tests."""
-    began, folder = time.monotonic(), FOLDER / python.name
-    stamp = folder / "installed.txt"
-    if not envs.python_in(folder).exists():
-        envs.create(python.program, folder)
-    versions = envs.resolve(folder, envs.requirements())
-    if versions is None and not stamp.is_file():
-        return Result(python, "pip reaches no index, and nothing is left of an earlier run")
-    if versions is None:
-        print(f"Python {python.name}: pip reaches no index, so the versions are those of the last run", file=sys.stderr)
-        program, versions = envs.python_in(folder), stamp.read_text(encoding="utf-8").splitlines()
-    elif held(python, versions):
-        return Result(python, "`make test` has run it with the same versions")
-    else:
-        # A new pyproject.toml may name other packages of ours.
-        project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-        key = [f"Python {python.version}", f"pyproject.toml {project}", *versions]
-        wanted = [*versions, *envs.PROJECT["build-system"]["requires"]]
-        program = envs.install(python.program, folder, key, wanted, pack=True)
+    began = time.monotonic()
+    program, versions, why = envs.with_newest(python, unless=held)
+    if why:
+        return Result(python, why)
     failed = demo(program)
     outcome = envs.tested(program, [*TESTS, *LEFT_OUT, "-n", str(workers), "--dist", "loadfile"])
     outcome = outcome._replace(failed=(*failed, *outcome.failed), passed=outcome.passed + (not failed))
-    return Result(python, "", tuple(versions), outcome, time.monotonic() - began)
+    return Result(python, "", versions, outcome, time.monotonic() - began)
 
 
 def held(python: Python, versions: list[str]) -> bool:

@@ -47,6 +47,12 @@ def test_the_command_runs_by_its_path(pack: Path, tmp_path: Path, flag: str) -> 
     assert wrong.returncode == 2
 
 
+def test_the_package_is_meant_by_its_name(pack: Path) -> None:
+    """Also by a Python that was started in the pack's folder, and finds the file first."""
+    ran = run(sys.executable, "-c", "import sora, sora.cli; print(sora.__version__, sora.cli.__name__)", cwd=pack)
+    assert ran.stdout == "9.8.7 sora.cli\n", ran.stderr
+
+
 @pytest.mark.parametrize("file", ["__init__.py", "sora.py"])
 def test_an_old_python_can_read_what_it_is_told(file: str) -> None:
     """No newer syntax stands between it and the sentence."""
