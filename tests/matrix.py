@@ -19,7 +19,7 @@ import environments as envs
 from environments import HEADLESS, ROOT, Outcome
 
 FOLDER = ROOT / ".venv-matrix"
-WIDE = ("tests/engine", "tests/gateway", "tests/media", "tests/nodes", "tests/frozen", "-k", "not postgresql")
+WIDE = ("tests/engine", "tests/gateway", "tests/media", "tests/nodes", "tests/frozen")
 WIDE = (*WIDE, "--ignore=tests/nodes/test_real_host.py", "-n", str(os.cpu_count() or 1), "--dist", "loadfile")
 
 

@@ -21,8 +21,8 @@ import environments as envs
 from environments import HEADLESS, ROOT, Outcome, Python
 
 USED = ROOT / ".venv"  # by `make test`
-# What depends on the Python and on the libraries. PostgreSQL is a server, and the real host has a Python of its own.
-TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen", "-k", "not postgresql")
+# What depends on the Python and on the libraries. Without psycopg what needs PostgreSQL is skipped: that is a server.
+TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen")
 LEFT_OUT = ("--ignore=tests/nodes/test_real_host.py",)
 SHOWN = ("av", HEADLESS, "numpy", "sqlalchemy")
 HOLDS = """
