@@ -21,9 +21,20 @@ import environments as envs
 from environments import HEADLESS, ROOT, Outcome, Python
 
 USED = ROOT / ".venv"  # by `make test`
+FAMILIES = ("new-api", "litellm", "sglang", "vllm-omni", "seedance")
 # What depends on the Python and on the libraries. Without psycopg what needs PostgreSQL is skipped: that is a server.
 TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen")
-LEFT_OUT = ("--ignore=tests/nodes/test_real_host.py",)
+# What `make test` has run, takes long and is no matter of a Python: many jobs at a time, other families of gateways,
+# and the real host, which has a Python of its own.
+SLOW = (
+    "engine/test_fetch.py::test_threads_are_few_however_many_wait",
+    "engine/test_fetch.py::test_videos_that_are_not_ready_hold_up_no_other",
+    "engine/test_rescue.py::test_two_processes_that_watch_each_others_jobs_do_not_stand_still",
+    "engine/test_studio.py::test_a_gateway_that_misbehaves_gives_its_video_in_the_end",
+    "nodes/test_pictures.py::test_what_it_shows_is_what_is_sent",
+    "nodes/test_real_host.py",
+)
+LEFT_OUT = (*(f"--deselect=tests/{one}" for one in SLOW), "-k", f"not ({' or '.join(f'[{one}]' for one in FAMILIES)})")
 SHOWN = ("av", HEADLESS, "numpy", "sqlalchemy")
 HOLDS = """
 import importlib.metadata, json, sys

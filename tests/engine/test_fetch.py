@@ -507,7 +507,7 @@ def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
 def test_threads_are_few_however_many_wait(studio: Studio) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
     studio.rescue()
-    futures = [studio.submit(JobSpec(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(60)]
+    futures = [studio.submit(JobSpec(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
     waits = [studio.wait(future.result(30).job.id, timeout_s=180) for future in futures]
     most = 0
     while not all(wait.future.done() for wait in waits):
