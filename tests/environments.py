@@ -106,10 +106,13 @@ def install(python: Path, folder: Path, key: Sequence[str], wanted: Sequence[str
     if not stamp.is_file() or stamp.read_text(encoding="utf-8").splitlines() != list(key):
         print(f"installing {folder.name} …", file=sys.stderr)
         create(python, folder)
-        _pip(folder, "install", "--only-binary=:all:", *wanted)
-        if pack:
-            with _one_build:
-                _pip(folder, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        try:
+            _pip(folder, "install", "--only-binary=:all:", *wanted)
+            if pack:
+                with _one_build:
+                    _pip(folder, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"pip could not install {folder.name}:\n{error.stderr}") from None
         stamp.write_text("\n".join(key) + "\n", encoding="utf-8")
     return python_in(folder)
 
