@@ -23,6 +23,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SORA_", "COMETAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.delenv(
+        "PYTHONWARNDEFAULTENCODING", raising=False
+    )  # which other packages keep to as little as they like
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")  # of programs that a test starts: it reads them so on each system
 
 
@@ -32,6 +35,7 @@ def postgresql() -> Iterator[Server]:
     programs = find_programs()
     if programs is None:
         pytest.skip(ABSENT)
+    pytest.importorskip("psycopg")
     server = Server(programs)
     yield server
     server.close()

@@ -3,6 +3,7 @@ the tests say there."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import tomllib
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,12 +106,46 @@ def install(python: Path, folder: Path, key: Sequence[str], wanted: Sequence[str
     if not stamp.is_file() or stamp.read_text(encoding="utf-8").splitlines() != list(key):
         print(f"installing {folder.name} …", file=sys.stderr)
         create(python, folder)
-        _pip(folder, "install", "--only-binary=:all:", *wanted)
-        if pack:
-            with _one_build:
-                _pip(folder, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        try:
+            _pip(folder, "install", "--only-binary=:all:", *wanted)
+            if pack:
+                with _one_build:
+                    _pip(folder, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"pip could not install {folder.name}:\n{error.stderr}") from None
         stamp.write_text("\n".join(key) + "\n", encoding="utf-8")
     return python_in(folder)
+
+
+class Installed(NamedTuple):
+    """An environment: its Python and its versions; without a Python where nothing could be installed."""
+
+    program: Path
+    versions: tuple[str, ...] = ()
+    why: str = ""
+
+
+def with_newest(python: Python, *, unless: Callable[[Python, list[str]], bool] = lambda *_: False) -> Installed:
+    """The environment of that Python with the newest of all requirements and the pack itself, in .venv-pythons/: made
+    anew where pip would install other versions now, kept where it reaches no index. `unless(python, versions)` is true
+    where that is needed no more."""
+    folder = ROOT / ".venv-pythons" / python.name
+    stamp = folder / "installed.txt"
+    if not python_in(folder).exists():
+        create(python.program, folder)
+    versions = resolve(folder, requirements())
+    if versions is None and not stamp.is_file():
+        return Installed(Path(), why="pip reaches no index, and nothing is left of an earlier run")
+    if versions is None:
+        print(f"Python {python.name}: pip reaches no index, so the versions are those of the last run", file=sys.stderr)
+        return Installed(python_in(folder), tuple(stamp.read_text(encoding="utf-8").splitlines()))
+    if unless(python, versions):
+        return Installed(Path(), why="`make test` has run it with the same versions")
+    # A new pyproject.toml may name other packages of ours.
+    project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    key = [f"Python {python.version}", f"pyproject.toml {project}", *versions]
+    wanted = [*versions, *PROJECT["build-system"]["requires"]]
+    return Installed(install(python.program, folder, key, wanted, pack=True), tuple(versions))
 
 
 def create(python: Path, folder: Path) -> None:

@@ -1,27 +1,26 @@
-"""tests/media with each OpenCV and PyAV that the pack promises to work with. `make matrix`, or this file alone.
+"""The pack with each OpenCV and PyAV that it promises to work with, and with the lowest and the newest of everything.
+`make matrix`, or this file alone.
 
-It lies beside the tests and not in bench/, since it says passed or failed and measures nothing. Each pair has an
-environment of its own in .venv-matrix/, which is kept: the first run installs, later ones only test. Not the full
-product: every version is there, the lowest of everything together, and an old one of each beside a new other.
+It lies beside the tests and not in bench/, since it says passed or failed and measures nothing. Each row has an
+environment of its own, which is kept: the first run installs, later ones only test. The pairs run tests/media. They are
+not the full product: every version is there, the lowest of both together, and an old one of each beside a new other.
+The lowest of all requirements runs on the oldest Python of this machine, the newest on the newest one, each with WIDE.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
-import subprocess
 import sys
-import tempfile
-import tomllib
-import venv
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+import environments as envs
+from environments import HEADLESS, ROOT, Outcome
+
 FOLDER = ROOT / ".venv-matrix"
-TESTERS = ("pytest>=8", "hypothesis>=6.100")
+WIDE = ("tests/engine", "tests/gateway", "tests/media", "tests/nodes", "tests/frozen")
+WIDE = (*WIDE, "--ignore=tests/nodes/test_real_host.py", "-n", str(os.cpu_count() or 1), "--dist", "loadfile")
 
 
 class Pair(NamedTuple):
@@ -30,8 +29,7 @@ class Pair(NamedTuple):
     opencv: str
     pyav: str
     others: tuple[str, ...]
-    # It reads videos as the plain one does, and needs no libGL.
-    wheel: str = "opencv-python-headless"
+    wheel: str = HEADLESS
 
     @property
     def name(self) -> str:
@@ -54,71 +52,66 @@ PAIRS = (
 )
 
 
-class Outcome(NamedTuple):
-    """How many tests of each kind there were, and the names of those that failed."""
+class Row(NamedTuple):
+    """A name, the Python of an environment, and what pytest is told."""
 
-    passed: int
-    failed: tuple[str, ...]
-    skipped: int
+    name: str
+    python: Path
+    tests: tuple[str, ...]
 
 
 def environment(pair: Pair) -> Path:
     """The Python of the pair's environment, made if it is not there as it should be."""
-    folder = FOLDER / pair.name
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     wanted = requirements(pair)
-    stamp = folder / "installed.txt"
-    if not stamp.is_file() or stamp.read_text(encoding="utf-8").splitlines() != wanted:
-        print(f"installing {pair.name} …", file=sys.stderr)
-        stamp.unlink(missing_ok=True)
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
-        stamp.write_text("\n".join(wanted) + "\n", encoding="utf-8")
-    return python
+    return envs.install(Path(sys.executable), FOLDER / pair.name, wanted, wanted)
 
 
 def requirements(pair: Pair) -> list[str]:
     """What pip is told: the pair, and the rest of the pack's own requirements."""
-    chosen = [f"{pair.wheel}=={pair.opencv}", f"av=={pair.pyav}", *pair.others]
-    named = {_name(one) for one in chosen} | {"opencv-python"}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return chosen + [one for one in (*project["dependencies"], *TESTERS) if _name(one) not in named]
+    return envs.requirements(f"{pair.wheel}=={pair.opencv}", f"av=={pair.pyav}", *pair.others)
 
 
-def _name(requirement: str) -> str:
-    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+def lowest() -> list[str]:
+    """The oldest releases that the pack promises to work with."""
+    found = []
+    for one in envs.PROJECT["project"]["dependencies"]:
+        name, version = one.replace("opencv-python", HEADLESS).split(">=")
+        # The last fix of the release: OpenCV has no plain 4.8, and nobody has the first one.
+        found.append(f"{name}=={version if '.' in version else version + '.0'}.*")
+    return found
 
 
-def tested(python: Path, arguments: list[str]) -> Outcome:
-    """Run the tests; what they say goes to stderr when one fails. (All of it: that Python, -m pytest tests/media.)"""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        command = [python, "-m", "pytest", "tests/media", "-q", "--tb=line", f"--junitxml={report}"]
-        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        ran = subprocess.run([*command, *arguments], cwd=ROOT, env=clean, capture_output=True, encoding="utf-8")
-        if ran.returncode:
-            print(ran.stdout, ran.stderr, file=sys.stderr)
-        if not report.is_file():
-            raise SystemExit("pytest did not run.")
-        cases = ET.parse(report).findall(".//testcase")
-    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    names = tuple(f"{case.get('classname', '').rsplit('.', 1)[-1]}::{case.get('name')}" for case in bad)
-    return Outcome(len(cases) - len(bad) - skipped, names, skipped)
+def rows(only: str) -> list[Row]:
+    """Those whose names have `only` in them, installed."""
+    found = [Row(pair.name, environment(pair), ("tests/media",)) for pair in PAIRS if only in pair.name]
+    pythons = envs.find_pythons()
+    oldest, newest = pythons[0], pythons[-1]
+    if only in (name := f"lowest_python-{oldest.name}"):
+        wanted = envs.requirements(*lowest())
+        found.append(Row(name, envs.install(oldest.program, FOLDER / name, wanted, wanted), WIDE))
+    if only in (name := f"newest_python-{newest.name}"):
+        made = envs.with_newest(newest)
+        if made.why:
+            print(f"{name}: {made.why}", file=sys.stderr)
+        else:
+            found.append(Row(name, made.program, WIDE))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="part of a pair's name, such as opencv-4.10")
+    parser.add_argument("--only", default="", help="part of a row's name, such as opencv-4.10 or lowest")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     given = parser.parse_args()
-    outcomes = {pair: tested(environment(pair), given.pytest) for pair in PAIRS if given.only in pair.name}
-    print("| OpenCV | PyAV | passed | failed | skipped |\n|---|---|---|---|---|")
-    for pair, outcome in outcomes.items():
-        print(f"| {pair.opencv} | {pair.pyav} | {outcome.passed} | {len(outcome.failed)} | {outcome.skipped} |")
-    for pair, outcome in outcomes.items():
-        for name in outcome.failed:
-            print(f"OpenCV {pair.opencv}, PyAV {pair.pyav}: {name}")
+    outcomes: dict[str, Outcome] = {}
+    for row in rows(given.only):
+        outcomes[row.name] = envs.tested(row.python, [*row.tests, *given.pytest])
+    print("| versions | passed | failed | skipped |\n|---|---|---|---|")
+    for name, outcome in outcomes.items():
+        print(f"| {name.replace('_', ', ')} | {outcome.passed} | {len(outcome.failed)} | {outcome.skipped} |")
+    for name, outcome in outcomes.items():
+        for test in outcome.failed:
+            print(f"{name}: {test}")
     sys.exit(any(outcome.failed for outcome in outcomes.values()))
 
 

@@ -64,6 +64,7 @@ class Database:
         self.home, self._url, self._clock = home, url, clock
         self._opened: _Opened | None = None
         self._opening = threading.Lock()
+        self._closed = False
 
     @property
     def shared(self) -> bool:
@@ -106,8 +107,10 @@ class Database:
         return self._clock()
 
     def close(self) -> None:
-        """Say that this process ends; may be opened again. A transaction that is under way ends as it would have."""
+        """Say that this process ends. A transaction that is under way ends as it would have. What comes later opens the
+        ledger once more, since the response to a create must be kept, and closes it again at its end."""
         with self._opening:
+            self._closed = True
             opened, self._opened = self._opened, None
             if opened is None:
                 return
@@ -164,8 +167,11 @@ class Database:
         `dispose` would leave them open."""
         with self._opening:
             opened.users -= 1
-            last = opened is not self._opened and not opened.users
+            last = not opened.users and (self._closed or opened is not self._opened)
+            if last and opened is self._opened:
+                self._opened = None
         if last:
+            opened.owner.close()
             opened.engine.dispose()
 
     def _made(self, url: str) -> _Opened:

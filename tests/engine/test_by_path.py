@@ -17,6 +17,7 @@ OLD = ("3.8", "3.9", "3.10")
 
 def run(python: Path | str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH" and "BYTECODE" not in name}
+    env["COMETAPI_BASE_URL"] = "http://127.0.0.1:9"  # where nothing listens: the doctor looks at it
     command = [python, *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, encoding="utf-8", timeout=120)
 
@@ -45,6 +46,12 @@ def test_the_command_runs_by_its_path(pack: Path, tmp_path: Path, flag: str) -> 
     assert list(pack.rglob("__pycache__")) == []
     wrong = run(sys.executable, flag, str(pack / "sora.py"), "no-such-command", cwd=tmp_path / "elsewhere")
     assert wrong.returncode == 2
+
+
+def test_the_package_is_meant_by_its_name(pack: Path) -> None:
+    """Also by a Python that was started in the pack's folder, and finds the file first."""
+    ran = run(sys.executable, "-c", "import sora, sora.cli; print(sora.__version__, sora.cli.__name__)", cwd=pack)
+    assert ran.stdout == "9.8.7 sora.cli\n", ran.stderr
 
 
 @pytest.mark.parametrize("file", ["__init__.py", "sora.py"])

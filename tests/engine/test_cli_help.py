@@ -124,9 +124,9 @@ def shell(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 def test_no_bar_where_nobody_sees_it(tmp_path: Path) -> None:
     """A log gets lines and no control characters."""
     with shell("run", "a boat", *SMALL, "--out", str(tmp_path), stderr=subprocess.PIPE) as process:
-        path, told = process.communicate(timeout=60)
+        path, told = process.communicate(timeout=180)
     with shell("frames", path.split("  ")[0], "--out", str(tmp_path / "f"), stderr=subprocess.PIPE) as process:
-        _, more = process.communicate(timeout=60)
+        _, more = process.communicate(timeout=180)
     assert re.fullmatch(r"job \w+, sandbox: video_\w+\n", told)
     assert more == ""
 

@@ -130,11 +130,11 @@ def test_videos_that_are_not_ready_hold_up_no_other(studio: Studio, monkeypatch:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 600.0)
     monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 600.0)
-    stuck = [studio.wait(bought(studio, f"late [sandbox: notready=9, word={n}]").id, timeout_s=60) for n in range(10)]
+    stuck = [studio.wait(bought(studio, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
     until("all were tried", lambda: all(wait.fetch is not None and wait.fetch.tries == 1 for wait in stuck))
     assert "HTTP 404" in stuck[0].status
-    good = studio.wait(bought(studio, "a boat").id, timeout_s=60)
-    assert good.future.result(30).state is JobState.STORED
+    good = studio.wait(bought(studio, "a boat").id, timeout_s=180)
+    assert good.future.result(120).state is JobState.STORED
     assert not any(wait.future.done() for wait in stuck)
 
 
@@ -753,8 +753,8 @@ def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
 def test_threads_are_few_however_many_wait(studio: Studio) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
     studio.rescue()
-    futures = [studio.submit(JobSpec(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(60)]
-    waits = [studio.wait(future.result(30).job.id, timeout_s=60) for future in futures]
+    futures = [studio.submit(JobSpec(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
+    waits = [studio.wait(future.result(30).job.id, timeout_s=180) for future in futures]
     most = 0
     while not all(wait.future.done() for wait in waits):
         names = [thread.name for thread in threading.enumerate()]

@@ -83,3 +83,14 @@ def test_ci_covers_what_is_promised() -> None:
     assert f"python: [{listed}]" in text
     assert f"v{COMFY['requires-comfyui'].removeprefix('>=')}" in text
     assert PROJECT["requires-python"] == f">={pythons[0]}"
+    assert re.search(r"os: \[.*windows-latest", text)
+    assert "PYTHONUTF8:" not in text  # users of Windows do not set it
+    weekly = text[text.index("  prereleases:") :]
+    assert "--pre" in weekly[: weekly.index("pytest")]
+    assert "continue-on-error: true" in weekly[: weekly.index("steps:")]
+
+
+def test_ci_runs_every_python_of_the_machine() -> None:
+    """After the one that `make test` takes: what is newest there may be what users get, and nothing else tries it."""
+    commands = [line for line in (PACK / ".ci" / "run").read_text(encoding="utf-8").splitlines() if line[:4] == "make"]
+    assert commands == ["make test", "make pythons"]

@@ -43,9 +43,8 @@ def find_python(comfyui: Path) -> Path | None:
     """COMFYUI_PYTHON, else the interpreter of the ComfyUI's own .venv or venv."""
     if named := os.environ.get("COMFYUI_PYTHON"):
         return Path(named)
-    places = [
-        comfyui / folder / script for folder in (".venv", "venv") for script in ("bin/python", "Scripts/python.exe")
-    ]
+    script = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    places = [comfyui / folder / script for folder in (".venv", "venv")]
     return next((place for place in places if place.is_file()), None)
 
 

@@ -15,6 +15,7 @@ from .store import SandboxJob, Store
 
 STYLE = 4  # raised when the pictures change, so that old files are not taken for new ones
 THREADS = 2
+CLOSE_S = 10.0  # for the picture under way: a thread that is in OpenCV or FFmpeg when Python ends aborts the process
 
 
 class Renders:
@@ -40,7 +41,7 @@ class Renders:
     def close(self) -> None:
         """Stop rendering; what was unfinished is rendered anew when it is next asked for."""
         self._closed.set()
-        self._pool.close()
+        self._pool.close(CLOSE_S)
 
     def path_of(self, job: SandboxJob) -> Path:
         """Where the film lies: the name is made of all that decides it."""
