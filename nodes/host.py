@@ -42,7 +42,8 @@ routes = PromptServer.instance.routes
 _lock = threading.Lock()
 _studio: Studio | None = None
 prepares: list[Callable[[Studio], None]] = []  # what is done with the studio when it is made, which is at first use
-_pool = DaemonPool("sora-node", 2)  # with the engine's own fewer than twenty
+_pool = DaemonPool("sora-node", 2)
+_decoders = DaemonPool("sora-decode", 2)  # of their own: what takes minutes must not hold up a node that waits
 _handlers: list[Any] = []  # of Windows' console, which keeps no reference of its own
 _log = logging.getLogger("sora")
 
@@ -169,7 +170,7 @@ async def long_work(task: Callable[[Callable[[int, int], None], Callable[[], boo
 
     try:
         return await finish(
-            _pool.submit(lambda: task(progress, stop.is_set)),
+            _decoders.submit(lambda: task(progress, stop.is_set)),
             lambda: bar.update_absolute(STEPS * seen[0] // max(1, seen[1])),
         )
     finally:

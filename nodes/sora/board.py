@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Callable
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,8 @@ AS_THEY_ARE = (
     "estimated_usd", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
 )  # fmt: skip
 
-BRIEF = (
-    "id", "state", "running", "aside", "progress", "expected_s", "created_at", "submitted_at", "completed_at",
-)  # fmt: skip
+BRIEF = ("id", "aside", "progress", "created_at", "submitted_at", "completed_at")
+TYPICAL_S = 60.0  # for which it is remembered how long jobs of a kind take
 WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
@@ -39,6 +39,7 @@ class Board:
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
+        self._typical: dict[tuple[str, ...], tuple[float, float | None]] = {}  # (when it was asked, seconds)
 
     def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE) -> dict[str, Any]:
         """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on}."""
@@ -46,16 +47,9 @@ class Board:
             return {"jobs": [], "more": False, "running": 0}
         limit = max(1, min(limit, LARGEST_PAGE))
         jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
-        known: dict[tuple[str, ...], float | None] = {}
-
-        def typical_s(job: Job) -> float | None:  # of each kind once: many that run at a time are alike
-            kind = (job.provider, job.model, job.seconds)
-            if kind not in known:
-                known[kind] = self._ledger.typical_s(job)
-            return known[kind]
-
+        language = self._settings.shown_language
         return {
-            "jobs": [self.row(job, typical_s) for job in jobs[:limit]],
+            "jobs": [self.row(job, language) for job in jobs[:limit]],
             "more": len(jobs) > limit,
             "running": self._ledger.running(),
         }
@@ -70,27 +64,33 @@ class Board:
             "children": [self.row(child) for child in self._ledger.children(job) if child.aside != FORGOTTEN],
         }
 
-    def row(self, job: Job, typical_s: Callable[[Job], float | None] | None = None) -> dict[str, Any]:
-        """One job as plain JSON."""
-        typical_s = typical_s or self._ledger.typical_s
-        running = job.state in RUNNING and not job.lapsed
+    def row(self, job: Job, language: str = "") -> dict[str, Any]:
+        """One job as plain JSON, its error in that language or in the one of the settings."""
         error = what_became_of(job)
-        return {name: getattr(job, name) for name in AS_THEY_ARE} | {
-            "state": job.standing,
-            "running": running,
-            "expected_s": typical_s(job) if job.state is JobState.SUBMITTED and running else None,
-            "error": str(error.changed(language=self._settings.shown_language)) if error is not None else "",
-            "cure": _cure(job, error),
-            "warning": job.error if job.state is JobState.STORED else "",
-            "references": len(job.references),
-            "extra_fields": dict(job.extra_fields),
-            "file": self._file(job),
-        }
+        if error is not None:
+            error = error.changed(language=language or self._settings.shown_language)
+        return (
+            self.brief(job)
+            | {name: getattr(job, name) for name in AS_THEY_ARE}
+            | {
+                "error": str(error) if error is not None else "",
+                "cure": _cure(job, error),
+                "warning": job.error if job.state is JobState.STORED else "",
+                "references": len(job.references),
+                "extra_fields": dict(job.extra_fields),
+                "file": self._file(job),
+            }
+        )
 
     def brief(self, job: Job) -> dict[str, Any]:
-        """How it stands, and nothing of what it is: this much may be heard by whoever listens."""
-        row = self.row(job)
-        return {name: row[name] for name in BRIEF}
+        """How it stands, and nothing of what it is: this much may be heard by whoever listens. No file is looked at,
+        since there may be a thousand of these in a second."""
+        running = job.state in RUNNING and not job.lapsed
+        return {name: getattr(job, name) for name in BRIEF} | {
+            "state": job.standing,
+            "running": running,
+            "expected_s": self._typical_s(job) if job.state is JobState.SUBMITTED and running else None,
+        }
 
     def of_file(self, sha256: str) -> dict[str, Any] | None:
         """The job that a stored file came from, by its hash."""
@@ -130,6 +130,15 @@ class Board:
         spec = JobSpec(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
         takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
         return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.asked_for(each))}
+
+    def _typical_s(self, job: Job) -> float | None:
+        """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
+        kind, now = (job.provider, job.model, job.seconds), time.monotonic()
+        asked, seconds = self._typical.get(kind, (-math.inf, None))
+        if seconds is None or now - asked > TYPICAL_S:
+            seconds = self._ledger.typical_s(job)
+            self._typical[kind] = now, seconds
+        return seconds
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none

@@ -25,7 +25,8 @@ class Gateways:
         self._clients: dict[tuple[Provider, str], Client] = {}
         self._sandbox: Sandbox | None = None
         self._sandbox_url = ""
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._starting = threading.Lock()  # of the sandbox, which takes a moment that no other provider waits for
 
     def names(self) -> list[str]:
         return provider_names(self._settings)
@@ -39,9 +40,9 @@ class Gateways:
         """A client for that provider; MissingKey where it has no key."""
         provider = self.provider(name)
         key = provider.key(self._settings.env)
+        if name == SANDBOX:
+            provider = dataclasses.replace(provider, base_url=self._sandbox_base_url())
         with self._lock:
-            if name == SANDBOX:
-                provider = dataclasses.replace(provider, base_url=self._sandbox_base_url())
             client = self._clients.get((provider, key))
             if client is None:
                 client = Client(provider, key)
@@ -64,6 +65,7 @@ class Gateways:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
+        with self._starting:
             if self._sandbox is not None:
                 self._sandbox.close()
                 self._sandbox, self._sandbox_url = None, ""
@@ -82,10 +84,11 @@ class Gateways:
         )
 
     def _sandbox_base_url(self) -> str:
-        if self._sandbox is None:
-            from .sandbox import Sandbox
+        from .sandbox import Sandbox
 
-            sandbox = Sandbox(self._settings.home / "sandbox", speak=self._family().name)
-            self._sandbox_url = sandbox.start()
-            self._sandbox = sandbox
-        return self._sandbox_url
+        with self._starting:
+            if self._sandbox is None:
+                sandbox = Sandbox(self._settings.home / "sandbox", speak=self._family().name)
+                self._sandbox_url = sandbox.start()
+                self._sandbox = sandbox
+            return self._sandbox_url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import time
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from sora.budget import Budget
-from sora.errors import DiskTrouble, InvalidInput, JobFailed, NotFinished, Refused
+from sora.errors import DiskTrouble, InvalidInput, JobFailed, MaybeBought, NotFinished, Refused
 from sora.identity import FITS
 from sora.rows import run, update
 from sora.spec import Job, JobSpec, JobState, Reference
@@ -163,6 +164,28 @@ def test_a_page_asks_once_for_what_jobs_like_these_took(studio: Studio, monkeypa
     rows = studio.board.page()["jobs"]
     assert sorted(row["expected_s"] for row in rows) == [4.0, 4.0, 4.0, 8.0]
     assert sorted(asked) == ["4", "8"]
+
+
+def test_an_event_costs_no_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand jobs on a network drive tell how they stand: no file and no settings are looked at."""
+    jobs = [
+        row_of(studio, "running", video_id="v1"),
+        studio.ledger.unknown(row_of(studio, "lost").id, MaybeBought("cut")),
+    ]
+    done = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30).job
+    jobs.append(studio.wait(done.id, timeout_s=30).future.result(30))
+    monkeypatch.setattr(studio.ledger, "typical_s", lambda job: 20.0)
+    shown = [studio.board.row(job) for job in jobs]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the disk was looked at")
+
+    for owner, name in ((Path, "stat"), (Path, "resolve"), (Path, "open"), (os, "stat"), (builtins, "open")):
+        monkeypatch.setattr(owner, name, refuse)
+    brief = [studio.board.brief(job) for job in jobs]
+    monkeypatch.undo()
+    assert brief == [{name: row[name] for name in brief[0]} for row in shown]
+    assert brief[0]["expected_s"] == 20.0
 
 
 def test_references_are_the_images_that_went_up(studio: Studio) -> None:

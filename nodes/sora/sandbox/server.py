@@ -10,11 +10,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, LocalTrouble
 from .families import find_family
 from .routes import Routes
 
 LARGEST_REQUEST = 50 << 20  # bytes
+START_S = 30.0  # for its thread to listen
 PATIENCE_S = 0.2  # for calls that are being answered when the server is closed
 
 
@@ -43,18 +44,28 @@ class Sandbox:
     def start(self) -> str:
         """Serve on 127.0.0.1 and return the base URL, without /v1. InvalidInput if the port is taken."""
         started = threading.Event()
-        failure: list[OSError] = []
+        failure: list[Exception] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._serve, args=(self._loop, started, failure), name="sora-sandbox", daemon=True
         )
         self._thread.start()
-        started.wait()
-        if failure:
-            self._thread.join()
+        if not started.wait(START_S):
+            if self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._loop.stop)  # should it come to it after all
+            else:
+                self._loop.close()
             self._thread = None
             self.routes.close()
-            raise InvalidInput(f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}.")
+            raise LocalTrouble(f"The sandbox did not start within {START_S:.0f} s.", advice="Run again.")
+        if failure:
+            self._thread.join(START_S)
+            self._thread = None
+            self.routes.close()
+            if isinstance(failure[0], OSError):
+                why = f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}."
+                raise InvalidInput(why) from failure[0]
+            raise LocalTrouble(f"The sandbox could not be started: {failure[0]!r}.") from failure[0]
         return self.url
 
     def close(self) -> None:
@@ -72,7 +83,7 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _serve(self, loop: asyncio.AbstractEventLoop, started: threading.Event, failure: list[OSError]) -> None:
+    def _serve(self, loop: asyncio.AbstractEventLoop, started: threading.Event, failure: list[Exception]) -> None:
         asyncio.set_event_loop(loop)
         gateway = web.AppRunner(self.routes.application(LARGEST_REQUEST), access_log=None, shutdown_timeout=PATIENCE_S)
         files = web.AppRunner(self.routes.file_host(), access_log=None, shutdown_timeout=PATIENCE_S)
@@ -80,7 +91,7 @@ class Sandbox:
             try:
                 self.routes.files_url = loop.run_until_complete(_listen(files, 0))
                 self.url = loop.run_until_complete(_listen(gateway, self._port))
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - it belongs to the one who starts it
                 failure.append(error)
                 return
             finally:
