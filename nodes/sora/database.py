@@ -22,7 +22,9 @@ if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when Co
 
 BUSY_TIMEOUT_S = 30
 LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
-CONNECTIONS = 40  # of PostgreSQL at most: more than we have threads, so that none waits for another's
+# Of PostgreSQL at most: as many as there are threads that may use it at once (the engine's 36, the nodes' 4, the page's
+# 32), so that none waits for another's. Most are closed again after their transaction.
+CONNECTIONS, KEPT = 80, 10
 
 # A machine that dies or freezes inside a transaction must not hold up the others, nor a dead server its clients.
 PATIENCE: dict[str, Any] = {
@@ -231,8 +233,8 @@ def _postgresql(url: str) -> Engine:
         return create_engine(
             url,
             pool_pre_ping=True,
-            pool_size=CONNECTIONS // 4,
-            max_overflow=CONNECTIONS * 3 // 4,
+            pool_size=KEPT,
+            max_overflow=CONNECTIONS - KEPT,
             connect_args=PATIENCE,
         )
     except (ArgumentError, ValueError):  # the second for a port that is no number

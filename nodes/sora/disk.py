@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sys
 import uuid
@@ -17,6 +18,12 @@ from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
 LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
+
+DRIVE_REMOTE = 4  # Windows' number for a drive of the network
+NETWORKS = (
+    "nfs", "cifs", "smb", "9p", "vboxsf", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "glusterfs", "ceph", "lustre",
+    "afs", "davfs", "fuse.s3fs", "fuse.gcsfuse", "ncpfs", "beegfs",
+)  # fmt: skip
 
 _FULL = "Free disk space, or choose another folder."
 _IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."
@@ -119,6 +126,33 @@ def try_folder(folder: Path) -> list[str]:
             with contextlib.suppress(OSError):
                 remove(path)
     return lacks
+
+
+def network_of(folder: Path) -> str:
+    """The kind of network file system that a folder is on ("nfs4", "cifs", a mapped drive); "" for a local disk, and
+    where the system does not tell."""
+    place = folder.absolute()
+    if sys.platform == "win32":
+        import ctypes
+
+        if str(place).startswith("\\\\"):
+            return "a network share"
+        return "a mapped drive" if ctypes.windll.kernel32.GetDriveTypeW(f"{place.drive}\\") == DRIVE_REMOTE else ""
+    return _kind_in(place, Path("/proc/self/mounts"))
+
+
+def _kind_in(folder: Path, mounts: Path) -> str:
+    try:
+        rows = [line.split(" ") for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:  # not Linux
+        return ""
+    real, kind, depth = Path(os.path.realpath(folder)), "", 0
+    for row in rows:
+        # Spaces and their like are written as \040 there.
+        place = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), row[1])) if len(row) > 2 else None
+        if place is not None and real.is_relative_to(place) and len(place.parts) >= depth:
+            depth, kind = len(place.parts), row[2]  # the innermost, and of those the one that was mounted last
+    return kind if kind.startswith(NETWORKS) else ""
 
 
 def _lock(path: Path) -> None:

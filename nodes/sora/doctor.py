@@ -8,11 +8,11 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .disk import hint_of, network_of, path_is_too_long, reason_of, try_folder
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
 from .findings import Finding
@@ -21,6 +21,8 @@ from .redact import redact
 from .studio import Studio
 
 WINDOWS = os.name == "nt"
+# Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
+LONGEST_OF = {"state": len("references/") + 64 + len(".png.0123456789.part"), "output": 60}
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
@@ -89,24 +91,31 @@ def _settings(studio: Studio) -> Iterator[Finding]:
 def _disk(studio: Studio) -> Iterator[Finding]:
     for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
         place = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
-        free = shutil.disk_usage(place).free
-        text = f"{folder}, {free / (1 << 30):.1f} GiB free"
         try:
-            with tempfile.TemporaryFile(dir=place) as file:
-                file.write(b"room")
+            free = shutil.disk_usage(place).free
+            text = f"{folder}, {free / (1 << 30):.1f} GiB free"
+            lacks = try_folder(place)
         except OSError as error:
-            yield Finding(name, "failed", f"{text}, but not to be written: {error.strerror}. Check its rights.")
+            yield Finding(name, "failed", f"{folder} cannot be written: {reason_of(error)}. {hint_of(error)}")
             continue
+        if too_long := path_is_too_long(folder, LONGEST_OF[name]):
+            yield Finding(name, "warning", f"{too_long} Choose a shorter folder, or enable long paths in Windows.")
+        text += ", can be written" + (f" (without {', '.join(lacks)}, which is allowed for)" if lacks else "")
         enough = free > LITTLE_DISK
-        yield Finding(
-            name, "ok" if enough else "warning", f"{text}, can be written" + ("" if enough else ": make room")
-        )
+        yield Finding(name, "ok" if enough else "warning", text + ("" if enough else ": free disk space"))
 
 
 def _ledger(studio: Studio) -> Iterator[Finding]:
     if not studio.ledger.database.exists:
         yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
         return
+    if not studio.ledger.database.shared and (kind := network_of(studio.settings.home)):
+        yield Finding(
+            "ledger", "warning",
+            f"{studio.ledger.database.place} is on {kind}: SQLite wants a local disk, since locks over a network are "
+            "not kept reliably. Set SORA_HOME to a local folder; several machines share a ledger on PostgreSQL "
+            "(SORA_DATABASE_URL).",
+        )  # fmt: skip
     unknown = studio.unsettled()
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])

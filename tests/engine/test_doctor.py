@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sora import doctor
+from sora import disk, doctor
+from sora import studio as studio_module
 from sora.cli import main
+from sora.database import CONNECTIONS
 from sora.doctor import Finding, examine
 from sora.errors import InvalidInput, LedgerTrouble
 from sora.farm import machine_id, meet
+from sora.fetch import FETCH_THREADS
+from sora.monitor import POLL_THREADS
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
@@ -178,7 +182,7 @@ def test_a_folder_that_cannot_be_written_is_told(start: Start, tmp_path: Path) -
     """Free room alone is no good; nothing is left of the trial."""
     studio = start()
     (tmp_path / "output").mkdir(mode=0o500)
-    assert "not to be written" in failed(studio)["output"]
+    assert "cannot be written" in failed(studio)["output"]
 
 
 def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +192,68 @@ def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPa
     assert "can be written" in {one.name: one.text for one in examine(studio)}["state"]
     assert sorted(studio.settings.home.iterdir()) == before
 
-    def read_only(**_: object) -> None:
+    def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    monkeypatch.setattr(Path, "replace", read_only)
     found = failed(studio)
-    assert found["state"].endswith("but not to be written: Read-only file system. Check its rights.")
+    assert "Read-only file system. The disk is read-only" in found["state"]
     assert "output" in found
+
+
+def test_what_a_disk_lacks_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has its way round, so nothing is wrong; who wonders about copies learns why they are made."""
+    studio = start()
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    found = {one.name: one for one in examine(studio)}
+    assert (found["output"].level, "hard links" in found["output"].text) == ("ok", True)
+
+
+def test_a_ledger_on_a_network_drive_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's locks do not hold there; a ledger on PostgreSQL is not on that drive."""
+    studio = start()
+    monkeypatch.setattr("sora.doctor.network_of", lambda folder: "nfs4" if folder == studio.settings.home else "")
+    studio.ledger.jobs()
+    found = [one for one in examine(studio) if one.name == "ledger"]
+    assert [one.level for one in found] == ["warning", "ok"]
+    assert all(word in found[0].text for word in ("nfs4", "SORA_HOME", "SORA_DATABASE_URL"))
+
+
+MOUNTS = """\
+/dev/sda1 / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/sdb1 /home/me/fast ext4 rw 0 0
+//nas/films /mnt/my\\040films cifs rw 0 0
+sshfs#x /mnt/ssh fuse.sshfs rw 0 0
+/dev/sdc1 /mnt/fuse fuseblk rw 0 0
+broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/srv/x", ""), ("/home/me/comfy", "nfs4"), ("/home/me/fast/comfy", ""), ("/mnt/my films/out", "cifs"),
+        ("/mnt/ssh/x", "fuse.sshfs"), ("/mnt/fuse/x", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(os.name != "posix", reason="Windows has drives")
+def test_network_drives_are_known_by_their_mounts(tmp_path: Path, folder: str, kind: str) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS, encoding="utf-8")
+    assert disk._kind_in(Path(folder), mounts) == kind
+    assert disk._kind_in(Path(folder), tmp_path / "none") == ""
+
+
+def test_the_database_has_a_connection_for_each_thread() -> None:
+    """One that waits for another's connection could wait for the one who waits for it."""
+    engine = studio_module.ALL_SUBMIT_THREADS + studio_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
+    heartbeat, nodes, page = 1, 4, 32  # asyncio's own threads for the page are 32 at most
+    assert engine + heartbeat + nodes + page <= CONNECTIONS
 
 
 @pytest.mark.parametrize("error", [LedgerTrouble("It is away.", advice="Look."), OSError("It is away. Look.")])
