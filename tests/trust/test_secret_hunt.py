@@ -115,7 +115,14 @@ def test_the_key_is_nowhere(
     hunt.heard.append(repr(hunt.studio.client("mine")) + repr(hunt.studio.client("mine").provider))
     for name, value in hunt.env.items():
         monkeypatch.setenv(name, value)
-    for command in ("doctor", "doctor --json", "jobs --json", "jobs", "models", "run x --provider mine --json"):
+    for command in (
+        "doctor",
+        "doctor --json",
+        "jobs --json",
+        "jobs",
+        "models",
+        "run x --provider mine --json --timeout 0.02",
+    ):
         with contextlib.suppress(SystemExit):
             main([*command.split(), "--home", str(hunt.home)])
     printed = capsys.readouterr()
