@@ -24,7 +24,7 @@ from server import PromptServer
 
 from .sora.addresses import is_loopback
 from .sora.errors import SoraError
-from .sora.settings import default_home
+from .sora.locations import record_location, state_folder
 from .sora.spec import Job
 from .sora.studio import Studio
 from .sora.threads import DaemonPool
@@ -54,8 +54,10 @@ def studio() -> Studio:
     with _lock:
         if _studio is None:
             user = Path(folder_paths.get_user_directory())
-            home = default_home(os.environ, user.parent) if os.environ.get("SORA_HOME") else user / "__sora"
+            # A folder `user/__name` is never served over HTTP by any supported ComfyUI.
+            home = state_folder(os.environ) if os.environ.get("SORA_HOME", "").strip() else user / "__sora"
             _studio = Studio(home, Path(folder_paths.get_output_directory()))
+            _pool.submit(functools.partial(_leave_word, _studio))
             atexit.register(_studio.close)
             if os.name == "nt":
                 _close_with_the_window(_studio.close)
@@ -77,6 +79,15 @@ def _close_with_the_window(close: Callable[[], None]) -> None:
 
     _handlers.append(handler)
     ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(handler, 1)
+
+
+def _leave_word(studio: Studio) -> None:
+    """Tell the command line which ledger it has to open."""
+    settings = studio.settings
+    try:
+        record_location(settings.home.absolute(), settings.output.absolute(), Path(folder_paths.get_temp_directory()))
+    except (OSError, SoraError) as error:
+        _log.warning("The command line will not find this ledger by itself: %s", error)
 
 
 def input_folder() -> Path:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,8 +20,22 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for a user's data, also of the programs that a session's fixtures start: never that of whoever runs
+    the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("users-data")
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, users_data: Path, request: pytest.FixtureRequest) -> None:
+    """A user without data, keys and settings."""
+    folder = users_data / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda name, **_: str(folder / name))  # not by it on every system
     for name in list(os.environ):
         if name.startswith(("SORA_", "COMETAPI_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__, cli_completion, cli_jobs, cli_tools
+from . import __version__, cli_completion, cli_jobs, cli_keep, cli_tools
 from .cli_shell import language_at
 from .errors import InvalidInput, NotFinished, SoraError
 
@@ -85,8 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--home",
         type=Path,
         metavar="DIR",
-        help="state folder: ledger, keys, references (SORA_HOME, else user/__sora of the ComfyUI that the pack is in, "
-        "else the system's place for data)",
+        help="state folder: ledger, keys, references (SORA_HOME, else that of the nodes of this pack, else the system's "
+        "place for data)",
     )
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, also for a failure")
     parser = _Parser(
@@ -98,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     cli_jobs.add_commands(commands, common)
     cli_tools.add_commands(commands, common)
+    cli_keep.add_commands(commands, common)
     cli_completion.add_command(commands, common, parser)
     return parser
 

@@ -37,7 +37,7 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
         import shtab
     except ImportError:
         raise LocalTrouble("shtab is not installed.", advice="pip install shtab, for this command alone.") from None
-    with open_studio(options.home, Path("out")) as studio:
+    with open_studio(options.home) as studio:
         known = {"--model": list(studio.catalogue.models), "--provider": studio.provider_names()}
     for action in _actions(parser):
         name = action.option_strings[0] if action.option_strings else ""

@@ -23,7 +23,9 @@ EXPORTS = (".csv", ".json")
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add run, remix, jobs and resume to the command line."""
     collecting = argparse.ArgumentParser(add_help=False)
-    collecting.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the MP4 goes (out/)")
+    collecting.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the video goes (in a ComfyUI its output/sora, else out/)"
+    )
     collecting.add_argument("--timeout", type=float, default=60, metavar="MINUTES", help="how long to wait (60)")
 
     _add_run(commands, [common, collecting])
@@ -125,7 +127,7 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)  # before anything is bought
-    with open_studio(options.home, options.out) as studio:
+    with open_studio(options.home, options.out, name=True) as studio:
         model = studio.catalogue.find(options.model)
         if model is None and not options.json:
             say(f"{options.model} is not in the catalogue: it is sent as typed, unchecked.")
@@ -144,14 +146,14 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out) as studio:
+    with open_studio(options.home, options.out, name=True) as studio:
         parent = looked_up(studio.open(options.job))
         return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take)), options)
 
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out) as studio:
+    with open_studio(options.home, options.out, name=True) as studio:
         settling = options.lost or options.video_id
         job = studio.ledger.find(options.job) if settling else looked_up(studio.open(options.job, options.provider))
         if job is None:
@@ -170,7 +172,7 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.")
     if options.export is not None and options.export.suffix not in EXPORTS:
         raise InvalidInput(f"{options.export} is neither a .csv nor a .json file.")
-    with open_studio(options.home, Path("out")) as studio:
+    with open_studio(options.home, name=True) as studio:
         if options.file is not None:
             return _job_of_file(studio, options)
         limit = options.limit if options.export is None else 10**9

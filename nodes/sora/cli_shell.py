@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InvalidInput, NotBought, NotFinished, SoraError
-from .settings import Settings, default_home, surrounding_comfyui
+from .locations import other_homes, output_folder, recorded_location, state_folder
+from .settings import Settings
 from .spec import Job
 from .studio import Studio, Submission
 
@@ -24,25 +25,48 @@ TICK_S = 0.1
 
 
 @contextlib.contextmanager
-def open_studio(home: Path | None, out: Path, **variables: str) -> Iterator[Studio]:
-    """The engine on the state folder of `--home`, else of the ComfyUI around the pack, else of this user; `variables`
-    go before those of the environment."""
-    studio = Studio(state_folder(home), out.absolute(), folder="", env=os.environ | variables)
+def open_studio(
+    home: Path | None, out: Path | None = None, *, name: bool = False, **variables: str
+) -> Iterator[Studio]:
+    """The engine on the ledger of `--home`, else of the nodes of this pack, else of this user, with its videos in
+    `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds.
+    `name` says on stderr which ledger it is; `variables` go before those of the environment."""
+    place, folder = home_of(home), ""
+    if out is None and (comfyui := output_folder()) is not None:
+        out, folder = comfyui, "sora"
+    studio = Studio(
+        place,
+        (out or Path("out")).absolute(),
+        folder=folder,
+        env=os.environ | variables,
+        others=lambda: other_homes(place),
+    )
+    if name:
+        _name_ledger(studio, home)
     try:
         yield studio
     finally:
         studio.close()
 
 
-def state_folder(home: Path | None) -> Path:
-    """That of `--home`, else of the ComfyUI around the pack, else of this user."""
-    return home.absolute() if home else default_home(os.environ, surrounding_comfyui())
+def home_of(home: Path | None) -> Path:
+    """The state folder of `--home`, else as `state_folder` finds it."""
+    return home.absolute() if home else state_folder(os.environ)
+
+
+def _name_ledger(studio: Studio, home: Path | None) -> None:
+    told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
+    if told is not None and told.is_stale:
+        say(f"warning: ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
+    said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
+    with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
+        say(f"ledger: {studio.ledger.database.place}{said}")
 
 
 def language_at(home: Path | None) -> str:
     """The language in which errors are shown, whatever state the settings are in."""
     with contextlib.suppress(SoraError):
-        return Settings(home=state_folder(home), output=Path()).shown_language
+        return Settings(home=home_of(home), output=Path()).shown_language
     return "en"
 
 

@@ -15,7 +15,6 @@ from .cli_demo import demo_command
 from .cli_shell import TICK_S, counted, looked_up, open_studio, tell
 from .errors import InvalidInput, LocalTrouble
 from .providers import COMETAPI
-from .settings import default_output, surrounding_comfyui
 from .spec import parse_size
 
 UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
@@ -162,7 +161,7 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def models_command(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    with open_studio(options.home, Path("out")) as studio:
+    with open_studio(options.home) as studio:
         if options.refresh:
             refreshed = looked_up(studio.refresh_models())
             result["refreshed"] = dataclasses.asdict(refreshed)
@@ -205,7 +204,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
     from .doctor import examine
 
     # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
-    with open_studio(options.home, options.out or default_output(surrounding_comfyui())) as studio:
+    with open_studio(options.home, options.out) as studio:
         findings = examine(studio)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
@@ -219,7 +218,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
 def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     from .sandbox import Sandbox
 
-    with open_studio(options.home, Path("out")) as studio:
+    with open_studio(options.home) as studio:
         folder = studio.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
         raise InvalidInput(f"--port is {options.port}.", advice="Ports go from 1 to 65535; 0 takes any that is free.")

@@ -16,6 +16,7 @@ from .disk import hint_of, network_of, path_is_too_long, reason_of, try_folder
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
 from .findings import Finding
+from .locations import other_homes
 from .providers import COMETAPI, SANDBOX, check_file
 from .redact import redact
 from .studio import Studio
@@ -106,6 +107,8 @@ def _disk(studio: Studio) -> Iterator[Finding]:
 
 
 def _ledger(studio: Studio) -> Iterator[Finding]:
+    for home in other_homes(studio.settings.home):
+        yield Finding("ledger", "ok", f'another one of yours is in {home}; `sora import "{home}"` brings it in')
     if not studio.ledger.database.exists:
         yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
         return
@@ -153,7 +156,10 @@ def _keys(studio: Studio) -> Iterator[Finding]:
     """Elsewhere than on Windows the mode of a key's file is looked at whenever it is read."""
     if not WINDOWS:
         return
-    profile = Path.home().resolve()
+    try:
+        profile = Path.home().resolve()
+    except RuntimeError:  # a service without a user profile, for which nobody else's files matter
+        return
     for file in sorted((studio.settings.home / "keys").glob("*")):
         if file.is_file() and not file.resolve().is_relative_to(profile):
             yield Finding(

@@ -40,16 +40,17 @@ def make_room(connection: Connection, identity: Identity) -> None:
     run(connection, "UPDATE jobs SET slot2 = NULL WHERE slot2 = :v2 AND slot IS NULL", v2=identity.v2)
 
 
-def complete(database: Database, given_up: set[str]) -> None:
-    """Give version 2 to the rows without it, as far as their images are kept here; `given_up` are those where they are
-    not, which are not tried again."""
+def complete(database: Database, given_up: set[str], references: Path | None = None) -> None:
+    """Give version 2 to the rows without it, as far as their images are kept in `references` (by default beside the
+    ledger); `given_up` are those where they are not, which are not tried again."""
+    folder = references or database.home / "references"
     with database.read() as connection:
         rows = run(connection, "SELECT * FROM jobs WHERE identity2 = ''").mappings().all()
     pictures: dict[str, tuple[str, tuple[int, ...]] | None] = {}
     found: dict[str, tuple[str, str]] = {}
     for row in rows:
         if row["id"] not in given_up:
-            known = _known(row, database.home / "references", pictures)
+            known = _known(row, folder, pictures)
             if known is None:
                 given_up.add(row["id"])
             else:
@@ -96,7 +97,7 @@ def _known(
         return version_2(asked), ""
     for name in names:
         if name not in pictures:
-            pictures[name] = _picture(folder / name)
+            pictures[name] = picture_of(folder / name)
     seen = [pictures[name] for name in names]
     for fit in FITS:
         references = [Picture(*one, fit) for one in seen if one is not None]
@@ -106,7 +107,7 @@ def _known(
     return None
 
 
-def _picture(path: Path) -> tuple[str, tuple[int, ...]] | None:
+def picture_of(path: Path) -> tuple[str, tuple[int, ...]] | None:
     """(SHA-256 of the pixels, their shape) of a kept reference; None where it is not here, or damaged."""
     import numpy as np
     from PIL import Image

@@ -19,7 +19,9 @@ from .client import Client, Upload
 from .disk import check_room, disk_trouble
 from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
+from .identity import Identity
 from .ledger import TAKEN_OVER, Ledger, taken_error
+from .merge import Elsewhere
 from .providers import COMETAPI, SANDBOX, Provider
 from .settings import Settings
 from .settle import ask_again
@@ -73,9 +75,10 @@ class Purchases:
         settings: Settings,
         *,
         pause: Callable[[float], bool] | None = None,
+        elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
         self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
-        self._settings = settings
+        self._settings, self._elsewhere = settings, elsewhere
         self._references = settings.home / "references"
         self._pause = pause or threading.Event().wait
         self._reserving = threading.Lock()
@@ -91,6 +94,8 @@ class Purchases:
         if holding is not None and holding.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
             return Order(spec, like, self._fitted(spec), list(holding.references), provider.origin, None)
+        if holding is None and spec.provider != SANDBOX and (other := self._elsewhere(spec.identity)) is not None:
+            raise other.error
         self._catalogue().check(spec)
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")

@@ -213,31 +213,3 @@ class Settings:
         if not 0 < value < 86_400:  # also refuses nan
             raise InvalidInput(f"{name} is {text!r}.", advice="It wants a number of seconds above 0.")
         return value
-
-
-def default_home(env: Mapping[str, str], comfyui: Path | None = None) -> Path:
-    """The state folder: `SORA_HOME`, else the ComfyUI's `user/__sora`, else the platform's data folder.
-
-    A folder `user/__name` is never served over HTTP by any supported ComfyUI.
-    """
-    if home := env.get("SORA_HOME", "").strip():
-        return Path(home).expanduser().absolute()
-    if comfyui is not None:
-        return comfyui / "user" / "__sora"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("sora", appauthor=False))
-
-
-def default_output(comfyui: Path | None) -> Path:
-    """Where that ComfyUI puts its files, if nobody told it otherwise; else `out`."""
-    return Path("out") if comfyui is None else comfyui / "output"
-
-
-def surrounding_comfyui() -> Path | None:
-    """The ComfyUI whose `custom_nodes` holds this pack, or None. A linked pack is looked for by both its paths."""
-    here = Path(__file__)
-    for pack in (here.absolute().parents[2], here.resolve().parents[2]):
-        if pack.parent.name == "custom_nodes" and (pack.parents[1] / "comfy").is_dir():
-            return pack.parents[1]
-    return None

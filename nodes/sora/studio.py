@@ -14,11 +14,12 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .backups import Kept, backup, restore
 from .board import Board
 from .catalogue import Catalogue
 from .changes import Changes
@@ -28,8 +29,10 @@ from .disk import disk_trouble
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
 from .gateways import Gateways
 from .ledger import Ledger
+from .merge import Imported, held_elsewhere, import_home
 from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
+from .rebuild import Rebuilt, rebuild
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
@@ -56,16 +59,30 @@ __all__ = ["Studio", "Submission", "Wait"]
 
 
 class Studio:
-    """One per process. `output` is the root of all video files; they go into its folder `folder`."""
+    """One per process. `output` is the root of all video files; they go into its folder `folder`. What the ledgers in
+    `others()` hold is not bought here."""
 
-    def __init__(self, home: Path, output: Path, *, folder: str = "sora", env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        output: Path,
+        *,
+        folder: str = "sora",
+        env: Mapping[str, str] | None = None,
+        others: Callable[[], Iterable[Path]] = tuple,
+    ) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self._models = LiveCatalogue(home)
         self.ledger = Ledger(home, url=lambda: self.settings.database_url)
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
         self._purchases = Purchases(
-            self.ledger, self._gateways, self._models.now, self.settings, pause=self._closing.wait
+            self.ledger,
+            self._gateways,
+            self._models.now,
+            self.settings,
+            pause=self._closing.wait,
+            elsewhere=lambda identity: held_elsewhere(identity, others()),
         )
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
@@ -232,6 +249,30 @@ class Studio:
         if not self.ledger.database.exists:
             return []
         return [job.label for job in self.ledger.jobs(limit=limit)]
+
+    def backup(self, file: Path) -> Kept:
+        """Copy ledger, references and settings to a zip file, while they may be in use; the errors of `backup`."""
+        self._refuse_shared("pg_dump copies it")
+        return backup(self.settings.home, file.absolute())
+
+    def restore(self, file: Path) -> Kept:
+        """Put back what `backup` copied; the errors are those of `backups.restore`."""
+        self._refuse_shared("psql or pg_restore puts it back")
+        return restore(self.settings.home, file.absolute())
+
+    def rebuild(self) -> Rebuilt:
+        """Add every job that can still be found to the ledger, which may be damaged; the errors of `rebuild`."""
+        return rebuild(self.ledger, self._gateways, self.settings.output)
+
+    def import_home(self, home: Path) -> Imported:
+        """Bring the jobs of another state folder into the ledger; the errors are those of `merge.import_home`."""
+        return import_home(home.absolute(), self.ledger)
+
+    def _refuse_shared(self, instead: str) -> None:
+        if self.ledger.database.shared:
+            raise InvalidInput(
+                "The ledger is a PostgreSQL database.", advice=f"{instead}; the images are in {self.settings.home}."
+            )
 
     def path(self, job: Job) -> Path:
         """The absolute path of a stored job's file under our own output root; DiskTrouble where it is gone.

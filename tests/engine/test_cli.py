@@ -79,7 +79,8 @@ def test_results_go_to_stdout_and_progress_to_stderr(sora: Shell) -> None:
     assert sora("run", "a boat", *SMALL) == 0
     assert sora.out.startswith(str(Path.cwd() / "out"))
     assert len(sora.out.splitlines()) == 1
-    assert sora.err.startswith("job ")
+    ledger, job = sora.err.splitlines()
+    assert (ledger, job.split()[0]) == (f"ledger: {Path.cwd() / 'home' / 'ledger.sqlite3'}", "job")
 
 
 def test_a_deleted_file_is_fetched_again(sora: Shell) -> None:

@@ -85,7 +85,7 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["completion", "bash"]) == 0
     script = tmp_path / "script"
     script.write_text(capsys.readouterr().out, encoding="utf-8")
-    assert completed(script, "sora", "r") == ["run", "remix", "resume"]
+    assert completed(script, "sora", "r") == ["run", "remix", "resume", "restore"]
     assert completed(script, "sora", "run", "x", "--mod") == ["--model"]
     assert completed(script, "sora", "run", "x", "--model", "sora") == ["sora-2", "sora-2-pro"]
     assert completed(script, "sora", "run", "x", "--provider", "") == ["cometapi", "sandbox", "mine"]
@@ -127,7 +127,7 @@ def test_no_bar_where_nobody_sees_it(tmp_path: Path) -> None:
         path, told = process.communicate(timeout=180)
     with shell("frames", path.split("  ")[0], "--out", str(tmp_path / "f"), stderr=subprocess.PIPE) as process:
         _, more = process.communicate(timeout=180)
-    assert re.fullmatch(r"job \w+, sandbox: video_\w+\n", told)
+    assert re.fullmatch(r"ledger: \S+\njob \w+, sandbox: video_\w+\n", told)
     assert more == ""
 
 
@@ -136,7 +136,7 @@ def test_a_bar_is_there_on_a_terminal_and_gone_at_the_end(tmp_path: Path) -> Non
     """While waiting and while decoding; what is left is what was said in lines."""
     shown, path = on_terminal("run", "a boat", *SMALL, "--out", str(tmp_path))
     assert re.search(r"rendering.* \d+%\|", shown)
-    assert re.fullmatch(r"job \w+, sandbox: video_\w+", left_on(shown))
+    assert re.fullmatch(r"ledger: \S+\njob \w+, sandbox: video_\w+", left_on(shown))
     shown, _ = on_terminal("frames", path.split("  ")[0], "--out", str(tmp_path / "f"))
     assert re.search(r"frames \d+ of 120 \|", shown)
     assert left_on(shown) == ""

@@ -295,7 +295,7 @@ def in_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ComfyUI's folder with the pack in it; the shell is somewhere else."""
     comfyui = tmp_path / "ComfyUI"
     (comfyui / "comfy").mkdir(parents=True)
-    monkeypatch.setattr("sora.settings.__file__", str(comfyui / "custom_nodes/pack/nodes/sora/settings.py"))
+    monkeypatch.setattr("sora.locations.__file__", str(comfyui / "custom_nodes/pack/nodes/sora/locations.py"))
     (tmp_path / "shell").mkdir()
     monkeypatch.chdir(tmp_path / "shell")
     return comfyui
@@ -314,7 +314,7 @@ def test_the_doctor_looks_where_comfyui_puts_its_files(
     """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
     assert output_of(capsys) == str(in_comfyui / "output")
     assert output_of(capsys, "--out", str(tmp_path / "else")) == str(tmp_path / "else")
-    monkeypatch.setattr("sora.settings.__file__", str(tmp_path / "src/nodes/sora/settings.py"))
+    monkeypatch.setattr("sora.locations.__file__", str(tmp_path / "src/nodes/sora/locations.py"))
     assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
     assert list((tmp_path / "shell").iterdir()) == []
 

@@ -170,7 +170,7 @@ def test_an_identity_is_completed_once(ledger: Ledger, tmp_path: Path, monkeypat
     """Images that are not here are not looked for at each purchase."""
     of_older_code(ledger, with_image("pad"), reference_files='["0.png"]')
     looked: list[object] = []
-    monkeypatch.setattr("sora.identities._picture", lambda path: looked.append(path))
+    monkeypatch.setattr("sora.identities.picture_of", lambda path: looked.append(path))
     for take in (2, 3, 4):
         reserve(ledger, dataclasses.replace(PLAIN, take=take))
     assert len(looked) == 1

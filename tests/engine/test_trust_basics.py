@@ -13,7 +13,7 @@ import sora
 from sora.errors import InvalidInput, MissingKey, Refused, SoraError
 from sora.providers import check_file, checked_base_url, is_loopback, load_provider, provider_names
 from sora.redact import redact, remember
-from sora.settings import Settings, default_home
+from sora.settings import Settings
 
 ENGINE = Path(sora.__file__).parent
 
@@ -164,13 +164,6 @@ def test_a_pace_that_is_no_pace_is_refused(tmp_path: Path, value: str) -> None:
     """The error names the variable."""
     with pytest.raises(InvalidInput, match="SORA_POLL_SECONDS"):
         settings(tmp_path, SORA_POLL_SECONDS=value).poll_s()
-
-
-def test_the_state_folder_is_found(tmp_path: Path) -> None:
-    """SORA_HOME, else the ComfyUI's own folder, else the platform's."""
-    assert default_home({"SORA_HOME": str(tmp_path)}, Path("/comfy")) == tmp_path
-    assert default_home({}, Path("/comfy")) == Path("/comfy/user/__sora")
-    assert default_home({}).name == "sora"
 
 
 def test_the_engine_never_imports_the_host() -> None:

@@ -66,12 +66,12 @@ def put_pack(place: Path) -> None:
 
 
 class ComfyUI:
-    """A running host. `base` is its base directory; a context manager."""
+    """A running host. `base` is its base directory, `options` are more arguments for it; a context manager."""
 
-    def __init__(self, base: Path, **env: str) -> None:
+    def __init__(self, base: Path, *options: str, **env: str) -> None:
         comfyui = find_comfyui()
         assert comfyui is not None
-        self.comfyui, self.base = comfyui, base
+        self.comfyui, self.base, self.options = comfyui, base, options
         self.env = {"SORA_SANDBOX_SECONDS": "1", "SORA_POLL_SECONDS": "0.1"} | env
         self.client_id = uuid.uuid4().hex
         self.url = ""
@@ -85,7 +85,13 @@ class ComfyUI:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         command = [str(find_python(self.comfyui)), "main.py", "--cpu", "--port", str(port), "--disable-auto-launch"]
-        command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
+        command += [
+            "--base-directory",
+            str(self.base),
+            "--database-url",
+            f"sqlite:///{self.base / 'comfyui.db'}",
+            *self.options,
+        ]
         if frontend := os.environ.get("COMFYUI_FRONTEND"):  # another version of the page: a folder of its files
             command += ["--front-end-root", frontend]
         self._log = (self.base / "log.txt").open("a", encoding="utf-8")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,24 @@ def test_a_killed_host_fetches_its_job_at_the_next_start(tmp_path: Path) -> None
         assert "looks after 1 unfinished jobs" in host.log
         assert host.run(bought("kill -9")).ok
         assert (len(videos(host)), len(host.sandbox_jobs())) == (1, 1)
+
+
+def test_the_shell_opens_the_ledger_of_the_nodes(tmp_path: Path) -> None:
+    """Wherever ComfyUI was told to keep it: the same purchase is used, and its file lies where the nodes put theirs."""
+    user, output = tmp_path / "profile", tmp_path / "films"
+    user.mkdir()
+    with ComfyUI(tmp_path / "base", "--user-directory", str(user), "--output-directory", str(output)) as host:
+        assert host.run(bought("one purchase")).ok
+        [video] = (output / "sora").glob("*.mp4")
+        pack, env = host.base / "custom_nodes" / "sora-jobs", {**os.environ, **host.env}
+        command = [sys.executable, str(pack / "sora.py"), "run", "one purchase", "--provider", "sandbox", "--json"]
+        ran = subprocess.run(
+            [*command, "--model", "sora-2", "--seconds", "4", "--size", "1280x720"], cwd=tmp_path, env=env,
+            capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
+        )  # fmt: skip
+    told = json.loads(ran.stdout)
+    assert (ran.returncode, told["reused"], Path(told["path"])) == (0, True, video)
+    assert f"ledger: {user / '__sora' / 'ledger.sqlite3'}, as ComfyUI said on 20" in ran.stderr
 
 
 def test_the_owner_can_turn_the_rescue_off(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_event_says_nothing_of_what_a_job_is(comfy: ComfyUI, echo: Echo) -> N
         return told if any(event["data"]["job"]["state"] == "stored" for event in told) else []
 
     heard = comfy.until(stored)
-    assert {name for event in heard for name in event["data"]["job"]} == set(BRIEF)
+    assert {name for event in heard for name in event["data"]["job"]} == {*BRIEF, "state", "running", "expected_s"}
     assert "nobody else" not in json.dumps(heard)
 
 

@@ -1,0 +1,99 @@
+"""The commands that keep the ledger: backup, restore, import."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from .cli_shell import open_studio, say, tell
+from .errors import InvalidInput
+from .studio import Studio
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add backup, restore and import to the command line."""
+    save = commands.add_parser(
+        "backup",
+        parents=[common],
+        help="copy the ledger and its images to one file",
+        description="Copy the ledger, the images that its jobs started from and the settings to a zip file, also\n"
+        "while ComfyUI is using them. No key and no video is in it.",
+        epilog="example:\n  sora backup ledger.zip",
+    )
+    save.add_argument("file", type=Path, metavar="FILE", help="the zip file; one that is there is replaced")
+    save.set_defaults(command=backup_command)
+
+    back = commands.add_parser(
+        "restore",
+        parents=[common],
+        help="put a backup back, or rebuild a damaged ledger",
+        description="Put back what `sora backup` wrote; what is there now is kept in a folder beside it. Or rebuild a\n"
+        "damaged ledger: from what can be read of it, the receipts beside the videos, and the lists of\n"
+        "providers that have one. Nothing is bought. End ComfyUI first.",
+        epilog="examples:\n  sora restore ledger.zip\n  sora restore --rebuild --out ComfyUI/output",
+    )
+    back.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup")
+    back.add_argument("--rebuild", action="store_true", help="instead, add every job that can still be found")
+    back.add_argument("--out", type=Path, metavar="DIR", help="where the videos are (ComfyUI's output/, or out/)")
+    back.set_defaults(command=restore_command)
+
+    bring = commands.add_parser(
+        "import",
+        parents=[common],
+        help="bring the jobs of another ledger into this one",
+        description="Bring every job of another state folder into this ledger, with its images: after a move to\n"
+        "another ComfyUI, say. That folder stays as it is; its keys and settings are not taken. End ComfyUI first.",
+        epilog="example:\n  sora import old-ComfyUI/user/__sora",
+    )
+    bring.add_argument("old", type=Path, metavar="OLD_HOME", help="the state folder that holds ledger.sqlite3")
+    bring.set_defaults(command=import_command)
+
+
+def backup_command(options: argparse.Namespace) -> dict[str, Any]:
+    with open_studio(options.home, name=True) as studio:
+        kept = studio.backup(options.file)
+    tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
+    return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references}
+
+
+def restore_command(options: argparse.Namespace) -> dict[str, Any]:
+    if options.rebuild == (options.file is not None):
+        raise InvalidInput("What shall be restored?", advice="Give a backup FILE, or --rebuild.")
+    with open_studio(options.home, options.out, name=True) as studio:
+        if options.rebuild:
+            return _rebuild(studio, options)
+        kept = studio.restore(options.file)
+    tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
+    return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references, "aside": _aside(kept.aside)}
+
+
+def _rebuild(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
+    done = studio.rebuild()
+    found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {done.listed} from providers' lists"
+    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + done.listed, 'job')}: {found}")
+    if done.guessed:
+        say(
+            f"warning: {_count(done.guessed, 'receipt')} of an older version do not say how the image was fitted. "
+            "They stand for the purchase with `crop`; one with `pad` or `stretch` would be bought again."
+        )
+    return dataclasses.asdict(done) | {"aside": _aside(done.aside)}
+
+
+def import_command(options: argparse.Namespace) -> dict[str, Any]:
+    with open_studio(options.home, name=True) as studio:
+        done = studio.import_home(options.old)
+    tell(options, f"{options.old}  {_count(done.added, 'job')} added, {done.known} known already")
+    return {"path": str(options.old), "added": done.added, "known": done.known}
+
+
+def _aside(folder: Path | None) -> str:
+    if folder is None:
+        return ""
+    say(f"What was there before is in {folder}.")
+    return str(folder)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

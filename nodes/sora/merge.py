@@ -1,0 +1,140 @@
+"""Another ledger of this user: what it holds of a purchase, and all of it brought into ours."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .backups import LEDGER, backup_ledger, opened, refuse_in_use
+from .disk import disk_trouble
+from .errors import InvalidInput, NotBought
+from .identities import FREED, FURTHEST, complete, holder, make_room
+from .identity import Identity
+from .ledger import Ledger
+from .rows import AT_GATEWAY, first, run
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# What only a running process says of a row.
+LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
+FOLDERS = ("references", "sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
+
+
+class Elsewhere(NamedTuple):
+    """A job of another ledger that stands for a purchase."""
+
+    home: Path
+    job: str
+    state: str
+
+    @property
+    def error(self) -> NotBought:
+        """Why it is not bought here."""
+        return NotBought(
+            f"This was bought already: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
+            advice=f'Get it with --home "{self.home}"; bring that ledger in with `sora import "{self.home}"`; or buy '
+            "one more with another --take.",
+        )
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many jobs were brought in, and how many were known here already."""
+
+    added: int
+    known: int
+
+
+def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | None:
+    """The first of those ledgers that holds the purchase. One that cannot be read counts as one that does not."""
+    for home in homes:
+        with contextlib.suppress(sqlite3.Error), opened(home / LEDGER) as connection:
+            columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+            also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
+            query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
+            found = connection.execute(query, identity._asdict()).fetchone()
+            if found is not None:
+                return Elsewhere(home, *found)
+    return None
+
+
+def import_home(home: Path, ledger: Ledger) -> Imported:
+    """Bring every job of another state folder into this ledger, with the images that they name. Where both have a
+    purchase, the row that is further on its way to a video stands for it, and the other one is kept. The other folder
+    stays as it is. InvalidInput where there is no ledger in it, or while one of both is in use."""
+    here = ledger.database.home
+    if not (home / LEDGER).is_file():
+        raise InvalidInput(f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.")
+    if home.resolve() == here.resolve():
+        raise InvalidInput(f"{home} is the ledger that is used already.")
+    refuse_in_use(home)
+    if not ledger.database.shared:
+        refuse_in_use(here)
+    rows = _rows_of(home)
+    try:
+        for folder in FOLDERS:
+            _copy_missing(home / folder, here / folder)
+    except OSError as error:
+        raise disk_trouble(f"The files of {home} could not be copied to {here}", error) from error
+    added = 0
+    with ledger.database.exclusive() as connection:
+        for row in rows:
+            added += add_row(connection, row)
+    return Imported(added, len(rows) - added)
+
+
+def _rows_of(home: Path) -> list[dict[str, Any]]:
+    """All rows of another ledger, oldest first, as this version keeps them: a copy of it is brought up to date."""
+    with tempfile.TemporaryDirectory() as folder:
+        backup_ledger(home / LEDGER, Path(folder) / LEDGER)
+        copy = Ledger(Path(folder))
+        try:
+            complete(copy.database, set(), home / "references")
+            with copy.database.read() as connection:
+                return [dict(row) for row in run(connection, "SELECT * FROM jobs ORDER BY created_at, id").mappings()]
+        finally:
+            copy.close()
+
+
+def add_row(connection: Connection, row: dict[str, Any]) -> bool:
+    """Add a row of another ledger, unless this one has the job. Of two rows for one purchase that is further on its way
+    to a video stands for it."""
+    if first(connection, "id = :id", id=row["id"]) is not None:
+        return False
+    if row["video_id"]:
+        there = {"id": row["video_id"], "provider": row["provider"], "origin": row["origin"]}
+        if (same := first(connection, AT_GATEWAY, **there)) is not None:
+            if same["kind"] != "opened" or row["kind"] == "opened":
+                return False
+            run(connection, "DELETE FROM jobs WHERE id = :id", id=same["id"])  # ours was bought by the other one
+    if row["slot"] is not None:
+        identity = Identity(row["identity"], row.get("identity2", ""))
+        ours = holder(connection, identity, lock=True)
+        if ours is None:
+            make_room(connection, identity)
+        elif _rank(row["state"]) < _rank(ours["state"]):
+            run(connection, "UPDATE jobs SET slot = NULL, slot2 = NULL WHERE id = :id", id=ours["id"])
+        else:
+            row = row | FREED
+    row = {**row, **LEFT_BEHIND}
+    names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+    run(connection, f"INSERT INTO jobs ({names}) VALUES ({marks})", **row)  # noqa: S608 - our own column names
+    return True
+
+
+def _rank(state: str) -> int:
+    return FURTHEST.index(state) if state in FURTHEST else len(FURTHEST)
+
+
+def _copy_missing(source: Path, target: Path) -> None:
+    for path in sorted(source.glob("*")) if source.is_dir() else ():
+        if path.is_file() and not (target / path.name).exists():
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / path.name)

@@ -1,0 +1,165 @@
+"""A ledger from what is left: what can still be read of a damaged one, the receipts beside the videos, and the lists of
+providers that have one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .backups import LEDGER, is_damaged, opened, put_aside, refuse_in_use
+from .bounds import read_json, read_text
+from .errors import SoraError
+from .gateways import Gateways
+from .identities import picture_of
+from .identity import Identity, Picture, version_1, version_2
+from .ledger import Ledger
+from .merge import add_row
+from .rows import COLUMNS
+from .spec import JobState, parse_size
+
+JOB = re.compile(r"[0-9a-z]{10}")
+HASH = re.compile(r"[0-9a-f]{64}")
+NO_VIDEOS = {".json", ".part", ".etag", ".lock"}
+TEXTS = ("provider", "video_id", "model", "seconds", "size", "prompt", "parent")
+
+
+@dataclass
+class Rebuilt:
+    """How many jobs came from where; `guessed` of the receipts do not say how their images were fitted, and were taken
+    as cropped. `aside` is where the damaged ledger is now."""
+
+    read: int = 0
+    receipts: int = 0
+    listed: int = 0
+    guessed: int = 0
+    aside: Path | None = None
+
+
+def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
+    """Add to the ledger every job that can still be found and that it does not have. A damaged one is put aside first,
+    and read as far as it can be. InvalidInput while another process uses it."""
+    home = ledger.database.home
+    done, rows = Rebuilt(), list[dict[str, Any]]()
+    if not ledger.database.shared:
+        refuse_in_use(home)
+        if is_damaged(home / LEDGER):
+            rows = list(_readable(home / LEDGER))
+            done.aside = put_aside(home)
+            for name in ("", "-wal", "-shm"):
+                (home / f"{LEDGER}{name}").unlink(missing_ok=True)
+    for row in rows:
+        done.read += _add(ledger, row)
+    for receipt, video in _receipts(output):
+        found = _of_receipt(receipt, video, output, gateways, home)
+        if found is not None and _add(ledger, found):
+            done.receipts += 1
+            done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
+    done.listed = sum(_of_list(ledger, gateways, name) for name in gateways.names())
+    return done
+
+
+def _readable(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
+    for order in ("", " ORDER BY rowid DESC"):
+        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
+                yield dict(row)
+
+
+def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    """(receipt, video) of each video that has one; the videos' own names before second ones."""
+    for file in sorted(output.rglob("*.json"), key=lambda path: (not re.search(r"_[0-9a-z]{10}$", path.stem), path)):
+        try:
+            receipt = read_json(read_text(file))
+        except (OSError, ValueError):
+            continue
+        if not isinstance(receipt, dict) or not str(receipt.get("written_by", "")).startswith("sora-jobs "):
+            continue
+        videos = [path for path in file.parent.glob(f"{file.stem}.*") if path.suffix not in NO_VIDEOS]
+        for video in videos:
+            if video.is_file() and video.stat().st_size == receipt.get("bytes"):
+                yield receipt, video
+
+
+def _of_receipt(
+    receipt: Mapping[str, Any], video: Path, output: Path, gateways: Gateways, home: Path
+) -> dict[str, Any] | None:
+    """The row that a receipt speaks of; None for one that is not as we write it."""
+    told = {name: receipt.get(name) for name in (*TEXTS, "kind", "take", "job", "sha256")}
+    texts = all(isinstance(told[name], str) for name in TEXTS)
+    if not texts or not JOB.fullmatch(str(told["job"])) or not HASH.fullmatch(str(told["sha256"])):
+        return None
+    fields, files = receipt.get("extra_fields", {}), receipt.get("references", [])
+    take, kind = told["take"], told["kind"]
+    right = isinstance(fields, dict) and isinstance(files, list) and isinstance(take, int) and take > 0
+    if not right or kind not in ("create", "remix", "opened"):
+        return None
+    asked = {name: told[name] for name in TEXTS if name != "video_id"} | {"kind": kind, "take": take}
+    asked["extra_fields"] = fields
+    fit = str(receipt.get("fit") or ("crop" if files else ""))
+    identity = _identity(receipt, asked, fit, [home / "references" / str(name) for name in files])
+    created = _moment(receipt.get("bought_at"), video)
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {name: told[name] for name in TEXTS}
+    row |= {
+        "id": told["job"], "kind": kind, "take": take, "state": JobState.STORED.value, "fit": fit,
+        "origin": str(receipt.get("origin") or _origin(gateways, str(told["provider"]))),
+        "extra_fields": json.dumps(fields), "reference_files": json.dumps(files), "owner": "",
+        "slot": identity.v1, "slot2": identity.v2 or None, "identity": identity.v1, "identity2": identity.v2,
+        "estimated_usd": receipt.get("estimated_usd"), "progress": 100.0, "remote_status": "",
+        "created_at": created, "sent_at": created, "submitted_at": created, "completed_at": created,
+        "stored_at": video.stat().st_mtime, "path": video.relative_to(output).as_posix(), "root": str(output),
+        "sha256": told["sha256"], "bytes": receipt["bytes"],
+    }  # fmt: skip
+    return row if kind != "opened" else row | {"slot": None, "slot2": None}
+
+
+def _identity(receipt: Mapping[str, Any], asked: Mapping[str, Any], fit: str, images: list[Path]) -> Identity:
+    """As the receipt has it, else from what it says of the purchase; without version 2 where an image is not here."""
+    noted = [str(receipt.get(name, "")) for name in ("identity", "identity2")]
+    if HASH.fullmatch(noted[0]) and (not noted[1] or HASH.fullmatch(noted[1])):
+        return Identity(*noted)
+    seen = [picture_of(image) for image in images]
+    references = [Picture(*one, fit) for one in seen if one is not None]
+    if len(references) < len(images):
+        return Identity(version_1({**asked, "images": "elsewhere"}, references), "")
+    if references:
+        parse_size(asked["size"])
+    return Identity(version_1(asked, references), version_2(asked, references))
+
+
+def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
+    with ledger.database.exclusive() as connection:
+        return add_row(connection, row)
+
+
+def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> int:
+    """Jobs that a provider lists and the ledger does not have, opened by their ids."""
+    added = 0
+    with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
+        provider = gateways.provider(name)
+        for video in gateways.client(name).newest() if provider.lists else ():
+            if ledger.at_gateway(name, provider.origin, video.id) is None:
+                ledger.observed(ledger.adopt(name, provider.origin, video.id).id, video)
+                added += 1
+    return added
+
+
+def _origin(gateways: Gateways, name: str) -> str:
+    with contextlib.suppress(SoraError):
+        return gateways.provider(name).origin
+    return ""
+
+
+def _moment(text: Any, video: Path) -> float:
+    """When it was bought, in seconds since the epoch; when its file was written, where the receipt does not say."""
+    with contextlib.suppress(ValueError, TypeError):
+        return datetime.fromisoformat(text).timestamp()
+    return video.stat().st_mtime

@@ -1,0 +1,429 @@
+"""`sora backup`, `restore` and `import`: the ledger is copied while it is used, and comes back whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import sqlite3
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sora import locations
+from sora.backups import backup, restore
+from sora.budget import Budget
+from sora.cli import main
+from sora.errors import InvalidInput
+from sora.ledger import Ledger
+from sora.media.reference import to_png
+from sora.merge import import_home
+from sora.receipt import receipt_of
+from sora.spec import Job, JobSpec, JobState, Reference
+from sora.studio import Studio
+from sora.wire import RemoteVideo
+
+from ..frozen.gateway import Gateway
+from ..frozen.state import STATES, State, spec
+
+PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+IMAGE = np.full((720, 1280, 3), 90, np.uint8)
+REFERENCE = "a" * 64 + ".png"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def ledger(home: Path) -> Iterator[Ledger]:
+    opened = Ledger(home)
+    yield opened
+    opened.close()
+
+
+def reserve(ledger: Ledger, spec: JobSpec = PLAIN, **more: Any) -> Job:
+    return ledger.reserve(spec, origin="https://x", estimated_usd=0.3, budget=Budget(usd_per_day=1e6), **more)[0]
+
+
+def with_image(ledger: Ledger) -> Job:
+    """A job with a reference that is kept beside the ledger."""
+    folder = ledger.database.home / "references"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REFERENCE).write_bytes(to_png(IMAGE))
+    return reserve(ledger, dataclasses.replace(PLAIN, references=(Reference(IMAGE, "crop"),)), references=[REFERENCE])
+
+
+def bought(ledger: Ledger, prompt: str = "a boat", video: str = "video_1") -> Job:
+    job = reserve(ledger, dataclasses.replace(PLAIN, prompt=prompt, typed=""))
+    ledger.sending(job.id)
+    return ledger.submitted(job.id, RemoteVideo(id=video, phase="running", status="queued"))
+
+
+def rows(home: Path) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(home / "ledger.sqlite3")
+    try:
+        return sorted(connection.execute("SELECT id, slot, state, video_id FROM jobs"))
+    finally:
+        connection.close()
+
+
+def sora(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any], str]:
+    """(exit status, JSON, stderr)"""
+    status = main([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    return status, json.loads(out), err
+
+
+def test_a_backup_holds_what_is_needed_and_no_key(ledger: Ledger, home: Path, tmp_path: Path) -> None:
+    with_image(ledger)
+    (home / "keys").mkdir()
+    (home / "keys" / "cometapi").write_text("sk-secret", encoding="utf-8")
+    (home / "settings.toml").write_text("language = 'en'\n", encoding="utf-8")
+    kept = backup(home, tmp_path / "to" / "ledger.zip")
+    assert (kept.jobs, kept.references) == (1, 1)
+    with zipfile.ZipFile(tmp_path / "to" / "ledger.zip") as archive:
+        assert set(archive.namelist()) == {"ledger.sqlite3", f"references/{REFERENCE}", "settings.toml"}
+    assert list((tmp_path / "to").iterdir()) == [tmp_path / "to" / "ledger.zip"]
+
+
+def test_a_backup_is_one_moment_of_a_ledger_in_use(ledger: Ledger, home: Path, tmp_path: Path) -> None:
+    """While it is being written to, every copy is whole, and none has fewer jobs than the one before."""
+    reserve(ledger)
+    ended = threading.Event()
+
+    def buy_on() -> None:
+        take = 1
+        while not ended.is_set():
+            take += 1
+            reserve(ledger, dataclasses.replace(PLAIN, take=take))
+
+    thread = threading.Thread(target=buy_on)
+    thread.start()
+    try:
+        counts = [backup(home, tmp_path / "ledger.zip").jobs for _ in range(5)]
+    finally:
+        ended.set()
+        thread.join()
+    assert counts == sorted(counts)
+    restored = restore(tmp_path / "new", tmp_path / "ledger.zip")
+    assert restored.jobs == counts[-1] == len(rows(tmp_path / "new"))
+
+
+def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the command line; the same purchase is then known, and images that came later stay."""
+    with Ledger_at(home) as ledger:
+        image = with_image(ledger)
+        (home / "settings.toml").write_text("language = 'en'\n", encoding="utf-8")
+        status, told, said = sora(["backup", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
+        assert (status, told["jobs"], told["references"]) == (0, 1, 1)
+        assert f"ledger: {home / 'ledger.sqlite3'}" in said
+        later = bought(ledger, "later")
+    (home / "settings.toml").write_text("language = 'vi'\n", encoding="utf-8")
+    (home / "references" / REFERENCE).unlink()
+    (home / "references" / ("b" * 64 + ".png")).write_bytes(b"later")
+    status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
+    assert (status, told["jobs"], told["references"]) == (0, 1, 1)
+    assert f"What was there before is in {told['aside']}" in said
+    assert [row[0] for row in rows(home)] == [image.id]
+    assert {row[0] for row in rows(Path(told["aside"]))} == {image.id, later.id}
+    assert (home / "settings.toml").read_text(encoding="utf-8") == "language = 'en'\n"
+    assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
+    assert {path.name for path in (home / "references").iterdir()} == {REFERENCE, "b" * 64 + ".png"}
+    with Ledger_at(home) as ledger:
+        assert ledger.holding(dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))) == image
+
+
+def test_nothing_is_restored_or_imported_while_it_is_in_use(
+    ledger: Ledger, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ComfyUI runs: the command says so, and changes nothing."""
+    reserve(ledger)
+    backup(home, tmp_path / "l.zip")
+    bought(ledger, "later")
+    before = rows(home)
+    for arguments in (["restore", str(tmp_path / "l.zip")], ["restore", "--rebuild"]):
+        status, told, _ = sora([*arguments, "--home", str(home)], capsys)
+        assert (status, "in use by another process" in told["error"]) == (2, True)
+        assert "End ComfyUI" in told["advice"]
+    with Ledger_at(tmp_path / "other") as other:
+        reserve(other, dataclasses.replace(PLAIN, take=9))
+    for old, into in ((tmp_path / "other", home), (home, tmp_path / "other")):
+        status, told, _ = sora(["import", str(old), "--home", str(into)], capsys)
+        assert (status, str(home) in told["error"], "in use" in told["error"]) == (2, True, True)
+    assert rows(home) == before
+    assert len(rows(tmp_path / "other")) == 1
+
+
+def no_zip(file: Path) -> None:
+    file.write_bytes(b"PK\x03\x04 no")
+
+
+def no_ledger(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("settings.toml", "")
+
+
+def outside(file: Path) -> None:
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("references/../../evil.png", b"x")
+
+
+def foreign(file: Path) -> None:
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("keys/cometapi", b"x")
+
+
+def text(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("ledger.sqlite3", b"no ledger at all" * 100)
+
+
+def other_database(file: Path) -> None:
+    sqlite3.connect(file.with_suffix(".db")).execute("CREATE TABLE t (x)").connection.close()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.write(file.with_suffix(".db"), "ledger.sqlite3")
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize("spoil", [no_zip, no_ledger, outside, foreign, text, other_database, cut])
+def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "l.zip"
+    with Ledger_at(home) as ledger:
+        with_image(ledger)
+        backup(home, file)
+        bought(ledger)
+    spoil(file)
+    before = rows(home), sorted(home.rglob("*"))
+    with pytest.raises(InvalidInput, match="not a backup of a ledger"):
+        restore(home, file)
+    assert (rows(home), sorted(home.rglob("*"))) == before
+    assert not (tmp_path / "evil.png").exists()
+
+
+def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, told, _ = sora(["backup", str(tmp_path / "l.zip"), "--home", str(tmp_path / "none")], capsys)
+    assert (status, "There is no ledger" in told["error"]) == (2, True)
+    assert not (tmp_path / "l.zip").exists()
+
+
+@pytest.mark.parametrize("more", [["x.zip", "--rebuild"], []])
+def test_restore_wants_one_of_both(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert sora(["restore", *more], capsys)[0] == 2
+
+
+def test_a_damaged_ledger_is_replaced_by_its_backup(home: Path, tmp_path: Path) -> None:
+    with Ledger_at(home) as ledger:
+        job = bought(ledger)
+        backup(home, tmp_path / "l.zip")
+    (home / "ledger.sqlite3").write_bytes(b"\0" * 9000)
+    aside = restore(home, tmp_path / "l.zip").aside
+    assert aside is not None
+    assert (aside / "ledger.sqlite3").read_bytes() == b"\0" * 9000
+    assert [row[0] for row in rows(home)] == [job.id]
+
+
+def test_what_another_ledger_bought_is_known_after_an_import(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its image, from every state; the other folder stays as it is, and a second import adds nothing."""
+    with Ledger_at(tmp_path / "old") as old:
+        jobs = [with_image(old), bought(old, "a", "video_a"), reserve(old, dataclasses.replace(PLAIN, take=5))]
+        opened = old.adopt("cometapi", "https://x", "video_o")
+    before = rows(tmp_path / "old")
+    status, told, said = sora(["import", str(tmp_path / "old"), "--home", str(home)], capsys)
+    assert (status, told["added"], told["known"]) == (0, 4, 0)
+    assert f"ledger: {home / 'ledger.sqlite3'}" in said
+    assert sora(["import", str(tmp_path / "old"), "--home", str(home)], capsys)[1]["added"] == 0
+    assert rows(tmp_path / "old") == before == rows(home)
+    assert (home / "references" / REFERENCE).read_bytes() == (tmp_path / "old" / "references" / REFERENCE).read_bytes()
+    with Ledger_at(home) as ledger:
+        assert reserve(ledger, dataclasses.replace(PLAIN, prompt="a ", typed="")).id == jobs[1].id
+        assert reserve(ledger, dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))).id == jobs[0].id
+        assert ledger.at_gateway("cometapi", "https://x", "video_o") == ledger.job(opened.id)
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_the_row_that_is_furthest_stands_for_the_purchase(home: Path, tmp_path: Path, ours_first: bool) -> None:
+    """Bought twice, in two ledgers: the video that is there is used, and both rows are kept."""
+    paths = {True: home, False: tmp_path / "old"}
+    with Ledger_at(paths[ours_first]) as ledger:
+        best = bought(ledger)
+        ledger.stored(best.id, path="sora/a.mp4", root=str(tmp_path), sha256="0" * 64, size=1)
+    with Ledger_at(paths[not ours_first]) as ledger:
+        worse = bought(ledger, "a boat\n", "video_2")
+    with Ledger_at(home) as ledger:
+        assert import_home(tmp_path / "old", ledger).added == 1
+        assert reserve(ledger).id == best.id
+        assert {job.id for job in ledger.jobs()} == {best.id, worse.id}
+
+
+def test_a_purchase_counts_for_more_than_that_it_was_opened(home: Path, tmp_path: Path) -> None:
+    """A job that was opened here by its id, and had been bought in the other ledger, is one job."""
+    with Ledger_at(tmp_path / "old") as old:
+        job = bought(old)
+        twice = bought(old, "two", "video_2")
+    with Ledger_at(home) as ledger:
+        ledger.adopt("cometapi", "https://x", "video_1")
+        mine = bought(ledger, "another", "video_2")
+    with Ledger_at(home) as ledger:
+        done = import_home(tmp_path / "old", ledger)
+        assert (done.added, done.known) == (1, 1)
+        assert {one.id for one in ledger.jobs()} == {job.id, mine.id}
+        assert twice.id != mine.id
+
+
+def test_an_import_of_nothing_or_of_itself_is_refused(home: Path, ledger: Ledger, tmp_path: Path) -> None:
+    reserve(ledger)
+    with pytest.raises(InvalidInput, match="There is no ledger"):
+        import_home(tmp_path, ledger)
+    with pytest.raises(InvalidInput, match="used already"):
+        import_home(home, ledger)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_yesterdays_state_is_brought_in(name: str, tmp_path: Path, home: Path, database_url: str) -> None:
+    """A ledger of an older schema, from another ComfyUI, also into one on PostgreSQL: nothing of it is bought again,
+    and every stored file is found where it is."""
+    with Gateway() as gateway:
+        state = State(name, tmp_path, gateway.url)
+        shutil.copytree(state.home, home, ignore=shutil.ignore_patterns("ledger*", "references", "sandbox", "owners"))
+        env = state.env | ({"SORA_DATABASE_URL": database_url} if database_url else {})
+        studio = Studio(home, tmp_path / "output", env=env)
+        try:
+            done = import_home(state.home, studio.ledger)
+            assert done.added == len(rows(state.home)) >= len(state.asked)
+            for row in state.rows("stored"):
+                if row.get("file") is None:
+                    submission = studio.submit(spec(row)).result(30)
+                    assert (submission.job.id, submission.reused) == (row["job"], True), row
+                    job = studio.wait(row["job"], timeout_s=30).future.result(60)
+                    assert studio.path(job).is_relative_to(tmp_path / "output")
+            assert gateway.creates == []
+        finally:
+            studio.close()
+
+
+def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the rows that can be read, the receipts beside the videos, and the list of a provider that has one; what is
+    found is not bought again."""
+    with Gateway() as gateway:
+        state = State(STATES[0], tmp_path, gateway.url)
+        for name, value in state.env.items():
+            monkeypatch.setenv(name, value)
+        ledger = state.home / "ledger.sqlite3"
+        ledger.write_bytes(b"SQLite format 3\0" + b"\0" * 5000)
+        arguments = ["restore", "--rebuild", "--home", str(state.home), "--out", str(state.output)]
+        status, told, said = sora(arguments, capsys)
+        assert (status, told["read"]) == (0, 0)
+        here = [row for row in state.rows("stored") if (state.output / row["path"]).with_suffix(".json").is_file()]
+        here = [row for row in here if row.get("file") is None and not row.get("does")]
+        assert told["receipts"] >= len(here) > 3
+        assert Path(told["aside"], "ledger.sqlite3").read_bytes() == b"SQLite format 3\0" + b"\0" * 5000
+        assert "do not say how the image was fitted" in said
+        studio = Studio(state.home, state.output, env=state.env)
+        try:
+            for row in here:
+                if row.get("fit", "crop") == "crop":
+                    submission = studio.submit(spec(row)).result(30)
+                    assert (submission.job.video_id, submission.reused) == (row["video_id"], True), row
+                    assert studio.wait(submission.job.id, timeout_s=30).future.result(60).state is JobState.STORED
+            assert gateway.creates == []
+        finally:
+            studio.close()
+        assert sora(arguments, capsys)[1] | {"aside": ""} == {
+            "read": 0, "receipts": 0, "listed": 0, "guessed": 0, "aside": "",
+        }  # fmt: skip
+
+
+def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Path) -> None:
+    """One page in the middle is damaged: rows before and behind it are read."""
+    from sora.gateways import Gateways
+    from sora.rebuild import rebuild
+    from sora.settings import Settings
+
+    with Ledger_at(home) as ledger:
+        jobs = [bought(ledger, f"{number} " + "long " * 200, f"video_{number}") for number in range(60)]
+    file = home / "ledger.sqlite3"
+    pages = file.read_bytes()
+    place = pages.index(jobs[30].prompt[:50].encode()) // 4096 * 4096
+    file.write_bytes(pages[:place] + b"\xff" * 4096 + pages[place + 4096 :])
+    settings = Settings(home=home, output=tmp_path / "output", env={})
+    with Ledger_at(home) as ledger:
+        done = rebuild(ledger, Gateways(settings), tmp_path / "output")
+        assert 40 < done.read < 60
+        assert done.aside is not None
+        known = {job.id for job in ledger.jobs(limit=100)}
+        assert len(known) == done.read
+        assert {jobs[0].id, jobs[59].id} < known < {job.id for job in jobs}
+        assert reserve(ledger, dataclasses.replace(PLAIN, prompt=jobs[59].prompt, typed="")).id == jobs[59].id
+
+
+def test_a_receipt_of_today_needs_no_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It tells the identity, whatever was sent as reference."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+    cv = pytest.importorskip("PIL.Image")
+    cv.fromarray(IMAGE[:300, :400]).save(tmp_path / "small.png")
+    run = ["run", "a boat", "--provider", "sandbox", "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"]
+    run += ["--reference", "small.png", "--fit", "pad", "--home", "home"]
+    job = sora(run, capsys)[1]
+    receipt = json.loads(receipt_of(Path(job["path"])).read_text(encoding="utf-8"))
+    assert receipt["fit"] == "pad"
+    for file in (tmp_path / "home").glob("ledger*"):
+        file.unlink()
+    shutil.rmtree(tmp_path / "home" / "references")
+    told = sora(["restore", "--rebuild", "--home", "home"], capsys)[1]
+    assert (told["receipts"], told["guessed"]) == (1, 0)
+    again = sora(run, capsys)[1]
+    assert (again["job"], again["reused"]) == (job["job"], True)
+
+
+def test_what_another_ledger_of_this_user_holds_is_not_bought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run` and `remix` name it, with the ways out; a new take is bought. What failed there, or is free, is no bar."""
+    theirs = tmp_path / "ComfyUI" / "user" / "__sora"
+    with monkeypatch.context() as patch:
+        patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
+        locations.record_location(theirs, theirs, theirs)
+    monkeypatch.chdir(tmp_path)
+    with Gateway() as gateway, Ledger_at(theirs) as ledger:
+        monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+        monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
+        job = bought(ledger)
+        run = ["run", "a boat ", "--seconds", "4", "--size", "1280x720", "--home", "home"]
+        status, told, _ = sora(run, capsys)
+        assert (status, told["money"], gateway.creates) == (3, "none", [])
+        assert f"job {job.id} (submitted) of another ledger, in {theirs}" in told["error"]
+        assert f'--home "{theirs}"' in told["advice"]
+        assert "--take" in told["advice"]
+        assert sora([*run, "--take", "2", "--timeout", "0.001"], capsys)[1].get("money") != "none"
+        assert gateway.creates == ["a boat"]
+
+
+class Ledger_at:
+    """A ledger that is opened and closed here."""
+
+    def __init__(self, home: Path) -> None:
+        self.ledger = Ledger(home)
+
+    def __enter__(self) -> Ledger:
+        return self.ledger
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()

@@ -1,0 +1,192 @@
+"""Which ledger the command line opens: the one that the nodes of the same pack use, wherever ComfyUI keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sora import locations
+from sora.budget import Budget
+from sora.cli import main
+from sora.errors import InvalidInput
+from sora.ledger import Ledger
+from sora.locations import other_homes, output_folder, record_location, recorded_location, state_folder
+from sora.spec import JobSpec
+
+PACK = Path(__file__).parents[2]
+PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The pack as it lies in ComfyUI Desktop: in a base folder that holds no program."""
+    folder = tmp_path / "Documents" / "ComfyUI" / "custom_nodes" / "sora-jobs"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(locations, "packs", lambda: [folder])
+    monkeypatch.setenv("SORA_LANGUAGE", "en")
+    return folder
+
+
+def comfyui(base: Path) -> tuple[Path, Path, Path]:
+    """(state, output, temp), as `--base-directory` makes them."""
+    made = (base / "user" / "__sora", base / "output", base / "temp")
+    for folder in made:
+        folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def buy(home: Path, spec: JobSpec = PLAIN) -> str:
+    """A job in the ledger there; nothing is sent."""
+    ledger = Ledger(home)
+    try:
+        return ledger.reserve(spec, origin="https://x", estimated_usd=0.3, budget=Budget(usd_per_day=1e6))[0].id
+    finally:
+        ledger.close()
+
+
+def test_the_nodes_word_counts_for_more_than_the_folders(pack: Path, tmp_path: Path) -> None:
+    """`--base-directory` and `--user-directory` put the state anywhere."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    (pack.parents[1] / "user").mkdir()
+    assert state_folder({}) == pack.parents[1] / "user" / "__sora"
+    assert output_folder() == pack.parents[1] / "output"
+    record_location(home, output, temp)
+    assert (state_folder({}), output_folder()) == (home, output)
+    assert state_folder({"SORA_HOME": str(tmp_path / "mine")}) == tmp_path / "mine"
+
+
+def test_desktops_folder_is_known_without_a_word(pack: Path) -> None:
+    """It has `user` and `models`, and no `comfy` beside `custom_nodes`."""
+    assert state_folder({}) != pack.parents[1] / "user" / "__sora"
+    (pack.parents[1] / "models").mkdir()
+    assert state_folder({}) == pack.parents[1] / "user" / "__sora"
+
+
+def test_outside_of_a_comfyui_it_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(locations, "packs", lambda: [tmp_path / "src" / "sora-jobs"])
+    assert state_folder({}).name == "sora"
+    assert output_folder() is None
+
+
+def test_a_stale_word_is_ignored_and_named(
+    pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ComfyUI was moved: its state folder is gone. The command line says so, and which ledger it uses instead."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp)
+    monkeypatch.chdir(tmp_path)
+    assert main(["jobs"]) == 0
+    said = capsys.readouterr().err
+    assert f"ledger: {home / 'ledger.sqlite3'}, as ComfyUI said on 20" in said
+    shutil.rmtree(home)
+    assert state_folder({}) != home
+    assert main(["jobs"]) == 0
+    said = capsys.readouterr().err
+    assert f"warning: ComfyUI kept its ledger in {home} on 20" in said
+    assert f"ledger: {locations.user_folder() / 'ledger.sqlite3'}\n" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"pack": "/p"}', '{"pack": "p", "home": "h", "output": "o", "temp": "t", "at": 1}',
+     '{"pack": "/p", "home": 1, "output": "/o", "temp": "/t", "at": 1}',
+     '{"pack": "/p", "home": "/h", "output": "/o", "temp": "/t", "at": "now"}'],
+)  # fmt: skip
+def test_a_damaged_word_is_none(pack: Path, text: str) -> None:
+    record_location(pack, pack, pack)
+    [file] = (locations.user_folder() / "packs").iterdir()
+    file.write_text(text, encoding="utf-8")
+    assert recorded_location() is None
+
+
+def test_the_newest_word_counts_for_a_pack_with_two_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout that two ComfyUIs link: the one that ran last."""
+    one, two, real = tmp_path / "one" / "p", tmp_path / "two" / "p", tmp_path / "src" / "p"
+    for place in (one, two):
+        home, output, temp = comfyui(place.parent)
+        monkeypatch.setattr(locations, "packs", lambda place=place: [place, real])
+        record_location(home, output, temp)
+    monkeypatch.setattr(locations, "packs", lambda: [real])
+    assert state_folder({}) == two.parent / "user" / "__sora"
+    monkeypatch.setattr(locations, "packs", lambda: [one])
+    assert state_folder({}) == one.parent / "user" / "__sora"
+
+
+def test_other_ledgers_of_this_user_are_found(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have one: of other ComfyUIs, around the pack, and of the command line alone. Never the own one."""
+    mine, other, none = (tmp_path / name for name in ("mine", "other", "none"))
+    for home in (mine, other, none):
+        with monkeypatch.context() as patch:
+            patch.setattr(locations, "packs", lambda home=home: [home / "custom_nodes" / "sora-jobs"])
+            record_location(home, home, home)
+    for home in (mine, other, locations.user_folder()):
+        buy(home)
+    assert set(other_homes(mine)) == {other, locations.user_folder()}
+    (tmp_path / "link").symlink_to(mine, target_is_directory=True)
+    assert set(other_homes(tmp_path / "link")) == {other, locations.user_folder()}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
+@pytest.mark.parametrize("raises", [False, True], ids=["~", "raises"])
+@pytest.mark.parametrize("arguments", [["jobs"], ["doctor"], ["run", "a boat", "--provider", "sandbox"], ["demo"]])
+def test_no_home_folder_is_told_with_its_cure(
+    arguments: list[str],
+    raises: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """A service or container whose user has neither HOME nor a line in /etc/passwd. platformdirs gives a path with its
+    `~`; newer ones raise."""
+
+    def user_data_dir(*_: str, **__: object) -> str:
+        if raises:
+            raise RuntimeError("could not determine the home directory")
+        return "~/.local/share/sora"
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("platformdirs.user_data_dir", user_data_dir)
+    assert main(arguments) == 2
+    assert "Set SORA_HOME to a folder that this user may write" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
+def test_the_doctor_works_where_a_user_has_no_home(tmp_path: Path) -> None:
+    """For an id that no passwd line knows; with SORA_HOME set everything is looked at."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME")}
+    code = (
+        f"import pwd, sys; sys.path.insert(0, {str(PACK / 'nodes')!r}); pwd.getpwuid = {{}}.__getitem__\n"
+        "from sora.cli import main; sys.exit(main(['doctor', '--json']))"
+    )
+    for home, says in ((None, "Set SORA_HOME"), (str(tmp_path / "state"), "defaults")):
+        run = subprocess.run(
+            [sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8",
+            env=environment | ({} if home is None else {"SORA_HOME": home}), timeout=120,
+        )  # fmt: skip
+        assert says in run.stdout, run.stderr
+        assert "Traceback" not in run.stderr
+        assert "check itself broke" not in run.stdout
+
+
+def test_a_home_with_a_tilde_and_nobodys_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(path: Path) -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    with pytest.raises(InvalidInput, match="no home folder"):
+        state_folder({"SORA_HOME": "~/sora"})
+
+
+def test_the_word_is_for_this_user_alone(pack: Path) -> None:
+    """It tells where somebody's videos are."""
+    record_location(pack, pack, pack)
+    [file] = (locations.user_folder() / "packs").iterdir()
+    assert set(json.loads(file.read_text(encoding="utf-8"))) == {"pack", "home", "output", "temp", "at"}
+    if os.name != "nt":
+        assert file.stat().st_mode & 0o077 == 0
