@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--home",
         type=Path,
         metavar="DIR",
-        help="state folder: ledger, keys, references (SORA_HOME, else that of the nodes of this pack, else the system's "
+        help="state folder: ledger, keys, references (SORA_HOME, else that of this pack's nodes, else the system's "
         "place for data)",
     )
     common.add_argument("--json", action="store_true", help="one JSON object on stdout, also for a failure")
