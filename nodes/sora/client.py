@@ -16,9 +16,9 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
+from .calls import Calls
 from .envelope import Answer, Complaint
 from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
-from .line import Line
 from .providers import Provider
 from .redact import place_of
 from .streams import open_address, open_content
@@ -50,17 +50,17 @@ class Client:
     key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        self._line = Line(self.provider, self.key)
+        self._calls = Calls(self.provider, self.key)
 
     def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
-        return self._created(requests.Request("POST", self._line.url("/v1/videos"), files=[*parts, *uploads]))
+        return self._created(requests.Request("POST", self._calls.url("/v1/videos"), files=[*parts, *uploads]))
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""
-        url = self._line.url(f"{_path_of(video_id)}/remix")
+        url = self._calls.url(f"{_path_of(video_id)}/remix")
         return self._created(requests.Request("POST", url, json={"prompt": prompt}))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
@@ -68,8 +68,8 @@ class Client:
 
         Where it failed and no reason is given, the content call is asked for one, once.
         """
-        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._line.accepted)
-        self._line.accepted = True
+        video = read_status(self._ask(_path_of(video_id), "the job's state"), video_id, accepted=self._calls.accepted)
+        self._calls.accepted = True
         if video.phase != "failed" or video.complaint is not None:
             return video
         reason = self._reason(video_id)
@@ -88,17 +88,17 @@ class Client:
         """
         # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
         asked = f"?variant={variant}" if variant else ""
-        url = self._line.url(f"{_path_of(video_id)}/content{asked}")
-        return open_content(self._line, url, headers, follow=not variant)
+        url = self._calls.url(f"{_path_of(video_id)}/content{asked}")
+        return open_content(self._calls, url, headers, follow=not variant)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """The same from an address that the gateway gave, without the key. NotOffered: it has lapsed."""
-        return open_address(self._line, url, headers)
+        return open_address(self._calls, url, headers)
 
     def reach(self, path: str = "/v1/models") -> Reached:
         """What a call that costs nothing (the list of models) brings; GatewayTrouble if there is no answer."""
         try:
-            answer = self._line.ask(path)
+            answer = self._calls.ask(path)
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
@@ -116,12 +116,12 @@ class Client:
         )
 
     def close(self) -> None:
-        self._line.close()
+        self._calls.close()
 
     def _ask(self, path: str, what: str) -> Answer:
         """A call that changes nothing, and may be repeated."""
         try:
-            return self._line.ask(path)
+            return self._calls.ask(path)
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
@@ -131,28 +131,28 @@ class Client:
 
     def _created(self, request: requests.Request) -> RemoteVideo:
         video = read_created(self._buy(request))
-        self._line.accepted = True
+        self._calls.accepted = True
         return video
 
     def _reason(self, video_id: str) -> Complaint | None:
         """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
-        url, timeout_s = self._line.url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
+        url, timeout_s = self._calls.url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
         try:
             with (
                 new_session(url, Retry(0), self.provider) as session,
                 session.get(
-                    url, auth=self._line.signed, timeout=timeout_s, stream=True, allow_redirects=False
+                    url, auth=self._calls.signed, timeout=timeout_s, stream=True, allow_redirects=False
                 ) as response,
             ):
                 # Of anything else, such as a video after all, nothing is read.
                 told = response.status_code >= 400 or "json" in response.headers.get("Content-Type", "")
-                return read_reason(self._line.read(response, timeout_s)) if told else None
+                return read_reason(self._calls.read(response, timeout_s)) if told else None
         except (*NETWORK_ERRORS, SoraError):
             return None
 
     def _buy(self, request: requests.Request) -> Answer:
         """Send a paid request once. The type of the error says whether it can have arrived."""
-        request.auth = self._line.signed
+        request.auth = self._calls.signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent. Only the connecting is tried again.
         # TLS errors count as "other", also those that come after the body went out.
@@ -165,8 +165,10 @@ class Client:
                 body = Body(prepared.body)
                 prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length is set
                 settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
-                with session.send(prepared, timeout=self._line.timeouts, allow_redirects=False, **settings) as response:
-                    return self._line.read(response)
+                with session.send(
+                    prepared, timeout=self._calls.timeouts, allow_redirects=False, **settings
+                ) as response:
+                    return self._calls.read(response)
             except NETWORK_ERRORS as error:
                 self._lost_create(error, body.handed_out)
 

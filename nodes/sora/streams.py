@@ -9,9 +9,9 @@ import requests
 
 from .addresses import is_loopback, is_plain, numeric
 from .bodies import is_text, opened
+from .calls import Calls
 from .envelope import Answer, denies, read_complaint, request_id
 from .errors import GatewayTrouble, NotOffered
-from .line import Line
 from .providers import Provider
 from .redact import remember_address
 from .transport import NETWORK_ERRORS, in_words, kind_of_network, network_advice, reachable, same_origin
@@ -21,57 +21,57 @@ from .wire import address_in
 MOST_STEPS = 5  # from one address to the next
 
 
-def open_content(line: Line, url: str, headers: Mapping[str, str], *, follow: bool) -> requests.Response:
+def open_content(calls: Calls, url: str, headers: Mapping[str, str], *, follow: bool) -> requests.Response:
     """The content call at `url`. A redirect leads to an address as in `open_address`, and so does what stands in place
     of the video, if that is to be followed."""
-    response = _opened(line, url, headers, with_key=True)
+    response = _opened(calls, url, headers, with_key=True)
     if response.is_redirect:
         response.close()
-        return open_address(line, _next_address(url, response), headers)
-    _check_status(line, response, "asked for the finished video", accepted=line.accepted)
-    address = _in_place_of_video(line, response) if follow else ""
-    return open_address(line, address, headers) if address else response
+        return open_address(calls, _next_address(url, response), headers)
+    _check_status(calls, response, "asked for the finished video", accepted=calls.accepted)
+    address = _in_place_of_video(calls, response) if follow else ""
+    return open_address(calls, address, headers) if address else response
 
 
-def open_address(line: Line, url: str, headers: Mapping[str, str]) -> requests.Response:
+def open_address(calls: Calls, url: str, headers: Mapping[str, str]) -> requests.Response:
     """An address that the gateway gave: without the key, which most signed addresses refuse.
 
     Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has lapsed.
     """
     for _ in range(MOST_STEPS):
-        url = _checked_address(line.provider, url)
-        response = _opened(line, url, headers, with_key=False)
-        if response.status_code in (401, 403) and same_origin(url, line.provider.base_url):
+        url = _checked_address(calls.provider, url)
+        response = _opened(calls, url, headers, with_key=False)
+        if response.status_code in (401, 403) and same_origin(url, calls.provider.base_url):
             response.close()
-            response = _opened(line, url, headers, with_key=True)
+            response = _opened(calls, url, headers, with_key=True)
         if response.is_redirect:
             response.close()
             url = _next_address(url, response)
             continue
         try:
-            _check_status(line, response, "asked at the address that it gave for the video")
+            _check_status(calls, response, "asked at the address that it gave for the video")
         except GatewayTrouble as error:
             raise _of_address(error) from None
-        if not (address := _in_place_of_video(line, response)):
+        if not (address := _in_place_of_video(calls, response)):
             return response
         url = address
     raise GatewayTrouble("The download was sent from one address to the next without end.")
 
 
-def _opened(line: Line, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
+def _opened(calls: Calls, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
     try:
-        return line.open(url, headers, with_key=with_key)
+        return calls.open(url, headers, with_key=with_key)
     except NETWORK_ERRORS as error:
         raise _not_downloaded(error) from None
 
 
-def _check_status(line: Line, response: requests.Response, doing: str, *, accepted: bool = False) -> None:
+def _check_status(calls: Calls, response: requests.Response, doing: str, *, accepted: bool = False) -> None:
     """GatewayTrouble for any status but 200, 206 and 416."""
     if response.status_code in (200, 206, 416):
         return
     try:
         with response:
-            answer = line.read(response)
+            answer = calls.read(response)
     except NETWORK_ERRORS as error:
         raise _not_downloaded(error) from None
     raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
@@ -85,7 +85,7 @@ def _not_downloaded(error: Exception) -> GatewayTrouble:
     )
 
 
-def _in_place_of_video(line: Line, response: requests.Response) -> str:
+def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
     """The address that an open stream gives in place of a video, after which it is closed; "" for a stream that goes
     on, unpacked. NotOffered for JSON without an address, and for what cannot be unpacked."""
     try:
@@ -93,7 +93,7 @@ def _in_place_of_video(line: Line, response: requests.Response) -> str:
         if response.status_code != 200 or not is_text(first):
             return ""
         with response:
-            answer = line.read(response)
+            answer = calls.read(response)
     except requests.exceptions.ContentDecodingError as error:
         response.close()
         raise NotOffered(f"The video could not be read: {error}.", advice="Run again in a while.") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import urllib3.connection
-from sora import download, ledger, transport
+from sora import bodies, download, ledger
 from sora.client import Client
 from sora.ledger import Ledger
 from sora.spec import JobState
@@ -91,7 +91,7 @@ def answer_unread() -> None:
 def downloaded(share: float) -> None:
     """Die when that share of the film has been handed to the file."""
     real = download.arriving
-    transport.PIECE = 16 << 10  # on loopback a film would come in one or two pieces
+    bodies.PIECE = 16 << 10  # on loopback a film would come in one or two pieces
 
     def chunks(response: Any, **how: Any) -> Iterator[bytes]:
         seen, total = 0, int(response.headers["Content-Length"])

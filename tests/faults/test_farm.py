@@ -96,7 +96,7 @@ def test_a_claim_under_way_is_neither_waited_for_nor_broken(machines: list[Machi
 def slow_download(monkeypatch: pytest.MonkeyPatch) -> None:
     """A film comes in pieces for twice as long as a claim lasts."""
     real, pieces = download.arriving, 40
-    monkeypatch.setattr("sora.transport.PIECE", 16 << 10)  # the film has nearly a megabyte
+    monkeypatch.setattr("sora.bodies.PIECE", 16 << 10)  # the film has nearly a megabyte
 
     def arriving(response: Any, **how: Any) -> Iterator[bytes]:
         for number, piece in enumerate(real(response, **how)):

@@ -136,7 +136,9 @@ def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None
         url = "https://videos.nowhere.invalid" if proxied else local(server)
         env = {**os.environ, "PYTHONPATH": str(Path(connect.__file__).parents[1])}
         env |= {"HTTPS_PROXY": server.url} if proxied else {}
-        ran = subprocess.run([sys.executable, "-c", program, url], env=env, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run(
+            [sys.executable, "-c", program, url], env=env, capture_output=True, encoding="utf-8", timeout=60
+        )
         assert ran.returncode == 0, ran.stderr
         assert server.requests == []
 

@@ -73,7 +73,7 @@ def test_depth_is_measured_and_not_guessed() -> None:
 
 
 def test_a_large_answer_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sora.line.LARGEST_ANSWER", 100_000)
+    monkeypatch.setattr("sora.calls.LARGEST_ANSWER", 100_000)
     with UglyServer([answer(200, {"id": "video_1", "filler": "x" * 200_000})]) as gateway:
         client = Client(Provider(name="x", base_url=gateway.url, timeout_s=5), "sk-key-12345")
         with pytest.raises(GatewayTrouble, match="too long"):

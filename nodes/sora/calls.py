@@ -21,7 +21,7 @@ LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
 
 @dataclass
-class Line:
+class Calls:
     """Thread-safe: every thread has sessions of its own. What goes wrong on the network is raised as it comes, one of
     NETWORK_ERRORS, and explained by whoever knows what was wanted."""
 
