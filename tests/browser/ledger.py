@@ -24,7 +24,8 @@ def filled(home: Path, count: int) -> None:
         row |= {"state": "stored", "error": ""}
         rows = [
             row
-            | {"id": f"{number:010}", "video_id": f"video_{number}", "slot": f"{number}", "identity": f"{number}"}
+            | {"id": f"{number:010}", "video_id": f"video_{number}"}
+            | dict.fromkeys(("slot", "identity", "slot2", "identity2"), f"{number}")
             | {"prompt": f"shot {number}: a paper boat, drifting over a lake at sunset"}
             | {"created_at": now - 60.0 * (count - number)}
             | ({"state": "failed", "error": "The gateway gave up."} if number % 10 == 5 else {})

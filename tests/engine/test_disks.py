@@ -82,7 +82,11 @@ def test_what_a_file_system_lacks_ends_no_download(tmp_path: Path, what: str) ->
         env = {"PYTHONPATH": str(ENGINE), "PATH": "", "COMETAPI_KEY": "test-key-123456"}
         env |= {"COMETAPI_BASE_URL": gateway.url, "SORA_POLL_SECONDS": "0.05"}
         done = subprocess.run(
-            [*map(str, command), ",".join(map(str, ERRNOS))], env=env, capture_output=True, text=True, timeout=240
+            [*map(str, command), ",".join(map(str, ERRNOS))],
+            env=env,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=240,
         )
     assert done.returncode == 0, done.stderr
     missing = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import socket
 import time
@@ -267,7 +268,7 @@ def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) 
     asked = [studio.thumbnail(job.id) for _ in range(6)]
     begun = time.monotonic()
     with pytest.raises(InvalidInput, match="no provider"):
-        studio.submit(JobSpec(**{**vars(SPEC), "provider": "nobody"})).result(30)
+        studio.submit(dataclasses.replace(SPEC, provider="nobody")).result(30)
     assert time.monotonic() - begun < 1
     for one in asked:
         with pytest.raises(SoraError):

@@ -286,7 +286,7 @@ def test_sound_alone_is_still_a_file_with_sound(tmp_path: Path) -> None:
 def test_ffmpeg_opens_nothing_else_whatever_it_guesses(tmp_path: Path) -> None:
     """A list of other files, and a file that no check let through."""
     make_sound(tmp_path / "a.wav", "pcm_s16le", 8000, "mono", (tone(8000, 0.5)[None] * 20000).astype("i2"), "s16")
-    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile a.wav\n")
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile a.wav\n", encoding="utf-8")
     for name in ("a.wav", "list.mp4"):
         with pytest.raises(av.error.FFmpegError):
             lazy.open_av(tmp_path / name)

@@ -14,6 +14,7 @@ import pytest
 from sora.client import Client
 from sora.download import Downloaded, download
 from sora.errors import GatewayTrouble, MaybeBought, NotOffered, Refused
+from sora.media.delivered import Delivered
 from sora.providers import Provider
 
 from ..ugly import Script, UglyServer, answer
@@ -44,7 +45,7 @@ def fetched(client: Client, folder: Path) -> Downloaded:
     return download(
         lambda headers: client.content("video_1", headers),
         folder / "v.mp4",
-        check=lambda path: True,
+        check=lambda path: Delivered(suffix=".mp4"),
         progress=lambda done, total: None,
     )
 

@@ -12,6 +12,7 @@ from sora.client import Client
 from sora.download import download
 from sora.envelope import Answer
 from sora.errors import SoraError
+from sora.media.delivered import Delivered
 from sora.providers import Provider
 from sora.verdict import read_created, read_list, read_status
 from sora.wire import RemoteVideo
@@ -38,7 +39,7 @@ def outcome(row: Row, folder: Path) -> Any:
             return download(
                 lambda headers: client.content(ASKED, headers),
                 folder / "v.mp4",
-                check=lambda path: True,
+                check=lambda path: Delivered(suffix=".mp4"),
                 progress=lambda done, total: None,
             )
         finally:
