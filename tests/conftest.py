@@ -20,6 +20,14 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
+FIRST = ("browser", "host", "test_real_host.py")  # take longest: begun last, they would run alone at the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first."""
+    items.sort(key=lambda item: not any(part in FIRST for part in item.path.parts[-2:]))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder for a user's data, also of the programs that a session's fixtures start: never that of whoever runs
