@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ def on_wine() -> bool:
     import ctypes
 
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
+
+
+def hears_pythonpath() -> bool:
+    """Does this Python look at PYTHONPATH? The embedded one of a portable ComfyUI does not."""
+    return not sys.flags.ignore_environment
 
 
 def make_link(link: Path, target: Path) -> None:

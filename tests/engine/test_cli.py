@@ -373,7 +373,7 @@ def test_which_job_a_file_came_from(sora: Shell, tmp_path: Path) -> None:
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process that hears Ctrl-C even where the tests run in the background of a shell, which ignores it."""
     with subprocess.Popen(
-        [sys.executable, "-m", "nodes.sora", *arguments],
+        [sys.executable, str(PACK / "sora.py"), *arguments],
         cwd=PACK,
         env=os.environ | {"SORA_HOME": str(Path("home").absolute())},
         stdout=subprocess.PIPE,
@@ -445,7 +445,7 @@ def test_a_console_that_cannot_write_every_letter(sora: Shell) -> None:
     assert sora.json("run", "日本 🎏", *SMALL)["exit"] == 0
     environment = os.environ | {"SORA_HOME": str(Path("home").absolute()), "PYTHONIOENCODING": "cp1252"}
     for arguments in (["jobs"], ["jobs", "--json"]):
-        command = [sys.executable, "-m", "nodes.sora", *arguments]
+        command = [sys.executable, str(PACK / "sora.py"), *arguments]
         done = subprocess.run(command, cwd=PACK, env=environment, capture_output=True, encoding="utf-8", timeout=30)
         assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["jobs"][0]["prompt"] == "日本 🎏"

@@ -117,7 +117,7 @@ def test_completion_without_its_package_says_what_to_install(
 
 
 def shell(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "nodes.sora", *arguments]
+    command = [sys.executable, str(PACK / "sora.py"), *arguments]
     return subprocess.Popen(command, cwd=PACK, stdout=subprocess.PIPE, encoding="utf-8", **options)
 
 
@@ -127,7 +127,7 @@ def test_no_bar_where_nobody_sees_it(tmp_path: Path) -> None:
         path, told = process.communicate(timeout=180)
     with shell("frames", path.split("  ")[0], "--out", str(tmp_path / "f"), stderr=subprocess.PIPE) as process:
         _, more = process.communicate(timeout=180)
-    assert re.fullmatch(r"ledger: \S+\njob \w+, sandbox: video_\w+\n", told)
+    assert re.fullmatch(r"ledger: .+\njob \w+, sandbox: video_\w+\n", told)
     assert more == ""
 
 
@@ -136,7 +136,7 @@ def test_a_bar_is_there_on_a_terminal_and_gone_at_the_end(tmp_path: Path) -> Non
     """While waiting and while decoding; what is left is what was said in lines."""
     shown, path = on_terminal("run", "a boat", *SMALL, "--out", str(tmp_path))
     assert re.search(r"rendering.* \d+%\|", shown)
-    assert re.fullmatch(r"ledger: \S+\njob \w+, sandbox: video_\w+", left_on(shown))
+    assert re.fullmatch(r"ledger: .+\njob \w+, sandbox: video_\w+", left_on(shown))
     shown, _ = on_terminal("frames", path.split("  ")[0], "--out", str(tmp_path / "f"))
     assert re.search(r"frames \d+ of 120 \|", shown)
     assert left_on(shown) == ""

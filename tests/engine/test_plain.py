@@ -51,6 +51,7 @@ from sora.transport import kind_of_network
 from sora.verdict import read_created, read_status
 
 WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
+PACK = Path(__file__).parents[2]
 
 
 def sentences() -> Iterator[tuple[str, dict[str, str]]]:
@@ -278,8 +279,8 @@ def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
     """Before there is a studio, whose settings would say it."""
     for tongue, kind in (("vi", "wrong_choice"), ("zh", "wrong_choice")):
         done = subprocess.run(
-            [sys.executable, "-m", "nodes.sora", "fly"],
-            cwd=Path(__file__).parents[2], env=os.environ | {"SORA_LANGUAGE": tongue, "PYTHONIOENCODING": "utf-8"},
+            [sys.executable, str(PACK / "sora.py"), "fly"],
+            cwd=PACK, env=os.environ | {"SORA_LANGUAGE": tongue, "PYTHONIOENCODING": "utf-8"},
             capture_output=True, encoding="utf-8", timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 2

@@ -23,6 +23,7 @@ from sora.media.sheet import contact_sheet
 
 from .clips import HEIGHT, WIDTH, cut, in_another_process, make_clip, make_sound, numbered, numbers_of, tone
 
+PACK = Path(__file__).parents[2]
 FIELDS = {"flags": "+ildct+ilme", "x264-params": "interlaced=1:tff=1"}
 
 
@@ -251,8 +252,8 @@ def test_what_is_written_out_tells_a_cut(tmp_path: Path) -> None:
     assert f"only {len(files)}" in told[0]
     contact_sheet(short, tmp_path / "sheet.png", warn=told.append)
     assert told[1] == told[0]
-    command = [sys.executable, "-m", "nodes.sora", "frames", str(short), "--out", str(tmp_path / "again"), "--json"]
-    ran = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, encoding="utf-8", timeout=60)
+    command = [sys.executable, str(PACK / "sora.py"), "frames", str(short), "--out", str(tmp_path / "again"), "--json"]
+    ran = subprocess.run(command, cwd=PACK, capture_output=True, encoding="utf-8", timeout=60)
     assert ran.returncode == 0
     assert json.loads(ran.stdout)["warnings"] == [told[0]]
     assert told[0] in ran.stderr

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 from sora.media import lazy
 
+from ..systems import hears_pythonpath
+
 PACK = Path(__file__).parents[2]
 CLIP = next((PACK / "nodes" / "sora" / "media" / "selftest").glob("*.mp4"))
 BROKEN = {
@@ -33,6 +35,9 @@ assert "cv2" not in sys.modules
 """
 
 
+needs_pythonpath = pytest.mark.skipif(not hears_pythonpath(), reason="this Python ignores PYTHONPATH: try it in a venv")
+
+
 @pytest.fixture(params=BROKEN)
 def broken(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """An environment whose `cv2` is one of these."""
@@ -48,6 +53,7 @@ def python(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+@needs_pythonpath
 def test_the_pack_loads_and_says_what_to_install(broken: dict[str, str], tmp_path: Path) -> None:
     """The nodes are there, the list of jobs works, the doctor and whoever needs a frame name the cure."""
     loaded = python(broken, "-c", LOAD_AS_THE_HOST_DOES)
@@ -64,6 +70,7 @@ def test_the_pack_loads_and_says_what_to_install(broken: dict[str, str], tmp_pat
         assert f"pip uninstall {' '.join(lazy.WHEELS)}, then pip install opencv-python" in text
 
 
+@needs_pythonpath
 def test_two_wheels_are_warned_of(tmp_path: Path) -> None:
     """They work until one of them is uninstalled."""
     for name in lazy.WHEELS[1:3]:

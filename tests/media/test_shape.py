@@ -174,7 +174,7 @@ def test_the_command_has_the_option(tmp_path: Path) -> None:
     """And warns without it."""
     path = anamorphic(tmp_path / "film.mp4", Fraction(2))
     for options, width, warned in (([], 160, 1), (["--square-pixels"], 320, 0)):
-        command = [sys.executable, "-m", "nodes.sora", "frames", str(path), "--out", str(tmp_path / "png"), "--json"]
+        command = [sys.executable, str(PACK / "sora.py"), "frames", str(path), "--out", str(tmp_path / "png"), "--json"]
         ran = subprocess.run([*command, *options], cwd=PACK, capture_output=True, encoding="utf-8", timeout=60)
         assert ran.returncode == 0, ran.stderr
         assert len(json.loads(ran.stdout)["warnings"]) == warned
