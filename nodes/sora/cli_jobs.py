@@ -45,7 +45,7 @@ def _add_run(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
   sora run "A paper boat on a lake" --provider sandbox
   sora run "The boat sails on" --reference boat.png --seconds 8 --size 1280x720
   sora run "A paper boat on a lake" --take 2         the same once more: a second purchase
-  sora run "A paper boat" --extra-fields '{"seed": 7, "negative_prompt": "fog"}'""",
+  sora run "A paper boat" --extra-fields '{"seed":7}'""",
     )
     run.add_argument("prompt", metavar="PROMPT", help="what the video shows")
     run.add_argument(
