@@ -269,3 +269,11 @@ def test_the_catalogue_tells_the_page_of_a_models_fields() -> None:
     assert row["extra_fields"]["resolution"] == {"kind": "word", "values": ["720p", "1080p"], "dearer": True}
     model = Catalogue.shipped().require("omni-fast")
     assert dataclasses.replace(model, note="").extra_fields == model.extra_fields
+
+
+def test_the_documentation_has_every_shipped_field() -> None:
+    """docs/providers.md lists each with all its names, and says of which the price is unknown."""
+    page = (NODES.parents[1] / "docs" / "providers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`\w+`,? ?)+)\| .* \| (unknown|as listed) \|$", page, re.MULTILINE)
+    told = {name: price == "unknown" for names, price in rows for name in re.findall(r"\w+", names)}
+    assert told == {name: rule.dearer for name, rule in shipped().items()}
