@@ -92,7 +92,8 @@ class CreateSoraJob(io.ComfyNode):
                     default="",
                     optional=True,
                     advanced=True,
-                    tooltip='More form fields for the gateway, as a JSON object such as {"resolution": "720p"}.',
+                    tooltip='More form fields for the provider, as a JSON object such as {"seed": 7}. Harmless ones '
+                    "pass, and those that the machine's owner allows in providers.toml.",
                 ),
             ],
             outputs=[

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from .errors import InvalidInput
+from .fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
 from .plain import warning_of
 from .spec import Job, JobSpec, parse_size
 
@@ -53,6 +54,7 @@ class Model:
     successor: str = ""
     note: str = ""
     more: tuple[str, ...] = ()
+    extra_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -123,7 +125,7 @@ class Catalogue:
         An unlisted model is not checked: its limits are its gateway's to tell. But what the inputs say is what is
         bought, also with such a one: only its size may have a form of its own.
         """
-        if replaced := sorted({"prompt", "model", "seconds", "input_reference"} & set(spec.extra_fields)):
+        if replaced := sorted({*ALWAYS_SENT} & set(spec.extra_fields)):
             raise InvalidInput(
                 f"extra_fields would replace {', '.join(replaced)}.",
                 advice="Set these with the inputs of the same name.",
@@ -216,6 +218,15 @@ class Catalogue:
         """The form fields that ask for the spec's size; an unlisted one goes as `size` in `WxH`."""
         model = self.find(spec.model)
         return {"size": spec.size} if model is None else model.sizes.get(spec.size, {"size": spec.size})
+
+    def fields(self, model_id: str) -> Mapping[str, FieldRule]:
+        """What `extra_fields` may carry for that model: its own fields, and those that are harmless anywhere."""
+        model = self.find(model_id)
+        return {**shipped(), **read_rules(model.extra_fields if model else {})}
+
+    def may_be_dearer(self, spec: JobSpec) -> bool:
+        """Can its `extra_fields` make the job cost more than its length and size say?"""
+        return may_be_dearer(spec.extra_fields, self.fields(spec.model))
 
     def estimate_usd(self, spec: JobSpec | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""

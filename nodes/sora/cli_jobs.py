@@ -14,7 +14,7 @@ from .cli_shell import collect, finish, looked_up, minutes, open_studio, say, te
 from .disk import disk_trouble
 from .errors import InvalidInput
 from .identity import FITS
-from .spec import Job, JobSpec, JobState, Reference
+from .spec import Job, JobSpec, JobState, Reference, parse_extra_fields
 from .studio import Studio, Submission
 
 EXPORTS = (".csv", ".json")
@@ -44,7 +44,8 @@ def _add_run(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         epilog="""examples:
   sora run "A paper boat on a lake" --provider sandbox
   sora run "The boat sails on" --reference boat.png --seconds 8 --size 1280x720
-  sora run "A paper boat on a lake" --take 2         the same once more: a second purchase""",
+  sora run "A paper boat on a lake" --take 2         the same once more: a second purchase
+  sora run "A paper boat" --extra-fields '{"seed":7}'""",
     )
     run.add_argument("prompt", metavar="PROMPT", help="what the video shows")
     run.add_argument(
@@ -62,6 +63,12 @@ def _add_run(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="cometapi, sandbox (free), or one of providers.toml (cometapi)",
     )
     run.add_argument("--take", type=int, default=1, metavar="N", help="a new take of the same is a new purchase (1)")
+    run.add_argument(
+        "--extra-fields",
+        default="",
+        metavar="JSON",
+        help="more form fields, such as '{\"seed\": 7}': harmless ones, and those that the model or providers.toml has",
+    )
     run.set_defaults(command=run_command)
 
 
@@ -139,6 +146,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             seconds=options.seconds or seconds,
             size=options.size or size,
             take=options.take,
+            extra_fields=parse_extra_fields(options.extra_fields),
             references=tuple(_reference(path, options.fit) for path in options.reference),
         )
         return collect(studio, finish(studio.submit(spec)), options)

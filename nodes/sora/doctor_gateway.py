@@ -35,6 +35,9 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     keyless = provider.wants_key and not client.key
     if provider.plain_http:
         yield _plain_http(provider)
+    if provider.opened:
+        names = ", ".join(field.name for field in provider.opened)
+        yield Finding(provider.name, "ok", f"any workflow may also send it: {names} (extra_fields in providers.toml)")
     proxy = _proxy(provider)
     if proxy:
         yield Finding(provider.name, "ok", f"goes through the proxy {place_of(proxy)}")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .bounds import read_toml
 from .errors import InvalidInput
+from .fields import read_opened
 
 MOST_HEADERS = 20
 LONGEST_HEADER = 2000
@@ -59,6 +60,14 @@ def _are_headers(value: Any) -> bool:
     )
 
 
+def _opens_fields(value: Any) -> bool:
+    try:
+        read_opened(value)
+    except ValueError:
+        return False
+    return True
+
+
 FLAG = Field(_is_flag, "true or false")
 FIELDS: Mapping[str, Field] = {
     "base_url": Field(lambda value: isinstance(value, str), "an address between quotes"),
@@ -72,6 +81,11 @@ FIELDS: Mapping[str, Field] = {
     "poll_seconds": Field(_number(0.01, 3600), "seconds from 0.01 to 3600"),
     "timeout_seconds": Field(_number(0.1, 3600), "seconds from 0.1 to 3600"),
     "usd_per_second": Field(_number(0, 1e4), "dollars per second, such as 0.1"),
+    "extra_fields": Field(
+        _opens_fields,
+        'names of form fields, each once, such as ["n", { name = "lora", values = ["film"] }]; not prompt, model, '
+        "seconds or input_reference, which are always sent",
+    ),
     "headers": Field(_are_headers, "a table of names and texts, without Authorization and others that are ours"),
     "proxy": Field(_is_proxy, 'an address such as http://proxy:3128, or "" for none'),
     "ca_bundle": Field(
@@ -80,8 +94,9 @@ FIELDS: Mapping[str, Field] = {
     ),
 }
 
-# What may be said of a gateway that is built in: how this machine reaches it. Address and key are in variables.
-OF_THIS_MACHINE = ("proxy", "ca_bundle", "timeout_seconds", "poll_seconds", "headers")
+# What may be said of a gateway that is built in: how this machine reaches it, and which other form fields workflows may
+# send there. Address and key are in variables.
+OF_THIS_MACHINE = ("proxy", "ca_bundle", "timeout_seconds", "poll_seconds", "headers", "extra_fields")
 
 
 def owner_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from .addresses import Range, is_loopback, is_plain, is_private, numeric
 from .bounds import read_text
 from .errors import InvalidInput, MissingKey
+from .fields import Opened, read_opened
 from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
 from .redact import remember
 from .settings import HTTP_TIMEOUT_S, POLL_S, Settings
@@ -46,6 +47,7 @@ class Provider:
     poll_s: float = POLL_S
     timeout_s: float = HTTP_TIMEOUT_S
     usd_per_second: float | None = None
+    opened: tuple[Opened, ...] = ()  # form fields that its owner lets workflows send, beside the harmless ones
     # Extra ones, which go to its own origin only.
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     # None: by the usual variables; "": none. It may hold a password.
@@ -239,7 +241,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
 
 
 def _of_this_machine(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """How this machine reaches the gateway."""
+    """How this machine reaches the gateway, and which fields its owner opened there."""
     headers = tuple(sorted(row.get("headers", {}).items()))
     for _, text in headers:
         if len(text) >= LIKE_A_SECRET:
@@ -247,6 +249,7 @@ def _of_this_machine(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return {
         "poll_s": settings.poll_s(float(row.get("poll_seconds", POLL_S))),
         "timeout_s": settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
+        "opened": read_opened(row.get("extra_fields", [])),
         "headers": headers,
         "proxy": row.get("proxy"),
         "ca_bundle": row.get("ca_bundle", ""),

@@ -18,11 +18,12 @@ from .catalogue import Catalogue
 from .client import Client, Upload
 from .disk import check_room, disk_trouble
 from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
+from .fields import check_fields
 from .gateways import Gateways
 from .identity import Identity
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .merge import Elsewhere
-from .providers import COMETAPI, SANDBOX, Provider
+from .providers import COMETAPI, SANDBOX, Provider, file_of
 from .settings import Settings
 from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
@@ -97,6 +98,8 @@ class Purchases:
         if holding is None and spec.provider != SANDBOX and (other := self._elsewhere(spec.identity)) is not None:
             raise other.error
         self._catalogue().check(spec)
+        if holding is None or holding.sent_at is None:
+            check_fields(spec, self._catalogue().fields(spec.model), provider.opened, file_of(self._settings))
         if spec.kind == "remix" and not provider.remix:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
@@ -145,9 +148,8 @@ class Purchases:
             return 0.0
         if provider.usd_per_second == 0:
             return 0.0
-        # A field such as resolution or n may make it dearer than lengths and sizes say, and so may whatever gave the
-        # parent of a remix an unknown price.
-        if spec.extra_fields or (like is not None and like.estimated_usd is None):
+        # A field such as resolution may make it dearer, and so may what gave the parent of a remix an unknown price.
+        if self._catalogue().may_be_dearer(spec) or (like is not None and like.estimated_usd is None):
             return None
         if provider.usd_per_second is not None:
             seconds = (like or spec).seconds

@@ -23,12 +23,7 @@ from .identity import FITS, Identity, Picture, version_1, version_2
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
 LONGEST_FIELDS = 20_000  # characters of extra_fields
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
-SCHEMES = "https?|wss?|ftps?|sftp|ssh|git|smb|file|data|blob|javascript|s3|gs|oss|cos|az|abfss?|hdfs"
-ADDRESS = re.compile(rf"://|^\s*[\\/]{{2}}|^\s*({SCHEMES})\s*:|^\s*www\.", re.IGNORECASE)
-# image_url, urls, imageUrlList, url2; not curly, not during.
-ADDRESS_FIELD = re.compile(
-    r"(?<![A-Za-z])(?i:ur[il])|(?i:ur[il]s?)(?![a-z])|Ur[il]|(?i:webhook|callback|notify|endpoint)"
-)
+FIELD_NAME = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}")
 
 Kind = Literal["create", "remix", "opened"]
 Scalar = str | int | float | bool
@@ -88,7 +83,7 @@ class JobSpec:
     `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
     `parent` is the gateway's id of the video that a remix starts from. `prompt` loses the white space around it, and
     `typed` keeps it for processes that run older code. InvalidInput for what can be seen to be wrong without a
-    catalogue; `Catalogue.check` does the rest.
+    catalogue; `Catalogue.check` does the rest, and `check_fields` what `extra_fields` may carry.
     """
 
     provider: str
@@ -142,14 +137,8 @@ class JobSpec:
 
     def _check_extra_fields(self) -> None:
         for name, value in self.extra_fields.items():
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.\[\]-]{0,63}", name):
+            if not isinstance(name, str) or not FIELD_NAME.fullmatch(name):
                 raise InvalidInput(f"extra_fields: {name!r} is not the name of a form field.")
-            if ADDRESS_FIELD.search(name) or (isinstance(value, str) and ADDRESS.search(value)):
-                raise InvalidInput(
-                    f"extra_fields: {name!r} would bring an address, which a workflow must not: the gateway could be "
-                    "made to fetch from there, or to send the video there.",
-                    advice="Plug an image into `reference`.",
-                )
             if not isinstance(value, str | int | float | bool):
                 raise InvalidInput(f"extra_fields: {name!r} is neither text, a number nor true or false.")
             if isinstance(value, float) and not math.isfinite(value):

@@ -74,6 +74,22 @@ def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp
     assert Path(elsewhere["path"]).samefile(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "not an object"),
+        ('{"lora": "x"}', "'lora' may not be sent"),
+        ('{"seed": "x"}', "seed"),
+    ],
+)
+def test_wrong_extra_fields_are_wrong_input(sora: Shell, text: str, says: str) -> None:
+    """Exit status 2, as with every other wrong option."""
+    failed = sora.json("run", "a boat", *SMALL, "--extra-fields", text)
+    assert (failed["exit"], failed["money"]) == (2, "none")
+    assert says in failed["error"]
+
+
 def test_results_go_to_stdout_and_progress_to_stderr(sora: Shell) -> None:
     """So that a pipe gets the path and nothing else."""
     assert sora("run", "a boat", *SMALL) == 0

@@ -45,6 +45,16 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
     yield examined
 
 
+def test_the_fields_that_the_owner_opened_are_told(lines: Lines) -> None:
+    """They are the owner's choice, and what any workflow can then send should be seen. A fault in them is named."""
+    with UglyServer([answer(200, MODELS)]) as server:
+        found = lines(f'base_url = "{server.url}"\nextra_fields = ["n", {{ name = "lora", values = ["film"] }}]')
+        assert any(one.level == "ok" and "n, lora" in one.text for one in found if one.name == "mine")
+        wrong = lines(f'base_url = "{server.url}"\nextra_fields = "lora"')
+    (fault,) = [one for one in wrong if one.name == "providers"]
+    assert (fault.level, "extra_fields is not right" in fault.text) == ("failed", True)
+
+
 ANSWERS: dict[str, tuple[Script, str, str]] = {
     "a gateway": (
         answer(200, MODELS),

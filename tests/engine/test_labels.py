@@ -19,10 +19,6 @@ JOB = Job(
 )  # fmt: skip
 EMPTY = Answer(200, {}, b"")
 HALF = "The text holds half a character (a lone surrogate)."
-ADDRESSED = (
-    "extra_fields: {!r} would bring an address, which a workflow must not: the gateway could be made to fetch from "
-    "there, or to send the video there."
-)
 
 
 def test_the_label_of_a_job() -> None:
@@ -90,8 +86,6 @@ def test_pixels_of_another_shape_are_no_reference(shape: tuple[int, ...]) -> Non
         ({"prompt": "\ud800"}, HALF, "Type it again."),
         ({"prompt": "\udfff"}, HALF, "Type it again."),
         ({"kind": "remix"}, "A remix needs the video that it starts from.", "Connect a finished job."),
-        ({"extra_fields": {"Image_URL": "x"}}, ADDRESSED.format("Image_URL"), "Plug an image into `reference`."),
-        ({"extra_fields": {"image": "https://x.org"}}, ADDRESSED.format("image"), "Plug an image into `reference`."),
         ({"seconds": "four"}, "'four' is not a length.", "Write whole seconds, such as 4."),
         ({"size": "big"}, "'big' is not a size.", "Write width and height in pixels, such as 1280x720."),
         ({"size": "8193x1"}, "'8193x1' is not a size.", "Write width and height in pixels, such as 1280x720."),

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora.errors import JobFailed, MaybeBought
+from sora.errors import InvalidInput, JobFailed, MaybeBought
+from sora.fields import REFUSED
 from sora.ledger import Ledger
 from sora.receipt import origin_of
 from sora.spec import JobState
@@ -47,6 +48,20 @@ def test_what_is_stored_is_used_and_never_bought_again(bench: Bench) -> None:
     cut = {row["path"] for row in bench.state.asked if row.get("does") == "cut"}
     assert {name: data for name, data in before.items() if name not in cut}.items() <= after.items()
     assert after.keys() - before.keys() == {row["path"] for row in bench.state.asked if row.get("file") == "deleted"}
+
+
+def test_a_stored_job_is_used_though_its_fields_are_refused_today(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the list of harmless fields holds one day: that is only looked at where something is to be sent."""
+    (row,) = [row for row in bench.state.rows("stored") if row.get("extra_fields")]
+    monkeypatch.setattr("sora.catalogue.shipped", dict)
+    submission = bench.studio.submit(spec(row)).result(30)
+    assert (submission.job.id, submission.reused) == (row["job"], True)
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.submit(spec(row | {"take": 99})).result(30)
+    assert caught.value.code == REFUSED
+    assert bench.gateway.creates == []
 
 
 def test_remixes_and_what_was_opened_are_used_as_well(bench: Bench) -> None:

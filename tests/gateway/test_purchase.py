@@ -31,6 +31,7 @@ from sora.errors import (
     SoraError,
     Unreachable,
 )
+from sora.fields import REFUSED
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.watches import Watches
@@ -525,6 +526,71 @@ def test_fields_that_may_make_it_dearer_have_no_known_price(bench: tuple[Bench, 
     assert made.buy().job.estimated_usd == 0.32
     odd = dataclasses.replace(SPEC, extra_fields={"resolution": "1080p"})
     assert made.buy(odd).job.estimated_usd is None
+    harmless = dataclasses.replace(SPEC, extra_fields={"seed": 7, "negative_prompt": "fog", "watermark": False})
+    assert made.buy(harmless).job.estimated_usd == 0.32
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"frame_interpolation_model_path": "evil/repo"}, {"seed": "abc"}, {"negative_prompt": "https://evil.example/x"},
+        {"n": 20}, {"duration": "600"}, {"seed": 7, "user": "1"},
+    ],
+)  # fmt: skip
+@scripted(ACCEPTED)
+def test_a_field_that_may_not_be_sent_is_refused_before_anything_is_written(
+    bench: tuple[Bench, UglyServer], fields: dict[str, Any]
+) -> None:
+    """Neither a row nor a request."""
+    made, server = bench
+    with pytest.raises(InvalidInput) as caught:
+        made.buy(dataclasses.replace(SPEC, extra_fields=fields))
+    assert (caught.value.code, caught.value.money) == (REFUSED, "none")
+    assert str(made.home / "providers.toml") in caught.value.advice
+    assert (made.studio.ledger.jobs(), server.requests) == ([], [])
+
+
+@scripted(ACCEPTED)
+def test_what_is_bought_is_handed_out_whatever_its_fields(bench: tuple[Bench, UglyServer]) -> None:
+    """The owner opened a field and closed it again: the job stays, and nothing more is sent with that field."""
+    made, server = bench
+    spec = dataclasses.replace(SPEC, extra_fields={"lora": "https://example.com/film"})
+    made.home.mkdir(exist_ok=True)
+    opened = made.home / "providers.toml"
+    opened.write_text('[provider.cometapi]\nextra_fields = ["lora"]\n', encoding="utf-8")
+    first = made.buy(spec).job
+    assert b'name="lora"\r\n\r\nhttps://example.com/film\r\n' in server.requests[0].body
+    assert first.estimated_usd is None
+    opened.unlink()
+    assert (made.buy(spec).job.id, made.buy(spec).reused) == (first.id, True)
+    with pytest.raises(InvalidInput) as caught:
+        made.buy(dataclasses.replace(spec, take=2))
+    assert caught.value.code == REFUSED
+    assert server.count("POST") == 1
+
+
+@scripted(ACCEPTED)
+def test_a_row_of_an_older_version_is_used_and_never_sent_anew(bench: tuple[Bench, UglyServer]) -> None:
+    """Older versions wrote rows with any field. What was bought is handed out, what may have been is settled, and what
+    was never sent is refused."""
+    made, server = bench
+    ledger = made.studio.ledger
+    names = ("stored", "sent", "never sent")
+    specs = {name: dataclasses.replace(SPEC, prompt=name, extra_fields={"lora": "evil/repo"}) for name in names}
+    rows = {
+        name: ledger.reserve(spec, origin=server.url, estimated_usd=None, budget=Budget(), references=[])[0]
+        for name, spec in specs.items()
+    }
+    ledger.submitted(rows["stored"].id, RemoteVideo(id="video_1", phase="waiting"))
+    ledger.sending(rows["sent"].id)
+    joined = made.buy(specs["stored"])
+    assert (joined.job.id, joined.reused) == (rows["stored"].id, True)
+    with pytest.raises(MaybeBought):
+        made.buy(specs["sent"])
+    with pytest.raises(InvalidInput) as caught:
+        made.buy(specs["never sent"])
+    assert caught.value.code == REFUSED
+    assert server.count("POST") == 0
 
 
 def test_what_comes_of_an_unknown_price_has_an_unknown_price(tmp_path: Path) -> None:
@@ -553,7 +619,10 @@ def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: fl
         )
         spec = dataclasses.replace(SPEC, provider="mine")
         assert made.buy(spec).job.estimated_usd == usd
-        for more in ({"n": 20}, {"duration": "600"}):  # dearer than the owner's price, unless all of it is free
+        for more in (
+            {"num_frames": 600},
+            {"resolution": "4k"},
+        ):  # dearer than the owner's price, unless all of it is free
             odd = dataclasses.replace(spec, prompt=f"{more}", extra_fields=more)
             assert made.buy(odd).job.estimated_usd == (0.0 if usd == 0.0 else None)
         made.studio.close()

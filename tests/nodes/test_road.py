@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import threading
 import time
 from pathlib import Path
@@ -132,6 +133,36 @@ def test_a_custom_model_and_extra_fields_go_out_as_typed(bench: Bench) -> None:
     job = asyncio.run(bench.create("new", custom_model=" sora-2-pro ", extra_fields='{"style": "film"}')).args[0]
     assert (job.model, dict(job.extra_fields)) == ("sora-2-pro", {"style": "film"})
     assert bench.sandbox_jobs()[0]["model"] == "sora-2-pro"
+
+
+def test_the_shell_finds_what_a_node_bought_with_extra_fields(
+    bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The same fields in another order and spelling are the same purchase, from both; other values are another one."""
+    fields = '{"seed": 7, "watermark": true}'
+    job = asyncio.run(bench.create("shared", extra_fields=fields)).args[0]
+    asyncio.run(bench.wait(job))
+
+    def run(text: str) -> dict[str, Any]:
+        given = (
+            "--provider",
+            "sandbox",
+            "--home",
+            str(bench.home),
+            "--out",
+            str(tmp_path / "out"),
+            "--extra-fields",
+            text,
+        )
+        assert bench.pack.module("sora.cli").main(["run", "shared", *given, "--json"]) == 0
+        result: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return result
+
+    again = run(' {"watermark": "true", "seed": "7"}')
+    assert (again["job"], again["reused"]) == (job.id, True)
+    other = run('{"seed": 8}')
+    assert (other["job"] == job.id, other["reused"]) == (False, False)
+    assert len(bench.sandbox_jobs()) == 2
 
 
 @every_family

@@ -11,14 +11,17 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from sora import bounds
 from sora.bounds import read_json, read_text, read_toml
+from sora.catalogue import Catalogue
 from sora.client import Client
 from sora.envelope import Answer, read_complaint
 from sora.errors import GatewayTrouble, InvalidInput, MediaTrouble, SoraError
+from sora.fields import REFUSED, check_fields
 from sora.ledger import Ledger
 from sora.media.frames import verify_mp4
 from sora.media.reference import from_bytes
@@ -146,36 +149,58 @@ def test_a_receipt_of_a_stranger_is_none(tmp_path: Path, text: str) -> None:
         origin_of(tmp_path / "v.mp4", ledger)
 
 
+def check_new_model(fields: dict[str, Any]) -> None:
+    spec = JobSpec(
+        provider="x", prompt="see https://x", model="m", seconds="4", size="1280x720", extra_fields=fields
+    )  # fmt: skip
+    check_fields(spec, Catalogue.shipped().fields("m"), (), Path("providers.toml"))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"image_url": "https://evil.example/x"}, {"anything": "https://evil.example"}, {"a": "//evil.example/x"},
-        {"a": " HTTP://evil"}, {"a": "file:///etc/passwd"}, {"a": "data:image/png;base64,AAAA"}, {"a": "\\\\evil\\x"},
         {"url": "evil.example"}, {"callback": "evil.example"}, {"webhook_id": "1"}, {"notify_hook": "x"},
-        {"metadata[callbackUrl]": "x"}, {"api_endpoint": "x"}, {"a": "see ftp://evil"}, {"base_uri": "x"},
-        {"a": "https:evil.example/x"}, {"a": "http:\\\\evil.example"}, {"a": "s3:bucket/x"}, {"image_url2": "x"},
-        {"imageUrlList": "x"}, {"imageurls": "x"}, {"URL": "x"},
+        {"metadata[callbackUrl]": "x"}, {"api_endpoint": "x"}, {"base_uri": "x"}, {"image_url2": "x"}, {"URL": "x"},
+        {"imageUrlList": "x"}, {"imageurls": "x"}, {"extra_body": '{"video_path": "/etc/passwd"}'},
+        *({"negative_prompt": value} for value in (
+            " HTTP://evil", "file:///etc/passwd", "data:image/png;base64,AAAA", "\\\\evil\\x", "see ftp://evil",
+            "https:evil.example/x", "http:\\\\evil.example", "s3:bucket/x", "//evil.example/x",
+        )),
+        *({"style": value} for value in ("https://evil.example", "//evil.example/x", "s3:bucket", "www.evil.example")),
     ],
 )  # fmt: skip
 def test_no_address_comes_in_extra_fields(fields: dict[str, str]) -> None:
     """A stranger's workflow would have the gateway fetch from there, or send the video there."""
-    with pytest.raises(InvalidInput, match="would bring an address"):
-        JobSpec(provider="x", prompt="a boat", model="m", seconds="4", size="1280x720", extra_fields=fields)
+    with pytest.raises(InvalidInput) as caught:
+        check_new_model(fields)
+    assert caught.value.code == REFUSED
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"resolution": "720p"},
-        {"style": "a 16:9 curl, natural"},
-        {"n": 2},
-        {"curly": "x"},
-        {"during": "x"},
-        {"lora": "name:0.8"},
+        {"frame_interpolation_model_path": "evil/repo"}, {"upscaling_model_path": "evil/repo"}, {"lora": "evil"},
+        {"lora": "evil/repo"}, {"video_path": "/etc/passwd"}, {"output_path": "/srv/www"}, {"perf_dump_path": "/tmp/x"},
+        {"generator_device": "cpu"}, {"user": "1"}, {"style": "evil/repo"}, {"style": "../../etc"}, {"mode": "a\\b"},
     ],
-)
+)  # fmt: skip
+def test_no_workflow_opens_a_file_or_loads_a_model_at_the_provider(fields: dict[str, str]) -> None:
+    """vLLM-Omni unpickles what such a repository holds; SGLang reads and writes such files."""
+    with pytest.raises(InvalidInput) as caught:
+        check_new_model(fields)
+    assert caught.value.code == REFUSED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"resolution": "720p"}, {"aspect_ratio": "16:9"}, {"style": "natural"}, {"seed": 2}, {"watermark": "true"},
+        {"negative_prompt": "a 16:9 curl, natural and/or blurred"},
+    ],
+)  # fmt: skip
 def test_ordinary_extra_fields_pass(fields: dict[str, str | int]) -> None:
-    JobSpec(provider="x", prompt="see https://x", model="m", seconds="4", size="1280x720", extra_fields=fields)
+    check_new_model(fields)
 
 
 # -- pictures and films -----------------------------------------------------------------------------------------------
