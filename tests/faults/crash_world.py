@@ -128,6 +128,7 @@ class World:
     def litter(self) -> set[str]:
         """The suffixes of what lies about and belongs to nobody."""
         own = [*self.home.glob("ledger.*"), *self.home.glob("owners/*")]  # the ledger's business
+        own += [home / "machine" for home in (self.home, self.other_home)]
         files = [path for folder in (self.home, self.other_home, self.output) for path in folder.rglob("*")]
         return {path.suffix for path in files if path.is_file() and path not in own} - KEPT
 
