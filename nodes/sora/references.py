@@ -15,7 +15,7 @@ FARM_FOLDER = ".sora-farm"
 
 
 class References:
-    """PNG files in `home`; on a farm in `output()`, the folder that its machines share, and only older ones in `home`."""
+    """PNG files below `home`; on a farm below `output()`, which its machines share, and only older ones in `home`."""
 
     def __init__(self, home: Path, output: Callable[[], Path | None] = lambda: None) -> None:
         self._home, self._output = home, output
