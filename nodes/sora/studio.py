@@ -152,8 +152,12 @@ class Studio:
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. InvalidInput, LedgerTrouble: it could not begin."""
-        return self._rescue.begin()
+        every purchase; returns how many there are now. On a farm this machine's caps count for the others from now on,
+        also before it buys anything. InvalidInput, LedgerTrouble: it could not begin."""
+        found = self._rescue.begin()
+        if self.ledger.database.shared:
+            _ = self.ledger.database.owner.id  # which begins the heartbeat
+        return found
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else

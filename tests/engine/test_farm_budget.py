@@ -287,19 +287,21 @@ def test_spent_on_one_machine_names_none(tmp_path: Path, capsys: pytest.CaptureF
     assert not home.exists()
 
 
+@pytest.mark.parametrize("rescue", ["1", "0"])
 def test_a_machine_tells_the_caps_of_its_settings(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rescue: str
 ) -> None:
-    """Those of ComfyUI and the shell: a file, variables, what the page set."""
+    """The file's and those of variables; a ComfyUI tells them from its start, also where it buys nothing."""
     one = start("render-1", 100, 50)
     home = tmp_path / "two"
     home.mkdir()
     (home / "settings.toml").write_text("[budget]\nusd_per_job = 0.5\n", encoding="utf-8")
-    env = {"SORA_DATABASE_URL": str(one.ledger.database._url), "SORA_BUDGET_USD_PER_DAY": "7"}
+    env = {"SORA_DATABASE_URL": str(one.ledger.database._url), "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": rescue}
     monkeypatch.setattr("socket.gethostname", lambda: "render-2")
     studio = Studio(home, tmp_path / "output", env=env)
     try:
-        assert studio.ledger.database.owner.id
+        assert one.ledger.spending(one.caps).per_day.machine == "render-1"
+        studio.rescue()  # as ComfyUI does at its start
         text = one.refusal(1)
         assert "$0.50" in text
         assert "render-2" in text
