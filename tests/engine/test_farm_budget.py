@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from sora.studio import Studio
 
 from ..postgres import Server
 
+HOSTS = ("render-1", "render-2", "render-3")
 WIDE = Budget(usd_per_day=100.0, usd_per_job=50.0)
 
 
@@ -42,8 +44,10 @@ class Machine:
         """Why something at that price is not bought."""
         with pytest.raises(BudgetReached) as caught:
             self.buy("refused", usd)
-        assert caught.value.money == "none"
-        return f"{caught.value.what} {caught.value.advice}"
+        error = caught.value
+        assert error.money == "none"
+        assert [host for host in HOSTS if host in error.what] == [host for host in HOSTS if host in error.advice]
+        return f"{error.what} {error.advice}"
 
     def beat(self) -> None:
         """Its heart beats now, and not in 15 s."""
@@ -115,6 +119,16 @@ def test_a_cap_of_nothing_stops_its_own_machine_alone(start: Start, day: float, 
     spending = one.ledger.spending(one.caps)
     assert spending.per_day.usd_per_day == (day or 100)
     assert spending.per_job.usd_per_job == (job or 50)
+
+
+def test_what_a_machine_that_buys_nothing_calls_a_job_counts_nowhere_else(start: Start) -> None:
+    """Three of unknown price come to 3 of 4 dollars here, however dear a job may be there."""
+    one = start("render-1", 4, 1)
+    start("render-2", 0, 5)
+    for prompt in ("a", "b", "c"):
+        one.buy(prompt, None)
+    assert one.buy("d", 1)
+    assert "render-1" in one.refusal(0.1)
 
 
 def test_processes_of_one_machine_are_one(start: Start) -> None:
@@ -244,6 +258,30 @@ def test_a_ledger_of_the_fifth_schema_is_brought_up_to_date(
             assert (left["machine"], left["usd_per_day"], left["usd_per_job"]) == ("", None, None)
     finally:
         ledger.close()
+
+
+def test_a_transaction_of_older_code_is_not_broken_by_the_step(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that read a job, and then asks who is alive: the step waits for its end, and neither waits for the other."""
+    url = postgresql.database()
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "STEPS", migrations.STEPS[:5])
+        old = Ledger(tmp_path, url=url)
+        old.unfinished()
+    new = Ledger(tmp_path, url=url)
+    with ThreadPoolExecutor(1) as pool:
+        with old.database.write() as connection:
+            run(connection, "SELECT * FROM jobs FOR UPDATE")
+            opened = pool.submit(new.jobs)
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+            end = time.monotonic() + 20
+            while not run(connection, waiting).scalar_one():
+                assert time.monotonic() < end
+            assert not old.database.owner.alive("0" * 32, connection)
+        assert opened.result(20) == []
+    old.close()
+    new.close()
 
 
 # -- told to a person --------------------------------------------------------------------------------------------------
