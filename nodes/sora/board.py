@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,9 @@ class Board:
         job = self._job(job_id)
         if odd := [name for name in job.references if not re.fullmatch(r"[0-9a-f]{64}\.png", name)]:
             raise InvalidInput(f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours.", job=job.id)
-        places = [self._settings.home / "references" / name for name in job.references]
-        if missing := [place.name for place in places if not place.is_file()]:
-            raise DiskTrouble(f"The kept reference {missing[0]} of job {job.id} is gone.", job=job.id)
+        places = [self._ledger.references.place(name) for name in job.references]
+        if missing := [place for place in places if not place.is_file()]:
+            raise _is_gone(job, missing[0], self._ledger.references.folders)
         return places
 
     def again(self, job_id: str) -> dict[str, Any]:
@@ -166,6 +167,20 @@ def what_became_of(job: Job) -> SoraError | None:
     if job.error and job.state in RUNNING and job.error_code != CUT:
         return NotFinished(job.error, job=job.id, code=job.error_code)
     return None
+
+
+def _is_gone(job: Job, place: Path, folders: Sequence[Path]) -> DiskTrouble:
+    """The error for a kept reference that is in none of those folders, of which the first would have it at `place`."""
+    what = f"The kept reference {place.name} of job {job.id} is not in {' or '.join(map(str, folders))}"
+    if len(folders) == 1:
+        return DiskTrouble(f"{what}: it is gone.", job=job.id)
+    bought = f"The machine {job.machine}" if job.machine else "Another machine, whose name was not recorded,"
+    return DiskTrouble(
+        f"{what}. {bought} kept it.",
+        advice=f"Copy it to {place.parent} from that machine: from the same place in its output folder, or from the "
+        "folder references in its SORA_HOME. `sora doctor` checks that all machines have the same output folder.",
+        job=job.id,
+    )
 
 
 def _cure(job: Job, error: SoraError | None) -> str:

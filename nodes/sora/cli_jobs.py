@@ -163,15 +163,16 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     with open_studio(options.home, options.out, name=True) as studio:
         settling = options.lost or options.video_id
-        job = studio.ledger.find(options.job) if settling else looked_up(studio.open(options.job, options.provider))
+        named = options.job, options.provider
+        job = studio.find(*named) if settling else looked_up(studio.open(*named))
         if job is None:
             raise InvalidInput(f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.")
         if options.lost:
             job = looked_up(studio.settle(job.id))
             tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
-        named = options.video_id
-        job = looked_up(studio.settle(job.id, video_id=named) if named else studio.look_for(job.id))
+        found = options.video_id
+        job = looked_up(studio.settle(job.id, video_id=found) if found else studio.look_for(job.id))
         return collect(studio, Submission(job, reused=True), options)
 
 

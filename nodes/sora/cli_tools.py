@@ -1,4 +1,4 @@
-"""The commands around the jobs: frames, models, doctor, sandbox, demo."""
+"""The commands around the jobs: frames, models, spent, doctor, sandbox, demo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_SIZES = 5  # in a line
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add frames, models, doctor, sandbox and demo to the command line."""
+    """Add frames, models, spent, doctor, sandbox and demo to the command line."""
     _add_frames(commands, common)
     _add_sandbox(commands, common)
 
@@ -35,6 +35,17 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     models.add_argument("--refresh", action="store_true", help="first ask CometAPI for its public list of models")
     models.set_defaults(command=models_command)
+
+    spent = commands.add_parser(
+        "spent",
+        parents=[common],
+        help="what the last 24 hours cost, and the caps on it",
+        description="What the jobs of the last 24 hours cost, and the caps that count here; on a farm the strictest, "
+        "with the\nmachine that set it. A job whose price is unknown counts as the cap of a job. Nothing is bought.\n"
+        "--json gives spent_usd, left_usd, usd_per_day, usd_per_job, and the machines: day_set_on, job_set_on.",
+        epilog="example:\n  sora spent --json | jq .left_usd",
+    )
+    spent.set_defaults(command=spent_command)
 
     doctor = commands.add_parser(
         "doctor",
@@ -198,6 +209,21 @@ def _sizes(model: Model) -> str:
     shown = " ".join(sizes[:MOST_SIZES]) or "unknown"
     shown += f" and {len(sizes) - MOST_SIZES} more" if len(sizes) > MOST_SIZES else ""
     return f"{shown} …" if "sizes" in model.more else shown
+
+
+def spent_command(options: argparse.Namespace) -> dict[str, Any]:
+    with open_studio(options.home, name=True) as studio:
+        spending = studio.spending()
+    tell(options, str(spending))
+    day, job = spending.per_day, spending.per_job
+    return {
+        "spent_usd": round(spending.usd, 4),
+        "left_usd": round(max(0.0, day.usd_per_day - spending.usd), 4),
+        "usd_per_day": day.usd_per_day,
+        "usd_per_job": job.usd_per_job,
+        "day_set_on": day.machine,
+        "job_set_on": job.machine,
+    }
 
 
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:

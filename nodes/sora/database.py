@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from .budget import Budget
 from .errors import InvalidInput, LedgerTrouble
 from .heartbeat import DatabaseOwner
 from .owner import NO_LOCK, FileOwner, Owner
@@ -59,11 +60,18 @@ class Database:
     """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe.
 
     `url` may be a function, which is asked until the database is open: where the owner's settings cannot be read, its
-    InvalidInput belongs to the one who uses the ledger, and the next use tries again.
+    InvalidInput belongs to the one who uses the ledger, and the next use tries again. The caps of `budget` are told to
+    the others of a farm.
     """
 
-    def __init__(self, home: Path, url: str | Callable[[], str], clock: Callable[[], float]) -> None:
-        self.home, self._url, self._clock = home, url, clock
+    def __init__(
+        self,
+        home: Path,
+        url: str | Callable[[], str],
+        clock: Callable[[], float],
+        budget: Callable[[], Budget | None] = lambda: None,
+    ) -> None:
+        self.home, self._url, self._clock, self._budget = home, url, clock, budget
         self._opened: _Opened | None = None
         self._opening = threading.Lock()
         self._closed = False
@@ -183,7 +191,7 @@ class Database:
                 _bring_up_to_date(engine)
             else:
                 self._first_open(engine)
-            return _Opened(engine, DatabaseOwner(engine) if url else FileOwner(self.home))
+            return _Opened(engine, DatabaseOwner(engine, self.home, self._budget) if url else FileOwner(self.home))
         except BaseException:
             engine.dispose()
             raise

@@ -23,7 +23,8 @@ from .studio import Studio
 
 WINDOWS = os.name == "nt"
 # Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
-LONGEST_OF = {"state": len("references/") + 64 + len(".png.0123456789.part"), "output": 60}
+LONGEST_REFERENCE = 64 + len(".png.0123456789.part")
+LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": 60}
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
@@ -143,13 +144,25 @@ def _farm(studio: Studio) -> Iterator[Finding]:
     else:
         others = f"the files of {', '.join(seen)} are seen here" if seen else "no other machine ran the doctor yet"
         yield Finding("farm", "ok", f"{studio.settings.output}: {others}")
+    yield _kept(studio)
+
+
+def _kept(studio: Studio) -> Finding:
+    """Whether references can be kept where the other machines find them."""
+    folder = studio.ledger.references.folders[0]
+    try:
+        try_folder(folder)
+    except OSError as error:
+        text = f"Reference images cannot be kept in {folder}: {reason_of(error)}. {hint_of(error)}"
+        return Finding("farm", "failed", text)
+    if too_long := path_is_too_long(folder, LONGEST_REFERENCE):
+        return Finding("farm", "warning", f"{too_long} Choose a shorter folder, or enable long paths in Windows.")
+    return Finding("farm", "ok", f"reference images are kept in {folder}")
 
 
 def _budget(studio: Studio) -> Iterator[Finding]:
-    budget = studio.settings.budget
-    spent = studio.ledger.spent_usd(budget) if studio.ledger.database.exists else 0.0
-    text = f"${spent:.2f} of ${budget.usd_per_day:.2f} in 24 hours; at most ${budget.usd_per_job:.2f} per job"
-    yield Finding("budget", "ok" if spent < budget.usd_per_day else "warning", text)
+    spending = studio.spending()
+    yield Finding("budget", "ok" if spending.usd < spending.per_day.usd_per_day else "warning", str(spending))
 
 
 def _keys(studio: Studio) -> Iterator[Finding]:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import socket
 from pathlib import Path
 
 from .database import Database
+from .machines import host_of, this_machine
+from .references import FARM_FOLDER
 from .rows import run
-from .whole import write_whole
 
-FOLDER = ".sora-farm"
 RECENT_S = 7 * 86_400.0  # a machine that was not heard of for longer may be gone
-LONGEST_HOST = 200  # letters; the ledger keeps 255 with the id
 
 
 def meet(database: Database, output: Path) -> tuple[list[str], list[str]]:
     """(hosts whose files are in `output`, hosts whose files are not). OSError where ours cannot be written."""
-    host = socket.gethostname()
-    # By name and id: containers and cloned machines have one name, machines with a common state folder one id.
-    machine = f"{host[:LONGEST_HOST]} {machine_id(database.home)}"
-    folder = output / FOLDER
+    machine = this_machine(database.home)
+    folder = output / FARM_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     ours = folder / f"{secrets.token_hex(8)}.txt"
-    ours.write_text(host + "\n", encoding="utf-8")
+    ours.write_text(host_of(machine) + "\n", encoding="utf-8")
     try:
         old, others = _exchange(database, machine, ours.name)
     except BaseException:
@@ -35,18 +30,8 @@ def meet(database: Database, output: Path) -> tuple[list[str], list[str]]:
     seen: list[str] = []
     missing: list[str] = []
     for name, file in others:
-        (seen if (folder / file).is_file() else missing).append(name.split(" ")[0])
+        (seen if (folder / file).is_file() else missing).append(host_of(name))
     return seen, missing
-
-
-def machine_id(home: Path) -> str:
-    """A name of this machine's own, 32 hex digits, kept in `home`. OSError where it cannot be kept."""
-    file = home / "machine"
-    if file.exists() and re.fullmatch(r"[0-9a-f]{32}", kept := file.read_text(encoding="utf-8", errors="replace")):
-        return kept
-    made = secrets.token_hex(16)
-    write_whole(file, made.encode())
-    return made
 
 
 def _exchange(database: Database, machine: str, file: str) -> tuple[list[str], list[tuple[str, str]]]:

@@ -1,14 +1,21 @@
-"""On a farm: the mark of a process, and the heartbeat by which the others see that it lives."""
+"""On a farm: the mark of a process, and the heartbeat by which the others see that it lives, on which machine, and with
+which caps on spending."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
+import math
 import secrets
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import LedgerTrouble
+from .budget import Budget
+from .errors import InvalidInput, LedgerTrouble
+from .machines import host_of, this_machine
 from .redact import redact
 
 if TYPE_CHECKING:
@@ -18,17 +25,18 @@ BEAT_S = 15.0
 LAPSE_S = 60.0  # a machine that was not heard of for so long is taken for dead
 FORGET_S = 86_400.0
 JOIN_S = 5.0
+CAPS = ("usd_per_day", "usd_per_job")
 _NOW = "extract(epoch FROM clock_timestamp())"
 
 _log = logging.getLogger("sora")
 
 
 class DatabaseOwner:
-    """On a farm every process says in the database, again and again, that it lives. The times are the server's, since
-    the machines' clocks may differ."""
+    """On a farm every process says in the database, again and again, that it lives, and the caps that `budget` returns.
+    The times are the server's, since the machines' clocks may differ."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, home: Path, budget: Callable[[], Budget | None]) -> None:
+        self._engine, self._home, self._budget = engine, home, budget
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
@@ -47,6 +55,34 @@ class DatabaseOwner:
     @property
     def started(self) -> bool:
         return bool(self._id)
+
+    @functools.cached_property
+    def _machine(self) -> str:
+        return this_machine(self._home)
+
+    @property
+    def host(self) -> str:
+        """The machine's name, as a person knows it."""
+        return host_of(self._machine)
+
+    def budgets(self, own: Budget, connection: Connection) -> list[Budget]:
+        """`own`, and those of all other processes that were heard of in the last minute.
+
+        A cap of 0 means that its machine buys nothing, and binds no other one: there it is left out. (A lower cap of a
+        job would count for less in the day's sum, so each budget is one that has to have room by itself.)
+        """
+        from sqlalchemy import text
+
+        query = (
+            f"SELECT machine, usd_per_day, usd_per_job FROM owners WHERE id <> :id AND seen_at > {_NOW} - {LAPSE_S} "  # noqa: S608 - ours
+            "AND usd_per_day IS NOT NULL AND usd_per_job IS NOT NULL ORDER BY machine, id"
+        )
+        found = [Budget(own.usd_per_day, own.usd_per_job, self.host)]
+        for machine, day, job in connection.execute(text(query), {"id": self._id}):
+            if machine != self._machine:
+                day, job = day or math.inf, job or own.usd_per_job  # noqa: PLW2901 - what of it counts here
+            found.append(Budget(day, job, host_of(machine)))
+        return found
 
     def alive(self, mark: str, connection: Connection) -> bool:
         """Was it heard of in the last minute?"""
@@ -86,10 +122,18 @@ class DatabaseOwner:
         self._ended, self._heart = ended, heart
 
     def _beat(self, mark: str) -> None:
+        budget = None
+        with contextlib.suppress(InvalidInput):  # the caps that were said last count until the settings can be read
+            budget = self._budget()
+        kept = ", ".join(f"{name} = coalesce(excluded.{name}, owners.{name})" for name in CAPS)
         self._run(
             mark,
-            f"INSERT INTO owners VALUES (:id, {_NOW}) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",  # noqa: S608 - ours
+            f"INSERT INTO owners (id, seen_at, machine, usd_per_day, usd_per_job) "  # noqa: S608 - ours
+            f"VALUES (:id, {_NOW}, :machine, :usd_per_day, :usd_per_job) "
+            f"ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, {kept}",
             f"DELETE FROM owners WHERE id <> :id AND seen_at < {_NOW} - {FORGET_S}",  # noqa: S608 - ours
+            machine=self._machine,
+            **{name: None if budget is None else getattr(budget, name) for name in CAPS},
         )
 
     def _go_on(self, mark: str, ended: threading.Event) -> None:
@@ -104,9 +148,9 @@ class DatabaseOwner:
                     _log.warning("The ledger could not be told that this program runs, it is tried again: %s", reason)
                 told = True
 
-    def _run(self, mark: str, *statements: str) -> None:
+    def _run(self, mark: str, *statements: str, **values: object) -> None:
         from sqlalchemy import text
 
         with self._engine.begin() as connection:
             for statement in statements:
-                connection.execute(text(statement), {"id": mark})
+                connection.execute(text(statement), {"id": mark, **values})

@@ -8,6 +8,7 @@ from typing import Any
 from .database import Database
 from .errors import InvalidInput
 from .identities import complete, holder
+from .references import References
 from .rows import AT_GATEWAY, as_job, existing, first, run
 from .spec import FORGOTTEN, LAPSED, Job, JobSpec
 
@@ -23,14 +24,18 @@ class History:
     """What the ledger at `database` holds."""
 
     database: Database
+    references: References
     _without_images: set[str]  # rows whose identity cannot be completed here
     _completed = False
 
     def _complete_once(self) -> None:
         """Have version 2 of every identity before the first question about one."""
         if not self._completed:
-            complete(self.database, self._without_images)
+            self._complete()
             self._completed = True
+
+    def _complete(self) -> None:
+        complete(self.database, self._without_images, self.references)
 
     def job(self, job: str) -> Job:
         """The row of a ledger id; InvalidInput where there is none."""

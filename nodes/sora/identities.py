@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .database import Database
 from .identity import FITS, Identity, Picture, version_1, version_2
+from .references import References
 from .rows import run
 from .spec import parse_size
 
@@ -40,17 +41,16 @@ def make_room(connection: Connection, identity: Identity) -> None:
     run(connection, "UPDATE jobs SET slot2 = NULL WHERE slot2 = :v2 AND slot IS NULL", v2=identity.v2)
 
 
-def complete(database: Database, given_up: set[str], references: Path | None = None) -> None:
-    """Give version 2 to the rows without it, as far as their images are kept in `references` (by default beside the
-    ledger); `given_up` are those where they are not, which are not tried again."""
-    folder = references or database.home / "references"
+def complete(database: Database, given_up: set[str], references: References) -> None:
+    """Give version 2 to the rows without it, as far as their images are kept in `references`; `given_up` are those
+    where they are not, which are not tried again."""
     with database.read() as connection:
         rows = run(connection, "SELECT * FROM jobs WHERE identity2 = ''").mappings().all()
     pictures: dict[str, tuple[str, tuple[int, ...]] | None] = {}
     found: dict[str, tuple[str, str]] = {}
     for row in rows:
         if row["id"] not in given_up:
-            known = _known(row, folder, pictures)
+            known = _known(row, references, pictures)
             if known is None:
                 given_up.add(row["id"])
             else:
@@ -84,7 +84,7 @@ def _write(connection: Connection, found: Mapping[str, tuple[str, str]]) -> None
 
 
 def _known(
-    row: RowMapping, folder: Path, pictures: dict[str, tuple[str, tuple[int, ...]] | None]
+    row: RowMapping, kept: References, pictures: dict[str, tuple[str, tuple[int, ...]] | None]
 ) -> tuple[str, str] | None:
     """(version 2, how its references were fitted) of a row, from what it holds; None where its images are not here. The
     fit is the one with which version 1 comes out as it stands in the row."""
@@ -97,7 +97,7 @@ def _known(
         return version_2(asked), ""
     for name in names:
         if name not in pictures:
-            pictures[name] = picture_of(folder / name)
+            pictures[name] = picture_of(kept.place(name))
     seen = [pictures[name] for name in names]
     for fit in FITS:
         references = [Picture(*one, fit) for one in seen if one is not None]

@@ -12,13 +12,14 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from .budget import DAY_S, Budget
+from .budget import DAY_S, Budget, Spending
 from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
 from .history import History
-from .identities import FREED, complete, holder, make_room
+from .identities import FREED, holder, make_room
 from .identity import Identity
 from .redact import redact
+from .references import References
 from .rows import (
     AT_GATEWAY,
     INTERRUPTED,
@@ -65,15 +66,23 @@ def _telling(change: Callable[Concatenate[Ledger, P], R]) -> Callable[Concatenat
 
 
 class Ledger(History):
-    """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines."""
+    """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines.
+    The machines of a farm keep references in their common folder `output`, and each is told the caps of `budget`."""
 
     def __init__(
-        self, home: Path, *, url: str | Callable[[], str] = "", clock: Callable[[], float] = time.time
+        self,
+        home: Path,
+        *,
+        url: str | Callable[[], str] = "",
+        clock: Callable[[], float] = time.time,
+        output: Path | None = None,
+        budget: Callable[[], Budget | None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._without_images: set[str] = set()
         self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
-        self.database = Database(home, url, clock)
+        self.database = Database(home, url, clock, budget)
+        self.references = References(home, lambda: output if self.database.shared else None)
 
     # -- a purchase, step by step ---------------------------------------------------------------------------------
 
@@ -93,11 +102,12 @@ class Ledger(History):
 
         A new row is written where there is none, if the budget has room (BudgetReached). A reserved one that nobody
         sends (its process died, or it is ours and not among those that we are `sending`) is taken over if nothing
-        of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be sent.
+        of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be sent; on
+        a farm the budgets of the other machines must have room as well.
         """
         owner = self.database.owner
         mark, identity = owner.id, spec.identity
-        complete(self.database, self._without_images)  # a process with older code may have written rows since
+        self._complete()  # a process with older code may have written rows since
         with self.database.exclusive() as connection:
             row = holder(connection, identity, lock=True)
             if row is None:
@@ -106,7 +116,7 @@ class Ledger(History):
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
-                    references=references, like=like,
+                    references=references, like=like, machine=owner.host,
                 ), True  # fmt: skip
             if row["owner"] == mark and sending is not None:
                 sent_now = row["id"] in sending
@@ -115,7 +125,7 @@ class Ledger(History):
             if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
                     self._check(budget, estimated_usd, connection, but=row["id"])
-                    changes = {"owner": mark, "origin": origin, "estimated_usd": estimated_usd}
+                    changes = {"owner": mark, "machine": owner.host, "origin": origin, "estimated_usd": estimated_usd}
                     changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
@@ -233,14 +243,15 @@ class Ledger(History):
     @_telling
     def adopt(self, provider: str, origin: str, video_id: str) -> Job:
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
-        mark = self.database.owner.id
+        owner = self.database.owner
+        mark = owner.id
         with self.database.exclusive() as connection:
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             if row is not None:
                 return as_job(row)
             spec = JobSpec(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
             now = self._clock()
-            job = insert(connection, spec, origin=origin, owner=mark, now=now)
+            job = insert(connection, spec, origin=origin, owner=mark, now=now, machine=owner.host)
             return update(
                 connection, job.id, state=JobState.SUBMITTED, video_id=video_id, submitted_at=now, prompt="", parent=""
             )
@@ -302,7 +313,18 @@ class Ledger(History):
     def spent_usd(self, budget: Budget) -> float:
         """Dollars that count for the last 24 hours."""
         with self.database.read() as connection:
-            return self._spent(connection, budget)
+            known_usd, unknown = self._spent(connection)
+        return budget.sum_usd(known_usd, unknown)
+
+    def spending(self, budget: Budget) -> Spending:
+        """The same, and which caps count beside this machine's `budget`."""
+        owner = self.database.owner
+        with self.database.read() as connection:
+            known_usd, unknown = self._spent(connection)
+            budgets = owner.budgets(budget, connection)
+        per_day = min(budgets, key=lambda each: each.usd_per_day - each.sum_usd(known_usd, unknown))
+        per_job = min(budgets, key=lambda each: each.usd_per_job)
+        return Spending(per_day.sum_usd(known_usd, unknown), per_day, per_job)
 
     def close(self) -> None:
         self.database.close()
@@ -312,18 +334,22 @@ class Ledger(History):
     def _check(
         self, budget: Budget | Callable[[], Budget], usd: float | None, connection: Connection, *, but: str = ""
     ) -> None:
-        budget = budget() if callable(budget) else budget
-        budget.check(usd, self._spent(connection, budget, but=but))
+        own = budget() if callable(budget) else budget
+        known_usd, unknown = self._spent(connection, but=but)
+        for each in self.database.owner.budgets(own, connection):
+            each.check(usd, each.sum_usd(known_usd, unknown))
 
-    def _spent(self, connection: Connection, budget: Budget, *, but: str = "") -> float:
-        """Whatever was bought, may have been bought, or is being sent. What the user declared lost counts, too: it
-        may have been paid, and a workflow must not empty the budget by declaring."""
+    def _spent(self, connection: Connection, *, but: str = "") -> tuple[float, int]:
+        """(dollars, number of jobs whose price nobody knows): whatever was bought, may have been bought, or is being
+        sent. What the user declared lost counts, too: it may have been paid, and a workflow must not empty the budget
+        by declaring."""
         query = (
-            "SELECT sum(coalesce(estimated_usd, :unknown)) FROM jobs WHERE created_at > :since AND state <> 'refused' "
-            "AND kind <> 'opened' AND id <> :but"
+            "SELECT sum(estimated_usd) AS known_usd, count(*) - count(estimated_usd) AS unknown FROM jobs "
+            "WHERE created_at > :since AND state <> 'refused' AND kind <> 'opened' AND id <> :but"
         )
         since = self.database.now(connection) - DAY_S
-        return float(run(connection, query, unknown=budget.usd_per_job, since=since, but=but).scalar_one() or 0.0)
+        row = run(connection, query, since=since, but=but).mappings().one()
+        return float(row["known_usd"] or 0.0), int(row["unknown"])
 
     def _change_ours(self, job: str, **changes: Any) -> Job:
         """Change a row that is still ours to send. One that another process has taken over is left as it is: what

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -17,14 +16,16 @@ from .errors import InvalidInput, NotBought
 from .identities import FREED, FURTHEST, complete, holder, make_room
 from .identity import Identity
 from .ledger import Ledger
+from .references import References
 from .rows import AT_GATEWAY, first, run
+from .whole import copy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # What only a running process says of a row.
 LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
-FOLDERS = ("references", "sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
+FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
 
 
 class Elsewhere(NamedTuple):
@@ -79,6 +80,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
         refuse_in_use(here)
     rows = _rows_of(home)
     try:
+        _copy_missing(home / "references", ledger.references.folders[0])
         for folder in FOLDERS:
             _copy_missing(home / folder, here / folder)
     except OSError as error:
@@ -94,13 +96,13 @@ def _rows_of(home: Path) -> list[dict[str, Any]]:
     """All rows of another ledger, oldest first, as this version keeps them: a copy of it is brought up to date."""
     with tempfile.TemporaryDirectory() as folder:
         backup_ledger(home / LEDGER, Path(folder) / LEDGER)
-        copy = Ledger(Path(folder))
+        of_copy = Ledger(Path(folder))
         try:
-            complete(copy.database, set(), home / "references")
-            with copy.database.read() as connection:
+            complete(of_copy.database, set(), References(home))
+            with of_copy.database.read() as connection:
                 return [dict(row) for row in run(connection, "SELECT * FROM jobs ORDER BY created_at, id").mappings()]
         finally:
-            copy.close()
+            of_copy.close()
 
 
 def add_row(connection: Connection, row: dict[str, Any]) -> bool:
@@ -137,4 +139,4 @@ def _copy_missing(source: Path, target: Path) -> None:
     for path in sorted(source.glob("*")) if source.is_dir() else ():
         if path.is_file() and not (target / path.name).exists():
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / path.name)
+            copy(path, target / path.name)

@@ -97,7 +97,22 @@ def _5_identity_2(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX jobs_identity2 ON jobs (identity2)"))
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2)
+def _6_machines(connection: Connection) -> None:
+    """On which machine of a farm a job was bought, a process runs, and which caps its owner set. Processes with older
+    code leave them empty. `jobs` comes first, as in transactions that use both tables: else one could wait for the
+    other."""
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN machine VARCHAR(255) NOT NULL DEFAULT ''"))
+    for column in (
+        "machine VARCHAR(255) NOT NULL DEFAULT ''",
+        "usd_per_day DOUBLE PRECISION",
+        "usd_per_job DOUBLE PRECISION",
+    ):
+        connection.execute(text(f"ALTER TABLE owners ADD COLUMN {column}"))
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2, _6_machines,
+)  # fmt: skip
 
 
 def migrate(connection: Connection) -> None:

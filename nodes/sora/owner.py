@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
+from .budget import Budget
 from .errors import LedgerTrouble
 
 if TYPE_CHECKING:
@@ -32,8 +33,15 @@ class Owner(Protocol):
     def started(self) -> bool:
         """Has it a mark yet?"""
 
+    @property
+    def host(self) -> str:
+        """The machine's name on a farm; "" where all processes are on one."""
+
     def alive(self, mark: str, connection: Connection) -> bool:
         """Does the process with that mark still run? `connection` is the caller's transaction."""
+
+    def budgets(self, own: Budget, connection: Connection) -> list[Budget]:
+        """Those in which a purchase of this process must have room: its `own`, then those of others on a farm."""
 
     def close(self) -> None:
         """Say that it ends."""
@@ -42,6 +50,8 @@ class Owner(Protocol):
 class FileOwner:
     """On one machine every process holds a locked file. The operating system frees the lock when the process ends,
     however it ends, so that others see it at once."""
+
+    host = ""
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "owners"
@@ -78,6 +88,10 @@ class FileOwner:
             return True
         except NO_LOCK as error:
             raise self._trouble(error) from error
+
+    def budgets(self, own: Budget, connection: Connection | None = None) -> list[Budget]:  # noqa: ARG002 - needs none
+        """One machine has one budget."""
+        return [own]
 
     def close(self) -> None:
         with self._guard:

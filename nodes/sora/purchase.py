@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .disk import check_room, disk_trouble
+from .disk import check_room
 from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .fields import check_fields
 from .gateways import Gateways
@@ -27,7 +25,6 @@ from .providers import COMETAPI, SANDBOX, Provider, file_of
 from .settings import Settings
 from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
-from .whole import write_whole
 from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
@@ -80,7 +77,6 @@ class Purchases:
     ) -> None:
         self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
         self._settings, self._elsewhere = settings, elsewhere
-        self._references = settings.home / "references"
         self._pause = pause or threading.Event().wait
         self._reserving = threading.Lock()
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
@@ -263,18 +259,12 @@ class Purchases:
         return tuple(fitted(reference.pixels, width, height, reference.fit) for reference in spec.references)
 
     def _keep_references(self, spec: JobSpec) -> list[str]:
-        """Keep the source images by content, so that a job can be understood and repeated."""
+        """Keep the source images."""
         if not spec.references:
             return []
         from .media.reference import to_png
 
-        names = []
-        for reference in spec.references:
-            png = to_png(reference.pixels)
-            name = f"{hashlib.sha256(png).hexdigest()}.png"
-            _write_once(self._references / name, png)
-            names.append(name)
-        return names
+        return [self._ledger.references.keep(to_png(reference.pixels)) for reference in spec.references]
 
 
 def _uploads(images: tuple[Image, ...]) -> list[Upload]:
@@ -287,14 +277,3 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
         ("input_reference", (f"reference_{names[index]}.png", to_png(image), "image/png"))
         for index, image in enumerate(images)
     ]
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    if path.exists():
-        return
-    try:
-        write_whole(path, data)  # synced: a row that names it must not outlive it in a power cut
-    except OSError as error:
-        if path.exists():  # the name is that of the content: another thread has just written the same
-            return
-        raise disk_trouble(f"The reference could not be kept in {path.parent}", error) from error

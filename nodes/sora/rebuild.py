@@ -21,6 +21,7 @@ from .identities import picture_of
 from .identity import Identity, Picture, version_1, version_2
 from .ledger import Ledger
 from .merge import add_row
+from .references import References
 from .rows import COLUMNS
 from .spec import JobState, parse_size
 
@@ -57,7 +58,7 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
     for row in rows:
         done.read += _add(ledger, row)
     for receipt, video in _receipts(output):
-        found = _of_receipt(receipt, video, output, gateways, home)
+        found = _of_receipt(receipt, video, output, gateways, ledger.references)
         if found is not None and _add(ledger, found):
             done.receipts += 1
             done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
@@ -90,7 +91,7 @@ def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:
 
 
 def _of_receipt(
-    receipt: Mapping[str, Any], video: Path, output: Path, gateways: Gateways, home: Path
+    receipt: Mapping[str, Any], video: Path, output: Path, gateways: Gateways, references: References
 ) -> dict[str, Any] | None:
     """The row that a receipt speaks of; None for one that is not as we write it."""
     told = {name: receipt.get(name) for name in (*TEXTS, "kind", "take", "job", "sha256")}
@@ -105,7 +106,7 @@ def _of_receipt(
     asked = {name: told[name] for name in TEXTS if name != "video_id"} | {"kind": kind, "take": take}
     asked["extra_fields"] = fields
     fit = str(receipt.get("fit") or ("crop" if files else ""))
-    identity = _identity(receipt, asked, fit, [home / "references" / str(name) for name in files])
+    identity = _identity(receipt, asked, fit, [references.place(str(name)) for name in files])
     created = _moment(receipt.get("bought_at"), video)
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {name: told[name] for name in TEXTS}
     row |= {

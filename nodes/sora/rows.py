@@ -68,6 +68,7 @@ def insert(
     estimated_usd: float | None = None,
     references: Sequence[str] = (),
     like: Job | None = None,
+    machine: str = "",
 ) -> Job:
     """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`."""
     shown = like or spec
@@ -89,6 +90,7 @@ def insert(
         "extra_fields": json.dumps(dict(spec.extra_fields)),
         "reference_files": json.dumps(list(references)),
         "owner": owner,
+        "machine": machine,
         "estimated_usd": estimated_usd,
         "created_at": now,
     }

@@ -211,6 +211,7 @@ class Job:
     sha256: str = ""
     bytes: int | None = None
     aside: str = ""  # UNWATCHED or FORGOTTEN, by a person's wish
+    machine: str = ""  # on a farm, the one that bought it
 
     @property
     def lapsed(self) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from .backups import Kept, backup, restore
 from .board import Board
+from .budget import Spending
 from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
@@ -73,7 +74,9 @@ class Studio:
     ) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
         self._models = LiveCatalogue(home)
-        self.ledger = Ledger(home, url=lambda: self.settings.database_url)
+        self.ledger = Ledger(
+            home, url=lambda: self.settings.database_url, output=output, budget=lambda: self.settings.budget
+        )
         self._closing = threading.Event()
         self._gateways = Gateways(self.settings)
         self._purchases = Purchases(
@@ -149,8 +152,12 @@ class Studio:
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. InvalidInput, LedgerTrouble: it could not begin."""
-        return self._rescue.begin()
+        every purchase; returns how many there are now. On a farm this machine's caps count for the others from now on,
+        also before it buys anything. InvalidInput, LedgerTrouble: it could not begin."""
+        found = self._rescue.begin()
+        if self.ledger.database.shared:
+            _ = self.ledger.database.owner.id  # which begins the heartbeat
+        return found
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
@@ -158,7 +165,7 @@ class Studio:
         name = text.strip().rsplit(" · ", 1)[-1].strip()
 
         def find() -> Job:
-            job = self._found(name, provider)
+            job = self.find(name, provider)
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
             if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
@@ -180,7 +187,9 @@ class Studio:
 
         return self._asking.submit(find, provider) if provider else self._ask(find, name)
 
-    def _found(self, name: str, provider: str) -> Job | None:
+    def find(self, name: str, provider: str = "") -> Job | None:
+        """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInput where none is named and
+        several providers have it."""
         if not provider or not name:
             return self.ledger.find(name)
         origin = self._gateways.provider(provider).origin
@@ -250,6 +259,11 @@ class Studio:
             return []
         return [job.label for job in self.ledger.jobs(limit=limit)]
 
+    def spending(self) -> Spending:
+        """What the last 24 hours cost, and the caps that count here."""
+        budget = self.settings.budget
+        return self.ledger.spending(budget) if self.ledger.database.exists else Spending(0.0, budget, budget)
+
     def backup(self, file: Path) -> Kept:
         """Copy ledger, references and settings to a zip file, while they may be in use; the errors of `backup`."""
         self._refuse_shared("pg_dump copies it")
@@ -271,7 +285,8 @@ class Studio:
     def _refuse_shared(self, instead: str) -> None:
         if self.ledger.database.shared:
             raise InvalidInput(
-                "The ledger is a PostgreSQL database.", advice=f"{instead}; the images are in {self.settings.home}."
+                "The ledger is a PostgreSQL database.",
+                advice=f"{instead}; the images are in {' and '.join(map(str, self.ledger.references.folders))}.",
             )
 
     def path(self, job: Job) -> Path:

@@ -195,8 +195,9 @@ def test_references_are_the_images_that_went_up(studio: Studio) -> None:
     (place,) = studio.board.references(job.id)
     assert np.array_equal(cv2.imread(str(place))[..., ::-1], pixels)
     place.unlink()
-    with pytest.raises(DiskTrouble, match="gone"):
+    with pytest.raises(DiskTrouble, match=place.name) as caught:
         studio.board.references(job.id)
+    assert caught.value.job == job.id
 
 
 @pytest.mark.parametrize("name", ["../keys/cometapi", "/etc/passwd", "a.png", ""])

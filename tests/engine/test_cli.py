@@ -351,6 +351,23 @@ def test_an_id_from_elsewhere_names_its_provider(sora: Shell, tmp_path: Path) ->
     assert (failed["exit"], failed["money"]) == (2, "none")
 
 
+def test_settling_looks_at_the_named_provider_alone(sora: Shell, tmp_path: Path) -> None:
+    """Two gave the same id: without `--provider` it is not clear which is meant, with it the other one is left out."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "providers.toml").write_text(
+        '[provider.mine]\nbase_url = "https://mine.invalid"\n[provider.other]\nbase_url = "https://other.invalid"\n',
+        encoding="utf-8",
+    )
+    ledger = Ledger(tmp_path / "home")
+    jobs = {name: ledger.adopt(name, f"https://{name}.invalid", "video_1").id for name in ("mine", "other")}
+    ledger.adopt("mine", "https://elsewhere.invalid", "video_1")  # the provider's address of earlier times
+    ledger.close()
+    assert "Several providers" in sora.json("resume", "video_1", "--lost")["error"]
+    for name, job in jobs.items():
+        failed = sora.json("resume", "video_1", "--provider", name, "--lost")
+        assert (failed["exit"], failed["job"]) == (2, job)  # only an unknown one has to be settled
+
+
 def test_the_doctor_fails_alike_for_scripts(sora: Shell, tmp_path: Path) -> None:
     """Exit status 7 with --json, too, and the findings in it."""
     (tmp_path / "home").mkdir()

@@ -15,8 +15,9 @@ from sora.cli import main
 from sora.database import CONNECTIONS
 from sora.doctor import Finding, examine
 from sora.errors import InvalidInput, LedgerTrouble
-from sora.farm import machine_id, meet
+from sora.farm import meet
 from sora.fetch import FETCH_THREADS
+from sora.machines import machine_id
 from sora.monitor import POLL_THREADS
 from sora.settings import Settings
 from sora.spec import JobSpec

@@ -54,5 +54,5 @@ Case = tuple[str, bool]  # (point, whether an image goes up with the job)
 CASES: dict[str, list[Case]] = {
     "sqlite": [(point, False) for point in EXPECTED if point != WITH_REFERENCE[0]]
     + [(point, True) for point in WITH_REFERENCE],
-    "postgresql": [(point, False) for point in ON_A_FARM],
+    "postgresql": [(point, False) for point in ON_A_FARM] + [(point, True) for point in WITH_REFERENCE[:2]],
 }

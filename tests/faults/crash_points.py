@@ -114,6 +114,11 @@ def receipt(path: Path, *_: object) -> bool:
     return path.parent.name == "sora" and ".json." in path.name
 
 
+def reference(path: Path, *_: object) -> bool:
+    """The same: is it an image that goes up?"""
+    return path.parent.name == "references"
+
+
 def holds_bytes(descriptor: int) -> bool:
     """For `os.fsync`: is it a file with something in it, and no folder?"""
     status = os.fstat(descriptor)
@@ -122,7 +127,7 @@ def holds_bytes(descriptor: int) -> bool:
 
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
-    "reference written, not renamed": lambda: before(Path, "replace", named(".part")),
+    "reference written, not renamed": lambda: before(Path, "replace", reference),
     "before reserve": lambda: before(Ledger, "reserve"),
     "row written, not committed": lambda: after(ledger, "insert"),
     "reserved": lambda: after(Ledger, "reserve"),

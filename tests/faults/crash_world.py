@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -71,6 +72,7 @@ class World:
         with self.gateway:
             self.url = self.gateway.url
             killed = self.run(point)
+            self.let_an_hour_pass()
             again = self.run("")
             if again.said.get("error") == "MaybeBought":
                 self.settle(again)
@@ -108,6 +110,12 @@ class World:
         finally:
             studio.close()
 
+    def let_an_hour_pass(self) -> None:
+        """Over unfinished files, which are then known to be nobody's."""
+        for folder in (self.home, self.other_home, self.output):
+            for file in folder.rglob(".*.part"):
+                os.utime(file, (0, 0))
+
     def row(self) -> Job | None:
         """The ledger's newest row."""
         ledger = Ledger(self.home, url=self.database)
@@ -128,6 +136,7 @@ class World:
     def litter(self) -> set[str]:
         """The suffixes of what lies about and belongs to nobody."""
         own = [*self.home.glob("ledger.*"), *self.home.glob("owners/*")]  # the ledger's business
+        own += [home / "machine" for home in (self.home, self.other_home)]
         files = [path for folder in (self.home, self.other_home, self.output) for path in folder.rglob("*")]
         return {path.suffix for path in files if path.is_file() and path not in own} - KEPT
 

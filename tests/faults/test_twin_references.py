@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sora.purchase import _write_once
+from sora.references import write_once
 
 THREADS = 16  # as many as the studio submits with
 ROUNDS = 100
@@ -23,7 +23,7 @@ def test_twins_keep_one_reference(tmp_path: Path) -> None:
 
     def keep(path: Path) -> int:
         gate.wait(10)
-        _write_once(path, PNG)
+        write_once(path, PNG)
         return path.stat().st_size
 
     with ThreadPoolExecutor(THREADS) as pool:
