@@ -73,6 +73,11 @@ class Provider:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    def check_remix(self) -> None:
+        """InvalidInput where it has no remix."""
+        if not self.remix:
+            raise InvalidInput(f"{self.name} has no remix.", advice="Create a new video with the changed prompt.")
+
     def key(self, env: Mapping[str, str]) -> str:
         """The key, from the environment or the key file. MissingKey says where one can be put."""
         if self.name == SANDBOX:
