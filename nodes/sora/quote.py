@@ -62,7 +62,7 @@ def quote(
     """
     if "job" in wanted:
         given = _texts(wanted, OF_A_JOB)
-        return _of_remix(str(given["job"] or ""), str(given["provider"] or ""), gateways, catalogue, find)
+        return _of_remix(given["job"] or "", given["provider"] or "", gateways, catalogue, find)
     given = _texts(wanted, WIDGETS, ("references", "remix"))
     references, remix = wanted.get("references", 0), wanted.get("remix", False)
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
@@ -104,6 +104,8 @@ def _of_remix(
     if not name.strip():
         raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
     parent = find(name, named)
+    if parent is None and not named:
+        return None
     provider = gateways.provider(named if parent is None else parent.provider)
     provider.check_remix()
     if parent is None:  # it was bought elsewhere: its length and size are unknown

@@ -126,11 +126,13 @@ def test_a_remix_is_quoted_before_its_parent_exists(bench: Bench, name: str) -> 
 def test_a_remix_of_a_job_from_elsewhere(bench: Bench, provider: str, usd: float | None) -> None:
     """Nobody knows what it was asked for, neither before it was opened nor after."""
     assert bench.quote({"job": "video_from_elsewhere", "provider": provider}) == usd
+    assert bench.quote({"job": "video_from_elsewhere", "provider": None}) is None
     if provider == "sandbox":  # which has no job that the ledger does not have
         return
     opened = bench.studio.open("video_from_elsewhere", provider).result(30)
     assert opened.kind == "opened"
-    assert bench.quote({"job": opened.id, "provider": provider}) == usd
+    for named in (provider, None):
+        assert bench.quote({"job": opened.id, "provider": named}) == usd
     assert bench.remix(opened).estimated_usd == usd
 
 
@@ -192,9 +194,10 @@ def test_a_retired_model_has_no_price(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "wanted",
-    [{}, {"model": "sora-2"}, {"job": ""}, {"job": "x", "provider": "nobody"}, {"job": None, "provider": "cometapi"},
-     {"job": "x"}, {"job": 7, "provider": "cometapi"}, {"job": "x", "provider": "cometapi", "model": "sora-2"},
-     {"job": "x" * 2000, "provider": "cometapi"}, {"job": "video_1", "provider": "unpriced"}],
+    [{}, {"model": "sora-2"}, {"provider": "cometapi"}, {"job": ""}, {"job": "x"}, {"job": "x", "provider": "nobody"},
+     {"job": None, "provider": "cometapi"}, {"job": 7, "provider": "cometapi"},
+     {"job": "x", "provider": "cometapi", "model": "sora-2"}, {"job": "x" * 2000, "provider": "cometapi"},
+     {"job": "video_1", "provider": "unpriced"}],
 )  # fmt: skip
 def test_a_question_that_is_none(bench: Bench, wanted: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
