@@ -4,7 +4,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { addBadge, memoryText, priceText, remixText } from "./badges.mjs";
 import { button } from "./dom.mjs";
-import { graphsOf, nodesOf } from "./graphs.mjs";
+import { graphsOf, nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { attach } from "./node.mjs";
 import { attachPreview } from "./preview.mjs";
@@ -27,6 +27,7 @@ const host = {
 const store = new Store(host.get);
 const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.stir);
 let panel; // once the tab was opened
+let provider; // that a new CreateSoraJob names: another one than the page read once a key was stored
 
 /** The tab with all that is in it, read at its first use: most pages are opened for something else. */
 async function tab() {
@@ -96,7 +97,8 @@ function rowOf(id) {
 const named = () => ({ title: say("tab"), tooltip: say("tip") });
 
 /** What was read of the settings; another language is spoken at once. */
-async function use({ language }) {
+async function use({ language, default_provider: now }) {
+  provider = now ?? provider;
   if (language === spoken()) return;
   await speak(language);
   Object.assign(host.tab(), named());
@@ -212,6 +214,8 @@ app.registerExtension({
   refreshComboInNodes: () => load().catch(() => {}), // the host has just put its own lists in again
   nodeCreated(node) {
     if (node.comfyClass === "CreateSoraJob") {
+      const widget = provider && widgetOf(node, "provider");
+      if (widget) widget.value = provider; // a node that is loaded or copied gets its own value after this
       looks.set(node, attach(node, host));
       addBadge(node, window.LGraphBadge, () => priceText(node, models, quotes), host.stirred);
       attachPreview(node, host);

@@ -28,6 +28,7 @@ from .collect import Collector
 from .disk import disk_trouble
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
 from .gateways import Gateways
+from .keys import default_provider
 from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
 from .providers import COMETAPI, no_such_provider
@@ -105,6 +106,10 @@ class Studio:
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
         return self._gateways.names()
+
+    def default_provider(self) -> str:
+        """The provider that a new node names."""
+        return default_provider(self.settings)
 
     def check_provider(self, name: str) -> None:
         """InvalidInput where a workflow names one that is not there; nothing else of it is looked at."""
