@@ -1,9 +1,5 @@
 /** What the catalogue's rows (GET /sora/models) mean for the combos. Plain values in, plain values out. */
 
-import { sides } from "./fit.mjs";
-
-const PRICED = "cometapi"; // whose prices the catalogue has
-
 export const rowOf = (models, id) => models.find((model) => model.id === id);
 
 /** Every length and every size that some model takes, in the catalogue's order. */
@@ -33,13 +29,4 @@ export const withOwn = (values, own) => (values.includes(own) || own === undefin
 export function standing(models, id, provider) {
   const row = rowOf(models, id);
   return row ? (row.status[provider] ?? { state: "unknown", date: "" }) : { state: "missing", date: "" };
-}
-
-/** Dollars for so many seconds of that size: 0 at the sandbox, undefined where nobody wrote a price down. */
-export function usdOf(models, { model, seconds, size, provider }) {
-  if (provider === "sandbox") return 0;
-  const usd = (provider === PRICED && rowOf(models, model)?.usd) || {};
-  const short = sides(size) && `${Math.min(...sides(size))}p`;
-  const rate = usd[size] ?? usd[short] ?? usd["*"];
-  return seconds > 0 && rate != null ? rate * Number(seconds) : undefined;
 }

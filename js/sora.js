@@ -2,12 +2,13 @@
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { addBadge, memoryText, priceText } from "./badges.mjs";
+import { addBadge, memoryText, priceText, remixText } from "./badges.mjs";
 import { button } from "./dom.mjs";
-import { graphsOf, nodesOf } from "./graphs.mjs";
+import { graphsOf, nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { attach } from "./node.mjs";
 import { attachPreview } from "./preview.mjs";
+import { Quotes } from "./quotes.mjs";
 import { isNews } from "./row.mjs";
 import { Store } from "./store.mjs";
 import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
@@ -24,7 +25,9 @@ const host = {
   spoken: (settings) => use(settings),
 };
 const store = new Store(host.get);
+const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.stir);
 let panel; // once the tab was opened
+let provider; // that a new CreateSoraJob names: another one than the page read once a key was stored
 
 /** The tab with all that is in it, read at its first use: most pages are opened for something else. */
 async function tab() {
@@ -94,7 +97,8 @@ function rowOf(id) {
 const named = () => ({ title: say("tab"), tooltip: say("tip") });
 
 /** What was read of the settings; another language is spoken at once. */
-async function use({ language }) {
+async function use({ language, default_provider: now }) {
+  provider = now ?? provider;
   if (language === spoken()) return;
   await speak(language);
   Object.assign(host.tab(), named());
@@ -106,7 +110,7 @@ async function use({ language }) {
 async function load() {
   models = (await host.get("/sora/models")).models;
   for (const graph of graphsOf(app)) for (const node of nodesOf(graph)) looks.get(node)?.();
-  host.stir();
+  quotes.renew();
 }
 
 const refresh = () =>
@@ -174,8 +178,10 @@ function begin() {
   store.watch(count);
   api.addEventListener("sora.job", ({ detail }) => heard(detail));
   api.addEventListener("reconnected", () => look(true));
+  api.addEventListener("reconnected", () => quotes.renew());
   api.addEventListener("execution_error", tellError);
   window.addEventListener("focus", () => look());
+  window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
   setInterval(() => store.running && !document.hidden && look(), LOOK_MS);
   api.addEventListener("sora.settings", async () => {
     await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
@@ -208,9 +214,13 @@ app.registerExtension({
   refreshComboInNodes: () => load().catch(() => {}), // the host has just put its own lists in again
   nodeCreated(node) {
     if (node.comfyClass === "CreateSoraJob") {
+      const widget = provider && widgetOf(node, "provider");
+      if (widget) widget.value = provider; // a node that is loaded or copied gets its own value after this
       looks.set(node, attach(node, host));
-      addBadge(node, window.LGraphBadge, () => priceText(node, models), host.stirred);
+      addBadge(node, window.LGraphBadge, () => priceText(node, models, quotes), host.stirred);
       attachPreview(node, host);
+    } else if (node.comfyClass === "Remix") {
+      addBadge(node, window.LGraphBadge, () => remixText(node, quotes), host.stirred);
     } else if (node.comfyClass === "LoadVideoFrames") {
       addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
     }

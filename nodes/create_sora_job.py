@@ -73,10 +73,11 @@ class CreateSoraJob(io.ComfyNode):
                 io.Combo.Input(
                     "provider",
                     options=providers,
-                    default=providers[0],
+                    default=host.studio().default_provider(),  # of a new node; an omitted input means cometapi
                     optional=True,
                     tooltip="Who makes it. sandbox is free and on this machine; the others need a key, which the "
-                    "machine's owner sets (for cometapi: COMETAPI_KEY).",
+                    "machine's owner sets (for cometapi: COMETAPI_KEY). A new node has sandbox until cometapi has a "
+                    "key.",
                 ),
                 made(
                     io.String.Input,

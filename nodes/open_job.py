@@ -38,7 +38,7 @@ class SoraOpenJob(io.ComfyNode):
                 io.Combo.Input(
                     "provider",
                     options=providers,
-                    default=providers[0],
+                    default=providers[0],  # also without a key: the sandbox has no job that was bought elsewhere
                     optional=True,
                     tooltip="Where a job from elsewhere was bought.",
                 ),

@@ -160,6 +160,14 @@ async def nearest(request: web.Request) -> Any:
     return {} if choice is None else choice._asdict()
 
 
+@routes.post("/sora/quote")
+@gate.acts
+async def quote(_: web.Request, body: dict[str, Any]) -> Any:
+    """{"usd"}: what a node's purchase would cost, null where that is unknown. A POST since it carries what widgets say;
+    it changes nothing and asks no provider."""
+    return {"usd": await asyncio.to_thread(host.studio().quote, body)}
+
+
 @routes.post("/sora/models/refresh")
 @gate.acts
 async def refresh(_: web.Request, __: dict[str, Any]) -> Any:

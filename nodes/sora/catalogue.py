@@ -119,8 +119,9 @@ class Catalogue:
         """Every size that some model takes, the first model's first (for a combo)."""
         return _in_order(size for model in self.models.values() for size in model.sizes)
 
-    def check(self, spec: JobSpec) -> None:
+    def check(self, spec: JobSpec, references: int | None = None) -> None:
         """InvalidInput where a known model does not take what is asked, or is retired; it says what would do.
+        `references`: how many images it has, where `spec` does not hold them.
 
         An unlisted model is not checked: its limits are its gateway's to tell. But what the inputs say is what is
         bought, also with such a one: only its size may have a form of its own.
@@ -133,11 +134,12 @@ class Catalogue:
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
             return
-        self.check_life(spec.model, spec.seconds, spec.size, spec.provider, len(spec.references))
+        images = len(spec.references) if references is None else references
+        self.check_life(spec.model, spec.seconds, spec.size, spec.provider, images)
         self.check_choice(spec.model, spec.seconds, spec.size)
-        if len(spec.references) > model.references:
+        if images > model.references:
             takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
-            raise InvalidInput(f"{model.id} takes {takes}; {len(spec.references)} were given.")
+            raise InvalidInput(f"{model.id} takes {takes}; {images} were given.")
         fields = model.sizes.get(spec.size, {"size": spec.size})
         if replaced := sorted({*fields} & set(spec.extra_fields)):
             raise InvalidInput(
@@ -167,6 +169,14 @@ class Catalogue:
             + "If it is there again, `sora models --refresh` (in the page: Sora: refresh models) learns it.",
             code="model_retired",
         )
+
+    def check_remix(self, model_id: str, job: str = "") -> None:
+        """InvalidInput for a model that is known to have no remix; `job` is the one that would be remixed."""
+        model = self.find(model_id)
+        if model is not None and not model.remix:
+            raise InvalidInput(
+                f"{model.id} cannot be remixed.", advice="Create a new video with the changed prompt.", job=job
+            )
 
     def warning(self, spec: JobSpec, like: Job | None = None, language: str = "en") -> str:
         """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model

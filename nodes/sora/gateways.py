@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .client import Client
 from .errors import InvalidInput
-from .providers import SANDBOX, Provider, load_provider, provider_names
+from .fields import FieldRule, check_fields
+from .providers import SANDBOX, Provider, file_of, load_provider, provider_names
 from .settings import Settings
-from .spec import Job
+from .spec import Job, JobSpec
 
 if TYPE_CHECKING:
     from .sandbox.family import Family
@@ -35,6 +37,10 @@ class Gateways:
         """The provider of that name; InvalidInput lists those there are. The sandbox has the calls of its family."""
         provider = load_provider(self._settings, name)
         return self._as_it_speaks(provider) if name == SANDBOX else provider
+
+    def check_fields(self, spec: JobSpec, rules: Mapping[str, FieldRule]) -> None:
+        """InvalidInput for an extra field that neither `rules`, those of the spec's model, nor the owner allow."""
+        check_fields(spec, rules, self.provider(spec.provider).opened, file_of(self._settings))
 
     def client(self, name: str) -> Client:
         """A client for that provider; MissingKey where it has no key."""

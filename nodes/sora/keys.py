@@ -6,7 +6,7 @@ from typing import Literal
 
 from .disk import disk_trouble
 from .errors import InvalidInput, MissingKey
-from .providers import SANDBOX, Provider, load_provider
+from .providers import COMETAPI, SANDBOX, Provider, cometapi, load_provider
 from .settings import Settings
 from .whole import remove, write_whole
 
@@ -48,3 +48,15 @@ def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
     if from_environment:
         return "environment", ""
     return "set", key[-SHOWN:] if len(key) >= LONG_ENOUGH else ""
+
+
+def default_provider(settings: Settings) -> str:
+    """Return the provider that a new node names: cometapi once it has a key, else sandbox, so that a first run needs
+    none. Keys of other providers choose nothing. No error: one that is wrong is told when something is bought."""
+    try:
+        cometapi(settings.home).key(settings.env)
+    except MissingKey:
+        return SANDBOX
+    except (InvalidInput, OSError):  # there is one, which cannot be read or used
+        return COMETAPI
+    return COMETAPI

@@ -7,7 +7,7 @@ from typing import Any
 
 from .disk import disk_trouble
 from .errors import InvalidInput
-from .keys import key_state
+from .keys import default_provider, key_state
 from .ledger import Ledger
 from .plain import LANGUAGES
 from .providers import load_provider, provider_names
@@ -52,6 +52,7 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
         },
         "may": {name: not reason for name, reason in why.items()},
         "why": why,
+        "default_provider": default_provider(settings),
         "providers": [_provider(settings, name, local=local) for name in provider_names(settings)],
     }
 

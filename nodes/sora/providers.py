@@ -75,6 +75,11 @@ class Provider:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
 
+    def check_remix(self) -> None:
+        """InvalidInput where it has no remix."""
+        if not self.remix:
+            raise InvalidInput(f"{self.name} has no remix.", advice="Create a new video with the changed prompt.")
+
     def key(self, env: Mapping[str, str]) -> str:
         """The key, from the environment or the key file. MissingKey says where one can be put."""
         if self.name == SANDBOX:
@@ -155,6 +160,12 @@ def check_file(settings: Settings) -> list[InvalidInput]:
     return found
 
 
+def cometapi(home: Path) -> Provider:
+    """CometAPI as it is everywhere; what this machine says of it is left out."""
+    key_file = home / "keys" / COMETAPI
+    return Provider(name=COMETAPI, base_url=COMETAPI_URL, key_variable="COMETAPI_KEY", key_file=key_file)
+
+
 def load_provider(settings: Settings, name: str) -> Provider:
     """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
     return dataclasses.replace(_loaded(settings, name), ranges=settings.download_ranges)
@@ -171,13 +182,8 @@ def _loaded(settings: Settings, name: str) -> Provider:
         row = rows.get(name, {})
         check_row(name, row, OF_THIS_MACHINE)
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
-        return Provider(
-            name=name,
-            base_url=checked_base_url(url, "COMETAPI_BASE_URL"),
-            key_variable="COMETAPI_KEY",
-            key_file=home / "keys" / "cometapi",
-            **_of_this_machine(row, settings),
-        )
+        known = _of_this_machine(row, settings)
+        return dataclasses.replace(cometapi(home), base_url=checked_base_url(url, "COMETAPI_BASE_URL"), **known)
     if name not in rows:
         raise no_such_provider(settings, name)
     return _from_row(name, rows[name], settings)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from .catalogue import Catalogue
 from .client import Client, Upload
 from .disk import check_room
-from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
-from .fields import check_fields
+from .errors import LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .identity import Identity
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .merge import Elsewhere
-from .providers import COMETAPI, SANDBOX, Provider, file_of
+from .providers import SANDBOX
+from .quote import check_new, estimated_usd
 from .settings import Settings
 from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
@@ -93,15 +93,13 @@ class Purchases:
             return Order(spec, like, self._fitted(spec), list(holding.references), provider.origin, None)
         if holding is None and spec.provider != SANDBOX and (other := self._elsewhere(spec.identity)) is not None:
             raise other.error
-        self._catalogue().check(spec)
         if holding is None or holding.sent_at is None:
-            check_fields(spec, self._catalogue().fields(spec.model), provider.opened, file_of(self._settings))
-        if spec.kind == "remix" and not provider.remix:
-            raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
+            self._gateways.check_fields(spec, self._catalogue().fields(spec.model))
+        check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
         self._client(spec, like)
         check_room(self._settings.output)
-        price = self._price(spec, like, provider)
+        price = estimated_usd(spec, provider, self._catalogue(), like)
         return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
 
     def attempt(self, order: Order, unwanted: Callable[[], bool] = lambda: False) -> Submission | None:
@@ -137,22 +135,6 @@ class Purchases:
             return None
         warning = self._catalogue().warning(order.spec, order.like, self._settings.shown_language) if mine else ""
         return Submission(job, order.images, reused=not mine, warning=warning)
-
-    def _price(self, spec: JobSpec, like: Job | None, provider: Provider) -> float | None:
-        """What it may cost in dollars; None where nobody knows."""
-        if spec.provider == SANDBOX:
-            return 0.0
-        if provider.usd_per_second == 0:
-            return 0.0
-        # A field such as resolution may make it dearer, and so may what gave the parent of a remix an unknown price.
-        if self._catalogue().may_be_dearer(spec) or (like is not None and like.estimated_usd is None):
-            return None
-        if provider.usd_per_second is not None:
-            seconds = (like or spec).seconds
-            return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
-        if provider.name != COMETAPI:  # whose prices the catalogue has
-            return None
-        return self._catalogue().estimate_usd(like or spec)
 
     def _client(self, spec: JobSpec, like: Job | None) -> Client:
         return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)

@@ -29,10 +29,12 @@ from .collect import Collector
 from .disk import disk_trouble
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
 from .gateways import Gateways
+from .keys import default_provider
 from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
 from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
+from .quote import quote
 from .rebuild import Rebuilt, rebuild
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
@@ -108,10 +110,23 @@ class Studio:
         """The providers that a workflow may name, cometapi first."""
         return self._gateways.names()
 
+    def default_provider(self) -> str:
+        """The provider that a new node names."""
+        return default_provider(self.settings)
+
     def check_provider(self, name: str) -> None:
         """InvalidInput where a workflow names one that is not there; nothing else of it is looked at."""
         if name not in self.provider_names():
             raise no_such_provider(self.settings, name)
+
+    def quote(self, wanted: Mapping[str, Any]) -> float | None:
+        """What a node's purchase would cost in dollars, None where it is unknown; what is `wanted`, and the errors, are
+        those of `quote.quote`. No key is needed, and nothing is sent or written."""
+
+        def find(name: str, provider: str) -> Job | None:
+            return self.find(_id_in(name), provider) if self.ledger.database.exists else None
+
+        return quote(wanted, self._gateways, self.catalogue, find)
 
     def submit(self, spec: JobSpec) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
@@ -129,13 +144,7 @@ class Studio:
                     advice="Connect the `job` output of WaitForVideo, which waits until it is finished.",
                     job=parent.id,
                 )
-            model = self.catalogue.find(parent.model)
-            if model is not None and not model.remix:
-                raise InvalidInput(
-                    f"{model.id} cannot be remixed.",
-                    advice="Create a new video with the changed prompt.",
-                    job=parent.id,
-                )
+            self.catalogue.check_remix(parent.model, parent.id)
             spec = JobSpec(kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id)
             return self._purchases.prepare(spec, like=parent)
 
@@ -162,7 +171,7 @@ class Studio:
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
         of the only provider that the ledger has it from, else one from elsewhere, which is looked up there."""
-        name = text.strip().rsplit(" · ", 1)[-1].strip()
+        name = _id_in(text)
 
         def find() -> Job:
             job = self.find(name, provider)
@@ -391,6 +400,11 @@ class Studio:
         self._collector.close()
         self._gateways.close()
         self.ledger.close()
+
+
+def _id_in(text: str) -> str:
+    """The id at the end of a line of `labels()`, or the text itself."""
+    return text.strip().rsplit(" · ", 1)[-1].strip()
 
 
 class _Buying(Future[Submission]):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sora.errors import InvalidInput
-from sora.keys import write_key
+from sora.keys import default_provider, write_key
 from sora.ledger import Ledger
 from sora.page_settings import change, shown
 from sora.providers import load_provider
@@ -60,6 +60,46 @@ def test_a_key_in_the_environment_goes_first(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, output=tmp_path, env={"COMETAPI_KEY": KEY})
     write_key(settings, "cometapi", "sk-another-0123456789")
     assert (provider(settings)["key"], provider(settings)["ends_in"]) == ("environment", "")
+
+
+@pytest.mark.parametrize(
+    ("env", "files", "wanted"),
+    [
+        ({}, {}, "sandbox"),
+        ({"COMETAPI_KEY": KEY}, {}, "cometapi"),
+        ({"COMETAPI_KEY": " "}, {}, "sandbox"),
+        ({"COMETAPI_KEY": "two words"}, {}, "cometapi"),
+        ({"OPENAI_API_KEY": KEY, "MINE_KEY": KEY}, {}, "sandbox"),
+        ({"COMETAPI_BASE_URL": "no address"}, {}, "sandbox"),
+        ({}, {"keys/cometapi": KEY}, "cometapi"),
+        ({}, {"keys/cometapi": "\n"}, "sandbox"),
+        ({}, {"keys/cometapi.txt": KEY}, "sandbox"),
+        ({}, {"keys/mine": KEY, "providers.toml": "[provider.mine]\nbase_url = 'https://mine.example'\n"}, "sandbox"),
+        ({}, {"providers.toml": "[provider.mine"}, "sandbox"),
+        ({}, {"keys/cometapi": KEY, "providers.toml": "[provider.mine"}, "cometapi"),
+    ],
+)
+def test_a_new_node_names_cometapi_once_it_has_a_key(
+    tmp_path: Path, env: dict[str, str], files: dict[str, str], wanted: str
+) -> None:
+    """Until then the sandbox, whatever else is set or wrong; no variable but COMETAPI_KEY chooses anything."""
+    settings = Settings(home=tmp_path / "home", output=tmp_path / "output", env=env)
+    for name, text in files.items():
+        (settings.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings.home / name).write_text(text, encoding="utf-8")
+        (settings.home / name).chmod(0o600)
+    assert default_provider(settings) == wanted
+
+
+def test_storing_and_removing_a_key_moves_it(settings: Settings) -> None:
+    """As the page is told with the settings; a key that others can read, and that is refused, is one all the same."""
+    assert look(settings)["default_provider"] == "sandbox"
+    write_key(settings, "cometapi", KEY)
+    assert look(settings)["default_provider"] == "cometapi"
+    (settings.home / "keys" / "cometapi").chmod(0o644)
+    assert look(settings)["default_provider"] == "cometapi"
+    write_key(settings, "cometapi", "")
+    assert look(settings)["default_provider"] == "sandbox"
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "x" * 5000, "nul\0"])

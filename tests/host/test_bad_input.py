@@ -42,6 +42,15 @@ def test_a_wrong_request_says_what_is_wrong(comfy: ComfyUI, change: dict[str, An
     assert "Nothing was spent" in run.error
 
 
+def test_an_omitted_provider_is_cometapi(comfy: ComfyUI) -> None:
+    """The host fills in no default of the schema, which is the sandbox while there is no key."""
+    (_, about) = comfy.get("/object_info/CreateSoraJob")["CreateSoraJob"]["input"]["optional"]["provider"]
+    assert about["default"] == "sandbox"
+    graph = bought("a boat")
+    del graph["1"]["inputs"]["provider"]
+    assert "COMETAPI_KEY" in comfy.run(graph).error
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { addAgain, addFrames, addRemix, widgetsOf } from "../../js/add.mjs";
-import { addBadge, memoryText, priceText } from "../../js/badges.mjs";
+import { addBadge, memoryText, priceText, remixText } from "../../js/badges.mjs";
 
 const SLOTS = {
   CreateSoraJob: [
@@ -176,18 +176,91 @@ test("one undo takes it back, also when something throws", () => {
   assert.deepEqual(told, ["before", "after", "before", "after"]);
 });
 
-test("the price badge follows the widgets", () => {
+/** What badges ask, and what they are told. */
+function teller(usd) {
+  const asked = [];
+  return { asked, of: (node, wanted) => asked.push(wanted) && usd };
+}
+
+const PLAIN = { model: "sora-2", custom_model: "", seconds: "8", size: "1280x720", provider: "cometapi", extra_fields: "" };
+const link = (node, name) => node.inputs.push({ name, widget: { name }, link: 99 });
+
+test("the price badge asks what the widgets say, and reads what it is told", () => {
+  const { create } = makeGraph();
+  const node = create("CreateSoraJob");
+  for (const [quote, text] of [
+    [{ usd: 0.8 }, "≈ $0.80"],
+    [{ usd: 0 }, "free"],
+    [{ usd: null }, "price unknown"],
+    [{}, ""],
+    [undefined, "…"],
+  ]) {
+    const told = teller(quote);
+    assert.equal(priceText(node, MODELS, told), text);
+    assert.deepEqual(told.asked, [{ ...PLAIN, references: 0 }]);
+  }
+});
+
+test("a retired model is named, and no price is asked for", () => {
   const { create } = makeGraph();
   const node = create("CreateSoraJob");
   const set = (name, value) => (node.widgets.find((one) => one.name === name).value = value);
-  assert.equal(priceText(node, MODELS), "≈ $0.80");
-  assert.equal(priceText(node, []), "");
+  const told = teller({ usd: 1 });
   set("model", "old");
-  assert.equal(priceText(node, MODELS), "retired");
+  assert.equal(priceText(node, MODELS, told), "retired");
+  assert.deepEqual(told.asked, []);
   set("custom_model", "new");
-  assert.equal(priceText(node, MODELS), "price unknown");
-  set("provider", "sandbox");
-  assert.equal(priceText(node, MODELS), "free");
+  assert.equal(priceText(node, MODELS, told), "≈ $1.00");
+  set("custom_model", "");
+  link(node, "custom_model"); // which may name another one
+  assert.equal(priceText(node, MODELS, told), "≈ $1.00");
+  assert.equal(told.asked.at(-1).custom_model, null);
+});
+
+test("what comes through a link is not the widget's, and images that are sent are counted", () => {
+  const { create, graph } = makeGraph();
+  const [job, first, last] = ["CreateSoraJob", "LoadImage", "LoadImage"].map((type) => {
+    const node = create(type);
+    graph.add(node);
+    return Object.assign(node, { mode: 0 });
+  });
+  for (const name of ["seconds", "extra_fields"]) link(job, name);
+  first.connect(0, job, 0);
+  last.connect(0, job, 1);
+  last.mode = 2; // muted
+  const told = teller({ usd: null });
+  priceText(job, MODELS, told);
+  assert.deepEqual(told.asked, [{ ...PLAIN, seconds: null, extra_fields: null, references: 1 }]);
+});
+
+test("a remix asks by the node that buys its parent, also through other remixes", () => {
+  const { create, graph } = makeGraph();
+  const [job, wait, remix, again, second] = ["CreateSoraJob", "WaitForVideo", "Remix", "WaitForVideo", "Remix"].map((type) => {
+    const node = create(type);
+    graph.add(node);
+    return node;
+  });
+  const told = teller({ usd: 0.8 });
+  assert.equal(remixText(remix, told), ""); // nothing is connected
+  job.connect(0, wait, 0);
+  wait.connect(1, remix, 0);
+  remix.connect(0, again, 0);
+  again.connect(1, second, 0);
+  for (const node of [remix, second]) assert.equal(remixText(node, told), "≈ $0.80");
+  assert.deepEqual(told.asked, Array(2).fill({ ...PLAIN, references: 0, remix: true }));
+});
+
+test("a remix of a job that is opened asks by its id and provider; what the page cannot follow is unknown", () => {
+  const { canvas, create, graph } = makeGraph();
+  const remix = addRemix(canvas, create, ROW);
+  const told = teller({ usd: 0.8 });
+  assert.equal(remixText(remix, told), "≈ $0.80");
+  assert.deepEqual(told.asked, [{ job: ROW.id, provider: "cometapi" }]);
+  link(graph.nodes[0], "video_id");
+  assert.equal(remixText(remix, told), "price unknown");
+  remix.inputs[0].link = 77; // from the input of a subgraph, which is in no graph's list
+  assert.equal(remixText(remix, told), "price unknown");
+  assert.equal(told.asked.length, 1);
 });
 
 test("the memory badge finds the job behind the video, also behind a remix", () => {

@@ -1,4 +1,4 @@
-/** Differences, rectangles, memory, prices and dropped files: plain values in, plain values out. */
+/** Differences, rectangles, memory and dropped files: plain values in, plain values out. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -6,7 +6,6 @@ import { diff } from "../../js/diff.mjs";
 import { jobOf } from "../../js/drop.mjs";
 import { fitted, sides } from "../../js/fit.mjs";
 import { memoryOf } from "../../js/memory.mjs";
-import { usdOf } from "../../js/models.mjs";
 
 test("a difference is told in words", () => {
   assert.deepEqual(diff("a red boat", "a blue boat"), [
@@ -84,21 +83,6 @@ for (const [settings, wanted] of NEEDS) {
 test("memory is not guessed", () => {
   assert.equal(memoryOf({ seconds: "", size: "1280x720" }, AS_IT_IS), undefined);
   assert.equal(memoryOf({ seconds: "8", size: "" }, AS_IT_IS), undefined);
-});
-
-test("a price is the size's, else the short side's, else everyone's; nobody's stays unknown", () => {
-  const models = [
-    { id: "a", usd: { "1280x720": 0.1, "1080p": 0.5, "*": 0.2 } },
-    { id: "b", usd: {} },
-  ];
-  const usd = (more) => usdOf(models, { model: "a", seconds: "8", size: "1280x720", provider: "cometapi", ...more });
-  assert.equal(usd({}), 0.8);
-  assert.equal(usd({ size: "1080x1920" }), 4);
-  assert.equal(usd({ size: "854x480" }), 1.6);
-  assert.equal(usd({ provider: "sandbox" }), 0);
-  for (const more of [{ provider: "mine" }, { model: "b" }, { model: "none" }, { seconds: undefined }]) {
-    assert.equal(usd(more), undefined);
-  }
 });
 
 const FILE = { name: "2026-11-26_abcdefghjk.mp4", arrayBuffer: async () => new TextEncoder().encode("abc").buffer };

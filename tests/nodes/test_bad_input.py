@@ -41,6 +41,14 @@ def test_a_wrong_request_is_refused(bench: Bench, change: dict[str, Any], says: 
     assert bench.sandbox_jobs() == []
 
 
+def test_an_omitted_provider_is_cometapi(bench: Bench) -> None:
+    """Also while a new node would name the sandbox: a prompt in API form means what it always meant."""
+    words = {"prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
+    with pytest.raises(bench.pack.error("MissingKey"), match="COMETAPI_KEY"):
+        asyncio.run(bench.pack.run("CreateSoraJob", "1", **words))
+    assert bench.sandbox_jobs() == []
+
+
 def test_a_last_image_needs_a_first(bench: Bench) -> None:
     """The two are told apart by their order, so the second cannot come alone."""
     image = bench.image(np.zeros((1, 8, 8, 3), np.float32))

@@ -73,6 +73,23 @@ def test_the_defaults_are_offered(bench: Bench) -> None:
     assert (options["model"], options["seconds"], options["size"]) == ("sora-2", "4", "1280x720")
 
 
+def test_a_new_node_names_the_sandbox_until_there_is_a_key(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page asks for the schemas anew, so the default moves with the key; that of SoraOpenJob, whose sandbox has no
+    job from elsewhere, stays. (The snapshot is of a machine without a key.)"""
+
+    def default(name: str) -> str:
+        return str({one.id: one for one in bench.pack.nodes[name].GET_SCHEMA().inputs}["provider"].default)
+
+    write_key = bench.pack.module("sora.keys").write_key
+    assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("sandbox", "cometapi")
+    write_key(bench.studio.settings, "cometapi", "sk-test-0123456789")
+    assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("cometapi", "cometapi")
+    write_key(bench.studio.settings, "cometapi", "")
+    assert default("CreateSoraJob") == "sandbox"
+    monkeypatch.setenv("COMETAPI_KEY", "sk-test-0123456789")
+    assert default("CreateSoraJob") == "cometapi"
+
+
 def without(kind: Callable[..., Any], *names: str) -> Callable[..., Any]:
     """`kind` as an older host has it: a keyword of `names` is a TypeError."""
     signature = inspect.signature(kind)

@@ -1,0 +1,123 @@
+"""What a purchase would cost: one rule for the budget and for the page. Nothing is sent, written or bought here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .catalogue import Catalogue
+from .errors import InvalidInput
+from .gateways import Gateways
+from .providers import COMETAPI, SANDBOX, Provider
+from .spec import LONGEST_FIELDS, Job, JobSpec, parse_extra_fields
+
+LONGEST = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
+# The widgets of CreateSoraJob that decide the price, and how long their values may be.
+WIDGETS = dict.fromkeys(("model", "custom_model", "seconds", "size", "provider"), LONGEST)
+WIDGETS["extra_fields"] = LONGEST_FIELDS
+OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST)
+MOST_REFERENCES = 2
+LONGEST_SHOWN = 40  # characters of an unknown name
+ANY_PROMPT = "any"  # the price does not depend on it
+
+
+def estimated_usd(spec: JobSpec, provider: Provider, catalogue: Catalogue, like: Job | None = None) -> float | None:
+    """Return the estimated price in dollars, None where it is unknown. A remix, `like` its parent, costs what the
+    parent would cost now."""
+    if _is_free(provider):
+        return 0.0
+    # Whatever gave the parent of a remix an unknown price may make the remix dearer, too.
+    if catalogue.may_be_dearer(spec) or (like is not None and like.estimated_usd is None):
+        return None
+    if provider.usd_per_second is not None:
+        seconds = (like or spec).seconds
+        return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
+    if provider.name != COMETAPI:  # the catalogue has the prices of no other provider
+        return None
+    return catalogue.estimate_usd(like or spec)
+
+
+def check_new(spec: JobSpec, provider: Provider, catalogue: Catalogue, *, references: int | None = None) -> None:
+    """InvalidInput for a new purchase that is known to be impossible. `references`: how many images it has, where
+    `spec` does not hold them."""
+    catalogue.check(spec, references)
+    if spec.kind == "remix":
+        provider.check_remix()
+
+
+def quote(
+    wanted: Mapping[str, Any], gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+) -> float | None:
+    """Return the price in dollars of what a node says, None where it is unknown; InvalidInput where that cannot be
+    bought.
+
+    `wanted` has the widgets of CreateSoraJob by name (None for one whose value comes through a link) and optionally
+    the number of connected `references`, and `remix`: true for a remix of that video; or, for a remix of a job that
+    SoraOpenJob opens, `job` and `provider`. `find(name, provider)` looks for that job in the ledger.
+    """
+    if "job" in wanted:
+        given = _texts(wanted, OF_A_JOB)
+        return _of_remix(given["job"] or "", given["provider"] or "", gateways, catalogue, find)
+    given = _texts(wanted, WIDGETS, ("references", "remix"))
+    references, remix = wanted.get("references", 0), wanted.get("remix", False)
+    if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
+        raise InvalidInput(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
+    if given["provider"] is None:
+        return None
+    provider = gateways.provider(given["provider"])
+    if remix:
+        provider.check_remix()
+    if None in given.values():
+        return 0.0 if _is_free(provider) else None
+    spec = _spec(given, catalogue)
+    gateways.check_fields(spec, catalogue.fields(spec.model))
+    check_new(spec, provider, catalogue, references=references)
+    if remix:
+        catalogue.check_remix(spec.model)
+    return estimated_usd(spec, provider, catalogue)
+
+
+def _is_free(provider: Provider) -> bool:
+    return provider.name == SANDBOX or provider.usd_per_second == 0
+
+
+def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> JobSpec:
+    """What CreateSoraJob would ask for."""
+    return JobSpec(
+        provider=given["provider"],
+        prompt=ANY_PROMPT,
+        model=given["custom_model"].strip() or catalogue.require(given["model"]).id,
+        seconds=given["seconds"],
+        size=given["size"],
+        extra_fields=parse_extra_fields(given["extra_fields"]),
+    )
+
+
+def _of_remix(
+    name: str, named: str, gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+) -> float | None:
+    """The price of a remix of that job."""
+    if not name.strip():
+        raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
+    parent = find(name, named)
+    if parent is None and not named:
+        return None
+    provider = gateways.provider(named if parent is None else parent.provider)
+    provider.check_remix()
+    if parent is None:  # it was bought elsewhere: its length and size are unknown
+        return 0.0 if _is_free(provider) else None
+    catalogue.check_remix(parent.model, parent.id)
+    spec = JobSpec(kind="remix", provider=parent.provider, prompt=ANY_PROMPT, parent=parent.id)
+    check_new(spec, provider, catalogue)
+    return estimated_usd(spec, provider, catalogue, parent)
+
+
+def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:
+    """The texts of these names, each of which has to be there; InvalidInput for anything else."""
+    if unknown := sorted({*wanted} - {*names, *others}):
+        raise InvalidInput(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", advice=f"Known: {', '.join(names)}.")
+    for name, longest in names.items():
+        value = wanted.get(name, 0)
+        if value is not None and (not isinstance(value, str) or len(value) > longest):
+            raise InvalidInput(f"{name} is text of at most {longest} characters, or null.")
+    return {name: wanted[name] for name in names}
