@@ -4,7 +4,6 @@ The tests of this file share one host and go on from each other's jobs, since ev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,33 +35,6 @@ BACK = """() => {
   EventTarget.prototype.dispatchEvent = window.heard;
   app.api.dispatchEvent(new CustomEvent('reconnected'));
 }"""
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    """A host of its own, without any key; every purchase of this file is one at its sandbox."""
-    base = tmp_path_factory.mktemp("tab")
-    settings = base / "user" / "default" / "comfy.settings.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
-    with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
-    editor = opened(host, chromium, "classic", host.base / "pictures")
-    yield editor
-    editor.close()
-
-
-@pytest.fixture
-def tab(page: Editor) -> Iterator[Tab]:
-    """The tab, freshly opened over an empty graph; closed in the end."""
-    page.load()
-    tab = Tab(page)
-    yield tab
-    tab.close()
 
 
 @pytest.fixture
