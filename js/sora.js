@@ -8,6 +8,7 @@ import { graphsOf, nodesOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { News } from "./news.mjs";
 import { attach } from "./node.mjs";
+import { fillIn } from "./prefix.mjs";
 import { attachPreview } from "./preview.mjs";
 import { inTrouble } from "./row.mjs";
 import { Store } from "./store.mjs";
@@ -221,6 +222,8 @@ app.registerExtension({
       looks.set(node, attach(node, host));
       addBadge(node, window.LGraphBadge, () => priceText(node, models), host.stirred);
       attachPreview(node, host);
+    } else if (node.comfyClass === "WaitForVideo") {
+      fillIn(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
       addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
     }
