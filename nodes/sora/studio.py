@@ -38,7 +38,7 @@ from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .settings import Settings
-from .settle import ask_again, look_for, settle
+from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video
@@ -189,8 +189,9 @@ class Studio:
         return self.ledger.by_id(name) or self.ledger.at_gateway(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
-        """Ask the gateway once more about a job that failed, which is free. Any other job comes back as it is."""
-        return self._ask(lambda: ask_again(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
+        """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
+        other job comes back as it is."""
+        return self._ask(lambda: ask_about(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""

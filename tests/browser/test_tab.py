@@ -4,6 +4,7 @@ The tests of this file share one host and go on from each other's jobs, since ev
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import requests
 from ..host import graphs
 from ..host.comfy import ComfyUI
 from .conftest import opened
-from .editor import Editor
+from .editor import CLOSE, Editor
 from .tab import Tab
 from .workflows import node
 
@@ -196,6 +197,39 @@ def test_a_job_that_failed_is_told_with_its_cure(tab: Tab, host: ComfyUI, page: 
     assert page.graph()["nodes"][0]["widgets_values"][4] == 2
     assert len(host.sandbox_jobs()) == before
     tab.row("stopped").get_by_text("Failed").wait_for()
+
+
+def test_a_job_that_failed_is_asked_about_again(tab: Tab, host: ComfyUI, buys_nothing: None) -> None:
+    """It is still failed, with its reason; what cannot be asked is told as that."""
+    tab.open("stopped")
+    tab.press("Ask again")
+    assert "moderation" in tab.editor.toast("still counts as failed")
+    tab.editor.picture("asked_again")
+    tab.page.route("**/sora/history/*/ask", lambda route: route.fulfill(status=502, json={"error": "Nobody is there."}))
+    tab.press("Ask again")
+    tab.editor.toast("Nobody is there.")
+    tab.page.unroute("**/sora/history/*/ask")
+    assert "Failed" in tab.root.get_by_role("heading").first.inner_text()
+
+
+def test_a_job_that_did_not_fail_after_all_is_fetched(tab: Tab, host: ComfyUI) -> None:
+    """Some providers say "failed" once, and finish the video."""
+    tab.page.evaluate(CLOSE)
+    assert host.run(graphs.bought("taken back")).ok
+    before = len(host.sandbox_jobs())
+    with sqlite3.connect(host.home / "ledger.sqlite3") as ledger:
+        lost = "state = 'failed', error = 'oops', path = '', root = '', sha256 = '', bytes = NULL, stored_at = NULL"
+        assert ledger.execute(f"UPDATE jobs SET {lost} WHERE prompt = 'taken back'").rowcount == 1
+    ledger.close()
+    tab.page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
+    tab.row("taken back").get_by_text("Failed").wait_for()
+    tab.open("taken back")
+    tab.press("Ask again")
+    tab.editor.toast("did not fail after all")
+    tab.until("Finished")
+    tab.root.locator("video").wait_for()
+    assert tab.root.get_by_role("button", name="Ask again").count() == 0
+    assert len(host.sandbox_jobs()) == before
 
 
 def test_a_model_that_is_gone_is_cured_by_the_nearest(tab: Tab, host: ComfyUI) -> None:
