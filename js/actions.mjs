@@ -3,6 +3,7 @@
 import { addAgain, addFrames, addJob, addRemix } from "./add.mjs";
 import { button, el } from "./dom.mjs";
 import { rowOf } from "./models.mjs";
+import { stateOf } from "./row.mjs";
 import { say } from "./words.mjs";
 
 /** "Same again, new take": also from the toast of a job that failed. */
@@ -16,6 +17,14 @@ export async function withNearest(row, host) {
   const choice = await host.nearest(row.model, row.seconds, row.size, row.provider);
   if (choice.model) await again({ ...row, ...choice }, host);
   else host.say(say("no_nearest", { model: row.model }), "warn");
+}
+
+/** Ask the provider about a job that failed: free of charge, and some say "failed" once and go on. */
+async function askAgain(row, host) {
+  const { job } = await host.post(`/sora/history/${row.id}/ask`);
+  host.changed(job);
+  if (job.state === "failed") host.say(say("asked_failed", { why: job.error }), "warn");
+  else host.say(say("asked_goes_on", { state: stateOf(job, Date.now() / 1000) }));
 }
 
 async function setAside(row, host, aside) {
@@ -50,6 +59,7 @@ export function actionsOf(row, host) {
     named && act("plus", "add", added(addJob)),
     there && act("pencil", "remix", remix, without && { disabled: true, title: say("no_remix", { model: row.model }) }),
     row.cure === "nearest" && act("arrow-right-arrow-left", "pick_nearest", () => withNearest(row, host)),
+    row.state === "failed" && row.video_id && act("refresh", "ask", () => askAgain(row, host), { title: say("ask_why") }),
     row.kind !== "opened" && act("replay", "again", () => again(row, host)),
     row.running && !row.aside && act("eye-slash", "unwatch", () => setAside(row, host, "unwatched")),
     row.aside === "unwatched" && act("eye", "watch", () => setAside(row, host, "")),

@@ -10,22 +10,25 @@ const MOST = 3; // at a time; the tab has them all
 export class Alerts {
   #cures;
   #box = el("div", { class: "sora-jobs sora-alerts" });
-  #shown = new Map(); // job -> what takes its toast away
+  #shown = new Map(); // job -> {close, wait}: what takes its toast away, and begins its time anew
+  #seen = () => this.#shown.forEach(({ wait }) => wait());
 
   /** `cures`: a row's `cure` -> {icon, key, run(row)}; "" is for rows without one. */
   constructor(cures) {
     this.#cures = cures;
     document.body.append(this.#box);
+    document.addEventListener("visibilitychange", this.#seen);
   }
 
   end() {
-    for (const close of [...this.#shown.values()]) close();
+    document.removeEventListener("visibilitychange", this.#seen);
+    for (const { close } of [...this.#shown.values()]) close();
     this.#box.remove();
   }
 
   show(job) {
-    this.#shown.get(job.id)?.();
-    if (this.#shown.size >= MOST) this.#shown.values().next().value();
+    this.#shown.get(job.id)?.close();
+    if (this.#shown.size >= MOST) this.#shown.values().next().value.close();
     let timer = 0;
     const close = () => {
       clearTimeout(timer);
@@ -35,7 +38,7 @@ export class Alerts {
     const stay = () => clearTimeout(timer);
     const wait = () => {
       stay();
-      if (!toast.matches(":hover, :focus-within")) timer = setTimeout(close, SHOWN_MS);
+      if (!document.hidden && !toast.matches(":hover, :focus-within")) timer = setTimeout(close, SHOWN_MS);
     };
     const { icon, key, run } = this.#cures[job.cure] ?? this.#cures[""];
     const cured = () => {
@@ -52,7 +55,7 @@ export class Alerts {
       button(icon, say(key), cured),
     );
     toast.addEventListener("keydown", (event) => event.key === "Escape" && close());
-    this.#shown.set(job.id, close);
+    this.#shown.set(job.id, { close, wait });
     this.#box.append(toast);
     wait();
   }

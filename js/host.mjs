@@ -3,6 +3,7 @@
 import { TITLE, say } from "./words.mjs";
 
 const SHOWN_MS = 12_000;
+const LONGEST_READ_MS = 90_000; // the ledger may be held for some time; a read that hangs would hold up all later ones
 export const TAB = "sora-jobs";
 
 /** `app` and `api` are the page's. */
@@ -17,7 +18,7 @@ export function makeHost(app, api) {
   }
 
   const host = {
-    get: (path) => ask(path),
+    get: (path) => ask(path, { signal: AbortSignal.timeout(LONGEST_READ_MS) }),
     post: (path, body = {}) =>
       ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
     url: (path) => api.apiURL(path),

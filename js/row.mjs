@@ -3,8 +3,7 @@
 import { ago, price, span } from "./figures.mjs";
 import { known, say } from "./words.mjs";
 
-const TROUBLE = ["failed", "unknown", "lapsed", "refused"];
-const FRESH_S = 120; // a job that failed before the server told of it once
+const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora/news.py
 
 /** States in which a job is on its way, where only the state is known and not the row. */
 export const isRunning = (state) => ["reserved", "submitted", "completed"].includes(state);
@@ -56,8 +55,5 @@ export function matches(row, { state, search }) {
 /** The ledger's id of the job in the name of its file, `2026-11-26_<id>.mp4`, also as browsers number a copy of it. */
 export const jobInName = (name) => /_([0-9a-z]{10})(?:[ _]?\(\d+\))?\.mp4$/i.exec(name)?.[1].toLowerCase() ?? "";
 
-/** Is an event worth a toast: did a job just get into trouble? `now` in seconds since 1970. */
-export function isNews({ job, was }, now) {
-  if (!TROUBLE.includes(job.state) || job.aside) return false;
-  return was ? was !== job.state : now - (job.completed_at ?? job.created_at) < FRESH_S;
-}
+/** Is there something that a person should be told of? */
+export const inTrouble = ({ state, aside }) => TROUBLE.includes(state) && !aside;

@@ -6,10 +6,12 @@ import { addBadge, memoryText, priceText, remixText } from "./badges.mjs";
 import { button } from "./dom.mjs";
 import { graphsOf, nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
+import { News } from "./news.mjs";
 import { attach } from "./node.mjs";
+import { fillIn } from "./prefix.mjs";
 import { attachPreview } from "./preview.mjs";
 import { Quotes } from "./quotes.mjs";
-import { isNews } from "./row.mjs";
+import { inTrouble } from "./row.mjs";
 import { Store } from "./store.mjs";
 import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
 
@@ -73,6 +75,8 @@ async function alert(row) {
   alerts ??= new Alerts(cures);
   alerts.show(row);
 }
+
+const news = new News(host.get, alert);
 
 function tellError({ detail }) {
   const cure = CURED[String(detail.exception_type).split(".").at(-1)];
@@ -140,25 +144,36 @@ function count() {
 
 /** Read again what no event told: jobs of other processes send none, nor does a server that was away. */
 function look(back = false) {
+  news.ask();
   const reading = panel?.shown ? panel.look(back) : store.count();
   reading.catch(() => {}); // the next look may find the server again
+}
+
+/** The server was away, or another one is there now. */
+function reconnected() {
+  look(true);
+  readSettings();
+  quotes.renew();
 }
 
 const last = new Map(); // job -> number of its last event
 
 /** An event says how a job stands, and nothing of what it is: others can hear it. The rest is asked for. */
 async function heard({ job, was }) {
+  if (inTrouble(job)) news.ask();
   const number = (last.get(job.id) ?? 0) + 1;
   last.set(job.id, number);
   const known = panel?.shown ? store.row(job.id) : undefined;
   if (known && known.state === job.state && known.aside === job.aside) return panel.take({ ...known, ...job }, was);
   store.hear(job, was);
-  const news = isNews({ job, was }, Date.now() / 1000);
-  if (!panel?.shown && !news) return;
+  if (!panel?.shown) return;
   const told = await host.get(`/sora/history/${job.id}`).catch(() => null); // the next look may find it
-  if (!told) return;
-  if (news) alert(told.job);
-  if (panel?.shown && last.get(job.id) === number) panel.take(told.job, was);
+  if (told && panel.shown && last.get(job.id) === number) panel.take(told.job, was);
+}
+
+async function readSettings() {
+  await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
+  panel?.refreshSettings();
 }
 
 /** Listen to the server, and read what there is. */
@@ -177,17 +192,13 @@ function begin() {
   });
   store.watch(count);
   api.addEventListener("sora.job", ({ detail }) => heard(detail));
-  api.addEventListener("reconnected", () => look(true));
-  api.addEventListener("reconnected", () => quotes.renew());
+  api.addEventListener("reconnected", reconnected);
   api.addEventListener("execution_error", tellError);
   window.addEventListener("focus", () => look());
   window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
-  setInterval(() => store.running && !document.hidden && look(), LOOK_MS);
-  api.addEventListener("sora.settings", async () => {
-    await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
-    panel?.refreshSettings();
-  });
-  const first = host.get("/sora/settings").then(use);
+  setInterval(() => (store.running || news.owed) && !document.hidden && look(), LOOK_MS);
+  api.addEventListener("sora.settings", readSettings);
+  const first = readSettings().then(() => news.ask()); // what came before this page listened
   return Promise.allSettled([load(), first, store.count()]);
 }
 
@@ -221,6 +232,8 @@ app.registerExtension({
       attachPreview(node, host);
     } else if (node.comfyClass === "Remix") {
       addBadge(node, window.LGraphBadge, () => remixText(node, quotes), host.stirred);
+    } else if (node.comfyClass === "WaitForVideo") {
+      fillIn(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
       addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
     }

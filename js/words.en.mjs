@@ -113,6 +113,10 @@ export const WORDS = {
   declare_lost: "Declare it lost",
   ask_lost:
     "Declare this job lost? The same can then be sent again, and if it was bought after all, that is paid twice.",
+  ask: "Ask again",
+  ask_why: "Ask the provider once more what became of this job. Free of charge.",
+  asked_failed: "Asked again. The job still counts as failed: {why}",
+  asked_goes_on: "Asked again. It did not fail after all: {state}",
   open_job: "Open the job",
   open_settings: "Open the settings",
 

@@ -107,6 +107,10 @@ export const WORDS = {
   use_id: "Dùng mã này",
   declare_lost: "Coi như đã mất",
   ask_lost: "Coi công việc này là đã mất? Sau đó có thể gửi lại y vậy; nếu thật ra đã mua thì sẽ trả tiền hai lần.",
+  ask: "Hỏi lại",
+  ask_why: "Hỏi nhà cung cấp một lần nữa xem công việc này ra sao. Miễn phí.",
+  asked_failed: "Đã hỏi lại. Công việc vẫn thất bại: {why}",
+  asked_goes_on: "Đã hỏi lại. Công việc thật ra không thất bại: {state}",
   open_job: "Mở công việc",
   open_settings: "Mở cài đặt",
 

@@ -106,6 +106,10 @@ export const WORDS = {
   use_id: "使用此编号",
   declare_lost: "声明丢失",
   ask_lost: "声明此任务丢失？之后可以再次发送相同内容；如果其实已经购买，就会付两次钱。",
+  ask: "再问一次",
+  ask_why: "再向提供商询问一次此任务的结果。不收费。",
+  asked_failed: "已再次询问，任务仍是失败：{why}",
+  asked_goes_on: "已再次询问，任务其实没有失败：{state}",
   open_job: "打开任务",
   open_settings: "打开设置",
 

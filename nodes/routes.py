@@ -73,6 +73,17 @@ async def one(request: web.Request) -> Any:
     return await asyncio.to_thread(host.studio().board.tree, _id(request))
 
 
+@routes.get("/sora/news")
+@gate.reads
+async def news(request: web.Request) -> Any:
+    """What a page may have missed: {"mark", "jobs"}, jobs that got into trouble `after` the mark of the last answer, or
+    in the last `age` seconds."""
+    after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
+    if age and not re.fullmatch(r"[0-9]{1,9}", age):
+        raise InvalidInput(f"age is {age!r}; it takes whole seconds.")
+    return await asyncio.to_thread(host.studio().news, after, float(age or 0))
+
+
 @routes.get("/sora/history/{id}/thumbnail")
 @gate.reads
 async def thumbnail(request: web.Request) -> Any:

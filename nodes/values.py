@@ -128,6 +128,11 @@ def check_prefix(prefix: str) -> None:
     """InvalidInput for a prefix that no file of the output folder can have: known before anything is bought."""
     if not (prefix := prefix.strip()):
         return
+    if "%date:" in prefix:  # SaveImage would give its file that name, which Windows does not take
+        raise InvalidInput(
+            f"filename_prefix is {prefix[:80]!r}: %date:…% is filled in by ComfyUI's page, and only in the widget.",
+            advice="Use %year%, %month%, %day%, %hour%, %minute% and %second%, such as %year%-%month%-%day%/boat.",
+        )
     output = Path(folder_paths.get_output_directory())
     confined(output, prefix)
     if too_long := path_is_too_long(output, len(prefix) + COUNTER):
@@ -150,15 +155,24 @@ def named_file(job: Job, prefix: str) -> tuple[Path, str]:
 def _linked(job: Job, stored: Path, prefix: str) -> Path:
     """Another name of the stored file, with a counter like SaveVideo's."""
     check_prefix(prefix)
+    size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
     with _naming:
         root = host.studio().settings.output
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root))
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
         # Once more, with the host's %year% and its like filled in, and its folders made.
         confined(root, os.path.relpath(Path(folder, name), root))
         for known in Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}"):
             if is_same_video(job, known, stored):  # the same graph run again makes no second name
                 return known
         return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
+
+
+def _size_of(path: Path) -> tuple[int, int]:
+    """(width, height) as SaveVideo takes them; (0, 0) where the host cannot tell: the name is no reason to fail."""
+    with contextlib.suppress(Exception):
+        width, height = video_of(path).get_dimensions()
+        return int(width), int(height)
+    return 0, 0
 
 
 def track_output(path: Path, node_id: str | None) -> Path:

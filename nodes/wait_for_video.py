@@ -37,7 +37,8 @@ class WaitForVideo(io.ComfyNode):
                     "filename_prefix",
                     default="",
                     tooltip="Gives the video a second name in the output folder, such as shots/boat, which becomes "
-                    "shots/boat_00001_.mp4 and takes no room of its own. Blank: only its name in output/sora.",
+                    "shots/boat_00001_.mp4 and takes no room of its own. %date:yyyy-MM-dd% and %Node.widget% are "
+                    "filled in as in Save Image. Blank: only its name in output/sora.",
                 ),
             ],
             outputs=[

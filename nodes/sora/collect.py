@@ -25,7 +25,7 @@ class Collector:
 
     def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings) -> None:
         self._ledger, self._gateways = ledger, gateways
-        self._watches = Watches(ledger.database)
+        self._watches = Watches(ledger.database, lambda job: ledger.listener(ledger.job(job)))
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
         self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.

@@ -64,14 +64,22 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
 
 
 def ask_again(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
+    """The same as `ask_about`; where it cannot be asked the job comes back as it is."""
+    try:
+        return ask_about(ledger, gateways, job)
+    except SoraError:
+        return job
+
+
+def ask_about(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
     """A job that was seen to fail, as its gateway sees it now. Asking is free, and some say "failed" once and go on
-    rendering. Where it cannot be asked the job comes back as it is."""
+    rendering. GatewayTrouble, MissingKey where it cannot be asked: it stays as it is."""
     if job.state is not JobState.FAILED or not job.video_id:
         return job
     try:
         return ledger.taken_up_again(job.id, gateways.client_for(job).retrieve(job.video_id))
-    except SoraError:
-        return job
+    except GatewayTrouble as error:
+        raise error.for_job(job.id).changed(money="perhaps") from error.__cause__
 
 
 def _in_doubt(ledger: Ledger, job: Job) -> list[Job]:

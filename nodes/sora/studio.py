@@ -32,6 +32,7 @@ from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
+from .news import News, in_trouble
 from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
 from .quote import quote
@@ -40,7 +41,7 @@ from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .settings import Settings
-from .settle import ask_again, look_for, settle
+from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video
@@ -92,6 +93,7 @@ class Studio:
         self._collector = Collector(self.ledger, self._gateways, self.settings)
         self._rescue = Rescue(self.ledger, self.settings, self._collector)
         self.board = Board(self.ledger, self.settings)
+        self._news = News()
         self._stills = Stills(self._collector, self._gateways, self.settings)
         self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
         self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
@@ -205,8 +207,9 @@ class Studio:
         return self.ledger.by_id(name) or self.ledger.at_gateway(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
-        """Ask the gateway once more about a job that failed, which is free. Any other job comes back as it is."""
-        return self._ask(lambda: ask_again(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
+        """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
+        other job comes back as it is."""
+        return self._ask(lambda: ask_about(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""
@@ -249,8 +252,20 @@ class Studio:
 
     def listen(self, tell: Callable[[Job, str], None]) -> None:
         """Have `tell(job, the state before)` called, in a thread of the engine's, when a job of this process changed;
-        for one job not more often than every quarter of a second."""
-        self.ledger.listener = Changes(self._collector, tell).changed
+        for one job not more often than every quarter of a second. `news` tells from now on what is noted here."""
+
+        def note(job: Job, was: str) -> None:
+            self._news.add(job, was)
+            tell(job, was)
+
+        self.ledger.listener = Changes(self._collector, note).changed
+
+    def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
+        """{"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last; without
+        a mark those of the last `age_s` seconds. For who may have missed what `listen` told."""
+        mark, names = self._news.since(after, age_s)
+        jobs = [self.ledger.job(name) for name in names]
+        return {"mark": mark, "jobs": [self.board.row(job) for job in jobs if in_trouble(job)]}
 
     def unsettled(self) -> list[Job]:
         """Purchases of which nobody knows what became of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from .database import Database
@@ -24,8 +24,9 @@ WATCH_S = 120.0  # a watcher that was not heard of for so long has lost the job 
 class Watches:
     """Claims on the ledger's jobs. They lapse with their process, and by themselves where a machine falls silent."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, buried: Callable[[str], None] = lambda _: None) -> None:
+        """`buried(job)` is called for each job that a dead process left half sent, once it was put right."""
+        self._database, self._buried = database, buried
         self._ours: dict[str, float] = {}  # jobs that we watch, and until when (by our clock) we need not say so again
 
     def hold(self, job: str, for_s: float = WATCH_S) -> bool:
@@ -86,7 +87,7 @@ class Watches:
         sent is put right before."""
         owner = self._database.owner
         with self._database.exclusive() as connection:
-            self._bury(connection, owner)
+            buried = self._bury(connection, owner)
             query = (
                 "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND error_code <> :lapsed "
                 "AND aside = '' AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
@@ -95,19 +96,24 @@ class Watches:
             now = self._database.now(connection)
             rows = run(connection, query, lapsed=LAPSED, now=now, limit=limit + len(but)).scalars()
             found = [job for job in rows if job not in but][:limit]
-            if not found:
-                return []
-            claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
-            run(connection, claim, me=owner.id, until=now + WATCH_S, jobs=found)
+            if found:
+                claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
+                run(connection, claim, me=owner.id, until=now + WATCH_S, jobs=found)
         self._ours |= dict.fromkeys(found, time.monotonic() + WATCH_S / 2)
+        for job in buried:
+            self._buried(job)
         return found
 
     def bury(self) -> None:
         """Put right what processes left that live no more."""
         with self._database.exclusive() as connection:
-            self._bury(connection, self._database.owner)
+            buried = self._bury(connection, self._database.owner)
+        for job in buried:
+            self._buried(job)
 
-    def _bury(self, connection: Connection, owner: Owner) -> None:
+    def _bury(self, connection: Connection, owner: Owner) -> list[str]:
+        """Returns the jobs that were put right."""
+        buried = []
         for job in run(connection, "SELECT id FROM jobs WHERE state = 'reserved'").scalars().all():
             row = existing(connection, job, lock=True)
             if row["state"] == JobState.RESERVED and not owner.alive(row["owner"], connection):
@@ -115,7 +121,9 @@ class Watches:
                 sent = row["sent_at"] is not None
                 changes = INTERRUPTED if sent else {"state": JobState.REFUSED, **error_columns(died)}
                 update(connection, job, **changes, **({} if sent else FREED))
+                buried.append(job)
         watchers = "SELECT DISTINCT watcher FROM jobs WHERE state IN ('submitted', 'completed') AND watcher <> ''"
         for mark in run(connection, watchers).scalars().all():
             if not owner.alive(mark, connection):
                 run(connection, "UPDATE jobs SET watcher = '' WHERE watcher = :mark", mark=mark)
+        return buried

@@ -16,6 +16,7 @@ import pytest
 from ..host.comfy import ENABLE, ComfyUI, find_comfyui, find_python
 from .editor import RENDERERS, Editor
 from .gateway import Gateway
+from .tab import Tab
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
@@ -95,3 +96,30 @@ def editor(comfy: ComfyUI, chromium: Any) -> Iterator[Editor]:
     editor = opened(comfy, chromium, "classic", comfy.base / "pictures")
     yield editor
     editor.close()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    """A host of its own, without any key; what a test buys is bought at its sandbox."""
+    base = tmp_path_factory.mktemp("tab")
+    settings = base / "user" / "default" / "comfy.settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
+    with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
+    editor = opened(host, chromium, "classic", host.base / "pictures")
+    yield editor
+    editor.close()
+
+
+@pytest.fixture
+def tab(page: Editor) -> Iterator[Tab]:
+    """The tab, freshly opened over an empty graph; closed in the end."""
+    page.load()
+    tab = Tab(page)
+    yield tab
+    tab.close()

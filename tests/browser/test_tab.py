@@ -4,7 +4,7 @@ The tests of this file share one host and go on from each other's jobs, since ev
 
 from __future__ import annotations
 
-import json
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +14,7 @@ import requests
 from ..host import graphs
 from ..host.comfy import ComfyUI
 from .conftest import opened
-from .editor import Editor
+from .editor import CLOSE, Editor
 from .tab import Tab
 from .workflows import node
 
@@ -36,33 +36,6 @@ BACK = """() => {
   EventTarget.prototype.dispatchEvent = window.heard;
   app.api.dispatchEvent(new CustomEvent('reconnected'));
 }"""
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    """A host of its own, without any key; every purchase of this file is one at its sandbox."""
-    base = tmp_path_factory.mktemp("tab")
-    settings = base / "user" / "default" / "comfy.settings.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
-    with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
-    editor = opened(host, chromium, "classic", host.base / "pictures")
-    yield editor
-    editor.close()
-
-
-@pytest.fixture
-def tab(page: Editor) -> Iterator[Tab]:
-    """The tab, freshly opened over an empty graph; closed in the end."""
-    page.load()
-    tab = Tab(page)
-    yield tab
-    tab.close()
 
 
 @pytest.fixture
@@ -224,6 +197,39 @@ def test_a_job_that_failed_is_told_with_its_cure(tab: Tab, host: ComfyUI, page: 
     assert page.graph()["nodes"][0]["widgets_values"][4] == 2
     assert len(host.sandbox_jobs()) == before
     tab.row("stopped").get_by_text("Failed").wait_for()
+
+
+def test_a_job_that_failed_is_asked_about_again(tab: Tab, host: ComfyUI, buys_nothing: None) -> None:
+    """It is still failed, with its reason; what cannot be asked is told as that."""
+    tab.open("stopped")
+    tab.press("Ask again")
+    assert "moderation" in tab.editor.toast("still counts as failed")
+    tab.editor.picture("asked_again")
+    tab.page.route("**/sora/history/*/ask", lambda route: route.fulfill(status=502, json={"error": "Nobody is there."}))
+    tab.press("Ask again")
+    tab.editor.toast("Nobody is there.")
+    tab.page.unroute("**/sora/history/*/ask")
+    assert "Failed" in tab.root.get_by_role("heading").first.inner_text()
+
+
+def test_a_job_that_did_not_fail_after_all_is_fetched(tab: Tab, host: ComfyUI) -> None:
+    """Some providers say "failed" once, and finish the video."""
+    tab.page.evaluate(CLOSE)
+    assert host.run(graphs.bought("taken back")).ok
+    before = len(host.sandbox_jobs())
+    with sqlite3.connect(host.home / "ledger.sqlite3") as ledger:
+        lost = "state = 'failed', error = 'oops', path = '', root = '', sha256 = '', bytes = NULL, stored_at = NULL"
+        assert ledger.execute(f"UPDATE jobs SET {lost} WHERE prompt = 'taken back'").rowcount == 1
+    ledger.close()
+    tab.page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
+    tab.row("taken back").get_by_text("Failed").wait_for()
+    tab.open("taken back")
+    tab.press("Ask again")
+    tab.editor.toast("did not fail after all")
+    tab.until("Finished")
+    tab.root.locator("video").wait_for()
+    assert tab.root.get_by_role("button", name="Ask again").count() == 0
+    assert len(host.sandbox_jobs()) == before
 
 
 def test_a_model_that_is_gone_is_cured_by_the_nearest(tab: Tab, host: ComfyUI) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.errors import InvalidInput, JobFailed, MaybeBought
+from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, SoraError
 from sora.settle import _same_model, _same_size
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
@@ -246,6 +246,37 @@ def test_a_job_that_stays_failed_says_why(bench: Bench, how: str) -> None:
         (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
     assert bench.studio.open(job.id).result(30) == bench.studio.ledger.job(job.id)
     assert bench.studio.ledger.job(job.id).error_code == "internal"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("failed", JobState.FAILED), ("completed", JobState.COMPLETED), ("in_progress", JobState.SUBMITTED)],
+)
+def test_a_person_who_asks_again_gets_the_answer(bench: Bench, status: str, expected: JobState) -> None:
+    """Asking buys nothing."""
+    job = failed(bench)
+    bench.states = lambda video: {"id": video, "status": status}
+    asked = bench.server.count("GET")
+    assert bench.studio.ask_again(job.id).result(30).state is expected
+    assert bench.server.count("GET") > asked
+    assert bench.server.count("POST") == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "money"), [("no provider", InvalidInput, "none"), ("no answer", GatewayTrouble, "perhaps")]
+)
+def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
+    bench: Bench, how: str, error: type[SoraError], money: str
+) -> None:
+    """ "Still failed" would be said of a question that nobody answered."""
+    job = failed(bench)
+    if how == "no provider":
+        (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
+    bench.states = lambda video: {"error": {"message": "try later"}}
+    with pytest.raises(error) as said:
+        bench.studio.ask_again(job.id).result(30)
+    assert said.value.money == money
+    assert bench.studio.ledger.job(job.id) == job
 
 
 def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ago, bytes, dollars, price, span } from "../../js/figures.mjs";
-import { factsOf, isNews, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
+import { factsOf, inTrouble, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
 import { speak } from "../../js/words.mjs";
 
 const NOW = 1_000_000;
@@ -109,12 +109,8 @@ test("a file's name tells its job, also as browsers and systems number copies", 
   assert.equal(jobInName("boat_00001_.mp4"), "");
 });
 
-test("news is a job that just got into trouble", () => {
-  const failed = { ...ROW, state: "failed", running: false };
-  assert.ok(isNews({ job: failed, was: "submitted" }, NOW));
-  assert.ok(!isNews({ job: failed, was: "failed" }, NOW));
-  assert.ok(isNews({ job: failed, was: "" }, NOW)); // refused before the server told of it once
-  assert.ok(!isNews({ job: failed, was: "" }, NOW + 3600)); // an old one that was only read again
-  assert.ok(!isNews({ job: { ...failed, aside: "forgotten" }, was: "submitted" }, NOW));
-  assert.ok(!isNews({ job: ROW, was: "reserved" }, NOW));
+test("trouble is what a person should be told of", () => {
+  for (const state of ["failed", "unknown", "lapsed", "refused"]) assert.ok(inTrouble({ ...ROW, state }));
+  for (const state of ["reserved", "submitted", "completed", "stored", "lost"]) assert.ok(!inTrouble({ ...ROW, state }));
+  assert.ok(!inTrouble({ ...ROW, state: "failed", aside: "forgotten" }));
 });

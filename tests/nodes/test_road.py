@@ -210,6 +210,15 @@ def test_a_prefix_is_a_second_name_of_the_same_file(bench: Bench) -> None:
     assert (len(named), set(named)) == (4, stored)
 
 
+def test_a_prefix_has_the_size_of_the_video(bench: Bench) -> None:
+    """As in core's save nodes."""
+    made = asyncio.run(
+        bench.wait(asyncio.run(bench.create("sized")).args[0], filename_prefix="%width%x%height%/boat %CLIP.text%")
+    )
+    picture = bench.pack.module("sora.media.probe").probe(bench.output / made.args[2])
+    assert made.args[2] == f"{picture.width}x{picture.height}/boat %CLIP.text%_00001_.mp4"
+
+
 def test_videos_that_are_done_at_the_same_time_get_names_of_their_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from .conftest import Site
 
 READS = [
     "/sora/jobs", "/sora/history", "/sora/history/{id}", "/sora/history/{id}/thumbnail", "/sora/of_file/{sha256}",
-    "/sora/models", "/sora/models/nearest", "/sora/settings",
+    "/sora/models", "/sora/models/nearest", "/sora/news", "/sora/settings",
 ]  # fmt: skip
 ACTS = [
     "/sora/history/{id}/settle", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
@@ -300,7 +300,7 @@ def test_an_id_is_an_id_and_no_path(site: Site, one: str) -> None:
     ids=range(18),
 )  # fmt: skip
 def test_a_query_is_survived(site: Site, query: str) -> None:
-    for path in ("/sora/history", "/sora/models/nearest", "/sora/jobs"):
+    for path in ("/sora/history", "/sora/models/nearest", "/sora/jobs", "/sora/news"):
         assert ask(site, "GET", f"{path}?{query}")[0] in (200, 400)
 
 
