@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .disk import hint_of, network_of, path_is_too_long, reason_of, try_folder
+from .disk import hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
 from .findings import Finding
@@ -97,7 +97,9 @@ def _disk(studio: Studio) -> Iterator[Finding]:
             text = f"{folder}, {free / (1 << 30):.1f} GiB free"
             lacks = try_folder(place)
         except OSError as error:
-            yield Finding(name, "failed", f"{folder} cannot be written: {reason_of(error)}. {hint_of(error)}")
+            denied = name == "state" and isinstance(error, PermissionError)
+            hint = rights_hint(folder) if denied else hint_of(error)
+            yield Finding(name, "failed", f"{folder} cannot be written: {reason_of(error)}. {hint}")
             continue
         if too_long := path_is_too_long(folder, LONGEST_OF[name]):
             yield Finding(name, "warning", f"{too_long} Choose a shorter folder, or enable long paths in Windows.")

@@ -12,6 +12,7 @@ from typing import Any
 from .addresses import Range, parse_ranges
 from .bounds import read_json, read_text, read_toml
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
+from .disk import reason_of, rights_hint
 from .errors import InvalidInput
 from .plain import LANGUAGES
 from .redact import remember
@@ -187,6 +188,9 @@ class Settings:
             tree = read_toml(self.file)
         except (FileNotFoundError, NotADirectoryError):  # the second: the ledger says that better
             return {}
+        except PermissionError as error:
+            what = f"{self.file} cannot be read: {reason_of(error)}."
+            raise InvalidInput(what, advice=rights_hint(self.home)) from None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{self.file} cannot be read: {error}.", advice="Correct it: it is TOML.") from None
         found: dict[str, Any] = {}
