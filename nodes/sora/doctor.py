@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .disk import hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
@@ -27,11 +27,13 @@ LONGEST_OF = {"state": len("references/") + 64 + len(".png.0123456789.part"), "o
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-def examine(studio: Studio) -> list[Finding]:
-    """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be."""
+def examine(studio: Studio, blocked: Iterable[str] = ()) -> list[Finding]:
+    """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
+    `blocked` are the names by which ComfyUI's page was opened, and refused."""
     checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
-        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings, "disk": _disk, "ledger": _ledger,
-        "farm": _farm, "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
+        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings,
+        "page": lambda studio: _page(studio, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
+        "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -87,6 +89,18 @@ def _settings(studio: Studio) -> Iterator[Finding]:
     if not faults:
         file = studio.settings.file
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
+
+
+def _page(studio: Studio, blocked: Iterable[str]) -> Iterator[Finding]:
+    settings = studio.settings
+    allowed = sorted(settings.allowed_hosts - {""})
+    refused = [name for name in blocked if name not in allowed]
+    for name in refused:
+        text = f"ComfyUI's page was opened by the name {name}, and refused. {settings.how_to_allow(name)}"
+        yield Finding("page", "warning", text)
+    if not refused:
+        names = " and ".join(("this machine's own names", *allowed))
+        yield Finding("page", "ok", f"may be opened by {names}. {settings.how_to_allow('NAME')}")
 
 
 def _disk(studio: Studio) -> Iterator[Finding]:

@@ -148,6 +148,11 @@ class Settings:
         """Names under which the page is reached through a tunnel or a proxy, in small letters."""
         return frozenset(str(host).lower() for host in self._file("page.allowed_hosts").get("page.allowed_hosts", []))
 
+    def how_to_allow(self, host: str) -> str:
+        """The file and the line by which the owner lets a page in that is opened by that name."""
+        names = ", ".join(f'"{name}"' for name in (*sorted(self.allowed_hosts - {host, ""}), host))
+        return f"For a tunnel or a proxy of your own, write under [page] in {self.file}: allowed_hosts = [{names}]"
+
     def fixed_by(self, variable: str, name: str) -> str:
         """What says it, whatever the page wants: the variable's name, the file, or ""."""
         if self.env.get(variable, "").strip():
