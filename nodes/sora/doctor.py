@@ -139,7 +139,9 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])
         yield Finding(
-            "ledger", "warning", f"{len(unknown)} purchases are unknown ({ids}): settle them with `sora resume`."
+            "ledger",
+            "warning",
+            f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
         )
     else:
         yield Finding("ledger", "ok", studio.ledger.database.place)

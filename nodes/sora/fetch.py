@@ -20,6 +20,7 @@ import requests
 from .client import Client
 from .download import Downloaded, download
 from .errors import (
+    TAKE_UP,
     CutShort,
     GatewayTrouble,
     InvalidInput,
@@ -290,6 +291,6 @@ def _too_late(job: Job, fetch: Fetch) -> WaitTimeout:
     why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
     return WaitTimeout(
         f"The video is finished, but could not be fetched in time{why}",
-        advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
+        advice=f"It is paid for. {TAKE_UP}",
         job=job.id,
     )

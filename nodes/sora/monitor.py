@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
+from .errors import TAKE_UP, GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
 from .threads import DaemonPool, PoolClosed
 
@@ -314,6 +314,6 @@ def _timed_out(watch: Watch) -> WaitTimeout:
     return WaitTimeout(
         f"The video was not finished in time ({state})"
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
-        advice="The job goes on at the gateway. Run the same again to take it up, or use `sora resume`.",
+        advice=TAKE_UP,
         job=watch.job.id,
     )

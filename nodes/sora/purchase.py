@@ -245,7 +245,9 @@ class Purchases:
             self._not_kept[job.id] = video
             raise MaybeBought(
                 f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.what}",
-                advice=f"Once the disk is well again, run the same, or `sora resume {job.id} --video-id {video.id}`.",
+                advice=f"{error.advice} Running the same again keeps the id, and buys nothing. After a restart it is "
+                f"an uncertain purchase: open it in the tab *Sora jobs* and *Use this id*, {video.id}; in a shell: "
+                f"`sora resume {job.id} --video-id {video.id}`.",
                 job=job.id,
                 money="spent",
             ) from error

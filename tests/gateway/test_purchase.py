@@ -271,6 +271,8 @@ def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServe
         made.studio.settle(lost.value.job, video_id="video_9").result(10)
     assert (caught.value.money, caught.value.job) == ("perhaps", lost.value.job)
     assert "another take" in caught.value.advice
+    in_the_tab, _, in_a_shell = caught.value.advice.partition(f"`sora resume {lost.value.job} --lost`")
+    assert ("*Declare it lost*" in in_the_tab, bool(in_a_shell)) == (True, True)
     assert made.only_job().state is JobState.UNKNOWN
 
 
@@ -401,7 +403,8 @@ def test_an_answer_that_cannot_be_stored_is_told(
         with pytest.raises(MaybeBought) as caught:
             made.buy()
     assert caught.value.money == "spent"
-    assert f"sora resume {caught.value.job} --video-id video_1" in caught.value.advice
+    in_the_tab, command, _ = caught.value.advice.partition(f"`sora resume {caught.value.job} --video-id video_1`")
+    assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
     assert made.studio.settle(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
     assert made.buy().reused
     assert server.count("POST") == 1
