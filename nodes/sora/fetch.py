@@ -33,7 +33,7 @@ from .errors import (
 )
 from .gateways import Gateways
 from .ledger import Ledger
-from .monitor import LONGEST_ASKED_S
+from .monitor import LONGEST_ASKED_S, Monitor
 from .receipt import write_receipt
 from .settings import Settings
 from .spec import CUT, LAPSED, Job
@@ -59,7 +59,7 @@ LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is tak
 
 
 class Fetcher:
-    """Fetches videos. `alarm(moment, ring, unless=future)` is the monitor's."""
+    """Fetches videos. Its deadlines and pauses are the monitor's."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class Fetcher:
         gateways: Gateways,
         settings: Settings,
         watches: Watches,
-        alarm: Callable[..., None],
+        monitor: Monitor,
     ) -> None:
         self._ledger, self._gateways, self._settings = ledger, gateways, settings
-        self._watches, self._alarm = watches, alarm
+        self._watches, self._monitor = watches, monitor
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
         self._fetches: dict[str, Fetch] = {}
         self._lock = threading.Lock()
@@ -88,7 +88,8 @@ class Fetcher:
             fetch.waits.append(wait)
         wait.fetch = fetch
         # The download itself goes on.
-        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
+        left_s = self._monitor.left_s(wait.deadline)
+        self._monitor.alarm(left_s, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
         if not begun:
             self._queue(job, fetch)
@@ -123,7 +124,7 @@ class Fetcher:
                 return
             pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
         fetch.tries += 1
-        self._alarm(time.monotonic() + pause_s, lambda: self._queue(job, fetch))
+        self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, Exception):

@@ -344,7 +344,7 @@ class Studio:
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
-                self._collector.monitor.alarm(time.monotonic() + pace_s, lambda: queue(lambda: run(order)))
+                self._collector.monitor.alarm(pace_s, lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
             try:

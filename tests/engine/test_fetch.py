@@ -655,6 +655,37 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
     assert studio._collector.monitor._watched == {}
 
 
+@pytest.mark.parametrize("when", ["rendering", "downloading"])
+def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
+    """For hours, while it was rendered or downloaded, by a clock that goes on: the time asleep is no time waited."""
+    finished, arrived, asked = threading.Event(), threading.Event(), threading.Event()
+    whole = film(tmp_path)
+
+    def content(connection: socket.socket) -> None:
+        asked.set()
+        assert arrived.wait(30)
+        connection.sendall(answer(200, whole))
+
+    def state() -> bytes:
+        word = "completed" if finished.is_set() else "in_progress"
+        return answer(200, {"id": "video_1", "object": "video", "status": word})
+
+    with gateway(tmp_path, content, polls=state) as (studio, _, job):
+        monitor, asleep_s = studio._collector.monitor, [0.0]
+        monitor._clock = lambda: time.monotonic() + asleep_s[0]
+        wait = studio.wait(job.id, timeout_s=120)
+        if when == "downloading":
+            finished.set()
+            assert asked.wait(30)
+        else:
+            until("it was looked at", lambda: wait.watch is not None and wait.watch.job.remote_status == "in_progress")
+        asleep_s[0] += 4 * 3600
+        monitor.alarm(0, lambda: None)
+        finished.set()
+        arrived.set()
+        assert wait.future.result(30).state is JobState.STORED
+
+
 def test_a_failed_watch_leaves_its_claim(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the key gives the job up, and one that has it can take it at once."""
     job = bought(studio, "a boat [sandbox: slow=60]")
