@@ -18,6 +18,7 @@ from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
 LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
 FULL = "disk_full"  # code of an error
+VIDEO_NAME = 60  # characters of the longest name of a video below the output folder: one that is being written
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
 
 DRIVE_REMOTE = 4  # Windows' number for a drive of the network

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .disk import hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
+from .disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
 from .findings import Finding
@@ -23,7 +23,7 @@ from .studio import Studio
 
 WINDOWS = os.name == "nt"
 # Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
-LONGEST_OF = {"state": len("references/") + 64 + len(".png.0123456789.part"), "output": 60}
+LONGEST_OF = {"state": len("references/") + 64 + len(".png.0123456789.part"), "output": VIDEO_NAME}
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 

@@ -22,6 +22,7 @@ from .download import Downloaded, download
 from .errors import (
     TAKE_UP,
     CutShort,
+    DiskTrouble,
     GatewayTrouble,
     InvalidInput,
     LedgerTrouble,
@@ -165,11 +166,18 @@ class Fetcher:
             return self._fetched(job, fetch)
         except TimeoutError:  # a process that slept while its lease expired is still writing
             return None
-        except SoraError:
+        except SoraError as error:
             if there is None:
                 raise
             # It could not be had this time either, for whatever reason: what is there is better than nothing.
-            return job if intact else replace(job, error=DIFFERS.format(name=there.name), error_code="")
+            if not intact:
+                return replace(job, error=DIFFERS.format(name=there.name), error_code="")
+            # A better copy that has no place, since a player on Windows has the old one open, is told of.
+            return (
+                replace(job, error=f"{job.error} ({error.what} {error.advice})")
+                if isinstance(error, DiskTrouble)
+                else job
+            )
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         wanted = self._settings.output / (job.path or self._new_place(job))

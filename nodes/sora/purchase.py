@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .disk import check_room, disk_trouble
+from .disk import VIDEO_NAME, check_room, disk_trouble
 from .errors import InvalidInput, LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .identity import Identity
@@ -101,7 +101,7 @@ class Purchases:
             raise InvalidInput(f"{provider.name} has no remix.", advice="Create a new video with the changed prompt.")
         images = self._fitted(spec)
         self._client(spec, like)
-        check_room(self._settings.output)
+        check_room(self._settings.output, VIDEO_NAME)
         price = self._price(spec, like, provider)
         return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
 

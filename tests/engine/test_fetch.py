@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import logging
@@ -566,6 +567,27 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
         studio.path(kept).unlink()
         with pytest.raises((InvalidInput, DiskTrouble)):
             studio.wait(job.id, timeout_s=30).future.result(30)
+
+
+def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows renames nothing over a file that is open. The cut one is handed out, with what keeps the whole one from
+    its place; that is kept, and takes it without another download once the player is closed."""
+    monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7))) as (studio, server, job):
+        kept = studio.wait(job.id, timeout_s=30).future.result(30)
+        server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
+        with monkeypatch.context() as windows:
+            windows.setattr("sora.download.publish", raising(OSError(errno.EBUSY, "Device or resource busy")))
+            held = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (held.state, held.error_code, held.bytes) == (JobState.STORED, "cut_short", kept.bytes)
+        assert all(part in held.error for part in (kept.error, "Another program has it open", "player"))
+        fetched = sum("/content" in one.path for one in server.requests)
+        whole = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (whole.error, whole.error_code, whole.path) == ("", "", kept.path)
+        assert (whole.bytes or 0) > (kept.bytes or 0)
+        assert sum("/content" in one.path for one in server.requests) - fetched <= 1  # what is there, and no more
 
 
 def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

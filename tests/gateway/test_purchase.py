@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import requests
 import trustme
-from sora import client
+from sora import client, disk
 from sora.budget import Budget
 from sora.errors import (
     GatewayTrouble,
@@ -519,6 +519,22 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
     with pytest.raises(SoraError, match="No video could be stored"):
         made.buy()
     assert server.requests == []
+
+
+@scripted(ACCEPTED)
+def test_a_folder_too_deep_for_windows_is_found_before_it_is_bought(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the name that the video will have in it: the folder alone would still be taken."""
+    made, server = bench
+    monkeypatch.setattr(disk, "_is_windows", lambda: True)
+    monkeypatch.setattr(disk, "_long_paths_are_enabled", lambda: False)
+    monkeypatch.setattr(disk, "LONGEST_PATH", len(str(made.studio.settings.output.absolute())) + 40)
+    with pytest.raises(DiskTrouble, match="would have") as caught:
+        made.buy()
+    assert (caught.value.money, server.requests) == ("none", [])
+    monkeypatch.setattr(disk, "LONGEST_PATH", 259)
+    assert made.buy().job.video_id
 
 
 @scripted(ACCEPTED)
