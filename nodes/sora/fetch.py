@@ -172,12 +172,9 @@ class Fetcher:
             # It could not be had this time either, for whatever reason: what is there is better than nothing.
             if not intact:
                 return replace(job, error=DIFFERS.format(name=there.name), error_code="")
-            # A better copy that has no place, since a player on Windows has the old one open, is told of.
-            return (
-                replace(job, error=f"{job.error} ({error.what} {error.advice})")
-                if isinstance(error, DiskTrouble)
-                else job
-            )
+            # What keeps a better copy from its place is told: on Windows a player that has the cut one open, say.
+            why = f" ({error.what} {error.advice})" if isinstance(error, DiskTrouble) else ""
+            return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         wanted = self._settings.output / (job.path or self._new_place(job))

@@ -21,6 +21,7 @@ import trustme
 from sora import client, disk
 from sora.budget import Budget
 from sora.errors import (
+    DiskTrouble,
     GatewayTrouble,
     InvalidInput,
     JobFailed,
