@@ -1,8 +1,5 @@
-"""From a finished job to its file on disk, once for all who wait for it.
-
-A gateway is often not ready at once, and another process may be at it: such pauses are alarms, so that no thread sleeps
-and a video that never comes holds up no other.
-"""
+"""From a finished job to its file on disk, once for all who wait for it. A gateway is often not ready at once, and
+another process may be at it: such pauses are alarms, so that no thread sleeps and no video holds up another."""
 
 from __future__ import annotations
 
