@@ -6,13 +6,21 @@ const SHOWN_MS = 12_000;
 const LONGEST_READ_MS = 90_000; // the ledger may be held for some time; a read that hangs would hold up all later ones
 export const TAB = "sora-jobs";
 
-/** `app` and `api` are the page's. */
-export function makeHost(app, api) {
+/**
+ * `app` and `api` are the page's. `blocked(name, language)` is called when the server does not take the name by which
+ * the page was opened, and with "" once it does.
+ */
+export function makeHost(app, api, blocked = async () => {}) {
   const standing = new Map(); // text -> when its toast goes
+  let [name, changed] = ["", undefined];
 
   async function ask(path, options) {
     const answer = await api.fetchApi(path, options).catch(() => Promise.reject(new Error(say("no_server"))));
     const told = await answer.json().catch(() => ({}));
+    const refused = answer.status === 403 ? (told.host ?? "") : "";
+    if (refused !== name) changed = blocked((name = refused), told.language);
+    await changed; // also those that asked at the same time: the words are in its language then
+    if (refused) throw new Error(say("host_blocked", { host: refused }));
     if (!answer.ok) throw new Error([told.error ?? `HTTP ${answer.status}`, told.advice].filter(Boolean).join(" "));
     return told;
   }

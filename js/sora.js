@@ -18,9 +18,17 @@ import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
 const looks = new WeakMap(); // node -> what looks at it again
 const LOOK_MS = 10_000;
 let models = [];
+let blocked = ""; // the name by which the page was opened, where the server does not take it
 
 const host = {
-  ...makeHost(app, api),
+  ...makeHost(app, api, async (name, language) => {
+    blocked = name;
+    if (name) {
+      await use({ language });
+      host.tell("error", say("host_blocked", { host: name }));
+    }
+    host.stir();
+  }),
   models: () => models,
   nearest: (model, seconds, size, provider) =>
     host.get(`/sora/models/nearest?${new URLSearchParams({ model, seconds, size, provider })}`),
@@ -236,6 +244,9 @@ app.registerExtension({
       fillIn(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
       addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
+    } else if (node.comfyClass === "SoraOpenJob") {
+      // The host fills its list, and shows an empty one where it may not be read.
+      addBadge(node, window.LGraphBadge, () => (blocked ? say("list_blocked", { host: blocked }) : ""), host.stirred);
     }
   },
 });

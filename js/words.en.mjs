@@ -21,6 +21,9 @@ export const WORDS = {
   converted:
     "Converted: {count}. Choose the provider in each new node; one that costs money needs its key, which the machine's owner sets.",
   lost_links: "Links that did not fit the new nodes: {count}.",
+  host_blocked:
+    "Request blocked: {host} is not an allowed host. If it is your own tunnel or proxy, add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the line.",
+  list_blocked: "No list: {host} is not an allowed host",
   no_server: "ComfyUI does not answer. Is it still running?",
   failed_because: "That did not work: {why}",
   price: "≈ {usd}",

@@ -19,6 +19,9 @@ export const WORDS = {
   converted:
     "Đã chuyển đổi: {count}. Hãy chọn nhà cung cấp trong từng nút mới; nhà cung cấp có tính phí cần khóa do chủ máy đặt.",
   lost_links: "Số liên kết không khớp với nút mới: {count}.",
+  host_blocked:
+    "Yêu cầu bị chặn: {host} không nằm trong các máy chủ được phép. Nếu đó là đường hầm hay proxy của bạn, hãy thêm nó vào allowed_hosts dưới [page] trong settings.toml; nhật ký của ComfyUI và `sora doctor` cho biết tệp và dòng cần viết.",
+  list_blocked: "Không có danh sách: {host} không được phép",
   no_server: "ComfyUI không trả lời. Nó còn chạy không?",
   failed_because: "Không thực hiện được: {why}",
   price: "≈ {usd}",

@@ -18,6 +18,9 @@ export const WORDS = {
   nothing: "此工作流中没有 OpenAI Video Sora 节点。",
   converted: "已转换：{count}。请在每个新节点中选择提供商；收费的提供商需要由机器所有者设置密钥。",
   lost_links: "无法接到新节点的连线数：{count}。",
+  host_blocked:
+    "请求被拒绝：{host} 不在允许的主机之列。如果它是你自己的隧道或代理，请把它加到 settings.toml 中 [page] 下的 allowed_hosts；ComfyUI 的日志和 `sora doctor` 会给出文件和要写的那一行。",
+  list_blocked: "没有列表：{host} 不是允许的主机",
   no_server: "ComfyUI 没有响应。它还在运行吗？",
   failed_because: "操作未成功：{why}",
   price: "≈ {usd}",

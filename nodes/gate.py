@@ -31,6 +31,8 @@ FORWARDED = re.compile(
     re.IGNORECASE,
 )
 HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+NAME = re.compile(r"[a-z0-9_.-]{1,253}|[0-9a-f:.]{2,45}")  # what may be repeated of a request
+MOST_NAMED = 20  # other names than these are refused without a line in the log: anybody can make them up
 # Nothing of ours is a page, a script or for another site to show, and only pictures are kept.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -38,6 +40,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'",
     "Cache-Control": "no-store",
 }
+
+blocked: dict[str, None] = {}  # names by which the page was asked for, and which are not allowed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Answer = Callable[[web.Request], Awaitable[Any]]
@@ -77,8 +81,8 @@ def _only_local(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
         if not await asyncio.to_thread(is_local, request):
             raise InvalidInput(
                 "This can be changed on the machine itself only.",
-                advice=f"From elsewhere its owner allows it with from_elsewhere = true under [page] in "
-                f"{host.studio().settings.file}.",
+                advice="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
+                "`sora doctor` names the file.",
             )
         return await answer(request, body)
 
@@ -89,8 +93,8 @@ def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None]
     @functools.wraps(answer)
     async def handler(request: web.Request) -> web.StreamResponse:
         try:
-            if await asyncio.to_thread(_is_foreign, request):
-                given = _refusal(403, "Only ComfyUI's own page may ask for this.")
+            if (name := await asyncio.to_thread(_stranger, request)) is not None:
+                given = await asyncio.to_thread(_blocked, name)
             elif wrong is not None and (refusal := wrong(request)) is not None:
                 given = refusal
             else:
@@ -106,22 +110,46 @@ def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None]
     return handler
 
 
-def _is_foreign(request: web.Request) -> bool:
-    """Does another page send this, or does it come by a name that is not ours? The host itself refuses a foreign Origin
-    on loopback only, and never `null`."""
+def _stranger(request: web.Request) -> str | None:
+    """None for the host's own page. Else the name by which a tunnel or a proxy may lead here, if its owner allows it,
+    and "" where there is none: another page sends this. The host itself refuses a foreign Origin on loopback only, and
+    never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        return True
+        return ""
     allowed = host.studio().settings.allowed_hosts - {""}
     name = _host_of(request)
     if host.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
-        return True  # a name of somebody's that leads here
+        return _shown(name)  # a name of somebody's that leads here
     ours = request.headers.get("Host", "").lower()
     for origin in request.headers.getall("Origin", []):
         scheme, _, rest = origin.lower().partition("://")
         same = scheme in ("http", "https") and rest == ours
-        if not same and _hostname(origin) not in allowed:
-            return True
-    return False
+        name = _hostname(origin)
+        if not same and name not in allowed:
+            return "" if is_loopback(name) or scheme not in ("http", "https") else _shown(name)
+    return None
+
+
+def _shown(name: str) -> str:
+    """A name that may be repeated; "" for anything else."""
+    return name if NAME.fullmatch(name) else ""
+
+
+def _blocked(name: str) -> web.Response:
+    """The refusal, which names what was asked for and no path of this machine. Where the owner allows it is in the log
+    and in the doctor's findings."""
+    if not name:
+        return _refusal(403, "Only ComfyUI's own page may ask for this.")
+    settings = host.studio().settings
+    if name not in blocked and len(blocked) < MOST_NAMED:
+        blocked[name] = None
+        host.warn(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")
+    text = (
+        f"Request blocked: {name} is not an allowed host. If it is a tunnel or a proxy of this machine's owner, they "
+        "add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the "
+        "line."
+    )
+    return web.json_response({"error": text, "host": name, "language": settings.shown_language}, status=403)
 
 
 def _host_of(request: web.Request) -> str:

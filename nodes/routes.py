@@ -227,7 +227,7 @@ async def doctor(_: web.Request, __: dict[str, Any]) -> Any:
     """What is wrong here, and on the way to each gateway. It costs nothing."""
     from .sora.doctor import examine
 
-    findings = await asyncio.to_thread(examine, host.studio())
+    findings = await asyncio.to_thread(examine, host.studio(), list(gate.blocked))
     return {"findings": [dataclasses.asdict(finding) for finding in findings]}
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .disk import disk_trouble
-from .errors import InvalidInput, LedgerTrouble
+from .errors import InvalidInput
+from .ledger_errors import ledger_trouble
 from .owner import FileOwner
 from .whole import make_private, publish, replace, sync_file, unfinished_name, write_whole
 
@@ -22,6 +23,7 @@ LEDGER = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
 SETTINGS = ("settings.toml", "providers.toml", "page.json", "models.json")
 REFERENCE = re.compile(r"references/[0-9a-f]{64}\.png")
+HELD_S = 10  # for which another program may keep the ledger to itself
 LARGEST_FILE = 1 << 30  # bytes of one file in a backup
 STAMP = "%Y%m%d-%H%M%S"
 
@@ -81,7 +83,7 @@ def restore(home: Path, file: Path) -> Kept:
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, OSError):
             raise disk_trouble(f"{file} could not be restored to {home}", error) from error
-        raise LedgerTrouble(f"{file} could not be restored to {home}: {error}.") from error
+        raise ledger_trouble(str(home / LEDGER), error, folder=home) from error
     return Kept(jobs, sum(name not in SETTINGS for name in names), aside)
 
 
@@ -111,7 +113,7 @@ def is_damaged(ledger: Path) -> bool:
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[sqlite3.Connection]:
     """A ledger's file, only to be read. sqlite3.Error where it is damaged, or no ledger."""
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=HELD_S)
     try:
         yield connection
     finally:
@@ -122,12 +124,24 @@ def backup_ledger(ledger: Path, target: Path) -> int:
     """One moment of a ledger that may be in use, as a file of its own; how many jobs it has."""
     try:
         with opened(ledger) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-            source.backup(copy)
+            _copy_pages(source, copy)
             return _checked(copy)
     except sqlite3.Error as error:
-        raise LedgerTrouble(
-            f"The ledger {ledger} cannot be copied: {error}.", advice="If it is damaged: sora restore --rebuild."
-        ) from error
+        raise ledger_trouble(str(ledger), error, folder=ledger.parent) from error
+
+
+def _copy_pages(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy a whole ledger. sqlite3.Error where another program does not let go of either for HELD_S: SQLite's own way
+    would wait for ever."""
+    end = time.monotonic() + HELD_S
+
+    def look(code: int, *_: int) -> None:
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > end:
+            busy = sqlite3.OperationalError("database is locked")
+            busy.sqlite_errorcode = code
+            raise busy
+
+    source.backup(target, progress=look)
 
 
 def _checked(connection: sqlite3.Connection) -> int:
@@ -184,10 +198,10 @@ def _put_back(source: Path, ledger: Path) -> None:
     """Make `ledger` what `source` is: as one transaction, so that whoever has it open reads the one or the other. A
     damaged one is replaced."""
     try:
-        with contextlib.closing(sqlite3.connect(ledger, timeout=10)) as there:
+        with contextlib.closing(sqlite3.connect(ledger, timeout=HELD_S)) as there:
             there.execute("SELECT count(*) FROM sqlite_master").fetchone()
             with opened(source) as copy:
-                copy.backup(there)
+                _copy_pages(copy, there)
     except sqlite3.Error as error:
         if not _is_damage(error):
             raise

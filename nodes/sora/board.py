@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .disk import disk_trouble
-from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, MediaTrouble, NotFinished, Refused, SoraError
+from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, NotFinished, Refused, SoraError
 from .ledger import Ledger, taken_error
 from .settings import Settings
 from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference
@@ -192,19 +192,11 @@ def _cure(job: Job, error: SoraError | None) -> str:
 
 
 def _small_picture(video: Path, place: Path) -> Path:
-    from .media import lazy
-    from .media.resize import stretched
-    from .media.stills import still
+    from .media.stills import small_jpeg
 
-    cv2 = lazy.cv2()
-    picture = still(video, "thumbnail")
-    width = min(THUMBNAIL_WIDTH, picture.shape[1])
-    picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    if not ok:
-        raise MediaTrouble(f"No small picture of {video.name} could be made.")
+    jpeg = small_jpeg(video, THUMBNAIL_WIDTH)
     try:
-        write_whole(place, data.tobytes())
+        write_whole(place, jpeg)
     except OSError as error:
         raise disk_trouble(f"{place} could not be written", error) from error
     return place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +36,7 @@ class Changes:
             if self._planned:
                 return
             self._planned = True
-        self._collector.monitor.alarm(time.monotonic() + PACE_S, self._begin)
+        self._collector.monitor.alarm(PACE_S, self._begin)
 
     def _begin(self) -> None:
         try:

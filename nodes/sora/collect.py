@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -30,7 +29,7 @@ class Collector:
         self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
         self._pool = DaemonPool("sora-wait", 1)
-        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor.alarm)
+        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor)
 
     def read(self, job_id: str) -> Job:
         """The job's row; one that a process which is dead now was sending tells what that means."""
@@ -55,7 +54,7 @@ class Collector:
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting, never the job."""
-        wait = Wait(deadline=time.monotonic() + timeout_s)
+        wait = Wait(deadline=self.monitor.now() + timeout_s)
         self._waits.add(wait)
 
         def begin() -> None:
@@ -84,7 +83,7 @@ class Collector:
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._fetcher.join(wait, job)
             return
-        wait.watch = self.monitor.watch(job, timeout_s=wait.deadline - time.monotonic())
+        wait.watch = self.monitor.watch(job, timeout_s=self.monitor.left_s(wait.deadline))
         wait.watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
         if wait.future.done():  # cancelled in that very moment
             wait.watch.cancel()

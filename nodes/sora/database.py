@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .budget import Budget
-from .errors import InvalidInput, LedgerTrouble
+from .errors import InvalidInput
 from .heartbeat import DatabaseOwner
+from .ledger_errors import folder_trouble, in_use, ledger_trouble
 from .owner import NO_LOCK, FileOwner, Owner
 from .redact import remember
 from .whole import make_private
@@ -83,8 +84,11 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Is there one yet? Asking makes none."""
-        return self.shared or self._file.exists()
+        """Is there one yet? Asking makes none. Where the folder cannot be looked into, its use tells why."""
+        try:
+            return self.shared or self._file.exists()
+        except OSError:
+            return True
 
     @property
     def place(self) -> str:
@@ -147,12 +151,7 @@ class Database:
             with self._connection() as connection, connection.execution_options(sora_begin=kind).begin():
                 yield connection
         except SQLAlchemyError as error:
-            raise LedgerTrouble(
-                f"The ledger {self.place} could not be used: {getattr(error, 'orig', None) or error}.",
-                advice="Check the database server."
-                if self.shared
-                else "Check that the disk is not full and that the folder may be written.",
-            ) from error
+            raise ledger_trouble(self.place, error, folder=None if self.shared else self.home) from error
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -203,15 +202,10 @@ class Database:
             with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S):
                 _bring_up_to_date(engine)
         except Timeout:
-            raise LedgerTrouble(
-                f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s.",
-                advice="Look whether one hangs; then run again.",
-            ) from None
+            what = f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s."
+            raise in_use(what, folder=self.home) from None
         except NO_LOCK as error:
-            raise LedgerTrouble(
-                f"The state folder {self.home} cannot be written: {getattr(error, 'strerror', None) or error}.",
-                advice="It has to be a folder that may be written, on a disk that knows file locks.",
-            ) from None
+            raise folder_trouble(f"The state folder {self.home} cannot be written", error, self.home) from None
 
 
 def _sqlite(file: Path) -> Engine:
@@ -222,7 +216,7 @@ def _sqlite(file: Path) -> Engine:
         if not file.exists():  # SQLite would make it for everybody to read; its other files get the mode of this one
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise LedgerTrouble(f"The state folder {file.parent} cannot be made: {error.strerror}.") from None
+        raise folder_trouble(f"The state folder {file.parent} cannot be used", error, file.parent) from None
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare)
     return engine
@@ -263,14 +257,13 @@ def _bring_up_to_date(engine: Engine) -> None:
     from .migrations import migrate
 
     event.listen(engine, "begin", _begin)
+    file = engine.url.database if engine.dialect.name == "sqlite" else ""
     try:
         with engine.connect().execution_options(sora_begin="exclusive") as connection, connection.begin():
             migrate(connection)
     except SQLAlchemyError as error:
-        raise LedgerTrouble(
-            f"The ledger {engine.url.render_as_string()} cannot be opened: {getattr(error, 'orig', None) or error}.",
-            advice="Check that the disk is not full, that the folder may be written and that the file is a ledger; "
-            "for PostgreSQL, that the server runs and lets this user in.",
+        raise ledger_trouble(
+            file or engine.url.render_as_string(), error, folder=Path(file).parent if file else None
         ) from error
 
 

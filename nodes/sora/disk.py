@@ -17,6 +17,8 @@ from .errors import DiskTrouble
 from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
 LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
+FULL = "disk_full"  # code of an error
+VIDEO_NAME = 60  # characters of the longest name of a video below the output folder: one that is being written
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
 
 DRIVE_REMOTE = 4  # Windows' number for a drive of the network
@@ -24,6 +26,8 @@ NETWORKS = (
     "nfs", "cifs", "smb", "9p", "vboxsf", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs", "glusterfs", "ceph", "lustre",
     "afs", "davfs", "fuse.s3fs", "fuse.gcsfuse", "ncpfs", "beegfs",
 )  # fmt: skip
+
+KEEP = "Do not delete it: the ledger knows what was paid for."
 
 _FULL = "Free disk space, or choose another folder."
 _IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."
@@ -56,7 +60,7 @@ _WINDOWS_HINTS = {
 def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> DiskTrouble:
     """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
     hint = hint_of(error)
-    code = "file_in_use" if hint == _IN_USE else ""
+    code = {_IN_USE: "file_in_use", _FULL: FULL}.get(hint, "")
     return DiskTrouble(f"{what}: {reason_of(error)}.", advice=f"{hint} {then}".strip(), code=code, **more)
 
 
@@ -71,6 +75,19 @@ def hint_of(error: OSError) -> str:
     return known or _HINTS.get(error.errno or 0, "Check the disk, or choose another folder.")
 
 
+def rights_hint(folder: Path) -> str:
+    """What to do where this user may not use the state folder, or a folder in it: it was made by another one, such as
+    an administrator or a container. It is never to be deleted, since the ledger is in it."""
+    if _is_windows():
+        user = os.environ.get("USERNAME", "").strip() or "YOUR-NAME"
+        grant = f'icacls "{folder}" /grant "{user}:(OI)(CI)F" /T'
+        cure = f"open Command Prompt by a right click and Run as administrator, and run: {grant}"
+        made = "an administrator or on another computer"
+    else:
+        cure, made = f'run: sudo chown -R "$(id -un)" "{folder}"', "another user (sudo, a container)"
+    return f"If {folder} was made by {made}, {cure}; then run again. {KEEP}"
+
+
 def check_room(folder: Path, names: int = 0) -> None:
     """DiskTrouble where a video could not be stored below `folder`: better to know before it is bought. `names`: the
     characters of the longest name that it will be given there."""
@@ -80,7 +97,7 @@ def check_room(folder: Path, names: int = 0) -> None:
     except OSError as error:
         raise disk_trouble(f"No video could be stored in {folder}", error) from error
     if free < LEAST_ROOM:
-        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {folder}.", advice=_FULL)
+        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {folder}.", advice=_FULL, code=FULL)
     if too_long := path_is_too_long(folder, names):
         raise DiskTrouble(too_long, advice=_LONG)
 

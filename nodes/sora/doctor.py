@@ -9,10 +9,10 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .disk import hint_of, network_of, path_is_too_long, reason_of, try_folder
+from .disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
 from .doctor_gateway import look
 from .errors import MissingKey, SoraError
 from .findings import Finding
@@ -24,15 +24,17 @@ from .studio import Studio
 WINDOWS = os.name == "nt"
 # Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
 LONGEST_REFERENCE = 64 + len(".png.0123456789.part")
-LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": 60}
+LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": VIDEO_NAME}
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-def examine(studio: Studio) -> list[Finding]:
-    """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be."""
+def examine(studio: Studio, blocked: Iterable[str] = ()) -> list[Finding]:
+    """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
+    `blocked` are the names by which ComfyUI's page was opened, and refused."""
     checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
-        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings, "disk": _disk, "ledger": _ledger,
-        "farm": _farm, "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
+        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings,
+        "page": lambda studio: _page(studio, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
+        "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -90,6 +92,18 @@ def _settings(studio: Studio) -> Iterator[Finding]:
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
 
 
+def _page(studio: Studio, blocked: Iterable[str]) -> Iterator[Finding]:
+    settings = studio.settings
+    allowed = sorted(settings.allowed_hosts - {""})
+    refused = [name for name in blocked if name not in allowed]
+    for name in refused:
+        text = f"ComfyUI's page was opened by the name {name}, and refused. {settings.how_to_allow(name)}"
+        yield Finding("page", "warning", text)
+    if not refused:
+        names = " and ".join(("this machine's own names", *allowed))
+        yield Finding("page", "ok", f"may be opened by {names}. {settings.how_to_allow('NAME')}")
+
+
 def _disk(studio: Studio) -> Iterator[Finding]:
     for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
         place = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
@@ -98,7 +112,9 @@ def _disk(studio: Studio) -> Iterator[Finding]:
             text = f"{folder}, {free / (1 << 30):.1f} GiB free"
             lacks = try_folder(place)
         except OSError as error:
-            yield Finding(name, "failed", f"{folder} cannot be written: {reason_of(error)}. {hint_of(error)}")
+            denied = name == "state" and isinstance(error, PermissionError)
+            hint = rights_hint(folder) if denied else hint_of(error)
+            yield Finding(name, "failed", f"{folder} cannot be written: {reason_of(error)}. {hint}")
             continue
         if too_long := path_is_too_long(folder, LONGEST_OF[name]):
             yield Finding(name, "warning", f"{too_long} Choose a shorter folder, or enable long paths in Windows.")
@@ -124,7 +140,9 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])
         yield Finding(
-            "ledger", "warning", f"{len(unknown)} purchases are unknown ({ids}): settle them with `sora resume`."
+            "ledger",
+            "warning",
+            f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
         )
     else:
         yield Finding("ledger", "ok", studio.ledger.database.place)

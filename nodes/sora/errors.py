@@ -33,6 +33,11 @@ from .plain import kind_of, text_of
 from .redact import redact
 
 Money = Literal["none", "perhaps", "spent"]
+# Advice for a job that goes on at the gateway; `*Sora jobs*` is the tab's label in js/words.en.mjs.
+TAKE_UP = (
+    "The job goes on at the gateway: run the same again to take it up. The tab *Sora jobs* shows how far it is; in a "
+    "shell: `sora resume JOB`."
+)
 
 
 class SoraError(Exception):

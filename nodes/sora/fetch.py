@@ -1,8 +1,5 @@
-"""From a finished job to its file on disk, once for all who wait for it.
-
-A gateway is often not ready at once, and another process may be at it: such pauses are alarms, so that no thread sleeps
-and a video that never comes holds up no other.
-"""
+"""From a finished job to its file on disk, once for all who wait for it. A gateway is often not ready at once, and
+another process may be at it: such pauses are alarms, so that no thread sleeps and no video holds up another."""
 
 from __future__ import annotations
 
@@ -20,7 +17,9 @@ import requests
 from .client import Client
 from .download import Downloaded, download
 from .errors import (
+    TAKE_UP,
     CutShort,
+    DiskTrouble,
     GatewayTrouble,
     InvalidInput,
     LedgerTrouble,
@@ -32,7 +31,7 @@ from .errors import (
 )
 from .gateways import Gateways
 from .ledger import Ledger
-from .monitor import LONGEST_ASKED_S
+from .monitor import LONGEST_ASKED_S, Monitor
 from .receipt import write_receipt
 from .settings import Settings
 from .spec import CUT, LAPSED, Job
@@ -58,7 +57,7 @@ LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is tak
 
 
 class Fetcher:
-    """Fetches videos. `alarm(moment, ring, unless=future)` is the monitor's."""
+    """Fetches videos. Its deadlines and pauses are the monitor's."""
 
     def __init__(
         self,
@@ -66,10 +65,10 @@ class Fetcher:
         gateways: Gateways,
         settings: Settings,
         watches: Watches,
-        alarm: Callable[..., None],
+        monitor: Monitor,
     ) -> None:
         self._ledger, self._gateways, self._settings = ledger, gateways, settings
-        self._watches, self._alarm = watches, alarm
+        self._watches, self._monitor = watches, monitor
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
         self._fetches: dict[str, Fetch] = {}
         self._lock = threading.Lock()
@@ -87,7 +86,8 @@ class Fetcher:
             fetch.waits.append(wait)
         wait.fetch = fetch
         # The download itself goes on.
-        self._alarm(wait.deadline, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
+        left_s = self._monitor.left_s(wait.deadline)
+        self._monitor.alarm(left_s, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
         if not begun:
             self._queue(job, fetch)
@@ -122,7 +122,7 @@ class Fetcher:
                 return
             pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
         fetch.tries += 1
-        self._alarm(time.monotonic() + pause_s, lambda: self._queue(job, fetch))
+        self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, Exception):
@@ -163,11 +163,15 @@ class Fetcher:
             return self._fetched(job, fetch)
         except TimeoutError:  # a process that slept while its lease expired is still writing
             return None
-        except SoraError:
+        except SoraError as error:
             if there is None:
                 raise
             # It could not be had this time either, for whatever reason: what is there is better than nothing.
-            return job if intact else replace(job, error=DIFFERS.format(name=there.name), error_code="")
+            if not intact:
+                return replace(job, error=DIFFERS.format(name=there.name), error_code="")
+            # What keeps a better copy from its place is told: on Windows a player that has the cut one open, say.
+            why = f" ({error.what} {error.advice})" if isinstance(error, DiskTrouble) else ""
+            return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         wanted = self._settings.output / (job.path or self._new_place(job))
@@ -290,6 +294,6 @@ def _too_late(job: Job, fetch: Fetch) -> WaitTimeout:
     why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
     return WaitTimeout(
         f"The video is finished, but could not be fetched in time{why}",
-        advice="It is paid for and waits at the gateway. Run the same again, or use `sora resume`.",
+        advice=f"It is paid for. {TAKE_UP}",
         job=job.id,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .budget import Budget
 from .errors import InvalidInput, LedgerTrouble
+from .ledger_errors import ledger_trouble
 from .machines import host_of, this_machine
 from .redact import redact
 
@@ -113,11 +114,12 @@ class DatabaseOwner:
         try:
             self._beat(mark)
             heart.start()
-        except (SQLAlchemyError, RuntimeError) as error:  # the second where no more threads can be had
+        except SQLAlchemyError as error:
+            raise ledger_trouble(self._engine.url.render_as_string(), error, folder=None) from error
+        except RuntimeError as error:
             raise LedgerTrouble(
-                f"The ledger {self._engine.url.render_as_string()} could not note that this program runs: "
-                f"{getattr(error, 'orig', None) or error}.",
-                advice="Check the database server, then run again.",
+                f"No thread could be started to note that this program runs: {error}.",
+                advice="Close other programs, then run again.",
             ) from error
         self._ended, self._heart = ended, heart
 

@@ -376,7 +376,8 @@ def taken_error(job: Job) -> SoraError:
     return JobFailed(
         f"The gateway ended this job without a video ({why}).",
         advice="It is not sent again by itself, and running the same again only tells this again. Change the prompt, "
-        "or choose another take to try the same once more.",
+        "or choose another take to try the same once more. The tab *Sora jobs* and `sora resume JOB` ask the gateway "
+        "about it again, free of charge.",
         job=job.id,
         request_id=job.request_id,
         code=job.error_code,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from .errors import InvalidInput, NotBought
 from .identities import FREED, FURTHEST, complete, holder, make_room
 from .identity import Identity
 from .ledger import Ledger
+from .ledger_errors import IN_USE, ledger_trouble
 from .references import References
 from .rows import AT_GATEWAY, first, run
 from .whole import copy
@@ -54,16 +54,27 @@ class Imported:
 
 
 def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | None:
-    """The first of those ledgers that holds the purchase. One that cannot be read counts as one that does not."""
+    """The first of those ledgers that holds the purchase. One that is damaged counts as one that does not;
+    LedgerTrouble for one that another program holds, since nobody can tell what is in it."""
     for home in homes:
-        with contextlib.suppress(sqlite3.Error), opened(home / LEDGER) as connection:
-            columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
-            also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
-            query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
-            found = connection.execute(query, identity._asdict()).fetchone()
-            if found is not None:
-                return Elsewhere(home, *found)
+        try:
+            found = _held_in(home, identity)
+        except sqlite3.Error as error:
+            if (trouble := ledger_trouble(str(home / LEDGER), error, folder=home)).code == IN_USE:
+                raise trouble from error
+            continue
+        if found is not None:
+            return Elsewhere(home, *found)
     return None
+
+
+def _held_in(home: Path, identity: Identity) -> tuple[str, str] | None:
+    with opened(home / LEDGER) as connection:
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+        also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
+        query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
+        found: tuple[str, str] | None = connection.execute(query, identity._asdict()).fetchone()
+        return found
 
 
 def import_home(home: Path, ledger: Ledger) -> Imported:

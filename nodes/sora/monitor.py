@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
+from .errors import TAKE_UP, GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
 from .threads import DaemonPool, PoolClosed
 
@@ -25,6 +25,9 @@ POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
 LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, say) gets no more than this
 TICK_S = 0.25  # looks that are due within it are taken together
+REST_S = 10.0  # at most between two looks at the clock: what passes more than that was a sleep of the machine
+SLEPT_S = 30.0  # from which on it counts as one
+LOOK_S = 60.0  # that one who waits has at least after a sleep, which is enough for a look at the job
 MANY = 256
 NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
 SEEN = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
@@ -85,35 +88,51 @@ class Monitor:
         self._most = {"ends": MANY, "alarms": MANY}  # entries at which a heap is searched for dead ones
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
+        self._slept = 0.0  # seconds
+        self._least = -math.inf  # until when nobody is too late after a sleep
+        self._rested = math.inf  # by the clock: until when nothing had to be done
         self._closed = False
+
+    def now(self) -> float:
+        """Seconds on a clock that stands still while the machine sleeps."""
+        with self._wake:
+            return self._notice_sleep() - self._slept
+
+    def left_s(self, deadline: float) -> float:
+        """Seconds until `now()` shows that deadline, and enough for a look at the job right after a sleep."""
+        now = self.now()
+        return max(deadline, self._least) - now
 
     def watch(self, job: Job, *, timeout_s: float) -> Watch:
         """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled."""
-        watch = Watch(job, self._clock() + timeout_s)
+        watch = Watch(job, self.now() + timeout_s)
         if job.state in SEEN:
             watch.future.set_result(job)
             return watch
         with self._wake:
             watched = self._watched.setdefault(job.id, _Watched(job, []))
             # Nobody waited, or what is planned is far off because of trouble: look as soon as the pace allows.
-            soon = max(self._clock(), watched.not_before)
+            soon = max(self.now(), watched.not_before)
             if not watched.watches or soon < watched.planned:
                 self._plan(watched, soon)
             watched.watches.append(watch)
             self._ends = self._tidy("ends", self._ends, lambda entry: not entry[2].future.done())
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
+            self._rested = min(self._rested, self._clock())  # from now on it is not idle
             self._start()
             self._wake.notify()
         return watch
 
-    def alarm(self, moment: float, ring: Callable[[], None], *, unless: Future[Any] | None = None) -> None:
-        """Have `ring()` called when the clock shows `moment`, by the monitor's own thread; not if `unless` is done."""
-        if moment == math.inf:
+    def alarm(self, delay_s: float, ring: Callable[[], None], *, unless: Future[Any] | None = None) -> None:
+        """Have `ring()` called after so many seconds, by the monitor's own thread; not if `unless` is done."""
+        if delay_s == math.inf:
             return
+        moment = self.now() + delay_s
         with self._wake:
             self._alarms = self._tidy("alarms", self._alarms, lambda entry: entry[3] is None or not entry[3].done())
             heapq.heappush(self._alarms, (moment, next(self._count), ring, unless))
+            self._rested = min(self._rested, self._clock())  # from now on it is not idle
             self._start()
             self._wake.notify()
 
@@ -140,10 +159,13 @@ class Monitor:
             with self._wake:
                 if self._closed:
                     return
-                now = self._clock()
+                self._rested = self._notice_sleep()
+                now = self._rested - self._slept
                 late, rings = self._late(now), self._ringing(now)
                 if not late and not rings and (not self._due or self._due[0][0] > now):
-                    self._wake.wait(self._sleep_s(now))
+                    pause_s = self._sleep_s(now)
+                    self._rested += math.inf if pause_s is None else pause_s
+                    self._wake.wait(pause_s)
                     continue
                 job = self._next(now)
             for watch in late:  # outside the lock: who waited may do anything when told
@@ -153,6 +175,31 @@ class Monitor:
                 _guarded(ring)
             if job is not None:
                 self._begin(job)
+
+    def _notice_sleep(self) -> float:
+        """What the clock shows. A machine that slept has not waited: where its clock goes on meanwhile (on Windows),
+        the time is taken off, each job is looked at once more, and nobody who waits for one is told that it is too late
+        before that."""
+        moment = self._clock()
+        slept = moment - self._rested
+        if slept < SLEPT_S:
+            return moment
+        self._rested = moment
+        self._slept += slept
+        now = moment - self._slept
+        for watched in self._watched.values():
+            watched.not_before -= slept
+            self._plan(watched, max(now, watched.not_before))
+        self._least = now + LOOK_S
+        self._ends = [(max(end, self._least), count, watch) for end, count, watch in self._ends]
+        self._alarms = [
+            (ringing if unless is None else max(ringing, self._least), count, ring, unless)
+            for ringing, count, ring, unless in self._alarms
+        ]
+        heapq.heapify(self._ends)
+        heapq.heapify(self._alarms)
+        self._wake.notify()
+        return moment
 
     def _begin(self, job: Job) -> None:
         """Have the job looked at by one of the threads; where none can be had now, later."""
@@ -164,11 +211,11 @@ class Monitor:
             _log.warning("Job %s is looked at later: %s", job.id, error)
             with self._wake:
                 if job.id in self._watched:
-                    self._plan(self._watched[job.id], self._clock() + SLOWEST_S)
+                    self._plan(self._watched[job.id], self.now() + SLOWEST_S)
 
     def _sleep_s(self, now: float) -> float | None:
         moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
-        return max(0.0, min(moments) - now) if moments else None
+        return min(REST_S, max(0.0, min(moments) - now)) if moments else None
 
     def _next(self, now: float) -> Job | None:
         """The job whose turn it is, if one is due."""
@@ -291,7 +338,7 @@ class Monitor:
             pace = SLOWEST_S
         asked = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_ASKED_S)
         slowed = min(max(SLOWEST_S, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
-        now = self._clock()
+        now = self.now()
         watched.not_before = now + max(asked, pace)
         moment = now + max(asked, slowed) + pace * 0.1 * self._jitter()
         # Many looks in one go take half the CPU that the same take one by one (bench/jobs.py).
@@ -314,6 +361,6 @@ def _timed_out(watch: Watch) -> WaitTimeout:
     return WaitTimeout(
         f"The video was not finished in time ({state})"
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
-        advice="The job goes on at the gateway. Run the same again to take it up, or use `sora resume`.",
+        advice=TAKE_UP,
         job=watch.job.id,
     )

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from filelock import FileLock, Timeout
 
 from .budget import Budget
-from .errors import LedgerTrouble
+from .ledger_errors import folder_trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from .errors import LedgerTrouble
 
 LOCK_S = 5.0  # for a lock that another process holds for a moment only
 NO_LOCK = (OSError, NotImplementedError)  # the second where a file system knows no locks
@@ -132,8 +134,5 @@ class FileOwner:
                     file.unlink(missing_ok=True)
 
     def _trouble(self, error: Exception) -> LedgerTrouble:
-        return LedgerTrouble(
-            f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other: "
-            f"{getattr(error, 'strerror', None) or error}.",
-            advice="Check that it is a folder which may be written, on a disk that knows file locks; then run again.",
-        )
+        what = f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other"
+        return folder_trouble(what, error, self._folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from .disk import disk_trouble
@@ -88,12 +89,12 @@ def _check(name: str, value: Any) -> None:
 def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
     """Why the page may not change it: a key of REASONS as `code`, and who says so as `by`; {} where it may."""
     if topic == "budget" and not settings.page_may_change_budget:
-        return {"code": "owner", "by": str(settings.file)}
+        return {"code": "owner", "by": str(settings.file) if local else settings.file.name}
     if topic in ("budget", "keys") and not local and not settings.from_elsewhere:
-        return {"code": "elsewhere", "by": str(settings.file)}
+        return {"code": "elsewhere", "by": settings.file.name}  # no path of this machine
     names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()
     fixed = next((by for name in names if (by := settings.fixed_by(VARIABLES[name], NAMES[name]))), "")
-    return {"code": "fixed", "by": fixed} if fixed else {}
+    return {"code": "fixed", "by": fixed if local else Path(fixed).name} if fixed else {}
 
 
 def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .bounds import read_toml
+from .disk import reason_of, rights_hint
 from .errors import InvalidInput
 from .fields import read_opened
 
@@ -105,6 +106,8 @@ def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
         tables = read_toml(path)
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        raise InvalidInput(f"{path} cannot be read: {reason_of(error)}.", advice=rights_hint(path.parent)) from None
     except (OSError, ValueError) as error:
         raise InvalidInput(f"{path} cannot be read: {error}.") from None
     if strange := ", ".join(name for name in tables if name != "provider"):

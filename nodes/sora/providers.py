@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from .addresses import Range, is_loopback, is_plain, is_private, numeric
 from .bounds import read_text
+from .disk import reason_of, rights_hint
 from .errors import InvalidInput, MissingKey
 from .fields import Opened, read_opened
 from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
@@ -110,14 +111,19 @@ class Provider:
         )
 
     def _key_from_file(self) -> str:
-        if self.key_file is None or not self.key_file.is_file():
+        if self.key_file is None:
             return ""
-        if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
-            raise InvalidInput(
-                f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
-            )
         try:
+            if not self.key_file.is_file():
+                return ""
+            if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
+                raise InvalidInput(
+                    f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
+                )
             return read_text(self.key_file, LARGEST_KEY_FILE).strip()
+        except PermissionError as error:
+            what = f"The key file {self.key_file} cannot be read: {reason_of(error)}."
+            raise InvalidInput(what, advice=rights_hint(self.key_file.parent)) from None
         except (OSError, ValueError):
             raise InvalidInput(f"The key file {self.key_file} cannot be read.", advice="Write it anew.") from None
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .catalogue import Catalogue
 from .client import Client, Upload
-from .disk import check_room
+from .disk import VIDEO_NAME, check_room
 from .errors import LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
 from .gateways import Gateways
 from .identity import Identity
@@ -98,7 +98,7 @@ class Purchases:
         check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
         self._client(spec, like)
-        check_room(self._settings.output)
+        check_room(self._settings.output, VIDEO_NAME)
         price = estimated_usd(spec, provider, self._catalogue(), like)
         return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
 
@@ -225,7 +225,9 @@ class Purchases:
             self._not_kept[job.id] = video
             raise MaybeBought(
                 f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.what}",
-                advice=f"Once the disk is well again, run the same, or `sora resume {job.id} --video-id {video.id}`.",
+                advice=f"{error.advice} Running the same again keeps the id, and buys nothing. After a restart it is "
+                f"an uncertain purchase: open it in the tab *Sora jobs* and *Use this id*, {video.id}; in a shell: "
+                f"`sora resume {job.id} --video-id {video.id}`.",
                 job=job.id,
                 money="spent",
             ) from error

@@ -15,6 +15,7 @@ from typing import Any
 
 from .backups import LEDGER, is_damaged, opened, put_aside, refuse_in_use
 from .bounds import read_json, read_text
+from .disk import disk_trouble
 from .errors import SoraError
 from .gateways import Gateways
 from .identities import picture_of
@@ -24,6 +25,7 @@ from .merge import add_row
 from .references import References
 from .rows import COLUMNS
 from .spec import JobState, parse_size
+from .whole import remove
 
 JOB = re.compile(r"[0-9a-z]{10}")
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -45,16 +47,14 @@ class Rebuilt:
 
 def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
     """Add to the ledger every job that can still be found and that it does not have. A damaged one is put aside first,
-    and read as far as it can be. InvalidInput while another process uses it."""
+    and read as far as it can be. InvalidInput while another process uses it; DiskTrouble."""
     home = ledger.database.home
     done, rows = Rebuilt(), list[dict[str, Any]]()
     if not ledger.database.shared:
         refuse_in_use(home)
         if is_damaged(home / LEDGER):
             rows = list(_readable(home / LEDGER))
-            done.aside = put_aside(home)
-            for name in ("", "-wal", "-shm"):
-                (home / f"{LEDGER}{name}").unlink(missing_ok=True)
+            done.aside = _make_way(home)
     for row in rows:
         done.read += _add(ledger, row)
     for receipt, video in _receipts(output):
@@ -64,6 +64,17 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
             done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
     done.listed = sum(_of_list(ledger, gateways, name) for name in gateways.names())
     return done
+
+
+def _make_way(home: Path) -> Path | None:
+    """Put a damaged ledger aside, so that a new one can be made; where it is now."""
+    try:
+        aside = put_aside(home)
+        for name in ("", "-wal", "-shm"):
+            remove(home / f"{LEDGER}{name}")
+    except OSError as error:
+        raise disk_trouble(f"The damaged ledger in {home} could not be put aside", error) from error
+    return aside
 
 
 def _readable(file: Path) -> Iterator[dict[str, Any]]:

@@ -138,7 +138,7 @@ class Rescue:
         self._plan()
 
     def _plan(self) -> None:
-        self._collector.monitor.alarm(time.monotonic() + RESCAN_S, self._round)
+        self._collector.monitor.alarm(RESCAN_S, self._round)
 
     def _round(self) -> None:
         """In a thread that may wait for the database; then the next one is planned."""

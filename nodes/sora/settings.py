@@ -12,6 +12,7 @@ from typing import Any
 from .addresses import Range, parse_ranges
 from .bounds import read_json, read_text, read_toml
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
+from .disk import reason_of, rights_hint
 from .errors import InvalidInput
 from .plain import LANGUAGES
 from .redact import remember
@@ -147,6 +148,11 @@ class Settings:
         """Names under which the page is reached through a tunnel or a proxy, in small letters."""
         return frozenset(str(host).lower() for host in self._file("page.allowed_hosts").get("page.allowed_hosts", []))
 
+    def how_to_allow(self, host: str) -> str:
+        """The file and the line by which the owner lets a page in that is opened by that name."""
+        names = ", ".join(f'"{name}"' for name in (*sorted(self.allowed_hosts - {host, ""}), host))
+        return f"For a tunnel or a proxy of your own, write under [page] in {self.file}: allowed_hosts = [{names}]"
+
     def fixed_by(self, variable: str, name: str) -> str:
         """What says it, whatever the page wants: the variable's name, the file, or ""."""
         if self.env.get(variable, "").strip():
@@ -187,6 +193,9 @@ class Settings:
             tree = read_toml(self.file)
         except (FileNotFoundError, NotADirectoryError):  # the second: the ledger says that better
             return {}
+        except PermissionError as error:
+            what = f"{self.file} cannot be read: {reason_of(error)}."
+            raise InvalidInput(what, advice=rights_hint(self.home)) from None
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{self.file} cannot be read: {error}.", advice="Correct it: it is TOML.") from None
         found: dict[str, Any] = {}

@@ -32,7 +32,7 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
     if video.prompt and not _same_prompt(job, video):
         raise InvalidInput(
             f"{video_id} is another video; its prompt is: {video.prompt[:200]!r}.",
-            advice=f"Look for another id. The other video is fetched with `sora resume {video_id}`, or SoraOpenJob.",
+            advice=f"Look for another id. The other video is fetched with SoraOpenJob, or `sora resume {video_id}`.",
             job=job.id,
         )
     return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
@@ -95,7 +95,8 @@ def _still_unknown(job: Job) -> Iterator[None]:
     try:
         yield
     except GatewayTrouble as error:
-        raise error.for_job(job.id).changed(money="perhaps") from error.__cause__
+        told = error.changed(money="perhaps", advice=f"{error.advice} {SETTLE}")
+        raise told.for_job(job.id) from error.__cause__
 
 
 def _fits(job: Job, video: RemoteVideo) -> bool:

@@ -52,6 +52,10 @@ from .whole import copy
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
 ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
+JOIN = (
+    "Run the same again: it joins what was sent, and buys nothing twice. The tab *Sora jobs* shows what became of it; "
+    "in a shell: `sora jobs`."
+)
 LONGEST_JOIN_S = 3600.0
 JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
 SLOWEST_JOIN_S = 2.0
@@ -375,11 +379,11 @@ class Studio:
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
-                raise NotFinished(what, advice="Run again.", money="perhaps")
+                raise NotFinished(what, advice=JOIN, money="perhaps")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
-                self._collector.monitor.alarm(time.monotonic() + pace_s, lambda: queue(lambda: run(order)))
+                self._collector.monitor.alarm(pace_s, lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
             try:
@@ -410,7 +414,7 @@ class Studio:
         for future in list(self._buying):
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
-                    closing = NotFinished("The program is closing.", advice="Run again later.", money="perhaps")
+                    closing = NotFinished("The program is closing.", advice=JOIN, money="perhaps")
                     future.set_exception(closing)
         self._collector.close()
         self._gateways.close()

@@ -31,9 +31,11 @@ from .vocabulary import (
 )
 from .wire import RemoteVideo, number, phase_of, read_ended, read_video, video_in
 
+# The labels are those of js/words.en.mjs.
 SETTLE = (
-    "It is not sent again by itself. Look into the gateway's own list of tasks, then settle it: `sora resume JOB "
-    "--video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
+    "It is not sent again by itself. Open the job in the tab *Sora jobs*: *Look in the gateway's list* finds it where "
+    "the gateway has a list; else look into its list of tasks, then *Use this id* or *Declare it lost*. In a shell: "
+    "`sora resume JOB --video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
     "ComfyUI's Python runs the file sora.py in the pack's folder)."
 )
 

@@ -18,6 +18,7 @@ from urllib.parse import urljoin
 from .addresses import is_plain
 from .catalogue import Catalogue
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
+from .identity import form_text
 from .spec import JobSpec
 from .vocabulary import (
     ADDRESS_KEYS,
@@ -79,7 +80,7 @@ def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
     For a model that the catalogue does not list, `extra_fields` may say the size in another form.
     """
     fields = {"prompt": spec.prompt, "model": spec.model, "seconds": spec.seconds, **catalogue.size_fields(spec)}
-    return fields | {name: _form_text(value) for name, value in spec.extra_fields.items()}
+    return fields | {name: form_text(value) for name, value in spec.extra_fields.items()}
 
 
 def read_video(answer: Answer) -> RemoteVideo | None:
@@ -281,7 +282,3 @@ def _moment(value: Any) -> float | None:
 
 def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, bool | dict | list) else clean(str(value)).strip()
-
-
-def _form_text(value: str | int | float | bool) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)

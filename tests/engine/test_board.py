@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from sora.budget import Budget
-from sora.errors import DiskTrouble, InvalidInput, JobFailed, MaybeBought, NotFinished, Refused
+from sora.errors import DiskTrouble, InvalidInput, JobFailed, MaybeBought, MediaTrouble, NotFinished, Refused
 from sora.identity import FITS
 from sora.rows import run, update
 from sora.spec import Job, JobSpec, JobState, Reference
@@ -77,6 +77,18 @@ def test_pages_follow_each_other_and_filters_hold(studio: Studio) -> None:
     assert len(studio.board.page(state="running")["jobs"]) == 6
     assert [row["id"] for row in studio.board.page(search="BOAT 3")["jobs"]] == [names[3]]
     assert studio.board.page(state="no such state")["jobs"] == []
+
+
+def test_what_opencv_raises_is_no_bug_of_the_page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small picture that cannot be made is an error in words, whatever the library raises."""
+    job = stored(studio, "a boat")
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("OpenCV was built without JPEG")
+
+    monkeypatch.setattr(cv2, "imencode", refuse)
+    with pytest.raises(MediaTrouble, match="without JPEG"):
+        studio.board.thumbnail(job.id)
 
 
 def test_a_stored_job_has_a_file_and_a_small_picture(studio: Studio) -> None:

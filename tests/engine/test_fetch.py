@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import logging
@@ -568,6 +569,27 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
             studio.wait(job.id, timeout_s=30).future.result(30)
 
 
+def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows renames nothing over a file that is open. The cut one is handed out, with what keeps the whole one from
+    its place; that is kept, and takes it without another download once the player is closed."""
+    monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7))) as (studio, server, job):
+        kept = studio.wait(job.id, timeout_s=30).future.result(30)
+        server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
+        with monkeypatch.context() as windows:
+            windows.setattr("sora.download.publish", raising(OSError(errno.EBUSY, "Device or resource busy")))
+            held = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (held.state, held.error_code, held.bytes) == (JobState.STORED, "cut_short", kept.bytes)
+        assert all(part in held.error for part in (kept.error, "Another program has it open", "player"))
+        fetched = sum("/content" in one.path for one in server.requests)
+        whole = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (whole.error, whole.error_code, whole.path) == ("", "", kept.path)
+        assert (whole.bytes or 0) > (kept.bytes or 0)
+        assert sum("/content" in one.path for one in server.requests) - fetched <= 1  # what is there, and no more
+
+
 def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process died between the rename and the ledger: whoever finds the file looks into it."""
     monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
@@ -653,6 +675,37 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
     studio._collector.submit(done.set)
     assert done.wait(10)
     assert studio._collector.monitor._watched == {}
+
+
+@pytest.mark.parametrize("when", ["rendering", "downloading"])
+def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
+    """For hours, while it was rendered or downloaded, by a clock that goes on: the time asleep is no time waited."""
+    finished, arrived, asked = threading.Event(), threading.Event(), threading.Event()
+    whole = film(tmp_path)
+
+    def content(connection: socket.socket) -> None:
+        asked.set()
+        assert arrived.wait(30)
+        connection.sendall(answer(200, whole))
+
+    def state() -> bytes:
+        word = "completed" if finished.is_set() else "in_progress"
+        return answer(200, {"id": "video_1", "object": "video", "status": word})
+
+    with gateway(tmp_path, content, polls=state) as (studio, _, job):
+        monitor, asleep_s = studio._collector.monitor, [0.0]
+        monitor._clock = lambda: time.monotonic() + asleep_s[0]
+        wait = studio.wait(job.id, timeout_s=120)
+        if when == "downloading":
+            finished.set()
+            assert asked.wait(30)
+        else:
+            until("it was looked at", lambda: wait.watch is not None and wait.watch.job.remote_status == "in_progress")
+        asleep_s[0] += 4 * 3600
+        monitor.alarm(0, lambda: None)
+        finished.set()
+        arrived.set()
+        assert wait.future.result(30).state is JobState.STORED
 
 
 def test_a_failed_watch_leaves_its_claim(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,8 +210,8 @@ def test_an_alarm_that_fails_takes_nothing_with_it(
     """All others still ring, and jobs are still looked at."""
     monitor = monitors(Looks(finishing_at(2)))
     rung = threading.Event()
-    monitor.alarm(time.monotonic(), lambda: 1 / 0)  # type: ignore[arg-type,return-value]
-    monitor.alarm(time.monotonic() + 0.05, rung.set)
+    monitor.alarm(0, lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    monitor.alarm(0.05, rung.set)
     assert rung.wait(5)
     assert monitor.watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
     assert "ZeroDivisionError" in caplog.text
@@ -222,7 +222,7 @@ def test_what_is_over_takes_no_memory(monitors: Callable[..., Monitor]) -> None:
     monitor = monitors(Looks(finishing_at(1)))
     for _ in range(3000):
         done = monitor.watch(job(), timeout_s=86_400).future
-        monitor.alarm(time.monotonic() + 86_400, lambda: None, unless=done)
+        monitor.alarm(86_400, lambda: None, unless=done)
         done.result(10)
     assert len(monitor._ends) + len(monitor._alarms) < 1200
 
@@ -235,6 +235,55 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Sleeper:
+    """A clock that goes on while the machine sleeps, as Windows' does."""
+
+    def __init__(self) -> None:
+        self.asleep_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.asleep_s
+
+    def sleep(self, monitor: Monitor, seconds: float) -> None:
+        awake = threading.Event()
+        self.asleep_s += seconds
+        monitor.alarm(0, awake.set)
+        assert awake.wait(10)
+
+
+def test_a_machine_that_slept_looks_once_more_before_it_is_too_late() -> None:
+    """The video was finished meanwhile. The time asleep is not the time that one who waits was willing to wait."""
+    clock, looks = Sleeper(), Looks(finishing_at(2))
+    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock)
+    watch = monitor.watch(job(), timeout_s=5)
+    while not monitor._watched["a"].not_before:
+        time.sleep(0.001)
+    clock.sleep(monitor, 3600)
+    assert watch.future.result(5).state is JobState.COMPLETED
+    assert looks.count == 2
+    monitor.close()
+
+
+def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
+    """A job that goes on ends the waiting at the deadline, of which nothing was taken off; what should ring only if a
+    wait goes on rings then, too."""
+    clock, looks, rung = Sleeper(), Looks(finishing_at(10**9)), threading.Event()
+    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock)
+    watch = monitor.watch(job(), timeout_s=3000)
+    monitor.alarm(3000, rung.set, unless=watch.future)
+    begun = monitor.now()
+    for asleep_s in (3600, 86_400, 100):
+        clock.sleep(monitor, asleep_s)
+    assert not watch.future.done()
+    assert not rung.is_set()
+    while not watch.future.done():
+        clock.sleep(monitor, 20)  # too short for a sleep: a machine that has much to do
+    with pytest.raises(WaitTimeout):
+        watch.future.result(5)
+    assert 3000 <= monitor.now() - begun < 3120
+    monitor.close()
 
 
 def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _provider: 10.0) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import contextlib
 import dataclasses
@@ -48,7 +49,7 @@ from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
 from sora.transport import kind_of_network
-from sora.verdict import read_created, read_status
+from sora.verdict import SETTLE, read_created, read_status
 
 WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
 PACK = Path(__file__).parents[2]
@@ -156,7 +157,12 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "job failed for its key": (JobFailed("no", code="invalid_api_key"), "job_failed", "perhaps"),
     "waited long": (WaitTimeout("slow"), "waited_long", "spent"),
     "budget": (BudgetReached("over"), "budget", "none"),
-    "disk": (DiskTrouble("full"), "disk", "none"),
+    "disk": (DiskTrouble("read-only"), "disk", "none"),
+    "full disk": (DiskTrouble("full", code="disk_full"), "disk_full", "none"),
+    "a ledger on a full disk": (LedgerTrouble("full", code="ledger_full"), "disk_full", "none"),
+    "a ledger that another one holds": (LedgerTrouble("locked", code="ledger_in_use"), "ledger_in_use", "none"),
+    "a ledger of another user's": (LedgerTrouble("denied", code="ledger_denied"), "ledger_denied", "none"),
+    "a damaged ledger": (LedgerTrouble("no ledger", code="ledger_damaged"), "ledger_damaged", "none"),
     "file_in_use": (DiskTrouble("open elsewhere", code="file_in_use"), "file_in_use", "none"),
     "wrong choice": (InvalidInput("no such size"), "wrong_choice", "none"),
     "unknown": (LedgerTrouble("odd"), "unknown", "none"),
@@ -208,6 +214,51 @@ def test_a_job_that_failed_is_not_mended_by_running_it_again(code: str, kind: st
     assert WORDS["kind"][kind]["what"][tongue] in text
     assert WORDS["kind"]["job_failed"]["do"][tongue] in text
     assert WORDS["kind"][kind]["do"][tongue] not in text
+
+
+def labels(tongue: str) -> dict[str, str]:
+    """What the page calls its tab and its buttons."""
+    text = (Path(__file__).parents[2] / "js" / f"words.{tongue}.mjs").read_text(encoding="utf-8")
+    return dict(re.findall(r'^  (\w+): "(.*)",$', text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+def test_what_may_have_been_bought_is_settled_in_the_tab_first(tongue: str) -> None:
+    """Whoever reads a node's error has the page before them: the tab and its buttons by the names that the page gives
+    them, and a shell's command behind."""
+    text = str(MaybeBought("cut", advice=SETTLE, job="j1").changed(language=tongue))
+    words = labels(tongue)
+    names = [f"*{words[key]}*" for key in ("tab", "look", "use_id", "declare_lost")]
+    places = [text.index(name) for name in (*names, "`sora resume j1 --video-id ID`", "`sora resume j1 --lost`")]
+    assert places == sorted(places)
+
+
+def sentences_of(source: Path) -> Iterator[str]:
+    """The texts of a module, each as a whole; no docstrings."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        for child in ast.iter_child_nodes(node):
+            whole = not isinstance(node, ast.JoinedStr | ast.Expr)
+            if whole and isinstance(child, ast.Constant) and isinstance(child.value, str):
+                yield child.value
+            elif whole and isinstance(child, ast.JoinedStr):
+                parts = child.values
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+
+
+def test_no_sentence_sends_to_a_shell_first() -> None:
+    """Whatever may have been paid for: where a command of a shell is named, so is the tab or the node before it. The
+    command line itself speaks to a shell."""
+    folder = Path(sora.__file__).parent
+    found = [
+        (file.name, text)
+        for file in sorted(folder.rglob("*.py"))
+        if not file.name.startswith("cli")
+        for text in sentences_of(file)
+        if "`sora resume" in text
+    ]
+    assert len(found) > 5
+    for name, text in found:
+        assert re.search(r"\*Sora jobs\*|SoraOpenJob", text.partition("`sora resume")[0]), (name, text)
 
 
 def test_who_does_not_know_a_job_is_not_in_trouble() -> None:

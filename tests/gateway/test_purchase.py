@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 import requests
 import trustme
-from sora import client
+from sora import client, disk
 from sora.budget import Budget
 from sora.errors import (
+    DiskTrouble,
     GatewayTrouble,
     InvalidInput,
     JobFailed,
@@ -272,6 +273,8 @@ def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServe
         made.studio.settle(lost.value.job, video_id="video_9").result(10)
     assert (caught.value.money, caught.value.job) == ("perhaps", lost.value.job)
     assert "another take" in caught.value.advice
+    in_the_tab, _, in_a_shell = caught.value.advice.partition(f"`sora resume {lost.value.job} --lost`")
+    assert ("*Declare it lost*" in in_the_tab, bool(in_a_shell)) == (True, True)
     assert made.only_job().state is JobState.UNKNOWN
 
 
@@ -402,7 +405,8 @@ def test_an_answer_that_cannot_be_stored_is_told(
         with pytest.raises(MaybeBought) as caught:
             made.buy()
     assert caught.value.money == "spent"
-    assert f"sora resume {caught.value.job} --video-id video_1" in caught.value.advice
+    in_the_tab, command, _ = caught.value.advice.partition(f"`sora resume {caught.value.job} --video-id video_1`")
+    assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
     assert made.studio.settle(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
     assert made.buy().reused
     assert server.count("POST") == 1
@@ -517,6 +521,22 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
     with pytest.raises(SoraError, match="No video could be stored"):
         made.buy()
     assert server.requests == []
+
+
+@scripted(ACCEPTED)
+def test_a_folder_too_deep_for_windows_is_found_before_it_is_bought(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the name that the video will have in it: the folder alone would still be taken."""
+    made, server = bench
+    monkeypatch.setattr(disk, "_is_windows", lambda: True)
+    monkeypatch.setattr(disk, "_long_paths_are_enabled", lambda: False)
+    monkeypatch.setattr(disk, "LONGEST_PATH", len(str(made.studio.settings.output.absolute())) + 40)
+    with pytest.raises(DiskTrouble, match="would have") as caught:
+        made.buy()
+    assert (caught.value.money, server.requests) == ("none", [])
+    monkeypatch.setattr(disk, "LONGEST_PATH", 259)
+    assert made.buy().job.video_id
 
 
 @scripted(ACCEPTED)

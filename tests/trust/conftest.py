@@ -90,6 +90,7 @@ def site(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     made = Site(pack, tmp_path)
     yield made
     made.close()
+    pack.module("gate").blocked.clear()
     if (studio := pack.host._studio) is not None:
         pack.host._studio = None
         atexit.unregister(studio.close)

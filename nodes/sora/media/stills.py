@@ -37,6 +37,19 @@ def thumbnail(path: Path) -> Pixels:
 
 
 @guarded
+def small_jpeg(path: Path, width: int) -> bytes:
+    """The thumbnail, at most `width` pixels wide, as a JPEG. MediaTrouble for a file that is none."""
+    cv2 = lazy.cv2()
+    picture = thumbnail(path)
+    width = min(width, picture.shape[1])
+    picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if not done:
+        raise MediaTrouble(f"No small picture of {path.name} could be made.")
+    return bytes(jpeg)
+
+
+@guarded
 def spritesheet(path: Path) -> Pixels:
     """Twelve frames from the first to the last in a grid of four by three, edge to edge: uint8 [H, 1280, 3]."""
 

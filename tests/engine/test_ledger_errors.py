@@ -1,0 +1,292 @@
+"""A ledger that cannot be used: held by another program, on a full disk, of another user, damaged. Each has an error of
+its own, and only a full disk is called one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+from sora import backups, database, disk, doctor, ledger_errors
+from sora.backups import LEDGER, backup_ledger, restore
+from sora.budget import Budget
+from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError
+from sora.ledger import Ledger
+from sora.ledger_errors import folder_trouble, ledger_trouble
+from sora.merge import held_elsewhere
+from sora.providers import load_provider
+from sora.rebuild import rebuild
+from sora.settings import Settings
+from sora.spec import JobSpec
+from sora.studio import Studio
+
+from ..gateway.ugly import UglyServer
+
+SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+ORIGIN = "https://api.cometapi.com"
+
+
+@contextlib.contextmanager
+def held(ledger: Path, *, alone: bool = False) -> Iterator[None]:
+    """As an SQLite browser holds it that has begun to write; or as one that does not even let others read."""
+    with contextlib.closing(sqlite3.connect(ledger, isolation_level=None, timeout=5)) as other:
+        if alone:
+            other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(backups, "HELD_S", 0.1)
+
+
+def with_a_job(home: Path) -> Path:
+    with contextlib.closing(Ledger(home)) as ledger:
+        ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+    return home / LEDGER
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_path: Path) -> None:
+    """Not before the ledger was read, nor between; a ledger that was open before is told of in the same way."""
+    file = with_a_job(tmp_path)
+    with (
+        UglyServer([]) as server,
+        contextlib.closing(
+            Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-123456"})
+        ) as studio,
+    ):
+        for _ in range(2):
+            with held(file), pytest.raises(LedgerTrouble) as caught:
+                studio.submit(dataclasses.replace(SPEC, take=2)).result(30)
+            error = caught.value
+            assert (error.code, error.kind, error.money) == ("ledger_in_use", "ledger_in_use", "none")
+            assert str(file) in error.what
+            assert "SQLite browser" in error.advice
+            assert "full" not in str(error)
+            assert len(studio.ledger.jobs()) == 1  # and now it is open
+        assert server.requests == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_ledger_on_a_network_is_told_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = with_a_job(tmp_path)
+    monkeypatch.setattr(ledger_errors, "network_of", lambda folder: "cifs" if folder == tmp_path else "")
+    with contextlib.closing(Ledger(tmp_path)) as ledger, held(file, alone=True), pytest.raises(LedgerTrouble) as caught:
+        ledger.jobs()
+    assert caught.value.code == "ledger_in_use"
+    assert all(part in caught.value.advice for part in ("cifs", "SORA_HOME"))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
+    """A backup, a restore, and a look into another ledger of this user: what is bought there is not bought here while
+    nobody can tell. A damaged one of another ComfyUI stops nobody."""
+    home, other = tmp_path / "here", tmp_path / "other"
+    file = with_a_job(other)
+    with_a_job(home)
+    backups.backup(home, tmp_path / "kept.zip")
+    with held(file, alone=True):
+        for use in (
+            lambda: backup_ledger(file, tmp_path / "copy"),
+            lambda: restore(other, tmp_path / "kept.zip"),
+            lambda: held_elsewhere(SPEC.identity, [other]),
+        ):
+            with pytest.raises(LedgerTrouble) as caught:
+                use()
+            assert (caught.value.code, str(file) in caught.value.what) == ("ledger_in_use", True)
+    assert held_elsewhere(SPEC.identity, [other]) is not None
+    file.write_bytes(b"my diary " * 2000)
+    assert held_elsewhere(SPEC.identity, [other]) is None
+
+
+def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    with contextlib.closing(Ledger(tmp_path)) as ledger, FileLock(f"{tmp_path / LEDGER}-opening"):
+        with pytest.raises(LedgerTrouble) as caught:
+            ledger.jobs()
+        assert caught.value.code == "ledger_in_use"
+
+
+def sqlite_error(number: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("what SQLite says")
+    error.sqlite_errorcode = number
+    return error
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "advice"),
+    [
+        (sqlite3.SQLITE_BUSY, "ledger_in_use", "SQLite browser"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, "ledger_in_use", "SQLite browser"),
+        (sqlite3.SQLITE_LOCKED, "ledger_in_use", "SQLite browser"),
+        (sqlite3.SQLITE_FULL, "ledger_full", "Free disk space"),
+        (sqlite3.SQLITE_CANTOPEN, "ledger_denied", "Do not delete"),
+        (sqlite3.SQLITE_READONLY, "ledger_denied", "Do not delete"),
+        (sqlite3.SQLITE_READONLY_DBMOVED, "", "restart ComfyUI"),
+        (sqlite3.SQLITE_CORRUPT, "ledger_damaged", "sora restore --rebuild"),
+        (sqlite3.SQLITE_NOTADB, "ledger_damaged", "sora restore --rebuild"),
+        (sqlite3.SQLITE_IOERR_WRITE, "", "Check the disk"),
+        (sqlite3.SQLITE_IOERR_LOCK, "", "file locks"),
+        (0, "", "sora doctor"),
+    ],
+)
+def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, advice: str) -> None:
+    """By its number. No advice is to free a disk that is not full."""
+    error = ledger_trouble(str(tmp_path / LEDGER), sqlite_error(number), folder=tmp_path)
+    assert (error.code, error.money) == (code, "none")
+    assert str(tmp_path / LEDGER) in error.what
+    assert advice in error.advice
+    assert ("disk space" in error.advice) == (code == "ledger_full")
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "advice"),
+    [
+        ("55P03", "ledger_in_use", "database server"),
+        ("40P01", "ledger_in_use", "database server"),
+        ("53100", "ledger_full", "on the database server"),
+        ("28P01", "", "lets this user in"),
+        ("", "", "lets this user in"),
+    ],
+)
+def test_what_postgresql_says_decides(state: str, code: str, advice: str) -> None:
+    """And never this machine's disk."""
+    said = Exception("what the server says")
+    said.sqlstate = state  # type: ignore[attr-defined]
+    error = ledger_trouble("postgresql://x/y", said, folder=None)
+    assert (error.code, advice in error.advice) == (code, True)
+
+
+def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / LEDGER).write_bytes(b"my diary " * 200)
+    with pytest.raises(LedgerTrouble) as caught:
+        Ledger(tmp_path).jobs()
+    assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
+    assert "Do not delete it" in caught.value.advice
+
+
+# -- a folder of another user's: an administrator, a container, a disk of another computer ----------------------------
+
+
+def denied(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, "Access is denied")
+
+
+@pytest.mark.parametrize(("windows", "cure"), [(True, 'icacls "{}" /grant "Bảo:(OI)(CI)F" /T'), (False, "chown -R")])
+@pytest.mark.parametrize("step", ["make", "look", "create", "lock", "mark"])
+def test_a_folder_of_another_users_is_told_with_its_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: bool, cure: str, step: str
+) -> None:
+    """Whichever of its files is met first. Nobody is told to delete the folder, which holds the ledger."""
+    monkeypatch.setattr(disk, "_is_windows", lambda: windows)
+    monkeypatch.setenv("USERNAME", "Bảo")
+    home = tmp_path / "home"
+    with contextlib.closing(Ledger(home)) as ledger, monkeypatch.context() as broken:
+        where = {
+            "make": (database, "make_private"), "look": (Path, "exists"), "create": (database.os, "open"),
+            "lock": (FileLock, "acquire"), "mark": (database, "FileOwner"),
+        }[step]  # fmt: skip
+        if step == "mark":
+            real = FileLock.acquire
+            broken.setattr(
+                FileLock, "acquire",
+                lambda lock, *given, **named: (
+                    real(lock, *given, **named) if "opening" in lock.lock_file else denied()
+                ),
+            )  # fmt: skip
+        else:
+            broken.setattr(*where, denied)
+        with pytest.raises(LedgerTrouble) as caught:
+            ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+    error = caught.value
+    assert (error.code, error.kind, error.money) == ("ledger_denied", "ledger_denied", "none")
+    folder = home / "owners" if step == "mark" else home
+    assert cure.format(folder) in error.advice
+    assert str(folder) in error.advice
+    assert disk.KEEP in error.advice
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of past jobs and the doctor ask first whether there is a ledger."""
+    studio = Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    with contextlib.closing(studio):
+        monkeypatch.setattr(Path, "exists", denied)
+        with pytest.raises(LedgerTrouble) as caught:
+            studio.labels()
+        assert caught.value.code == "ledger_denied"
+
+
+def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    with contextlib.closing(studio):
+        monkeypatch.setattr(doctor, "try_folder", denied)
+        found = {finding.name: finding for finding in doctor.examine(studio)}
+    assert found["state"].level == "failed"
+    assert all(part in found["state"].text for part in (str(tmp_path), "chown" if disk.os.name != "nt" else "icacls"))
+    assert "Do not delete" in found["state"].text
+    assert "Do not delete" not in found["output"].text
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "ledger_full", "Free disk space"),
+        (OSError(errno.ENOLCK, "No locks available"), "", "file locks"),
+        (NotImplementedError("no flock here"), "", "file locks"),
+        (Timeout("x.lock"), "ledger_in_use", "SQLite browser"),
+        (OSError(errno.EROFS, "Read-only file system"), "", "read-only"),
+    ],
+    ids=str,
+)
+def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str, advice: str) -> None:
+    told = folder_trouble("The folder cannot be written", error, tmp_path)
+    assert (told.code, advice in told.advice) == (code, True)
+
+
+def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows lets nobody delete what another program has open: an error of ours, with the copy kept."""
+    (tmp_path / LEDGER).write_bytes(b"my diary " * 2000)
+    studio = Studio(tmp_path, tmp_path / "out", env={})
+    with contextlib.closing(studio), monkeypatch.context() as windows:
+        windows.setattr("sora.rebuild.remove", denied)
+        with pytest.raises(DiskTrouble):
+            rebuild(studio.ledger, studio._gateways, tmp_path / "out")
+    assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
+
+
+def test_a_full_disk_is_called_so_everywhere() -> None:
+    """And nothing else is."""
+    assert disk.disk_trouble("x", OSError(errno.ENOSPC, "full")).kind == "disk_full"
+    assert disk.disk_trouble("x", OSError(errno.EACCES, "denied")).kind == "disk"
+    assert isinstance(disk.disk_trouble("x", OSError(errno.EIO, "bad")), SoraError)
+
+
+@pytest.mark.parametrize("file", ["settings.toml", "providers.toml", "keys/cometapi"])
+def test_what_is_read_before_the_ledger_tells_it_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Settings, providers and keys are in the same folder, and are met first."""
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("", encoding="utf-8")
+    path.chmod(0o600)
+    settings, real = Settings(home=tmp_path, output=tmp_path / "out", env={}), Path.open
+    monkeypatch.setattr(Path, "open", lambda at, *given, **named: denied() if at == path else real(at, *given, **named))
+    with pytest.raises(InvalidInput) as caught:
+        if file == "settings.toml":
+            _ = settings.budget
+        else:
+            load_provider(settings, "cometapi").key({})
+    assert str(path) in caught.value.what
+    assert "Do not delete it" in caught.value.advice
