@@ -227,6 +227,10 @@ class Catalogue:
         model = self.find(spec.model)
         return {"size": spec.size} if model is None else model.sizes.get(spec.size, {"size": spec.size})
 
+    def may_be_dearer(self, spec: JobSpec) -> bool:
+        """Can its `extra_fields` make the job cost more than its length and size say?"""
+        return bool(spec.extra_fields)
+
     def estimate_usd(self, spec: JobSpec | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""
         model = self.find(spec.model)

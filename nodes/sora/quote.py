@@ -27,7 +27,7 @@ def estimated_usd(spec: JobSpec, provider: Provider, catalogue: Catalogue, like:
     if _is_free(provider):
         return 0.0
     # Whatever gave the parent of a remix an unknown price may make the remix dearer, too.
-    if fields_may_cost(spec) or (like is not None and like.estimated_usd is None):
+    if catalogue.may_be_dearer(spec) or (like is not None and like.estimated_usd is None):
         return None
     if provider.usd_per_second is not None:
         seconds = (like or spec).seconds
@@ -35,11 +35,6 @@ def estimated_usd(spec: JobSpec, provider: Provider, catalogue: Catalogue, like:
     if provider.name != COMETAPI:  # the catalogue has the prices of no other provider
         return None
     return catalogue.estimate_usd(like or spec)
-
-
-def fields_may_cost(spec: JobSpec) -> bool:
-    """May an extra field (such as resolution or n) make it dearer than its length and size say?"""
-    return bool(spec.extra_fields)
 
 
 def check_new(spec: JobSpec, provider: Provider, catalogue: Catalogue, *, references: int | None = None) -> None:
