@@ -176,12 +176,12 @@ function begin() {
     destroy: () => panel?.unmount(),
   });
   store.watch(count);
+  api.addEventListener("reconnected", () => quotes.renew());
+  window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
   api.addEventListener("sora.job", ({ detail }) => heard(detail));
   api.addEventListener("reconnected", () => look(true));
-  api.addEventListener("reconnected", () => quotes.renew());
   api.addEventListener("execution_error", tellError);
   window.addEventListener("focus", () => look());
-  window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
   setInterval(() => store.running && !document.hidden && look(), LOOK_MS);
   api.addEventListener("sora.settings", async () => {
     await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
