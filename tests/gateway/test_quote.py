@@ -106,6 +106,15 @@ def test_a_quote_is_what_the_budget_counts(bench: Bench, name: str) -> None:
     assert bench.buy(widgets).estimated_usd == usd
 
 
+@pytest.mark.parametrize("fields", ['{"seed": 7}', '{"negative_prompt": "rain"}', '{"resolution": "720p", "seed": 7}'])
+@pytest.mark.parametrize("provider", ["cometapi", "mine", "free"])
+def test_a_field_counts_in_a_quote_as_in_the_budget(bench: Bench, fields: str, provider: str) -> None:
+    """Whichever fields may make a job dearer."""
+    widgets = WIDGETS | {"provider": provider, "extra_fields": fields}
+    usd = bench.quote(widgets)
+    assert bench.buy(widgets).estimated_usd == usd
+
+
 @pytest.mark.parametrize("name", ["one price", "a price by size", "an extra field", "the owner's price",
                                   "the owner's price and an extra field", "an owner's free server"])  # fmt: skip
 def test_a_remix_is_quoted_before_its_parent_exists(bench: Bench, name: str) -> None:
