@@ -11,7 +11,8 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import quote
 
 from .disk import disk_trouble
 from .errors import InvalidInput
@@ -110,10 +111,16 @@ def is_damaged(ledger: Path) -> bool:
     return False
 
 
+def uri_of(file: PurePath) -> str:
+    """The file as SQLite reads it in a URI: with no host, also for a Windows share (`as_uri` names the server)."""
+    place = quote(file.as_posix(), safe="/:")
+    return f"file://{'' if place.startswith('/') else '/'}{place}"
+
+
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[sqlite3.Connection]:
     """A ledger's file, only to be read. sqlite3.Error where it is damaged, or no ledger."""
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=HELD_S)
+    connection = sqlite3.connect(f"{uri_of(file.absolute())}?mode=ro", uri=True, timeout=HELD_S)
     try:
         yield connection
     finally:
