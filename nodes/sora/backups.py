@@ -18,7 +18,7 @@ from .disk import disk_trouble
 from .errors import InvalidInput
 from .ledger_errors import ledger_trouble
 from .owner import FileOwner
-from .whole import make_private, publish, replace, sync_file, unfinished_name, write_whole
+from .whole import make_private, publish, remove, replace, sync_file, unfinished_name, write_whole
 
 LEDGER = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
@@ -62,7 +62,8 @@ def backup(home: Path, file: Path) -> Kept:
                 sync_file(written.fileno())
             publish(unfinished, file)
         finally:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                remove(unfinished)
     except OSError as error:
         raise disk_trouble(f"The backup {file} could not be written", error) from error
     return Kept(jobs, len(references))
@@ -213,5 +214,5 @@ def _put_back(source: Path, ledger: Path) -> None:
         if not _is_damage(error):
             raise
         for name in ("", "-wal", "-shm"):
-            ledger.with_name(ledger.name + name).unlink(missing_ok=True)
+            remove(ledger.with_name(ledger.name + name))
         replace(source, ledger)

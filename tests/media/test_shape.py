@@ -162,7 +162,7 @@ def test_the_shape_is_that_of_ffmpeg(tmp_path: Path, suffix: str, make: Callable
     """Its display aspect ratio, in containers that say it and in those that leave it to the codec; and its picture."""
     path = anamorphic(tmp_path / f"film.{suffix}", make())
     asked = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=display_aspect_ratio"]
-    said = subprocess.run([*asked, "-of", "csv=p=0", str(path)], capture_output=True, text=True, check=True)
+    said = subprocess.run([*asked, "-of", "csv=p=0", str(path)], capture_output=True, encoding="utf-8", check=True)
     wide, tall = map(int, said.stdout.split()[0].strip(",").split(":"))
     loaded = load_frames(path, FrameChoice(square_pixels=True))
     height, width = loaded.pixels.shape[1:3]
@@ -175,7 +175,7 @@ def test_the_command_has_the_option(tmp_path: Path) -> None:
     path = anamorphic(tmp_path / "film.mp4", Fraction(2))
     for options, width, warned in (([], 160, 1), (["--square-pixels"], 320, 0)):
         command = [sys.executable, "-m", "nodes.sora", "frames", str(path), "--out", str(tmp_path / "png"), "--json"]
-        ran = subprocess.run([*command, *options], cwd=PACK, capture_output=True, text=True, timeout=60)
+        ran = subprocess.run([*command, *options], cwd=PACK, capture_output=True, encoding="utf-8", timeout=60)
         assert ran.returncode == 0, ran.stderr
         assert len(json.loads(ran.stdout)["warnings"]) == warned
         with Image.open(tmp_path / "png" / "frame_000000.png") as image:
