@@ -20,11 +20,12 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
 from . import host
-from .sora.disk import path_is_too_long, reason_of
+from .sora.disk import disk_trouble, path_is_too_long, reason_of
 from .sora.errors import InvalidInput, MediaTrouble, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.stored import is_same_video
+from .sora.whole import remove
 
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 _naming = threading.Lock()  # between counting the names that are there and making the next
@@ -80,12 +81,16 @@ def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
         yield Path(source), trim
         return
     copy = temp_folder() / f"sora_{uuid.uuid4().hex}.mp4"  # two nodes may decode one VIDEO
-    copy.parent.mkdir(parents=True, exist_ok=True)
     try:
-        copy.write_bytes(source.getbuffer())
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.getbuffer())
+        except OSError as error:
+            raise disk_trouble(f"{copy} could not be written", error) from error
         yield copy, trim
     finally:
-        copy.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the host empties that folder at its next start
+            remove(copy)
 
 
 def shows_all_of(video: Any, declared: tuple[tuple[int, int], float, int], window: tuple[float, float]) -> bool:

@@ -11,13 +11,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import quote
 
 from .disk import disk_trouble
 from .errors import InvalidInput
 from .ledger_errors import ledger_trouble
 from .owner import FileOwner
-from .whole import make_private, publish, replace, sync_file, unfinished_name, write_whole
+from .whole import make_private, publish, remove, replace, sync_file, unfinished_name, write_whole
 
 LEDGER = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
@@ -61,7 +62,8 @@ def backup(home: Path, file: Path) -> Kept:
                 sync_file(written.fileno())
             publish(unfinished, file)
         finally:
-            unfinished.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                remove(unfinished)
     except OSError as error:
         raise disk_trouble(f"The backup {file} could not be written", error) from error
     return Kept(jobs, len(references))
@@ -110,10 +112,16 @@ def is_damaged(ledger: Path) -> bool:
     return False
 
 
+def uri_of(file: PurePath) -> str:
+    """The file as SQLite reads it in a URI: with no host, also for a Windows share (`as_uri` names the server)."""
+    place = quote(file.as_posix(), safe="/:")
+    return f"file://{'' if place.startswith('/') else '/'}{place}"
+
+
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[sqlite3.Connection]:
     """A ledger's file, only to be read. sqlite3.Error where it is damaged, or no ledger."""
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=HELD_S)
+    connection = sqlite3.connect(f"{uri_of(file.absolute())}?mode=ro", uri=True, timeout=HELD_S)
     try:
         yield connection
     finally:
@@ -206,5 +214,5 @@ def _put_back(source: Path, ledger: Path) -> None:
         if not _is_damage(error):
             raise
         for name in ("", "-wal", "-shm"):
-            ledger.with_name(ledger.name + name).unlink(missing_ok=True)
+            remove(ledger.with_name(ledger.name + name))
         replace(source, ledger)

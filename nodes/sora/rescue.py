@@ -10,14 +10,15 @@ import time
 from concurrent.futures import Future
 
 from .collect import Collector
-from .errors import GatewayTrouble, SoraError
+from .errors import GatewayTrouble, SoraError, WaitTimeout
 from .ledger import UNFINISHED, Ledger
 from .redact import redact
 from .settings import Settings
-from .spec import LAPSED, Job
+from .spec import LAPSED, UNWATCHED, Job, JobState
 from .waiting import Wait
 
 PATIENCE_S = 86_400.0  # no gateway keeps a job longer
+LAST_LOOK_S = 600.0  # for which a job that is older than that is looked at once more, at each start
 RESCAN_S = 60.0
 REST_S = 300.0  # after a failure; that of a job older than PATIENCE_S is not tried again by this process
 
@@ -86,15 +87,35 @@ class Rescue:
             wait.cancel()
 
     def _watch(self, job_id: str) -> None:
+        over = (job := self._ledger.job(job_id)).state is JobState.SUBMITTED and _is_old(job)
         with self._lock:
             if job_id in self._after:
                 return
-            wait = self._after[job_id] = self._collector.wait(job_id, timeout_s=PATIENCE_S)
+            timeout_s = LAST_LOOK_S if over else PATIENCE_S
+            wait = self._after[job_id] = self._collector.wait(job_id, timeout_s=timeout_s)
         wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
+        wait.future.add_done_callback(lambda done: self._give_up(wait, done) if over else None)
+
+    def _give_up(self, wait: Wait, done: Future[Job]) -> None:
+        """A job that its gateway shows as unfinished after more than a day is not looked after at every start, nor
+        counted as running, for ever: it becomes unwatched, which a person can take back."""
+        error, watch = (None, None) if done.cancelled() else (done.exception(), wait.watch)
+        seen = watch is not None and watch.job is not wait.job and not watch.trouble
+        if watch is None or not seen or not isinstance(error, WaitTimeout):
+            return
+        with contextlib.suppress(SoraError):
+            self._ledger.not_fetched(watch.job.id, error)
+            self._ledger.put_aside(watch.job.id, UNWATCHED)
+        _log.warning(
+            "The gateway has not finished job %s for more than a day. It is not watched any more: *Watch again* in the "
+            "tab *Sora jobs* or `sora resume %s` looks at it.",
+            watch.job.id,
+            watch.job.id,
+        )
 
     def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
         error = None if done.cancelled() else done.exception()
-        old = job is not None and time.time() - job.created_at > PATIENCE_S
+        old = job is not None and _is_old(job)
         with self._lock:
             self._after.pop(job_id, None)
             self._resting.pop(job_id, None)
@@ -154,3 +175,7 @@ class Rescue:
             self._collector.submit(search)
         except RuntimeError:  # not one thread could be had: the next search may find one
             self._plan()
+
+
+def _is_old(job: Job) -> bool:
+    return time.time() - (job.submitted_at or job.created_at) > PATIENCE_S

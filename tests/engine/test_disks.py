@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import subprocess
@@ -98,6 +99,19 @@ def test_what_a_file_system_lacks_ends_no_download(tmp_path: Path, what: str) ->
     said = f"stored, {missing[what]}" if what in missing else "stored"
     assert done.stdout.splitlines() == [said] * len(ERRNOS)
     assert len(gateway.contents) == len(ERRNOS)
+
+
+def test_nothing_is_renamed_or_deleted_past_the_patient_way() -> None:
+    """On Windows a scanner has a file open for a moment: whole.py waits for it. Left out are marks of processes, which
+    a sweep deletes if not their owner, and the sandbox's own unfinished films."""
+    allowed = {"whole.py", "owner.py", "farm.py", "encode.py"}
+    past = [
+        (file.name, node.lineno)
+        for file in ENGINE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("unlink", "rename", "rmtree") and file.name not in allowed
+    ]
+    assert past == []
 
 
 class Held(PermissionError):

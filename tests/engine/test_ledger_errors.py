@@ -8,12 +8,12 @@ import dataclasses
 import errno
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from filelock import FileLock, Timeout
 from sora import backups, database, disk, doctor, ledger_errors
-from sora.backups import LEDGER, backup_ledger, restore
+from sora.backups import LEDGER, backup_ledger, restore, uri_of
 from sora.budget import Budget
 from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError
 from sora.ledger import Ledger
@@ -172,6 +172,19 @@ def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
         Ledger(tmp_path).jobs()
     assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
     assert "Do not delete it" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PureWindowsPath(r"\\nas\my share\ledger.sqlite3"), "file:////nas/my%20share/ledger.sqlite3"),
+        (PureWindowsPath(r"C:\Ngô Bảo\ledger.sqlite3"), "file:///C:/Ng%C3%B4%20B%E1%BA%A3o/ledger.sqlite3"),
+        (PurePosixPath("/srv/a?b#c%d/ledger.sqlite3"), "file:///srv/a%3Fb%23c%25d/ledger.sqlite3"),
+    ],
+)
+def test_a_ledger_on_a_windows_share_can_be_read(path: PurePath, uri: str) -> None:
+    """SQLite takes a server's name in a URI for a mistake: no backup, no import, and "the other ledger has nothing"."""
+    assert uri_of(path) == uri
 
 
 # -- a folder of another user's: an administrator, a container, a disk of another computer ----------------------------

@@ -8,11 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sora.errors import InvalidInput
+from sora import rescue
+from sora.client import Client
+from sora.errors import GatewayTrouble, InvalidInput
 from sora.receipt import origin_of
 from sora.redact import remember
+from sora.rows import update
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 from sora.watches import Watches
@@ -58,6 +62,51 @@ def test_a_restart_fetches_what_was_left(start: Callable[..., Studio]) -> None:
     assert second.rescue() == 1
     assert second.path(until_stored(second, job)).is_file()
     assert second.rescue() == 0
+
+
+def left_for_days(studio: Studio, prompt: str) -> Job:
+    job = buy(studio, prompt)
+    with studio.ledger.database.write() as connection:
+        update(connection, job.id, submitted_at=time.time() - 3 * 86_400)
+    studio.close()
+    return job
+
+
+@pytest.mark.parametrize("gateway", ["renders for ever", "is away"])
+def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
+    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch, gateway: str
+) -> None:
+    """After a day it is looked at once more at a start. One that is still rendered is then watched no more, counts as
+    running no more, and says why; a person can take that back. What cannot be asked is no answer."""
+    job = left_for_days(start(), "a boat [sandbox: slow=900]")
+    monkeypatch.setattr(rescue, "LAST_LOOK_S", 1.0)
+    ended = threading.Event()
+    real = rescue.Rescue._give_up
+
+    def give_up(*given: Any) -> None:
+        real(*given)
+        ended.set()
+
+    monkeypatch.setattr(rescue.Rescue, "_give_up", give_up)
+
+    def away(*_: object) -> RemoteVideo:
+        raise GatewayTrouble("The gateway answered HTTP 502.", http_status=502)
+
+    second = start()
+    if gateway == "is away":
+        monkeypatch.setattr(Client, "retrieve", away)
+    assert second.rescue() == 1
+    assert ended.wait(20)
+    now, over = second.ledger.job(job.id), gateway == "renders for ever"
+    assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
+    assert second.board.page()["running"] == (0 if over else 1)
+    assert bool(second.board.row(now)["error"]) == over
+    second.close()
+    third = start()
+    assert third.rescue() == (0 if over else 1)
+    if over:
+        assert third.put_aside(job.id, "").result(10).aside == ""
+        assert third.board.page()["running"] == 1
 
 
 def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:

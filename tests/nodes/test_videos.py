@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import inspect
 import io
 import time
@@ -49,6 +50,23 @@ def test_a_video_in_memory_is_read_as_its_file(bench: Bench, film: Path) -> None
     assert np.array_equal(held[0].numpy(), read[0].numpy())
     assert np.array_equal(held[1]["waveform"].numpy(), read[1]["waveform"].numpy())
     assert list(bench.temp.glob("sora_*")) == []
+
+
+def test_a_video_in_memory_on_a_disk_in_trouble(bench: Bench, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full temp folder is an error in words; a copy that a scanner has open on Windows costs no frames."""
+    from comfy_api.latest import InputImpl
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    video = InputImpl.VideoFromFile(io.BytesIO(film.read_bytes()))
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(bench.pack.module("sora.errors").DiskTrouble) as caught:
+            asyncio.run(bench.frames(video, frame_load_cap=1))
+    assert caught.value.code == "disk_full"
+    monkeypatch.setattr(bench.pack.module("values"), "remove", refuse)
+    assert asyncio.run(bench.frames(video, frame_load_cap=1)).args[0].shape[0] == 1
 
 
 def test_an_interrupt_ends_the_decoding(bench: Bench, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
