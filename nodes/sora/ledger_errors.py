@@ -4,6 +4,7 @@ damaged. Only a full disk is called one."""
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,11 @@ from filelock import Timeout
 
 from .disk import KEEP, hint_of, network_of, rights_hint
 from .errors import LedgerTrouble
+from .whole import BUSY_ERRNOS
 
 IN_USE, FULL, DENIED, DAMAGED = "ledger_in_use", "ledger_full", "ledger_denied", "ledger_damaged"
+CLOSED = "closed"  # which says nothing yet
+SHARING = (32, 33)  # Windows' numbers for a file that another program has open
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 _CLOSE = (
@@ -40,7 +44,8 @@ class _Cause(NamedTuple):
 _BY_SQLITE = {
     **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), _Cause(IN_USE, _CLOSE)),
     sqlite3.SQLITE_FULL: _Cause(FULL, "Free disk space, then run again."),
-    **dict.fromkeys((sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN), _Cause(DENIED, "")),
+    **dict.fromkeys((sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY), _Cause(DENIED, "")),
+    sqlite3.SQLITE_CANTOPEN: _Cause(CLOSED, ""),
     **dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), _Cause(DAMAGED, _REBUILD)),
     sqlite3.SQLITE_IOERR: _Cause("", _BROKEN_DISK),
     sqlite3.SQLITE_READONLY_DBMOVED: _Cause("", _MOVED),
@@ -69,10 +74,25 @@ def ledger_trouble(place: str, error: Exception, *, folder: Path | None) -> Ledg
     that of a SQLite file, None for a server."""
     cause = _cause(getattr(error, "orig", None) or error, is_file=folder is not None)
     reason = str(getattr(error, "orig", None) or error).strip().rstrip(".")
+    if cause.code == CLOSED and folder is not None:
+        return _not_opened(Path(place), reason, folder)
     if cause.code == IN_USE:
         return in_use(f"The ledger {place} is held by another program ({reason}).", cause.advice, folder)
     advice = cause.advice or rights_hint(folder or Path(place))
     return LedgerTrouble(f"The ledger {place} could not be used: {reason}.", advice=advice, code=cause.code)
+
+
+def _not_opened(file: Path, reason: str, folder: Path) -> LedgerTrouble:
+    """SQLite has one word for whatever keeps a file closed; the system has more."""
+    what = f"The ledger {file} could not be opened ({reason})"
+    try:
+        with file.open("r+b"):
+            pass
+    except OSError as error:
+        return folder_trouble(what, error, folder)
+    if not os.access(folder, os.W_OK):  # its journal is beside it
+        return LedgerTrouble(f"{what}.", advice=rights_hint(folder), code=DENIED)
+    return in_use(f"{what}: another program had it for a moment.", folder=folder)
 
 
 def in_use(what: str, advice: str = _CLOSE, folder: Path | None = None) -> LedgerTrouble:
@@ -85,7 +105,8 @@ def in_use(what: str, advice: str = _CLOSE, folder: Path | None = None) -> Ledge
 def folder_trouble(what: str, error: Exception, folder: Path) -> LedgerTrouble:
     """The error for a state folder that cannot be made or written: `what` failed there."""
     reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-    if isinstance(error, Timeout):
+    held = getattr(error, "winerror", None) in SHARING or getattr(error, "errno", None) in BUSY_ERRNOS
+    if held or isinstance(error, Timeout):
         return in_use(f"{what}: {reason}.", folder=folder)
     if isinstance(error, PermissionError):
         return LedgerTrouble(f"{what}: {reason}.", advice=rights_hint(folder), code=DENIED)

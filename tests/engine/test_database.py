@@ -44,6 +44,15 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
     return Connections(monkeypatch)
 
 
+def test_what_was_written_survives_a_power_cut(tmp_path: Path) -> None:
+    """SQLite waits for the disk at each end of a transaction, on macOS for its platter, too."""
+    with contextlib.closing(Ledger(tmp_path)) as ledger, ledger.database.read() as connection:
+        said = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("synchronous", "fullfsync")
+        }
+    assert said == {"synchronous": 2, "fullfsync": 1}
+
+
 def test_closing_closes_what_was_used(connections: Connections, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.jobs()

@@ -129,7 +129,6 @@ def sqlite_error(number: int) -> sqlite3.Error:
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "ledger_in_use", "SQLite browser"),
         (sqlite3.SQLITE_LOCKED, "ledger_in_use", "SQLite browser"),
         (sqlite3.SQLITE_FULL, "ledger_full", "Free disk space"),
-        (sqlite3.SQLITE_CANTOPEN, "ledger_denied", "Do not delete"),
         (sqlite3.SQLITE_READONLY, "ledger_denied", "Do not delete"),
         (sqlite3.SQLITE_READONLY_DBMOVED, "", "restart ComfyUI"),
         (sqlite3.SQLITE_CORRUPT, "ledger_damaged", "sora restore --rebuild"),
@@ -146,6 +145,39 @@ def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, advice
     assert str(tmp_path / LEDGER) in error.what
     assert advice in error.advice
     assert ("disk space" in error.advice) == (code == "ledger_full")
+
+
+def held_on_windows() -> PermissionError:
+    error = PermissionError(errno.EACCES, "The process cannot access the file because another program is using it")
+    error.winerror = 32  # type: ignore[attr-defined,unused-ignore]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("why", "code", "advice"),
+    [
+        (held_on_windows(), "ledger_in_use", "virus scanner"),
+        (OSError(errno.EBUSY, "Device or resource busy"), "ledger_in_use", "virus scanner"),
+        (PermissionError(errno.EACCES, "Access is denied"), "ledger_denied", "Do not delete"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "", "drive is connected"),
+        (OSError(errno.EMFILE, "Too many open files"), "", "Check the disk"),
+        (None, "ledger_in_use", "virus scanner"),
+    ],
+    ids=str,
+)
+def test_a_file_that_sqlite_could_not_open_is_asked_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: OSError | None, code: str, advice: str
+) -> None:
+    """It says "unable to open database file" to all of these."""
+    (tmp_path / LEDGER).write_bytes(b"")
+
+    def opening(*_: object, **__: object) -> None:
+        raise why  # type: ignore[misc]
+
+    if why is not None:
+        monkeypatch.setattr(Path, "open", opening)
+    error = ledger_trouble(str(tmp_path / LEDGER), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
+    assert (error.code, advice in error.advice) == (code, True)
 
 
 @pytest.mark.parametrize(
