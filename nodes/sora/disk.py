@@ -27,7 +27,7 @@ NETWORKS = (
     "afs", "davfs", "fuse.s3fs", "fuse.gcsfuse", "ncpfs", "beegfs",
 )  # fmt: skip
 
-KEEP = "Do not delete it: the ledger knows what was paid for."
+KEEP = "Delete nothing there: the ledger knows what was paid for."
 
 _FULL = "Free disk space, or choose another folder."
 _IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."

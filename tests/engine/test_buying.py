@@ -16,7 +16,7 @@ from sora.errors import LocalTrouble, MaybeBought, NotFinished, Refused, WaitTim
 from sora.ledger import Ledger
 from sora.rows import run
 from sora.spec import FORGOTTEN, Job, JobSpec, JobState
-from sora.studio import SUBMIT_THREADS, Studio
+from sora.studio import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Studio
 
 from ..gateway.ugly import UglyServer, answer
 
@@ -151,8 +151,8 @@ def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Stud
 
 
 def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> None:
-    """More of them than there are threads for one provider: another provider is bought from at once, and jobs are
-    opened, reconciled and archived meanwhile."""
+    """More of them than there are threads in all, of which one provider gets its share: another provider is bought from
+    at once, and jobs are opened, reconciled and archived meanwhile."""
     busy = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", "30")])
     listed = answer(200, {"object": "list", "data": []})
     with UglyServer([busy]) as slow, UglyServer([listed]) as lists:
@@ -168,7 +168,7 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
             unknown = unknown_at(studio, "lists", lists.url)
             wanted = [
                 studio.submit(dataclasses.replace(spec("a boat"), provider="slow", take=take))
-                for take in range(1, SUBMIT_THREADS + 3)
+                for take in range(1, ALL_SUBMIT_THREADS + 3)
             ]
             until(lambda: slow.count("POST") == SUBMIT_THREADS)
             done = studio.submit(spec("another")).result(10).job
@@ -178,6 +178,7 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
                 studio.look_for(unknown.id).result(10)
             assert studio.put_aside(done.id, FORGOTTEN).result(10).aside == FORGOTTEN
             assert not any(each.done() for each in wanted)
+            assert slow.count("POST") == SUBMIT_THREADS
         finally:
             studio.close()
 

@@ -129,7 +129,7 @@ def sqlite_error(number: int) -> sqlite3.Error:
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "ledger_in_use", "SQLite browser"),
         (sqlite3.SQLITE_LOCKED, "ledger_in_use", "SQLite browser"),
         (sqlite3.SQLITE_FULL, "ledger_full", "Free disk space"),
-        (sqlite3.SQLITE_READONLY, "ledger_denied", "Do not delete"),
+        (sqlite3.SQLITE_READONLY, "ledger_denied", "Delete nothing"),
         (sqlite3.SQLITE_READONLY_DBMOVED, "", "restart ComfyUI"),
         (sqlite3.SQLITE_CORRUPT, "ledger_damaged", "sora restore --rebuild"),
         (sqlite3.SQLITE_NOTADB, "ledger_damaged", "sora restore --rebuild"),
@@ -158,7 +158,7 @@ def held_on_windows() -> PermissionError:
     [
         (held_on_windows(), "ledger_in_use", "virus scanner"),
         (OSError(errno.EBUSY, "Device or resource busy"), "ledger_in_use", "virus scanner"),
-        (PermissionError(errno.EACCES, "Access is denied"), "ledger_denied", "Do not delete"),
+        (PermissionError(errno.EACCES, "Access is denied"), "ledger_denied", "Delete nothing"),
         (FileNotFoundError(errno.ENOENT, "No such file"), "", "drive is connected"),
         (OSError(errno.EMFILE, "Too many open files"), "", "Check the disk"),
         (None, "ledger_in_use", "virus scanner"),
@@ -203,7 +203,7 @@ def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
     with pytest.raises(LedgerTrouble) as caught:
         Ledger(tmp_path).jobs()
     assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
-    assert "Do not delete it" in caught.value.advice
+    assert disk.KEEP in caught.value.advice
 
 
 @pytest.mark.parametrize(
@@ -279,8 +279,8 @@ def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatc
         found = {finding.name: finding for finding in doctor.examine(studio)}
     assert found["state"].level == "failed"
     assert all(part in found["state"].text for part in (str(tmp_path), "chown" if disk.os.name != "nt" else "icacls"))
-    assert "Do not delete" in found["state"].text
-    assert "Do not delete" not in found["output"].text
+    assert "Delete nothing" in found["state"].text
+    assert "Delete nothing" not in found["output"].text
 
 
 @pytest.mark.parametrize(
@@ -334,4 +334,4 @@ def test_what_is_read_before_the_ledger_tells_it_as_well(
         else:
             load_provider(settings, "cometapi").key({})
     assert str(path) in caught.value.what
-    assert "Do not delete it" in caught.value.advice
+    assert disk.KEEP in caught.value.advice

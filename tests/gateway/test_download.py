@@ -351,7 +351,7 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskTrouble, match=r"could not be written to .*output: No space left on device\.") as caught:
         Fetched(tmp_path, answer(200, BYTES))
-    assert (caught.value.money, caught.value.kind) == ("spent", "disk")
+    assert (caught.value.money, caught.value.kind) == ("spent", "disk_full")
     assert "Free disk space" in caught.value.advice
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
