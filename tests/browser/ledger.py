@@ -25,7 +25,6 @@ def filled(home: Path, count: int) -> None:
         rows = [
             row
             | {"id": f"{number:010}", "video_id": f"video_{number}", "slot": f"{number}", "identity": f"{number}"}
-            | {"slot2": f"{number}", "identity2": f"{number}"}
             | {"prompt": f"shot {number}: a paper boat, drifting over a lake at sunset"}
             | {"created_at": now - 60.0 * (count - number)}
             | ({"state": "failed", "error": "The gateway gave up."} if number % 10 == 5 else {})
