@@ -233,6 +233,14 @@ def test_what_may_have_been_bought_is_settled_in_the_tab_first(tongue: str) -> N
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+def test_a_failed_job_names_the_button_that_asks_again(tongue: str) -> None:
+    """As the page calls it."""
+    words, text = labels(tongue), WORDS["kind"]["job_failed"]["do"][tongue]
+    assert f"*{words['tab']}*" in text
+    assert f"*{words['ask']}*" in text
+
+
 def sentences_of(source: Path) -> Iterator[str]:
     """The texts of a module, each as a whole; no docstrings."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
