@@ -32,6 +32,7 @@ from sora.media.frames import load_frames
 from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
+from sora.waiting import Fetch
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
@@ -491,6 +492,33 @@ def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pyt
     wait = studio.wait(bought(studio, "a boat").id, timeout_s=60)
     assert wait.future.result(60).state is JobState.STORED
     assert len(tries) == 16
+
+
+def test_an_outage_of_any_length_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that double with each try are no number any more after a thousand tries, which take some hours."""
+    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr("sora.fetch.Fetch", lambda: Fetch(tries=5000))
+    turns = iter([answer(500)] * 2)
+    good = answer(200, film(tmp_path))
+    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (studio, _, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+@pytest.mark.parametrize("bug", [OverflowError("too large"), SystemExit(1)], ids=repr)
+def test_a_bug_between_two_tries_ends_the_fetch(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, bug: BaseException
+) -> None:
+    """In words and in the log; who comes later begins another one, instead of waiting for what nobody does."""
+    job = bought(studio, "a boat [sandbox: notready=1]")
+    with monkeypatch.context() as broken:
+        broken.setattr("sora.fetch._pause_s", raising(bug))
+        with pytest.raises(NotFinished) as caught:
+            studio.wait(job.id, timeout_s=30).future.result(20)
+    assert (caught.value.job, caught.value.money) == (job.id, "spent")
+    assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
+    assert studio._collector._fetcher._fetches == {}
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
 
 
 def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
