@@ -125,8 +125,13 @@ class Fetcher:
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            fetch.refused += _is_refused(fetch, error)
+            refused = _is_refused(fetch, error)
+            fetch.refused += refused
             fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
+            if isinstance(error, CutShort):
+                fetch.cut = fetch.opened
+            if refused and fetch.cut and fetch.refused == TRIES - 1:  # the last try takes a cut one, where there is one
+                fetch.by_address = fetch.cut == "address"
             if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
@@ -290,13 +295,14 @@ def _told(error: SoraError, job: Job) -> SoraError:
         return error.for_job(job.id)
     long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
+    gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
     return LinkLapsed(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
-        code=LAPSED if (long_ago and said_so) or error.http_status == 410 else "",
+        code=LAPSED if (long_ago and said_so) or gone else "",
     )
 
 

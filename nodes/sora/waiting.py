@@ -27,7 +27,8 @@ class Fetch:
     by_address: bool = False  # is it the turn of the video's address, or of the content call?
     away: set[bool] = field(default_factory=set)  # of these two ways (by address?) those whose last try met an outage
     opened: str = ""  # which of them opened the last stream: "call" or "address"
-    source: str = ""  # and which brought the bytes that are in the part
+    cut: str = ""  # which of them brought a video that was cut short
+    source: str = ""  # which brought the bytes that are in the part
     trouble: str = ""  # what the last one stumbled over
     waits: list[Wait] = field(default_factory=list)
 

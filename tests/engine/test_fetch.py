@@ -576,6 +576,31 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monk
     assert studio.path(whole).stat().st_size == whole.bytes
 
 
+@pytest.mark.parametrize("lapsed", [403, 404, 410])
+@pytest.mark.parametrize("cut_one", ["call", "address"])
+def test_the_last_try_is_made_where_a_cut_video_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str, lapsed: int
+) -> None:
+    """The other way has lapsed: a part of what was paid for is not lost because the last turn is that one's."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    part, gone = answer(200, film(tmp_path, 0.9)), answer(lapsed)
+    ways = (part, gone) if cut_one == "call" else (gone, part)
+    with gateway(tmp_path, *ways) as (studio, _, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
+
+
+def test_an_address_that_is_gone_is_asked_for_again_in_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404), answer(410)) as (studio, _, job):
+        with pytest.raises(LinkLapsed):
+            studio.wait(job.id, timeout_s=30).future.result(30)
+        assert not studio.ledger.job(job.id).lapsed
+
+
 @pytest.mark.parametrize("gone", ["key", "provider", "room"])
 def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
