@@ -266,7 +266,10 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
 
 
 def _passes(error: BaseException) -> bool:
-    return isinstance(error, LedgerTrouble) or (isinstance(error, GatewayTrouble) and error.transient)
+    """May another try bring it? Also where one of the two ways is closed for good."""
+    if isinstance(error, LedgerTrouble | NotOffered):
+        return True
+    return isinstance(error, GatewayTrouble) and error.transient
 
 
 def _pause_s(tries: int, error: BaseException) -> float:
@@ -291,8 +294,8 @@ def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
 
 def _told(error: SoraError, job: Job) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not _is_not_offered(error):
-        return error.for_job(job.id)
+    if not _is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
+        return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
     long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
     gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address

@@ -25,6 +25,7 @@ from sora.errors import (
     LedgerTrouble,
     LinkLapsed,
     NotFinished,
+    NotOffered,
     WaitTimeout,
 )
 from sora.ledger import Ledger
@@ -290,6 +291,42 @@ def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(
     with gateway(tmp_path, content, answer(403)) as (studio, server, job):
         assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
         assert asked(server, "/signed") > fetch.TRIES
+
+
+REFUSED = ["http://minio.internal/x.mp4", "https://10.0.0.5/x.mp4", "ftp://x/y.mp4"]
+
+
+@pytest.mark.parametrize("url", REFUSED)
+@pytest.mark.parametrize("first", [404, 500, 429])
+def test_an_address_that_may_not_be_asked_ends_no_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, url: str
+) -> None:
+    """The content call was not ready, or away for a moment; the next time it has the video."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    turns = iter([answer(first)] * 2)
+    good = answer(200, film(tmp_path))
+
+    def content(connection: socket.socket) -> None:
+        connection.sendall(next(turns, good))
+
+    with gateway(tmp_path, content, b"x", url=url) as (studio, _, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+@pytest.mark.parametrize("url", REFUSED[:2])
+def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404), b"x", url=url) as (studio, server, job):
+        error = studio.wait(job.id, timeout_s=30).future.exception(30)
+        assert isinstance(error, NotOffered)
+        assert (error.kind, error.job) == ("link_lapsed", job.id)
+        assert ("[downloads] ranges" in error.advice) == ("10.0.0.5" in url)
+        assert "in trouble" not in str(error)
+        assert asked(server, "/content") == fetch.TRIES / 2
+        assert not studio.ledger.job(job.id).lapsed
 
 
 def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
