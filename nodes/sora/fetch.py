@@ -279,13 +279,15 @@ def _pause_s(tries: int, error: BaseException) -> float:
 
 def _is_refused(fetch: Fetch, error: BaseException) -> bool:
     """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
-    the video when that is over."""
+    the video when that is over. A part of it is fetched in full at each try, so that it waits for TRIES outages only.
+    """
     if not (isinstance(error, CutShort) or _is_not_offered(error)):
         if isinstance(error, GatewayTrouble):
-            fetch.away.add(fetch.by_address)
+            fetch.away[fetch.by_address] += 1
         return False
-    fetch.away.discard(fetch.by_address)
-    return not fetch.away
+    fetch.away[fetch.by_address] = 0
+    outages = fetch.away[not fetch.by_address]
+    return not outages or (outages > TRIES and isinstance(error, CutShort))
 
 
 def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:

@@ -627,6 +627,21 @@ def test_the_last_try_is_made_where_a_cut_video_came_from(
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
 
 
+@pytest.mark.parametrize("cut_one", ["call", "address"])
+def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str
+) -> None:
+    """An address that was never right, say. The part is fetched in full at each try: not until the deadline."""
+    for name, seconds in (("NOT_READY_S", 0.001), ("LONGEST_PAUSE_S", 0.002)):
+        monkeypatch.setattr(f"sora.fetch.{name}", seconds)
+    part, away = answer(200, film(tmp_path, 0.9)), answer(503)
+    ways = (part, away) if cut_one == "call" else (away, part)
+    with gateway(tmp_path, *ways) as (studio, server, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
+        assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * fetch.TRIES
+
+
 def test_an_address_that_is_gone_is_asked_for_again_in_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
