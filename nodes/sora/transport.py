@@ -234,8 +234,9 @@ def in_words(error: BaseException) -> str:
     seen = error
     while (inner := _inner(seen)) is not None:
         seen = inner
-    text = str(seen)
-    if "object at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
+    # urllib3 puts the connection first, and its words last.
+    text = seen.args[-1] if isinstance(seen, HTTPError) and seen.args and isinstance(seen.args[-1], str) else str(seen)
+    if " at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
         text = text.rsplit(": ", 1)[-1]
     return redact(text.rstrip("."))[:200] or type(seen).__name__  # cut last: half a key is none that is known
 
