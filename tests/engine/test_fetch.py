@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 from sora import fetch
+from sora.cli_shell import described
 from sora.client import Client
 from sora.errors import (
     DiskTrouble,
@@ -24,6 +25,7 @@ from sora.errors import (
     InvalidInput,
     LedgerTrouble,
     LinkLapsed,
+    MediaTrouble,
     NotFinished,
     NotOffered,
     WaitTimeout,
@@ -970,3 +972,17 @@ def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch:
         assert "could not be checked" in done.error
         assert studio.board.row(done)["warning"] == done.error
         assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_video_that_cannot_be_decoded_here_is_described_without_its_frames(tmp_path: Path) -> None:
+    """It may play elsewhere: nothing ends in an error, nor advises to delete what was paid for."""
+    unknown = film(tmp_path).replace(b"avc1", b"zzz1")
+    with gateway(tmp_path, answer(200, unknown)) as (studio, _, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        told = described(studio, done)
+        assert (told["frames"], told["width"], told["fps"], told["has_audio"]) == (0, 0, 0, False)
+        assert (told["path"], told["warning"]) == (str(studio.path(done)), done.error)
+        assert "no decoder" in done.error
+        with pytest.raises(MediaTrouble, match="no decoder") as caught:
+            load_frames(studio.path(done))
+        assert "delete" not in str(caught.value)
