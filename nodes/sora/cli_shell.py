@@ -82,7 +82,7 @@ def say(line: str) -> None:
 
 
 def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:
-    """Wait for the job with a bar on stderr, and tell where its file is."""
+    """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
     from tqdm import tqdm
 
     job = submission.job
@@ -106,6 +106,8 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
             ) from None
     job = wait.future.result()
     result = described(studio, job) | {"reused": submission.reused}
+    if result["warning"]:
+        say(f"warning: {result['warning']}")
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
     return result
 

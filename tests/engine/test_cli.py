@@ -23,6 +23,7 @@ import requests
 from PIL import Image
 from sora.budget import Budget
 from sora.cli import main
+from sora.errors import DiskTrouble
 from sora.ledger import Ledger
 from sora.spec import JobSpec
 
@@ -58,6 +59,27 @@ def sora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COMETAPI_BASE_URL", "https://cometapi.invalid")  # which the doctor looks at without a key, too
     return Shell(capsys)
+
+
+def test_a_file_that_is_not_what_was_stored_is_used_with_a_warning(
+    sora: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut off since, and cannot be fetched anew: what is left of it is used, and says so in both outputs."""
+    first = sora.json("run", "a boat", *SMALL)
+    assert (first["warning"], "warning" in sora.err) == ("", False)
+    path = Path(first["path"])
+    path.write_bytes(path.read_bytes()[:-4])
+
+    def gone(*_: object, **__: object) -> None:
+        raise DiskTrouble("The video could not be written.")
+
+    monkeypatch.setattr("sora.fetch.download", gone)
+    again = sora.json("run", "a boat", *SMALL)
+    assert (again["exit"], again["path"], again["frames"] > 0) == (0, first["path"], True)
+    assert path.name in again["warning"]
+    assert f"warning: {again['warning']}" in sora.err
+    assert sora("run", "a boat", *SMALL) == 0
+    assert again["warning"] in sora.err
 
 
 def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp_path: Path) -> None:
