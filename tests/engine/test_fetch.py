@@ -629,6 +629,17 @@ def test_the_last_try_is_made_where_a_cut_video_came_from(
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
 
 
+@pytest.mark.parametrize(("end", "fetched", "code"), [(b"free", 1, ""), (b"uuid", fetch.TRIES, "cut_short")])
+def test_a_video_of_which_only_the_end_behind_its_frames_is_missing_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, fetched: int, code: str
+) -> None:
+    """At once where it can be read; else as one that is cut off, after all tries."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(200, film(tmp_path) + b"\0\0\x10\0" + end + bytes(10))) as (studio, server, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code, asked(server, "/content")) == (JobState.STORED, code, fetched)
+
+
 @pytest.mark.parametrize("cut_one", ["call", "address"])
 def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str

@@ -60,6 +60,16 @@ def test_bytes_behind_the_last_box_are_no_damage(tmp_path: Path, film: Path, nam
     assert np.array_equal(load_audio(path).waveform, load_audio(film).waveform)
 
 
+@pytest.mark.parametrize("kind", [b"free", b"skip", b"moof", b"udta"])
+def test_an_unfinished_last_box_is_no_damage(tmp_path: Path, film: Path, kind: bytes) -> None:
+    """Where all samples are there that the index names."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(film.read_bytes() + struct.pack(">I", 9000) + kind + NOISE[:10])
+    loaded = load_frames(path)
+    assert (len(loaded.pixels), loaded.info.cut_short, loaded.warnings) == (24, False, ())
+    assert container.look(path) == container.Container(".mp4", torn=True)
+
+
 def test_a_media_box_may_be_longer_than_the_file(tmp_path: Path) -> None:
     """Some writers get its size wrong; what counts is where the samples are."""
     data = bytearray(make_clip(tmp_path / "film.mp4").read_bytes())

@@ -73,6 +73,17 @@ def test_a_truncated_one_is_accepted_as_incomplete(tmp_path: Path, suffix: str) 
     assert "cut short" in found.warnings[0]
 
 
+def test_a_film_that_ffmpeg_does_not_open_for_its_unfinished_end_is_accepted(tmp_path: Path) -> None:
+    """As incomplete, since a whole one may be had: every frame is there, and other players show them."""
+    path = make_clip(tmp_path / "film.mp4")
+    path.write_bytes(path.read_bytes() + struct.pack(">I", 9000) + b"uuid" + bytes(10))
+    with pytest.raises(MediaTrouble):
+        probe.probe(path)
+    delivered = examine_delivered(path)
+    assert (delivered.suffix, delivered.is_complete) == (".mp4", False)
+    assert "could not be checked" in delivered.warnings[0]
+
+
 def test_a_sound_or_a_picture_without_a_decoder_is_a_warning(tmp_path: Path) -> None:
     """It was paid for, and a newer decoder may play it."""
     found = examine_delivered(film(tmp_path / "a.mp4", ("mono", 440, True), unknown=(0,)))

@@ -42,10 +42,12 @@ _SYNC, _PACKET, _STAMPED = 0x47, 188, 192  # MPEG-TS: first byte and size of a p
 
 @dataclass(frozen=True)
 class Container:
-    """`suffix` of a file's name, by its content; `cut_short`: it ends before all is there that it promises."""
+    """`suffix` of a file's name, by its content; `cut_short`: it ends before all is there that it promises; `torn`: its
+    last box is unfinished, but every sample that its index names is there."""
 
     suffix: str
     cut_short: bool = False
+    torn: bool = False
 
 
 def check(path: Path, *, only_mp4: bool = False) -> bool:
@@ -151,9 +153,9 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool, only_
         raise MediaTrouble(f"{path.name} is no MP4: it does not say its type (ftyp).", advice=AGAIN)
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
-    # An index that tells where all samples are decides about them; of the other boxes each has to be complete.
-    lost = bool(unfinished) if needed is None else needed > size or unfinished not in (b"", b"mdat")
-    return Container(".mp4" if head[4:8] == b"ftyp" and head[8:12] != b"qt  " else ".mov", lost)
+    lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone
+    suffix = ".mp4" if head[4:8] == b"ftyp" and head[8:12] != b"qt  " else ".mov"
+    return Container(suffix, cut_short=lost, torn=bool(unfinished) and not lost)
 
 
 def _read(file: BinaryIO, start: int, end: int, most: int) -> bytes:

@@ -54,13 +54,15 @@ def examine_delivered(path: str | Path) -> Delivered:
         kind = container.look(path, strict=True)
         return _described(path, kind)
     except MediaTrouble as error:
-        if _is_about_the_file(error):
+        # FFmpeg opens no file that ends in an unfinished `uuid`; its frames are all there.
+        if _is_about_the_file(error) and not (kind.torn and error.__cause__ is not None):
             raise
         reason = error.what
     except Exception as error:  # noqa: BLE001 - whatever breaks in here must not leave a paid video behind
         reason = trouble(error, path).what
     warning = f"{path.name} could not be checked: {reason} It was stored as it came. {CHECK}"
-    return Delivered(suffix=kind.suffix, is_complete=not kind.cut_short, warnings=(warning,))
+    whole = not (kind.cut_short or kind.torn)  # the end of a torn one may be what keeps it from being opened
+    return Delivered(suffix=kind.suffix, is_complete=whole, warnings=(warning,))
 
 
 def _described(path: Path, kind: Container) -> Delivered:
