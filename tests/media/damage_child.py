@@ -18,7 +18,8 @@ sys.path.insert(0, ENGINE)
 from sora.errors import MediaTrouble  # noqa: E402 - the engine's folder is an argument
 from sora.media import lazy, memory  # noqa: E402
 from sora.media.audio import audio_for, load_audio  # noqa: E402
-from sora.media.frames import FrameChoice, Frames, load_frames, verify_mp4  # noqa: E402
+from sora.media.delivered import examine_delivered  # noqa: E402
+from sora.media.frames import FrameChoice, Frames, load_frames  # noqa: E402
 
 BLOCK = 8  # pixels that are compared as one
 ALIKE = 0.04  # of 1, in each of them
@@ -79,7 +80,7 @@ def attempt(result: dict[str, Any], name: str, work: Any) -> Any:
 
 def look(path: Path, number: int, clean: NDArray[np.float32]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    attempt(result, "verify", lambda: verify_mp4(path))
+    attempt(result, "verify", lambda: examine_delivered(path))
     loads = {"all": FrameChoice(), "some": CHOICES[number % len(CHOICES)]}
     for name, choice in loads.items():
         frames = attempt(result, name, lambda choice=choice: load_frames(path, choice))

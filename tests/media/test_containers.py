@@ -15,7 +15,8 @@ from PIL import Image
 from sora.errors import MediaTrouble
 from sora.media import container, lazy, samples
 from sora.media.audio import load_audio
-from sora.media.frames import load_frames, probe, verify_mp4
+from sora.media.delivered import examine_delivered
+from sora.media.frames import load_frames, probe
 
 from .clips import cut, make_clip, make_sound, numbered, numbers_of, tone
 
@@ -56,7 +57,7 @@ def test_bytes_behind_the_last_box_are_no_damage(tmp_path: Path, film: Path, nam
     loaded = load_frames(path)
     assert numbers_of(loaded.pixels) == list(range(24))
     assert (loaded.info.cut_short, loaded.warnings) == (False, ())
-    assert not verify_mp4(path).cut_short
+    assert examine_delivered(path).is_complete
     assert np.array_equal(load_audio(path).waveform, load_audio(film).waveform)
 
 
@@ -195,7 +196,7 @@ def test_what_hides_behind_the_file_is_looked_at_too(tmp_path: Path) -> None:
     path = tmp_path / "bomb.mp4"
     path.write_bytes(film + struct.pack(">I", 1 << 30) + b"trak" + bomb)
     with pytest.raises(MediaTrouble, match="more frames than any clip"):
-        verify_mp4(path)
+        examine_delivered(path)
 
 
 def test_a_stream_of_a_disc_or_a_camera_is_read(tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_a_picture_is_told_as_one(tmp_path: Path, name: str, options: dict[str, 
     more = {"append_images": others, "duration": 100} if options else {}
     first.save(tmp_path / name, **options, **more)
     path = (tmp_path / name).rename(tmp_path / "film.mp4")
-    for look in (probe, load_frames, verify_mp4):
+    for look in (probe, load_frames, examine_delivered):
         with pytest.raises(MediaTrouble, match=f"film.mp4 is {words}") as caught:
             look(path)
         assert "convert it to MP4 or GIF" in caught.value.advice

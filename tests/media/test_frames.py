@@ -21,7 +21,7 @@ from sora.media import frames as frames_module
 from sora.media.audio import audio_for, load_audio
 from sora.media.choice import FrameChoice, plan
 from sora.media.colour import Colour, opencv_is_right, opencv_reads_fields
-from sora.media.frames import Frames, load_frames, probe, verify_mp4
+from sora.media.frames import Frames, load_frames, probe
 from sora.media.probe import examine
 from sora.media.reader_av import PyavReader
 from sora.media.reader_cv2 import OpencvReader
@@ -67,7 +67,6 @@ def test_probe_says_what_the_file_is(clip: Path) -> None:
     assert info.duration_s == pytest.approx(0.8)
     assert info.even
     assert not info.cut_short
-    assert verify_mp4(clip) == info
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

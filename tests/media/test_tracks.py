@@ -17,9 +17,10 @@ from sora.media import lazy, reader_av
 from sora.media.audio import load_audio
 from sora.media.choice import FrameChoice
 from sora.media.clip import clip_of_file, clip_of_images
+from sora.media.delivered import examine_delivered
 from sora.media.export import save_frames
 from sora.media.fit import Fitting, fit_reference
-from sora.media.frames import load_frames, probe, verify_mp4
+from sora.media.frames import load_frames, probe
 from sora.media.reference import from_float, to_png
 from sora.media.sheet import contact_sheet
 from sora.media.stills import spritesheet, thumbnail
@@ -104,7 +105,7 @@ def test_the_sound_is_that_of_the_best_track_with_a_decoder(tmp_path: Path, name
     assert [words in warning and path.name in warning for warning in clip.warnings] == ([True] if words else [])
     assert clip.waveform.shape[2] == round(0.8 * clip.sample_rate)
     if suffix == ".mp4":
-        assert not verify_mp4(path).cut_short
+        assert examine_delivered(path).is_complete
 
 
 def test_a_picture_without_a_decoder_leaves_the_other_one(tmp_path: Path) -> None:
@@ -171,7 +172,6 @@ def test_sound_of_which_nothing_can_be_decoded_is_silence_and_told(tmp_path: Pat
 PIXELS = np.zeros((2, HEIGHT, WIDTH, 3), np.float32)
 USES: dict[str, Callable[[Path], Any]] = {
     "probe": probe,
-    "verify_mp4": verify_mp4,
     "load_frames": load_frames,
     "load_audio": load_audio,
     "clip_of_file": lambda path: clip_of_file(path, FrameChoice()),

@@ -23,7 +23,7 @@ from sora.envelope import Answer, read_complaint
 from sora.errors import GatewayTrouble, InvalidInput, MediaTrouble, SoraError
 from sora.fields import REFUSED, check_fields
 from sora.ledger import Ledger
-from sora.media.frames import verify_mp4
+from sora.media.delivered import examine_delivered
 from sora.media.reference import from_bytes
 from sora.providers import Provider, check_file, load_provider
 from sora.receipt import origin_of
@@ -271,7 +271,7 @@ def test_a_film_that_declares_millions_of_frames_is_refused(tmp_path: Path, coun
         (tmp_path / "b.mp4").write_bytes(data)
         begun = time.monotonic()
         with pytest.raises(MediaTrouble, match="more frames than any clip"):
-            verify_mp4(tmp_path / "b.mp4")
+            examine_delivered(tmp_path / "b.mp4")
         assert time.monotonic() - begun < 1, name
 
 
@@ -280,14 +280,14 @@ def test_words_that_look_like_an_index_are_words(tmp_path: Path) -> None:
     film = make_clip(tmp_path / "c.mp4").read_bytes()
     words = b"an elephant's trunk, truncated; stsz" + b"\xff" * 20
     (tmp_path / "b.mp4").write_bytes(film + struct.pack(">I", 8 + len(words)) + b"udta" + words)
-    assert verify_mp4(tmp_path / "b.mp4").frames == verify_mp4(tmp_path / "c.mp4").frames
+    assert examine_delivered(tmp_path / "b.mp4").frames == examine_delivered(tmp_path / "c.mp4").frames
 
 
 def test_a_film_of_nothing_but_boxes_ends_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sora.media.container.MOST_BOXES", 1000)
     (tmp_path / "b.mp4").write_bytes(b"\0\0\0\x08free" * 5000)
     with pytest.raises(MediaTrouble, match="no index"):
-        verify_mp4(tmp_path / "b.mp4")
+        examine_delivered(tmp_path / "b.mp4")
     monkeypatch.setattr("sora.media.container.LARGEST_INDEX", 4000)
     with pytest.raises(MediaTrouble, match="more frames"):
-        verify_mp4(tmp_path / "b.mp4")
+        examine_delivered(tmp_path / "b.mp4")

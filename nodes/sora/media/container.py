@@ -50,12 +50,12 @@ class Container:
     torn: bool = False
 
 
-def check(path: Path, *, only_mp4: bool = False) -> bool:
-    """True when the file was cut short. Errors are those of `look`; with `only_mp4` also for any other container."""
-    return look(path, strict=only_mp4, only_mp4=only_mp4).cut_short
+def check(path: Path) -> bool:
+    """True when the file was cut short. Errors are those of `look`."""
+    return look(path).cut_short
 
 
-def look(path: Path, *, strict: bool = False, only_mp4: bool = False) -> Container:
+def look(path: Path, *, strict: bool = False) -> Container:
     """The container of a video file.
 
     MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
@@ -69,13 +69,13 @@ def look(path: Path, *, strict: bool = False, only_mp4: bool = False) -> Contain
             if not head:
                 raise MediaTrouble(f"{path.name} is empty (0 bytes).", advice=AGAIN)
             if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
-                return _look_at_mp4(path, file, head, strict=strict, only_mp4=only_mp4)
-            found = None if only_mp4 else _other(head, path.stat().st_size)
+                return _look_at_mp4(path, file, head, strict=strict)
+            found = _other(head, path.stat().st_size)
     except OSError as error:
         raise MediaTrouble(f"{path.name} cannot be read: {error.strerror or error}.") from error
     if found is not None:
         return found
-    what, advice = foreign.named(head, known=_other(head, 0) is not None)
+    what, advice = foreign.named(head)
     raise MediaTrouble(f"{path.name} is {what}.", advice=advice or AGAIN)
 
 
@@ -129,7 +129,7 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         start += length
 
 
-def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool, only_mp4: bool) -> Container:
+def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Container:
     size, at = path.stat().st_size, 0
     unfinished = b""  # the kind of a box that reaches past the end; there is at most one
     whole: dict[bytes, tuple[int, int]] = {}
@@ -149,8 +149,6 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool, only_
     if b"moov" not in whole:
         ends = "ends before its index (moov): it was cut short" if unfinished else "has no index (moov)"
         raise MediaTrouble(f"The MP4 {path.name} ({size} bytes) {ends}, so nothing in it can be found.", advice=AGAIN)
-    if only_mp4 and b"ftyp" not in whole:
-        raise MediaTrouble(f"{path.name} is no MP4: it does not say its type (ftyp).", advice=AGAIN)
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
     lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone

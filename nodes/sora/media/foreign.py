@@ -8,11 +8,8 @@ _PICTURE = "Load it with a node for images (Load Image), or convert it to MP4 or
 _PNG, _ANIMATION = b"\x89PNG\r\n\x1a\n", b"acTL"  # a chunk that only an animated PNG has, before its first pixels
 
 
-def named(head: bytes, *, known: bool) -> tuple[str, str]:
-    """(what the file is that begins with these bytes, with the beginning of a text; what to do, if that is special).
-    `known`: it is a video all the same, and only an MP4 would do."""
-    if known:
-        return "a video of another kind, not an MP4", ""
+def named(head: bytes) -> tuple[str, str]:
+    """(what the file is that begins with these bytes, with the beginning of a text; what to do, if that is special)."""
     if picture := _picture(head):
         return picture, _PICTURE
     text = head.decode("utf-8", "ignore").strip("\ufeff \t\r\n")

@@ -25,12 +25,12 @@ from . import container, lazy, memory
 from .choice import SQUARE, FrameChoice
 from .guard import guarded
 from .notes import warnings_of
-from .probe import examined, probe, verify_mp4
+from .probe import examined, probe
 from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
 from .resize import Pixels, cropped
 from .source import Source, VideoInfo
 
-__all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe", "verify_mp4"]
+__all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe"]
 
 WORKERS = 2
 WAITING = 3  # pictures decoded and not yet converted; each is a quarter of a float frame

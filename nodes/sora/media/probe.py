@@ -47,13 +47,6 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 @guarded
-def verify_mp4(path: str | Path) -> VideoInfo:
-    """The same, and MediaTrouble also for a video that is not an MP4: a check of what a gateway delivered."""
-    container.check(Path(path), only_mp4=True)
-    return glanced(path).info
-
-
-@guarded
 def examine(path: str | Path) -> Source:
     """`probe` with the times of all frames."""
     with _examined(Path(path), picture=True) as (source, _):
