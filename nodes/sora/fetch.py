@@ -4,8 +4,10 @@ another process may be at it: such pauses are alarms, so that no thread sleeps a
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +35,7 @@ from .gateways import Gateways
 from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S, Monitor
 from .receipt import write_receipt
+from .redact import redact
 from .settings import Settings
 from .spec import CUT, LAPSED, Job
 from .stored import file_of, free_name, is_intact, unchanged_file_of
@@ -54,6 +57,8 @@ DIFFERS = (
     "{name} is not the file that was stored (another size, or changed since), and the video could not be fetched anew"
 )
 LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
+
+_log = logging.getLogger("sora")
 
 
 class Fetcher:
@@ -104,7 +109,19 @@ class Fetcher:
             fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:
-        """One try: it ends the fetch, or has it tried again later."""
+        """One try. What goes wrong with the try itself ends the fetch, too: nobody else would end it."""
+        try:
+            self._try(job, fetch)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait have to be told
+            _log.error("The video of job %s is not fetched: %s", job.id, redact(traceback.format_exc()))
+            try:
+                self._let_go(job.id, fetch)
+            finally:
+                if not fetch.future.done():
+                    fetch.future.set_exception(_unexpected(error).for_job(job.id))
+
+    def _try(self, job: Job, fetch: Fetch) -> None:
+        """It ends the fetch, or has it tried again later."""
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
@@ -249,7 +266,7 @@ def _passes(error: BaseException) -> bool:
 
 def _pause_s(tries: int, error: BaseException) -> float:
     asked: float | None = getattr(error, "retry_after_s", None)
-    return min(LONGEST_PAUSE_S, NOT_READY_S * 2**tries) if asked is None else min(LONGEST_ASKED_S, asked)
+    return min(LONGEST_PAUSE_S, NOT_READY_S * 2 ** min(tries, 9)) if asked is None else min(LONGEST_ASKED_S, asked)
 
 
 def _is_refused(fetch: Fetch, error: BaseException) -> bool:
@@ -283,7 +300,7 @@ def _told(error: SoraError, job: Job) -> SoraError:
     )
 
 
-def _unexpected(error: Exception) -> NotFinished:
+def _unexpected(error: BaseException) -> NotFinished:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
     told = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
     told.__cause__ = error
