@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,10 +107,16 @@ class Provider:
                 advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
             )
         mode = " (mode 0600)" if os.name == "posix" else ""
+        if self.key_variable:
+            put = f"Set {self.key_variable} in the environment, or put the key into {file}{mode}"
+        else:
+            variable = f"{re.sub('[^A-Z0-9]', '_', self.name.upper())}_KEY"
+            put = (
+                f"Put the key into {file}{mode}, or set {variable} in the environment and "
+                f'`key_variable = "{variable}"` under [provider.{self.name}] in providers.toml'
+            )
         return MissingKey(
-            f"There is no key for {self.name}.",
-            advice=f"Set {self.key_variable or 'a key_variable'} in the environment, or put the key into "
-            f"{file}{mode}; or choose the provider {SANDBOX}, which is free.",
+            f"There is no key for {self.name}.", advice=f"{put}; or choose the provider {SANDBOX}, which is free."
         )
 
     def _key_from_file(self) -> str:
