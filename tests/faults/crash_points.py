@@ -119,13 +119,15 @@ def reference(path: Path, *_: object) -> bool:
     return path.parent.name == "references"
 
 
+LARGEST_TRIAL = 4096  # bytes
+
+
 def is_a_video(descriptor: int) -> bool:
     """For `os.fsync`: is it a file, no folder, and larger than what the storage is tried with?"""
     status = os.fstat(descriptor)
     return stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_TRIAL
 
 
-LARGEST_TRIAL = 4096  # bytes
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "reference written, not renamed": lambda: before(Path, "replace", reference),
