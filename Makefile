@@ -22,7 +22,7 @@ test: .venv/.dev registry
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
-	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(STRICT) $(BIN)/python -m pytest tests/faults
 
 registry: .venv-registry/.ready
