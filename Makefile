@@ -13,9 +13,9 @@ setup: .venv/.ready
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# The host and browser tests run the archive that users get, not the checkout. Two files of tests at a time, but those of
-# the faults alone: they fill two cores by themselves, and print their table. Text whose encoding is not named is an error:
-# on Windows it would be another one.
+# The host and browser tests run the archive that users get, not the checkout. Three files of tests at a time, since much of
+# it is waiting, and the longest first; those of the faults alone: they fill two cores by themselves, and print their table.
+# Text whose encoding is not named is an error: on Windows it would be another one.
 STRICT := PYTHONWARNDEFAULTENCODING=1
 test: .venv/.dev registry
 	$(BIN)/ruff check .
