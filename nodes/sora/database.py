@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from .redact import remember
 from .whole import make_private
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 BUSY_TIMEOUT_S = 30
 LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
@@ -94,6 +95,16 @@ class Database:
     def place(self) -> str:
         """Where it is, for a person; without its password."""
         return self._open().engine.url.render_as_string() if self.shared else str(self._file)
+
+    @property
+    def mark(self) -> str:
+        """Tells whether two programs use the same server's database: a hash of its host, port and name; "" for a file.
+        InvalidInput for a malformed address."""
+        if not self.shared:
+            return ""
+        url = _address_of(self._address)
+        hosts, port = url.host or url.query.get("host", ""), url.port or url.query.get("port", 5432)
+        return hashlib.sha256(f"{hosts} {port} {url.database}".encode()).hexdigest()[:16]
 
     @property
     def owner(self) -> Owner:
@@ -222,28 +233,36 @@ def _sqlite(file: Path) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
-    from sqlalchemy import create_engine, make_url
+def _address_of(url: str) -> URL:
+    from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parts = make_url(url)
         if parts.drivername != "postgresql+psycopg":
             raise ArgumentError
-        if parts.password:
-            remember(str(parts.password))
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_size=KEPT,
-            max_overflow=CONNECTIONS - KEPT,
-            connect_args=PATIENCE,
-        )
     except (ArgumentError, ValueError):  # the second for a port that is no number
         raise InvalidInput(
             "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
             advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
         ) from None
+    if parts.password:
+        remember(str(parts.password))
+    return parts
+
+
+def _postgresql(url: str) -> Engine:
+    from sqlalchemy import create_engine
+
+    parts = _address_of(url)
+    try:
+        return create_engine(
+            parts,
+            pool_pre_ping=True,
+            pool_size=KEPT,
+            max_overflow=CONNECTIONS - KEPT,
+            connect_args=PATIENCE,
+        )
     except ImportError:
         raise InvalidInput(
             "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'

@@ -24,13 +24,15 @@ from .whole import write_whole
 @dataclass(frozen=True, kw_only=True)
 class Location:
     """Absolute paths, as the ComfyUI used them that runs the pack in `pack`; `at` is when it said so, in seconds since
-    the epoch."""
+    the epoch. `database` is the `mark` of the ledger's database, "" for the file in `home`; None where the
+    settings could not be read, or in a record of an older version."""
 
     pack: str
     home: str
     output: str
     temp: str
     at: float
+    database: str | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -65,10 +67,11 @@ def packs() -> list[Path]:
     return list(dict.fromkeys((here.absolute().parents[2], here.resolve().parents[2])))
 
 
-def record_location(home: Path, output: Path, temp: Path) -> None:
+def record_location(home: Path, output: Path, temp: Path, database: str | None = None) -> None:
     """Leave word for the command line of this pack. OSError, InvalidInput where that cannot be written."""
+    places = {"home": str(home), "output": str(output), "temp": str(temp)}
     for pack in packs():
-        told = Location(pack=str(pack), home=str(home), output=str(output), temp=str(temp), at=time.time())
+        told = Location(pack=str(pack), **places, at=time.time(), database=database)
         write_whole(_record(pack), json.dumps(asdict(told), indent=1).encode())
 
 
@@ -76,6 +79,15 @@ def recorded_location() -> Location | None:
     """What the nodes of this pack said last; None where they never did."""
     with contextlib.suppress(InvalidInput):
         found = [location for pack in packs() if (location := _read(_record(pack))) is not None]
+        return max(found, key=lambda location: location.at, default=None)
+    return None
+
+
+def location_of(home: Path) -> Location | None:
+    """What the ComfyUI said that used this state folder last; None where none did."""
+    with contextlib.suppress(InvalidInput):
+        real = os.path.realpath(home)
+        found = [location for location in _all(user_folder()) if os.path.realpath(location.home) == real]
         return max(found, key=lambda location: location.at, default=None)
     return None
 
@@ -145,9 +157,11 @@ def _all(folder: Path) -> Iterator[Location]:
 def _read(file: Path) -> Location | None:
     try:
         told = read_json(read_text(file))
-        location = Location(**{name: told[name] for name in Location.__dataclass_fields__})
+        older = {"database": None}
+        location = Location(**{name: (older | told)[name] for name in Location.__dataclass_fields__})
     except (OSError, ValueError, TypeError, KeyError):  # nobody said so, or something else is written there
         return None
     texts = (location.pack, location.home, location.output, location.temp)
     right = all(isinstance(text, str) and Path(text).is_absolute() for text in texts)
+    right = right and isinstance(location.database, str | None)
     return location if right and isinstance(location.at, int | float) else None
