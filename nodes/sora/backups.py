@@ -108,7 +108,7 @@ def is_damaged(ledger: Path) -> bool:
         with opened(ledger) as connection:
             _checked(connection)
     except sqlite3.Error as error:
-        return _is_damage(error)
+        return is_damage(error)
     return False
 
 
@@ -161,7 +161,7 @@ def _checked(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: sqlite3.Error) -> bool:
     """Is that what SQLite says of a damaged file, and not of one that is locked, empty or on a missing drive?"""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -211,7 +211,7 @@ def _put_back(source: Path, ledger: Path) -> None:
             with opened(source) as copy:
                 _copy_pages(copy, there)
     except sqlite3.Error as error:
-        if not _is_damage(error):
+        if not is_damage(error):
             raise
         for name in ("", "-wal", "-shm"):
             remove(ledger.with_name(ledger.name + name))

@@ -92,6 +92,23 @@ def location_of(home: Path) -> Location | None:
     return None
 
 
+def is_gone(path: Path) -> bool:
+    """Is it certain that nothing is there? What this user may not look at, or a disk does not answer for, may be."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a path that no system takes
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def record_of(home: Path) -> Path | None:
+    """The file by which that state folder is known to the command line; None where it is known without one."""
+    told = location_of(home)
+    return None if told is None else _record(Path(told.pack))
+
+
 def surrounding_comfyui() -> Path | None:
     """The folder around the `custom_nodes` that holds this pack, where it looks like a ComfyUI's or its base folder;
     else None."""

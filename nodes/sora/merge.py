@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .backups import LEDGER, backup_ledger, opened, refuse_in_use
+from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
 from .disk import disk_trouble
-from .errors import InvalidInput, NotBought
+from .errors import InvalidInput, LedgerTrouble, NotBought
 from .identities import FREED, FURTHEST, complete, holder, make_room
 from .identity import Identity
 from .ledger import Ledger
-from .ledger_errors import IN_USE, ledger_trouble
+from .ledger_errors import ledger_trouble
+from .locations import is_gone, record_of
 from .references import References
 from .rows import AT_GATEWAY, first, run
 from .whole import copy
@@ -54,23 +55,33 @@ class Imported:
 
 
 def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | None:
-    """The first of those ledgers that holds the purchase. One that is damaged counts as one that does not;
-    LedgerTrouble for one that another program holds, since nobody can tell what is in it."""
+    """The first of those ledgers that holds the purchase. One that is gone, or damaged, counts as one that does not;
+    LedgerTrouble for any other one that cannot be read, since it may hold it."""
     for home in homes:
         try:
             found = _held_in(home, identity)
         except sqlite3.Error as error:
-            if (trouble := ledger_trouble(str(home / LEDGER), error, folder=home)).code == IN_USE:
-                raise trouble from error
-            continue
+            if is_damage(error) or is_gone(home / LEDGER):
+                continue
+            raise _not_read(home, ledger_trouble(str(home / LEDGER), error, folder=home)) from error
         if found is not None:
             return Elsewhere(home, *found)
     return None
 
 
+def _not_read(home: Path, trouble: LedgerTrouble) -> LedgerTrouble:
+    """The same of a ledger that is not the one in use, with the way to go on without it."""
+    what = f"Another ledger of yours may hold this purchase, and cannot be read. {trouble.what}"
+    record = record_of(home)
+    way = f" If you no longer need that ledger, delete {record}: `sora` then no longer looks there." if record else ""
+    return trouble.changed(what=what, advice=f"{trouble.advice}{way}")
+
+
 def _held_in(home: Path, identity: Identity) -> tuple[str, str] | None:
     with opened(home / LEDGER) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+        if not columns:  # an empty file, or another program's
+            return None
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
         query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
         found: tuple[str, str] | None = connection.execute(query, identity._asdict()).fetchone()

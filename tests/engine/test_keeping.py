@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -21,7 +22,7 @@ from sora.cli import main
 from sora.errors import InvalidInput
 from sora.ledger import Ledger
 from sora.media.reference import to_png
-from sora.merge import import_home
+from sora.merge import held_elsewhere, import_home
 from sora.receipt import receipt_of
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
@@ -397,10 +398,7 @@ def test_what_another_ledger_of_this_user_holds_is_not_bought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`run` and `remix` name it, with the ways out; a new take is bought. What failed there, or is free, is no bar."""
-    theirs = tmp_path / "ComfyUI" / "user" / "__sora"
-    with monkeypatch.context() as patch:
-        patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
-        locations.record_location(theirs, theirs, theirs)
+    theirs = ledger_of_comfyui(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with Gateway() as gateway, Ledger_at(theirs) as ledger:
         monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
@@ -414,6 +412,56 @@ def test_what_another_ledger_of_this_user_holds_is_not_bought(
         assert "--take" in told["advice"]
         assert sora([*run, "--take", "2", "--timeout", "0.001"], capsys)[1].get("money") != "none"
         assert gateway.creates == ["a boat"]
+
+
+def ledger_of_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of another ComfyUI, which the command line knows by its record."""
+    theirs = tmp_path / "ComfyUI" / "user" / "__sora"
+    with monkeypatch.context() as patch:
+        patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
+        locations.record_location(theirs, theirs, theirs)
+    return theirs
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR])
+def test_another_ledger_that_cannot_be_read_lets_nothing_be_bought(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may hold the purchase. The error names its file, and the record to delete if it is no longer needed; then
+    nobody asks for it any more."""
+    theirs = ledger_of_comfyui(tmp_path, monkeypatch)
+    with Ledger_at(theirs) as ledger:
+        bought(ledger)
+
+    @contextlib.contextmanager
+    def opened(file: Path) -> Iterator[sqlite3.Connection]:
+        error = sqlite3.OperationalError("it is closed")
+        error.sqlite_errorcode = code
+        raise error
+        yield
+
+    monkeypatch.setattr("sora.merge.opened", opened)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+    run = ["run", "a boat", "--seconds", "4", "--size", "1280x720", "--home", "home", "--timeout", "0.001"]
+    with Gateway() as gateway:
+        monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
+        status, told, _ = sora(run, capsys)
+        assert (status, told["money"], gateway.creates) == (7, "none", [])
+        assert str(theirs / "ledger.sqlite3") in told["error"]
+        [record] = (locations.user_folder() / "packs").iterdir()
+        assert f"delete {record}:" in told["advice"]
+        record.unlink()
+        sora(run, capsys)
+        assert gateway.creates == ["a boat"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no ledger at all" * 100, b"SQLite format 3\0" + b"\0" * 5000])
+def test_what_is_no_ledger_bars_nothing(content: bytes | None, tmp_path: Path) -> None:
+    """A file that is gone by now, an empty one, and what no program can read."""
+    if content is not None:
+        (tmp_path / "ledger.sqlite3").write_bytes(content)
+    assert held_elsewhere(PLAIN.identity, [tmp_path]) is None
 
 
 class Ledger_at:
