@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from .disk import disk_trouble
 from .errors import InvalidInput
-from .ledger_errors import ledger_trouble
+from .ledger_errors import folder_trouble, ledger_trouble
 from .owner import FileOwner
 from .whole import make_private, publish, remove, replace, sync_file, unfinished_name, write_whole
 
@@ -90,9 +90,13 @@ def restore(home: Path, file: Path) -> Kept:
 
 
 def refuse_in_use(home: Path) -> None:
-    """InvalidInput while another process uses the ledger of that folder."""
+    """InvalidInput while another process uses the ledger of that folder; LedgerTrouble where nobody can tell."""
     owner = FileOwner(home)
-    for file in sorted((home / "owners").glob("*.lock")):
+    try:
+        files = sorted((home / "owners").glob("*.lock"))
+    except OSError as error:
+        raise folder_trouble(f"The state folder {home} cannot be read", error, home) from error
+    for file in files:
         if owner.alive(file.stem):
             raise InvalidInput(
                 f"The ledger in {home} is in use by another process.",

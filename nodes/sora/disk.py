@@ -75,6 +75,17 @@ def hint_of(error: OSError) -> str:
     return known or _HINTS.get(error.errno or 0, "Check the disk, or choose another folder.")
 
 
+def is_gone(path: Path) -> bool:
+    """Is it certain that nothing is there? What this user may not look at, or a disk does not answer for, may be."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a path that no system takes
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def rights_hint(folder: Path) -> str:
     """What to do where this user may not use the state folder, or a folder in it: it was made by another one, such as
     an administrator or a container. It is never to be deleted, since the ledger is in it."""

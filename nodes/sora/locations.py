@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .bounds import read_json, read_text
+from .disk import is_gone
 from .errors import InvalidInput
 from .whole import write_whole
 
@@ -36,8 +37,8 @@ class Location:
 
     @property
     def is_stale(self) -> bool:
-        """Is the state folder gone, since ComfyUI was moved or removed?"""
-        return not Path(self.home).is_dir()
+        """Is the state folder gone, since ComfyUI was moved or removed? One that this user may not look into is not."""
+        return is_gone(Path(self.home))
 
     @property
     def day(self) -> str:
@@ -92,17 +93,6 @@ def location_of(home: Path) -> Location | None:
     return None
 
 
-def is_gone(path: Path) -> bool:
-    """Is it certain that nothing is there? What this user may not look at, or a disk does not answer for, may be."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a path that no system takes
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def record_of(home: Path) -> Path | None:
     """The file by which that state folder is known to the command line; None where it is known without one."""
     told = location_of(home)
@@ -139,7 +129,8 @@ def output_folder() -> Path | None:
 
 
 def other_homes(home: Path) -> list[Path]:
-    """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any."""
+    """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any. Also
+    those that this user may not look into."""
     found: list[Path] = []
     with contextlib.suppress(InvalidInput):
         folder = user_folder()
@@ -148,7 +139,7 @@ def other_homes(home: Path) -> list[Path]:
         found += [Path(location.home) for location in _all(folder)]
     mine = os.path.realpath(home)
     unique = {os.path.realpath(place): place for place in found if os.path.realpath(place) != mine}
-    return [place for place in unique.values() if (place / "ledger.sqlite3").is_file()]
+    return [place for place in unique.values() if not is_gone(place / "ledger.sqlite3")]
 
 
 def _expanded(home: str) -> Path:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
-from .disk import disk_trouble
+from .disk import disk_trouble, is_gone
 from .errors import InvalidInput, LedgerTrouble, NotBought
 from .identities import FREED, FURTHEST, complete, holder, make_room
 from .identity import Identity
 from .ledger import Ledger
 from .ledger_errors import ledger_trouble
-from .locations import is_gone, record_of
+from .locations import record_of
 from .references import References
 from .rows import AT_GATEWAY, first, run
 from .whole import copy
@@ -93,7 +93,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     purchase, the row that is further on its way to a video stands for it, and the other one is kept. The other folder
     stays as it is. InvalidInput where there is no ledger in it, or while one of both is in use."""
     here = ledger.database.home
-    if not (home / LEDGER).is_file():
+    if is_gone(home / LEDGER):
         raise InvalidInput(f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.")
     if home.resolve() == here.resolve():
         raise InvalidInput(f"{home} is the ledger that is used already.")

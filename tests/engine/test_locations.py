@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sora import locations
@@ -216,6 +219,59 @@ def test_other_ledgers_of_this_user_are_found(pack: Path, tmp_path: Path, monkey
     assert set(other_homes(mine)) == {other, locations.user_folder()}
     (tmp_path / "link").symlink_to(mine, target_is_directory=True)
     assert set(other_homes(tmp_path / "link")) == {other, locations.user_folder()}
+
+
+def nobody_may_look_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's folder, also where the tests run as root."""
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *more: Any, **named: Any) -> Any:
+            if isinstance(path, str | Path) and Path(path).is_relative_to(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *more, **named)
+
+        return call
+
+    for name in ("stat", "open", "mkdir"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
+    for name in ("stat", "open", "is_dir", "is_file", "exists"):
+        monkeypatch.setattr(Path, name, guarded(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("arguments", [["jobs"], ["run", "a boat"]])
+def test_comfyuis_ledger_of_another_user_is_not_left_for_another_one(
+    arguments: list[str],
+    pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """ComfyUI runs as root, in a container. The command says whose folder it is, and does not take another ledger,
+    where nothing is known of what was bought."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp)
+    monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+    nobody_may_look_into(home, monkeypatch)
+    assert main([*arguments, "--json"]) in (2, 7)
+    answer = json.loads(capsys.readouterr().out)
+    assert str(home) in answer["error"]
+    assert "Delete nothing" in answer["advice"]
+    assert not (locations.user_folder() / "ledger.sqlite3").exists()
+
+
+def test_a_ledger_of_another_user_counts_as_one(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another ComfyUI, say: commands that only read do not need it, and none that buys goes on without it."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp)
+    nobody_may_look_into(home, monkeypatch)
+    mine = tmp_path / "mine"
+    assert main(["jobs", "--home", str(mine), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"jobs": []}
+    assert other_homes(mine) == [home]
+    assert main(["import", str(home), "--home", str(mine), "--json"]) == 7
+    assert str(home) in json.loads(capsys.readouterr().out)["error"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
