@@ -14,7 +14,7 @@ from .disk import disk_trouble, is_gone
 from .errors import InvalidInput, LedgerTrouble, NotBought
 from .identities import FREED, FURTHEST, complete, holder, make_room
 from .identity import Identity
-from .ledger import Ledger
+from .ledger import KNOWN_BY_ID, Ledger
 from .ledger_errors import ledger_trouble
 from .locations import record_of
 from .references import References
@@ -129,7 +129,8 @@ def _rows_of(home: Path) -> list[dict[str, Any]]:
 
 def add_row(connection: Connection, row: dict[str, Any]) -> bool:
     """Add a row of another ledger, unless this one has the job. Of two rows for one purchase that is further on its way
-    to a video stands for it."""
+    to a video stands for it. Where ours was only opened by its id, what is known of it here becomes the purchase's
+    own."""
     if first(connection, "id = :id", id=row["id"]) is not None:
         return False
     if row["video_id"]:
@@ -138,6 +139,8 @@ def add_row(connection: Connection, row: dict[str, Any]) -> bool:
             if same["kind"] != "opened" or row["kind"] == "opened":
                 return False
             run(connection, "DELETE FROM jobs WHERE id = :id", id=same["id"])  # ours was bought by the other one
+            if _rank(same["state"]) <= _rank(row["state"]):
+                row = row | {name: same[name] for name in KNOWN_BY_ID}
     if row["slot"] is not None:
         identity = Identity(row["identity"], row.get("identity2", ""))
         ours = holder(connection, identity, lock=True)

@@ -284,6 +284,28 @@ def test_a_purchase_counts_for_more_than_that_it_was_opened(home: Path, tmp_path
         assert twice.id != mine.id
 
 
+@pytest.mark.parametrize(("ours_is_stored", "path"), [(True, "sora/ours.mp4"), (False, "sora/theirs.mp4")])
+def test_the_file_of_a_job_that_was_opened_is_known_to_its_purchase(
+    ours_is_stored: bool, path: str, home: Path, tmp_path: Path
+) -> None:
+    """Of one video, the ledger that opened it has the file, or the one that bought it: an import keeps it."""
+    kept: dict[str, Any] = {"root": str(tmp_path), "sha256": "0" * 64, "size": 1}
+    with Ledger_at(tmp_path / "old") as old:
+        job = bought(old)
+        if not ours_is_stored:
+            old.stored(job.id, path="sora/theirs.mp4", **kept)
+    with Ledger_at(home) as ledger:
+        opened = ledger.adopt("cometapi", "https://x", "video_1")
+        if ours_is_stored:
+            ledger.stored(opened.id, path="sora/ours.mp4", **kept)
+    with Ledger_at(home) as ledger:
+        assert import_home(tmp_path / "old", ledger).added == 1
+        [only] = ledger.jobs()
+        assert (only.id, only.kind, only.state, only.path) == (job.id, "create", JobState.STORED, path)
+        assert (only.root, only.sha256, only.bytes) == (str(tmp_path), "0" * 64, 1)
+        assert (only.prompt, reserve(ledger).id) == ("a boat", job.id)
+
+
 def test_an_import_of_nothing_or_of_itself_is_refused(home: Path, ledger: Ledger, tmp_path: Path) -> None:
     reserve(ledger)
     with pytest.raises(InvalidInput, match="There is no ledger"):
