@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
 from .disk import disk_trouble, is_gone
 from .errors import InvalidInput, LedgerTrouble, NotBought
-from .identities import FREED, FURTHEST, complete, holder, make_room
+from .identities import FREED, FURTHEST, complete, holder
 from .identity import Identity
 from .ledger import KNOWN_BY_ID, Ledger
 from .ledger_errors import ledger_trouble
@@ -144,10 +144,11 @@ def add_row(connection: Connection, row: dict[str, Any]) -> bool:
     if row["slot"] is not None:
         identity = Identity(row["identity"], row.get("identity2", ""))
         ours = holder(connection, identity, lock=True)
-        if ours is None:
-            make_room(connection, identity)
-        elif _rank(row["state"]) < _rank(ours["state"]):
-            run(connection, "UPDATE jobs SET slot = NULL, slot2 = NULL WHERE id = :id", id=ours["id"])
+        if ours is None or _rank(row["state"]) < _rank(ours["state"]):
+            # Several rows of older code may hold it: one each for every way in which one picture was fitted.
+            run(connection, "UPDATE jobs SET slot = NULL, slot2 = NULL WHERE slot = :v1", v1=identity.v1)
+            run(connection, "UPDATE jobs SET slot2 = NULL WHERE slot2 = :v2", v2=identity.v2)
+            row = row | {"slot2": identity.v2 or None}
         else:
             row = row | FREED
     row = {**row, **LEFT_BEHIND}

@@ -24,6 +24,7 @@ from sora.ledger import Ledger
 from sora.media.reference import to_png
 from sora.merge import held_elsewhere, import_home
 from sora.receipt import receipt_of
+from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.wire import RemoteVideo
@@ -267,6 +268,38 @@ def test_the_row_that_is_furthest_stands_for_the_purchase(home: Path, tmp_path: 
         assert import_home(tmp_path / "old", ledger).added == 1
         assert reserve(ledger).id == best.id
         assert {job.id for job in ledger.jobs()} == {best.id, worse.id}
+
+
+@pytest.mark.parametrize("theirs", ["crop", "pad"])
+def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home: Path, tmp_path: Path) -> None:
+    """Older code bought it once for each fit, and both rows stand for what is one purchase today. That of the other
+    ledger is further, and stands for it now, with either fit."""
+    fitted = {fit: dataclasses.replace(PLAIN, references=(Reference(IMAGE, fit),)) for fit in ("crop", "pad")}
+    with Ledger_at(home) as ledger:
+        crop = with_image(ledger)
+        with ledger.database.write() as connection:
+            row = dict(run(connection, "SELECT * FROM jobs").mappings().one())
+            row |= {"id": "older", "identity": fitted["pad"].identity.v1, "slot": fitted["pad"].identity.v1}
+            row |= {"identity2": "", "slot2": None, "fit": ""}
+            run(
+                connection,
+                f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
+                **row,
+            )
+        assert ledger.holding(fitted["pad"]) is not None
+    with Ledger_at(tmp_path / "old") as old:
+        with_image(old)
+        with old.database.write() as connection:  # as if the fit had been this one
+            names = {"id": old.jobs()[0].id, "v1": fitted[theirs].identity.v1, "fit": theirs}
+            run(connection, "UPDATE jobs SET slot = :v1, identity = :v1, fit = :fit WHERE id = :id", **names)
+        job = old.jobs()[0]
+        old.sending(job.id)
+        old.submitted(job.id, RemoteVideo(id="video_1", phase="running", status="queued"))
+    with Ledger_at(home) as ledger:
+        assert import_home(tmp_path / "old", ledger).added == 1
+        assert {one.id for one in ledger.jobs()} == {crop.id, "older", job.id}
+        assert {ledger.holding(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
+        assert {reserve(ledger, spec, references=[REFERENCE]).id for spec in fitted.values()} == {job.id}
 
 
 def test_a_purchase_counts_for_more_than_that_it_was_opened(home: Path, tmp_path: Path) -> None:
