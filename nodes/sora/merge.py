@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
 from .disk import disk_trouble, is_gone
 from .errors import InvalidInput, LedgerTrouble, NotBought
-from .identities import FREED, FURTHEST, complete, holder
+from .identities import BEST, FREED, FURTHEST, complete, holder
 from .identity import Identity
 from .ledger import KNOWN_BY_ID, Ledger
 from .ledger_errors import ledger_trouble
 from .locations import record_of
+from .owner import FileOwner
 from .references import References
 from .rows import AT_GATEWAY, first, run
+from .spec import JobState
 from .whole import copy
 
 if TYPE_CHECKING:
@@ -29,8 +31,17 @@ LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
 FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
 
 
+# What a job of another ledger says of the purchase, by its state.
+STANDS_FOR: Mapping[str, str] = {
+    JobState.RESERVED: "Another program is sending exactly this",
+    JobState.UNKNOWN: "This may have been bought already",
+    JobState.FAILED: "This was bought already and failed at the provider",
+}
+
+
 class Elsewhere(NamedTuple):
-    """A job of another ledger that stands for a purchase."""
+    """A job of another ledger that stands for a purchase. RESERVED: a program is sending it; UNKNOWN also where that
+    program has ended."""
 
     home: Path
     job: str
@@ -39,10 +50,14 @@ class Elsewhere(NamedTuple):
     @property
     def error(self) -> NotBought:
         """Why it is not bought here."""
+        what = STANDS_FOR.get(self.state, "This was bought already")
+        get = f'Get it with --home "{self.home}"'
+        if self.state == JobState.UNKNOWN:
+            get = f'Settle it with `sora resume {self.job} --home "{self.home}"`'
         return NotBought(
-            f"This was bought already: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
-            advice=f'Get it with --home "{self.home}"; bring that ledger in with `sora import "{self.home}"`; or buy '
-            "one more with another --take.",
+            f"{what}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
+            advice=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another '
+            "--take.",
         )
 
 
@@ -64,6 +79,8 @@ def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | Non
             if is_damage(error) or is_gone(home / LEDGER):
                 continue
             raise _not_read(home, ledger_trouble(str(home / LEDGER), error, folder=home)) from error
+        except LedgerTrouble as error:
+            raise _not_read(home, error) from error
         if found is not None:
             return Elsewhere(home, *found)
     return None
@@ -83,9 +100,13 @@ def _held_in(home: Path, identity: Identity) -> tuple[str, str] | None:
         if not columns:  # an empty file, or another program's
             return None
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
-        query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
-        found: tuple[str, str] | None = connection.execute(query, identity._asdict()).fetchone()
-        return found
+        query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {BEST}"  # noqa: S608 - ours
+        for job, state, sent_at, owner in connection.execute(query, identity._asdict()):
+            if state != JobState.RESERVED or FileOwner(home).alive(owner):
+                return job, state
+            if sent_at is not None:  # as that ledger itself will say of it
+                return job, JobState.UNKNOWN
+        return None  # or a row of a program that ended before anything was sent
 
 
 def import_home(home: Path, ledger: Ledger) -> Imported:

@@ -19,7 +19,7 @@ from sora import locations
 from sora.backups import backup, restore
 from sora.budget import Budget
 from sora.cli import main
-from sora.errors import InvalidInput
+from sora.errors import InvalidInput, MaybeBought, NotBought
 from sora.ledger import Ledger
 from sora.media.reference import to_png
 from sora.merge import held_elsewhere, import_home
@@ -476,6 +476,65 @@ def ledger_of_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
         locations.record_location(theirs, theirs, theirs)
     return theirs
+
+
+def running(ledger: Ledger) -> None:
+    reserve(ledger)
+
+
+def ended_unsent(ledger: Ledger) -> None:
+    reserve(ledger)
+    ledger.close()
+
+
+def ended_sent(ledger: Ledger) -> None:
+    ledger.sending(reserve(ledger).id)
+    ledger.close()
+
+
+def unknown(ledger: Ledger) -> None:
+    job = reserve(ledger).id
+    ledger.sending(job)
+    ledger.unknown(job, MaybeBought("no answer"))
+
+
+def failed(ledger: Ledger) -> None:
+    ledger.observed(bought(ledger).id, RemoteVideo(id="video_1", phase="failed", status="failed"))
+
+
+def submitted(ledger: Ledger) -> None:
+    bought(ledger)
+
+
+def refused(ledger: Ledger) -> None:
+    ledger.refused(reserve(ledger).id, NotBought("no"))
+
+
+@pytest.mark.parametrize(
+    ("happened", "state", "says"),
+    [
+        (running, "reserved", "Another program is sending"),
+        (ended_sent, "unknown", "may have been bought"),
+        (unknown, "unknown", "may have been bought"),
+        (failed, "failed", "was bought already and failed"),
+        (submitted, "submitted", "was bought already: "),
+        (ended_unsent, "", ""),
+        (refused, "", ""),
+    ],
+)
+def test_what_another_ledger_says_of_a_purchase_is_told(
+    happened: Callable[[Ledger], None], state: str, says: str, home: Path
+) -> None:
+    """As far as it came there. What a program that has ended never sent is no bar."""
+    with Ledger_at(home) as ledger:
+        happened(ledger)
+        found = held_elsewhere(PLAIN.identity, [home])
+        assert (found.state if found else "") == state
+        if found is not None:
+            assert says in found.error.what
+            assert (found.job, found.error.money) == (ledger.jobs()[0].id, "none")
+            resume = f'`sora resume {found.job} --home "{home}"`'
+            assert (resume in found.error.advice) == (state == "unknown")
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR])
