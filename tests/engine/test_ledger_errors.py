@@ -50,7 +50,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_a_job(home: Path) -> Path:
     with contextlib.closing(Ledger(home)) as ledger:
-        ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+        job, _ = ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+        ledger.sending(job.id)
     return home / LEDGER
 
 
