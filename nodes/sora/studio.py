@@ -327,7 +327,7 @@ class Studio:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
-        ours = free_name(job, self.settings.output / self.settings.folder / found.name)
+        ours = free_name(job, self.settings.videos / found.name)
         return ours if ours.exists() else _with_receipt(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
