@@ -167,8 +167,10 @@ class Studio:
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. On a farm this machine's caps count for the others from now on,
-        also before it buys anything. InvalidInput, LedgerTrouble: it could not begin."""
+        every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
+        farm this machine's caps count for the others, also before it buys anything. InvalidInput, LedgerTrouble: it
+        could not begin."""
+        self.ledger.database.stay()
         found = self._rescue.begin()
         if self.ledger.database.shared:
             _ = self.ledger.database.owner.id  # which begins the heartbeat

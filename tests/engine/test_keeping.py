@@ -162,6 +162,43 @@ def test_nothing_is_restored_or_imported_while_it_is_in_use(
     assert len(rows(tmp_path / "other")) == 1
 
 
+@pytest.mark.parametrize("rescue", ["1", "0"])
+@pytest.mark.parametrize("made", ["before ComfyUI starts", "while ComfyUI runs"])
+def test_a_comfyui_that_does_nothing_uses_its_ledger(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], made: str, rescue: str
+) -> None:
+    """Its page may have been opened, or nothing at all was done since its start: what it buys next must not be lost."""
+
+    def make() -> None:
+        with Ledger_at(home) as ledger:
+            bought(ledger)
+            backup(home, tmp_path / "l.zip")
+
+    studio = Studio(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    try:
+        if made == "before ComfyUI starts":
+            make()
+        studio.rescue()
+        if made == "while ComfyUI runs":
+            assert not home.exists()
+            make()
+            studio.board.page()
+        with Ledger_at(tmp_path / "other") as other:
+            bought(other)
+        before = rows(home)
+        for command in (
+            ["restore", str(tmp_path / "l.zip")],
+            ["restore", "--rebuild"],
+            ["import", str(tmp_path / "other")],
+        ):
+            status, told, _ = sora([*command, "--home", str(home)], capsys)
+            assert (status, "in use by another process" in told["error"]) == (2, True)
+        assert rows(home) == before
+    finally:
+        studio.close()
+    assert sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)[0] == 0
+
+
 def no_zip(file: Path) -> None:
     file.write_bytes(b"PK\x03\x04 no")
 
