@@ -29,9 +29,10 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "restore",
         parents=[common],
         help="put a backup back, or rebuild a damaged ledger",
-        description="Put back what `sora backup` wrote; what is there now is kept in a folder beside it. Or rebuild a\n"
-        "damaged ledger: from what can be read of it, the receipts beside the videos, and the lists of\n"
-        "providers that have one. Nothing is bought. End ComfyUI first.",
+        description="Put back what `sora backup` wrote; jobs that were bought since then stay, and a copy of what is\n"
+        "there now is kept in a folder beside it. Or rebuild a damaged ledger: from what can be read of it,\n"
+        "the receipts beside the videos, and the lists of providers that have one.\n"
+        "Nothing is bought. End ComfyUI first.",
         epilog="examples:\n  sora restore ledger.zip\n  sora restore --rebuild --out ComfyUI/output",
     )
     back.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup")
@@ -66,7 +67,16 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
             return _rebuild(studio, options)
         kept = studio.restore(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
-    return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references, "aside": _aside(kept.aside)}
+    if kept.later:
+        say(f"{_count(kept.later, 'job')} bought since the backup stay in the ledger.")
+    if not kept.whole:
+        say(
+            "warning: The ledger that was there could not be read completely. Purchases since the backup may be "
+            "missing, and would be bought again: `sora restore --rebuild` adds those that it finds in receipts and in "
+            "the lists of providers."
+        )
+    restored = {"path": str(options.file), "jobs": kept.jobs, "references": kept.references, "later": kept.later}
+    return restored | {"aside": _aside(kept.aside)}
 
 
 def _rebuild(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:

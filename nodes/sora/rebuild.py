@@ -6,14 +6,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .backups import LEDGER, is_damaged, opened, put_aside, refuse_in_use
+from .backups import LEDGER, is_damaged, put_aside, refuse_in_use
 from .bounds import read_json, read_text
 from .disk import disk_trouble
 from .errors import SoraError
@@ -21,7 +20,7 @@ from .gateways import Gateways
 from .identities import picture_of
 from .identity import Identity, Picture, version_1, version_2
 from .ledger import Ledger
-from .merge import add_row
+from .merge import add_row, readable
 from .references import References
 from .rows import COLUMNS
 from .spec import JobState, parse_size
@@ -53,7 +52,7 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
     if not ledger.database.shared:
         refuse_in_use(home)
         if is_damaged(home / LEDGER):
-            rows = list(_readable(home / LEDGER))
+            rows = list(readable(home / LEDGER))
             done.aside = _make_way(home)
     for row in rows:
         done.read += _add(ledger, row)
@@ -75,15 +74,6 @@ def _make_way(home: Path) -> Path | None:
     except OSError as error:
         raise disk_trouble(f"The damaged ledger in {home} could not be put aside", error) from error
     return aside
-
-
-def _readable(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
-    for order in ("", " ORDER BY rowid DESC"):
-        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
-            connection.row_factory = sqlite3.Row
-            for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
-                yield dict(row)
 
 
 def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:

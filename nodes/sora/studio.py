@@ -19,7 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .backups import Kept, backup, restore
+from .backups import Kept, backup
 from .board import Board
 from .budget import Spending
 from .catalogue import Catalogue
@@ -40,6 +40,7 @@ from .rebuild import Rebuilt, rebuild
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
+from .restore import restore
 from .settings import Settings
 from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
@@ -300,7 +301,7 @@ class Studio:
         return backup(self.settings.home, file.absolute())
 
     def restore(self, file: Path) -> Kept:
-        """Put back what `backup` copied; the errors are those of `backups.restore`."""
+        """Put back what `backup` copied; the errors are those of `restore.restore`."""
         self._refuse_shared("psql or pg_restore puts it back")
         return restore(self.settings.home, file.absolute())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sora import locations
-from sora.backups import backup, restore
+from sora.backups import backup
 from sora.budget import Budget
 from sora.cli import main
 from sora.errors import InvalidInput
@@ -23,6 +24,7 @@ from sora.ledger import Ledger
 from sora.media.reference import to_png
 from sora.merge import import_home
 from sora.receipt import receipt_of
+from sora.restore import restore
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.wire import RemoteVideo
@@ -132,7 +134,8 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
     status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
     assert (status, told["jobs"], told["references"]) == (0, 1, 1)
     assert f"What was there before is in {told['aside']}" in said
-    assert [row[0] for row in rows(home)] == [image.id]
+    assert (told["later"], "1 job bought since the backup" in said) == (1, True)
+    assert {row[0] for row in rows(home)} == {image.id, later.id}
     assert {row[0] for row in rows(Path(told["aside"]))} == {image.id, later.id}
     assert (home / "settings.toml").read_text(encoding="utf-8") == "language = 'en'\n"
     assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
@@ -257,6 +260,40 @@ def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("more", [["x.zip", "--rebuild"], []])
 def test_restore_wants_one_of_both(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert sora(["restore", *more], capsys)[0] == 2
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_was_bought_since_the_backup_is_not_bought_again(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], readable: bool
+) -> None:
+    """New jobs, and the answer to one that was on its way when the backup was made; as far as the ledger is readable.
+    What is in both comes from the backup."""
+    asked = [dataclasses.replace(PLAIN, take=take) for take in (1, 2, 3)]
+    with Ledger_at(home) as ledger:
+        first, under_way = bought(ledger), reserve(ledger, asked[1])
+        backup(home, tmp_path / "l.zip")
+        ledger.sending(under_way.id)
+        ledger.submitted(under_way.id, RemoteVideo(id="video_2", phase="running", status="queued"))
+        ledger.stored(first.id, path="sora/a.mp4", root=str(tmp_path), sha256="0" * 64, size=1)
+        later = reserve(ledger, asked[2])
+        ledger.sending(later.id)
+        ledger.submitted(later.id, RemoteVideo(id="video_3", phase="running", status="queued"))
+    file = home / "ledger.sqlite3"
+    if not readable:  # an index, say: its rows are all there
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'jobs_created_at'"
+            number = connection.execute(query).fetchone()[0]
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+        pages = bytearray(file.read_bytes())
+        pages[(number - 1) * size : number * size] = b"\xff" * size
+        file.write_bytes(pages)
+    status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
+    assert (status, told["jobs"], told["later"]) == (0, 2, 2)
+    assert ("could not be read completely" in said) is not readable
+    with Ledger_at(home) as ledger:
+        found = [ledger.reserve(one, origin="x", estimated_usd=0.3, budget=Budget(), sending=()) for one in asked]
+        assert [(job.id, mine) for job, mine in found] == [(one.id, False) for one in (first, under_way, later)]
+        assert [job.state for job, _ in found] == [JobState.SUBMITTED] * 3
 
 
 def test_a_damaged_ledger_is_replaced_by_its_backup(home: Path, tmp_path: Path) -> None:
