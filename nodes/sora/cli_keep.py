@@ -11,6 +11,8 @@ from .cli_shell import open_studio, say, tell
 from .errors import InvalidInput
 from .studio import Studio
 
+MANY = 10  # ids in a sentence
+
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add backup, restore and import to the command line."""
@@ -81,14 +83,22 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def _rebuild(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
     done = studio.rebuild()
-    found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {done.listed} from providers' lists"
-    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + done.listed, 'job')}: {found}")
+    listed = len(done.listed)
+    found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {listed} from providers' lists"
+    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
+    if listed:
+        say(
+            f"warning: {_count(listed, 'job')} from providers' lists ({', '.join(done.listed[:MANY])}"
+            f"{', …' if listed > MANY else ''}) cannot be matched to a request. Running the same request again buys it "
+            "again. Look for it first: `sora jobs` shows their prompts, and `sora resume JOB` or *Open Sora Job* gets "
+            "the video."
+        )
     if done.guessed:
         say(
             f"warning: {_count(done.guessed, 'receipt')} of an older version do not say how the image was fitted. "
             "They stand for the purchase with `crop`; one with `pad` or `stretch` would be bought again."
         )
-    return dataclasses.asdict(done) | {"aside": _aside(done.aside)}
+    return dataclasses.asdict(done) | {"listed": listed, "listed_jobs": done.listed, "aside": _aside(done.aside)}
 
 
 def import_command(options: argparse.Namespace) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,12 @@ TEXTS = ("provider", "video_id", "model", "seconds", "size", "prompt", "parent")
 @dataclass
 class Rebuilt:
     """How many jobs came from where; `guessed` of the receipts do not say how their images were fitted, and were taken
-    as cropped. `aside` is where the damaged ledger is now."""
+    as cropped. The `listed` ones are the ledger's ids of jobs that only a provider's list tells of: they stand for no
+    purchase, since a list does not tell all that was asked for. `aside` is where the damaged ledger is now."""
 
     read: int = 0
     receipts: int = 0
-    listed: int = 0
+    listed: list[str] = field(default_factory=list)
     guessed: int = 0
     aside: Path | None = None
 
@@ -61,7 +62,8 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
         if found is not None and _add(ledger, found):
             done.receipts += 1
             done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
-    done.listed = sum(_of_list(ledger, gateways, name) for name in gateways.names())
+    for name in gateways.names():
+        done.listed += _of_list(ledger, gateways, name)
     return done
 
 
@@ -142,15 +144,15 @@ def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
         return add_row(connection, row)
 
 
-def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> int:
-    """Jobs that a provider lists and the ledger does not have, opened by their ids."""
-    added = 0
+def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> list[str]:
+    """Jobs that a provider lists and the ledger does not have, opened by their ids; the ledger's ids of them."""
+    added: list[str] = []
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
         provider = gateways.provider(name)
         for video in gateways.client(name).newest() if provider.lists else ():
             if ledger.at_gateway(name, provider.origin, video.id) is None:
-                ledger.observed(ledger.adopt(name, provider.origin, video.id).id, video)
-                added += 1
+                added.append(ledger.adopt(name, provider.origin, video.id).id)
+                ledger.observed(added[-1], video)
     return added
 
 

@@ -19,6 +19,7 @@ from sora import locations
 from sora.backups import backup
 from sora.budget import Budget
 from sora.cli import main
+from sora.client import Client
 from sora.errors import InvalidInput
 from sora.ledger import Ledger
 from sora.media.reference import to_png
@@ -418,7 +419,7 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         finally:
             studio.close()
         assert sora(arguments, capsys)[1] | {"aside": ""} == {
-            "read": 0, "receipts": 0, "listed": 0, "guessed": 0, "aside": "",
+            "read": 0, "receipts": 0, "listed": 0, "listed_jobs": [], "guessed": 0, "aside": "",
         }  # fmt: skip
 
 
@@ -443,6 +444,31 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
         assert len(known) == done.read
         assert {jobs[0].id, jobs[59].id} < known < {job.id for job in jobs}
         assert reserve(ledger, dataclasses.replace(PLAIN, prompt=jobs[59].prompt, typed="")).id == jobs[59].id
+
+
+def test_jobs_that_only_a_list_tells_of_are_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They stand for no purchase: a person is told, before the same is bought again."""
+    home.mkdir()
+    (home / "providers.toml").write_text(
+        '[provider.house]\nbase_url = "http://127.0.0.1:9"\nkey = false\nlist = true\n', encoding="utf-8"
+    )
+
+    def newest(client: Client) -> list[RemoteVideo]:
+        told = RemoteVideo(id="video_1", phase="running", status="queued", prompt="a boat")
+        return [told] if client.provider.name == "house" else []
+
+    monkeypatch.setattr(Client, "newest", newest)
+    command = ["restore", "--rebuild", "--home", str(home), "--out", str(tmp_path / "output")]
+    status, told, said = sora(command, capsys)
+    with Ledger_at(home) as ledger:
+        job = ledger.jobs()[0]
+    assert (status, told["listed"], told["listed_jobs"]) == (0, 1, [job.id])
+    assert f"warning: 1 job from providers' lists ({job.id})" in said
+    assert "buys it again" in said
+    _, told, said = sora(command, capsys)
+    assert (told["listed"], "warning" in said) == (0, False)
 
 
 def test_a_receipt_of_today_needs_no_guess(
