@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -40,10 +41,16 @@ class Kept:
 
 def backup(home: Path, file: Path) -> Kept:
     """Write the ledger, its references and the settings of `home` into a zip file. Processes may go on using it: what
-    is copied is one moment. InvalidInput where there is no ledger, DiskTrouble where it cannot be written."""
+    is copied is one moment. An older backup is replaced; InvalidInput for any other file, and where there is no ledger;
+    DiskTrouble where it cannot be written."""
     ledger = home / LEDGER
     if not ledger.is_file():
         raise InvalidInput(f"There is no ledger in {home}.", advice="Name its folder: --home DIR.")
+    taken = "belongs to the ledger" if _is_ours(home, file) else ""
+    if not taken and os.path.lexists(file) and not _is_backup(file):
+        taken = "is there already, and is not a backup of a ledger"
+    if taken:
+        raise InvalidInput(f"{file} {taken}.", advice="Give the backup another name, such as ledger.zip.")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(file)
@@ -67,6 +74,20 @@ def backup(home: Path, file: Path) -> Kept:
     except OSError as error:
         raise disk_trouble(f"The backup {file} could not be written", error) from error
     return Kept(jobs, len(references))
+
+
+def _is_ours(home: Path, file: Path) -> bool:
+    """Is it a file of the ledger, or one that SQLite may make beside it? A link counts as what it leads to."""
+    place, folder = Path(os.path.realpath(file)), Path(os.path.realpath(home))
+    return place.parent == folder and (place.name.lower().startswith(LEDGER) or place.name in SETTINGS)
+
+
+def _is_backup(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return LEDGER in archive.namelist()
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        return False
 
 
 def refuse_in_use(home: Path) -> None:

@@ -24,7 +24,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "while ComfyUI is using them. No key and no video is in it.",
         epilog="example:\n  sora backup ledger.zip",
     )
-    save.add_argument("file", type=Path, metavar="FILE", help="the zip file; one that is there is replaced")
+    save.add_argument("file", type=Path, metavar="FILE", help="the zip file; an older backup is replaced")
     save.set_defaults(command=backup_command)
 
     back = commands.add_parser(

@@ -252,6 +252,31 @@ def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: 
     assert not (tmp_path / "evil.png").exists()
 
 
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "ledger.sqlite3-wal", "settings.toml", "notes.txt", "other.zip"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_backup_replaces_nothing_but_a_backup(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, exists: bool
+) -> None:
+    """Least of all the ledger itself, also by another way to its name."""
+    with Ledger_at(home) as ledger:
+        bought(ledger)
+    file = home / name
+    if exists and name == "other.zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("holiday.txt", "x")
+    elif exists and name != "ledger.sqlite3":
+        file.write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    status, told, _ = sora(["backup", str(home / ".." / "home" / name), "--home", str(home)], capsys)
+    if exists or name not in ("notes.txt", "other.zip"):
+        assert (status, name in told["error"], "ledger.zip" in told["advice"]) == (2, True, True)
+        assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    else:
+        assert status == 0
+        assert sora(["backup", str(file), "--home", str(home)], capsys)[0] == 0  # an older backup
+    assert len(rows(home)) == 1
+
+
 def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, told, _ = sora(["backup", str(tmp_path / "l.zip"), "--home", str(tmp_path / "none")], capsys)
     assert (status, "There is no ledger" in told["error"]) == (2, True)
