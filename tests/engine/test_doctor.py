@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -381,6 +382,20 @@ def test_machines_of_one_state_folder_see_each_other(
         seen, missing = meet(database, tmp_path / "output")
     assert (seen, missing) == (["a"], [])
     assert meet(database, tmp_path / "output") == (["a"], [])
+
+
+def test_an_old_file_that_is_held_open_fails_no_meeting(
+    postgresql: Server, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a file that a scanner has open cannot be removed: it does no harm."""
+    database, output = start(SORA_DATABASE_URL=postgresql.database()).ledger.database, tmp_path / "output"
+    meet(database, output)
+
+    def held(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file")
+
+    monkeypatch.setattr(Path, "unlink", held)
+    assert meet(database, output) == ([], [])
 
 
 def test_the_doctor_tells_of_a_machine_with_another_folder(postgresql: Server, start: Start, tmp_path: Path) -> None:
