@@ -211,7 +211,7 @@ class Database:
         try:
             # Processes that start together open a new file one after the other: SQLite does not wait, as it does
             # everywhere else, when two turn the same file to WAL.
-            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S):
+            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S, fallback_to_soft=False):
                 _bring_up_to_date(engine)
         except Timeout:
             what = f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s."
