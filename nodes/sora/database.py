@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .budget import Budget
-from .errors import InvalidInput
+from .errors import InvalidInput, LedgerTrouble, SoraError
 from .heartbeat import DatabaseOwner
 from .ledger_errors import folder_trouble, in_use, ledger_trouble
 from .owner import NO_LOCK, FileOwner, Owner
@@ -76,7 +77,7 @@ class Database:
         self.home, self._url, self._clock, self._budget = home, url, clock, budget
         self._opened: _Opened | None = None
         self._opening = threading.Lock()
-        self._closed = False
+        self._closed = self._stays = False
 
     @property
     def shared(self) -> bool:
@@ -110,6 +111,14 @@ class Database:
     def owner(self) -> Owner:
         """This process among those that share the ledger."""
         return self._open().owner
+
+    def stay(self) -> None:
+        """Let other processes see, until `close`, that this one uses the ledger; where there is none yet, from its
+        first use on. It makes no ledger, and where it fails the next purchase tells why."""
+        self._stays = True
+        with contextlib.suppress(SoraError):
+            if self.exists:
+                _ = self.owner.id
 
     def exclusive(self) -> AbstractContextManager[Connection]:
         """A transaction alone: what is read in it, of any row, is still true when it is written."""
@@ -179,6 +188,9 @@ class Database:
                 url = self._address
                 self._opened = self._made(url)
                 self._url = url  # a ledger that is in use does not move
+                if self._stays:
+                    with contextlib.suppress(LedgerTrouble):  # a disk that is full can still be read
+                        _ = self._opened.owner.id
             self._opened.users += users
             return self._opened
 
@@ -210,7 +222,7 @@ class Database:
         try:
             # Processes that start together open a new file one after the other: SQLite does not wait, as it does
             # everywhere else, when two turn the same file to WAL.
-            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S):
+            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S, fallback_to_soft=False):
                 _bring_up_to_date(engine)
         except Timeout:
             what = f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ from .errors import InvalidInput, LedgerTrouble, NotBought
 from .identities import BEST, FREED, FURTHEST, complete, holder
 from .identity import Identity
 from .ledger import KNOWN_BY_ID, Ledger
-from .ledger_errors import ledger_trouble
+from .ledger_errors import DENIED, FULL, IN_USE, ledger_trouble
 from .locations import record_of
 from .owner import FileOwner
 from .references import References
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # What only a running process says of a row.
 LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
+NO_DAMAGE = (IN_USE, FULL, DENIED)  # codes of what keeps a ledger from being read for now
 FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
 
 
@@ -133,6 +135,49 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
         for row in rows:
             added += add_row(connection, row)
     return Imported(added, len(rows) - added)
+
+
+def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
+    """Add to a ledger that is about to replace the one in `home` what only that one knows: jobs, and what became of
+    those that were being bought. (how many, whether all of it could be read). LedgerTrouble while another program
+    holds it."""
+    try:
+        rows, whole = _rows_of(home), True
+    except LedgerTrouble as error:
+        if error.code in NO_DAMAGE:
+            raise
+        rows, whole = list(readable(home / LEDGER)), False
+    added = 0
+    if whole:
+        with ledger.database.exclusive() as connection:
+            added = sum(_bring_over(connection, row) for row in rows)
+    for row in () if whole else rows:
+        # What is damaged must not keep the rest from coming back.
+        with contextlib.suppress(LedgerTrouble), ledger.database.exclusive() as connection:
+            columns = run(connection, "SELECT * FROM jobs LIMIT 0").keys()
+            added += _bring_over(connection, {name: value for name, value in row.items() if name in columns})
+    return added, whole
+
+
+def _bring_over(connection: Connection, row: dict[str, Any]) -> bool:
+    """Add a later row. It takes the place of one of that job which does not know yet what was bought."""
+    known = first(connection, "id = :id", id=row["id"])
+    if known is None:
+        return add_row(connection, row)
+    if known["state"] == JobState.RESERVED or (row["video_id"] and not known["video_id"]):
+        run(connection, "DELETE FROM jobs WHERE id = :id", id=row["id"])
+        add_row(connection, row)
+        return str(row["state"]) != str(known["state"])
+    return False
+
+
+def readable(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
+    for order in ("", " ORDER BY rowid DESC"):
+        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
+                yield dict(row)
 
 
 def _rows_of(home: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .backups import Kept, backup, restore
+from .backups import Kept, backup
 from .board import Board
 from .budget import Spending
 from .catalogue import Catalogue
@@ -40,6 +40,7 @@ from .rebuild import Rebuilt, rebuild
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
+from .restore import restore
 from .settings import Settings
 from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
@@ -167,8 +168,10 @@ class Studio:
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. On a farm this machine's caps count for the others from now on,
-        also before it buys anything. InvalidInput, LedgerTrouble: it could not begin."""
+        every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
+        farm this machine's caps count for the others, also before it buys anything. InvalidInput, LedgerTrouble: it
+        could not begin."""
+        self.ledger.database.stay()
         found = self._rescue.begin()
         if self.ledger.database.shared:
             _ = self.ledger.database.owner.id  # which begins the heartbeat
@@ -298,7 +301,7 @@ class Studio:
         return backup(self.settings.home, file.absolute())
 
     def restore(self, file: Path) -> Kept:
-        """Put back what `backup` copied; the errors are those of `backups.restore`."""
+        """Put back what `backup` copied; the errors are those of `restore.restore`."""
         self._refuse_shared("psql or pg_restore puts it back")
         return restore(self.settings.home, file.absolute())
 
@@ -327,7 +330,7 @@ class Studio:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
-        ours = free_name(job, self.settings.output / self.settings.folder / found.name)
+        ours = free_name(job, self.settings.videos / found.name)
         return ours if ours.exists() else _with_receipt(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 from sora import locations
-from sora.backups import backup, restore
+from sora.backups import backup
 from sora.budget import Budget
 from sora.cli import main
+from sora.client import Client
 from sora.errors import InvalidInput, MaybeBought, NotBought
 from sora.ledger import Ledger
 from sora.media.reference import to_png
 from sora.merge import held_elsewhere, import_home
 from sora.receipt import receipt_of
+from sora.restore import restore
 from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
@@ -134,7 +136,8 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
     status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
     assert (status, told["jobs"], told["references"]) == (0, 1, 1)
     assert f"What was there before is in {told['aside']}" in said
-    assert [row[0] for row in rows(home)] == [image.id]
+    assert (told["later"], "1 job bought since the backup" in said) == (1, True)
+    assert {row[0] for row in rows(home)} == {image.id, later.id}
     assert {row[0] for row in rows(Path(told["aside"]))} == {image.id, later.id}
     assert (home / "settings.toml").read_text(encoding="utf-8") == "language = 'en'\n"
     assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
@@ -162,6 +165,43 @@ def test_nothing_is_restored_or_imported_while_it_is_in_use(
         assert (status, str(home) in told["error"], "in use" in told["error"]) == (2, True, True)
     assert rows(home) == before
     assert len(rows(tmp_path / "other")) == 1
+
+
+@pytest.mark.parametrize("rescue", ["1", "0"])
+@pytest.mark.parametrize("made", ["before ComfyUI starts", "while ComfyUI runs"])
+def test_a_comfyui_that_does_nothing_uses_its_ledger(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], made: str, rescue: str
+) -> None:
+    """Its page may have been opened, or nothing at all was done since its start: what it buys next must not be lost."""
+
+    def make() -> None:
+        with Ledger_at(home) as ledger:
+            bought(ledger)
+            backup(home, tmp_path / "l.zip")
+
+    studio = Studio(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    try:
+        if made == "before ComfyUI starts":
+            make()
+        studio.rescue()
+        if made == "while ComfyUI runs":
+            assert not home.exists()
+            make()
+            studio.board.page()
+        with Ledger_at(tmp_path / "other") as other:
+            bought(other)
+        before = rows(home)
+        for command in (
+            ["restore", str(tmp_path / "l.zip")],
+            ["restore", "--rebuild"],
+            ["import", str(tmp_path / "other")],
+        ):
+            status, told, _ = sora([*command, "--home", str(home)], capsys)
+            assert (status, "in use by another process" in told["error"]) == (2, True)
+        assert rows(home) == before
+    finally:
+        studio.close()
+    assert sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)[0] == 0
 
 
 def no_zip(file: Path) -> None:
@@ -213,6 +253,31 @@ def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: 
     assert not (tmp_path / "evil.png").exists()
 
 
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "ledger.sqlite3-wal", "settings.toml", "notes.txt", "other.zip"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_backup_replaces_nothing_but_a_backup(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, exists: bool
+) -> None:
+    """Least of all the ledger itself, also by another way to its name."""
+    with Ledger_at(home) as ledger:
+        bought(ledger)
+    file = home / name
+    if exists and name == "other.zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("holiday.txt", "x")
+    elif exists and name != "ledger.sqlite3":
+        file.write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    status, told, _ = sora(["backup", str(home / ".." / "home" / name), "--home", str(home)], capsys)
+    if exists or name not in ("notes.txt", "other.zip"):
+        assert (status, name in told["error"], "ledger.zip" in told["advice"]) == (2, True, True)
+        assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    else:
+        assert status == 0
+        assert sora(["backup", str(file), "--home", str(home)], capsys)[0] == 0  # an older backup
+    assert len(rows(home)) == 1
+
+
 def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, told, _ = sora(["backup", str(tmp_path / "l.zip"), "--home", str(tmp_path / "none")], capsys)
     assert (status, "There is no ledger" in told["error"]) == (2, True)
@@ -222,6 +287,40 @@ def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("more", [["x.zip", "--rebuild"], []])
 def test_restore_wants_one_of_both(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert sora(["restore", *more], capsys)[0] == 2
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_was_bought_since_the_backup_is_not_bought_again(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], readable: bool
+) -> None:
+    """New jobs, and the answer to one that was on its way when the backup was made; as far as the ledger is readable.
+    What is in both comes from the backup."""
+    asked = [dataclasses.replace(PLAIN, take=take) for take in (1, 2, 3)]
+    with Ledger_at(home) as ledger:
+        first, under_way = bought(ledger), reserve(ledger, asked[1])
+        backup(home, tmp_path / "l.zip")
+        ledger.sending(under_way.id)
+        ledger.submitted(under_way.id, RemoteVideo(id="video_2", phase="running", status="queued"))
+        ledger.stored(first.id, path="sora/a.mp4", root=str(tmp_path), sha256="0" * 64, size=1)
+        later = reserve(ledger, asked[2])
+        ledger.sending(later.id)
+        ledger.submitted(later.id, RemoteVideo(id="video_3", phase="running", status="queued"))
+    file = home / "ledger.sqlite3"
+    if not readable:  # an index, say: its rows are all there
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'jobs_created_at'"
+            number = connection.execute(query).fetchone()[0]
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+        pages = bytearray(file.read_bytes())
+        pages[(number - 1) * size : number * size] = b"\xff" * size
+        file.write_bytes(pages)
+    status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
+    assert (status, told["jobs"], told["later"]) == (0, 2, 2)
+    assert ("could not be read completely" in said) is not readable
+    with Ledger_at(home) as ledger:
+        found = [ledger.reserve(one, origin="x", estimated_usd=0.3, budget=Budget(), sending=()) for one in asked]
+        assert [(job.id, mine) for job, mine in found] == [(one.id, False) for one in (first, under_way, later)]
+        assert [job.state for job, _ in found] == [JobState.SUBMITTED] * 3
 
 
 def test_a_damaged_ledger_is_replaced_by_its_backup(home: Path, tmp_path: Path) -> None:
@@ -400,7 +499,7 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         finally:
             studio.close()
         assert sora(arguments, capsys)[1] | {"aside": ""} == {
-            "read": 0, "receipts": 0, "listed": 0, "guessed": 0, "aside": "",
+            "read": 0, "receipts": 0, "listed": 0, "listed_jobs": [], "guessed": 0, "aside": "",
         }  # fmt: skip
 
 
@@ -425,6 +524,31 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
         assert len(known) == done.read
         assert {jobs[0].id, jobs[59].id} < known < {job.id for job in jobs}
         assert reserve(ledger, dataclasses.replace(PLAIN, prompt=jobs[59].prompt, typed="")).id == jobs[59].id
+
+
+def test_jobs_that_only_a_list_tells_of_are_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They stand for no purchase: a person is told, before the same is bought again."""
+    home.mkdir()
+    (home / "providers.toml").write_text(
+        '[provider.house]\nbase_url = "http://127.0.0.1:9"\nkey = false\nlist = true\n', encoding="utf-8"
+    )
+
+    def newest(client: Client) -> list[RemoteVideo]:
+        told = RemoteVideo(id="video_1", phase="running", status="queued", prompt="a boat")
+        return [told] if client.provider.name == "house" else []
+
+    monkeypatch.setattr(Client, "newest", newest)
+    command = ["restore", "--rebuild", "--home", str(home), "--out", str(tmp_path / "output")]
+    status, told, said = sora(command, capsys)
+    with Ledger_at(home) as ledger:
+        job = ledger.jobs()[0]
+    assert (status, told["listed"], told["listed_jobs"]) == (0, 1, [job.id])
+    assert f"warning: 1 job from providers' lists ({job.id})" in said
+    assert "buys it again" in said
+    _, told, said = sora(command, capsys)
+    assert (told["listed"], "warning" in said) == (0, False)
 
 
 def test_a_receipt_of_today_needs_no_guess(
