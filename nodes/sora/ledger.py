@@ -375,8 +375,8 @@ def taken_error(job: Job) -> SoraError:
     why = ": ".join(part for part in (job.error_code, job.error) if part) or "the gateway gave no reason"
     return JobFailed(
         f"The gateway ended this job without a video ({why}).",
-        advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only asks "
-        "the gateway about it, free of charge. For another try, change the prompt or choose another take.",
+        advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
+        "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
         job=job.id,
         request_id=job.request_id,
         code=job.error_code,

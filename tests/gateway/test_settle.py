@@ -178,6 +178,50 @@ def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
         other.close()
 
 
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"prompt": "a ship"}, ["'a ship'", "'a boat'"]),
+        ({"size": "720x1280"}, ["720x1280", "1280x720"]),
+        ({"model": "veo-3"}, ["veo-3", "sora-2"]),
+        ({"seconds": "12"}, ["12 s", "4 s"]),
+        ({"remixed_from_video_id": "video_0"}, ["video_0"]),
+        ({"input_references": ["a", "b"]}, ["images is 2, not 0"]),
+        ({"prompt": None, "size": "720x1280", "model": "veo-3", "seconds": "12"}, ["720x1280", "veo-3", "12 s"]),
+    ],
+)
+def test_an_id_by_hand_of_another_video_is_refused_with_what_differs(
+    bench: Bench, told: dict[str, Any], words: list[str]
+) -> None:
+    """Each of them is told: a wrong id settles nothing, and the purchase stays open."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video} | told
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.settle(job.id, video_id="video_1").result(30)
+    assert all(word in caught.value.what for word in words)
+    assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
+
+
+@pytest.mark.parametrize("told", [{}, {"size": "16:9", "model": "sora-2-2025-12-08", "created_at": 1_000_000_000}])
+def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) -> None:
+    """A person knows more than the clock, and what the gateway does not tell speaks against nothing."""
+    job = bench.unknown()
+    bench.states = lambda video: {"id": video, "status": "completed"} if not told else LISTED | {"id": video} | told
+    assert bench.studio.settle(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
+
+
+def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
+    """As the refusal says: the video is opened by its id, and the purchase is declared lost."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.settle(job.id, video_id="video_1").result(30)
+    assert "`sora resume video_1 --provider mine`" in caught.value.advice
+    assert f"`sora resume {job.id} --lost`" in caught.value.advice
+    assert bench.studio.open("video_1", "mine").result(30).state is JobState.COMPLETED
+    assert bench.studio.settle(job.id).result(30).state is JobState.LOST
+
+
 def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
     pixels = np.zeros((720, 1280, 3), np.uint8)
     job = bench.unknown(references=(Reference(pixels),))
