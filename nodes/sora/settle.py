@@ -122,12 +122,18 @@ def _differences(job: Job, video: RemoteVideo) -> list[str]:
     checks = (
         (not video.prompt or _same_prompt(job, video), "prompt", repr(video.prompt[:200]), repr(job.prompt[:200])),
         (_same_model(job.model, video.model), "model", video.model, job.model),
-        (video.seconds in ("", job.seconds), "length", f"{video.seconds} s", f"{job.seconds} s"),
+        (_same_length(job.seconds, video.seconds), "length", f"{video.seconds} s", f"{job.seconds} s"),
         (_same_size(job.size, video.size), "size", video.size, job.size),
         (video.parent in ("", job.parent), "remix source", video.parent, job.parent or "empty"),
         (video.references in (None, count), "number of images", str(video.references), str(count)),
     )
     return [f"{name} is {told[:LONGEST_TOLD]}, not {asked}" for same, name, told, asked in checks if not same]
+
+
+def _same_length(asked: str, told: str) -> bool:
+    """In seconds, however they are written (4, 4.0, 4s); a remix of a video of unknown length asks for none."""
+    lengths = [re.match(r"[0-9]+(\.[0-9]+)?", text) for text in (asked, told)]
+    return len({float(length[0]) for length in lengths if length}) < 2
 
 
 def _same_size(asked: str, told: str) -> bool:

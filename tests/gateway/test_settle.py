@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, SoraError
-from sora.settle import _same_model, _same_size
+from sora.settle import _same_length, _same_model, _same_size
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 
@@ -133,6 +133,28 @@ def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: di
     job = bench.unknown()
     bench.lists("video_1", **told)
     assert bench.look_for(job).video_id == "video_1"
+
+
+def test_a_remix_whose_length_is_unknown_fits_a_list_that_tells_it(bench: Bench) -> None:
+    """Its parent was opened by its id, and the gateway told no length of it."""
+    parent = bench.studio.open("video_0", "mine").result(30)
+    with pytest.raises(MaybeBought) as caught:
+        bench.studio.remix(parent.id, "at night").result(30)
+    job = bench.studio.ledger.job(caught.value.job)
+    assert job.seconds == ""
+    bench.lists("video_1", prompt="at night", remixed_from_video_id="video_0", seconds="12")
+    assert bench.look_for(job).video_id == "video_1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("4", "4", True), ("4", "4.0", True), ("4", "4s", True), ("4", "", True), ("", "8", True), ("4", "8", False),
+        ("4", "8 seconds", False), ("4", "auto", True),
+    ],
+)  # fmt: skip
+def test_lengths_in_seconds(asked: str, told: str, same: bool) -> None:
+    assert _same_length(asked, told) is same
 
 
 def test_two_sizes_of_one_prompt_get_each_its_own(bench: Bench) -> None:
