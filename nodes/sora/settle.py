@@ -68,11 +68,13 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
 
 
 def ask_again(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
-    """The same as `ask_about`; where it cannot be asked the job comes back as it is."""
+    """The same as `ask_about`. JobFailed where it cannot be asked, which says of both why; it stays as it is."""
     try:
         return ask_about(ledger, gateways, job)
-    except SoraError:
-        return job
+    except SoraError as error:
+        failed = taken_error(job)
+        what = f"{failed.what} The gateway could not be asked about it again: {error.what}"
+        raise failed.changed(what=what, advice=f"{error.advice} {failed.advice}".strip()) from error
 
 
 def ask_about(ledger: Ledger, gateways: Gateways, job: Job) -> Job:

@@ -176,7 +176,8 @@ class Studio:
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
-        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there."""
+        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there. JobFailed
+        for one that failed and cannot be asked about again."""
         name = _id_in(text)
 
         def find() -> Job:

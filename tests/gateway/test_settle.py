@@ -32,6 +32,7 @@ class Bench:
         self.folder = folder
         self.listed: list[dict[str, Any]] = []
         self.states: Callable[[str], dict[str, Any]] = lambda video: {"id": video, "status": "completed"}
+        self.refuses = False  # the key, of whoever asks
         self.server = UglyServer([self.reply])
 
     def __enter__(self) -> Bench:
@@ -55,6 +56,9 @@ class Bench:
         if request.method == "POST":
             return  # hang up: the request arrived, and nothing came back
         name = request.path.removeprefix("/v1/videos/").split("/")[0]
+        if self.refuses:
+            connection.sendall(answer(401, {"error": {"message": "bad key", "code": "invalid_api_key"}}))
+            return
         if "?limit" in request.path:
             connection.sendall(answer(200, {"object": "list", "data": self.listed}))
         elif request.path.endswith("/content"):
@@ -304,14 +308,31 @@ def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -
     assert bench.server.count("POST") == 0
 
 
-@pytest.mark.parametrize("how", ["still failed", "no answer"])
-def test_a_job_that_stays_failed_says_why(bench: Bench, how: str) -> None:
-    """Also where its gateway cannot be asked now."""
+def test_a_job_that_stays_failed_says_why(bench: Bench) -> None:
+    """The gateway says so once more."""
     job = failed(bench)
-    if how == "no answer":
-        (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
     assert bench.studio.open(job.id).result(30) == bench.studio.ledger.job(job.id)
     assert bench.studio.ledger.job(job.id).error_code == "internal"
+
+
+@pytest.mark.parametrize("how", ["no provider", "no key", "key refused"])
+def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench, how: str) -> None:
+    """That of its failure, and why there is no newer answer, with what to do about that. It stays as it is."""
+    job = failed(bench)
+    table = {"no provider": "", "no key": f'[provider.mine]\nbase_url = "{bench.server.url}"\n'}
+    if how in table:
+        (bench.studio.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
+    bench.refuses = how == "key refused"
+    with pytest.raises(JobFailed) as caught:
+        bench.studio.open(job.id).result(30)
+    cause = caught.value.__cause__
+    assert isinstance(cause, SoraError)
+    assert cause.kind == {"no provider": "wrong_choice", "no key": "no_key", "key refused": "bad_key"}[how]
+    assert "oops" in caught.value.what
+    assert cause.what in caught.value.what
+    assert cause.advice in caught.value.advice
+    assert (caught.value.job, caught.value.code, caught.value.money) == (job.id, "internal", "perhaps")
+    assert bench.studio.ledger.job(job.id) == job
 
 
 @pytest.mark.parametrize(
@@ -355,6 +376,8 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
             connection.sendall(answer(200, {"id": "video_1", "status": "queued"}))
         elif request.path.endswith("/content"):
             connection.sendall(answer(200, film("video_1")))
+        elif status[0] == "no answer":
+            connection.sendall(answer(401, {"error": {"message": "bad key", "code": "invalid_api_key"}}))
         else:
             connection.sendall(answer(200, {"id": "video_1", "object": "video", "status": status[0]}))
 
@@ -367,6 +390,9 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
             with pytest.raises(JobFailed):
                 studio.wait(job.id, timeout_s=10).future.result(30)
             with pytest.raises(JobFailed):
+                studio.submit(spec).result(30)
+            status[0] = "no answer"
+            with pytest.raises(JobFailed, match="could not be asked about it again"):
                 studio.submit(spec).result(30)
             status[0] = "completed"
             again = studio.submit(spec).result(30)
