@@ -20,6 +20,7 @@ from .sora.errors import InvalidInput, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
+from .sora.wire import LONGEST_ID
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -108,8 +109,13 @@ async def of_file(request: web.Request) -> Any:
 async def settle(request: web.Request, body: dict[str, Any]) -> Any:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
-    if not isinstance(video_id, str) or len(video_id) > LONGEST or not isinstance(lost, bool):
-        raise InvalidInput("video_id is text, and lost is true or false.")
+    if not isinstance(video_id, str) or not isinstance(lost, bool):
+        raise InvalidInput("video_id takes text, and lost takes true or false.")
+    if len(video_id) > LONGEST_ID:
+        raise InvalidInput(
+            f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
+            advice="Copy the id alone from the gateway's list.",
+        )
     studio = host.studio()
     future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
     settled = await asyncio.wrap_future(future)

@@ -48,6 +48,7 @@ from .stored import file_of, free_name, is_same_video
 from .threads import DaemonPool, PoolClosed
 from .waiting import Wait
 from .whole import copy
+from .wire import LONGEST_ID
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -184,7 +185,7 @@ class Studio:
             job = self.find(name, provider)
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
-            if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
+            if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:

@@ -16,6 +16,7 @@ from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, So
 from sora.settle import _same_length, _same_model, _same_size
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
+from sora.wire import LONGEST_ID
 
 from ..frozen.gateway import film
 from .ugly import UglyServer, answer
@@ -417,6 +418,14 @@ def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
         bench.studio.open("video_1").result(30)
     assert all(job.id in caught.value.advice for job in (opened, other))
     assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
+
+
+def test_a_long_id_is_opened(bench: Bench) -> None:
+    """As long as the wire takes it: LiteLLM puts the names of its provider and model into it."""
+    name = "video_" + "a" * (LONGEST_ID - 6)
+    assert bench.studio.open(name, "mine").result(30).video_id == name
+    with pytest.raises(InvalidInput):
+        bench.studio.open(name + "a", "mine").result(30)
 
 
 def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:

@@ -384,6 +384,29 @@ def test_a_query_is_survived(site: Site, query: str) -> None:
         assert ask(site, "GET", f"{path}?{query}")[0] in (200, 400)
 
 
+def test_an_id_that_a_gateway_gives_can_be_named(site: Site) -> None:
+    """LiteLLM's have some 250 characters. The page's field takes as many as the route, and the refusal of more says how
+    many."""
+    site.studio.ledger.jobs()
+    longest = site.pack.module("sora.wire").LONGEST_ID
+    texts = {}
+    for length in (250, longest, longest + 1):
+        status, said, _ = put(site, "/sora/history/abc123/settle", {"video_id": "v" * length})
+        assert status == 400
+        texts[length] = json.loads(said)["error"]
+    assert "abc123" in texts[250] == texts[longest]  # there is no such job, which is the next thing that is looked at
+    assert str(longest + 1) in texts[longest + 1]
+    field = Path(__file__).parents[2].joinpath("js", "settle.mjs").read_text(encoding="utf-8")
+    assert f"maxlength: {longest}," in field
+
+
+@pytest.mark.parametrize("body", [{"video_id": 7}, {"video_id": None}, {"lost": "yes"}, {"lost": 1}])
+def test_what_settles_a_job_is_text_or_a_yes(untouched: Site, body: dict[str, Any]) -> None:
+    status, said, _ = put(untouched, "/sora/history/abc123/settle", body)
+    assert status == 400
+    assert "takes true or false" in json.loads(said)["error"]
+
+
 def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
     """No parameter of any route is one, by its name; and no answer is a page or a script."""
     source = Path(site.pack.module("routes").__file__ or "").read_text(encoding="utf-8")
