@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import shutil
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from .sora.errors import InvalidInput, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
+from .sora.whole import copy
 from .sora.wire import LONGEST_ID
 
 LISTED = 200
@@ -254,7 +254,7 @@ def _bring_in(job_id: str) -> list[str]:
         try:
             ours.parent.mkdir(parents=True, exist_ok=True)
             if not ours.exists():
-                shutil.copyfile(place, ours)
+                copy(place, ours)  # whole or not at all: under that name it is never looked at again
         except OSError as error:
             raise disk_trouble(f"{ours} could not be written", error, job=job_id) from error
         names.append(f"sora/{place.name}")
