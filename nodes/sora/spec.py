@@ -239,6 +239,11 @@ class Job:
         return LAPSED if self.lapsed else self.state.value
 
     @property
+    def reason(self) -> str:
+        """Its error as a part of a sentence."""
+        return self.error.rstrip(".")
+
+    @property
     def label(self) -> str:
         """One readable line for a list: state, length, prompt and id."""
         prompt = " ".join(self.prompt.split())
