@@ -20,7 +20,6 @@ from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
 from .sora.whole import copy
-from .sora.wire import LONGEST_ID
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -111,11 +110,6 @@ async def settle(request: web.Request, body: dict[str, Any]) -> Any:
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
         raise InvalidInput("video_id takes text, and lost takes true or false.")
-    if len(video_id) > LONGEST_ID:
-        raise InvalidInput(
-            f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
-            advice="Copy the id alone from the gateway's list.",
-        )
     studio = host.studio()
     future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
     settled = await asyncio.wrap_future(future)

@@ -11,7 +11,7 @@ from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .spec import Job, JobState, parse_size
 from .verdict import SETTLE
-from .wire import RemoteVideo
+from .wire import LONGEST_ID, RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
 MANY = 1000  # jobs that are being sent, or in doubt, at once
@@ -28,6 +28,12 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
     """
     if not video_id:
         return ledger.settle(job.id)
+    if len(video_id) > LONGEST_ID:
+        raise InvalidInput(
+            f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
+            advice="Copy the id alone from the gateway's list.",
+            job=job.id,
+        )
     with _still_unknown(job):
         video = gateways.client_for(job).retrieve(video_id)
     if differences := _differences(job, video):

@@ -237,6 +237,18 @@ def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) ->
     assert bench.studio.settle(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
 
 
+def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
+    """As long as the wire takes it; a longer one is refused with both lengths before the gateway is asked."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video}
+    name = "video_" + "a" * (LONGEST_ID - 6)
+    asked = len(bench.server.requests)
+    with pytest.raises(InvalidInput, match=f"{LONGEST_ID + 1} characters; {LONGEST_ID} is the most"):
+        bench.studio.settle(job.id, video_id=name + "a").result(30)
+    assert len(bench.server.requests) == asked
+    assert bench.studio.settle(job.id, video_id=name).result(30).video_id == name
+
+
 def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
     """As the refusal says: the video is opened by its id, and the purchase is declared lost."""
     job = bench.unknown()

@@ -387,17 +387,12 @@ def test_a_query_is_survived(site: Site, query: str) -> None:
 
 
 def test_an_id_that_a_gateway_gives_can_be_named(site: Site) -> None:
-    """LiteLLM's have some 250 characters. The page's field takes as many as the route, and the refusal of more says how
-    many."""
-    site.studio.ledger.jobs()
+    """LiteLLM's have some 250 characters. The page's field takes as many as the engine."""
     longest = site.pack.module("sora.wire").LONGEST_ID
-    texts = {}
-    for length in (250, longest, longest + 1):
+    for length in (250, longest):
         status, said, _ = put(site, "/sora/history/abc123/settle", {"video_id": "v" * length})
         assert status == 400
-        texts[length] = json.loads(said)["error"]
-    assert "abc123" in texts[250] == texts[longest]  # there is no such job, which is the next thing that is looked at
-    assert str(longest + 1) in texts[longest + 1]
+        assert "abc123" in json.loads(said)["error"]  # there is no such job, which is the next thing that is looked at
     field = Path(__file__).parents[2].joinpath("js", "settle.mjs").read_text(encoding="utf-8")
     assert f"maxlength: {longest}," in field
 
