@@ -17,7 +17,7 @@ from .bounds import read_json, read_text
 from .disk import disk_trouble
 from .errors import SoraError
 from .gateways import Gateways
-from .identities import picture_of
+from .identities import fingerprints_of
 from .identity import Identity, Picture, version_1, version_2
 from .ledger import Ledger
 from .merge import add_row, readable
@@ -130,13 +130,13 @@ def _identity(receipt: Mapping[str, Any], asked: Mapping[str, Any], fit: str, im
     noted = [str(receipt.get(name, "")) for name in ("identity", "identity2")]
     if HASH.fullmatch(noted[0]) and (not noted[1] or HASH.fullmatch(noted[1])):
         return Identity(*noted)
-    seen = [picture_of(image) for image in images]
-    references = [Picture(*one, fit) for one in seen if one is not None]
-    if len(references) < len(images):
-        return Identity(version_1({**asked, "images": "elsewhere"}, references), "")
-    if references:
+    seen = [both for image in images if (both := fingerprints_of(image)) is not None]
+    pictures = [Picture(*one, fit) for one, _ in seen]
+    if len(seen) < len(images):
+        return Identity(version_1({**asked, "images": "elsewhere"}, pictures), "")
+    if seen:
         parse_size(asked["size"])
-    return Identity(version_1(asked, references), version_2(asked, references))
+    return Identity(version_1(asked, pictures), version_2(asked, [Picture(*two, fit) for _, two in seen]))
 
 
 def _add(ledger: Ledger, row: dict[str, Any]) -> bool:

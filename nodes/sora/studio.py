@@ -49,6 +49,7 @@ from .stored import file_of, free_name, is_same_video
 from .threads import DaemonPool, PoolClosed
 from .waiting import Wait
 from .whole import copy
+from .wire import LONGEST_ID
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -179,14 +180,15 @@ class Studio:
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
-        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there."""
+        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there. JobFailed
+        for one that failed and cannot be asked about again."""
         name = _id_in(text)
 
         def find() -> Job:
             job = self.find(name, provider)
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
-            if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
+            if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:
