@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import InvalidInput, NotBought, NotFinished, SoraError
+from .errors import InvalidInput, MediaTrouble, NotBought, NotFinished, SoraError
 from .locations import location_of, other_homes, output_folder, recorded_location, state_folder
 from .settings import Settings
 from .spec import Job
@@ -141,14 +141,19 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
 
 
 def described(studio: Studio, job: Job) -> dict[str, Any]:
-    """What a script wants to know of a stored job and its file."""
+    """What a script wants to know of a stored job and its file; zeros for one that cannot be decoded here: it may play
+    elsewhere. `warning` is what the user should know of it."""
     from .media.frames import probe
 
-    path = studio.path(job)
-    info = probe(path)
+    path, warning = studio.path(job), job.error
     answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
-    answer |= {"frames": info.frames, "fps": info.fps, "width": info.width, "height": info.height}
-    return answer | {"has_audio": info.has_audio, "estimated_usd": job.estimated_usd}
+    answer |= {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "has_audio": False}
+    try:
+        info = probe(path)
+        answer |= {name: getattr(info, name) for name in ("frames", "fps", "width", "height", "has_audio")}
+    except MediaTrouble as error:
+        warning = warning or f"{error.what} {error.advice}"
+    return answer | {"estimated_usd": job.estimated_usd, "warning": warning}
 
 
 def finish(future: Future[T]) -> T:

@@ -24,7 +24,7 @@ from .disk import disk_trouble
 from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered
 from .part import Part
 from .redact import redact
-from .transport import arriving
+from .transport import arriving, in_words
 from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
 
 TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
@@ -165,7 +165,7 @@ def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress)
                 return
             reason = "the connection closed early"
         except (requests.RequestException, HTTPError) as error:
-            reason = redact(str(error))[:200]
+            reason = in_words(error)
         broken = 0 if part.size > longest else broken + 1
         longest = max(longest, part.size)
         if broken >= TRIES:

@@ -4,8 +4,10 @@ another process may be at it: such pauses are alarms, so that no thread sleeps a
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +35,7 @@ from .gateways import Gateways
 from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S, Monitor
 from .receipt import write_receipt
+from .redact import redact
 from .settings import Settings
 from .spec import CUT, LAPSED, Job
 from .stored import file_of, free_name, is_intact, unchanged_file_of
@@ -54,6 +57,8 @@ DIFFERS = (
     "{name} is not the file that was stored (another size, or changed since), and the video could not be fetched anew"
 )
 LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
+
+_log = logging.getLogger("sora")
 
 
 class Fetcher:
@@ -104,12 +109,29 @@ class Fetcher:
             fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:
-        """One try: it ends the fetch, or has it tried again later."""
+        """One try. What goes wrong with the try itself ends the fetch, too: nobody else would end it."""
+        try:
+            self._try(job, fetch)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait have to be told
+            _log.error("The video of job %s is not fetched: %s", job.id, redact(traceback.format_exc()))
+            try:
+                self._let_go(job.id, fetch)
+            finally:
+                if not fetch.future.done():
+                    fetch.future.set_exception(_unexpected(error).for_job(job.id))
+
+    def _try(self, job: Job, fetch: Fetch) -> None:
+        """It ends the fetch, or has it tried again later."""
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            fetch.refused += _is_refused(fetch, error)
+            refused = _is_refused(fetch, error)
+            fetch.refused += refused
             fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
+            if isinstance(error, CutShort):
+                fetch.cut = fetch.opened
+            if refused and fetch.cut and fetch.refused == TRIES - 1:  # the last try takes a cut one, where there is one
+                fetch.by_address = fetch.cut == "address"
             if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
@@ -244,23 +266,28 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
 
 
 def _passes(error: BaseException) -> bool:
-    return isinstance(error, LedgerTrouble) or (isinstance(error, GatewayTrouble) and error.transient)
+    """May another try bring it? Also where one of the two ways is closed for good."""
+    if isinstance(error, LedgerTrouble | NotOffered):
+        return True
+    return isinstance(error, GatewayTrouble) and error.transient
 
 
 def _pause_s(tries: int, error: BaseException) -> float:
     asked: float | None = getattr(error, "retry_after_s", None)
-    return min(LONGEST_PAUSE_S, NOT_READY_S * 2**tries) if asked is None else min(LONGEST_ASKED_S, asked)
+    return min(LONGEST_PAUSE_S, NOT_READY_S * 2 ** min(tries, 9)) if asked is None else min(LONGEST_ASKED_S, asked)
 
 
 def _is_refused(fetch: Fetch, error: BaseException) -> bool:
     """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
-    the video when that is over."""
+    the video when that is over. A part of it is fetched in full at each try, so that it waits for TRIES outages only.
+    """
     if not (isinstance(error, CutShort) or _is_not_offered(error)):
         if isinstance(error, GatewayTrouble):
-            fetch.away.add(fetch.by_address)
+            fetch.away[fetch.by_address] += 1
         return False
-    fetch.away.discard(fetch.by_address)
-    return not fetch.away
+    fetch.away[fetch.by_address] = 0
+    outages = fetch.away[not fetch.by_address]
+    return not outages or (outages > TRIES and isinstance(error, CutShort))
 
 
 def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
@@ -269,21 +296,22 @@ def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
 
 def _told(error: SoraError, job: Job) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not _is_not_offered(error):
-        return error.for_job(job.id)
+    if not _is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
+        return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
     long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
+    gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
     return LinkLapsed(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
-        code=LAPSED if (long_ago and said_so) or error.http_status == 410 else "",
+        code=LAPSED if (long_ago and said_so) or gone else "",
     )
 
 
-def _unexpected(error: Exception) -> NotFinished:
+def _unexpected(error: BaseException) -> NotFinished:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
     told = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
     told.__cause__ = error
