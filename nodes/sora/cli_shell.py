@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import InvalidInput, NotBought, NotFinished, SoraError
-from .locations import other_homes, output_folder, recorded_location, state_folder
+from .errors import InvalidInput, MediaTrouble, NotBought, NotFinished, SoraError
+from .locations import location_of, other_homes, output_folder, recorded_location, state_folder
 from .settings import Settings
 from .spec import Job
 from .studio import Studio, Submission
@@ -29,7 +29,8 @@ def open_studio(
     home: Path | None, out: Path | None = None, *, name: bool = False, **variables: str
 ) -> Iterator[Studio]:
     """The engine on the ledger of `--home`, else of the nodes of this pack, else of this user, with its videos in
-    `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds.
+    `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds, and
+    nothing at all where ComfyUI uses another database (InvalidInput).
     `name` says on stderr which ledger it is; `variables` go before those of the environment."""
     place, folder = home_of(home), ""
     if out is None and (comfyui := output_folder()) is not None:
@@ -39,7 +40,7 @@ def open_studio(
         (out or Path("out")).absolute(),
         folder=folder,
         env=os.environ | variables,
-        others=lambda: other_homes(place),
+        others=lambda: _others(studio),
     )
     if name:
         _name_ledger(studio, home)
@@ -54,12 +55,41 @@ def home_of(home: Path | None) -> Path:
     return home.absolute() if home else state_folder(os.environ)
 
 
+def _others(studio: Studio) -> list[Path]:
+    if (error := _other_database(studio)) is not None:
+        raise error
+    return other_homes(studio.settings.home)
+
+
+def _other_database(studio: Studio) -> InvalidInput | None:
+    """The error where ComfyUI, with the same state folder, uses another database: it may have been told of one by its
+    environment alone. What it bought is then not known here."""
+    settings, database = studio.settings, studio.ledger.database
+    told = location_of(settings.home)
+    if told is None or told.database in (None, database.mark):
+        return None
+    here = settings.fixed_by("SORA_DATABASE_URL", "database_url")
+    theirs = "a PostgreSQL database" if told.database else f"the file {settings.home / 'ledger.sqlite3'}"
+    ours = f"{here} names another one" if here and told.database else f"{here} names a database"
+    cure = f"Set SORA_DATABASE_URL to ComfyUI's value, or database_url in {settings.file}, which both read."
+    if not told.database:
+        cure = f"Remove it from {here}, or set it for ComfyUI, too."
+    return InvalidInput(
+        f"ComfyUI kept its jobs in {theirs} on {told.day}, and {ours if here else 'SORA_DATABASE_URL is not set'}.",
+        advice=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
+        "For jobs apart from ComfyUI's, use another folder: --home DIR.",
+    )
+
+
 def _name_ledger(studio: Studio, home: Path | None) -> None:
     told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
     if told is not None and told.is_stale:
         say(f"warning: ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
     said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
     with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
+        if (other := _other_database(studio)) is not None:
+            said = ""
+            say(f"warning: {other.what} Its jobs are not seen here. {other.advice}")
         say(f"ledger: {studio.ledger.database.place}{said}")
 
 
@@ -111,14 +141,19 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
 
 
 def described(studio: Studio, job: Job) -> dict[str, Any]:
-    """What a script wants to know of a stored job and its file."""
+    """What a script wants to know of a stored job and its file; zeros for one that cannot be decoded here: it may play
+    elsewhere. `warning` is what the user should know of it."""
     from .media.frames import probe
 
-    path = studio.path(job)
-    info = probe(path)
+    path, warning = studio.path(job), job.error
     answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
-    answer |= {"frames": info.frames, "fps": info.fps, "width": info.width, "height": info.height}
-    return answer | {"has_audio": info.has_audio, "estimated_usd": job.estimated_usd}
+    answer |= {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "has_audio": False}
+    try:
+        info = probe(path)
+        answer |= {name: getattr(info, name) for name in ("frames", "fps", "width", "height", "has_audio")}
+    except MediaTrouble as error:
+        warning = warning or f"{error.what} {error.advice}"
+    return answer | {"estimated_usd": job.estimated_usd, "warning": warning}
 
 
 def finish(future: Future[T]) -> T:

@@ -137,7 +137,7 @@ def ended_error(job: Job) -> Exception:
     if job.state in (JobState.UNKNOWN, JobState.FAILED):
         return taken_error(job)
     return NotBought(
-        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.error})' if job.error else ''}.",
+        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
         advice="Ask for the same video again to send it anew.",
         job=job.id,
     )

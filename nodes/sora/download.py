@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from .disk import disk_trouble
 from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered
 from .part import Part
 from .redact import redact
-from .transport import arriving
+from .transport import arriving, in_words
 from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
 
 TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
@@ -80,8 +80,10 @@ def download(
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
-                there = target.with_suffix(found.suffix), found
-                publish(part.path, there[0])
+                final = target.with_suffix(found.suffix)
+                publish(part.path, final)
+                told = tuple(warning.replace(part.path.name, final.name) for warning in found.warnings)
+                there = final, replace(found, warnings=told)
             part.remove()
             path, found = there
             remove_abandoned(path)
@@ -163,7 +165,7 @@ def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress)
                 return
             reason = "the connection closed early"
         except (requests.RequestException, HTTPError) as error:
-            reason = redact(str(error))[:200]
+            reason = in_words(error)
         broken = 0 if part.size > longest else broken + 1
         longest = max(longest, part.size)
         if broken >= TRIES:

@@ -208,7 +208,11 @@ class CutShort(GatewayTrouble):
 
 
 class NotOffered(GatewayTrouble):
-    """What was asked for the finished video has something else for us, or says no where our key is not the reason."""
+    """What was asked for the finished video has something else for us, or says no where our key is not the reason.
+
+    `transient` is False for an address that is not asked at all, since it is no https, say: only the gateway's content
+    call can bring the video then.
+    """
 
 
 class LinkLapsed(NotFinished):

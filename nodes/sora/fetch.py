@@ -125,8 +125,13 @@ class Fetcher:
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            fetch.refused += _is_refused(fetch, error)
+            refused = _is_refused(fetch, error)
+            fetch.refused += refused
             fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
+            if isinstance(error, CutShort):
+                fetch.cut = fetch.opened
+            if refused and fetch.cut and fetch.refused == TRIES - 1:  # the last try takes a cut one, where there is one
+                fetch.by_address = fetch.cut == "address"
             if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
@@ -261,7 +266,10 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
 
 
 def _passes(error: BaseException) -> bool:
-    return isinstance(error, LedgerTrouble) or (isinstance(error, GatewayTrouble) and error.transient)
+    """May another try bring it? Also where one of the two ways is closed for good."""
+    if isinstance(error, LedgerTrouble | NotOffered):
+        return True
+    return isinstance(error, GatewayTrouble) and error.transient
 
 
 def _pause_s(tries: int, error: BaseException) -> float:
@@ -271,13 +279,15 @@ def _pause_s(tries: int, error: BaseException) -> float:
 
 def _is_refused(fetch: Fetch, error: BaseException) -> bool:
     """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
-    the video when that is over."""
+    the video when that is over. A part of it is fetched in full at each try, so that it waits for TRIES outages only.
+    """
     if not (isinstance(error, CutShort) or _is_not_offered(error)):
         if isinstance(error, GatewayTrouble):
-            fetch.away.add(fetch.by_address)
+            fetch.away[fetch.by_address] += 1
         return False
-    fetch.away.discard(fetch.by_address)
-    return not fetch.away
+    fetch.away[fetch.by_address] = 0
+    outages = fetch.away[not fetch.by_address]
+    return not outages or (outages > TRIES and isinstance(error, CutShort))
 
 
 def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
@@ -286,17 +296,18 @@ def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
 
 def _told(error: SoraError, job: Job) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not _is_not_offered(error):
-        return error.for_job(job.id)
+    if not _is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
+        return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
     long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
+    gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
     return LinkLapsed(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
-        code=LAPSED if (long_ago and said_so) or error.http_status == 410 else "",
+        code=LAPSED if (long_ago and said_so) or gone else "",
     )
 
 

@@ -127,12 +127,12 @@ def _checked_address(provider: Provider, url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # reading the port checks it
     except ValueError:
-        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
+        raise _refused("is none") from None
     own = same_origin(url, provider.base_url)  # as its calls are, also where that is plain http
     if not own and parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
-        raise GatewayTrouble("The gateway gave an address for the download that is not https.", transient=False)
+        raise _refused("is not https")
     if not is_plain(url):
-        raise GatewayTrouble("The gateway gave an address for the download that is none.")
+        raise _refused("is none")
     if not own and (address := numeric(host)):
         reachable(provider, host, [address])
     remember_address(url)
@@ -144,7 +144,11 @@ def _next_address(url: str, response: requests.Response) -> str:
     try:
         return urljoin(url, response.headers["location"])
     except ValueError:
-        raise GatewayTrouble("The gateway gave an address for the download that is none.") from None
+        raise _refused("is none") from None
+
+
+def _refused(why: str) -> NotOffered:
+    return NotOffered(f"The gateway gave an address for the download that {why}.", transient=False)
 
 
 def _of_address(error: GatewayTrouble) -> GatewayTrouble:

@@ -18,7 +18,7 @@ from . import __version__
 from .addresses import is_loopback, is_of_link, is_plain, is_private, is_public
 from .bodies import as_sent, unpacked
 from .connect import Adapter, NoPySocks
-from .errors import GatewayTrouble, InvalidInput, SoraError
+from .errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
 from .providers import Provider
 from .redact import redact, remember_login
 
@@ -175,12 +175,12 @@ def same_origin(url: str, base_url: str) -> bool:
 
 
 def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:
-    """Those of a host's addresses to which a download may lead that the provider sent us to. GatewayTrouble where it is
-    none of them."""
+    """Those of a host's addresses to which a download may lead that the provider sent us to. NotOffered, which does not
+    pass, where it is none of them."""
     local = is_loopback(urlsplit(provider.base_url).hostname or "")
     good = [address for address in found if is_public(address, provider.ranges) or (local and is_loopback(address))]
     if found and not good:
-        raise GatewayTrouble(
+        raise NotOffered(
             f"The gateway gave an address for the download that leads into a private network ({host} is {found[0]}), "
             "so nothing was asked of it.",
             advice="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
@@ -237,8 +237,9 @@ def in_words(error: BaseException) -> str:
     seen = error
     while (inner := _inner(seen)) is not None:
         seen = inner
-    text = str(seen)
-    if "object at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
+    # urllib3 puts the connection first, and its words last.
+    text = seen.args[-1] if isinstance(seen, HTTPError) and seen.args and isinstance(seen.args[-1], str) else str(seen)
+    if " at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
         text = text.rsplit(": ", 1)[-1]
     return redact(text.rstrip("."))[:200] or type(seen).__name__  # cut last: half a key is none that is known
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -25,9 +26,10 @@ class Fetch:
     tries: int = 0  # that failed, and may succeed later
     refused: int = 0  # of these, those at which the gateway did not offer the video, or only a part of it
     by_address: bool = False  # is it the turn of the video's address, or of the content call?
-    away: set[bool] = field(default_factory=set)  # of these two ways (by address?) those whose last try met an outage
+    away: Counter[bool] = field(default_factory=Counter)  # outages in a row at each of these two ways (by address?)
     opened: str = ""  # which of them opened the last stream: "call" or "address"
-    source: str = ""  # and which brought the bytes that are in the part
+    cut: str = ""  # which of them brought a video that was cut short
+    source: str = ""  # which brought the bytes that are in the part
     trouble: str = ""  # what the last one stumbled over
     waits: list[Wait] = field(default_factory=list)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 from sora import fetch
+from sora.cli_shell import described
 from sora.client import Client
 from sora.errors import (
     DiskTrouble,
@@ -24,7 +25,9 @@ from sora.errors import (
     InvalidInput,
     LedgerTrouble,
     LinkLapsed,
+    MediaTrouble,
     NotFinished,
+    NotOffered,
     WaitTimeout,
 )
 from sora.ledger import Ledger
@@ -32,6 +35,7 @@ from sora.media.frames import load_frames
 from sora.monitor import POLL_THREADS
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
+from sora.waiting import Fetch
 from sora.watches import Watches
 from sora.wire import RemoteVideo
 
@@ -291,6 +295,42 @@ def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(
         assert asked(server, "/signed") > fetch.TRIES
 
 
+REFUSED = ["http://minio.internal/x.mp4", "https://10.0.0.5/x.mp4", "ftp://x/y.mp4"]
+
+
+@pytest.mark.parametrize("url", REFUSED)
+@pytest.mark.parametrize("first", [404, 500, 429])
+def test_an_address_that_may_not_be_asked_ends_no_fetch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, url: str
+) -> None:
+    """The content call was not ready, or away for a moment; the next time it has the video."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    turns = iter([answer(first)] * 2)
+    good = answer(200, film(tmp_path))
+
+    def content(connection: socket.socket) -> None:
+        connection.sendall(next(turns, good))
+
+    with gateway(tmp_path, content, b"x", url=url) as (studio, _, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+@pytest.mark.parametrize("url", REFUSED[:2])
+def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404), b"x", url=url) as (studio, server, job):
+        error = studio.wait(job.id, timeout_s=30).future.exception(30)
+        assert isinstance(error, NotOffered)
+        assert (error.kind, error.job) == ("link_lapsed", job.id)
+        assert ("[downloads] ranges" in error.advice) == ("10.0.0.5" in url)
+        assert "in trouble" not in str(error)
+        assert asked(server, "/content") == fetch.TRIES / 2
+        assert not studio.ledger.job(job.id).lapsed
+
+
 def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two thirds came from the content call; the address has another file, and would send the rest of that one."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
@@ -493,6 +533,33 @@ def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pyt
     assert len(tries) == 16
 
 
+def test_an_outage_of_any_length_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that double with each try are no number any more after a thousand tries, which take some hours."""
+    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr("sora.fetch.Fetch", lambda: Fetch(tries=5000))
+    turns = iter([answer(500)] * 2)
+    good = answer(200, film(tmp_path))
+    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (studio, _, job):
+        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
+@pytest.mark.parametrize("bug", [OverflowError("too large"), SystemExit(1)], ids=repr)
+def test_a_bug_between_two_tries_ends_the_fetch(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, bug: BaseException
+) -> None:
+    """In words and in the log; who comes later begins another one, instead of waiting for what nobody does."""
+    job = bought(studio, "a boat [sandbox: notready=1]")
+    with monkeypatch.context() as broken:
+        broken.setattr("sora.fetch._pause_s", raising(bug))
+        with pytest.raises(NotFinished) as caught:
+            studio.wait(job.id, timeout_s=30).future.result(20)
+    assert (caught.value.job, caught.value.money) == (job.id, "spent")
+    assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
+    assert studio._collector._fetcher._fetches == {}
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+
+
 def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls and downloads that hang at one leave room for the jobs of another."""
     free, hung = threading.Event(), threading.Semaphore(0)
@@ -546,6 +613,46 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monk
     assert (whole.error, whole.error_code) == ("", "")
     assert whole.bytes > cuts[0]
     assert studio.path(whole).stat().st_size == whole.bytes
+
+
+@pytest.mark.parametrize("lapsed", [403, 404, 410])
+@pytest.mark.parametrize("cut_one", ["call", "address"])
+def test_the_last_try_is_made_where_a_cut_video_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str, lapsed: int
+) -> None:
+    """The other way has lapsed: a part of what was paid for is not lost because the last turn is that one's."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    part, gone = answer(200, film(tmp_path, 0.9)), answer(lapsed)
+    ways = (part, gone) if cut_one == "call" else (gone, part)
+    with gateway(tmp_path, *ways) as (studio, _, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
+
+
+@pytest.mark.parametrize("cut_one", ["call", "address"])
+def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str
+) -> None:
+    """An address that was never right, say. The part is fetched in full at each try: not until the deadline."""
+    for name, seconds in (("NOT_READY_S", 0.001), ("LONGEST_PAUSE_S", 0.002)):
+        monkeypatch.setattr(f"sora.fetch.{name}", seconds)
+    part, away = answer(200, film(tmp_path, 0.9)), answer(503)
+    ways = (part, away) if cut_one == "call" else (away, part)
+    with gateway(tmp_path, *ways) as (studio, server, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
+        assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * fetch.TRIES
+
+
+def test_an_address_that_is_gone_is_asked_for_again_in_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
+    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    with gateway(tmp_path, answer(404), answer(410)) as (studio, _, job):
+        with pytest.raises(LinkLapsed):
+            studio.wait(job.id, timeout_s=30).future.result(30)
+        assert not studio.ledger.job(job.id).lapsed
 
 
 @pytest.mark.parametrize("gone", ["key", "provider", "room"])
@@ -862,6 +969,21 @@ def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch:
     with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
         done = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "")
-        assert "could not be checked" in done.error
+        assert f"{studio.path(done).name} could not be checked" in done.error
+        assert ".part" not in done.error
         assert studio.board.row(done)["warning"] == done.error
         assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_video_that_cannot_be_decoded_here_is_described_without_its_frames(tmp_path: Path) -> None:
+    """It may play elsewhere: nothing ends in an error, nor advises to delete what was paid for."""
+    unknown = film(tmp_path).replace(b"avc1", b"zzz1")
+    with gateway(tmp_path, answer(200, unknown)) as (studio, _, job):
+        done = studio.wait(job.id, timeout_s=30).future.result(30)
+        told = described(studio, done)
+        assert (told["frames"], told["width"], told["fps"], told["has_audio"]) == (0, 0, 0, False)
+        assert (told["path"], told["warning"]) == (str(studio.path(done)), done.error)
+        assert "no decoder" in done.error
+        with pytest.raises(MediaTrouble, match="no decoder") as caught:
+            load_frames(studio.path(done))
+        assert "delete" not in str(caught.value)

@@ -186,3 +186,28 @@ def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypat
         assert "pip install PySocks" in found.text
     finally:
         studio.close()
+
+
+@pytest.mark.parametrize("trouble", [TimeoutError("timed out"), ConnectionRefusedError(111, "Connection refused")])
+@pytest.mark.parametrize("call", ["create", "retrieve", "content", "stream"])
+def test_a_connection_that_is_not_made_is_told_without_pythons_own_words(
+    call: str, trouble: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What urllib3 says of it, and not the object that it says it of, whichever call it is."""
+
+    def away(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr("socket.create_connection", away)
+    client = Client(Provider(name="x", base_url="http://127.0.0.1:9", timeout_s=5), "sk-key-12345")
+    given: dict[str, tuple[object, ...]] = {
+        "create": ({"prompt": "p"},),
+        "retrieve": ("video_1",),
+        "content": ("video_1", {}),
+    }
+    try:
+        with pytest.raises(SoraError, match="timed out" if isinstance(trouble, TimeoutError) else "refused") as caught:
+            getattr(client, call)(*given.get(call, ("http://127.0.0.1:9/film.mp4", {})))
+    finally:
+        client.close()
+    assert not [sign for sign in ("0x", "<", "HTTPConnection", "('") if sign in caught.value.what]

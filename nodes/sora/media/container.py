@@ -15,7 +15,10 @@ from typing import BinaryIO
 from ..errors import MediaTrouble
 from . import foreign, samples
 
-AGAIN = "If it is the video of a job, delete it and run the job again: it is fetched anew."
+AGAIN = (
+    "If it is the video of a job and plays nowhere else either, move it to another folder and run the job again: it is "
+    "fetched anew."
+)
 
 # Top-level boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, and QuickTime's older ones.
 _BOXES = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")

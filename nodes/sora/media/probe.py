@@ -15,7 +15,7 @@ from . import container, lazy, packets
 from .guard import guarded
 from .recount import recounted
 from .source import INTERLACING, Source, VideoInfo, opened
-from .streams import best_picture, best_sound
+from .streams import NEWER, best_picture, best_sound
 from .times import Packet, keys_of, spacing, stamps_of, times_of
 
 MOST_PIXELS = 100_000_000  # of a frame; 8K has a third of that
@@ -96,7 +96,7 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
         if stream is None:
             raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
-            raise MediaTrouble(f"No frame of {path.name} can be decoded (no decoder).", advice=container.AGAIN)
+            raise MediaTrouble(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER)
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
             raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
