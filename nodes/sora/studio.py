@@ -27,7 +27,7 @@ from .changes import Changes
 from .client import Client
 from .collect import Collector
 from .disk import disk_trouble
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
 from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
@@ -46,7 +46,7 @@ from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video
-from .threads import DaemonPool, PoolClosed
+from .threads import DaemonPool, PoolClosed, no_thread
 from .waiting import Wait
 from .whole import copy
 from .wire import LONGEST_ID
@@ -363,7 +363,7 @@ class Studio:
         try:
             self._collector.submit(_guarded(begin, future))
         except RuntimeError as error:
-            _fail(future, _not_begun(error))
+            _fail(future, no_thread(error))
 
     def _buy(self, prepare: Callable[[], Order], provider: str = "", *, job_id: str = "") -> Future[Submission]:
         """In the threads for that provider, or for the one of that job."""
@@ -396,7 +396,7 @@ class Studio:
             except PoolClosed:
                 pass  # `close` ends the future
             except RuntimeError as error:
-                _fail(future, _not_begun(error))
+                _fail(future, no_thread(error))
             else:
                 queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
 
@@ -457,11 +457,6 @@ def _guarded(step: Callable[[], None], future: Future[Any]) -> Callable[[], None
 def _fail(future: Future[Any], error: BaseException) -> None:
     with contextlib.suppress(InvalidStateError):  # nobody waits any more, since the program is closing
         future.set_exception(error)
-
-
-def _not_begun(error: RuntimeError) -> LocalTrouble:
-    """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
-    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")
 
 
 def _pass_on(done: Future[T], future: Future[T]) -> None:
