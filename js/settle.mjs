@@ -11,7 +11,7 @@ export function makeSettle(row, host) {
     "aria-label": say("paste"),
     placeholder: say("paste"),
     "data-key": "paste",
-    maxlength: 200,
+    maxlength: 1000, // as much as the wire takes: LiteLLM's ids have some 250
     spellcheck: "false",
   });
   const pasted = () => id.value.trim() && send({ video_id: id.value.trim() });

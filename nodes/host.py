@@ -83,9 +83,12 @@ def _close_with_the_window(close: Callable[[], None]) -> None:
 
 def _leave_word(studio: Studio) -> None:
     """Tell the command line which ledger it has to open."""
-    settings = studio.settings
+    settings, temp = studio.settings, Path(folder_paths.get_temp_directory())
+    database: str | None = None
+    with contextlib.suppress(SoraError):  # settings that cannot be read are told by whoever uses the ledger
+        database = studio.ledger.database.mark
     try:
-        record_location(settings.home.absolute(), settings.output.absolute(), Path(folder_paths.get_temp_directory()))
+        record_location(settings.home.absolute(), settings.output.absolute(), temp, database)
     except (OSError, SoraError) as error:
         _log.warning("The command line will not find this ledger by itself: %s", error)
 

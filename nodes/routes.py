@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import shutil
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from .sora.errors import InvalidInput, SoraError
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
+from .sora.whole import copy
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -108,8 +108,8 @@ async def of_file(request: web.Request) -> Any:
 async def settle(request: web.Request, body: dict[str, Any]) -> Any:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
-    if not isinstance(video_id, str) or len(video_id) > LONGEST or not isinstance(lost, bool):
-        raise InvalidInput("video_id is text, and lost is true or false.")
+    if not isinstance(video_id, str) or not isinstance(lost, bool):
+        raise InvalidInput("video_id takes text, and lost takes true or false.")
     studio = host.studio()
     future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
     settled = await asyncio.wrap_future(future)
@@ -248,7 +248,7 @@ def _bring_in(job_id: str) -> list[str]:
         try:
             ours.parent.mkdir(parents=True, exist_ok=True)
             if not ours.exists():
-                shutil.copyfile(place, ours)
+                copy(place, ours)  # whole or not at all: under that name it is never looked at again
         except OSError as error:
             raise disk_trouble(f"{ours} could not be written", error, job=job_id) from error
         names.append(f"sora/{place.name}")

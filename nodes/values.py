@@ -28,7 +28,9 @@ from .sora.stored import is_same_video
 from .sora.whole import remove
 
 SAME_S = 0.02  # two lengths of a video that differ by less are one
-_naming = threading.Lock()  # between counting the names that are there and making the next
+# Between counting the names that are there and making the next: for as long as a share takes, in threads only.
+_naming = threading.Lock()
+_tracking = threading.Lock()  # of the two below: the host's event loop takes it, so no file is looked at under it
 _handed_out: defaultdict[str, set[Path]] = defaultdict(set)  # by node
 _generations: Counter[str] = Counter()
 COUNTER = len("_00001_.webm")
@@ -182,7 +184,7 @@ def _size_of(path: Path) -> tuple[int, int]:
 
 def track_output(path: Path, node_id: str | None) -> Path:
     """Remember that this node gave the file to a graph."""
-    with _naming:
+    with _tracking:
         _handed_out[node_id or ""].add(path)
     return path
 
@@ -192,8 +194,10 @@ def missing_files_fingerprint() -> int:
     downloads it; other nodes keep what they have."""
     context = get_executing_context()
     node_id = context.node_id if context is not None else ""
-    with _naming:
-        gone = {path for path in _handed_out[node_id] if not path.exists()}
+    with _tracking:
+        known = set(_handed_out[node_id])
+    gone = {path for path in known if not path.exists()}
+    with _tracking:
         _handed_out[node_id] -= gone
         _generations[node_id] += bool(gone)
         return _generations[node_id]

@@ -17,6 +17,7 @@ INSIDE = tuple(map(ipaddress.ip_network, ("168.63.129.16/32", "192.0.0.0/24", "f
 # The networks that a household or an office has (RFC 1918, RFC 4193). Link-local ones are none of these: a cloud's
 # metadata service is there. Nor is 100.64.0.0/10, which a provider's other customers share.
 PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+LINK = ipaddress.IPv6Network("fe80::/10")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
 
 
@@ -79,6 +80,12 @@ def is_private(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     found = getattr(found, "ipv4_mapped", None) or found  # nothing else that wraps one: it may come from anywhere
     return found.is_loopback or any(found in one for one in PRIVATE if one.version == found.version)
+
+
+def is_of_link(address: str) -> bool:
+    """Is that numeric address an IPv6 one of a single link, such as mDNS gives beside a host's others?"""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return found.version == 6 and found in LINK
 
 
 def numeric(host: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .collect import Collector
+from .errors import LocalTrouble
 from .spec import Job
 
 PACE_S = 0.25
@@ -36,14 +37,21 @@ class Changes:
             if self._planned:
                 return
             self._planned = True
-        self._collector.monitor.alarm(PACE_S, self._begin)
+        try:
+            self._collector.monitor.alarm(PACE_S, self._begin)
+        except LocalTrouble:  # what the ledger wrote must not fail for it
+            self._not_begun()
 
     def _begin(self) -> None:
         try:
             self._collector.submit(self._pass_on)
-        except RuntimeError:  # not one thread could be had: the next change tries again, with all that is fresh
-            with self._lock:
-                self._planned = False
+        except RuntimeError:
+            self._not_begun()
+
+    def _not_begun(self) -> None:
+        """Not one thread could be had: the next change tries again, with all that is fresh."""
+        with self._lock:
+            self._planned = False
 
     def _pass_on(self) -> None:
         with self._lock:

@@ -11,6 +11,8 @@ from .cli_shell import open_studio, say, tell
 from .errors import InvalidInput
 from .studio import Studio
 
+MANY = 10  # ids in a sentence
+
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add backup, restore and import to the command line."""
@@ -22,16 +24,17 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "while ComfyUI is using them. No key and no video is in it.",
         epilog="example:\n  sora backup ledger.zip",
     )
-    save.add_argument("file", type=Path, metavar="FILE", help="the zip file; one that is there is replaced")
+    save.add_argument("file", type=Path, metavar="FILE", help="the zip file; an older backup is replaced")
     save.set_defaults(command=backup_command)
 
     back = commands.add_parser(
         "restore",
         parents=[common],
         help="put a backup back, or rebuild a damaged ledger",
-        description="Put back what `sora backup` wrote; what is there now is kept in a folder beside it. Or rebuild a\n"
-        "damaged ledger: from what can be read of it, the receipts beside the videos, and the lists of\n"
-        "providers that have one. Nothing is bought. End ComfyUI first.",
+        description="Put back what `sora backup` wrote; jobs that were bought since then stay, and a copy of what is\n"
+        "there now is kept in a folder beside it. Or rebuild a damaged ledger: from what can be read of it,\n"
+        "the receipts beside the videos, and the lists of providers that have one.\n"
+        "Nothing is bought. End ComfyUI first.",
         epilog="examples:\n  sora restore ledger.zip\n  sora restore --rebuild --out ComfyUI/output",
     )
     back.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a backup")
@@ -66,19 +69,36 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
             return _rebuild(studio, options)
         kept = studio.restore(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
-    return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references, "aside": _aside(kept.aside)}
+    if kept.later:
+        say(f"{_count(kept.later, 'job')} bought since the backup stay in the ledger.")
+    if not kept.whole:
+        say(
+            "warning: The ledger that was there could not be read completely. Purchases since the backup may be "
+            "missing, and would be bought again: `sora restore --rebuild` adds those that it finds in receipts and in "
+            "the lists of providers."
+        )
+    restored = {"path": str(options.file), "jobs": kept.jobs, "references": kept.references, "later": kept.later}
+    return restored | {"aside": _aside(kept.aside)}
 
 
 def _rebuild(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
     done = studio.rebuild()
-    found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {done.listed} from providers' lists"
-    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + done.listed, 'job')}: {found}")
+    listed = len(done.listed)
+    found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {listed} from providers' lists"
+    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
+    if listed:
+        say(
+            f"warning: {_count(listed, 'job')} from providers' lists ({', '.join(done.listed[:MANY])}"
+            f"{', …' if listed > MANY else ''}) cannot be matched to a request. Running the same request again buys it "
+            "again. Look for it first: `sora jobs` shows their prompts, and `sora resume JOB` or *Open Sora Job* gets "
+            "the video."
+        )
     if done.guessed:
         say(
             f"warning: {_count(done.guessed, 'receipt')} of an older version do not say how the image was fitted. "
             "They stand for the purchase with `crop`; one with `pad` or `stretch` would be bought again."
         )
-    return dataclasses.asdict(done) | {"aside": _aside(done.aside)}
+    return dataclasses.asdict(done) | {"listed": listed, "listed_jobs": done.listed, "aside": _aside(done.aside)}
 
 
 def import_command(options: argparse.Namespace) -> dict[str, Any]:

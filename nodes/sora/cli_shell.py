@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InvalidInput, MediaTrouble, NotBought, NotFinished, SoraError
-from .locations import other_homes, output_folder, recorded_location, state_folder
+from .locations import location_of, other_homes, output_folder, recorded_location, state_folder
 from .settings import Settings
 from .spec import Job
 from .studio import Studio, Submission
@@ -29,7 +29,8 @@ def open_studio(
     home: Path | None, out: Path | None = None, *, name: bool = False, **variables: str
 ) -> Iterator[Studio]:
     """The engine on the ledger of `--home`, else of the nodes of this pack, else of this user, with its videos in
-    `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds.
+    `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds, and
+    nothing at all where ComfyUI uses another database (InvalidInput).
     `name` says on stderr which ledger it is; `variables` go before those of the environment."""
     place, folder = home_of(home), ""
     if out is None and (comfyui := output_folder()) is not None:
@@ -39,7 +40,7 @@ def open_studio(
         (out or Path("out")).absolute(),
         folder=folder,
         env=os.environ | variables,
-        others=lambda: other_homes(place),
+        others=lambda: _others(studio),
     )
     if name:
         _name_ledger(studio, home)
@@ -54,12 +55,41 @@ def home_of(home: Path | None) -> Path:
     return home.absolute() if home else state_folder(os.environ)
 
 
+def _others(studio: Studio) -> list[Path]:
+    if (error := _other_database(studio)) is not None:
+        raise error
+    return other_homes(studio.settings.home)
+
+
+def _other_database(studio: Studio) -> InvalidInput | None:
+    """The error where ComfyUI, with the same state folder, uses another database: it may have been told of one by its
+    environment alone. What it bought is then not known here."""
+    settings, database = studio.settings, studio.ledger.database
+    told = location_of(settings.home)
+    if told is None or told.database in (None, database.mark):
+        return None
+    here = settings.fixed_by("SORA_DATABASE_URL", "database_url")
+    theirs = "a PostgreSQL database" if told.database else f"the file {settings.home / 'ledger.sqlite3'}"
+    ours = f"{here} names another one" if here and told.database else f"{here} names a database"
+    cure = f"Set SORA_DATABASE_URL to ComfyUI's value, or database_url in {settings.file}, which both read."
+    if not told.database:
+        cure = f"Remove it from {here}, or set it for ComfyUI, too."
+    return InvalidInput(
+        f"ComfyUI kept its jobs in {theirs} on {told.day}, and {ours if here else 'SORA_DATABASE_URL is not set'}.",
+        advice=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
+        "For jobs apart from ComfyUI's, use another folder: --home DIR.",
+    )
+
+
 def _name_ledger(studio: Studio, home: Path | None) -> None:
     told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
     if told is not None and told.is_stale:
         say(f"warning: ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
     said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
     with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
+        if (other := _other_database(studio)) is not None:
+            said = ""
+            say(f"warning: {other.what} Its jobs are not seen here. {other.advice}")
         say(f"ledger: {studio.ledger.database.place}{said}")
 
 

@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
-from .errors import LocalTrouble, NotBought, NotFinished
+from .errors import NotBought, NotFinished
 from .fetch import Fetcher
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor
 from .settings import Settings
 from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed
+from .threads import DaemonPool, PoolClosed, no_thread
 from .waiting import Wait
 from .watches import WATCH_S, Watches
 
@@ -66,7 +66,7 @@ class Collector:
         try:
             self.submit(begin)
         except RuntimeError as error:
-            wait.fail(LocalTrouble(f"No thread could be started: {error}.", advice="Run the same again.", job=job_id))
+            wait.fail(no_thread(error).for_job(job_id))
         return wait
 
     def submit(self, work: Callable[[], None]) -> None:
@@ -137,7 +137,7 @@ def ended_error(job: Job) -> Exception:
     if job.state in (JobState.UNKNOWN, JobState.FAILED):
         return taken_error(job)
     return NotBought(
-        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.error})' if job.error else ''}.",
+        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
         advice="Ask for the same video again to send it anew.",
         job=job.id,
     )

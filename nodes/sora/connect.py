@@ -84,7 +84,7 @@ class _Checked(Exception):
 @functools.cache
 def prove() -> None:
     """Find out, once per process, whether urllib3 calls the check before it connects: plain and over TLS, directly and
-    through a proxy. No connection is made. LocalTrouble where it does not."""
+    through a proxy. No connection is made. LocalTrouble where it does not, or where this cannot be found out."""
 
     def check(_host: str, _found: list[str]) -> NoReturn:
         raise _Checked
@@ -96,7 +96,9 @@ def prove() -> None:
             super(Adapter, adapter).send(request, timeout=1.0, proxies=proxies)
         except _Checked:
             continue
-        except Exception as error:  # noqa: BLE001 - whatever an unknown version does: the check was not called
+        except Exception as error:  # whatever an unknown version does: the check was not called
+            if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+                raise _not_tried(error) from error
             raise _not_called(repr(error)) from None
         raise _not_called("a response came")
 
@@ -108,6 +110,15 @@ def _not_called(why: str) -> LocalTrouble:
         advice=f"Install a version that was tested ({', '.join(TESTED)}), then restart: "
         f"python -m pip install urllib3=={TESTED[-1]}",
         code="unsupported_library",
+    )
+
+
+def _not_tried(error: OSError) -> LocalTrouble:
+    """Not one of requests' own: a file that it needs before it connects, such as certifi's, cannot be read."""
+    return LocalTrouble(
+        f"The check of addresses could not be tried, so nothing was sent: {str(error).rstrip('.')}.",
+        advice="Where this names a file of certificates, install it anew, then restart: "
+        "python -m pip install --force-reinstall certifi",
     )
 
 

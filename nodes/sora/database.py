@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from .budget import Budget
-from .errors import InvalidInput
+from .errors import InvalidInput, LedgerTrouble, SoraError
 from .heartbeat import DatabaseOwner
 from .ledger_errors import folder_trouble, in_use, ledger_trouble
 from .owner import NO_LOCK, FileOwner, Owner
@@ -20,7 +22,7 @@ from .redact import remember
 from .whole import make_private
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
 
 BUSY_TIMEOUT_S = 30
 LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
@@ -75,7 +77,7 @@ class Database:
         self.home, self._url, self._clock, self._budget = home, url, clock, budget
         self._opened: _Opened | None = None
         self._opening = threading.Lock()
-        self._closed = False
+        self._closed = self._stays = False
 
     @property
     def shared(self) -> bool:
@@ -96,9 +98,27 @@ class Database:
         return self._open().engine.url.render_as_string() if self.shared else str(self._file)
 
     @property
+    def mark(self) -> str:
+        """Tells whether two programs use the same server's database: a hash of its host, port and name; "" for a file.
+        InvalidInput for a malformed address."""
+        if not self.shared:
+            return ""
+        url = _address_of(self._address)
+        hosts, port = url.host or url.query.get("host", ""), url.port or url.query.get("port", 5432)
+        return hashlib.sha256(f"{hosts} {port} {url.database}".encode()).hexdigest()[:16]
+
+    @property
     def owner(self) -> Owner:
         """This process among those that share the ledger."""
         return self._open().owner
+
+    def stay(self) -> None:
+        """Let other processes see, until `close`, that this one uses the ledger; where there is none yet, from its
+        first use on. It makes no ledger, and where it fails the next purchase tells why."""
+        self._stays = True
+        with contextlib.suppress(SoraError):
+            if self.exists:
+                _ = self.owner.id
 
     def exclusive(self) -> AbstractContextManager[Connection]:
         """A transaction alone: what is read in it, of any row, is still true when it is written."""
@@ -168,6 +188,9 @@ class Database:
                 url = self._address
                 self._opened = self._made(url)
                 self._url = url  # a ledger that is in use does not move
+                if self._stays:
+                    with contextlib.suppress(LedgerTrouble):  # a disk that is full can still be read
+                        _ = self._opened.owner.id
             self._opened.users += users
             return self._opened
 
@@ -199,7 +222,7 @@ class Database:
         try:
             # Processes that start together open a new file one after the other: SQLite does not wait, as it does
             # everywhere else, when two turn the same file to WAL.
-            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S):
+            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S, fallback_to_soft=False):
                 _bring_up_to_date(engine)
         except Timeout:
             what = f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s."
@@ -222,28 +245,36 @@ def _sqlite(file: Path) -> Engine:
     return engine
 
 
-def _postgresql(url: str) -> Engine:
-    from sqlalchemy import create_engine, make_url
+def _address_of(url: str) -> URL:
+    from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parts = make_url(url)
         if parts.drivername != "postgresql+psycopg":
             raise ArgumentError
-        if parts.password:
-            remember(str(parts.password))
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            pool_size=KEPT,
-            max_overflow=CONNECTIONS - KEPT,
-            connect_args=PATIENCE,
-        )
     except (ArgumentError, ValueError):  # the second for a port that is no number
         raise InvalidInput(
             "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
             advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
         ) from None
+    if parts.password:
+        remember(str(parts.password))
+    return parts
+
+
+def _postgresql(url: str) -> Engine:
+    from sqlalchemy import create_engine
+
+    parts = _address_of(url)
+    try:
+        return create_engine(
+            parts,
+            pool_pre_ping=True,
+            pool_size=KEPT,
+            max_overflow=CONNECTIONS - KEPT,
+            connect_args=PATIENCE,
+        )
     except ImportError:
         raise InvalidInput(
             "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'

@@ -18,7 +18,7 @@ from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
 LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
 FULL = "disk_full"  # code of an error
-VIDEO_NAME = 60  # characters of the longest name of a video below the output folder: one that is being written
+VIDEO_NAME = 60  # characters of the longest name of a video in its folder: one that is being written
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
 
 DRIVE_REMOTE = 4  # Windows' number for a drive of the network
@@ -34,7 +34,10 @@ _IN_USE = "Another program has it open, such as a virus scanner, a sync client o
 _RIGHTS = "Check that this user may write to the folder."
 _AWAY = "Check that the folder's drive is connected."
 _LONG = "Choose a folder with a shorter path, or enable long paths in Windows."
+_TAKEN = "Something else has that name: a file, or a link to a drive that is not connected. Connect or move it."
 _HINTS = {
+    errno.EEXIST: _TAKEN,
+    errno.ENOTDIR: _TAKEN,
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EBUSY: _IN_USE,
@@ -73,6 +76,17 @@ def hint_of(error: OSError) -> str:
     """What the user can do about it."""
     known = _WINDOWS_HINTS.get(getattr(error, "winerror", None) or 0)
     return known or _HINTS.get(error.errno or 0, "Check the disk, or choose another folder.")
+
+
+def is_gone(path: Path) -> bool:
+    """Is it certain that nothing is there? What this user may not look at, or a disk does not answer for, may be."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a path that no system takes
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def rights_hint(folder: Path) -> str:

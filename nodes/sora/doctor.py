@@ -105,8 +105,9 @@ def _page(studio: Studio, blocked: Iterable[str]) -> Iterator[Finding]:
 
 
 def _disk(studio: Studio) -> Iterator[Finding]:
-    for name, folder in (("state", studio.settings.home), ("output", studio.settings.output)):
-        place = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
+    for name, folder in (("state", studio.settings.home), ("output", studio.settings.videos)):
+        # A link to a drive that is not connected is in the way of the folder: it is tried, too, and fails.
+        place = next((parent for parent in (folder, *folder.parents) if os.path.lexists(parent)), folder)
         try:
             free = shutil.disk_usage(place).free
             text = f"{folder}, {free / (1 << 30):.1f} GiB free"

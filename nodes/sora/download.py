@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,8 +80,10 @@ def download(
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
-                there = target.with_suffix(found.suffix), found
-                publish(part.path, there[0])
+                final = target.with_suffix(found.suffix)
+                publish(part.path, final)
+                told = tuple(warning.replace(part.path.name, final.name) for warning in found.warnings)
+                there = final, replace(found, warnings=told)
             part.remove()
             path, found = there
             remove_abandoned(path)

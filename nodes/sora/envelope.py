@@ -103,8 +103,7 @@ def _complaint(value: Any, answer: Answer) -> Complaint:
         exact += [text for text in [_word(level.get("code"))] if text.lower() not in ALL_IS_WELL]
         message = _message(level) or message
         whole = whole or next(filter(None, _texts(level)), "")
-        if isinstance(details := level.get("detail"), list) and len(details) > 1:  # FastAPI: one entry a field
-            listed = "; ".join(filter(None, map(_message, details[:_MOST_FIELDS])))
+        listed = "; ".join(filter(None, map(_message, _fields(level)))) or listed
     message = listed or message or whole  # JSON inside a text may have no message of its own
     # Where a code of ours stands for the gateway's, its support wants to know its own all the same.
     own = next((code for code in reversed(codes) if known_code(code) != code and code not in message), "")
@@ -112,12 +111,29 @@ def _complaint(value: Any, answer: Answer) -> Complaint:
     return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
 
 
+def _fields(level: dict[str, Any]) -> list[Any]:
+    """What a level says of single fields of the request, as one entry each: FastAPI's `detail`, Zod's `issues`, and
+    `errors`, which is a list, or a table of lists of texts by the names of the fields."""
+    for key in ("detail", "issues", "errors"):
+        listed = level.get(key)
+        if isinstance(listed, dict) and key == "errors":
+            by_name = [(name, said) for name, said in listed.items() if isinstance(said, list)]
+            listed = [{"field": name, "message": text} for name, said in by_name for text in said[:_MOST_FIELDS]]
+        if isinstance(listed, list) and listed and (len(listed) > 1 or key != "detail"):
+            return listed[:_MOST_FIELDS]
+    return []
+
+
 def _message(level: Any) -> str:
-    """What one level says in words, with the field of the request that it means: FastAPI's `loc`, OpenAI's `param`."""
+    """What one level says in words, with the field of the request that it means: FastAPI's `loc`, Zod's `path`,
+    OpenAI's `param`, and `field`."""
+    if isinstance(level, str):
+        level = {"message": level}
     if not isinstance(level, dict):
         return ""
     text = next((text for text in _texts(level) if text and _json_inside(text) is None), "")
-    place = level["loc"] if isinstance(level.get("loc"), list) else [level.get("param")]
+    lists = [level[key] for key in ("loc", "path") if isinstance(level.get(key), list)]
+    place = lists[0] if lists else [level.get("param") or level.get("field")]
     inside = place[1:] if len(place) > 1 and place[0] in _PARTS_OF_A_REQUEST else place
     field = ".".join(filter(None, map(_word, inside)))
     # Some write "None" or a status for it, and most name it in the text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from .database import Database
 from .machines import host_of, this_machine
 from .references import FARM_FOLDER
 from .rows import run
+from .whole import remove
 
 RECENT_S = 7 * 86_400.0  # a machine that was not heard of for longer may be gone
 
@@ -23,10 +25,12 @@ def meet(database: Database, output: Path) -> tuple[list[str], list[str]]:
     try:
         old, others = _exchange(database, machine, ours.name)
     except BaseException:
-        ours.unlink(missing_ok=True)  # nobody was told of it
+        with contextlib.suppress(OSError):
+            remove(ours)  # nobody was told of it
         raise
     for file in old:
-        (folder / file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another program keeps it open: it does no harm
+            remove(folder / file)
     seen: list[str] = []
     missing: list[str] = []
     for name, file in others:

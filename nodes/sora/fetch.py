@@ -26,6 +26,7 @@ from .errors import (
     InvalidInput,
     LedgerTrouble,
     LinkLapsed,
+    LocalTrouble,
     NotFinished,
     NotOffered,
     SoraError,
@@ -84,17 +85,15 @@ class Fetcher:
             wait.succeed(job)
             return
         with self._lock:
-            fetch = self._fetches.get(job.id)
-            begun = fetch is not None
-            if fetch is None:
-                fetch = self._fetches[job.id] = Fetch()
+            known = self._fetches.get(job.id)
+            fetch = known or Fetch()
+            left_s = self._monitor.left_s(wait.deadline)  # the download itself goes on; first, since it may fail
+            self._monitor.alarm(left_s, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
+            self._fetches[job.id] = fetch
             fetch.waits.append(wait)
         wait.fetch = fetch
-        # The download itself goes on.
-        left_s = self._monitor.left_s(wait.deadline)
-        self._monitor.alarm(left_s, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
         fetch.future.add_done_callback(wait.pass_on)
-        if not begun:
+        if known is None:
             self._queue(job, fetch)
 
     def close(self) -> None:
@@ -144,7 +143,10 @@ class Fetcher:
                 return
             pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
         fetch.tries += 1
-        self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
+        try:
+            self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
+        except LocalTrouble as error:
+            self._failed(job, fetch, error)
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, Exception):

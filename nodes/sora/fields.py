@@ -160,17 +160,19 @@ def _wrong(name: str, value: Scalar, advice: str) -> InvalidInput:
 def _unknown(
     name: str, spec: JobSpec, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path
 ) -> InvalidInput:
+    listed = ""
     if name in INPUTS:
         instead = f"Use the input `{INPUTS[name]}`."
     else:
         names = {known.lower(): known for known in [*rules, *(field.name for field in opened)]}
         near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.75)
-        instead = f"Did you mean {names[near[0]]!r}? " if near else ""
-        instead += f"A workflow may send: {', '.join(sorted(names.values(), key=str.lower))}."
+        instead = f"Did you mean {names[near[0]]!r}?" if near else ""
+        # Last: it is long, and a toast shows the beginning.
+        listed = f"A workflow may send: {', '.join(sorted(names.values(), key=str.lower))}."
     return InvalidInput(
         f"extra_fields: {name!r} may not be sent to {spec.provider}. It is not on the list of harmless fields, and "
         "others can make a provider read files, load models or call URLs.",
-        advice=f"{instead} {_how_to_open(name, spec, opened, file)}".strip(),
+        advice=" ".join(filter(None, (instead, _how_to_open(name, spec, opened, file), listed))),
         code=REFUSED,
     )
 
@@ -178,5 +180,5 @@ def _unknown(
 def _how_to_open(name: str, spec: JobSpec, opened: Sequence[Opened], file: Path) -> str:
     if spec.provider == SANDBOX or name in ALWAYS_SENT:
         return ""
-    line = f'add "{name}" to extra_fields' if opened else f'extra_fields = ["{name}"]'
-    return f"The owner of this machine can allow it in {file}, under [provider.{spec.provider}]: {line}"
+    line = f'add "{name}" to `extra_fields`' if opened else f'`extra_fields = ["{name}"]`'
+    return f"The owner of this machine can allow it: {line} under [provider.{spec.provider}] in {file}."

@@ -3,7 +3,6 @@ it, before the ledger knew it or by a process that still runs older code."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from .database import Database
 from .identity import FITS, Identity, Picture, version_1, version_2
 from .references import References
 from .rows import run
-from .spec import parse_size
+from .spec import Fingerprint, fingerprints, parse_size
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,13 +23,14 @@ FREED = {"slot": None, "slot2": None}  # what a row holds that stands for no pur
 # Where several rows stand for one purchase, the one that is furthest on its way to a video.
 FURTHEST = ("stored", "completed", "submitted", "reserved", "unknown")
 _RANK = " ".join(["CASE state", *(f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(FURTHEST)), "ELSE 9 END"])
+BEST = f"{_RANK}, created_at DESC"  # the order in which they do
 
 
 def holder(connection: Connection, identity: Identity, *, lock: bool = False) -> RowMapping | None:
     """The row that stands for the purchase; with `lock` nobody else changes it before the transaction ends."""
     query = (
         "SELECT * FROM jobs WHERE slot IS NOT NULL AND (slot = :v1 OR (identity2 = :v2 AND identity2 <> '')) "  # noqa: S608 - ours
-        f"ORDER BY {_RANK}, created_at DESC LIMIT 1"
+        f"ORDER BY {BEST} LIMIT 1"
     )
     query += " FOR UPDATE" if lock and connection.dialect.name == "postgresql" else ""
     return run(connection, query, v1=identity.v1, v2=identity.v2).mappings().first()
@@ -46,7 +46,7 @@ def complete(database: Database, given_up: set[str], references: References) -> 
     where they are not, which are not tried again."""
     with database.read() as connection:
         rows = run(connection, "SELECT * FROM jobs WHERE identity2 = ''").mappings().all()
-    pictures: dict[str, tuple[str, tuple[int, ...]] | None] = {}
+    pictures: dict[str, tuple[Fingerprint, Fingerprint] | None] = {}
     found: dict[str, tuple[str, str]] = {}
     for row in rows:
         if row["id"] not in given_up:
@@ -70,7 +70,7 @@ def _write(connection: Connection, found: Mapping[str, tuple[str, str]]) -> None
     for start in range(0, len(names), MANY):
         query = (
             "SELECT identity2, id, slot2 FROM jobs WHERE slot IS NOT NULL AND identity2 IN :names "  # noqa: S608 - ours
-            f"ORDER BY {_RANK}, created_at DESC"
+            f"ORDER BY {BEST}"
         )
         best: dict[str, str] = {}
         taken: set[str] = set()
@@ -84,7 +84,7 @@ def _write(connection: Connection, found: Mapping[str, tuple[str, str]]) -> None
 
 
 def _known(
-    row: RowMapping, kept: References, pictures: dict[str, tuple[str, tuple[int, ...]] | None]
+    row: RowMapping, kept: References, pictures: dict[str, tuple[Fingerprint, Fingerprint] | None]
 ) -> tuple[str, str] | None:
     """(version 2, how its references were fitted) of a row, from what it holds; None where its images are not here. The
     fit is the one with which version 1 comes out as it stands in the row."""
@@ -97,18 +97,17 @@ def _known(
         return version_2(asked), ""
     for name in names:
         if name not in pictures:
-            pictures[name] = picture_of(kept.place(name))
-    seen = [pictures[name] for name in names]
-    for fit in FITS:
-        references = [Picture(*one, fit) for one in seen if one is not None]
-        if len(references) == len(names) and version_1(asked, references) == row["identity"]:
+            pictures[name] = fingerprints_of(kept.place(name))
+    seen = [both for name in names if (both := pictures[name]) is not None]
+    for fit in FITS if len(seen) == len(names) else ():
+        if version_1(asked, [Picture(*one, fit) for one, _ in seen]) == row["identity"]:
             parse_size(row["size"])
-            return version_2(asked, references), fit
+            return version_2(asked, [Picture(*two, fit) for _, two in seen]), fit
     return None
 
 
-def picture_of(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """(SHA-256 of the pixels, their shape) of a kept reference; None where it is not here, or damaged."""
+def fingerprints_of(path: Path) -> tuple[Fingerprint, Fingerprint] | None:
+    """Those of a kept reference for version 1 and version 2; None where it is not here, or damaged."""
     import numpy as np
     from PIL import Image
 
@@ -117,4 +116,4 @@ def picture_of(path: Path) -> tuple[str, tuple[int, ...]] | None:
             pixels = np.asarray(image)
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest(), pixels.shape
+    return fingerprints(pixels)

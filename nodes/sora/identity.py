@@ -1,8 +1,9 @@
 """What names a purchase for ever: SHA-256 over canonical JSON of what is asked for.
 
 Version 2 leaves out what changes nothing in the request: white space around the prompt, a `fit` that has nothing to do,
-fields that are sent anyway. Rows keep version 1 as well, since a process that still runs older code knows no other.
-Neither ever changes: with another hash every user would pay again for what they already have.
+an alpha channel that is opaque everywhere, fields that are sent anyway. Rows keep version 1 as well, since a process
+that still runs older code knows no other. Neither ever changes: with another hash every user would pay again for what
+they already have.
 """
 
 from __future__ import annotations

@@ -370,13 +370,14 @@ def taken_error(job: Job) -> SoraError:
     """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
     if job.state is JobState.UNKNOWN:
         return MaybeBought(
-            f"An earlier try of exactly this job may have been bought ({job.error}).", advice=SETTLE, job=job.id
+            f"An earlier try of exactly this job may have been bought ({job.reason}).", advice=SETTLE, job=job.id
         )
-    why = ": ".join(part for part in (job.error_code, job.error) if part) or "the gateway gave no reason"
+    code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
+    why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
     return JobFailed(
         f"The gateway ended this job without a video ({why}).",
-        advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only asks "
-        "the gateway about it, free of charge. For another try, change the prompt or choose another take.",
+        advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
+        "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
         job=job.id,
         request_id=job.request_id,
         code=job.error_code,

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .bounds import read_json, read_text
+from .disk import is_gone
 from .errors import InvalidInput
 from .whole import write_whole
 
@@ -24,18 +25,20 @@ from .whole import write_whole
 @dataclass(frozen=True, kw_only=True)
 class Location:
     """Absolute paths, as the ComfyUI used them that runs the pack in `pack`; `at` is when it said so, in seconds since
-    the epoch."""
+    the epoch. `database` is the `mark` of the ledger's database, "" for the file in `home`; None where the
+    settings could not be read, or in a record of an older version."""
 
     pack: str
     home: str
     output: str
     temp: str
     at: float
+    database: str | None = None
 
     @property
     def is_stale(self) -> bool:
-        """Is the state folder gone, since ComfyUI was moved or removed?"""
-        return not Path(self.home).is_dir()
+        """Is the state folder gone, since ComfyUI was moved or removed? One that this user may not look into is not."""
+        return is_gone(Path(self.home))
 
     @property
     def day(self) -> str:
@@ -65,10 +68,11 @@ def packs() -> list[Path]:
     return list(dict.fromkeys((here.absolute().parents[2], here.resolve().parents[2])))
 
 
-def record_location(home: Path, output: Path, temp: Path) -> None:
+def record_location(home: Path, output: Path, temp: Path, database: str | None = None) -> None:
     """Leave word for the command line of this pack. OSError, InvalidInput where that cannot be written."""
+    places = {"home": str(home), "output": str(output), "temp": str(temp)}
     for pack in packs():
-        told = Location(pack=str(pack), home=str(home), output=str(output), temp=str(temp), at=time.time())
+        told = Location(pack=str(pack), **places, at=time.time(), database=database)
         write_whole(_record(pack), json.dumps(asdict(told), indent=1).encode())
 
 
@@ -78,6 +82,21 @@ def recorded_location() -> Location | None:
         found = [location for pack in packs() if (location := _read(_record(pack))) is not None]
         return max(found, key=lambda location: location.at, default=None)
     return None
+
+
+def location_of(home: Path) -> Location | None:
+    """What the ComfyUI said that used this state folder last; None where none did."""
+    with contextlib.suppress(InvalidInput):
+        real = os.path.realpath(home)
+        found = [location for location in _all(user_folder()) if os.path.realpath(location.home) == real]
+        return max(found, key=lambda location: location.at, default=None)
+    return None
+
+
+def record_of(home: Path) -> Path | None:
+    """The file by which that state folder is known to the command line; None where it is known without one."""
+    told = location_of(home)
+    return None if told is None else _record(Path(told.pack))
 
 
 def surrounding_comfyui() -> Path | None:
@@ -110,7 +129,8 @@ def output_folder() -> Path | None:
 
 
 def other_homes(home: Path) -> list[Path]:
-    """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any."""
+    """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any. Also
+    those that this user may not look into."""
     found: list[Path] = []
     with contextlib.suppress(InvalidInput):
         folder = user_folder()
@@ -119,7 +139,7 @@ def other_homes(home: Path) -> list[Path]:
         found += [Path(location.home) for location in _all(folder)]
     mine = os.path.realpath(home)
     unique = {os.path.realpath(place): place for place in found if os.path.realpath(place) != mine}
-    return [place for place in unique.values() if (place / "ledger.sqlite3").is_file()]
+    return [place for place in unique.values() if not is_gone(place / "ledger.sqlite3")]
 
 
 def _expanded(home: str) -> Path:
@@ -145,9 +165,11 @@ def _all(folder: Path) -> Iterator[Location]:
 def _read(file: Path) -> Location | None:
     try:
         told = read_json(read_text(file))
-        location = Location(**{name: told[name] for name in Location.__dataclass_fields__})
+        older = {"database": None}
+        location = Location(**{name: (older | told)[name] for name in Location.__dataclass_fields__})
     except (OSError, ValueError, TypeError, KeyError):  # nobody said so, or something else is written there
         return None
     texts = (location.pack, location.home, location.output, location.temp)
     right = all(isinstance(text, str) and Path(text).is_absolute() for text in texts)
+    right = right and isinstance(location.database, str | None)
     return location if right and isinstance(location.at, int | float) else None

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .backups import LEDGER, backup_ledger, opened, refuse_in_use
-from .disk import disk_trouble
-from .errors import InvalidInput, NotBought
-from .identities import FREED, FURTHEST, complete, holder, make_room
+from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
+from .disk import disk_trouble, is_gone
+from .errors import InvalidInput, LedgerTrouble, NotBought
+from .identities import BEST, FREED, FURTHEST, complete, holder
 from .identity import Identity
-from .ledger import Ledger
-from .ledger_errors import IN_USE, ledger_trouble
+from .ledger import KNOWN_BY_ID, Ledger
+from .ledger_errors import DENIED, FULL, IN_USE, ledger_trouble
+from .locations import record_of
+from .owner import FileOwner
 from .references import References
 from .rows import AT_GATEWAY, first, run
+from .spec import JobState
 from .whole import copy
 
 if TYPE_CHECKING:
@@ -25,11 +29,21 @@ if TYPE_CHECKING:
 
 # What only a running process says of a row.
 LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
+NO_DAMAGE = (IN_USE, FULL, DENIED)  # codes of what keeps a ledger from being read for now
 FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
 
 
+# What a job of another ledger says of the purchase, by its state.
+STANDS_FOR: Mapping[str, str] = {
+    JobState.RESERVED: "Another program is sending exactly this",
+    JobState.UNKNOWN: "This may have been bought already",
+    JobState.FAILED: "This was bought already and failed at the provider",
+}
+
+
 class Elsewhere(NamedTuple):
-    """A job of another ledger that stands for a purchase."""
+    """A job of another ledger that stands for a purchase. RESERVED: a program is sending it; UNKNOWN also where that
+    program has ended."""
 
     home: Path
     job: str
@@ -38,10 +52,14 @@ class Elsewhere(NamedTuple):
     @property
     def error(self) -> NotBought:
         """Why it is not bought here."""
+        what = STANDS_FOR.get(self.state, "This was bought already")
+        get = f'Get it with --home "{self.home}"'
+        if self.state == JobState.UNKNOWN:
+            get = f'Settle it with `sora resume {self.job} --home "{self.home}"`'
         return NotBought(
-            f"This was bought already: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
-            advice=f'Get it with --home "{self.home}"; bring that ledger in with `sora import "{self.home}"`; or buy '
-            "one more with another --take.",
+            f"{what}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
+            advice=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another '
+            "--take.",
         )
 
 
@@ -54,27 +72,43 @@ class Imported:
 
 
 def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | None:
-    """The first of those ledgers that holds the purchase. One that is damaged counts as one that does not;
-    LedgerTrouble for one that another program holds, since nobody can tell what is in it."""
+    """The first of those ledgers that holds the purchase. One that is gone, or damaged, counts as one that does not;
+    LedgerTrouble for any other one that cannot be read, since it may hold it."""
     for home in homes:
         try:
             found = _held_in(home, identity)
         except sqlite3.Error as error:
-            if (trouble := ledger_trouble(str(home / LEDGER), error, folder=home)).code == IN_USE:
-                raise trouble from error
-            continue
+            if is_damage(error) or is_gone(home / LEDGER):
+                continue
+            raise _not_read(home, ledger_trouble(str(home / LEDGER), error, folder=home)) from error
+        except LedgerTrouble as error:
+            raise _not_read(home, error) from error
         if found is not None:
             return Elsewhere(home, *found)
     return None
 
 
+def _not_read(home: Path, trouble: LedgerTrouble) -> LedgerTrouble:
+    """The same of a ledger that is not the one in use, with the way to go on without it."""
+    what = f"Another ledger of yours may hold this purchase, and cannot be read. {trouble.what}"
+    record = record_of(home)
+    way = f" If you no longer need that ledger, delete {record}: `sora` then no longer looks there." if record else ""
+    return trouble.changed(what=what, advice=f"{trouble.advice}{way}")
+
+
 def _held_in(home: Path, identity: Identity) -> tuple[str, str] | None:
     with opened(home / LEDGER) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+        if not columns:  # an empty file, or another program's
+            return None
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
-        query = f"SELECT id, state FROM jobs WHERE slot = :v1{also} LIMIT 1"  # noqa: S608 - ours
-        found: tuple[str, str] | None = connection.execute(query, identity._asdict()).fetchone()
-        return found
+        query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {BEST}"  # noqa: S608 - ours
+        for job, state, sent_at, owner in connection.execute(query, identity._asdict()):
+            if state != JobState.RESERVED or FileOwner(home).alive(owner):
+                return job, state
+            if sent_at is not None:  # as that ledger itself will say of it
+                return job, JobState.UNKNOWN
+        return None  # or a row of a program that ended before anything was sent
 
 
 def import_home(home: Path, ledger: Ledger) -> Imported:
@@ -82,7 +116,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     purchase, the row that is further on its way to a video stands for it, and the other one is kept. The other folder
     stays as it is. InvalidInput where there is no ledger in it, or while one of both is in use."""
     here = ledger.database.home
-    if not (home / LEDGER).is_file():
+    if is_gone(home / LEDGER):
         raise InvalidInput(f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.")
     if home.resolve() == here.resolve():
         raise InvalidInput(f"{home} is the ledger that is used already.")
@@ -103,6 +137,49 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     return Imported(added, len(rows) - added)
 
 
+def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
+    """Add to a ledger that is about to replace the one in `home` what only that one knows: jobs, and what became of
+    those that were being bought. (how many, whether all of it could be read). LedgerTrouble while another program
+    holds it."""
+    try:
+        rows, whole = _rows_of(home), True
+    except LedgerTrouble as error:
+        if error.code in NO_DAMAGE:
+            raise
+        rows, whole = list(readable(home / LEDGER)), False
+    added = 0
+    if whole:
+        with ledger.database.exclusive() as connection:
+            added = sum(_bring_over(connection, row) for row in rows)
+    for row in () if whole else rows:
+        # What is damaged must not keep the rest from coming back.
+        with contextlib.suppress(LedgerTrouble), ledger.database.exclusive() as connection:
+            columns = run(connection, "SELECT * FROM jobs LIMIT 0").keys()
+            added += _bring_over(connection, {name: value for name, value in row.items() if name in columns})
+    return added, whole
+
+
+def _bring_over(connection: Connection, row: dict[str, Any]) -> bool:
+    """Add a later row. It takes the place of one of that job which does not know yet what was bought."""
+    known = first(connection, "id = :id", id=row["id"])
+    if known is None:
+        return add_row(connection, row)
+    if known["state"] == JobState.RESERVED or (row["video_id"] and not known["video_id"]):
+        run(connection, "DELETE FROM jobs WHERE id = :id", id=row["id"])
+        add_row(connection, row)
+        return str(row["state"]) != str(known["state"])
+    return False
+
+
+def readable(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
+    for order in ("", " ORDER BY rowid DESC"):
+        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
+                yield dict(row)
+
+
 def _rows_of(home: Path) -> list[dict[str, Any]]:
     """All rows of another ledger, oldest first, as this version keeps them: a copy of it is brought up to date."""
     with tempfile.TemporaryDirectory() as folder:
@@ -118,7 +195,8 @@ def _rows_of(home: Path) -> list[dict[str, Any]]:
 
 def add_row(connection: Connection, row: dict[str, Any]) -> bool:
     """Add a row of another ledger, unless this one has the job. Of two rows for one purchase that is further on its way
-    to a video stands for it."""
+    to a video stands for it. Where ours was only opened by its id, what is known of it here becomes the purchase's
+    own."""
     if first(connection, "id = :id", id=row["id"]) is not None:
         return False
     if row["video_id"]:
@@ -127,13 +205,16 @@ def add_row(connection: Connection, row: dict[str, Any]) -> bool:
             if same["kind"] != "opened" or row["kind"] == "opened":
                 return False
             run(connection, "DELETE FROM jobs WHERE id = :id", id=same["id"])  # ours was bought by the other one
+            if _rank(same["state"]) <= _rank(row["state"]):
+                row = row | {name: same[name] for name in KNOWN_BY_ID}
     if row["slot"] is not None:
         identity = Identity(row["identity"], row.get("identity2", ""))
         ours = holder(connection, identity, lock=True)
-        if ours is None:
-            make_room(connection, identity)
-        elif _rank(row["state"]) < _rank(ours["state"]):
-            run(connection, "UPDATE jobs SET slot = NULL, slot2 = NULL WHERE id = :id", id=ours["id"])
+        if ours is None or _rank(row["state"]) < _rank(ours["state"]):
+            # Several rows of older code may hold it: one each for every way in which one picture was fitted.
+            run(connection, "UPDATE jobs SET slot = NULL, slot2 = NULL WHERE slot = :v1", v1=identity.v1)
+            run(connection, "UPDATE jobs SET slot2 = NULL WHERE slot2 = :v2", v2=identity.v2)
+            row = row | {"slot2": identity.v2 or None}
         else:
             row = row | FREED
     row = {**row, **LEFT_BEHIND}

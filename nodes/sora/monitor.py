@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from .errors import TAKE_UP, GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
 from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed
+from .threads import DaemonPool, PoolClosed, no_thread
 
 POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
@@ -104,12 +104,14 @@ class Monitor:
         return max(deadline, self._least) - now
 
     def watch(self, job: Job, *, timeout_s: float) -> Watch:
-        """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled."""
+        """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalTrouble
+        where the monitor's own thread cannot be started: then nothing is watched."""
         watch = Watch(job, self.now() + timeout_s)
         if job.state in SEEN:
             watch.future.set_result(job)
             return watch
         with self._wake:
+            self._start()
             watched = self._watched.setdefault(job.id, _Watched(job, []))
             # Nobody waited, or what is planned is far off because of trouble: look as soon as the pace allows.
             soon = max(self.now(), watched.not_before)
@@ -120,20 +122,20 @@ class Monitor:
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
             self._rested = min(self._rested, self._clock())  # from now on it is not idle
-            self._start()
             self._wake.notify()
         return watch
 
     def alarm(self, delay_s: float, ring: Callable[[], None], *, unless: Future[Any] | None = None) -> None:
-        """Have `ring()` called after so many seconds, by the monitor's own thread; not if `unless` is done."""
+        """Have `ring()` called after so many seconds, by the monitor's own thread; not if `unless` is done.
+        LocalTrouble where that thread cannot be started."""
         if delay_s == math.inf:
             return
         moment = self.now() + delay_s
         with self._wake:
+            self._start()
             self._alarms = self._tidy("alarms", self._alarms, lambda entry: entry[3] is None or not entry[3].done())
             heapq.heappush(self._alarms, (moment, next(self._count), ring, unless))
             self._rested = min(self._rested, self._clock())  # from now on it is not idle
-            self._start()
             self._wake.notify()
 
     def close(self) -> None:
@@ -145,9 +147,13 @@ class Monitor:
         self._pool.close()
 
     def _start(self) -> None:
+        """Before anything is planned: where no thread can be had, the next one who waits tries again."""
         if self._thread is None:
             thread = threading.Thread(target=self._run, name="sora-monitor", daemon=True)
-            thread.start()  # where none can be had the next one who waits tries again
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise no_thread(error) from error
             self._thread = thread
 
     def _plan(self, watched: _Watched, moment: float) -> None:

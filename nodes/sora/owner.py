@@ -84,7 +84,7 @@ class FileOwner:
         try:
             if not self._file(mark).exists():
                 return False
-            with FileLock(self._file(mark), thread_local=False).acquire(timeout=0):
+            with FileLock(self._file(mark), thread_local=False, fallback_to_soft=False).acquire(timeout=0):
                 return False
         except Timeout:
             return True
@@ -109,7 +109,7 @@ class FileOwner:
 
     def _locked(self, file: Path) -> FileLock:
         # One lock for all threads of the process: whichever thread asks first must not be its only holder.
-        lock = FileLock(file, thread_local=False)
+        lock = FileLock(file, thread_local=False, fallback_to_soft=False)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
@@ -127,10 +127,13 @@ class FileOwner:
         Only while their locks are ours: a process that has just made its file, and locks it now, keeps it or sees that
         it is gone. And one sweep at a time: what a second one has opened could be gone, and the name anew in use.
         """
-        with contextlib.suppress(OSError), FileLock(self._folder / "sweep").acquire(timeout=0):
+        with contextlib.suppress(*NO_LOCK), FileLock(self._folder / "sweep", fallback_to_soft=False).acquire(timeout=0):
             for file in self._folder.glob("*.lock"):
                 # It lives; or, on Windows, it is open and cannot be removed: then filelock or the next sweep does.
-                with contextlib.suppress(OSError), FileLock(file, thread_local=False).acquire(timeout=0):
+                with (
+                    contextlib.suppress(OSError),
+                    FileLock(file, thread_local=False, fallback_to_soft=False).acquire(timeout=0),
+                ):
                     file.unlink(missing_ok=True)
 
     def _trouble(self, error: Exception) -> LedgerTrouble:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from .errors import InvalidInput
 
-LONGEST_NAME = 240  # characters, folders and all: file systems take 255 for one part, and a counter is added
+LONGEST_NAME = 240  # characters, folders and all
+# Bytes of one part in UTF-8: file systems take 255, and a file gets a counter and a suffix; while it is copied, more.
+LONGEST_PART = 255 - len("._0000001_.webm.01234567.part")
 # Windows' devices: whatever is written behind a dot, they are not files.
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*]')  # drives and streams (C:, a:b), wildcards, pipes
@@ -34,9 +36,11 @@ def confined(root: Path, name: str) -> Path:
 def _wrong(name: str) -> str:
     """What is wrong with it before any disk is looked at; "" for nothing."""
     parts = re.split(r"[/\\]", name)
+    size = max(len(part.encode(errors="surrogatepass")) for part in parts)
     faults = (
         (not name, "is empty"),
         (len(name) > LONGEST_NAME, f"has more than {LONGEST_NAME} characters"),
+        (size > LONGEST_PART, f"has a part of {size} bytes (in UTF-8), and {LONGEST_PART} is the most"),
         (not name.isprintable(), "holds a character that is no letter"),
         (name[:1] in ("/", "\\", "~") or _FORBIDDEN.search(name), "is no name below that folder"),
         (any(not part.strip(". ") for part in parts), "leads out of that folder, or nowhere"),

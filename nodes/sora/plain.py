@@ -7,7 +7,6 @@ text, verdict.py has made a code of it.
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from .errors import SoraError
 
 LANGUAGES = ("en", "vi", "zh")
+# Read at import (about 10 ms): an error's text is also wanted where no file can be opened any more.
+_WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 _BY_CODE = {
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
@@ -108,8 +109,8 @@ def text_of(error: SoraError) -> str:
     language."""
     tongue = _known(error.language)
     kind = kind_of(error)
-    words = _words()["kind"][kind]
-    money = _words()["money"][error.money][tongue] if error.speaks_of_money or error.job else ""
+    words = _WORDS["kind"][kind]
+    money = _WORDS["money"][error.money][tongue] if error.speaks_of_money or error.job else ""
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
@@ -124,7 +125,7 @@ def text_of(error: SoraError) -> str:
             names,
         ]
     else:  # which therefore follow what the table says, so that no fact is lost
-        whole = [_words()["labels"]["in_full"][tongue], error.what, _filled(error.advice, error)]
+        whole = [_WORDS["labels"]["in_full"][tongue], error.what, _filled(error.advice, error)]
         parts = [
             words["what"][tongue],
             _cause(error, tongue),
@@ -138,13 +139,13 @@ def text_of(error: SoraError) -> str:
 
 def warning_of(name: str, language: str, **facts: str) -> str:
     """A sentence of words.toml's table of warnings, with the facts in it."""
-    return str(_words()["warnings"][name][_known(language)]).format(**facts)
+    return str(_WORDS["warnings"][name][_known(language)]).format(**facts)
 
 
 def _cause(error: SoraError, tongue: str) -> str:
     """What ended a job, where its code tells that: a limit, the balance, the key."""
     by_code = _BY_CODE.get(error.code.lower(), "") if type(error).__name__ == "JobFailed" else ""
-    return str(_words()["kind"][by_code]["what"][tongue]) if by_code in _CAUSES else ""
+    return str(_WORDS["kind"][by_code]["what"][tongue]) if by_code in _CAUSES else ""
 
 
 def _own(kind: str, words: dict[str, dict[str, str]]) -> str:
@@ -157,7 +158,7 @@ def _filled(advice: str, error: SoraError) -> str:
 
 
 def _names(error: SoraError, tongue: str) -> str:
-    labels = _words()["labels"]
+    labels = _WORDS["labels"]
     pairs = (("job", error.job), ("request", error.request_id))
     named = ", ".join(f"{labels[label][tongue]} {value}" for label, value in pairs if value)
     return f"({named})" if named else ""
@@ -165,8 +166,3 @@ def _names(error: SoraError, tongue: str) -> str:
 
 def _known(language: str) -> str:
     return language if language in LANGUAGES else "en"
-
-
-@functools.cache
-def _words() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ SANDBOX = "sandbox"
 SANDBOX_POLL_S = 0.25
 BUILT_IN = (COMETAPI, SANDBOX)
 LARGEST_KEY_FILE = 16 << 10  # bytes
+LEAST_FREE_PORT = 1024  # below it only root opens one, as an ssh tunnel would have to
+OWN_PORT = 8080
 LIKE_A_SECRET = 12  # letters of an extra header from which on it is taken out of every text
 
 
@@ -104,10 +107,16 @@ class Provider:
                 advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
             )
         mode = " (mode 0600)" if os.name == "posix" else ""
+        if self.key_variable:
+            put = f"Set {self.key_variable} in the environment, or put the key into {file}{mode}"
+        else:
+            variable = f"{re.sub('[^A-Z0-9]', '_', self.name.upper())}_KEY"
+            put = (
+                f"Put the key into {file}{mode}, or set {variable} in the environment and "
+                f'`key_variable = "{variable}"` under [provider.{self.name}] in providers.toml'
+            )
         return MissingKey(
-            f"There is no key for {self.name}.",
-            advice=f"Set {self.key_variable or 'a key_variable'} in the environment, or put the key into "
-            f"{file}{mode}; or choose the provider {SANDBOX}, which is free.",
+            f"There is no key for {self.name}.", advice=f"{put}; or choose the provider {SANDBOX}, which is free."
         )
 
     def _key_from_file(self) -> str:
@@ -213,8 +222,10 @@ def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None)
 def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] | None) -> None:
     """InvalidInput unless the owner may reach that host without TLS. Where a name leads is looked at when it is
     connected to: it may lead elsewhere tomorrow."""
+    own = port if port >= LEAST_FREE_PORT else OWN_PORT
     advice = (
-        f"Use https, or an ssh tunnel: `ssh -N -L {port}:127.0.0.1:{port} {host}`, and http://127.0.0.1:{port} here."
+        f"Use https, or an ssh tunnel: `ssh -N -L {own}:127.0.0.1:{port} {host}`, and http://127.0.0.1:{own} as the "
+        f"{'base_url' if row is not None else 'value'}."
     )
     wants_key = row is None or row.get("key", True)
     if row is not None and (address := numeric(host)) and not is_private(address):

@@ -98,7 +98,7 @@ class Purchases:
         check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
         self._client(spec, like)
-        check_room(self._settings.output, VIDEO_NAME)
+        check_room(self._settings.videos, VIDEO_NAME)
         price = estimated_usd(spec, provider, self._catalogue(), like)
         return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
 

@@ -6,22 +6,21 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .backups import LEDGER, is_damaged, opened, put_aside, refuse_in_use
+from .backups import LEDGER, is_damaged, put_aside, refuse_in_use
 from .bounds import read_json, read_text
 from .disk import disk_trouble
 from .errors import SoraError
 from .gateways import Gateways
-from .identities import picture_of
+from .identities import fingerprints_of
 from .identity import Identity, Picture, version_1, version_2
 from .ledger import Ledger
-from .merge import add_row
+from .merge import add_row, readable
 from .references import References
 from .rows import COLUMNS
 from .spec import JobState, parse_size
@@ -36,11 +35,12 @@ TEXTS = ("provider", "video_id", "model", "seconds", "size", "prompt", "parent")
 @dataclass
 class Rebuilt:
     """How many jobs came from where; `guessed` of the receipts do not say how their images were fitted, and were taken
-    as cropped. `aside` is where the damaged ledger is now."""
+    as cropped. The `listed` ones are the ledger's ids of jobs that only a provider's list tells of: they stand for no
+    purchase, since a list does not tell all that was asked for. `aside` is where the damaged ledger is now."""
 
     read: int = 0
     receipts: int = 0
-    listed: int = 0
+    listed: list[str] = field(default_factory=list)
     guessed: int = 0
     aside: Path | None = None
 
@@ -53,7 +53,7 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
     if not ledger.database.shared:
         refuse_in_use(home)
         if is_damaged(home / LEDGER):
-            rows = list(_readable(home / LEDGER))
+            rows = list(readable(home / LEDGER))
             done.aside = _make_way(home)
     for row in rows:
         done.read += _add(ledger, row)
@@ -62,7 +62,8 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
         if found is not None and _add(ledger, found):
             done.receipts += 1
             done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
-    done.listed = sum(_of_list(ledger, gateways, name) for name in gateways.names())
+    for name in gateways.names():
+        done.listed += _of_list(ledger, gateways, name)
     return done
 
 
@@ -75,15 +76,6 @@ def _make_way(home: Path) -> Path | None:
     except OSError as error:
         raise disk_trouble(f"The damaged ledger in {home} could not be put aside", error) from error
     return aside
-
-
-def _readable(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
-    for order in ("", " ORDER BY rowid DESC"):
-        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
-            connection.row_factory = sqlite3.Row
-            for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
-                yield dict(row)
 
 
 def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:
@@ -138,13 +130,13 @@ def _identity(receipt: Mapping[str, Any], asked: Mapping[str, Any], fit: str, im
     noted = [str(receipt.get(name, "")) for name in ("identity", "identity2")]
     if HASH.fullmatch(noted[0]) and (not noted[1] or HASH.fullmatch(noted[1])):
         return Identity(*noted)
-    seen = [picture_of(image) for image in images]
-    references = [Picture(*one, fit) for one in seen if one is not None]
-    if len(references) < len(images):
-        return Identity(version_1({**asked, "images": "elsewhere"}, references), "")
-    if references:
+    seen = [both for image in images if (both := fingerprints_of(image)) is not None]
+    pictures = [Picture(*one, fit) for one, _ in seen]
+    if len(seen) < len(images):
+        return Identity(version_1({**asked, "images": "elsewhere"}, pictures), "")
+    if seen:
         parse_size(asked["size"])
-    return Identity(version_1(asked, references), version_2(asked, references))
+    return Identity(version_1(asked, pictures), version_2(asked, [Picture(*two, fit) for _, two in seen]))
 
 
 def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
@@ -152,15 +144,15 @@ def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
         return add_row(connection, row)
 
 
-def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> int:
-    """Jobs that a provider lists and the ledger does not have, opened by their ids."""
-    added = 0
+def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> list[str]:
+    """Jobs that a provider lists and the ledger does not have, opened by their ids; the ledger's ids of them."""
+    added: list[str] = []
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
         provider = gateways.provider(name)
         for video in gateways.client(name).newest() if provider.lists else ():
             if ledger.at_gateway(name, provider.origin, video.id) is None:
-                ledger.observed(ledger.adopt(name, provider.origin, video.id).id, video)
-                added += 1
+                added.append(ledger.adopt(name, provider.origin, video.id).id)
+                ledger.observed(added[-1], video)
     return added
 
 

@@ -155,8 +155,8 @@ class Rescue:
         with self._lock:
             if self._searching:
                 return
+            self._plan()  # first: where no thread can be had, the next call tries again
             self._searching = True
-        self._plan()
 
     def _plan(self) -> None:
         self._collector.monitor.alarm(RESCAN_S, self._round)

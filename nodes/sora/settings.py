@@ -48,6 +48,11 @@ class Settings:
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @property
+    def videos(self) -> Path:
+        """Where new videos are stored; it need not be there."""
+        return self.output / self.folder
+
+    @property
     def file(self) -> Path:
         """What the owner set, where that is not a variable; it need not be there."""
         return self.home / "settings.toml"

@@ -11,28 +11,38 @@ from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .spec import Job, JobState, parse_size
 from .verdict import SETTLE
-from .wire import RemoteVideo
+from .wire import LONGEST_ID, RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
 MANY = 1000  # jobs that are being sent, or in doubt, at once
 LARGEST_RATIO = 99  # a size with larger numbers is one in pixels
 RATIOS_DIFFER = 0.05  # by which pixels may differ from the ratio that they are called by: 854x480 is no exact 16:9
+LONGEST_TOLD = 220  # characters of a gateway's word in a sentence
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
 def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
     """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost.
 
-    InvalidInput where the gateway shows that it is another video: this one would then never be found again.
+    InvalidInput where the gateway shows another video: the right one would never be looked for again.
     """
     if not video_id:
         return ledger.settle(job.id)
+    if len(video_id) > LONGEST_ID:
+        raise InvalidInput(
+            f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
+            advice="Copy the id alone from the gateway's list.",
+            job=job.id,
+        )
     with _still_unknown(job):
         video = gateways.client_for(job).retrieve(video_id)
-    if video.prompt and not _same_prompt(job, video):
+    if differences := _differences(job, video):
         raise InvalidInput(
-            f"{video_id} is another video; its prompt is: {video.prompt[:200]!r}.",
-            advice=f"Look for another id. The other video is fetched with SoraOpenJob, or `sora resume {video_id}`.",
+            f"{video_id} is another video; its {', its '.join(differences)}.",
+            advice="Look for another id. If it is this purchase after all, in the gateway's own words, fetch it by its "
+            f"id (node *Open Sora Job*; in a shell: `sora resume {video_id} --provider {job.provider}`), then declare "
+            "this job lost (tab *Sora jobs*; in a shell: `sora resume JOB --lost`). Running the same again then buys "
+            "it again.",
             job=job.id,
         )
     return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
@@ -64,11 +74,13 @@ def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
 
 
 def ask_again(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
-    """The same as `ask_about`; where it cannot be asked the job comes back as it is."""
+    """The same as `ask_about`. JobFailed where it cannot be asked, which says of both why; it stays as it is."""
     try:
         return ask_about(ledger, gateways, job)
-    except SoraError:
-        return job
+    except SoraError as error:
+        failed = taken_error(job)
+        what = f"{failed.what} The gateway could not be asked about it again: {error.what}"
+        raise failed.changed(what=what, advice=f"{error.advice} {failed.advice}".strip()) from error
 
 
 def ask_about(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
@@ -100,21 +112,36 @@ def _still_unknown(job: Job) -> Iterator[None]:
 
 
 def _fits(job: Job, video: RemoteVideo) -> bool:
-    """Is it that purchase, as far as the list tells? The same prompt, and nothing that it tells beside speaks against
-    it."""
+    """Is it that purchase, as far as the list tells? It tells the prompt, nothing differs, and it was made then."""
     sent = job.sent_at or job.created_at
     return (
-        _same_prompt(job, video)
-        and video.parent in ("", job.parent)
-        and video.seconds in ("", job.seconds)
-        and _same_size(job.size, video.size)
-        and _same_model(job.model, video.model)
-        and video.references in (None, len(job.references))
+        bool(video.prompt)
+        and not _differences(job, video)
         and (
             video.created_at is None
             or sent - CLOCKS_DIFFER_S <= video.created_at <= sent + CLOCKS_DIFFER_S + LONGEST_CREATE_S
         )
     )
+
+
+def _differences(job: Job, video: RemoteVideo) -> list[str]:
+    """What speaks against it, for a person; what either side does not tell speaks against nothing."""
+    count = len(job.references)
+    checks = (
+        (not video.prompt or _same_prompt(job, video), "prompt", repr(video.prompt[:200]), repr(job.prompt[:200])),
+        (_same_model(job.model, video.model), "model", video.model, job.model),
+        (_same_length(job.seconds, video.seconds), "length", f"{video.seconds} s", f"{job.seconds} s"),
+        (_same_size(job.size, video.size), "size", video.size, job.size),
+        (video.parent in ("", job.parent), "remix source", video.parent, job.parent or "empty"),
+        (video.references in (None, count), "number of images", str(video.references), str(count)),
+    )
+    return [f"{name} is {told[:LONGEST_TOLD]}, not {asked}" for same, name, told, asked in checks if not same]
+
+
+def _same_length(asked: str, told: str) -> bool:
+    """In seconds, however they are written (4, 4.0, 4s); a remix of a video of unknown length asks for none."""
+    lengths = [re.match(r"[0-9]+(\.[0-9]+)?", text) for text in (asked, told)]
+    return len({float(length[0]) for length in lengths if length}) < 2
 
 
 def _same_size(asked: str, told: str) -> bool:

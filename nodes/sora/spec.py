@@ -27,6 +27,7 @@ FIELD_NAME = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}")
 
 Kind = Literal["create", "remix", "opened"]
 Scalar = str | int | float | bool
+Fingerprint = tuple[str, tuple[int, ...]]  # the SHA-256 of an image's pixels, and [H, W, channels]
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -53,6 +54,19 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
     return value
 
 
+def fingerprints(pixels: NDArray[np.uint8]) -> tuple[Fingerprint, Fingerprint]:
+    """Those of an image, uint8 [H, W, ...], for version 1 and version 2 of an identity. Version 2 leaves out an alpha
+    channel that is opaque everywhere, which changes nothing in the upload."""
+    one = _fingerprint(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and (pixels[..., 3] == 255).all():
+        return one, _fingerprint(pixels[..., :3])
+    return one, one
+
+
+def _fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest(), tuple(map(int, pixels.shape))
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """An image that goes up with the job, as the user gave it.
@@ -70,10 +84,10 @@ class Reference:
             raise InvalidInput(f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}.")
 
     @functools.cached_property
-    def fingerprint(self) -> Picture:
-        """What stands for this image in the identity of a purchase."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
-        return Picture(digest, tuple(map(int, self.pixels.shape)), self.fit)
+    def pictures(self) -> tuple[Picture, Picture]:
+        """What stands for this image in the identity of a purchase: in version 1 and in version 2."""
+        one, two = fingerprints(self.pixels)
+        return Picture(*one, self.fit), Picture(*two, self.fit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +163,10 @@ class JobSpec:
         """What names this purchase for ever. Large images take a moment to hash: it is done once."""
         names = ("kind", "provider", "model", "seconds", "size", "take", "extra_fields", "parent")
         asked = {name: getattr(self, name) for name in names}
-        pictures = [reference.fingerprint for reference in self.references]
+        pictures = [reference.pictures for reference in self.references]
         return Identity(
-            version_1({**asked, "prompt": self.typed}, pictures), version_2({**asked, "prompt": self.prompt}, pictures)
+            version_1({**asked, "prompt": self.typed}, [one for one, _ in pictures]),
+            version_2({**asked, "prompt": self.prompt}, [two for _, two in pictures]),
         )
 
 
@@ -222,6 +237,11 @@ class Job:
     def standing(self) -> str:
         """Its state, for a person."""
         return LAPSED if self.lapsed else self.state.value
+
+    @property
+    def reason(self) -> str:
+        """Its error as a part of a sentence."""
+        return self.error.rstrip(".")
 
     @property
     def label(self) -> str:

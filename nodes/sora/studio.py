@@ -19,7 +19,7 @@ from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .backups import Kept, backup, restore
+from .backups import Kept, backup
 from .board import Board
 from .budget import Spending
 from .catalogue import Catalogue
@@ -27,7 +27,7 @@ from .changes import Changes
 from .client import Client
 from .collect import Collector
 from .disk import disk_trouble
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LocalTrouble, NotFinished
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
 from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
@@ -40,14 +40,16 @@ from .rebuild import Rebuilt, rebuild
 from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
+from .restore import restore
 from .settings import Settings
 from .settle import ask_about, ask_again, look_for, settle
 from .spec import FORGOTTEN, Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video
-from .threads import DaemonPool, PoolClosed
+from .threads import DaemonPool, PoolClosed, no_thread
 from .waiting import Wait
 from .whole import copy
+from .wire import LONGEST_ID
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -167,8 +169,10 @@ class Studio:
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. On a farm this machine's caps count for the others from now on,
-        also before it buys anything. InvalidInput, LedgerTrouble: it could not begin."""
+        every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
+        farm this machine's caps count for the others, also before it buys anything. InvalidInput, LedgerTrouble: it
+        could not begin."""
+        self.ledger.database.stay()
         found = self._rescue.begin()
         if self.ledger.database.shared:
             _ = self.ledger.database.owner.id  # which begins the heartbeat
@@ -176,14 +180,15 @@ class Studio:
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
-        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there."""
+        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there. JobFailed
+        for one that failed and cannot be asked about again."""
         name = _id_in(text)
 
         def find() -> Job:
             job = self.find(name, provider)
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
-            if not re.fullmatch(r"[\w.:=+/-]{6,400}", name):
+            if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
                 raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:
@@ -298,7 +303,7 @@ class Studio:
         return backup(self.settings.home, file.absolute())
 
     def restore(self, file: Path) -> Kept:
-        """Put back what `backup` copied; the errors are those of `backups.restore`."""
+        """Put back what `backup` copied; the errors are those of `restore.restore`."""
         self._refuse_shared("psql or pg_restore puts it back")
         return restore(self.settings.home, file.absolute())
 
@@ -327,7 +332,7 @@ class Studio:
             raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
-        ours = free_name(job, self.settings.output / self.settings.folder / found.name)
+        ours = free_name(job, self.settings.videos / found.name)
         return ours if ours.exists() else _with_receipt(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
@@ -358,7 +363,7 @@ class Studio:
         try:
             self._collector.submit(_guarded(begin, future))
         except RuntimeError as error:
-            _fail(future, _not_begun(error))
+            _fail(future, no_thread(error))
 
     def _buy(self, prepare: Callable[[], Order], provider: str = "", *, job_id: str = "") -> Future[Submission]:
         """In the threads for that provider, or for the one of that job."""
@@ -391,7 +396,7 @@ class Studio:
             except PoolClosed:
                 pass  # `close` ends the future
             except RuntimeError as error:
-                _fail(future, _not_begun(error))
+                _fail(future, no_thread(error))
             else:
                 queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
 
@@ -452,11 +457,6 @@ def _guarded(step: Callable[[], None], future: Future[Any]) -> Callable[[], None
 def _fail(future: Future[Any], error: BaseException) -> None:
     with contextlib.suppress(InvalidStateError):  # nobody waits any more, since the program is closing
         future.set_exception(error)
-
-
-def _not_begun(error: RuntimeError) -> LocalTrouble:
-    """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
-    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")
 
 
 def _pass_on(done: Future[T], future: Future[T]) -> None:

@@ -15,7 +15,7 @@ from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from . import __version__
-from .addresses import is_loopback, is_plain, is_private, is_public
+from .addresses import is_loopback, is_of_link, is_plain, is_private, is_public
 from .bodies import as_sent, unpacked
 from .connect import Adapter, NoPySocks
 from .errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
@@ -153,7 +153,7 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
         if is_loopback(host):
             found = _of_this_machine(host, found)
         elif provider.plain_http and not given:
-            _check_private(host, found)
+            found = _private(host, found)
         return reachable(provider, host, found) if given else found
 
     for scheme in ("http://", "https://"):
@@ -198,14 +198,17 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     return good
 
 
-def _check_private(host: str, found: list[str]) -> None:
+def _private(host: str, found: list[str]) -> list[str]:
     """A provider that is reached without TLS has to be in the private network, at each connection anew and with all of
-    its addresses: whoever answers for its name could otherwise send prompts, and perhaps a key, across the internet."""
-    if outside := next((address for address in found if not is_private(address)), ""):
+    its addresses: whoever answers for its name could otherwise send prompts, and perhaps a key, across the internet.
+    Only IPv6 addresses of a link are left out where there are others, and not connected to: mDNS names them, too."""
+    good = [address for address in found if not is_of_link(address)]
+    if outside := next((address for address in good or found if not is_private(address)), ""):
         raise InvalidInput(
             f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
             advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
         )
+    return good
 
 
 def kind_of_network(error: BaseException) -> str:

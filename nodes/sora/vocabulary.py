@@ -22,11 +22,15 @@ PHASES: dict[str, Phase] = {
     **dict.fromkeys(["processing", "in_progress", "running", "generating", "rendering"], "running"),
     **dict.fromkeys(["completed", "complete", "success", "succeeded", "succeed", "finished", "done"], "done"),
     **dict.fromkeys(
-        ["failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "deleted"], "failed"
+        [
+            "failed", "failure", "fail", "error", "cancelled", "canceled", "expired", "deleted", "violation",
+            "rejected", "timeout", "aborted",
+        ],
+        "failed",
     ),
 }  # fmt: skip
 # Words with which a call fails, too, and not only a job.
-WORDS_OF_CALLS = {"error", "fail"}
+WORDS_OF_CALLS = {"error", "fail", "rejected", "timeout", "aborted"}
 
 STATE_KEYS = ("status", "task_status", "state")
 ID_KEYS = ("id", "task_id", "video_id")
@@ -102,7 +106,8 @@ ADVICE_BY_STATUS = {
 REFUSALS_AS_5XX = {
     "model_not_found", "invalid_request", "invalid_request_error", "insufficient_user_quota", "authentication_error",
     "pre_consume_token_quota_failed", "insufficient_quota", "moderation_blocked", "content_policy_violation",
-    "prompt_unsafe", "sensitive_words_detected", "invalid_api_key", "permission_denied", "not_implemented", *SATURATED,
+    "prompt_unsafe", "sensitive_words_detected", "invalid_api_key", "permission_denied", "not_implemented",
+    *NO_SUCH_MODEL, *SATURATED,
 }  # fmt: skip
 
 # A gateway's words for an upstream whose answer it could not read: the create arrived there and may have been taken,

@@ -196,7 +196,7 @@ def _unwrapped(value: Any, base: str) -> tuple[dict[str, Any], str]:
                 status = word.lower()  # there is a video, whatever went wrong with it at the gateway
         if not best and isinstance(text := value.get("data"), str):
             # {"code": "success", "data": "task_…"}: the id alone
-            return ({"id": text} if re.fullmatch(r"(?=.*\d)[\w.:-]{6,200}", text) else {}), ""
+            return ({"id": text} if re.fullmatch(rf"(?=.*\d)[\w.:-]{{6,{LONGEST_ID}}}", text) else {}), ""
         value = next((value[key] for key in WRAPPERS if isinstance(value.get(key), dict | list) and value[key]), None)
     return best, status
 

@@ -228,6 +228,35 @@ def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Studio) -> None:
         assert "thread" in error.what
 
 
+def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told of what the ledger writes meanwhile; who waits gets an error of ours, and can wait again."""
+    real, told = threading.Thread.start, []
+
+    def no_monitor(thread: threading.Thread) -> None:
+        if thread.name == "sora-monitor":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    studio.ledger.listener = Changes(studio._collector, lambda job, _: told.append(job.id)).changed
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", no_monitor)
+        job = studio.submit(spec("a boat")).result(20).job
+        assert job.video_id
+        for done in (lambda: True, lambda: studio._collector.look(job.id).state is JobState.COMPLETED):
+            until(done)  # first it would be watched, then fetched
+            with pytest.raises(LocalTrouble, match="new thread") as caught:
+                studio.wait(job.id, timeout_s=600).future.result(20)
+            assert caught.value.money == "spent"
+        with pytest.raises(LocalTrouble):
+            studio._rescue._search_again()
+    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    until(lambda: told == [job.id])
+    studio._rescue._search_again()
+    assert studio._collector.monitor._alarms
+
+
 def test_a_search_for_which_no_thread_could_be_had_is_made_later(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

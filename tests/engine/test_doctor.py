@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sora import disk, doctor
@@ -14,7 +17,7 @@ from sora import studio as studio_module
 from sora.cli import main
 from sora.database import CONNECTIONS
 from sora.doctor import Finding, examine
-from sora.errors import InvalidInput, LedgerTrouble
+from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble
 from sora.farm import meet
 from sora.fetch import FETCH_THREADS
 from sora.machines import machine_id
@@ -186,6 +189,43 @@ def test_a_folder_that_cannot_be_written_is_told(start: Start, tmp_path: Path) -
     assert "cannot be written" in failed(studio)["output"]
 
 
+@pytest.mark.parametrize("in_the_way", ["a link to an unmounted drive", "a file"])
+def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, tmp_path: Path, in_the_way: str) -> None:
+    """Videos go into a folder of the output folder: that one is tried, by the doctor and before a purchase."""
+    studio = start()
+    (tmp_path / "output").mkdir()
+    videos = tmp_path / "output" / "sora"
+    if in_the_way == "a file":
+        videos.write_text("", encoding="utf-8")
+    else:
+        videos.symlink_to(tmp_path / "unmounted")
+    assert str(videos) in failed(studio)["output"]
+    asked = JobSpec(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
+    with pytest.raises(DiskTrouble, match="No video could be stored") as caught:
+        studio.submit(asked).result(30)
+    assert str(videos) in caught.value.what
+    assert "is not connected" in caught.value.advice
+    assert studio.ledger.jobs() == []
+
+
+def test_the_free_space_is_that_of_the_folder_of_the_videos(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another disk than that of the output folder."""
+    studio = start()
+    full = tmp_path / "output" / "sora"
+    full.mkdir(parents=True)
+    real = shutil.disk_usage
+
+    def usage(place: Path) -> object:
+        return SimpleNamespace(free=1 << 20) if Path(place) == full else real(place)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert levels(studio)["output"] == "warning"
+    with pytest.raises(DiskTrouble, match="MiB left"):
+        disk.check_room(studio.settings.videos)
+
+
 def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the trial says is told, with its cure; where it goes well, nothing is left of it."""
     studio = start()
@@ -313,7 +353,7 @@ def test_the_doctor_looks_where_comfyui_puts_its_files(
     in_comfyui: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
-    assert output_of(capsys) == str(in_comfyui / "output")
+    assert output_of(capsys) == str(in_comfyui / "output" / "sora")
     assert output_of(capsys, "--out", str(tmp_path / "else")) == str(tmp_path / "else")
     monkeypatch.setattr("sora.locations.__file__", str(tmp_path / "src/nodes/sora/locations.py"))
     assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
@@ -342,6 +382,20 @@ def test_machines_of_one_state_folder_see_each_other(
         seen, missing = meet(database, tmp_path / "output")
     assert (seen, missing) == (["a"], [])
     assert meet(database, tmp_path / "output") == (["a"], [])
+
+
+def test_an_old_file_that_is_held_open_fails_no_meeting(
+    postgresql: Server, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a file that a scanner has open cannot be removed: it does no harm."""
+    database, output = start(SORA_DATABASE_URL=postgresql.database()).ledger.database, tmp_path / "output"
+    meet(database, output)
+
+    def held(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file")
+
+    monkeypatch.setattr(Path, "unlink", held)
+    assert meet(database, output) == ([], [])
 
 
 def test_the_doctor_tells_of_a_machine_with_another_folder(postgresql: Server, start: Start, tmp_path: Path) -> None:

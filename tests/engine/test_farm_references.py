@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -15,11 +14,11 @@ import numpy as np
 import pytest
 from sora.doctor import examine
 from sora.errors import DiskTrouble, InvalidInput
-from sora.identities import picture_of
+from sora.identities import fingerprints_of
 from sora.ledger import Ledger
 from sora.receipt import receipt_of
 from sora.rows import run
-from sora.spec import Job, JobSpec, JobState, Reference
+from sora.spec import Job, JobSpec, JobState, Reference, fingerprints
 from sora.studio import Studio
 
 from ..postgres import Server
@@ -83,7 +82,7 @@ def test_another_machine_finds_what_one_kept(start: Start, tmp_path: Path) -> No
     assert place.is_relative_to(tmp_path / "output")
     assert place.relative_to(tmp_path / "output").parts[0].startswith(".")
     assert one.board.references(job.id) == [place]
-    assert picture_of(place) == (hashlib.sha256(PIXELS.tobytes()).hexdigest(), PIXELS.shape)
+    assert fingerprints_of(place) == fingerprints(PIXELS)
     assert two.board.again(job.id) == {"fit": "pad", "take": 2}
     assert kept_in(tmp_path / "one") == kept_in(tmp_path / "two") == []
     one.close()

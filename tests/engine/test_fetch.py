@@ -980,7 +980,8 @@ def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch:
     with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
         done = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "")
-        assert "could not be checked" in done.error
+        assert f"{studio.path(done).name} could not be checked" in done.error
+        assert ".part" not in done.error
         assert studio.board.row(done)["warning"] == done.error
         assert not list(tmp_path.rglob("*.part"))
 

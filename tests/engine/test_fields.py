@@ -175,8 +175,16 @@ def test_an_unknown_field_says_what_may_be_sent_and_where_it_is_opened() -> None
     assert "'lora' may not be sent to mine" in error.what
     for part in ("negative_prompt", str(FILE), "[provider.mine]", 'extra_fields = ["lora"]'):
         assert part in error.advice
-    assert 'add "lora" to extra_fields' in refusal({"lora": "x"}, Opened("n")).advice
+    assert 'add "lora" to `extra_fields`' in refusal({"lora": "x"}, Opened("n")).advice
     assert "providers.toml" not in refusal({"lora": "x"}, provider="sandbox").advice  # nothing can be opened there
+
+
+def test_where_a_field_is_opened_comes_before_the_long_list() -> None:
+    """A toast and a node show the beginning of an error only."""
+    for error in (refusal({"lora": "x"}), refusal({"negativ_prompt": "x"}), refusal({"lora": "x"}, Opened("n"))):
+        shown = str(error)[:500]
+        for part in ("extra_fields", "[provider.mine]", str(FILE)):
+            assert part in shown.split("A workflow may send:")[0]
 
 
 @pytest.mark.parametrize(

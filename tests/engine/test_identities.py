@@ -139,6 +139,15 @@ def test_rows_that_fall_together_leave_the_best_in_front(ledger: Ledger, tmp_pat
     assert reserve(ledger, with_image("pad"))[0].id == rows["stretch"].id
 
 
+def test_an_alpha_that_hides_nothing_is_left_out_of_a_row_of_older_code(ledger: Ledger, tmp_path: Path) -> None:
+    """Version 1 comes out of the kept image as it is, version 2 without its alpha: each of both asks for that row."""
+    opaque = np.dstack([SAME, np.full(SAME.shape[:2], 255, np.uint8)])
+    row = of_older_code(ledger, with_image("pad", opaque), reference_files=keep(tmp_path, opaque))
+    for image in (SAME, opaque):
+        assert reserve(ledger, with_image("pad", image))[0].id == row.id
+    assert ledger.job(row.id).identity2 == with_image("pad").identity.v2
+
+
 def test_a_fit_that_does_something_stays_another_purchase(ledger: Ledger, tmp_path: Path) -> None:
     """With images of another shape the three fits are three videos, found by the identity that each row has."""
     wide = np.random.default_rng(1).integers(0, 255, (40, 96, 4), np.uint8)
@@ -170,7 +179,7 @@ def test_an_identity_is_completed_once(ledger: Ledger, tmp_path: Path, monkeypat
     """Images that are not here are not looked for at each purchase."""
     of_older_code(ledger, with_image("pad"), reference_files='["0.png"]')
     looked: list[object] = []
-    monkeypatch.setattr("sora.identities.picture_of", lambda path: looked.append(path))
+    monkeypatch.setattr("sora.identities.fingerprints_of", lambda path: looked.append(path))
     for take in (2, 3, 4):
         reserve(ledger, dataclasses.replace(PLAIN, take=take))
     assert len(looked) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -15,14 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 from sora import locations
-from sora.backups import backup, restore
+from sora.backups import backup
 from sora.budget import Budget
 from sora.cli import main
-from sora.errors import InvalidInput
+from sora.client import Client
+from sora.errors import InvalidInput, MaybeBought, NotBought
 from sora.ledger import Ledger
 from sora.media.reference import to_png
-from sora.merge import import_home
+from sora.merge import held_elsewhere, import_home
 from sora.receipt import receipt_of
+from sora.restore import restore
+from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.wire import RemoteVideo
@@ -132,7 +136,8 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
     status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
     assert (status, told["jobs"], told["references"]) == (0, 1, 1)
     assert f"What was there before is in {told['aside']}" in said
-    assert [row[0] for row in rows(home)] == [image.id]
+    assert (told["later"], "1 job bought since the backup" in said) == (1, True)
+    assert {row[0] for row in rows(home)} == {image.id, later.id}
     assert {row[0] for row in rows(Path(told["aside"]))} == {image.id, later.id}
     assert (home / "settings.toml").read_text(encoding="utf-8") == "language = 'en'\n"
     assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
@@ -160,6 +165,43 @@ def test_nothing_is_restored_or_imported_while_it_is_in_use(
         assert (status, str(home) in told["error"], "in use" in told["error"]) == (2, True, True)
     assert rows(home) == before
     assert len(rows(tmp_path / "other")) == 1
+
+
+@pytest.mark.parametrize("rescue", ["1", "0"])
+@pytest.mark.parametrize("made", ["before ComfyUI starts", "while ComfyUI runs"])
+def test_a_comfyui_that_does_nothing_uses_its_ledger(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], made: str, rescue: str
+) -> None:
+    """Its page may have been opened, or nothing at all was done since its start: what it buys next must not be lost."""
+
+    def make() -> None:
+        with Ledger_at(home) as ledger:
+            bought(ledger)
+            backup(home, tmp_path / "l.zip")
+
+    studio = Studio(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    try:
+        if made == "before ComfyUI starts":
+            make()
+        studio.rescue()
+        if made == "while ComfyUI runs":
+            assert not home.exists()
+            make()
+            studio.board.page()
+        with Ledger_at(tmp_path / "other") as other:
+            bought(other)
+        before = rows(home)
+        for command in (
+            ["restore", str(tmp_path / "l.zip")],
+            ["restore", "--rebuild"],
+            ["import", str(tmp_path / "other")],
+        ):
+            status, told, _ = sora([*command, "--home", str(home)], capsys)
+            assert (status, "in use by another process" in told["error"]) == (2, True)
+        assert rows(home) == before
+    finally:
+        studio.close()
+    assert sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)[0] == 0
 
 
 def no_zip(file: Path) -> None:
@@ -211,6 +253,31 @@ def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: 
     assert not (tmp_path / "evil.png").exists()
 
 
+@pytest.mark.parametrize("name", ["ledger.sqlite3", "ledger.sqlite3-wal", "settings.toml", "notes.txt", "other.zip"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_backup_replaces_nothing_but_a_backup(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, exists: bool
+) -> None:
+    """Least of all the ledger itself, also by another way to its name."""
+    with Ledger_at(home) as ledger:
+        bought(ledger)
+    file = home / name
+    if exists and name == "other.zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("holiday.txt", "x")
+    elif exists and name != "ledger.sqlite3":
+        file.write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    status, told, _ = sora(["backup", str(home / ".." / "home" / name), "--home", str(home)], capsys)
+    if exists or name not in ("notes.txt", "other.zip"):
+        assert (status, name in told["error"], "ledger.zip" in told["advice"]) == (2, True, True)
+        assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    else:
+        assert status == 0
+        assert sora(["backup", str(file), "--home", str(home)], capsys)[0] == 0  # an older backup
+    assert len(rows(home)) == 1
+
+
 def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, told, _ = sora(["backup", str(tmp_path / "l.zip"), "--home", str(tmp_path / "none")], capsys)
     assert (status, "There is no ledger" in told["error"]) == (2, True)
@@ -220,6 +287,40 @@ def test_a_backup_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("more", [["x.zip", "--rebuild"], []])
 def test_restore_wants_one_of_both(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert sora(["restore", *more], capsys)[0] == 2
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_was_bought_since_the_backup_is_not_bought_again(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], readable: bool
+) -> None:
+    """New jobs, and the answer to one that was on its way when the backup was made; as far as the ledger is readable.
+    What is in both comes from the backup."""
+    asked = [dataclasses.replace(PLAIN, take=take) for take in (1, 2, 3)]
+    with Ledger_at(home) as ledger:
+        first, under_way = bought(ledger), reserve(ledger, asked[1])
+        backup(home, tmp_path / "l.zip")
+        ledger.sending(under_way.id)
+        ledger.submitted(under_way.id, RemoteVideo(id="video_2", phase="running", status="queued"))
+        ledger.stored(first.id, path="sora/a.mp4", root=str(tmp_path), sha256="0" * 64, size=1)
+        later = reserve(ledger, asked[2])
+        ledger.sending(later.id)
+        ledger.submitted(later.id, RemoteVideo(id="video_3", phase="running", status="queued"))
+    file = home / "ledger.sqlite3"
+    if not readable:  # an index, say: its rows are all there
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'jobs_created_at'"
+            number = connection.execute(query).fetchone()[0]
+            size = connection.execute("PRAGMA page_size").fetchone()[0]
+        pages = bytearray(file.read_bytes())
+        pages[(number - 1) * size : number * size] = b"\xff" * size
+        file.write_bytes(pages)
+    status, told, said = sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)
+    assert (status, told["jobs"], told["later"]) == (0, 2, 2)
+    assert ("could not be read completely" in said) is not readable
+    with Ledger_at(home) as ledger:
+        found = [ledger.reserve(one, origin="x", estimated_usd=0.3, budget=Budget(), sending=()) for one in asked]
+        assert [(job.id, mine) for job, mine in found] == [(one.id, False) for one in (first, under_way, later)]
+        assert [job.state for job, _ in found] == [JobState.SUBMITTED] * 3
 
 
 def test_a_damaged_ledger_is_replaced_by_its_backup(home: Path, tmp_path: Path) -> None:
@@ -268,6 +369,38 @@ def test_the_row_that_is_furthest_stands_for_the_purchase(home: Path, tmp_path: 
         assert {job.id for job in ledger.jobs()} == {best.id, worse.id}
 
 
+@pytest.mark.parametrize("theirs", ["crop", "pad"])
+def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home: Path, tmp_path: Path) -> None:
+    """Older code bought it once for each fit, and both rows stand for what is one purchase today. That of the other
+    ledger is further, and stands for it now, with either fit."""
+    fitted = {fit: dataclasses.replace(PLAIN, references=(Reference(IMAGE, fit),)) for fit in ("crop", "pad")}
+    with Ledger_at(home) as ledger:
+        crop = with_image(ledger)
+        with ledger.database.write() as connection:
+            row = dict(run(connection, "SELECT * FROM jobs").mappings().one())
+            row |= {"id": "older", "identity": fitted["pad"].identity.v1, "slot": fitted["pad"].identity.v1}
+            row |= {"identity2": "", "slot2": None, "fit": ""}
+            run(
+                connection,
+                f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
+                **row,
+            )
+        assert ledger.holding(fitted["pad"]) is not None
+    with Ledger_at(tmp_path / "old") as old:
+        with_image(old)
+        with old.database.write() as connection:  # as if the fit had been this one
+            names = {"id": old.jobs()[0].id, "v1": fitted[theirs].identity.v1, "fit": theirs}
+            run(connection, "UPDATE jobs SET slot = :v1, identity = :v1, fit = :fit WHERE id = :id", **names)
+        job = old.jobs()[0]
+        old.sending(job.id)
+        old.submitted(job.id, RemoteVideo(id="video_1", phase="running", status="queued"))
+    with Ledger_at(home) as ledger:
+        assert import_home(tmp_path / "old", ledger).added == 1
+        assert {one.id for one in ledger.jobs()} == {crop.id, "older", job.id}
+        assert {ledger.holding(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
+        assert {reserve(ledger, spec, references=[REFERENCE]).id for spec in fitted.values()} == {job.id}
+
+
 def test_a_purchase_counts_for_more_than_that_it_was_opened(home: Path, tmp_path: Path) -> None:
     """A job that was opened here by its id, and had been bought in the other ledger, is one job."""
     with Ledger_at(tmp_path / "old") as old:
@@ -281,6 +414,28 @@ def test_a_purchase_counts_for_more_than_that_it_was_opened(home: Path, tmp_path
         assert (done.added, done.known) == (1, 1)
         assert {one.id for one in ledger.jobs()} == {job.id, mine.id}
         assert twice.id != mine.id
+
+
+@pytest.mark.parametrize(("ours_is_stored", "path"), [(True, "sora/ours.mp4"), (False, "sora/theirs.mp4")])
+def test_the_file_of_a_job_that_was_opened_is_known_to_its_purchase(
+    ours_is_stored: bool, path: str, home: Path, tmp_path: Path
+) -> None:
+    """Of one video, the ledger that opened it has the file, or the one that bought it: an import keeps it."""
+    kept: dict[str, Any] = {"root": str(tmp_path), "sha256": "0" * 64, "size": 1}
+    with Ledger_at(tmp_path / "old") as old:
+        job = bought(old)
+        if not ours_is_stored:
+            old.stored(job.id, path="sora/theirs.mp4", **kept)
+    with Ledger_at(home) as ledger:
+        opened = ledger.adopt("cometapi", "https://x", "video_1")
+        if ours_is_stored:
+            ledger.stored(opened.id, path="sora/ours.mp4", **kept)
+    with Ledger_at(home) as ledger:
+        assert import_home(tmp_path / "old", ledger).added == 1
+        [only] = ledger.jobs()
+        assert (only.id, only.kind, only.state, only.path) == (job.id, "create", JobState.STORED, path)
+        assert (only.root, only.sha256, only.bytes) == (str(tmp_path), "0" * 64, 1)
+        assert (only.prompt, reserve(ledger).id) == ("a boat", job.id)
 
 
 def test_an_import_of_nothing_or_of_itself_is_refused(home: Path, ledger: Ledger, tmp_path: Path) -> None:
@@ -344,7 +499,7 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         finally:
             studio.close()
         assert sora(arguments, capsys)[1] | {"aside": ""} == {
-            "read": 0, "receipts": 0, "listed": 0, "guessed": 0, "aside": "",
+            "read": 0, "receipts": 0, "listed": 0, "listed_jobs": [], "guessed": 0, "aside": "",
         }  # fmt: skip
 
 
@@ -369,6 +524,31 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
         assert len(known) == done.read
         assert {jobs[0].id, jobs[59].id} < known < {job.id for job in jobs}
         assert reserve(ledger, dataclasses.replace(PLAIN, prompt=jobs[59].prompt, typed="")).id == jobs[59].id
+
+
+def test_jobs_that_only_a_list_tells_of_are_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They stand for no purchase: a person is told, before the same is bought again."""
+    home.mkdir()
+    (home / "providers.toml").write_text(
+        '[provider.house]\nbase_url = "http://127.0.0.1:9"\nkey = false\nlist = true\n', encoding="utf-8"
+    )
+
+    def newest(client: Client) -> list[RemoteVideo]:
+        told = RemoteVideo(id="video_1", phase="running", status="queued", prompt="a boat")
+        return [told] if client.provider.name == "house" else []
+
+    monkeypatch.setattr(Client, "newest", newest)
+    command = ["restore", "--rebuild", "--home", str(home), "--out", str(tmp_path / "output")]
+    status, told, said = sora(command, capsys)
+    with Ledger_at(home) as ledger:
+        job = ledger.jobs()[0]
+    assert (status, told["listed"], told["listed_jobs"]) == (0, 1, [job.id])
+    assert f"warning: 1 job from providers' lists ({job.id})" in said
+    assert "buys it again" in said
+    _, told, said = sora(command, capsys)
+    assert (told["listed"], "warning" in said) == (0, False)
 
 
 def test_a_receipt_of_today_needs_no_guess(
@@ -397,10 +577,7 @@ def test_what_another_ledger_of_this_user_holds_is_not_bought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`run` and `remix` name it, with the ways out; a new take is bought. What failed there, or is free, is no bar."""
-    theirs = tmp_path / "ComfyUI" / "user" / "__sora"
-    with monkeypatch.context() as patch:
-        patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
-        locations.record_location(theirs, theirs, theirs)
+    theirs = ledger_of_comfyui(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with Gateway() as gateway, Ledger_at(theirs) as ledger:
         monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
@@ -414,6 +591,115 @@ def test_what_another_ledger_of_this_user_holds_is_not_bought(
         assert "--take" in told["advice"]
         assert sora([*run, "--take", "2", "--timeout", "0.001"], capsys)[1].get("money") != "none"
         assert gateway.creates == ["a boat"]
+
+
+def ledger_of_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of another ComfyUI, which the command line knows by its record."""
+    theirs = tmp_path / "ComfyUI" / "user" / "__sora"
+    with monkeypatch.context() as patch:
+        patch.setattr(locations, "packs", lambda: [tmp_path / "ComfyUI" / "custom_nodes" / "sora-jobs"])
+        locations.record_location(theirs, theirs, theirs)
+    return theirs
+
+
+def running(ledger: Ledger) -> None:
+    reserve(ledger)
+
+
+def ended_unsent(ledger: Ledger) -> None:
+    reserve(ledger)
+    ledger.close()
+
+
+def ended_sent(ledger: Ledger) -> None:
+    ledger.sending(reserve(ledger).id)
+    ledger.close()
+
+
+def unknown(ledger: Ledger) -> None:
+    job = reserve(ledger).id
+    ledger.sending(job)
+    ledger.unknown(job, MaybeBought("no answer"))
+
+
+def failed(ledger: Ledger) -> None:
+    ledger.observed(bought(ledger).id, RemoteVideo(id="video_1", phase="failed", status="failed"))
+
+
+def submitted(ledger: Ledger) -> None:
+    bought(ledger)
+
+
+def refused(ledger: Ledger) -> None:
+    ledger.refused(reserve(ledger).id, NotBought("no"))
+
+
+@pytest.mark.parametrize(
+    ("happened", "state", "says"),
+    [
+        (running, "reserved", "Another program is sending"),
+        (ended_sent, "unknown", "may have been bought"),
+        (unknown, "unknown", "may have been bought"),
+        (failed, "failed", "was bought already and failed"),
+        (submitted, "submitted", "was bought already: "),
+        (ended_unsent, "", ""),
+        (refused, "", ""),
+    ],
+)
+def test_what_another_ledger_says_of_a_purchase_is_told(
+    happened: Callable[[Ledger], None], state: str, says: str, home: Path
+) -> None:
+    """As far as it came there. What a program that has ended never sent is no bar."""
+    with Ledger_at(home) as ledger:
+        happened(ledger)
+        found = held_elsewhere(PLAIN.identity, [home])
+        assert (found.state if found else "") == state
+        if found is not None:
+            assert says in found.error.what
+            assert (found.job, found.error.money) == (ledger.jobs()[0].id, "none")
+            resume = f'`sora resume {found.job} --home "{home}"`'
+            assert (resume in found.error.advice) == (state == "unknown")
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR])
+def test_another_ledger_that_cannot_be_read_lets_nothing_be_bought(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may hold the purchase. The error names its file, and the record to delete if it is no longer needed; then
+    nobody asks for it any more."""
+    theirs = ledger_of_comfyui(tmp_path, monkeypatch)
+    with Ledger_at(theirs) as ledger:
+        bought(ledger)
+
+    @contextlib.contextmanager
+    def opened(file: Path) -> Iterator[sqlite3.Connection]:
+        error = sqlite3.OperationalError("it is closed")
+        error.sqlite_errorcode = code
+        raise error
+        yield
+
+    monkeypatch.setattr("sora.merge.opened", opened)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+    run = ["run", "a boat", "--seconds", "4", "--size", "1280x720", "--home", "home", "--timeout", "0.001"]
+    with Gateway() as gateway:
+        monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
+        status, told, _ = sora(run, capsys)
+        assert (status, told["money"], gateway.creates) == (7, "none", [])
+        assert str(theirs / "ledger.sqlite3") in told["error"]
+        [record] = (locations.user_folder() / "packs").iterdir()
+        assert f"delete {record}:" in told["advice"]
+        record.unlink()
+        sora(run, capsys)
+        assert gateway.creates == ["a boat"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no ledger at all" * 100, b"SQLite format 3\0" + b"\0" * 5000])
+def test_what_is_no_ledger_bars_nothing(content: bytes | None, tmp_path: Path) -> None:
+    """A file that is gone by now, an empty one, and what no program can read."""
+    if content is not None:
+        (tmp_path / "ledger.sqlite3").write_bytes(content)
+    assert held_elsewhere(PLAIN.identity, [tmp_path]) is None
 
 
 class Ledger_at:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 from filelock import FileLock, Timeout
 from sora import backups, database, disk, doctor, ledger_errors
-from sora.backups import LEDGER, backup_ledger, restore, uri_of
+from sora.backups import LEDGER, backup_ledger, uri_of
 from sora.budget import Budget
 from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError
 from sora.ledger import Ledger
@@ -21,6 +21,7 @@ from sora.ledger_errors import folder_trouble, ledger_trouble
 from sora.merge import held_elsewhere
 from sora.providers import load_provider
 from sora.rebuild import rebuild
+from sora.restore import restore
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
@@ -50,7 +51,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_a_job(home: Path) -> Path:
     with contextlib.closing(Ledger(home)) as ledger:
-        ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+        job, _ = ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
+        ledger.sending(job.id)
     return home / LEDGER
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
+from sora.collect import ended_error
 from sora.envelope import Complaint
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, LedgerTrouble, MaybeBought, NotOffered, Refused
 from sora.ledger import TAKEN_OVER, Ledger, taken_error
@@ -324,6 +325,25 @@ def test_why_the_same_is_not_sent_again(ledger: Ledger) -> None:
     told = taken_error(replace(seen, error="too dark", error_code="moderation"))
     assert told.what == "The gateway ended this job without a video (moderation: too dark)."
     assert told.code == "moderation"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("It was stopped (moderation_blocked).", "moderation_blocked", "It was stopped (moderation_blocked)"),
+        ("Moderation_Blocked: no.", "moderation_blocked", "Moderation_Blocked: no"),
+        ("no faces.", "moderation_blocked", "moderation_blocked: no faces"),
+        ("", "moderation_blocked", "moderation_blocked"),
+    ],
+)
+def test_a_reason_is_one_part_of_its_sentence(ledger: Ledger, error: str, code: str, said: str) -> None:
+    """Neither its code nor its full stop is written twice."""
+    job = replace(submitted(ledger), state=JobState.FAILED, error=error, error_code=code)
+    assert taken_error(job).what == f"The gateway ended this job without a video ({said})."
+    doubt = replace(job, state=JobState.UNKNOWN, error="the line was cut.", error_code="")
+    assert taken_error(doubt).what.endswith("may have been bought (the line was cut).")
+    refused = ended_error(replace(job, state=JobState.REFUSED, error="no room."))
+    assert "no video to wait for (no room)." in str(refused)
 
 
 def test_a_failure_keeps_its_request_id(ledger: Ledger) -> None:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sora import locations
 from sora.budget import Budget
 from sora.cli import main
+from sora.database import Database
 from sora.errors import InvalidInput
 from sora.ledger import Ledger
-from sora.locations import other_homes, output_folder, record_location, recorded_location, state_folder
+from sora.locations import (
+    location_of,
+    other_homes,
+    output_folder,
+    record_location,
+    recorded_location,
+    state_folder,
+)
 from sora.spec import JobSpec
+
+from ..frozen.gateway import Gateway
 
 PACK = Path(__file__).parents[2]
 PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
@@ -95,7 +109,8 @@ def test_a_stale_word_is_ignored_and_named(
     "text",
     ["", "{", "[]", '{"pack": "/p"}', '{"pack": "p", "home": "h", "output": "o", "temp": "t", "at": 1}',
      '{"pack": "/p", "home": 1, "output": "/o", "temp": "/t", "at": 1}',
-     '{"pack": "/p", "home": "/h", "output": "/o", "temp": "/t", "at": "now"}'],
+     '{"pack": "/p", "home": "/h", "output": "/o", "temp": "/t", "at": "now"}',
+     '{"pack": "/p", "home": "/h", "output": "/o", "temp": "/t", "at": 1, "database": 1}'],
 )  # fmt: skip
 def test_a_damaged_word_is_none(pack: Path, text: str) -> None:
     record_location(pack, pack, pack)
@@ -117,6 +132,81 @@ def test_the_newest_word_counts_for_a_pack_with_two_paths(tmp_path: Path, monkey
     assert state_folder({}) == one.parent / "user" / "__sora"
 
 
+URL = "postgresql+psycopg://user:pass-word@db.example/sora"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "names"),
+    [(URL, "", "is not set"), (URL, URL.replace("/sora", "/other"), "names another one"), ("", URL, "Remove it from")],
+    ids=["unset", "another", "theirs is the file"],
+)
+def test_nothing_is_bought_where_comfyui_uses_another_database(
+    theirs: str,
+    ours: str,
+    names: str,
+    pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its environment alone may name one: what it bought is then not known here. The list is shown, with a warning."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp, Database(home, theirs, time.time).mark)
+    monkeypatch.setenv("SORA_DATABASE_URL", ours)
+    monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+    monkeypatch.setattr(Ledger, "holding", lambda *_: None)  # no server has to run for it
+    monkeypatch.setattr("sora.database._bring_up_to_date", lambda engine: None)
+    with Gateway() as gateway:
+        monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
+        assert main(["run", "a boat", "--json"]) == 2
+        out, err = capsys.readouterr()
+        answer = json.loads(out)
+        assert gateway.creates == []
+    assert "warning: ComfyUI kept its jobs in" in err
+    assert "as ComfyUI said" not in err
+    assert names in answer["error"] + answer["advice"]
+    assert "SORA_DATABASE_URL" in answer["error"] + answer["advice"]
+    assert "--home DIR" in answer["advice"]
+    assert "pass-word" not in out + err
+    assert not (home / "ledger.sqlite3").exists()
+
+
+def test_comfyuis_other_database_does_not_hide_what_is_here(
+    pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Commands that only read go on. In a record of an older version no database is named: all goes on as it did."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    job = buy(home)
+    record_location(home, output, temp, Database(home, URL, time.time).mark)
+    assert main(["jobs"]) == 0
+    out, err = capsys.readouterr()
+    assert job in out
+    assert "warning: ComfyUI kept its jobs in a PostgreSQL database" in err
+    assert f"ledger: {home / 'ledger.sqlite3'}\n" in err
+    [file] = (locations.user_folder() / "packs").iterdir()
+    told = json.loads(file.read_text(encoding="utf-8"))
+    del told["database"]
+    file.write_text(json.dumps(told), encoding="utf-8")
+    assert main(["jobs"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert location_of(home) == recorded_location()
+
+
+def test_a_database_is_told_by_its_place_and_not_by_who_uses_it(tmp_path: Path) -> None:
+    """The record names no address, and its hash has no part of the password."""
+
+    def mark(url: str) -> str:
+        return Database(tmp_path, url, time.time).mark
+
+    same = ("postgresql+psycopg://db.example/sora", "postgresql+psycopg://a:b@/sora?host=db.example&port=5432")
+    assert {mark(URL)} == {mark(url) for url in same}
+    others = ("//db.example/two", "//db2.example/sora", "//db.example:5433/sora")
+    assert len({mark(URL), mark(""), *(mark(f"postgresql+psycopg:{url}") for url in others)}) == 5
+    assert mark("") == ""
+    with pytest.raises(InvalidInput):
+        mark("mysql://x")
+
+
 def test_other_ledgers_of_this_user_are_found(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that have one: of other ComfyUIs, around the pack, and of the command line alone. Never the own one."""
     mine, other, none = (tmp_path / name for name in ("mine", "other", "none"))
@@ -129,6 +219,59 @@ def test_other_ledgers_of_this_user_are_found(pack: Path, tmp_path: Path, monkey
     assert set(other_homes(mine)) == {other, locations.user_folder()}
     (tmp_path / "link").symlink_to(mine, target_is_directory=True)
     assert set(other_homes(tmp_path / "link")) == {other, locations.user_folder()}
+
+
+def nobody_may_look_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's folder, also where the tests run as root."""
+
+    def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *more: Any, **named: Any) -> Any:
+            if isinstance(path, str | Path) and Path(path).is_relative_to(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path, *more, **named)
+
+        return call
+
+    for name in ("stat", "open", "mkdir"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
+    for name in ("stat", "open", "is_dir", "is_file", "exists"):
+        monkeypatch.setattr(Path, name, guarded(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("arguments", [["jobs"], ["run", "a boat"]])
+def test_comfyuis_ledger_of_another_user_is_not_left_for_another_one(
+    arguments: list[str],
+    pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """ComfyUI runs as root, in a container. The command says whose folder it is, and does not take another ledger,
+    where nothing is known of what was bought."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp)
+    monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
+    nobody_may_look_into(home, monkeypatch)
+    assert main([*arguments, "--json"]) in (2, 7)
+    answer = json.loads(capsys.readouterr().out)
+    assert str(home) in answer["error"]
+    assert "Delete nothing" in answer["advice"]
+    assert not (locations.user_folder() / "ledger.sqlite3").exists()
+
+
+def test_a_ledger_of_another_user_counts_as_one(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of another ComfyUI, say: commands that only read do not need it, and none that buys goes on without it."""
+    home, output, temp = comfyui(tmp_path / "elsewhere")
+    record_location(home, output, temp)
+    nobody_may_look_into(home, monkeypatch)
+    mine = tmp_path / "mine"
+    assert main(["jobs", "--home", str(mine), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"jobs": []}
+    assert other_homes(mine) == [home]
+    assert main(["import", str(home), "--home", str(mine), "--json"]) == 7
+    assert str(home) in json.loads(capsys.readouterr().out)["error"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
@@ -187,6 +330,6 @@ def test_the_word_is_for_this_user_alone(pack: Path) -> None:
     """It tells where somebody's videos are."""
     record_location(pack, pack, pack)
     [file] = (locations.user_folder() / "packs").iterdir()
-    assert set(json.loads(file.read_text(encoding="utf-8"))) == {"pack", "home", "output", "temp", "at"}
+    assert set(json.loads(file.read_text(encoding="utf-8"))) == {"pack", "home", "output", "temp", "at", "database"}
     if os.name != "nt":
         assert file.stat().st_mode & 0o077 == 0

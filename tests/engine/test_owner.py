@@ -70,6 +70,29 @@ def test_a_lock_that_cannot_be_had_leaves_no_mark(
     owner.close()
 
 
+def test_a_file_system_without_locks_is_told_and_not_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks of another kind, which a crash leaves behind, are not taken instead; and a person sees no raw warning."""
+    fcntl = pytest.importorskip("fcntl")
+    owner = FileOwner(tmp_path / "with")
+    mark = owner.id
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(fcntl, "flock", flock)
+        with pytest.raises(LedgerTrouble, match="could be locked"):
+            _ = FileOwner(tmp_path / "without").id
+        with pytest.raises(LedgerTrouble, match="could be locked"):
+            FileOwner(tmp_path / "with").alive(mark)
+        with pytest.raises(LedgerTrouble) as caught:
+            _ = Database(tmp_path / "new", "", time.time).owner
+        assert "local" in caught.value.advice
+    owner.close()
+
+
 def test_nobody_is_taken_for_dead_because_the_file_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

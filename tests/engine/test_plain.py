@@ -79,6 +79,22 @@ def test_every_sentence_is_there_in_every_language() -> None:
         assert len(set(texts.values())) == len(texts), name
 
 
+def test_the_first_error_is_told_where_no_file_can_be_opened() -> None:
+    """Its words are in memory from the import on: a process without descriptors left reads none."""
+    program = (
+        "import errno, sys\n"
+        "from sora.errors import DiskTrouble\n"
+        "def no_file(event, _):\n"
+        "    if event == 'open':\n"
+        "        raise OSError(errno.EMFILE, 'Too many open files')\n"
+        "sys.addaudithook(no_file)\n"
+        "print(DiskTrouble('The video could not be written.'))\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(PACK / "nodes")}
+    ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, encoding="utf-8", check=False)
+    assert ran.stdout.startswith("The video could not be written."), ran.stderr
+
+
 def refused(status: int, code: str = "", message: str = "no") -> SoraError:
     body = json.dumps({"error": {"message": message, "code": code}}).encode()
     with pytest.raises(SoraError) as caught:

@@ -138,6 +138,20 @@ def test_a_fit_that_only_scales_is_none(width: int, height: int, video: tuple[in
     assert effect_of("stretch", (width, height), video) == ""
 
 
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("shape", [(720, 1280), (40, 96)])
+def test_an_alpha_that_hides_nothing_is_no_other_purchase(shape: tuple[int, int], fit: str) -> None:
+    """The upload is the same. One transparent pixel makes another one."""
+    image = np.random.default_rng(4).integers(0, 255, (*shape, 3), np.uint8)
+    opaque = np.dstack([image, np.full(shape, 255, np.uint8)])
+    one, other = with_image(image, fit), with_image(opaque, fit)
+    assert one.identity.v2 == other.identity.v2
+    assert one.identity.v1 != other.identity.v1
+    assert (fitted(image, 1280, 720, fit) == fitted(opaque, 1280, 720, fit)).all()
+    opaque[0, 0, 3] = 254
+    assert with_image(opaque, fit).identity.v2 != one.identity.v2
+
+
 @pytest.mark.parametrize("shape", [(45, 80, 3), (720, 1280, 4), (90, 160, 4), (40, 96, 3), (1080, 1921, 3)])
 def test_the_same_identity_is_the_same_upload(shape: tuple[int, int, int]) -> None:
     """And another one another upload: the bytes decide what may be taken for the same."""

@@ -66,6 +66,22 @@ def test_every_error_says_what_became_of_the_money() -> None:
         assert kind.__name__ in str(sys.modules[kind.__module__].__doc__)
 
 
+def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> None:
+    """Of a provider whose table names none, too."""
+    row = '[provider.my-gpu]\nbase_url = "https://x.org"\n'
+    for more, part in (
+        ('key_variable = "GPU"\n', "Set GPU in the environment"),
+        ("", 'set MY_GPU_KEY in the environment and `key_variable = "MY_GPU_KEY"` under [provider.my-gpu] in'),
+    ):
+        (tmp_path / "providers.toml").write_text(row + more, encoding="utf-8")
+        with pytest.raises(MissingKey) as caught:
+            load_provider(settings(tmp_path), "my-gpu").key({})
+        assert part in caught.value.advice
+        assert str(tmp_path / "keys" / "my-gpu") in caught.value.advice
+    (tmp_path / "providers.toml").write_text(row + 'key_variable = "MY_GPU_KEY"\n', encoding="utf-8")
+    assert load_provider(settings(tmp_path), "my-gpu").key({"MY_GPU_KEY": "sk-from-env"}) == "sk-from-env"
+
+
 def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     """The variable wins; the file must be for its owner alone."""
     cometapi = load_provider(settings(tmp_path), "cometapi")

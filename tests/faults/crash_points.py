@@ -119,10 +119,13 @@ def reference(path: Path, *_: object) -> bool:
     return path.parent.name == "references"
 
 
-def holds_bytes(descriptor: int) -> bool:
-    """For `os.fsync`: is it a file with something in it, and no folder?"""
+LARGEST_TRIAL = 4096  # bytes
+
+
+def is_a_video(descriptor: int) -> bool:
+    """For `os.fsync`: is it a file, no folder, and larger than what the storage is tried with?"""
     status = os.fstat(descriptor)
-    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+    return stat.S_ISREG(status.st_mode) and status.st_size > LARGEST_TRIAL
 
 
 POINTS: dict[str, Callable[[], None]] = {
@@ -150,7 +153,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "download opened": lambda: after(Client, "content"),
     "first bytes downloaded": lambda: downloaded(0.01),
     "half downloaded": lambda: downloaded(0.5),
-    "last byte, before fsync": lambda: before(os, "fsync", holds_bytes),
+    "last byte, before fsync": lambda: before(os, "fsync", is_a_video),
     "on disk, before the check": lambda: before(import_module("sora.media.delivered"), "examine_delivered"),
     "checked, before the rename": lambda: before(download, "publish"),
     "renamed": lambda: after(Path, "replace", named(".mp4")),

@@ -60,6 +60,18 @@ def test_the_proof_connects_to_nothing(unproved: None, monkeypatch: pytest.Monke
     connect.prove()
 
 
+def test_a_missing_file_of_certificates_is_told_as_that(unproved: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of urllib3's, and another version of it mends nothing."""
+    with monkeypatch.context() as gone:
+        gone.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", "/nowhere/cacert.pem")
+        with pytest.raises(LocalTrouble, match=r"/nowhere/cacert\.pem") as caught:
+            connect.prove()
+    assert caught.value.kind != "unsupported_library"
+    assert "urllib3" not in str(caught.value)
+    assert "certifi" in caught.value.advice
+    connect.prove()
+
+
 # In each of these the pool or the connection is urllib3's own, as it would be after a change of its names.
 @pytest.mark.parametrize("lost", ["direct", "through a proxy", "plain", "over TLS"])
 def test_each_way_is_proved(unproved: None, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:

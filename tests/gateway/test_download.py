@@ -482,6 +482,16 @@ def test_the_name_has_the_suffix_of_what_it_is(tmp_path: Path) -> None:
     assert (again.result.path.name, again.server.requests) == ("v.webm", [])
 
 
+def test_a_warning_names_the_file_that_is_there(tmp_path: Path) -> None:
+    """It was checked under another name."""
+
+    def check(path: Path) -> Delivered:
+        return Delivered(suffix=".webm", warnings=(f"{path.name} is odd: {path.name} has no sound.",))
+
+    fetched = Fetched(tmp_path, answer(200, BYTES), check=check)
+    assert fetched.result.warnings == ("v.webm is odd: v.webm has no sound.",)
+
+
 def test_a_video_that_is_still_cut_is_not_fetched_again(tmp_path: Path) -> None:
     """Its length tells that nothing more came: the bytes stay where they are."""
     (tmp_path / "output").mkdir()

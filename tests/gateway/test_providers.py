@@ -139,7 +139,10 @@ def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path:
     (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{with_key}\n"))
     for word in ("https", "ssh -N -L 8000:127.0.0.1:8000 192.168.1.20", "insecure = true"):
         assert word in fault.advice
+    assert fault.advice.count("http://127.0.0.1:8000 as the base_url") == 1
     (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{without}\n"))
+    assert "ssh -N -L 8080:127.0.0.1:80 93.184.216.34" in fault.advice  # 80 here would need root
+    assert "http://127.0.0.1:8080 as the base_url" in fault.advice
     assert "key" not in fault.what + fault.advice
     assert "insecure" not in fault.advice
     for url in ("http://192.168.1.20", "http://gpu.local", "http://example.com"):

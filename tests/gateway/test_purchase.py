@@ -285,7 +285,7 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
     made, _ = bench
     with pytest.raises(MaybeBought):
         made.buy()
-    with pytest.raises(InvalidInput, match="its prompt is: 'a cat'") as caught:
+    with pytest.raises(InvalidInput, match="its prompt is 'a cat'") as caught:
         made.studio.settle(made.only_job().id, video_id="video_7").result(10)
     assert "sora resume video_7" in caught.value.advice
     assert made.only_job().state is JobState.UNKNOWN

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, SoraError
-from sora.settle import _same_model, _same_size
+from sora.settle import _same_length, _same_model, _same_size
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
+from sora.wire import LONGEST_ID
 
 from ..frozen.gateway import film
 from .ugly import UglyServer, answer
@@ -32,6 +33,7 @@ class Bench:
         self.folder = folder
         self.listed: list[dict[str, Any]] = []
         self.states: Callable[[str], dict[str, Any]] = lambda video: {"id": video, "status": "completed"}
+        self.refuses = False  # the key, of whoever asks
         self.server = UglyServer([self.reply])
 
     def __enter__(self) -> Bench:
@@ -55,6 +57,9 @@ class Bench:
         if request.method == "POST":
             return  # hang up: the request arrived, and nothing came back
         name = request.path.removeprefix("/v1/videos/").split("/")[0]
+        if self.refuses:
+            connection.sendall(answer(401, {"error": {"message": "bad key", "code": "invalid_api_key"}}))
+            return
         if "?limit" in request.path:
             connection.sendall(answer(200, {"object": "list", "data": self.listed}))
         elif request.path.endswith("/content"):
@@ -135,6 +140,28 @@ def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: di
     assert bench.look_for(job).video_id == "video_1"
 
 
+def test_a_remix_whose_length_is_unknown_fits_a_list_that_tells_it(bench: Bench) -> None:
+    """Its parent was opened by its id, and the gateway told no length of it."""
+    parent = bench.studio.open("video_0", "mine").result(30)
+    with pytest.raises(MaybeBought) as caught:
+        bench.studio.remix(parent.id, "at night").result(30)
+    job = bench.studio.ledger.job(caught.value.job)
+    assert job.seconds == ""
+    bench.lists("video_1", prompt="at night", remixed_from_video_id="video_0", seconds="12")
+    assert bench.look_for(job).video_id == "video_1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("4", "4", True), ("4", "4.0", True), ("4", "4s", True), ("4", "", True), ("", "8", True), ("4", "8", False),
+        ("4", "8 seconds", False), ("4", "auto", True),
+    ],
+)  # fmt: skip
+def test_lengths_in_seconds(asked: str, told: str, same: bool) -> None:
+    assert _same_length(asked, told) is same
+
+
 def test_two_sizes_of_one_prompt_get_each_its_own(bench: Bench) -> None:
     """Both connections were lost, and both were taken."""
     wide, tall = bench.unknown(), bench.unknown(size="720x1280")
@@ -176,6 +203,62 @@ def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
         assert sent.id in caught.value.what
     finally:
         other.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"prompt": "a ship"}, ["'a ship'", "'a boat'"]),
+        ({"size": "720x1280"}, ["720x1280", "1280x720"]),
+        ({"model": "veo-3"}, ["veo-3", "sora-2"]),
+        ({"seconds": "12"}, ["12 s", "4 s"]),
+        ({"remixed_from_video_id": "video_0"}, ["video_0"]),
+        ({"input_references": ["a", "b"]}, ["images is 2, not 0"]),
+        ({"prompt": None, "size": "720x1280", "model": "veo-3", "seconds": "12"}, ["720x1280", "veo-3", "12 s"]),
+    ],
+)
+def test_an_id_by_hand_of_another_video_is_refused_with_what_differs(
+    bench: Bench, told: dict[str, Any], words: list[str]
+) -> None:
+    """Each of them is told: a wrong id settles nothing, and the purchase stays open."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video} | told
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.settle(job.id, video_id="video_1").result(30)
+    assert all(word in caught.value.what for word in words)
+    assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
+
+
+@pytest.mark.parametrize("told", [{}, {"size": "16:9", "model": "sora-2-2025-12-08", "created_at": 1_000_000_000}])
+def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) -> None:
+    """A person knows more than the clock, and what the gateway does not tell speaks against nothing."""
+    job = bench.unknown()
+    bench.states = lambda video: {"id": video, "status": "completed"} if not told else LISTED | {"id": video} | told
+    assert bench.studio.settle(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
+
+
+def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
+    """As long as the wire takes it; a longer one is refused with both lengths before the gateway is asked."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video}
+    name = "video_" + "a" * (LONGEST_ID - 6)
+    asked = len(bench.server.requests)
+    with pytest.raises(InvalidInput, match=f"{LONGEST_ID + 1} characters; {LONGEST_ID} is the most"):
+        bench.studio.settle(job.id, video_id=name + "a").result(30)
+    assert len(bench.server.requests) == asked
+    assert bench.studio.settle(job.id, video_id=name).result(30).video_id == name
+
+
+def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
+    """As the refusal says: the video is opened by its id, and the purchase is declared lost."""
+    job = bench.unknown()
+    bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
+    with pytest.raises(InvalidInput) as caught:
+        bench.studio.settle(job.id, video_id="video_1").result(30)
+    assert "`sora resume video_1 --provider mine`" in caught.value.advice
+    assert f"`sora resume {job.id} --lost`" in caught.value.advice
+    assert bench.studio.open("video_1", "mine").result(30).state is JobState.COMPLETED
+    assert bench.studio.settle(job.id).result(30).state is JobState.LOST
 
 
 def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
@@ -238,14 +321,31 @@ def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -
     assert bench.server.count("POST") == 0
 
 
-@pytest.mark.parametrize("how", ["still failed", "no answer"])
-def test_a_job_that_stays_failed_says_why(bench: Bench, how: str) -> None:
-    """Also where its gateway cannot be asked now."""
+def test_a_job_that_stays_failed_says_why(bench: Bench) -> None:
+    """The gateway says so once more."""
     job = failed(bench)
-    if how == "no answer":
-        (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
     assert bench.studio.open(job.id).result(30) == bench.studio.ledger.job(job.id)
     assert bench.studio.ledger.job(job.id).error_code == "internal"
+
+
+@pytest.mark.parametrize("how", ["no provider", "no key", "key refused"])
+def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench, how: str) -> None:
+    """That of its failure, and why there is no newer answer, with what to do about that. It stays as it is."""
+    job = failed(bench)
+    table = {"no provider": "", "no key": f'[provider.mine]\nbase_url = "{bench.server.url}"\n'}
+    if how in table:
+        (bench.studio.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
+    bench.refuses = how == "key refused"
+    with pytest.raises(JobFailed) as caught:
+        bench.studio.open(job.id).result(30)
+    cause = caught.value.__cause__
+    assert isinstance(cause, SoraError)
+    assert cause.kind == {"no provider": "wrong_choice", "no key": "no_key", "key refused": "bad_key"}[how]
+    assert "oops" in caught.value.what
+    assert cause.what in caught.value.what
+    assert cause.advice in caught.value.advice
+    assert (caught.value.job, caught.value.code, caught.value.money) == (job.id, "internal", "perhaps")
+    assert bench.studio.ledger.job(job.id) == job
 
 
 @pytest.mark.parametrize(
@@ -289,6 +389,8 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
             connection.sendall(answer(200, {"id": "video_1", "status": "queued"}))
         elif request.path.endswith("/content"):
             connection.sendall(answer(200, film("video_1")))
+        elif status[0] == "no answer":
+            connection.sendall(answer(401, {"error": {"message": "bad key", "code": "invalid_api_key"}}))
         else:
             connection.sendall(answer(200, {"id": "video_1", "object": "video", "status": status[0]}))
 
@@ -301,6 +403,9 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
             with pytest.raises(JobFailed):
                 studio.wait(job.id, timeout_s=10).future.result(30)
             with pytest.raises(JobFailed):
+                studio.submit(spec).result(30)
+            status[0] = "no answer"
+            with pytest.raises(JobFailed, match="could not be asked about it again"):
                 studio.submit(spec).result(30)
             status[0] = "completed"
             again = studio.submit(spec).result(30)
@@ -325,6 +430,14 @@ def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
         bench.studio.open("video_1").result(30)
     assert all(job.id in caught.value.advice for job in (opened, other))
     assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
+
+
+def test_a_long_id_is_opened(bench: Bench) -> None:
+    """As long as the wire takes it: LiteLLM puts the names of its provider and model into it."""
+    name = "video_" + "a" * (LONGEST_ID - 6)
+    assert bench.studio.open(name, "mine").result(30).video_id == name
+    with pytest.raises(InvalidInput):
+        bench.studio.open(name + "a", "mine").result(30)
 
 
 def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:

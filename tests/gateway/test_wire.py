@@ -12,7 +12,7 @@ from sora.envelope import Answer, read_complaint
 from sora.errors import GatewayTrouble, MaybeBought, NotBought, Refused, SoraError
 from sora.spec import JobSpec
 from sora.verdict import read_created, read_status, retry_after_s
-from sora.wire import create_form
+from sora.wire import LONGEST_ID, create_form
 
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
@@ -365,6 +365,12 @@ def test_the_id_is_our_gateways_and_the_state_the_innermost() -> None:
     }
     created = read_created(answer(200, body))
     assert (created.id, created.phase) == ("ours", "running")
+
+
+@pytest.mark.parametrize("length", [250, LONGEST_ID])
+def test_an_id_alone_may_be_as_long_as_any(length: int) -> None:
+    name = "task_1".ljust(length, "a")
+    assert read_created(answer(200, {"code": "success", "data": name})).id == name
 
 
 def test_a_failure_without_an_id_is_the_calls() -> None:

@@ -25,7 +25,7 @@ def nothing_is_sent(comfy: ComfyUI) -> Iterator[None]:
     [
         ({"prompt": "  "}, ["prompt is empty"]),
         ({"extra_fields": "[1]"}, ["extra_fields is a JSON list, not an object"]),
-        ({"extra_fields": '{"seconds": "12"}'}, ["would replace seconds"]),
+        ({"extra_fields": '{"seconds": "12"}'}, ["'seconds' may not be sent", "the input `seconds`"]),
         ({"reference": ["0", 0]}, ["3 images", "ImageFromBatch"]),
         ({"last_reference": ["0", 0]}, ["no reference"]),
         ({"provider": "cometapi"}, ["COMETAPI_KEY", "keys/cometapi", "sandbox"]),

@@ -188,7 +188,7 @@ def test_a_check_that_breaks_accepts_the_file_and_says_so(
     assert found.is_complete
     (warning,) = found.warnings
     assert "could not be checked" in warning
-    assert path.name in warning
+    assert warning.count(path.name) == 1
 
 
 def test_without_pyav_it_is_stored_unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,6 +203,16 @@ def test_help_is_called_as_the_node(schemas: dict[str, Any], language: str) -> N
         assert language == "en" or CHINESE.search(text)
 
 
+@every_language
+def test_help_on_an_ended_job_names_what_asks_again(language: str) -> None:
+    """By the label of the tab's button, and that it is free: another purchase is the last choice."""
+    ended, free = {"en": ("ended it without", "free of charge"), "zh": ("没有生成视频就结束了", "不收费")}[language]
+    for node in ("CreateSoraJob", "WaitForVideo"):
+        (line,) = [line for line in page(node, language).splitlines() if ended in line]
+        assert words(language, "ask") in line
+        assert free in line
+
+
 def test_links_of_the_help_lead_somewhere() -> None:
     """The host takes pictures relative to js/docs, wherever the page lies, and opens no page by a relative link."""
     for file in DOCS.rglob("*.md"):

@@ -343,6 +343,38 @@ def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.Mon
     assert bench.studio.ledger.job(job.id).state.value == "submitted"
 
 
+def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a video gets its name there, other nodes end and ComfyUI's event loop goes on."""
+    naming, responds = threading.Event(), threading.Event()
+    link = bench.studio.link
+
+    def slow(*given: Any) -> Path:
+        naming.set()
+        assert responds.wait(30)
+        return link(*given)
+
+    async def both() -> tuple[bool, Any, Any]:
+        named, other = [await bench.create(prompt) for prompt in ("named", "other")]
+        first = asyncio.create_task(bench.wait(named.args[0], filename_prefix="boat"))
+        assert await asyncio.to_thread(naming.wait, 30)
+        second = await bench.wait(other.args[0], unique_id="3")
+        bench.pack.module("values").missing_files_fingerprint()
+        still = not responds.is_set()
+        responds.set()
+        return still, await first, second
+
+    monkeypatch.setattr(bench.studio, "link", slow)
+    guard = threading.Timer(15, responds.set)  # what blocks the loop would block the test as well
+    guard.start()
+    still, first, second = asyncio.run(both())
+    guard.cancel()
+    assert still
+    assert Path(first.args[0].get_stream_source()).name.startswith("boat_")
+    assert Path(second.args[0].get_stream_source()).is_file()
+
+
 def test_a_deleted_file_makes_its_node_run_again_and_no_other(bench: Bench) -> None:
     """Once: the host asks before each run whether what it remembers still holds. What is behind the other nodes, which
     may take minutes, is not done anew."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from sora.errors import InvalidInput
-from sora.paths import LONGEST_NAME, confined
+from sora.paths import LONGEST_NAME, LONGEST_PART, confined
+from sora.whole import copy
 
 from ..systems import make_link
 
@@ -21,6 +22,8 @@ GOOD = [
     "conx",
     "x.con",
     "%year%/b",
+    "é" * (LONGEST_PART // 2),
+    "船" * (LONGEST_PART // 3) + "/" + "船" * (LONGEST_PART // 3),
 ]
 BAD = [
     "", " ", "/", "\\", ".", "..", "...", "../x", "..\\x", "a/../x", "a\\..\\x", "a/..", "./x", "a/./b", "a//b", "a/",
@@ -29,6 +32,7 @@ BAD = [
     "a/NUL", "nul.tar.gz", "AUX", "prn.mp4", "COM1", "com9.mp4", "LPT1", "lpt9", "COM¹", "CONIN$", "conout$.txt",
     "con .txt", "a\0b", "\0", "a\nb", "a\tb", "a\x7fb", "a\x1b[31m", "a.", "a..", "a ", "a. ", "a./b", "a /b", "a/b.",
     "a<b", "a>b", 'a"b', "a|b", "a?b", "a*b", "a\u202egpm", "a\ud800", "a" * (LONGEST_NAME + 1),
+    "a" * (LONGEST_PART + 1), "é" * 130, "船" * 86, "船" * 86 + "/x", "x/" + "船" * 86,
 ]  # fmt: skip
 
 
@@ -38,12 +42,22 @@ def test_an_ordinary_name_stays_below_its_folder(tmp_path: Path, name: str) -> N
     assert place.relative_to(tmp_path).as_posix() == name.replace("\\", "/")
 
 
-@pytest.mark.parametrize("name", BAD, ids=[repr(name)[:30] for name in BAD])
+@pytest.mark.parametrize("name", BAD, ids=[ascii(name)[:30] for name in BAD])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     """Up, to a root, a drive, a share, a device or a stream; or to what a system would make another name of."""
     with pytest.raises(InvalidInput, match="so it is not used"):
         confined(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_can_be_given_also_where_files_are_copied(tmp_path: Path) -> None:
+    """With a counter, a suffix, and what is added while it is not complete."""
+    source = tmp_path / "source"
+    source.write_bytes(b"video")
+    name = "船" * (LONGEST_PART // 3)
+    target = confined(tmp_path, name).with_name(f"{name}_1234567_.webm")
+    copy(source, target)
+    assert target.read_bytes() == b"video"
 
 
 def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:

@@ -274,21 +274,53 @@ def test_plain_http_goes_to_the_private_network_alone(monkeypatch: pytest.Monkey
         assert len(inside.requests) == 2
 
 
+def resolves_to(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    """gpu.example has all of these addresses at once."""
+    real = socket.getaddrinfo
+    found = [
+        (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in addresses
+    ]
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **named: found if host == "gpu.example" else real(host, *more, **named),
+    )
+
+
 @pytest.mark.parametrize(
     "addresses",
-    [["192.168.1.20", "93.184.216.34"], ["93.184.216.34"], ["169.254.169.254"], ["fe80::1"], ["100.64.0.1"]],
+    [
+        ["192.168.1.20", "93.184.216.34"],
+        ["93.184.216.34"],
+        ["169.254.169.254"],
+        ["fe80::1"],
+        ["100.64.0.1"],
+        ["192.168.1.20", "169.254.169.254"],
+        ["192.168.1.20", "fe80::1", "93.184.216.34"],
+        ["192.168.1.20", "fec0::1"],
+    ],
 )
 def test_all_addresses_of_plain_http_have_to_be_private(
     monkeypatch: pytest.MonkeyPatch, connected: list[str], addresses: list[str]
 ) -> None:
     """One that is not is enough: which of them answers is not ours to choose."""
-    found = [
-        (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in addresses
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    resolves_to(monkeypatch, addresses)
     with client("http://gpu.example") as made, pytest.raises(InvalidInput, match=addresses[-1]):
         made.create({"prompt": "a boat"})
     assert connected == []
+
+
+def test_an_address_of_a_link_is_left_out_beside_a_private_one(
+    monkeypatch: pytest.MonkeyPatch, connected: list[str]
+) -> None:
+    """mDNS gives it for the host's name, first or last; nothing is connected to it."""
+    with UglyServer([answer(200, {"id": "video_1", "status": "queued"})]) as inside:
+        port = inside.url.rsplit(":", 1)[1]
+        for addresses in (["fe80::1%eth0", "127.0.0.1"], ["127.0.0.1", "fe80::a9fe:a9fe"]):
+            resolves_to(monkeypatch, addresses)
+            with client(f"http://gpu.example:{port}") as made:
+                assert made.retrieve("video_1").id == "video_1"
+        assert connected == ["127.0.0.1"] * 2
 
 
 def test_plain_http_opens_no_other_address(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import numpy as np
 import pytest
 
 from ..systems import others_may_read
@@ -382,6 +384,47 @@ def test_an_id_is_an_id_and_no_path(site: Site, one: str) -> None:
 def test_a_query_is_survived(site: Site, query: str) -> None:
     for path in ("/sora/history", "/sora/models/nearest", "/sora/jobs", "/sora/news"):
         assert ask(site, "GET", f"{path}?{query}")[0] in (200, 400)
+
+
+def test_an_id_that_a_gateway_gives_can_be_named(site: Site) -> None:
+    """LiteLLM's have some 250 characters. The page's field takes as many as the engine."""
+    longest = site.pack.module("sora.wire").LONGEST_ID
+    for length in (250, longest):
+        status, said, _ = put(site, "/sora/history/abc123/settle", {"video_id": "v" * length})
+        assert status == 400
+        assert "abc123" in json.loads(said)["error"]  # there is no such job, which is the next thing that is looked at
+    field = Path(__file__).parents[2].joinpath("js", "settle.mjs").read_text(encoding="utf-8")
+    assert f"maxlength: {longest}," in field
+
+
+@pytest.mark.parametrize("body", [{"video_id": 7}, {"video_id": None}, {"lost": "yes"}, {"lost": 1}])
+def test_what_settles_a_job_is_text_or_a_yes(untouched: Site, body: dict[str, Any]) -> None:
+    status, said, _ = put(untouched, "/sora/history/abc123/settle", body)
+    assert status == 400
+    assert "takes true or false" in json.loads(said)["error"]
+
+
+def test_an_image_is_brought_in_whole_or_not_at_all(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk was full for a moment: what is there under the image's name is used by every later run."""
+    studio, spec = site.studio, site.pack.module("sora.spec")
+    image = site.pack.module("sora.media.reference").to_png(np.zeros((8, 8, 3), np.uint8))
+    name = studio.ledger.references.keep(image)
+    asked = spec.JobSpec(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+    job, _ = studio.ledger.reserve(
+        asked, origin="https://x", estimated_usd=0.0, budget=studio.settings.budget, references=[name]
+    )
+
+    def half(source: Path, target: Path) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:4])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("shutil.copyfile", half)
+        assert put(site, f"/sora/history/{job.id}/again", {})[0] >= 400
+    status, said, _ = put(site, f"/sora/history/{job.id}/again", {})
+    assert status == 200, said
+    (brought,) = (site.folder / "input" / "sora").iterdir()
+    assert (brought.name, brought.read_bytes()) == (name, image)
 
 
 def test_nothing_takes_a_path_or_an_address(site: Site) -> None:

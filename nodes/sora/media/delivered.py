@@ -60,6 +60,7 @@ def examine_delivered(path: str | Path) -> Delivered:
         reason = error.what
     except Exception as error:  # noqa: BLE001 - whatever breaks in here must not leave a paid video behind
         reason = trouble(error, path).what
+    reason = reason.removeprefix(f"{path.name} ")
     warning = f"{path.name} could not be checked: {reason} It was stored as it came. {CHECK}"
     whole = not (kind.cut_short or kind.torn)  # the end of a torn one may be what keeps it from being opened
     return Delivered(suffix=kind.suffix, is_complete=whole, warnings=(warning,))

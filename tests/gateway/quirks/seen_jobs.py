@@ -52,6 +52,8 @@ WORDS = [
         ("SUCCEEDED", "done", f"{ARCREEL}/issues/1888"),
         ("expired", "failed", f"{ARCREEL}/issues/651"), ("cancelled", "failed", f"{GITHUB}/ljquan/opentu/pull/262"),
         ("deleted", "failed", SGLANG), ("ERROR", "failed", COMET),
+        ("VIOLATION", "failed", f"{GITHUB}/storytold/artcraft"), ("rejected", "failed", NO_ADDRESS),
+        ("TIMEOUT", "failed", NO_ADDRESS), ("Aborted", "failed", NO_ADDRESS),
     ]
 ]  # fmt: skip
 
@@ -213,6 +215,8 @@ ENDED = [
         job("failed", id="task_v", complaint=("moderation_blocked", "OutputVideoSensitiveContentDetected: no"))),
     row("failed, and nothing more", NO_ADDRESS, "retrieve", 200, '{"status":"failed","progress":0}',
         job("failed", id="task_v", complaint=None)),
+    row("a call that timed out, and nothing of the job", NO_ADDRESS, "retrieve", 200, '{"status":"timeout"}',
+        trouble()),
     row("cancelled, and nothing more", NO_ADDRESS, "retrieve", 200, '{"status":"cancelled"}',
         job("failed", id="task_v", status="cancelled")),
     row("expired, and nothing more", NO_ADDRESS, "retrieve", 200, '{"status":"expired"}', job("failed", id="task_v")),

@@ -37,7 +37,7 @@ from .test_table import ROWS
 READ = [
     *ADDRESS_KEYS, *FINISH_KEYS, *ID_KEYS, *STATE_KEYS, *WRAPPERS, *PACE_KEYS, "error", "errors", "detail", "message",
     "msg", "code", "type", "success", "object", "model", "progress", "progress_pct", "created_at", "created", "seconds",
-    "size", "prompt", "request_id", "requestId", "error_message", "loc", "param",
+    "size", "prompt", "request_id", "requestId", "error_message", "loc", "param", "issues", "path", "field",
 ]  # fmt: skip
 CODES = sorted({*ADVICE, *REFUSALS_AS_5XX, *PERHAPS_TAKEN, *SATURATED})
 SAID = [

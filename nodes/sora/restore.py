@@ -1,0 +1,95 @@
+"""The way back from a backup."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from pathlib import Path
+
+from .backups import HELD_S, LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, put_aside, refuse_in_use
+from .disk import disk_trouble
+from .errors import InvalidInput
+from .ledger import Ledger
+from .ledger_errors import ledger_trouble
+from .merge import bring_over
+from .whole import make_private, remove, replace, write_whole
+
+REFERENCE = re.compile(r"references/[0-9a-f]{64}\.png")
+LARGEST_FILE = 1 << 30  # bytes of one file in a backup
+
+
+def restore(home: Path, file: Path) -> Kept:
+    """Put back what `backup` wrote. What is in `home` is kept aside; what its ledger bought since the backup, and
+    images that only it has, stay. InvalidInput for a file that is no backup, or while another process uses the ledger;
+    LedgerTrouble where the ledger there is held by another program: nothing is changed."""
+    refuse_in_use(home)
+    try:
+        make_private(home)
+        with tempfile.TemporaryDirectory(dir=home) as folder:
+            jobs, names = _unpack(file, Path(folder))
+            later, whole = _keep_later(home, Path(folder))
+            aside = put_aside(home)
+            _put_back(Path(folder) / LEDGER, home / LEDGER)
+            for name in names:
+                if name in SETTINGS or not (home / name).exists():
+                    write_whole(home / name, (Path(folder) / name).read_bytes())
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, OSError):
+            raise disk_trouble(f"{file} could not be restored to {home}", error) from error
+        raise ledger_trouble(str(home / LEDGER), error, folder=home) from error
+    return Kept(jobs, sum(name not in SETTINGS for name in names), aside, later, whole)
+
+
+def _keep_later(home: Path, folder: Path) -> tuple[int, bool]:
+    """Add to the unpacked ledger in `folder` what only the one in `home` knows; as `bring_over`."""
+    if not (home / LEDGER).is_file():
+        return 0, True
+    unpacked = Ledger(folder)
+    try:
+        return bring_over(home, unpacked)
+    finally:
+        unpacked.close()
+
+
+def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
+    """(jobs, names of the other files) of a backup, whose files are in `folder` now."""
+    names: list[str] = []
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                name = entry.filename
+                if name not in (LEDGER, *SETTINGS) and not REFERENCE.fullmatch(name):
+                    raise InvalidInput(f"{file} is not a backup of a ledger: it holds {name[:80]!r}.")
+                if entry.file_size > LARGEST_FILE:
+                    raise InvalidInput(f"{file} is not a backup of a ledger: {name} has {entry.file_size} bytes.")
+                (folder / name).parent.mkdir(exist_ok=True)
+                with archive.open(entry) as source, (folder / name).open("xb") as target:
+                    shutil.copyfileobj(source, target)
+                names.append(name)
+        if LEDGER not in names:
+            raise InvalidInput(f"{file} is not a backup of a ledger: it holds no {LEDGER}.")
+        with contextlib.closing(sqlite3.connect(folder / LEDGER)) as connection:
+            jobs = checked(connection)
+    except (zipfile.BadZipFile, EOFError, sqlite3.Error, NotImplementedError, RuntimeError) as error:
+        raise InvalidInput(f"{file} is not a backup of a ledger, or is damaged: {error}.") from error
+    return jobs, [name for name in names if name != LEDGER]
+
+
+def _put_back(source: Path, ledger: Path) -> None:
+    """Make `ledger` what `source` is: as one transaction, so that whoever has it open reads the one or the other. A
+    damaged one is replaced."""
+    try:
+        with contextlib.closing(sqlite3.connect(ledger, timeout=HELD_S)) as there:
+            there.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            with opened(source) as copy:
+                copy_pages(copy, there)
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        for name in ("", "-wal", "-shm"):
+            remove(ledger.with_name(ledger.name + name))
+        replace(source, ledger)
