@@ -55,7 +55,7 @@ class Elsewhere(NamedTuple):
         what = STANDS_FOR.get(self.state, "This was bought already")
         get = f'Get it with --home "{self.home}"'
         if self.state == JobState.UNKNOWN:
-            get = f'Settle it with `sora resume {self.job} --home "{self.home}"`'
+            get = f'Settle it in the tab *Sora jobs* there, or with `sora resume {self.job} --home "{self.home}"`'
         return NotBought(
             f"{what}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
             advice=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another '
