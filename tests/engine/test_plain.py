@@ -282,7 +282,10 @@ def test_no_sentence_sends_to_a_shell_first() -> None:
     ]
     assert len(found) > 5
     for name, text in found:
-        assert re.search(r"\*Sora jobs\*|SoraOpenJob", text.partition("`sora resume")[0]), (name, text)
+        assert re.search(r"\*Sora jobs\*|SoraOpenJob|\*Open Sora Job\*", text.partition("`sora resume")[0]), (
+            name,
+            text,
+        )
 
 
 def test_who_does_not_know_a_job_is_not_in_trouble() -> None:
