@@ -13,16 +13,16 @@ setup: .venv/.ready
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# The host and browser tests run the archive that users get, not the checkout. Three files of tests at a time, since much of
-# it is waiting, and the longest first; those of the faults alone: they fill two cores by themselves, and print their table.
-# Text whose encoding is not named is an error: on Windows it would be another one.
+# The host and browser tests run the archive that users get, not the checkout. Two files of tests at a time, but those of
+# the faults alone: they fill two cores by themselves, and print their table. Text whose encoding is not named is an error:
+# on Windows it would be another one.
 STRICT := PYTHONWARNDEFAULTENCODING=1
 test: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
-	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(STRICT) $(BIN)/python -m pytest tests/faults
 
 registry: .venv-registry/.ready

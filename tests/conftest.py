@@ -20,12 +20,9 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
-FIRST = ("browser", "host", "test_real_host.py")  # take longest: begun last, they would run alone at the end
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take longest come first."""
-    items.sort(key=lambda item: not any(part in FIRST for part in item.path.parts[-2:]))
+    """The real host, one test that takes minutes, comes first: begun last, it would run alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_real_host.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
