@@ -86,7 +86,8 @@ def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
     try:
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.getbuffer())
+            with source.getbuffer() as data:  # let go of at once, also by an error that is kept
+                copy.write_bytes(data)
         except OSError as error:
             raise disk_trouble(f"{copy} could not be written", error) from error
         yield copy, trim
