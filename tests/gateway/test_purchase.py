@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import shutil
 import socket
 import ssl
 import threading
@@ -516,7 +517,7 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
         with pytest.raises(SoraError, match="only 5 MiB left") as caught:
             made.buy()
     assert (caught.value.exit_code, caught.value.money) == (7, "none")
-    made.studio.settings.output.rmdir()
+    shutil.rmtree(made.studio.settings.output)
     made.studio.settings.output.write_text("a file", encoding="utf-8")
     with pytest.raises(SoraError, match="No video could be stored"):
         made.buy()
