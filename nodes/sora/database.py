@@ -1,55 +1,24 @@
-"""The ledger's database: SQLAlchemy on a SQLite file, or on PostgreSQL for a farm of machines that share one ledger."""
+"""The ledger's database while it is open: its transactions, and this process among those that use it."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from .budget import Budget
-from .errors import InvalidInput, LedgerTrouble, SoraError
+from .engines import address_of, postgresql, sqlite
+from .errors import LedgerTrouble, SoraError
 from .heartbeat import DatabaseOwner
-from .ledger_errors import folder_trouble, in_use, ledger_trouble
-from .owner import NO_LOCK, FileOwner, Owner
-from .redact import remember
-from .whole import make_private
+from .ledger_errors import ledger_trouble
+from .owner import FileOwner, Owner
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
-    from sqlalchemy import URL, Connection, Engine
-
-BUSY_TIMEOUT_S = 30
-LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
-# Of PostgreSQL at most: as many as there are threads that may use it at once (the engine's 36, the nodes' 4, the page's
-# 32), so that none waits for another's. Most are closed again after their transaction.
-CONNECTIONS, KEPT = 80, 10
-
-# A machine that dies or freezes inside a transaction must not hold up the others, nor a dead server its clients.
-PATIENCE: dict[str, Any] = {
-    "connect_timeout": 10,
-    "keepalives_idle": 20,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-    "options": "-c lock_timeout=30s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s "
-    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
-}
-
-# What a transaction begins with, by the database and its kind.
-BEGIN = {
-    # SQLite has one writer at a time; saying so at the start keeps what was read in it true until it is written.
-    ("sqlite", "read"): "BEGIN",
-    ("sqlite", "write"): "BEGIN IMMEDIATE",
-    ("sqlite", "exclusive"): "BEGIN IMMEDIATE",
-    # PostgreSQL locks the rows that a "write" reads (FOR UPDATE); what looks at many rows takes turns.
-    ("postgresql", "exclusive"): f"SELECT pg_advisory_xact_lock({LOCK})",
-}
+    from sqlalchemy import Connection, Engine
 
 
 class _Opened:
@@ -103,7 +72,7 @@ class Database:
         InvalidInput for a malformed address."""
         if not self.shared:
             return ""
-        url = _address_of(self._address)
+        url = address_of(self._address)
         hosts, port = url.host or url.query.get("host", ""), url.port or url.query.get("port", 5432)
         return hashlib.sha256(f"{hosts} {port} {url.database}".encode()).hexdigest()[:16]
 
@@ -207,118 +176,9 @@ class Database:
             opened.engine.dispose()
 
     def _made(self, url: str) -> _Opened:
-        engine = _postgresql(url) if url else _sqlite(self._file)
+        engine = postgresql(url) if url else sqlite(self._file)
         try:
-            if url:
-                _bring_up_to_date(engine)
-            else:
-                self._first_open(engine)
             return _Opened(engine, DatabaseOwner(engine, self.home, self._budget) if url else FileOwner(self.home))
         except BaseException:
             engine.dispose()
             raise
-
-    def _first_open(self, engine: Engine) -> None:
-        try:
-            # Processes that start together open a new file one after the other: SQLite does not wait, as it does
-            # everywhere else, when two turn the same file to WAL.
-            with FileLock(f"{self._file}-opening", timeout=BUSY_TIMEOUT_S, fallback_to_soft=False):
-                _bring_up_to_date(engine)
-        except Timeout:
-            what = f"Another program has been opening the ledger {self._file} for {BUSY_TIMEOUT_S} s."
-            raise in_use(what, folder=self.home) from None
-        except NO_LOCK as error:
-            raise folder_trouble(f"The state folder {self.home} cannot be written", error, self.home) from None
-
-
-def _sqlite(file: Path) -> Engine:
-    from sqlalchemy import URL, create_engine, event
-
-    try:
-        make_private(file.parent)
-        if not file.exists():  # SQLite would make it for everybody to read; its other files get the mode of this one
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise folder_trouble(f"The state folder {file.parent} cannot be used", error, file.parent) from None
-    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S})
-    event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _address_of(url: str) -> URL:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        parts = make_url(url)
-        if parts.drivername != "postgresql+psycopg":
-            raise ArgumentError
-    except (ArgumentError, ValueError):  # the second for a port that is no number
-        raise InvalidInput(
-            "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
-            advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
-        ) from None
-    if parts.password:
-        remember(str(parts.password))
-    return parts
-
-
-def _postgresql(url: str) -> Engine:
-    from sqlalchemy import create_engine
-
-    parts = _address_of(url)
-    try:
-        return create_engine(
-            parts,
-            pool_pre_ping=True,
-            pool_size=KEPT,
-            max_overflow=CONNECTIONS - KEPT,
-            connect_args=PATIENCE,
-        )
-    except ImportError:
-        raise InvalidInput(
-            "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'
-        ) from None
-
-
-def _bring_up_to_date(engine: Engine) -> None:
-    from sqlalchemy import event
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from .migrations import migrate
-
-    event.listen(engine, "begin", _begin)
-    file = engine.url.database if engine.dialect.name == "sqlite" else ""
-    try:
-        with engine.connect().execution_options(sora_begin="exclusive") as connection, connection.begin():
-            migrate(connection)
-    except SQLAlchemyError as error:
-        raise ledger_trouble(
-            file or engine.url.render_as_string(), error, folder=Path(file).parent if file else None
-        ) from error
-
-
-def _prepare(dbapi_connection: Any, _record: Any) -> None:
-    try:
-        _set_up(dbapi_connection)
-    except BaseException:  # the pool does not know it yet, and would leave it open
-        dbapi_connection.close()
-        raise
-
-
-def _set_up(dbapi_connection: Any) -> None:
-    dbapi_connection.isolation_level = None  # sqlite3's own BEGIN comes too late to protect a read before a write
-    dbapi_connection.create_function("sora_casefold", 1, str.casefold, deterministic=True)
-    cursor = dbapi_connection.cursor()
-    # FULL: the answer to a paid call must survive a power cut; on macOS only a full fsync does that.
-    if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):  # it stays in the file
-        cursor.execute("PRAGMA journal_mode=WAL")
-    for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    kind = connection.get_execution_options().get("sora_begin", "read")
-    if statement := BEGIN.get((connection.dialect.name, kind)):
-        connection.exec_driver_sql(statement)

@@ -15,8 +15,8 @@ import pytest
 from sora import disk, doctor
 from sora import studio as studio_module
 from sora.cli import main
-from sora.database import CONNECTIONS
 from sora.doctor import Finding, examine
+from sora.engines import CONNECTIONS
 from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble
 from sora.farm import meet
 from sora.fetch import FETCH_THREADS

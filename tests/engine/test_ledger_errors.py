@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from filelock import FileLock, Timeout
-from sora import backups, database, disk, doctor, ledger_errors
+from sora import backups, database, disk, doctor, engines, ledger_errors
 from sora.backups import LEDGER, backup_ledger, uri_of
 from sora.budget import Budget
 from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError
@@ -45,7 +45,7 @@ def held(ledger: Path, *, alone: bool = False) -> Iterator[None]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.1)
     monkeypatch.setattr(backups, "HELD_S", 0.1)
 
 
@@ -111,7 +111,7 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
 
 
 def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.1)
     with contextlib.closing(Ledger(tmp_path)) as ledger, FileLock(f"{tmp_path / LEDGER}-opening"):
         with pytest.raises(LedgerTrouble) as caught:
             ledger.jobs()
@@ -239,7 +239,7 @@ def test_a_folder_of_another_users_is_told_with_its_cure(
     home = tmp_path / "home"
     with contextlib.closing(Ledger(home)) as ledger, monkeypatch.context() as broken:
         where = {
-            "make": (database, "make_private"), "look": (Path, "exists"), "create": (database.os, "open"),
+            "make": (engines, "make_private"), "look": (Path, "exists"), "create": (engines.os, "open"),
             "lock": (FileLock, "acquire"), "mark": (database, "FileOwner"),
         }[step]  # fmt: skip
         if step == "mark":

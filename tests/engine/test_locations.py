@@ -155,7 +155,7 @@ def test_nothing_is_bought_where_comfyui_uses_another_database(
     monkeypatch.setenv("SORA_DATABASE_URL", ours)
     monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
     monkeypatch.setattr(Ledger, "holding", lambda *_: None)  # no server has to run for it
-    monkeypatch.setattr("sora.database._bring_up_to_date", lambda engine: None)
+    monkeypatch.setattr("sora.engines._up_to_date", lambda engine: engine)
     with Gateway() as gateway:
         monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
         assert main(["run", "a boat", "--json"]) == 2

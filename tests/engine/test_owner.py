@@ -185,7 +185,7 @@ def test_a_ledger_that_another_one_keeps_opening_is_waited_for_no_longer_than_ne
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that hangs while it opens the ledger must not hang all others for ever."""
-    monkeypatch.setattr("sora.database.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("sora.engines.BUSY_TIMEOUT_S", 0.1)
     ledger = Database(tmp_path, "", time.time)
     with (
         FileLock(tmp_path / "ledger.sqlite3-opening", timeout=0),
