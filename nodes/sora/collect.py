@@ -6,6 +6,7 @@ import contextlib
 import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from typing import Any
 
 from .errors import NotBought, NotFinished
 from .fetch import Fetcher
@@ -14,7 +15,7 @@ from .ledger import Ledger, taken_error
 from .monitor import Monitor
 from .settings import Settings
 from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed, no_thread
+from .threads import DaemonPool, PoolClosed, fail, guarded, no_thread
 from .waiting import Wait
 from .watches import WATCH_S, Watches
 
@@ -74,6 +75,13 @@ class Collector:
         RuntimeError where not one thread can be had."""
         with contextlib.suppress(PoolClosed):
             self._pool.submit(work)
+
+    def begin(self, step: Callable[[], None], future: Future[Any]) -> None:
+        """The same for what ends `future` in the end; what goes wrong at its beginning ends it, too."""
+        try:
+            self.submit(guarded(step, future))
+        except RuntimeError as error:
+            fail(future, no_thread(error))
 
     def _start(self, wait: Wait, job: Job) -> None:
         """Take `wait` on its way, from whatever state its job is in."""

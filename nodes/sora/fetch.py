@@ -12,40 +12,36 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeGuard
 
 import requests
 
 from .client import Client
 from .download import Downloaded, download
 from .errors import (
-    TAKE_UP,
     CutShort,
     DiskTrouble,
     GatewayTrouble,
     InvalidInput,
     LedgerTrouble,
-    LinkLapsed,
     LocalTrouble,
     NotFinished,
     NotOffered,
     SoraError,
-    WaitTimeout,
 )
+from .fetch_errors import NOT_OFFERED, is_not_offered, told, too_late, unexpected
 from .gateways import Gateways
 from .ledger import Ledger
 from .monitor import LONGEST_ASKED_S, Monitor
 from .receipt import write_receipt
 from .redact import redact
 from .settings import Settings
-from .spec import CUT, LAPSED, Job
+from .spec import CUT, Job
 from .stored import file_of, free_name, is_intact, unchanged_file_of
 from .threads import DaemonPool
 from .waiting import Fetch, Wait
 from .watches import Watches
 
 FETCH_THREADS = 4
-NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
 ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
 TRIES = 8  # at which the gateway does not offer the video; outages are waited out
 NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
@@ -57,7 +53,6 @@ SLOWEST_OTHERS_S = 5.0
 DIFFERS = (
     "{name} is not the file that was stored (another size, or changed since), and the video could not be fetched anew"
 )
-LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
 
 _log = logging.getLogger("sora")
 
@@ -88,7 +83,7 @@ class Fetcher:
             known = self._fetches.get(job.id)
             fetch = known or Fetch()
             left_s = self._monitor.left_s(wait.deadline)  # the download itself goes on; first, since it may fail
-            self._monitor.alarm(left_s, lambda: wait.fail(_too_late(job, fetch)), unless=wait.future)
+            self._monitor.alarm(left_s, lambda: wait.fail(too_late(job, fetch)), unless=wait.future)
             self._fetches[job.id] = fetch
             fetch.waits.append(wait)
         wait.fetch = fetch
@@ -117,7 +112,7 @@ class Fetcher:
                 self._let_go(job.id, fetch)
             finally:
                 if not fetch.future.done():
-                    fetch.future.set_exception(_unexpected(error).for_job(job.id))
+                    fetch.future.set_exception(unexpected(error).for_job(job.id))
 
     def _try(self, job: Job, fetch: Fetch) -> None:
         """It ends the fetch, or has it tried again later."""
@@ -150,7 +145,7 @@ class Fetcher:
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, Exception):
-            error = _told(error if isinstance(error, SoraError) else _unexpected(error), job)
+            error = told(error if isinstance(error, SoraError) else unexpected(error), job)
             with contextlib.suppress(SoraError):  # what went wrong with the video says more
                 self._ledger.not_fetched(job.id, error)
         self._let_go(job.id, fetch)
@@ -283,47 +278,10 @@ def _is_refused(fetch: Fetch, error: BaseException) -> bool:
     """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
     the video when that is over. A part of it is fetched in full at each try, so that it waits for TRIES outages only.
     """
-    if not (isinstance(error, CutShort) or _is_not_offered(error)):
+    if not (isinstance(error, CutShort) or is_not_offered(error)):
         if isinstance(error, GatewayTrouble):
             fetch.away[fetch.by_address] += 1
         return False
     fetch.away[fetch.by_address] = 0
     outages = fetch.away[not fetch.by_address]
     return not outages or (outages > TRIES and isinstance(error, CutShort))
-
-
-def _is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
-    return isinstance(error, NotOffered) or (isinstance(error, GatewayTrouble) and error.http_status in NOT_OFFERED)
-
-
-def _told(error: SoraError, job: Job) -> SoraError:
-    """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not _is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
-        return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
-    long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
-    said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
-    gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
-    return LinkLapsed(
-        f"The gateway does not offer the finished video for download (any more): {error.what}",
-        advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
-        "choose another take to buy it anew.",
-        job=job.id,
-        request_id=error.request_id,
-        code=LAPSED if (long_ago and said_so) or gone else "",
-    )
-
-
-def _unexpected(error: BaseException) -> NotFinished:
-    """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
-    told = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
-    told.__cause__ = error
-    return told
-
-
-def _too_late(job: Job, fetch: Fetch) -> WaitTimeout:
-    why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
-    return WaitTimeout(
-        f"The video is finished, but could not be fetched in time{why}",
-        advice=f"It is paid for. {TAKE_UP}",
-        job=job.id,
-    )

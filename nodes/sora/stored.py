@@ -3,13 +3,17 @@ write over it, a cloud drive leave a placeholder."""
 
 from __future__ import annotations
 
+import filecmp
 import functools
 import hashlib
 import itertools
 from pathlib import Path
 
+from .disk import disk_trouble
+from .receipt import receipt_of
 from .settings import Settings
 from .spec import Job, JobState
+from .whole import copy
 
 LATER_S = 5.0  # a file that was changed so long after it was stored is looked at in full
 
@@ -81,3 +85,27 @@ def places_of(job: Job, settings: Settings) -> list[Path]:
         return []
     places = dict.fromkeys((settings.output / job.path, Path(job.root) / job.path))
     return [place for place in places if place.is_file()]
+
+
+def second_name(job: Job, source: Path, target: Path) -> Path:
+    """The stored video under another name, a hard link or else a copy; its receipt first, so that no video of ours lies
+    there without one. DiskTrouble where it cannot be written."""
+    receipt, beside = receipt_of(source), receipt_of(target)
+    if receipt.exists() and not beside.exists():
+        _linked(job, receipt, beside)
+    return _linked(job, source, target)
+
+
+def _linked(job: Job, source: Path, target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(source)
+        except FileExistsError:  # another caller was quicker, and may have had to copy
+            if not filecmp.cmp(source, target, shallow=False):
+                raise
+        except OSError:  # another disk, or a file system without hard links
+            copy(source, target)
+    except OSError as error:
+        raise disk_trouble(f"{target} could not be written", error, job=job.id) from error
+    return target

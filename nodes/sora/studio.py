@@ -6,28 +6,23 @@ opened, started or imported before it is needed.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import filecmp
 import os
 import re
 import threading
-import time
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .backups import Kept, backup
 from .board import Board
 from .budget import Spending
+from .buying import Buyer
 from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
 from .collect import Collector
-from .disk import disk_trouble
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, NotFinished
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput
 from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
@@ -37,31 +32,19 @@ from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
 from .quote import quote
 from .rebuild import Rebuilt, rebuild
-from .receipt import receipt_of
 from .refresh import LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .restore import restore
 from .settings import Settings
 from .settle import ask_about, ask_again, look_for, settle
-from .spec import FORGOTTEN, Job, JobSpec, JobState
+from .spec import Job, JobSpec, JobState
 from .stills import Picture, Stills
-from .stored import file_of, free_name, is_same_video
-from .threads import DaemonPool, PoolClosed, no_thread
+from .stored import file_of, free_name, is_same_video, second_name
+from .threads import DaemonPool, pass_on
 from .waiting import Wait
-from .whole import copy
 from .wire import LONGEST_ID
 
-SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
-ALL_SUBMIT_THREADS = 16
 ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
-JOIN = (
-    "Run the same again: it joins what was sent, and buys nothing twice. The tab *Sora jobs* shows what became of it; "
-    "in a shell: `sora jobs`."
-)
-LONGEST_JOIN_S = 3600.0
-JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
-SLOWEST_JOIN_S = 2.0
-CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
 
 T = TypeVar("T")
 
@@ -101,9 +84,8 @@ class Studio:
         self.board = Board(self.ledger, self.settings)
         self._news = News()
         self._stills = Stills(self._collector, self._gateways, self.settings)
-        self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
+        self._buyer = Buyer(self.ledger, self._purchases, self._collector, self._rescue)
         self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
-        self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -139,7 +121,7 @@ class Studio:
     def submit(self, spec: JobSpec) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
         on its way yet."""
-        return self._buy(lambda: self._purchases.prepare(spec), spec.provider)
+        return self._buyer.buy(lambda: self._purchases.prepare(spec), spec.provider)
 
     def remix(self, job_id: str, prompt: str, take: int = 1) -> Future[Submission]:
         """Buy a remix of a finished job. InvalidInput if it is not finished, or its provider has no remix."""
@@ -156,7 +138,7 @@ class Studio:
             spec = JobSpec(kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id)
             return self._purchases.prepare(spec, like=parent)
 
-        return self._buy(prepare, job_id=job_id)
+        return self._buyer.buy_for(prepare, lambda: self._provider_of(job_id))
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
@@ -333,14 +315,14 @@ class Studio:
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
         ours = free_name(job, self.settings.videos / found.name)
-        return ours if ours.exists() else _with_receipt(job, found, ours)
+        return ours if ours.exists() else second_name(job, found, ours)
 
     def link(self, job: Job, target: Path) -> Path:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
         if target.exists() and not is_same_video(job, target, source):
             raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
-        return target if target.exists() else _with_receipt(job, source, target)
+        return target if target.exists() else second_name(job, source, target)
 
     def _ask(self, question: Callable[[], Job], name: str) -> Future[Job]:
         """Have a provider asked about a job, which buys nothing, in one of the threads for that provider."""
@@ -348,9 +330,9 @@ class Studio:
 
         def begin() -> None:
             asked = self._asking.submit(question, self._provider_of(name))
-            asked.add_done_callback(lambda done: _pass_on(done, future))
+            asked.add_done_callback(lambda done: pass_on(done, future))
 
-        self._start(begin, future)
+        self._collector.begin(begin, future)
         return future
 
     def _provider_of(self, name: str) -> str:
@@ -358,69 +340,11 @@ class Studio:
         job = self.ledger.by_id(name) or next(iter(self.ledger.of_gateways(name) if name else []), None)
         return job.provider if job is not None else ""
 
-    def _start(self, begin: Callable[[], None], future: Future[Any]) -> None:
-        """Have `begin()` done in a thread that may wait for the ledger; what goes wrong ends `future`."""
-        try:
-            self._collector.submit(_guarded(begin, future))
-        except RuntimeError as error:
-            _fail(future, no_thread(error))
-
-    def _buy(self, prepare: Callable[[], Order], provider: str = "", *, job_id: str = "") -> Future[Submission]:
-        """In the threads for that provider, or for the one of that job."""
-        future = _Buying()
-        self._buying.add(future)
-        end = time.monotonic() + LONGEST_JOIN_S
-
-        def first() -> None:
-            if future.set_running_or_notify_cancel():
-                run(prepare())
-
-        def run(order: Order) -> None:
-            submission = None if future.unwanted else self._purchases.attempt(order, lambda: future.unwanted)
-            if submission is not None:
-                if submission.job.aside == FORGOTTEN:  # it is wanted again
-                    self.ledger.put_aside(submission.job.id, "")
-                self._rescue.bought(submission.job.id)
-                future.set_result(submission)
-            elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
-                what = "Exactly this job is still being sent by another program."
-                raise NotFinished(what, advice=JOIN, money="perhaps")
-            else:  # not in this thread: others have something to send, too
-                order = dataclasses.replace(order, joins=order.joins + 1)
-                pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
-                self._collector.monitor.alarm(pace_s, lambda: queue(lambda: run(order)))
-
-        def queue(step: Callable[[], None]) -> None:
-            try:
-                queued = self._pool.submit(_guarded(step, future), future.provider)
-            except PoolClosed:
-                pass  # `close` ends the future
-            except RuntimeError as error:
-                _fail(future, no_thread(error))
-            else:
-                queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
-
-        def begin() -> None:
-            future.provider = self._provider_of(job_id)
-            queue(first)
-
-        if provider:
-            future.provider = provider
-            queue(first)
-        else:
-            self._start(begin, future)
-        return future
-
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
         self._closing.set()
-        self._pool.close(CLOSE_WAIT_S)
+        self._buyer.close()
         self._asking.close()
-        for future in list(self._buying):
-            if not future.done() and not future.cancel():
-                with contextlib.suppress(InvalidStateError):  # it has just ended
-                    closing = NotFinished("The program is closing.", advice=JOIN, money="perhaps")
-                    future.set_exception(closing)
         self._collector.close()
         self._gateways.close()
         self.ledger.close()
@@ -429,65 +353,3 @@ class Studio:
 def _id_in(text: str) -> str:
     """The id at the end of a line of `labels()`, or the text itself."""
     return text.strip().rsplit(" · ", 1)[-1].strip()
-
-
-class _Buying(Future[Submission]):
-    """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
-
-    unwanted = False
-    provider = ""
-
-    def cancel(self) -> bool:
-        self.unwanted = True
-        return super().cancel()
-
-
-def _guarded(step: Callable[[], None], future: Future[Any]) -> Callable[[], None]:
-    """The step, whose exceptions belong to the one who waits for `future`."""
-
-    def guarded() -> None:
-        try:
-            step()
-        except BaseException as error:  # noqa: BLE001 - see above
-            _fail(future, error)
-
-    return guarded
-
-
-def _fail(future: Future[Any], error: BaseException) -> None:
-    with contextlib.suppress(InvalidStateError):  # nobody waits any more, since the program is closing
-        future.set_exception(error)
-
-
-def _pass_on(done: Future[T], future: Future[T]) -> None:
-    """End `future` as another one ended."""
-    if done.cancelled():
-        future.cancel()
-    elif future.set_running_or_notify_cancel():
-        if (error := done.exception()) is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(done.result())
-
-
-def _with_receipt(job: Job, source: Path, target: Path) -> Path:
-    """The video under another name; its receipt first, so that no video of ours lies there without one."""
-    receipt, beside = receipt_of(source), receipt_of(target)
-    if receipt.exists() and not beside.exists():
-        _linked(job, receipt, beside)
-    return _linked(job, source, target)
-
-
-def _linked(job: Job, source: Path, target: Path) -> Path:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            target.hardlink_to(source)
-        except FileExistsError:  # another caller was quicker, and may have had to copy
-            if not filecmp.cmp(source, target, shallow=False):
-                raise
-        except OSError:  # another disk, or a file system without hard links
-            copy(source, target)
-    except OSError as error:
-        raise disk_trouble(f"{target} could not be written", error, job=job.id) from error
-    return target

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
 from .errors import LocalTrouble
@@ -130,3 +130,32 @@ class DaemonPool:
                 self._running[key] -= 1
                 if not self._running[key]:
                     del self._running[key]
+
+
+def guarded(step: Callable[[], None], future: Future[Any]) -> Callable[[], None]:
+    """The step, whose exceptions belong to the one who waits for `future`."""
+
+    def step_guarded() -> None:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001 - see above
+            fail(future, error)
+
+    return step_guarded
+
+
+def fail(future: Future[Any], error: BaseException) -> None:
+    """End `future` with that error, unless it has ended."""
+    with contextlib.suppress(InvalidStateError):  # nobody waits any more, since the program is closing
+        future.set_exception(error)
+
+
+def pass_on(done: Future[T], future: Future[T]) -> None:
+    """End `future` as another one ended."""
+    if done.cancelled():
+        future.cancel()
+    elif future.set_running_or_notify_cancel():
+        if (error := done.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(done.result())

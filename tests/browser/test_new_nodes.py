@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,17 +23,6 @@ COPY = """(id) => {
   app.graph.add(node);
   return node.id;
 }"""
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    """A host of its own, without any key."""
-    base = tmp_path_factory.mktemp("new_nodes")
-    settings = base / "user" / "default" / "comfy.settings.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
-    with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
-        yield host
 
 
 @pytest.fixture(params=sorted(RENDERERS))

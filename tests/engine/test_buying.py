@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
+from sora.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS
 from sora.changes import Changes
 from sora.errors import LocalTrouble, MaybeBought, NotFinished, Refused, WaitTimeout
 from sora.ledger import Ledger
 from sora.rows import run
 from sora.spec import FORGOTTEN, Job, JobSpec, JobState
-from sora.studio import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Studio
+from sora.studio import Studio
 
 from ..gateway.ugly import UglyServer, answer
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sora import disk, doctor
+from sora import buying, disk, doctor
 from sora import studio as studio_module
 from sora.cli import main
 from sora.doctor import Finding, examine
@@ -292,7 +292,7 @@ def test_network_drives_are_known_by_their_mounts(tmp_path: Path, folder: str, k
 
 def test_the_database_has_a_connection_for_each_thread() -> None:
     """One that waits for another's connection could wait for the one who waits for it."""
-    engine = studio_module.ALL_SUBMIT_THREADS + studio_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
+    engine = buying.ALL_SUBMIT_THREADS + studio_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
     heartbeat, nodes, page = 1, 4, 32  # asyncio's own threads for the page are 32 at most
     assert engine + heartbeat + nodes + page <= CONNECTIONS
 

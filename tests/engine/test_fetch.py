@@ -125,7 +125,7 @@ def lapsed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Job:
     job = bought(studio, "a boat [sandbox: expired]")
     with monkeypatch.context() as quick:
         quick.setattr("sora.fetch.NOT_READY_S", 0.001)
-        quick.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
+        quick.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
         with pytest.raises(LinkLapsed):
             studio.wait(job.id, timeout_s=30).future.result(30)
     return studio.ledger.job(job.id)
@@ -182,7 +182,7 @@ def test_a_lapsed_video_that_comes_back_is_stored(studio: Studio, monkeypatch: p
     """The gateway's support gave the link new life: the mark goes."""
     job = bought(studio, "a boat [sandbox: notready=8]")
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
+    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
     with pytest.raises(LinkLapsed):
         studio.wait(job.id, timeout_s=30).future.result(30)
     assert studio.ledger.job(job.id).lapsed
@@ -424,7 +424,7 @@ def test_a_gateway_that_never_gives_a_video_is_given_up(
 ) -> None:
     """After all tries, in words, and not only at the deadline; a page that it shows for a while is no lapsed link."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0)
+    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
     with gateway(tmp_path, content) as (studio, server, job):
         with pytest.raises(LinkLapsed, match=r"not a video|HTTP (400|501)"):
             studio.wait(job.id, timeout_s=60).future.result(30)
@@ -439,7 +439,7 @@ def test_a_signed_address_that_says_no_has_lapsed(
     """The gateway is asked for a new one each time; if that does not help, neither would another key, and long after
     its end the rescue leaves it alone."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch.LAPSED_AFTER_S", -1.0 if long_ago else 3600.0)
+    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0 if long_ago else 3600.0)
     with gateway(tmp_path, answer(404), answer(status, b"<Error/>")) as (studio, server, job):
         with pytest.raises(LinkLapsed) as caught:
             studio.wait(job.id, timeout_s=60).future.result(30)

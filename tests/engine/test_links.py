@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sora.errors import DiskTrouble
 from sora.spec import Job, JobState
-from sora.studio import _linked
+from sora.stored import _linked
 
 FILM = bytes(range(256)) * 4096
 JOB = Job(

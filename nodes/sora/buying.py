@@ -1,0 +1,117 @@
+"""Purchases in their threads: a few at a time for each provider, none of which sleeps while another sends its job."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+
+from .collect import Collector
+from .errors import NotFinished
+from .ledger import Ledger
+from .purchase import Order, Purchases, Submission
+from .rescue import Rescue
+from .spec import FORGOTTEN
+from .threads import DaemonPool, PoolClosed, fail, guarded, no_thread
+
+SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
+ALL_SUBMIT_THREADS = 16
+JOIN = (
+    "Run the same again: it joins what was sent, and buys nothing twice. The tab *Sora jobs* shows what became of it; "
+    "in a shell: `sora jobs`."
+)
+LONGEST_JOIN_S = 3600.0
+JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
+SLOWEST_JOIN_S = 2.0
+CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
+
+
+class _Buying(Future[Submission]):
+    """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
+
+    unwanted = False
+    provider = ""
+
+    def cancel(self) -> bool:
+        self.unwanted = True
+        return super().cancel()
+
+
+class Buyer:
+    """Buys what it is given; each result is a future, which may be cancelled."""
+
+    def __init__(self, ledger: Ledger, purchases: Purchases, collector: Collector, rescue: Rescue) -> None:
+        self._ledger, self._purchases, self._collector, self._rescue = ledger, purchases, collector, rescue
+        self._closing = threading.Event()
+        self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
+        self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
+
+    def buy(self, prepare: Callable[[], Order], provider: str) -> Future[Submission]:
+        """Have `prepare()` and the purchase done in the threads for that provider."""
+        future = self._new()
+        future.provider = provider
+        self._queue(future, prepare)
+        return future
+
+    def buy_for(self, prepare: Callable[[], Order], provider_of: Callable[[], str]) -> Future[Submission]:
+        """The same for a provider that the ledger has to be asked for."""
+        future = self._new()
+
+        def begin() -> None:
+            future.provider = provider_of()
+            self._queue(future, prepare)
+
+        self._collector.begin(begin, future)
+        return future
+
+    def close(self) -> None:
+        """Creates that are under way get a moment for their response; whoever waits for another one is told."""
+        self._closing.set()
+        self._pool.close(CLOSE_WAIT_S)
+        for future in list(self._buying):
+            if not future.done() and not future.cancel():
+                with contextlib.suppress(InvalidStateError):  # it has just ended
+                    future.set_exception(NotFinished("The program is closing.", advice=JOIN, money="perhaps"))
+
+    def _new(self) -> _Buying:
+        future = _Buying()
+        self._buying.add(future)
+        return future
+
+    def _queue(self, future: _Buying, prepare: Callable[[], Order]) -> None:
+        end = time.monotonic() + LONGEST_JOIN_S
+
+        def first() -> None:
+            if future.set_running_or_notify_cancel():
+                run(prepare())
+
+        def run(order: Order) -> None:
+            submission = None if future.unwanted else self._purchases.attempt(order, lambda: future.unwanted)
+            if submission is not None:
+                if submission.job.aside == FORGOTTEN:  # it is wanted again
+                    self._ledger.put_aside(submission.job.id, "")
+                self._rescue.bought(submission.job.id)
+                future.set_result(submission)
+            elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
+                what = "Exactly this job is still being sent by another program."
+                raise NotFinished(what, advice=JOIN, money="perhaps")
+            else:  # not in this thread: others have something to send, too
+                order = dataclasses.replace(order, joins=order.joins + 1)
+                pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
+                self._collector.monitor.alarm(pace_s, lambda: queue(lambda: run(order)))
+
+        def queue(step: Callable[[], None]) -> None:
+            try:
+                queued = self._pool.submit(guarded(step, future), future.provider)
+            except PoolClosed:
+                pass  # `close` ends the future
+            except RuntimeError as error:
+                fail(future, no_thread(error))
+            else:
+                queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
+
+        queue(first)
