@@ -34,7 +34,7 @@ class Budget:
         price = self.counted(estimated_usd)
         if estimated_usd is None and price <= 0:
             raise BudgetReached(
-                f"The owner's budget allows nothing per job, and nobody knows what this one costs.{self._whose}",
+                f"The owner's budget allows nothing per job, and the price of this job is unknown.{self._whose}",
                 advice=self._raise("PER_JOB"),
             )
         if price <= 0:

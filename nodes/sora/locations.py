@@ -69,7 +69,7 @@ def packs() -> list[Path]:
 
 
 def record_location(home: Path, output: Path, temp: Path, database: str | None = None) -> None:
-    """Leave word for the command line of this pack. OSError, InvalidInput where that cannot be written."""
+    """Record for the command line where the nodes' folders are. OSError, InvalidInput where that cannot be written."""
     places = {"home": str(home), "output": str(output), "temp": str(temp)}
     for pack in packs():
         told = Location(pack=str(pack), **places, at=time.time(), database=database)
