@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from sora import disk, page_settings, whole
 from sora.errors import DiskTrouble, LedgerTrouble
 from sora.ledger import Ledger
@@ -252,12 +253,25 @@ def test_of_two_changes_at_once_both_are_kept(tmp_path: Path, monkeypatch: pytes
     assert settings.page_wishes() == {"language": "vi", "rescue": False}
 
 
-def test_a_lock_that_is_never_released_has_a_deadline(tmp_path: Path) -> None:
+@pytest.mark.parametrize("holder", ["a thread", "a process"])
+def test_a_lock_that_is_never_released_has_a_deadline(tmp_path: Path, holder: str) -> None:
     """Another process may hang on a share."""
     path = tmp_path / "v.lock"
-    with whole.locked(path, 1.0), pytest.raises(TimeoutError), whole.locked(path, 0.05):
+    is_held, tried = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with whole.locked(path, 1.0) if holder == "a thread" else FileLock(path):  # past the lock among our threads
+            is_held.set()
+            tried.wait(5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_held.wait(30)
+    with pytest.raises(TimeoutError), whole.locked(path, 0.05):
         pass
-    with whole.locked(path, 0.05):
+    tried.set()
+    thread.join()
+    with whole.locked(path, 1.0):
         assert path.exists()
     assert not path.exists()
 
