@@ -131,6 +131,7 @@ def lapsed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Job:
     return studio.ledger.job(job.id)
 
 
+@pytest.mark.usefixtures("one_film")
 def test_videos_that_are_not_ready_hold_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
     monkeypatch.setattr("sora.fetch.NOT_READY_S", 600.0)
@@ -921,6 +922,7 @@ def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
     assert caught.value.money == "spent"
 
 
+@pytest.mark.usefixtures("one_film")
 def test_threads_are_few_however_many_wait(studio: Studio) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
     studio.rescue()

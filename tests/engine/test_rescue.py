@@ -193,6 +193,7 @@ def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None
     assert [file.suffix for file in studio.path(studio.ledger.job(job.id)).parent.iterdir()] == [".mp4"]
 
 
+@pytest.mark.usefixtures("one_film")
 def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(
     start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def collected(studio: Studio, prompt: str) -> Job:
     return studio.wait(job.id, timeout_s=30).future.result(60)
 
 
+@pytest.mark.usefixtures("one_film")
 @pytest.mark.parametrize(
     "directive",
     ["notready=3", "cut=2", "bad_mp4=1", "html=3", "wrapped", "word=dreaming", "url", "redirect", "silent", "429=2"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 Row = tuple[str, ...]
@@ -18,12 +16,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def tables(request: pytest.FixtureRequest) -> dict[str, list[Row]]:
     """Tables for the end, by their titles; the first row of each is its head."""
     return request.config.stash[_TABLES]
-
-
-@pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the gateways keep their films, so that each is rendered once."""
-    return tmp_path_factory.mktemp("films")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

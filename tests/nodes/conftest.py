@@ -68,7 +68,7 @@ class Bench:
         return str(self.family.job_id(video_id))
 
     async def create(self, prompt: str, unique_id: str = "1", **more: Any) -> Any:
-        """CreateSoraJob on the sandbox, which finds the films of earlier tests."""
+        """CreateSoraJob on the sandbox, which finds the films of earlier tests: the same prompt is rendered once."""
         renders = self.home / "sandbox" / "renders"
         renders.parent.mkdir(parents=True, exist_ok=True)
         if not renders.exists():
@@ -95,12 +95,6 @@ class Bench:
 def speak() -> str:
     """The family of the sandbox, which `every_family` replaces."""
     return FAMILIES[0]
-
-
-@pytest.fixture(scope="package")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the films of all these tests lie: what is the same is rendered once."""
-    return tmp_path_factory.mktemp("films")
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_past_job_that_no_list_holds_is_no_wrong_choice(bench: Bench) -> None:
 def test_a_remix_of_an_unfinished_job_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says how to get there, and buys nothing."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
-    job = asyncio.run(bench.create("slow")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     with pytest.raises(bench.pack.error("InvalidInput"), match="only a finished video can be remixed"):
         asyncio.run(bench.pack.run("Remix", job=job, prompt="at night", take=1))
     assert len(bench.sandbox_jobs()) == 1
@@ -127,7 +127,7 @@ def test_an_interrupt_ends_the_waiting_and_keeps_the_job(bench: Bench, monkeypat
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
 
     async def interrupted() -> Any:
-        job = (await bench.create("long")).args[0]
+        job = (await bench.create("a red kite")).args[0]
         waiting = asyncio.create_task(bench.wait(job))
         await asyncio.sleep(0.3)
         interrupt_current_processing()
@@ -137,14 +137,14 @@ def test_an_interrupt_ends_the_waiting_and_keeps_the_job(bench: Bench, monkeypat
 
     job = asyncio.run(interrupted())
     assert bench.studio.ledger.job(job.id).state.value == "submitted"
-    assert asyncio.run(bench.create("long")).args[0].id == job.id
+    assert asyncio.run(bench.create("a red kite")).args[0].id == job.id
     assert len(bench.sandbox_jobs()) == 1
 
 
 def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The node fails, the job goes on."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
-    job = asyncio.run(bench.create("later")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     with pytest.raises(bench.pack.error("WaitTimeout"), match=r"[Rr]un"):
         asyncio.run(bench.wait(job, timeout_minutes=0.005))
     assert bench.studio.ledger.job(job.id).video_id == job.video_id

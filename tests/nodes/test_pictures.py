@@ -130,7 +130,7 @@ def test_a_finished_job_as_a_picture(bench: Bench, variant: str, shape: tuple[in
     """The gateway's; once that has none any more, the stored video's. Both are shown, and nothing is bought."""
 
     async def road() -> Any:
-        return (await bench.wait((await bench.create("a lantern")).args[0])).args[1]
+        return (await bench.wait((await bench.create("a red kite")).args[0])).args[1]
 
     job = asyncio.run(road())
     given = asyncio.run(bench.pack.run("SoraThumbnail", job=job, variant=variant))
@@ -153,7 +153,7 @@ def test_a_finished_job_as_a_picture(bench: Bench, variant: str, shape: tuple[in
 def test_an_unfinished_job_has_no_picture(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to connect, and the job goes on."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
-    job = asyncio.run(bench.create("slow")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     with pytest.raises(bench.pack.error("NotFinished"), match=r"not finished yet.*WaitForVideo"):
         asyncio.run(bench.pack.run("SoraThumbnail", job=job))
     assert len(bench.sandbox_jobs()) == 1

@@ -170,7 +170,7 @@ def test_progress_and_status_reach_the_page_that_asked(bench: Bench) -> None:
     """A bar that never falls and ends full; lines for one page only, without repetition."""
 
     async def road() -> None:
-        await bench.wait((await bench.create("progress")).args[0], unique_id="77")
+        await bench.wait((await bench.create("a red kite")).args[0], unique_id="77")
 
     asyncio.run(road())
     assert {(node, total) for node, _, total in bench.page.bars} == {("77", 1000)}
@@ -189,7 +189,7 @@ def test_without_a_page_nothing_is_broadcast(bench: Bench, monkeypatch: pytest.M
     from server import PromptServer
 
     monkeypatch.setattr(PromptServer.instance, "client_id", None)
-    asyncio.run(bench.wait(asyncio.run(bench.create("a script")).args[0]))
+    asyncio.run(bench.wait(asyncio.run(bench.create("a red kite")).args[0]))
     assert bench.page.lines == []
 
 
@@ -202,9 +202,9 @@ def test_a_prefix_is_a_second_name_of_the_same_file(bench: Bench) -> None:
         return str(made.args[2])
 
     for prefix in ("shots/boat", "shots/boat [final]"):
-        assert asyncio.run(road("two names", prefix)) == f"{prefix}_00001_.mp4"
-        assert asyncio.run(road("two names", prefix)) == f"{prefix}_00001_.mp4"
-        assert asyncio.run(road("another", prefix)) == f"{prefix}_00002_.mp4"
+        assert asyncio.run(road("a red kite", prefix)) == f"{prefix}_00001_.mp4"
+        assert asyncio.run(road("a red kite", prefix)) == f"{prefix}_00001_.mp4"
+        assert asyncio.run(road("a blue kite", prefix)) == f"{prefix}_00002_.mp4"
     stored = {file.stat().st_ino for file in (bench.output / "sora").glob("*.mp4")}
     named = [file.stat().st_ino for file in (bench.output / "shots").glob("*.mp4")]
     assert (len(named), set(named)) == (4, stored)
@@ -213,7 +213,7 @@ def test_a_prefix_is_a_second_name_of_the_same_file(bench: Bench) -> None:
 def test_a_prefix_has_the_size_of_the_video(bench: Bench) -> None:
     """As in core's save nodes."""
     made = asyncio.run(
-        bench.wait(asyncio.run(bench.create("sized")).args[0], filename_prefix="%width%x%height%/boat %CLIP.text%")
+        bench.wait(asyncio.run(bench.create("a red kite")).args[0], filename_prefix="%width%x%height%/boat %CLIP.text%")
     )
     picture = bench.pack.module("sora.media.probe").probe(bench.output / made.args[2])
     assert made.args[2] == f"{picture.width}x{picture.height}/boat %CLIP.text%_00001_.mp4"
@@ -240,7 +240,7 @@ def test_videos_that_are_done_at_the_same_time_get_names_of_their_own(
         return await bench.wait((await bench.create(prompt)).args[0], filename_prefix="pair/boat")
 
     async def graph() -> list[Any]:
-        return await asyncio.gather(road("first"), road("second"))
+        return await asyncio.gather(road("a red kite"), road("a blue kite"))
 
     assert {made.args[2] for made in asyncio.run(graph())} == {"pair/boat_00001_.mp4", "pair/boat_00002_.mp4"}
     assert len({file.stat().st_ino for file in (bench.output / "pair").glob("*.mp4")}) == 2
@@ -261,7 +261,7 @@ def test_a_prefix_that_no_file_can_have_is_refused_before_anything_runs(bench: B
 @pytest.mark.parametrize("prefix", REFUSED)
 def test_a_prefix_that_comes_by_a_link_never_fails_a_paid_node(bench: Bench, prefix: str) -> None:
     """It is not known before. The video has the name under which it was stored, and a warning says why."""
-    made = asyncio.run(bench.wait(asyncio.run(bench.create("prefix")).args[0], filename_prefix=prefix))
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("a red kite")).args[0], filename_prefix=prefix))
     assert (bench.output / made.args[2]).is_file()
     assert made.args[2].startswith("sora/")
     assert any("filename_prefix was not used" in text for text in bench.page.texts("2"))
@@ -275,7 +275,7 @@ def test_a_second_name_that_cannot_be_written_never_fails_a_paid_node(
     """The disk is full, or a file is in the way of the folder."""
     (bench.output).mkdir(parents=True)
     (bench.output / "shots").write_text("a file", encoding="utf-8")
-    made = asyncio.run(bench.wait(asyncio.run(bench.create("prefix")).args[0], filename_prefix="shots/boat"))
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("a red kite")).args[0], filename_prefix="shots/boat"))
     assert made.args[2].startswith("sora/")
     assert any("filename_prefix was not used" in text for text in bench.page.texts("2"))
 
@@ -283,7 +283,7 @@ def test_a_second_name_that_cannot_be_written_never_fails_a_paid_node(
 @every_family
 def test_a_past_job_is_opened(bench: Bench) -> None:
     """By its line in the list, by its ledger id, by the gateway's id; a pasted id goes before the list."""
-    job = asyncio.run(bench.create("open me")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     (label,) = bench.studio.labels()
     nobody = "someone else's · stored sora-2 4s · 0000"
     for chosen in (
@@ -300,7 +300,7 @@ def test_a_past_job_is_opened(bench: Bench) -> None:
 @every_family
 def test_a_job_from_elsewhere_is_taken_up(bench: Bench) -> None:
     """An id that this ledger does not know is looked up at the gateway, and can be waited for."""
-    video_id = asyncio.run(bench.create("bought elsewhere")).args[1]
+    video_id = asyncio.run(bench.create("a red kite")).args[1]
     bench.studio.close()
     bench.pack.host._studio = None
     for file in bench.home.glob("ledger*"):
@@ -323,7 +323,7 @@ def test_the_list_of_jobs_is_a_route(bench: Bench) -> None:
 @every_family
 def test_submit_only_ends_the_graph_and_the_video_is_fetched(bench: Bench) -> None:
     """Nobody waits for it in a graph; it is on disk all the same, and was bought once."""
-    job = asyncio.run(bench.create("buy now, collect later")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     made = asyncio.run(bench.pack.run("SoraSubmitOnly", "9", job=job))
     assert made.result is None
     assert bench.page.texts("9") == [f"bought · {job.id}"]
@@ -337,7 +337,7 @@ def test_submit_only_ends_the_graph_and_the_video_is_fetched(bench: Bench) -> No
 def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is watched that nobody waits for."""
     monkeypatch.setenv("SORA_RESCUE", "0")
-    job = asyncio.run(bench.create("left alone")).args[0]
+    job = asyncio.run(bench.create("a red kite")).args[0]
     asyncio.run(bench.pack.run("SoraSubmitOnly", job=job))
     time.sleep(0.6)  # twice as long as the job takes
     assert bench.studio.ledger.job(job.id).state.value == "submitted"
@@ -356,7 +356,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
         return link(*given)
 
     async def both() -> tuple[bool, Any, Any]:
-        named, other = [await bench.create(prompt) for prompt in ("named", "other")]
+        named, other = [await bench.create(prompt) for prompt in ("a red kite", "a blue kite")]
         first = asyncio.create_task(bench.wait(named.args[0], filename_prefix="boat"))
         assert await asyncio.to_thread(naming.wait, 30)
         second = await bench.wait(other.args[0], unique_id="3")
@@ -389,8 +389,8 @@ def test_a_deleted_file_makes_its_node_run_again_and_no_other(bench: Bench) -> N
                 found.append(node.fingerprint_inputs(job=None, timeout_minutes=60.0, filename_prefix=""))
         return found
 
-    made = asyncio.run(bench.wait(asyncio.run(bench.create("deleted")).args[0], unique_id="2"))
-    asyncio.run(bench.wait(asyncio.run(bench.create("kept")).args[0], unique_id="3"))
+    made = asyncio.run(bench.wait(asyncio.run(bench.create("a red kite")).args[0], unique_id="2"))
+    asyncio.run(bench.wait(asyncio.run(bench.create("a blue kite")).args[0], unique_id="3"))
     before = fingerprints()
     assert fingerprints() == before
     Path(made.args[0].get_stream_source()).unlink()

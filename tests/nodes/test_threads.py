@@ -20,7 +20,7 @@ def test_long_decodes_hold_up_no_node_that_waits(bench: Bench) -> None:
     async def graph() -> list[object]:
         long = [asyncio.create_task(host.long_work(decode, str(number))) for number in range(4)]
         await asyncio.sleep(0)
-        job = (await bench.create("a boat")).args[0]
+        job = (await bench.create("a red kite")).args[0]
         made = await bench.wait(job, filename_prefix="shots/boat")
         assert not any(task.done() for task in long)
         free.set()

@@ -22,7 +22,7 @@ from .conftest import Bench
 @pytest.fixture
 def film(bench: Bench) -> Path:
     """A sandbox film: 4 s, 30 fps, 1280x720, with sound."""
-    waited = asyncio.run(bench.wait(asyncio.run(bench.create("a film")).args[0]))
+    waited = asyncio.run(bench.wait(asyncio.run(bench.create("a red kite")).args[0]))
     return bench.output / str(waited.args[2])
 
 

@@ -1,0 +1,26 @@
+"""The films of the engine's tests: most of their time would go into rendering them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sora.sandbox.renders import Renders
+from sora.sandbox.store import SandboxJob
+
+
+@pytest.fixture(autouse=True)
+def shared_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All sandboxes keep them in one folder, under names that say all that decides them."""
+    usual = Renders.path_of
+    monkeypatch.setattr(Renders, "path_of", lambda renders, job: films / usual(renders, job).name)
+
+
+@pytest.fixture
+def one_film(shared_films: None, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for all jobs of a size and length, where it matters how many there are and not what they show."""
+
+    def path_of(_: Renders, job: SandboxJob) -> Path:
+        return films / f"{job.width}x{job.height} {job.seconds}{' silent' * ('silent' in job.directives)}.mp4"
+
+    monkeypatch.setattr(Renders, "path_of", path_of)
