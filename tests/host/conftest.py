@@ -64,4 +64,6 @@ def comfy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     (base / "custom_nodes").mkdir()
     (base / "custom_nodes" / "nan_pack.py").write_text(NAN_PACK, encoding="utf-8")
     with ComfyUI(base) as host:
+        host.get("/object_info")
+        host.wrote_at_start = host.home.exists()
         yield host
