@@ -92,8 +92,8 @@ def demo(program: Path) -> tuple[str, ...]:
 def main() -> None:
     pythons = envs.find_pythons()
     cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        results = list(pool.map(tried, pythons, [max(1, cores // len(pythons))] * len(pythons)))
+    with ThreadPoolExecutor(cores) as pool:  # two workers for each at least: tests also wait
+        results = list(pool.map(tried, pythons, [max(2, cores // len(pythons))] * len(pythons)))
     print(f"| Python | {' | '.join(SHOWN)} | passed | failed | skipped | seconds |\n|{'---|' * (len(SHOWN) + 5)}")
     for result in results:
         release = ".".join(map(str, result.python.version))

@@ -68,11 +68,11 @@ def test_every_file_name_of_ours_is_filled_in(either: Editor) -> None:
     assert either.page.evaluate(OURS) == [["WaitForVideo", "filename_prefix", "function"]]
 
 
-def test_a_run_stores_the_video_under_the_date(page: Editor, host: ComfyUI) -> None:
+def test_a_run_stores_the_video_under_the_date(editor: Editor, comfy: ComfyUI) -> None:
     nodes, links = graph("%date:yyyy-MM-dd%/%CreateSoraJob.prompt%_%width%", "a boat: dated")
-    page.load(*nodes, links=links)
-    page.finish()
-    (video,) = (host.base / "output").glob("*-*-*/*.mp4")
+    editor.load(*nodes, links=links)
+    editor.finish()
+    (video,) = (comfy.base / "output").glob("*-*-*/*.mp4")
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d/a boat_ dated_1280_00001_\.mp4", video.relative_to(host.base / "output").as_posix()
+        r"\d{4}-\d\d-\d\d/a boat_ dated_1280_00001_\.mp4", video.relative_to(comfy.base / "output").as_posix()
     )
