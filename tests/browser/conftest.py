@@ -79,7 +79,8 @@ def chromium() -> Iterator[Any]:
 
 
 def opened(comfy: ComfyUI, chromium: Any, renderer: str, pictures: Path) -> Editor:
-    return RENDERERS[renderer](comfy, chromium.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce"), pictures)
+    page = chromium.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    return RENDERERS[renderer](comfy, page, pictures)
 
 
 @pytest.fixture(scope="module", params=sorted(RENDERERS))
