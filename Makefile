@@ -13,17 +13,18 @@ setup: .venv/.ready
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# The host and browser tests run the archive that users get, not the checkout. Two files of tests at a time, but those of
-# the faults alone: they fill two cores by themselves, and print their table. Text whose encoding is not named is an error:
-# on Windows it would be another one.
-STRICT := PYTHONWARNDEFAULTENCODING=1
+# Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
+# little room, and the faults', which fill two cores; the host runs the archive that users get, not the checkout. Text
+# whose encoding is not named is an error: on Windows it would be another one.
+TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: .venv/.dev registry
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
-	$(STRICT) COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
-	$(STRICT) $(BIN)/python -m pytest tests/faults
+	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
+	$(TESTS) -n 3 tests/browser tests/host
+	$(TESTS) -n 2 tests/faults
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py

@@ -157,8 +157,11 @@ function look(back = false) {
   reading.catch(() => {}); // the next look may find the server again
 }
 
+let away = false; // the socket is closed, and no event comes; some pages never open it again
+
 /** The server was away, or another one is there now. */
 function reconnected() {
+  away = false;
   look(true);
   readSettings();
   quotes.renew();
@@ -200,11 +203,12 @@ function begin() {
   });
   store.watch(count);
   api.addEventListener("sora.job", ({ detail }) => heard(detail));
+  api.addEventListener("reconnecting", () => (away = true));
   api.addEventListener("reconnected", reconnected);
   api.addEventListener("execution_error", tellError);
   window.addEventListener("focus", () => look());
   window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
-  setInterval(() => (store.running || news.owed) && !document.hidden && look(), LOOK_MS);
+  setInterval(() => (store.running || news.owed || away) && !document.hidden && look(), LOOK_MS);
   api.addEventListener("sora.settings", readSettings);
   const first = readSettings().then(() => news.ask()); // what came before this page listened
   return Promise.allSettled([load(), first, store.count()]);

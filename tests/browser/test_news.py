@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ..host import graphs
 from ..host.comfy import ComfyUI
 from .conftest import opened
@@ -22,12 +24,18 @@ HEAR = """(details) => {
   EventTarget.prototype.dispatchEvent = window.given;
   for (const detail of details) app.api.dispatchEvent(new CustomEvent('sora.job', { detail }));
 }"""
+# The socket is closed, and the next one connects for ever, until MEND. (Since one that fails is not always followed by
+# another: Chromium sends no `close` after the `error` in which the page of 1.49 closes it.)
 CUT = """() => {
   window.Socket = WebSocket;
-  window.WebSocket = class extends Socket { constructor() { super('ws://127.0.0.1:9') } };
+  window.WebSocket = class extends EventTarget { close() {} };
   app.api.socket.close();
 }"""
-MEND = "() => { window.WebSocket = window.Socket }"
+MEND = """() => {
+  window.WebSocket = window.Socket;
+  app.api.socket.dispatchEvent(new Event('close'));
+}"""
+CONNECTED = "() => app.api.socket?.readyState === WebSocket.OPEN"
 FOCUS = "() => { window.dispatchEvent(new Event('focus')) }"
 
 
@@ -57,15 +65,22 @@ def test_trouble_is_told_also_if_the_list_read_it_before_its_event_came(tab: Tab
     toast_of(tab.page, "overtaken").wait_for(timeout=10_000)
 
 
-def test_trouble_is_told_once_the_page_is_connected_again(tab: Tab, host: ComfyUI) -> None:
-    """The socket was closed when the event was sent; with the tab, and without it."""
-    tab.close()
-    for name in ("away closed", "away open"):
-        tab.page.evaluate(CUT)
-        lose(host, name)
-        assert toast_of(tab.page, name).count() == 0
+@pytest.mark.parametrize("back", [True, False])
+@pytest.mark.parametrize("shown", [False, True])
+def test_trouble_is_told_though_the_socket_was_closed(tab: Tab, host: ComfyUI, back: bool, shown: bool) -> None:
+    """Once the page is connected again; at its next look, where it never is. With the tab, and without it."""
+    if not shown:
+        tab.close()
+    name = f"away {back} {shown}"
+    tab.page.evaluate(CUT)
+    lose(host, name)
+    if back:
         tab.page.evaluate(MEND)
-        toast_of(tab.page, name).wait_for(timeout=10_000)
+    toast_of(tab.page, name).wait_for(timeout=30_000)
+    if not back:
+        tab.page.evaluate(MEND)
+    tab.page.wait_for_function(CONNECTED)
+    if not shown:
         Tab(tab.editor)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 Row = tuple[str, ...]
@@ -16,6 +18,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def tables(request: pytest.FixtureRequest) -> dict[str, list[Row]]:
     """Tables for the end, by their titles; the first row of each is its head."""
     return request.config.stash[_TABLES]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # a worker of xdist, whose tables are printed by the one that began it
+        session.config.workeroutput["tables"] = session.config.stash[_TABLES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_TABLES] |= getattr(node, "workeroutput", {}).get("tables", {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -11,9 +11,8 @@ def test_the_record_tells_which_database_the_nodes_use(bench: Bench, monkeypatch
     """And not its address. With settings that cannot be read it still names the folders."""
     host, locations = bench.pack.host, bench.pack.module("sora.locations")
     monkeypatch.setenv("SORA_DATABASE_URL", "postgresql+psycopg://user:pass-word@db.example/sora")
+    monkeypatch.setattr(host._pool, "submit", lambda task: task())
     studio = bench.studio
-    host._pool.submit(lambda: None).result(30)
-    host._leave_word(studio)
     told = locations.recorded_location()
     assert told.home == str(bench.home)
     assert told.database == studio.ledger.database.mark != ""

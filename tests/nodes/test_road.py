@@ -166,8 +166,9 @@ def test_the_shell_finds_what_a_node_bought_with_extra_fields(
 
 
 @every_family
-def test_progress_and_status_reach_the_page_that_asked(bench: Bench) -> None:
+def test_progress_and_status_reach_the_page_that_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar that never falls and ends full; lines for one page only, without repetition."""
+    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "1.5")  # so that a busy machine has time for several looks
 
     async def road() -> None:
         await bench.wait((await bench.create("a red kite")).args[0], unique_id="77")
