@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from sora import migrations
+from sora import identity, migrations
 from sora.budget import Budget
 from sora.errors import MaybeBought, Refused
 from sora.ledger import Ledger
@@ -235,3 +235,12 @@ def test_the_images_are_hashed_once_and_outside_of_transactions(
         ledger.holding(spec)
     assert hashed.count(SAME.nbytes) == 1
     assert ledger.job(ledger.jobs()[0].id).state is JobState.RESERVED
+
+
+def test_an_old_rows_prompt_loses_the_white_space_around_it() -> None:
+    """It was kept as it was typed, and is the same purchase as what is typed today."""
+    asked = {"kind": "create", "provider": "sandbox", "prompt": "a boat", "model": "sora-2", "seconds": "4"}
+    asked |= {"size": "1280x720", "take": 1, "extra_fields": {}, "parent": ""}
+    typed = asked | {"prompt": " a boat\n"}
+    assert identity.version_2(typed) == identity.version_2(asked)
+    assert identity.version_1(typed) != identity.version_1(asked)
