@@ -1,4 +1,4 @@
-"""The tab with thousands of jobs of the past."""
+"""The tab with 10,000 jobs of the past."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .editor import Editor
 from .ledger import filled
 from .tab import Tab
 
-JOBS = 4_000
+JOBS = 10_000
 MOST_ROWS = 40  # in the page at a time; a window of 2400 px shows 23
 
 
@@ -66,8 +66,8 @@ def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
 def test_a_search_finds_one_of_them(page: Editor) -> None:
     """Without having read the others; and the filter those that failed."""
     tab = Tab(page)
-    tab.root.get_by_role("searchbox").fill("shot 2424:")
-    tab.row("shot 2424:")
+    tab.root.get_by_role("searchbox").fill("shot 4242:")
+    tab.row("shot 4242:")
     page.page.wait_for_function("() => document.querySelectorAll('.sora-item').length === 1")
     tab.root.get_by_role("searchbox").fill("")
     tab.root.get_by_role("combobox").select_option("failed")
@@ -79,7 +79,7 @@ def test_a_search_finds_one_of_them(page: Editor) -> None:
 def test_what_was_typed_as_the_tab_closed_narrows_nothing_later(page: Editor) -> None:
     """The tab that is opened anew has an empty search, and shows all."""
     tab = Tab(page)
-    tab.root.get_by_role("searchbox").fill("shot 2424:")
+    tab.root.get_by_role("searchbox").fill("shot 4242:")
     tab.close()
     tab = Tab(page)
     tab.row(f"shot {JOBS - 1}:")

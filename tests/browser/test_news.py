@@ -29,6 +29,8 @@ HEAR = """(details) => {
 CUT = """() => {
   window.Socket = WebSocket;
   window.WebSocket = class extends EventTarget { close() {} };
+  window.heard = 0;
+  app.api.addEventListener('sora.job', () => window.heard++);
   app.api.socket.close();
 }"""
 MEND = """() => {
@@ -74,6 +76,7 @@ def test_trouble_is_told_though_the_socket_was_closed(tab: Tab, host: ComfyUI, b
     name = f"away {back} {shown}"
     tab.page.evaluate(CUT)
     lose(host, name)
+    assert tab.page.evaluate("() => window.heard") == 0
     if back:
         tab.page.evaluate(MEND)
     toast_of(tab.page, name).wait_for(timeout=30_000)

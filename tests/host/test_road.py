@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +173,20 @@ def test_a_failing_sibling_takes_no_job_with_it(comfy: ComfyUI) -> None:
     assert "another take" in run.error
     assert comfy.run(bought("the good one [sandbox: slow=3]")).ok
     assert len([job for job in comfy.sandbox_jobs() if job["prompt"] == "the good one"]) == 1
+
+
+def test_a_restart_buys_nothing_again(tmp_path: Path) -> None:
+    """Killed in the middle of a job, started again, run again: the same job, its video, one purchase."""
+    graph = bought("power cut [sandbox: slow=3]")
+    with ComfyUI(tmp_path) as host:
+        host.queue(graph)
+        host.until(lambda: any(text.startswith("rendering") for text in host.texts("2")))
+        host.process.kill()
+    with ComfyUI(tmp_path) as host:
+        run = host.run(graph)
+        assert run.ok, run.error
+        assert host.run(graph | {"3": shown("1", 1)}).ok
+        assert len(host.sandbox_jobs()) == 1
 
 
 def test_a_past_job_is_opened_from_the_list(comfy: ComfyUI) -> None:
