@@ -444,7 +444,7 @@ def test_a_signed_address_that_says_no_has_lapsed(
     with gateway(tmp_path, answer(404), answer(status, b"<Error/>")) as (studio, server, job):
         with pytest.raises(LinkLapsed) as caught:
             studio.wait(job.id, timeout_s=60).future.result(30)
-        assert "key" not in str(caught.value)
+        assert "key" not in caught.value.what + caught.value.advice  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
         assert len(looks) >= fetch.TRIES
         row = studio.ledger.job(job.id)
