@@ -5,6 +5,7 @@
 # not notice.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := --quiet --disable-pip-version-check --no-compile  # what is imported is compiled then
 
 .PHONY: setup demo test registry pythons matrix mutation soak litellm bench clean
 
@@ -56,36 +57,36 @@ bench: .venv/.dev
 .venv/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; try make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install $(PIP) --editable .
 	@# On a bare server the plain OpenCV wheel fails for want of libGL; the headless one is the same without windows.
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 		$(BIN)/python -m pip uninstall --quiet --yes opencv-python; \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check opencv-python-headless; \
+		$(BIN)/python -m pip install $(PIP) opencv-python-headless; \
 		$(BIN)/python -c 'import cv2'; }
 	touch $@
 
 .venv/.dev: .venv/.ready
 	@# Not as ".[dev]": that would bring back the OpenCV wheel which setup may have replaced.
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["dev"], sep="\n")' > .venv/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement .venv/dev.txt
+	$(BIN)/python -m pip install $(PIP) --requirement .venv/dev.txt
 	touch $@
 
 # In an environment of its own, since it brings its own versions of what the pack needs.
 .venv-litellm/.ready:
 	$(PYTHON) -m venv .venv-litellm
-	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7'
+	.venv-litellm/bin/python -m pip install $(PIP) 'litellm[proxy]==1.108.7'
 	touch $@
 
 # Of its own, too: comfy-cli brings some fifty packages.
 .venv-registry/.ready:
 	$(PYTHON) -m venv .venv-registry
-	.venv-registry/bin/python -m pip install --quiet --disable-pip-version-check 'comfy-cli~=1.23'
+	.venv-registry/bin/python -m pip install $(PIP) 'comfy-cli~=1.23'
 	touch $@
 
 # mutmut beside the libraries of .venv, without the pack itself, which it reads from a copy.
 .venv-mutation/.ready: .venv/.dev
 	$(PYTHON) -m venv .venv-mutation
-	.venv-mutation/bin/python -m pip install --quiet --disable-pip-version-check 'mutmut~=3.8'
+	.venv-mutation/bin/python -m pip install $(PIP) 'mutmut~=3.8'
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 		"$$(.venv-mutation/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sora.pth"
 	touch $@

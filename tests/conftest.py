@@ -6,11 +6,14 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from .postgres import ABSENT, Server, find_programs
+
+PACK = Path(__file__).parents[1]
 
 with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes without it
     from hypothesis import HealthCheck, settings
@@ -36,11 +39,13 @@ def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where sandboxes may keep their films: each is rendered once, by the worker that comes to it first."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "films"
-    folder.mkdir(exist_ok=True)
+def films() -> Path:
+    """Where sandboxes may keep their films, from run to run: most of the tests' time would go into rendering them. Each
+    state of the sandbox's code, and each PyAV, has a folder of its own."""
+    code = [file.read_bytes() for file in sorted((PACK / "nodes" / "sora" / "sandbox").glob("*.py"))]
+    key = hashlib.sha256(b"".join([*code, version("av").encode()])).hexdigest()[:16]
+    folder = PACK / "build" / "films" / key
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

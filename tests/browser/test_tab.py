@@ -155,7 +155,7 @@ def test_the_same_again_brings_its_reference_along(tab: Tab, host: ComfyUI) -> N
 
 def test_a_remix_shows_what_it_came_from_and_what_changed(tab: Tab, host: ComfyUI) -> None:
     """Up to the parent, and down again."""
-    graph = graphs.bought("a red boat on a lake")
+    graph = graphs.bought("a red boat on a lake", **graphs.SORA)
     graph |= {"3": graphs.node("Remix", job=["2", 1], prompt="a blue boat on a lake", take=1), "4": graphs.wait("3")}
     assert host.run(graph).ok
     tab.open("a blue boat on a lake")

@@ -23,6 +23,7 @@ from sora.wire import RemoteVideo
 
 from ..systems import make_link
 
+pytestmark = pytest.mark.usefixtures("one_film")
 SPEC: dict[str, Any] = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Graph = dict[str, dict[str, Any]]
+SORA = {"model": "sora-2", "size": "1280x720"}
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -12,8 +13,8 @@ def node(kind: str, **inputs: Any) -> dict[str, Any]:
 
 
 def create(prompt: str, **more: Any) -> dict[str, Any]:
-    """CreateSoraJob on the sandbox."""
-    given = {"model": "sora-2", "seconds": "4", "size": "1280x720", "take": 1, "provider": "sandbox"}
+    """CreateSoraJob on the sandbox, with the smallest film that it makes."""
+    given = {"model": "seedance-2-5", "seconds": "4", "size": "854x480", "take": 1, "provider": "sandbox"}
     return node("CreateSoraJob", prompt=prompt, **(given | more))
 
 

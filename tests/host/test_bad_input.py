@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .comfy import ComfyUI, Refused
-from .graphs import Graph, bought, create, image, node, wait
+from .graphs import SORA, Graph, bought, create, image, node, wait
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +54,8 @@ def test_an_omitted_provider_is_cometapi(comfy: ComfyUI) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"seconds": "5"}, "Its lengths in seconds: 4, 8, 12"),
-        ({"size": "640x480"}, "Its sizes: 1280x720, 720x1280"),
+        ({**SORA, "seconds": "5"}, "Its lengths in seconds: 4, 8, 12"),
+        ({**SORA, "size": "640x480"}, "Its sizes: 1280x720, 720x1280"),
         ({"model": "sora-3"}, "Did you mean"),
         ({"provider": "nobody"}, "cometapi, sandbox"),
     ],

@@ -10,7 +10,7 @@ import requests
 from PIL import Image
 
 from .comfy import ComfyUI, Refused
-from .graphs import Graph, bought, create, frames, image, node, saved
+from .graphs import SORA, Graph, bought, create, frames, image, node, saved
 
 HOW = {"size": "1280x720", "fit": "crop", "focus_x": 0.5, "focus_y": 0.5, "padding": "colour", "background": "#000000"}
 
@@ -45,7 +45,10 @@ def test_a_clear_picture_is_looked_at_and_then_sent(comfy: ComfyUI) -> None:
     assert (seen[..., 0].astype(int) - seen[..., 1]).max() <= 1  # the red that hides where it is clear stays hidden
     assert seen[5, 5].tolist() == [0, 0, 255]
     assert [job for job in comfy.sandbox_jobs() if job["prompt"] == "the disc"] == []
-    graph |= {"2": create("the disc", reference=["1", 0], fit="pad", size="720x1280"), "3": saved("2", 2, "sent")}
+    graph |= {
+        "2": create("the disc", reference=["1", 0], fit="pad", model="sora-2", size="720x1280"),
+        "3": saved("2", 2, "sent"),
+    }
     sent = comfy.run(graph)
     assert sent.ok, sent.error
     assert np.array_equal(shown(comfy, sent.outputs["3"]["images"][0]), seen)
@@ -78,7 +81,7 @@ def test_wrong_input_is_told(comfy: ComfyUI) -> None:
 
 def test_pictures_of_a_job(comfy: ComfyUI) -> None:
     """Thumbnail and spritesheet of the finished job, shown and handed on; the thumbnail is the film's middle."""
-    graph: Graph = bought("for its pictures")
+    graph: Graph = bought("for its pictures", **SORA)
     graph |= {"3": node("SoraThumbnail", job=["2", 1], variant="thumbnail"), "4": saved("3", 0, "thumb")}
     graph |= {"5": node("SoraThumbnail", job=["2", 1], variant="spritesheet")}
     graph |= {"6": frames("2", skip_first_frames=60, frame_load_cap=1), "7": saved("6", 0, "middle")}

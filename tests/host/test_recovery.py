@@ -44,7 +44,7 @@ def test_the_shell_opens_the_ledger_of_the_nodes(tmp_path: Path) -> None:
         pack, env = host.base / "custom_nodes" / "sora-jobs", {**os.environ, **host.env}
         command = [sys.executable, str(pack / "sora.py"), "run", "one purchase", "--provider", "sandbox", "--json"]
         ran = subprocess.run(
-            [*command, "--model", "sora-2", "--seconds", "4", "--size", "1280x720"], cwd=tmp_path, env=env,
+            [*command, "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"], cwd=tmp_path, env=env,
             capture_output=True, text=True, encoding="utf-8", timeout=120, check=False,
         )  # fmt: skip
     told = json.loads(ran.stdout)
@@ -67,7 +67,7 @@ def test_ten_prompts_buy_at_once(comfy: ComfyUI) -> None:
     before = {job["id"] for job in comfy.sandbox_jobs()}
     graphs: list[Graph] = [
         {
-            "1": create(f"of ten, number {n} [sandbox: slow=6]", model="seedance-2-5", size="854x480"),
+            "1": create(f"of ten, number {n} [sandbox: slow=6]"),
             "2": node("SoraSubmitOnly", job=["1", 0]),
         }
         for n in range(10)
@@ -82,7 +82,7 @@ def test_ten_prompts_buy_at_once(comfy: ComfyUI) -> None:
 
 def test_a_deleted_file_is_fetched_again(comfy: ComfyUI) -> None:
     """Although the host still has the outputs of the first run in its memory; nothing is bought, other videos stay."""
-    graph = bought("deleted", model="seedance-2-5", size="854x480") | {"3": frames("2", frame_load_cap=1)}
+    graph = bought("deleted") | {"3": frames("2", frame_load_cap=1)}
     graph["4"] = shown("2", 2)
     first = comfy.run(graph)
     file = comfy.base / "output" / first.text("4")
@@ -97,10 +97,10 @@ def test_a_deleted_file_is_fetched_again(comfy: ComfyUI) -> None:
 
 def test_twins_and_turns_are_bought_once(comfy: ComfyUI) -> None:
     """Two identical nodes in one graph; then another prompt, then the first again, which the host has forgotten."""
-    twins = bought("twin", model="seedance-2-5", size="854x480")
-    twins |= {"3": create("twin", model="seedance-2-5", size="854x480"), "4": wait("3")}
+    twins = bought("twin")
+    twins |= {"3": create("twin"), "4": wait("3")}
     there = len(comfy.sandbox_jobs())
     assert comfy.run(twins).ok
-    assert comfy.run(bought("in between", model="seedance-2-5", size="854x480")).ok
+    assert comfy.run(bought("in between")).ok
     assert comfy.run(twins).ok
     assert len(comfy.sandbox_jobs()) == there + 2

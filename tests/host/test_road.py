@@ -12,7 +12,7 @@ import requests
 from PIL import Image
 
 from .comfy import ComfyUI
-from .graphs import Graph, bought, create, frames, image, node, saved, shown, wait
+from .graphs import SORA, Graph, bought, create, frames, image, node, saved, shown, wait
 
 NODES = (
     "CreateSoraJob", "WaitForVideo", "LoadVideoFrames", "Remix", "SoraOpenJob", "SoraSubmitOnly", "SoraFitReference",
@@ -96,14 +96,14 @@ def test_the_reference_output_is_what_was_uploaded(comfy: ComfyUI) -> None:
     (job,) = [job for job in comfy.sandbox_jobs() if job["prompt"] == "from an image"]
     uploaded = Image.open(comfy.home / "sandbox" / "references" / job["references"][0])
     assert np.array_equal(sent, np.asarray(uploaded.convert("RGB")))
-    assert sent.shape == (720, 1280, 3)
+    assert sent.shape == (480, 854, 3)
     assert np.abs(picture(comfy, run.outputs["5"]["images"][0]["filename"]) - sent).mean() < 2
 
 
 def test_two_images_are_first_and_last_frame(comfy: ComfyUI) -> None:
     """For a model that takes both."""
     graph: Graph = {"0": image(), "9": image(colour=0x2040C0)}
-    graph |= bought("two images", model="veo3.1", reference=["0", 0], last_reference=["9", 0])
+    graph |= bought("two images", model="veo3.1", size="1280x720", reference=["0", 0], last_reference=["9", 0])
     graph |= {"3": frames("2", skip_first_frames=-1), "4": saved("3", 4, "end")}
     run = comfy.run(graph)
     assert run.ok, run.error
@@ -112,7 +112,7 @@ def test_two_images_are_first_and_last_frame(comfy: ComfyUI) -> None:
 
 def test_a_remix_of_a_finished_video(comfy: ComfyUI) -> None:
     """Wait's job goes into Remix, whose job goes into another Wait."""
-    graph: Graph = bought("to be remixed")
+    graph: Graph = bought("to be remixed", **SORA)
     graph |= {"3": node("Remix", job=["2", 1], prompt="at night", take=1), "4": wait("3"), "5": shown("3", 1)}
     run = comfy.run(graph)
     assert run.ok, run.error
@@ -124,7 +124,7 @@ def test_a_remix_of_an_unfinished_video_is_refused(comfy: ComfyUI) -> None:
     """The error names the output to connect instead, and nothing is bought for it."""
     run = comfy.run(
         {
-            "1": create("not yet [sandbox: slow=30]"),
+            "1": create("not yet [sandbox: slow=30]", **SORA),
             "2": node("Remix", job=["1", 0], prompt="x", take=1),
             "3": wait("2"),
         }
