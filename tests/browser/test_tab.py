@@ -274,7 +274,7 @@ def test_a_key_that_is_missing_is_told_with_the_way_to_it(tab: Tab, host: ComfyU
 
 def test_a_remix_from_the_tab_runs(tab: Tab, host: ComfyUI) -> None:
     """Its prompt is typed where the keyboard already is."""
-    assert host.run(graphs.bought("a small harbour")).ok
+    assert host.run(graphs.bought("a small harbour", **graphs.SORA)).ok
     before = len(host.sandbox_jobs())
     tab.open("a small harbour")
     tab.press("Remix")
