@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +48,7 @@ def environment(version: str) -> Path:
     if not kept:
         print(f"installing urllib3 {version} …", file=sys.stderr)
         stamp.unlink(missing_ok=True)
-        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     if not kept or version == "newest":
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", *wanted]
         subprocess.run(pip, check=not kept)  # without an index, the newest is that of the last run

@@ -27,6 +27,7 @@ from sora.spec import JobSpec
 from sora.studio import Studio
 
 from ..postgres import Server
+from ..systems import make_link
 
 BOAT = JobSpec(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 Start = Callable[..., Studio]
@@ -198,7 +199,7 @@ def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, t
     if in_the_way == "a file":
         videos.write_text("", encoding="utf-8")
     else:
-        videos.symlink_to(tmp_path / "unmounted")
+        make_link(videos, tmp_path / "unmounted")
     assert str(videos) in failed(studio)["output"]
     asked = JobSpec(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
     with pytest.raises(DiskTrouble, match="No video could be stored") as caught:

@@ -31,6 +31,7 @@ from sora.locations import (
 from sora.spec import JobSpec
 
 from ..frozen.gateway import Gateway
+from ..systems import make_link
 
 PACK = Path(__file__).parents[2]
 PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
@@ -217,7 +218,7 @@ def test_other_ledgers_of_this_user_are_found(pack: Path, tmp_path: Path, monkey
     for home in (mine, other, locations.user_folder()):
         buy(home)
     assert set(other_homes(mine)) == {other, locations.user_folder()}
-    (tmp_path / "link").symlink_to(mine, target_is_directory=True)
+    make_link(tmp_path / "link", mine)
     assert set(other_homes(tmp_path / "link")) == {other, locations.user_folder()}
 
 
