@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ..systems import hears_pythonpath
+
 PACK = Path(__file__).parents[2]
 OLD = ("3.8", "3.9", "3.10")
 
@@ -48,6 +50,7 @@ def test_the_command_runs_by_its_path(pack: Path, tmp_path: Path, flag: str) -> 
     assert wrong.returncode == 2
 
 
+@pytest.mark.skipif(not hears_pythonpath(), reason="an embedded Python imports nothing from the current folder")
 def test_the_package_is_meant_by_its_name(pack: Path) -> None:
     """Also by a Python that was started in the pack's folder, and finds the file first."""
     ran = run(sys.executable, "-c", "import sora, sora.cli; print(sora.__version__, sora.cli.__name__)", cwd=pack)

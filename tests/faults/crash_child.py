@@ -11,9 +11,12 @@ import json
 import sys
 from pathlib import Path
 
-from crash_points import POINTS
 from sora.errors import SoraError
 from sora.studio import Studio
+
+sys.path.insert(0, str(Path(__file__).parent))  # which an embedded Python leaves out
+
+from crash_points import POINTS
 from wish import environment, shorten, spec
 
 
