@@ -12,6 +12,12 @@ from pathlib import Path
 import pytest
 
 from .postgres import ABSENT, Server, find_programs
+from .systems import on_wine
+
+if on_wine():  # its desktop is a process that keeps the pipes of whoever needs one first: not of what a test waits for
+    import ctypes
+
+    ctypes.WinDLL("user32").GetDesktopWindow()
 
 PACK = Path(__file__).parents[1]
 
