@@ -5,7 +5,8 @@
 # not notice.  make bench: the measurements.  make setup: only .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := --quiet --disable-pip-version-check --no-compile  # what is imported is compiled then
+# Without compiling: Python does that for what it imports, and most of what is installed never is.
+PIP := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: setup demo test registry pythons matrix mutation soak litellm bench clean
 

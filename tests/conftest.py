@@ -14,12 +14,14 @@ import pytest
 from .postgres import ABSENT, Server, find_programs
 from .systems import on_wine
 
-if on_wine():  # its desktop is a process that keeps the pipes of whoever needs one first: not of what a test waits for
+PACK = Path(__file__).parents[1]
+
+if on_wine():
+    # The first program that needs a desktop starts it, as a process that holds the program's pipes open from then on.
+    # That is to be this program, and not one whose output a test reads to its end.
     import ctypes
 
     ctypes.WinDLL("user32").GetDesktopWindow()
-
-PACK = Path(__file__).parents[1]
 
 with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes without it
     from hypothesis import HealthCheck, settings
@@ -46,8 +48,8 @@ def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def films() -> Path:
-    """Where sandboxes may keep their films, from run to run: most of the tests' time would go into rendering them. Each
-    state of the sandbox's code, and each PyAV, has a folder of its own."""
+    """The folder for the sandbox's films, which is kept from run to run: rendering them again would take much of the
+    tests' time. Each state of the sandbox's code has its own, and so has each version of PyAV."""
     code = [file.read_bytes() for file in sorted((PACK / "nodes" / "sora" / "sandbox").glob("*.py"))]
     key = hashlib.sha256(b"".join([*code, version("av").encode()])).hexdigest()[:16]
     folder = PACK / "build" / "films" / key

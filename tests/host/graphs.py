@@ -13,7 +13,7 @@ def node(kind: str, **inputs: Any) -> dict[str, Any]:
 
 
 def create(prompt: str, **more: Any) -> dict[str, Any]:
-    """CreateSoraJob on the sandbox, with the smallest film that it makes."""
+    """CreateSoraJob on the sandbox; its film is small, since it is rendered."""
     given = {"model": "seedance-2-5", "seconds": "4", "size": "854x480", "take": 1, "provider": "sandbox"}
     return node("CreateSoraJob", prompt=prompt, **(given | more))
 

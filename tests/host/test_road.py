@@ -53,8 +53,8 @@ def test_combos_come_from_the_catalogue(comfy: ComfyUI) -> None:
 
 
 def test_from_a_prompt_to_frames_and_sound(comfy: ComfyUI) -> None:
-    """Create, wait, decode: every output is what the file on disk says."""
-    graph: Graph = bought("a red kite over the sea")
+    """Create, wait, decode, with what a new node asks for: every output is what the file on disk says."""
+    graph: Graph = bought("a red kite over the sea", **SORA)
     graph |= {"3": frames("2", frame_load_cap=10, skip_first_frames=2, select_every_nth=3, custom_width=320)}
     graph |= {"4": saved("3", 0, "frames"), "5": saved("3", 4, "last"), "6": shown("3", 3), "7": shown("3", 2)}
     graph |= {"8": node("SaveAudio", audio=["3", 1], filename_prefix="audio/sound"), "9": shown("2", 2)}
@@ -187,6 +187,7 @@ def test_a_restart_buys_nothing_again(tmp_path: Path) -> None:
         assert run.ok, run.error
         assert host.run(graph | {"3": shown("1", 1)}).ok
         assert len(host.sandbox_jobs()) == 1
+        assert len(list((host.base / "output").rglob("*.mp4"))) == 1
 
 
 def test_a_past_job_is_opened_from_the_list(comfy: ComfyUI) -> None:
