@@ -153,3 +153,17 @@ def test_the_threat_model_names_tests_that_there_are() -> None:
     there = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8"))}
     assert len(named) > 20
     assert named <= there, named - there
+
+
+@pytest.mark.parametrize(
+    ("page", "clip", "no_model"),
+    [
+        ("README.md", "**test clip**", "**No AI model"),
+        ("README.vi.md", "**đoạn phim thử**", "**Không có mô hình AI nào"),
+    ],
+)
+def test_before_the_first_command_readers_know_that_the_sandbox_is_no_ai(page: str, clip: str, no_model: str) -> None:
+    """Who takes the sandbox's landscape for a model's work would judge the pack, and their prompt, by it."""
+    before = (ROOT / page).read_text(encoding="utf-8").split("make demo")[0]
+    assert clip in before
+    assert no_model in before
