@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -86,12 +85,10 @@ def test_the_lowest_are_the_bounds(envs: ModuleType) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="asks this Python's pip where a POSIX environment has it")
 def test_without_an_index_there_are_no_versions(envs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which is told from a requirement that cannot be met."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{port}/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     assert envs.resolve(Path(sys.prefix), ["requests>=2.31"]) is None
     monkeypatch.setenv("PIP_NO_INDEX", "1")
