@@ -1,6 +1,6 @@
 /** What a node costs or needs, in a badge above it. */
 
-import { bytes, price } from "./figures.mjs";
+import { bytes, price, span } from "./figures.mjs";
 import { isLinked, linkOf, widgetOf } from "./graphs.mjs";
 import { memoryOf } from "./memory.mjs";
 import { standing } from "./models.mjs";
@@ -34,7 +34,11 @@ function wantedOf(node) {
 
 function priced(quote) {
   if (quote === undefined) return ASKED;
-  return quote.usd === undefined ? "" : price(quote.usd);
+  if (quote.usd === undefined) return "";
+  const said = [price(quote.usd)];
+  if (quote.price_age_days) said.push(say("old_price", { age: span(86400 * quote.price_age_days) }));
+  if (quote.comes_out) said.push(say("comes_out", { size: quote.comes_out.replace("x", "×") }));
+  return said.join(" · ");
 }
 
 /** The badge of CreateSoraJob: what it will cost. `quotes.of(node, wanted)` tells what the server says. */

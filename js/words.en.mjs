@@ -30,6 +30,8 @@ export const WORDS = {
   free: "free",
   price_unknown: "price unknown",
   gone: "retired",
+  old_price: "a price {age} old",
+  comes_out: "comes out as {size}",
   memory: "≈ {bytes} of memory",
   on_disk: "≈ {bytes} on disk",
   preview: "The reference as it will be sent: {size}, {fit}",

@@ -28,6 +28,8 @@ export const WORDS = {
   free: "miễn phí",
   price_unknown: "chưa rõ giá",
   gone: "đã ngừng",
+  old_price: "giá cũ {age}",
+  comes_out: "ra thành {size}",
   memory: "≈ {bytes} bộ nhớ",
   on_disk: "≈ {bytes} trên đĩa",
   preview: "Ảnh tham chiếu đúng như sẽ gửi: {size}, {fit}",

@@ -27,6 +27,8 @@ export const WORDS = {
   free: "免费",
   price_unknown: "价格未知",
   gone: "已下架",
+  old_price: "{age}前的价格",
+  comes_out: "实际为 {size}",
   memory: "约需 {bytes} 内存",
   on_disk: "约需 {bytes} 磁盘",
   preview: "参考图将按此发送：{size}，{fit}",

@@ -8,6 +8,7 @@ from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
+from .sora.providers import COMETAPI
 from .sora.spec import JobSpec, Reference, parse_extra_fields
 
 
@@ -29,7 +30,7 @@ class CreateSoraJob(io.ComfyNode):
                 io.String.Input("prompt", multiline=True, default="", tooltip="What the video should show."),
                 io.Combo.Input(
                     "model",
-                    options=list(catalogue.models),
+                    options=[model.id for model in catalogue.offered()],
                     default="sora-2",
                     tooltip="Which model makes it. `sora models` lists lengths, sizes and prices.",
                 ),
@@ -113,16 +114,15 @@ class CreateSoraJob(io.ComfyNode):
         size: str | None,
         provider: str | None = None,
         custom_model: str = "",
+        prompt: str | None = None,
     ) -> bool | str:
-        """Naming these switches off the host's own check, whose error would not say what is allowed."""
+        """Naming these switches off the host's own check, whose error would not say what is allowed. What is in the
+        ledger may be asked for again, whatever became of its model."""
         try:
             if provider is not None:
                 host.studio().check_provider(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
-                catalogue = host.studio().catalogue
-                if provider is not None:
-                    catalogue.check_life(str(model), str(seconds), str(size), provider)
-                catalogue.check_choice(str(model), str(seconds), str(size))
+                _check_choice(str(model), str(seconds), str(size), provider, prompt)
         except SoraError as error:
             return host.text_of(error)
         return True
@@ -153,14 +153,26 @@ class CreateSoraJob(io.ComfyNode):
         spec = JobSpec(
             provider=provider,
             prompt=prompt,
-            model=typed or studio.catalogue.require(model).id,
+            model=typed or model,
             seconds=seconds,
             size=size,
             take=take,
             extra_fields=parse_extra_fields(extra_fields),
             references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
         )
-        bought = await host.finish(studio.submit(spec))
+        bought = await host.finish(studio.submit(spec, listed=not typed))
         host.tell(bought.warning, cls.hidden.unique_id)
         sent = values.image_of(bought.images[0]) if bought.images else values.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
+
+
+def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:
+    """InvalidInput for a choice that its provider does not make, unless it was bought before."""
+    studio = host.studio()
+    try:
+        if provider is not None:
+            studio.catalogue.check_life(model, seconds, size, provider)
+        studio.catalogue.check_choice(model, seconds, size)
+    except SoraError:
+        if not studio.was_bought(model, seconds, size, provider or COMETAPI, prompt):
+            raise

@@ -174,9 +174,9 @@ async def nearest(request: web.Request) -> Any:
 @routes.post("/sora/quote")
 @gate.acts
 async def quote(_: web.Request, body: dict[str, Any]) -> Any:
-    """{"usd"}: what a node's purchase would cost, null where that is unknown. A POST since it carries what widgets say;
-    it changes nothing and asks no provider."""
-    return {"usd": await asyncio.to_thread(host.studio().quote, body)}
+    """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
+    "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
+    return (await asyncio.to_thread(host.studio().quote, body))._asdict()
 
 
 @routes.post("/sora/models/refresh")

@@ -6,24 +6,16 @@ import difflib
 import functools
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import InvalidInput
 from .fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
+from .model import Model, read_row
 from .plain import warning_of
 from .spec import Job, JobSpec, parse_size
 
-Life = Literal["live", "retired", "unknown"]
 ANY_SECONDS, ANY_SIZE = "4", "1280x720"  # what is asked of a model of which nobody knows what it takes
-
-
-class Status(NamedTuple):
-    """Whether a model still lives at a provider, and the date of what that was read from."""
-
-    state: Life
-    date: str
 
 
 class Choice(NamedTuple):
@@ -35,46 +27,6 @@ class Choice(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.model}, {self.seconds} s, {self.size}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """One row of models.toml, where every field is explained. No `seconds`, no `sizes`, or either in `more`: nobody
-    knows which others it takes."""
-
-    id: str
-    seconds: tuple[str, ...] = ()
-    sizes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    references: int = 0
-    meaning: str = ""
-    remix: bool = False
-    usd: Mapping[str, float] = field(default_factory=dict)
-    usd_date: str = ""
-    status: Mapping[str, Status] = field(default_factory=dict)
-    successor: str = ""
-    note: str = ""
-    more: tuple[str, ...] = ()
-    extra_fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    source: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def all_seconds(self) -> tuple[str, ...]:
-        """Every length that it takes; () where others than those known may be taken, too."""
-        return () if "seconds" in self.more else self.seconds
-
-    @property
-    def all_sizes(self) -> tuple[str, ...]:
-        """The same for sizes."""
-        return () if "sizes" in self.more else tuple(self.sizes)
-
-    def usd_per_second(self, size: str) -> float | None:
-        """The listed price in dollars per second, or None where nobody wrote one down."""
-        short_side = f"{min(parse_size(size))}p" if size else ""
-        return self.usd.get(size, self.usd.get(short_side, self.usd.get("*")))
-
-    def state(self, provider: str) -> Life:
-        """At that provider; of providers that no row names nothing is known."""
-        return self.status[provider].state if provider in self.status else "unknown"
 
 
 class Catalogue:
@@ -89,7 +41,7 @@ class Catalogue:
     def shipped(cls) -> Catalogue:
         """The catalogue that comes with the pack (models.toml)."""
         rows = tomllib.loads(Path(__file__).with_name("models.toml").read_text(encoding="utf-8"))["model"]
-        return cls(_from_row(row) for row in rows)
+        return cls(read_row(row) for row in rows)
 
     def find(self, model: str) -> Model | None:
         return self.models.get(model)
@@ -98,7 +50,7 @@ class Catalogue:
         """The model of that id; InvalidInput names the nearest one and how to send an unlisted one."""
         if (found := self.find(model)) is not None:
             return found
-        living = [name for name, row in self.models.items() if all(s.state != "retired" for s in row.status.values())]
+        living = [name for name, row in self.models.items() if row.is_offered]
         near = difflib.get_close_matches(model, living, n=1, cutoff=0.5)
         raise InvalidInput(
             f"The catalogue has no model {model!r}.",
@@ -112,12 +64,21 @@ class Catalogue:
         return next(iter(found.seconds), ANY_SECONDS), next(iter(found.sizes), ANY_SIZE)
 
     def seconds(self) -> list[str]:
-        """Every length that some model takes, the first model's first (for a combo)."""
-        return _in_order(seconds for model in self.models.values() for seconds in model.seconds)
+        """Every length that some model on offer takes, the first model's first (for a combo)."""
+        return _in_order(seconds for model in self.offered() for seconds in model.seconds)
 
     def sizes(self) -> list[str]:
-        """Every size that some model takes, the first model's first (for a combo)."""
-        return _in_order(size for model in self.models.values() for size in model.sizes)
+        """Every size that some model on offer takes, the first model's first (for a combo)."""
+        return _in_order(size for model in self.offered() for size in model.sizes)
+
+    def offered(self) -> list[Model]:
+        """The models that may be chosen for something new, in their order."""
+        return [model for model in self.models.values() if model.is_offered]
+
+    def comes_out(self, spec: JobSpec) -> str:
+        """The size that the video will have, where that is another one than is asked for; else ""."""
+        model = self.find(spec.model)
+        return model.comes_out.get(spec.size, "") if model is not None else ""
 
     def check(self, spec: JobSpec, references: int | None = None) -> None:
         """InvalidInput where a known model does not take what is asked, or is retired; it says what would do.
@@ -137,8 +98,9 @@ class Catalogue:
         images = len(spec.references) if references is None else references
         self.check_life(spec.model, spec.seconds, spec.size, spec.provider, images)
         self.check_choice(spec.model, spec.seconds, spec.size)
-        if images > model.references:
-            takes = ("no reference image", "one reference image", "two images, first and last frame")[model.references]
+        if not model.takes(images):
+            known = {0: "no reference image", 1: "one reference image", 2: "two images, first and last frame"}
+            takes = known.get(int(model.references), f"{model.references} images")
             raise InvalidInput(f"{model.id} takes {takes}; {images} were given.")
         fields = model.sizes.get(spec.size, {"size": spec.size})
         if replaced := sorted({*fields} & set(spec.extra_fields)):
@@ -150,13 +112,21 @@ class Catalogue:
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:
         """InvalidInput for a model that is not listed, or a length or size that it does not make."""
         model = self.require(model_id)
+        if model.needs:
+            raise InvalidInput(
+                f"{model.id} works on a {model.needs}, which this version cannot send.", advice="Choose another model."
+            )
         if model.all_seconds and seconds not in model.all_seconds:
             raise InvalidInput(
                 f"{model.id} does not make {seconds} s.",
                 advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
             )
         if model.all_sizes and size not in model.all_sizes:
-            raise InvalidInput(f"{model.id} does not make {size}.", advice=f"Its sizes: {', '.join(model.sizes)}.")
+            other = model.comes_out.get(size)
+            raise InvalidInput(
+                f"{model.id} does not make {size}{f': it would come out as {other}' if other else ''}.",
+                advice=f"Its sizes: {', '.join(model.sizes)}.",
+            )
 
     def check_life(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> None:
         """InvalidInput for a model that its provider has retired; it names the nearest one that lives there."""
@@ -182,13 +152,23 @@ class Catalogue:
         """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model
         of the job that it is `like`."""
         model = self.find((like or spec).model)
-        known = model.status.get(spec.provider) if model is not None else None
-        if model is None or known is None:
+        if model is None:
+            return ""
+        said = [self._doubt(model, spec.provider, language, noted=like is None)]
+        if like is None and (other := self.comes_out(spec)):
+            said.append(warning_of("comes_out", language, model=model.id, size=spec.size, other=other))
+        return " ".join(filter(None, said))
+
+    @staticmethod
+    def _doubt(model: Model, provider: str, language: str, *, noted: bool) -> str:
+        """Whether the model may be gone, or what else its row notes."""
+        known = model.status.get(provider)
+        if known is None:
             return ""
         if known.state == "unknown":
             why = model.note or known.date
-            return warning_of("perhaps_gone", language, provider=spec.provider, model=model.id, why=why)
-        return warning_of("noted", language, model=model.id, why=model.note) if model.note and like is None else ""
+            return warning_of("perhaps_gone", language, provider=provider, model=model.id, why=why)
+        return warning_of("noted", language, model=model.id, why=model.note) if model.note and noted else ""
 
     def instead(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> str:
         """A sentence that names the nearest living model, or "" where there is none."""
@@ -208,12 +188,14 @@ class Catalogue:
             return None
         wanted = parse_size(size) if size else (1280, 720)
         length = int(seconds) if seconds.isdigit() else 5
-        images = (gone.references if gone else 0) if references is None else references
+        took = gone.references if gone else 0
+        images = (2 if took == "several" else took) if references is None else references
 
         def mapped(model: Model) -> tuple[tuple[float, ...], Choice]:
-            shape = min(model.sizes, key=lambda offered: _distance(offered, wanted))
+            true_sizes = [offered for offered in model.sizes if offered not in model.comes_out]
+            shape = min(true_sizes, key=lambda offered: _distance(offered, wanted))
             time = min(model.seconds, key=lambda offered: (abs(int(offered) - length), int(offered)))
-            lacks = max(0, images - model.references)
+            lacks = 0 if model.references == "several" else max(0, images - model.references)
             return (lacks, *_distance(shape, wanted), abs(int(time) - length)), Choice(model.id, time, shape)
 
         found = {model.id: mapped(model) for model in alive}
@@ -247,7 +229,9 @@ class Catalogue:
     def rows(self) -> list[dict[str, Any]]:
         """All of it as plain JSON, for the page and for `sora models --json`. Of a model that may take more than is
         known, every length or size can be chosen, the known ones first."""
-        names = [name for name in Model.__dataclass_fields__ if name not in ("sizes", "status", "seconds")]
+        names = [
+            name for name in Model.__dataclass_fields__ if name not in ("sizes", "status", "seconds", "resolutions")
+        ]
         return [
             {name: _plain(getattr(model, name)) for name in names}
             | {
@@ -255,14 +239,9 @@ class Catalogue:
                 "sizes": _in_order([*model.sizes, *(self.sizes() if "sizes" in model.more else ())]),
             }
             | {"status": {provider: status._asdict() for provider, status in model.status.items()}}
+            | {"is_offered": model.is_offered, "price_age_days": model.price_age_days()}
             for model in self.models.values()
         ]
-
-
-def _from_row(row: dict[str, Any]) -> Model:
-    status = {provider: Status(**given) for provider, given in row.get("status", {}).items()}
-    seconds, more = tuple(row["seconds"]), tuple(row.get("more", ()))
-    return replace(Model(**{**row, "status": {}}), seconds=seconds, more=more, status=status)
 
 
 def _distance(offered: str, wanted: tuple[int, int]) -> tuple[float, float]:

@@ -149,6 +149,8 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             extra_fields=parse_extra_fields(options.extra_fields),
             references=tuple(_reference(path, options.fit) for path in options.reference),
         )
+        if other := studio.catalogue.comes_out(spec):
+            say(f"warning: {spec.model} makes {other} where {spec.size} is asked for.")
         return collect(studio, finish(studio.submit(spec)), options)
 
 

@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Model
 from .cli_demo import demo_command
 from .cli_shell import TICK_S, counted, looked_up, open_studio, tell
 from .errors import InvalidInput, LocalTrouble
+from .model import Model
 from .providers import COMETAPI
 from .spec import parse_size
 
@@ -179,18 +179,37 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
             for name, ids in result["refreshed"].items():
                 tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
         catalogue = studio.catalogue
-    form = "{:<25} {:<8} {:<11} {:<6} {:<5} {:<15} {}"
-    tell(options, form.format("model", COMETAPI, "$ per s", "images", "remix", "lengths in s", "sizes"))
+    form = "{:<25} {:<20} {:<13} {:<18} {:<7} {:<5} {:<13} {}"
+    heads = ("model", COMETAPI, "$ per s", "seen", "images", "remix", "lengths in s", "sizes")
+    tell(options, form.format(*heads))
     for model in catalogue.models.values():
         remix = "yes" if model.remix else "no"
-        facts = (model.id, model.state(COMETAPI), _prices(model), model.references, remix, _lengths(model))
-        tell(options, form.format(*facts, _sizes(model)))
+        facts = (_standing(model), _prices(model), _seen(model), model.references, remix, _lengths(model))
+        tell(options, form.format(model.id, *facts, _sizes(model)))
     tell(
         options,
-        "\nPrices are estimates; … where it may take more. `sora models --json` gives their dates and sources, and "
-        "every size.",
+        "\nlive here: this ledger saw it complete a job, on that day. Prices are estimates; … where it may take more.\n"
+        "`sora models --json` gives the date and the source of each fact, and every size.",
     )
     return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
+
+
+def _standing(model: Model) -> str:
+    """Whether it lives at CometAPI, by what it was read from, or by what this ledger saw."""
+    status = model.status.get(COMETAPI)
+    if status is None:
+        return "unknown"
+    if not status.here:
+        return status.state
+    return f"live here {status.date}" if status.state == "live" else f"refused {status.date}"
+
+
+def _seen(model: Model) -> str:
+    """When its price was seen, and how old that is, where it is old."""
+    if not model.usd:
+        return ""
+    age = model.price_age_days()
+    return model.usd_date if age is None else f"{model.usd_date}, {age} d"
 
 
 def _prices(model: Model) -> str:

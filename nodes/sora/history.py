@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from typing import Any, NamedTuple
 
 from .database import Database
 from .errors import InvalidInput
@@ -12,12 +12,21 @@ from .references import References
 from .rows import AT_GATEWAY, as_job, existing, first, run
 from .spec import FORGOTTEN, LAPSED, Job, JobSpec
 
+NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provider does not serve the model
 MANY = 20  # past jobs that tell how long one takes
 # What a list can be narrowed to beside single states.
 GROUPS = {
     "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{LAPSED}'",
     "forgotten": f"aside = '{FORGOTTEN}'",
 }
+
+
+class Seen(NamedTuple):
+    """When a model was last seen to complete a job, and to be refused as not available: seconds since the epoch, 0 for
+    never."""
+
+    completed: float = 0.0
+    refused: float = 0.0
 
 
 class History:
@@ -81,6 +90,37 @@ class History:
         with self.database.read() as connection:
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             return None if row is None else as_job(row)
+
+    def seen_models(self) -> dict[tuple[str, str], Seen]:
+        """What became of the jobs of each (provider, model)."""
+        query = (
+            "SELECT provider, model, state, max(COALESCE(completed_at, created_at)) AS at FROM jobs WHERE model <> '' "
+            "AND kind <> 'opened' AND (state IN ('completed', 'stored') "
+            "OR (state = 'refused' AND error_code IN :codes)) "
+            "GROUP BY provider, model, state"
+        )
+        found: dict[tuple[str, str], Seen] = {}
+        with self.database.read() as connection:
+            for row in run(connection, query, codes=list(NOT_SERVED)).mappings():
+                key, at = (row["provider"], row["model"]), float(row["at"] or 0.0)
+                seen = found.get(key, Seen())
+                found[key] = (
+                    seen._replace(refused=max(seen.refused, at))
+                    if row["state"] == "refused"
+                    else seen._replace(completed=max(seen.completed, at))
+                )
+        return found
+
+    def has_bought(self, model: str, seconds: str, size: str, provider: str, prompt: str | None = None) -> bool:
+        """Does some job stand for such a purchase? Without a prompt, for any with these."""
+        where = "model = :model AND seconds = :seconds AND size = :size AND provider = :provider AND kind = 'create'"
+        where += " AND slot IS NOT NULL"
+        values: dict[str, Any] = {"model": model, "seconds": seconds, "size": size, "provider": provider}
+        if prompt is not None:  # rows that older code wrote have it as it was typed
+            where += " AND prompt IN (:typed, :prompt)"
+            values |= {"typed": prompt, "prompt": prompt.strip()}
+        with self.database.read() as connection:
+            return first(connection, where, **values) is not None
 
     def unfinished(self) -> bool:
         """Is there a job that is not here yet and may still come?"""

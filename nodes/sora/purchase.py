@@ -84,8 +84,9 @@ class Purchases:
         self._not_kept: dict[str, RemoteVideo] = {}
         self._refusals: dict[str, SoraError] = {}
 
-    def prepare(self, spec: JobSpec, *, like: Job | None = None) -> Order:
-        """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble."""
+    def prepare(self, spec: JobSpec, *, like: Job | None = None, listed: bool = False) -> Order:
+        """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble. With
+        `listed` the catalogue has to have the model."""
         provider = self._gateways.provider(spec.provider)
         holding = self._ledger.holding(spec)
         if holding is not None and holding.state is not JobState.RESERVED:
@@ -95,6 +96,8 @@ class Purchases:
             raise other.error
         if holding is None or holding.sent_at is None:
             self._gateways.check_fields(spec, self._catalogue().fields(spec.model))
+        if listed:
+            self._catalogue().require(spec.model)
         check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
         self._client(spec, like)
@@ -256,8 +259,7 @@ def _uploads(images: tuple[Image, ...]) -> list[Upload]:
         return []
     from .media.reference import to_png
 
-    names = ("first", "last")
     return [
-        ("input_reference", (f"reference_{names[index]}.png", to_png(image), "image/png"))
-        for index, image in enumerate(images)
+        ("input_reference", (f"reference_{number}.png", to_png(image), "image/png"))
+        for number, image in enumerate(images, start=1)
     ]

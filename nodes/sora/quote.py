@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .catalogue import Catalogue
 from .errors import InvalidInput
@@ -19,6 +19,15 @@ OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST)
 MOST_REFERENCES = 2
 LONGEST_SHOWN = 40  # characters of an unknown name
 ANY_PROMPT = "any"  # the price does not depend on it
+
+
+class Quote(NamedTuple):
+    """What a purchase would cost: `usd` in dollars, None where it is unknown; `price_age_days` where the price it was
+    made from is old; `comes_out`, the size that the video will have where that is another one."""
+
+    usd: float | None
+    price_age_days: int | None = None
+    comes_out: str = ""
 
 
 def estimated_usd(spec: JobSpec, provider: Provider, catalogue: Catalogue, like: Job | None = None) -> float | None:
@@ -47,9 +56,8 @@ def check_new(spec: JobSpec, provider: Provider, catalogue: Catalogue, *, refere
 
 def quote(
     wanted: Mapping[str, Any], gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
-) -> float | None:
-    """Return the price in dollars of what a node says, None where it is unknown; InvalidInput where that cannot be
-    bought.
+) -> Quote:
+    """Return what that which a node says would cost; InvalidInput where that cannot be bought.
 
     `wanted` has the widgets of CreateSoraJob by name (None for one whose value comes through a link) and optionally
     the number of connected `references`, and `remix`: true for a remix of that video; or, for a remix of a job that
@@ -63,18 +71,24 @@ def quote(
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
         raise InvalidInput(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
     if given["provider"] is None:
-        return None
+        return Quote(None)
     provider = gateways.provider(given["provider"])
     if remix:
         provider.check_remix()
     if None in given.values():
-        return 0.0 if _is_free(provider) else None
+        return Quote(0.0 if _is_free(provider) else None)
     spec = _spec(given, catalogue)
     gateways.check_fields(spec, catalogue.fields(spec.model))
     check_new(spec, provider, catalogue, references=references)
     if remix:
         catalogue.check_remix(spec.model)
-    return estimated_usd(spec, provider, catalogue)
+    return _quote(spec, provider, catalogue)
+
+
+def _quote(spec: JobSpec, provider: Provider, catalogue: Catalogue, like: Job | None = None) -> Quote:
+    usd, model = estimated_usd(spec, provider, catalogue, like), catalogue.find((like or spec).model)
+    from_row = bool(usd) and provider.usd_per_second is None
+    return Quote(usd, model.price_age_days() if model and from_row else None, catalogue.comes_out(spec))
 
 
 def _is_free(provider: Provider) -> bool:
@@ -95,21 +109,21 @@ def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> JobSpec:
 
 def _of_remix(
     name: str, named: str, gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
-) -> float | None:
+) -> Quote:
     """The price of a remix of that job."""
     if not name.strip():
         raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
     parent = find(name, named)
     if parent is None and not named:
-        return None
+        return Quote(None)
     provider = gateways.provider(named if parent is None else parent.provider)
     provider.check_remix()
     if parent is None:  # it was bought elsewhere: its length and size are unknown
-        return 0.0 if _is_free(provider) else None
+        return Quote(0.0 if _is_free(provider) else None)
     catalogue.check_remix(parent.model, parent.id)
     spec = JobSpec(kind="remix", provider=parent.provider, prompt=ANY_PROMPT, parent=parent.id)
     check_new(spec, provider, catalogue)
-    return estimated_usd(spec, provider, catalogue, parent)
+    return _quote(spec, provider, catalogue, parent)
 
 
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:

@@ -1,25 +1,34 @@
-"""The gateway's own list of models, asked for when somebody wants it, kept in `SORA_HOME`, merged into the catalogue.
+"""The gateway's own list of models, asked for when somebody wants it, kept in `SORA_HOME`, merged into the catalogue;
+and what the ledger saw of each model.
 
-It has one price a model and neither lengths nor sizes: so new ids appear, prices are updated where one price is all
-there is, and what is not in it any more is marked. Nothing of it is trusted with more than that.
+The list has one price a model and neither lengths nor sizes: so new ids appear, prices are updated where one price is
+all there is, and what is not in it any more is marked. A row proves nothing: listed models were refused, and others
+were served (docs/gateway.md). What this ledger saw complete is proved.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .bounds import read_json, read_text
-from .catalogue import Catalogue, Model, Status
+from .catalogue import Catalogue
 from .disk import disk_trouble
+from .history import Seen
+from .model import Life, Model, Status
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, Provider
 from .whole import locked, write_whole
 
 LOCK_S = 10.0  # for another process that writes the same file
+SEEN_S = 30.0  # so old what the ledger tells may be
+
+Evidence = Mapping[tuple[str, str], Seen]  # (provider, model) -> what the ledger saw of it
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,15 @@ class Refreshed:
 
 
 class LiveCatalogue:
-    """The catalogue that comes with the pack, with what the last refresh told. Thread-safe: it is read anew when the
-    kept copy has changed, and what it gives is never changed."""
+    """The catalogue that comes with the pack, with what the last refresh told, and `evidence()` of the ledger.
+    Thread-safe: it is made anew when one of these has changed, and what it gives is never changed."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, evidence: Callable[[], Evidence] = dict) -> None:
         self.file = home / "models.json"
-        self._seen: tuple[tuple[int, int] | None, Catalogue] | None = None
+        self._evidence = evidence
+        self._asked_at = -math.inf
+        self._seen: Evidence = {}
+        self._made: tuple[Any, Catalogue] | None = None
 
     def now(self) -> Catalogue:
         """The catalogue as it is known now. A kept copy that cannot be read counts as none."""
@@ -48,9 +60,13 @@ class LiveCatalogue:
             stamp: tuple[int, int] | None = (found.st_mtime_ns, found.st_size)
         except OSError:
             stamp = None
-        if self._seen is None or self._seen[0] != stamp:
-            self._seen = (stamp, Catalogue.shipped() if stamp is None else merged(self._kept()))
-        return self._seen[1]
+        if (now := time.monotonic()) - self._asked_at > SEEN_S:
+            self._asked_at, self._seen = now, self._evidence()
+        state = (stamp, dict(self._seen))
+        if self._made is None or self._made[0] != state:
+            listed = Catalogue.shipped() if stamp is None else merged(self._kept())
+            self._made = (state, with_evidence(listed, self._seen))
+        return self._made[1]
 
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
@@ -94,6 +110,29 @@ def merged(kept: dict[str, Any]) -> Catalogue:
     return Catalogue(models, refreshed_at=float(at or 0))
 
 
+def with_evidence(catalogue: Catalogue, evidence: Evidence) -> Catalogue:
+    """The catalogue with what the ledger saw: a model that it saw complete is live here since, and one that was refused
+    as not available after that is not known to be."""
+
+    def now(model: Model) -> Model:
+        status = dict(model.status)
+        for (provider, name), seen in evidence.items():
+            if name == model.id and (found := _seen_as(seen, status.get(provider))) is not None:
+                status[provider] = found
+        return model if status == model.status else replace(model, status=status)
+
+    return Catalogue(map(now, catalogue.models.values()), catalogue.refreshed_at)
+
+
+def _seen_as(seen: Seen, known: Status | None) -> Status | None:
+    """Its standing by what the ledger saw, where that is newer than what is `known`."""
+    if max(seen.completed, seen.refused) <= 0:
+        return None
+    state: Life = "live" if seen.completed >= seen.refused else "unknown"
+    found = Status(state, _day(max(seen.completed, seen.refused)), here=True)
+    return None if known is not None and known.date[:10] > found.date else found
+
+
 def _with_lost(
     listed: list[dict[str, Any]], earlier: dict[str, Any], at: float, *, whole: bool
 ) -> list[dict[str, Any]]:  # fmt: skip
@@ -117,11 +156,12 @@ def compared(before: Catalogue, after: Catalogue, listed: list[dict[str, Any]]) 
     def state(catalogue: Catalogue, name: str) -> str:
         return catalogue.models[name].state(COMETAPI)
 
+    names = {row["id"] for row in listed}
     left = [name for name in both if state(before, name) == "live" and state(after, name) != "live"]
     left += before.models.keys() - after.models.keys()
     changed = [name for name in both if before.models[name].usd != after.models[name].usd]
     added = after.models.keys() - before.models.keys()
-    added |= {name for name in both if state(before, name) != "live" and state(after, name) == "live"}
+    added |= {name for name in both & names if state(before, name) == "retired" != state(after, name)}
     prices = {row["id"]: price_of(row.get("usd_per_second")) for row in listed}
     doubtful = [name for name, price in prices.items() if _contradicts(price, after.models[name])]
     return Refreshed(*(tuple(sorted(names)) for names in (added, left, changed, doubtful)))
@@ -133,16 +173,20 @@ def _contradicts(price: float | None, model: Model) -> bool:
 
 
 def _updated(model: Model, row: dict[str, Any], provider: str) -> Model:
-    """A model that we know and that is listed: it lives, and what was said of its being unknown is over."""
+    """A model that we know and that is listed. It proves nothing, so what is unknown stays so; but one that was retired
+    may be there again."""
     if provider not in model.status:
         return model
-    day, note = _day(row["at"]), "" if model.state(provider) == "unknown" else model.note
-    alive = replace(model, status={**model.status, provider: Status("live", day)}, note=note)
+    day, state = _day(row["at"]), model.state(provider)
+    if state != "live":
+        listed = f"in the list of {provider} of {day}"
+        note = f"it was retired, and is {listed}" if state == "retired" else f"{model.note}; it is {listed}"
+        model = replace(model, status={**model.status, provider: Status("unknown", day)}, note=note)
     price = price_of(row.get("usd_per_second"))
     # One price says nothing about a table of several, and where none is known it may be that of the smallest size.
     if price is None or len(set(model.usd.values())) != 1:
-        return alive
-    return replace(alive, usd=dict.fromkeys(model.usd, price), usd_date=day)
+        return model
+    return replace(model, usd=dict.fromkeys(model.usd, price), usd_date=day)
 
 
 def _unlisted(model: Model, provider: str, day: str) -> Model:
@@ -164,7 +208,7 @@ def _new(row: dict[str, Any], provider: str) -> Model:
     return Model(
         id=row["id"],
         references=2 if row.get("images") else 0,
-        status={provider: Status("unknown" if lost else "live", day)},
+        status={provider: Status("unknown", day)},
         note=note,
         source={"status": f"the list of {provider}, {day}"},
     )

@@ -6,6 +6,7 @@ opened, started or imported before it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -22,17 +23,17 @@ from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
 from .collect import Collector
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LedgerTrouble
 from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
 from .news import News, in_trouble
-from .providers import COMETAPI, no_such_provider
+from .providers import COMETAPI, SANDBOX, no_such_provider
 from .purchase import Order, Purchases, Submission
-from .quote import quote
+from .quote import Quote, quote
 from .rebuild import Rebuilt, rebuild
-from .refresh import LiveCatalogue, Refreshed
+from .refresh import Evidence, LiveCatalogue, Refreshed
 from .rescue import Rescue
 from .restore import restore
 from .settings import Settings
@@ -65,7 +66,7 @@ class Studio:
         others: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home)
+        self._models = LiveCatalogue(home, self._evidence)
         self.ledger = Ledger(
             home, url=lambda: self.settings.database_url, output=output, budget=lambda: self.settings.budget
         )
@@ -92,6 +93,21 @@ class Studio:
         """The models that are known now."""
         return self._models.now()
 
+    def _evidence(self) -> Evidence:
+        """What the ledger saw of each model; nothing where it cannot be asked. The sandbox proves nothing."""
+        with contextlib.suppress(LedgerTrouble):
+            if self.ledger.database.exists:
+                seen = self.ledger.seen_models()
+                return {key: found for key, found in seen.items() if key[0] != SANDBOX}
+        return {}
+
+    def was_bought(self, model: str, seconds: str, size: str, provider: str, prompt: str | None = None) -> bool:
+        """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
+        try:
+            return self.ledger.database.exists and self.ledger.has_bought(model, seconds, size, provider, prompt)
+        except LedgerTrouble:  # which is told by whoever needs it
+            return False
+
     def refresh_models(self) -> Future[Refreshed]:
         """Ask CometAPI for its public list of models, and keep it. GatewayTrouble, DiskTrouble: it stays as it is."""
         return self._asking.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)), COMETAPI)
@@ -109,19 +125,19 @@ class Studio:
         if name not in self.provider_names():
             raise no_such_provider(self.settings, name)
 
-    def quote(self, wanted: Mapping[str, Any]) -> float | None:
-        """What a node's purchase would cost in dollars, None where it is unknown; what is `wanted`, and the errors, are
-        those of `quote.quote`. No key is needed, and nothing is sent or written."""
+    def quote(self, wanted: Mapping[str, Any]) -> Quote:
+        """What a node's purchase would cost; what is `wanted`, and the errors, are those of `quote.quote`. No key is
+        needed, and nothing is sent or written."""
 
         def find(name: str, provider: str) -> Job | None:
             return self.find(_id_in(name), provider) if self.ledger.database.exists else None
 
         return quote(wanted, self._gateways, self.catalogue, find)
 
-    def submit(self, spec: JobSpec) -> Future[Submission]:
+    def submit(self, spec: JobSpec, *, listed: bool = False) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
-        on its way yet."""
-        return self._buyer.buy(lambda: self._purchases.prepare(spec), spec.provider)
+        on its way yet. With `listed` the catalogue has to have the model of a new purchase."""
+        return self._buyer.buy(lambda: self._purchases.prepare(spec, listed=listed), spec.provider)
 
     def remix(self, job_id: str, prompt: str, take: int = 1) -> Future[Submission]:
         """Buy a remix of a finished job. InvalidInput if it is not finished, or its provider has no remix."""

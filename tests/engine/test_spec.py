@@ -258,7 +258,7 @@ class TestCatalogue:
         assert self.catalogue.estimate_usd(JobSpec(**PLAIN)) == 0.32
         wide = JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})
         assert self.catalogue.estimate_usd(wide) == 1.155
-        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "veo3-fast", "seconds": "8"})) is None
+        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "omni-fast"})) is None
 
     def test_every_model_names_its_source(self) -> None:
         """A fact without a source is a guess."""
@@ -284,7 +284,6 @@ class TestCatalogue:
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "first"),
         [
-            ("omni-fast", "8", "1080x1920", ("4", "1280x720")),
             ("minimax-h3", "4", "1280x720", ("5", "1344x768")),
             ("flux-3", "30", "720x1280", ("5", "1280x720")),
         ],
@@ -301,11 +300,18 @@ class TestCatalogue:
         assert set(row["seconds"]) == set(self.catalogue.seconds())
         assert set(row["sizes"]) == set(self.catalogue.sizes()) >= {"1344x768", "1280x720"}
 
+    def test_only_lengths_may_go_on(self) -> None:
+        """Of a model whose sizes are all known."""
+        self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "seconds": "8", "size": "720x1280"}))
+        with pytest.raises(InvalidInput, match="does not make 1080x1920"):
+            self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "size": "1080x1920"}))
+
     def test_sizes_are_written_as_each_model_wants_them(self) -> None:
         """WxH, a ratio with a resolution, a hint of the shape, fields of another name."""
         for model, size, fields in (
             ("sora-2", "1280x720", {"size": "1280x720"}),
-            ("doubao-seedance-2-0", "720x1280", {"size": "9:16", "resolution": "720p"}),
+            ("doubao-seedance-2-0", "720x1280", {"size": "720x1280"}),
+            ("viduq3", "720x1280", {"size": "9:16"}),
             ("veo3-fast", "1280x720", {"size": "16x9"}),
             ("omni-fast", "720x1280", {"aspect_ratio": "9:16", "resolution": "720p"}),
         ):

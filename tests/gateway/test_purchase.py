@@ -87,9 +87,7 @@ def test_the_form_is_multipart_and_whole(bench: tuple[Bench, UglyServer]) -> Non
     assert sent.headers["content-type"].startswith("multipart/form-data")
     for part in (b'name="seconds"\r\n\r\n4\r\n', b'name="size"\r\n\r\n1280x720\r\n', b'name="model"\r\n\r\nsora-2\r\n'):
         assert part in sent.body
-    assert (
-        b'name="input_reference"; filename="reference_first.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG' in sent.body
-    )
+    assert b'name="input_reference"; filename="reference_1.png"\r\nContent-Type: image/png\r\n\r\n\x89PNG' in sent.body
     assert submission.images[0].shape == (720, 1280, 3)
     assert submission.images[0].dtype == np.uint8
     assert (made.home / "references" / submission.job.references[0]).read_bytes().startswith(b"\x89PNG")

@@ -58,7 +58,7 @@ class Bench:
     def quote(self, wanted: dict[str, Any]) -> float | None:
         """Without a key, and nothing is sent."""
         sent = len(self.server.requests)
-        usd = self.keyless.quote(wanted)
+        usd = self.keyless.quote(wanted).usd
         assert len(self.server.requests) == sent
         return usd
 

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sora.budget import Budget
 from sora.catalogue import Catalogue
 from sora.errors import GatewayTrouble, InvalidInput, Refused
+from sora.model import Status
 from sora.model_list import read_list
 from sora.refresh import merged
 from sora.spec import JobSpec, JobState
 from sora.studio import Studio
+from sora.wire import RemoteVideo
 
 from .ugly import Script, UglyServer, answer
 
@@ -54,12 +57,14 @@ def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Stu
 
 
 def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studio, UglyServer]) -> None:
-    """New ids appear and are sent as typed, prices move, what is listed lives, what is not listed is marked."""
+    """New ids appear and are sent as typed, prices move, what is not listed is marked. A row proves nothing: what is
+    unknown stays so, and what was retired may be tried again."""
     made, server = studio
     assert made.catalogue.refreshed_at is None
     done = made.refresh_models().result(10)
     assert "brand-new-1" in done.added
-    assert {"sora-2", "doubao-seedance-1-5-pro"} <= set(done.added)  # they live again
+    assert "doubao-seedance-1-5-pro" in done.added
+    assert "sora-2" not in done.added
     assert "wan2.7" in done.gone
     assert done.changed == ("sora-2",)  # one price says nothing about a table of several, nor where none is known
     assert done.doubtful == ("seedance-2-5",)
@@ -69,6 +74,10 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
     assert models["wan2.7"].state("cometapi") == "unknown"
     assert "not in the list of cometapi" in models["wan2.7"].note
     assert models["doubao-seedance-1-0-pro"].state("cometapi") == "retired"
+    assert {models[name].state("cometapi") for name in ("sora-2", "doubao-seedance-1-5-pro", "brand-new-1")} == {
+        "unknown"
+    }
+    assert models["seedance-2-5"].state("cometapi") == "live"
     spec = JobSpec(provider="cometapi", prompt="x", model="brand-new-1", seconds="7", size="999x111")
     made.catalogue.check(spec)
     assert made.catalogue.estimate_usd(spec) is None  # its one price may be that of the smallest size
@@ -77,21 +86,22 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
     assert [request.path for request in server.requests] == ["/api/models"]
 
 
-def test_a_model_that_is_listed_again_is_not_doubted_any_more(studio: tuple[Studio, UglyServer]) -> None:
-    """It lives by today's list; what the pack said of not knowing is over. What it said of other things stays."""
+def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Studio, UglyServer]) -> None:
+    """Priced rows were refused as without a channel. That it is listed is told beside what the pack knew."""
     made, server = studio
     spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
     assert "not known" in made.catalogue.warning(spec)
     server.answers[:] = [answer(200, listing(*ROWS, row("omni-fast")))]
     made.refresh_models().result(10)
     status = made.catalogue.models["sora-2"].status["cometapi"]
-    assert (status.state, status.date) == ("live", time.strftime("%Y-%m-%d", time.gmtime()))
-    assert made.catalogue.warning(spec) == ""
+    assert (status.state, status.date) == ("unknown", time.strftime("%Y-%m-%d", time.gmtime()))
+    assert "OpenAI ended its own API" in made.catalogue.warning(spec)
+    assert "it is in the list of cometapi of" in made.catalogue.warning(spec)
     assert "a beta" in made.catalogue.models["omni-fast"].note
 
 
 def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Studio, UglyServer]) -> None:
-    """A workflow may name it; and once it is back, it lives."""
+    """A workflow may name it; and once it is back, that is told."""
     made, server = studio
     made.refresh_models().result(10)
     server.answers[:] = [answer(200, listing(*ROWS[:3]))]
@@ -101,8 +111,8 @@ def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Studio, Ugly
         assert model.state("cometapi") == "unknown"
         assert "not in the list of cometapi" in model.note
     server.answers[:] = [answer(200, listing(*ROWS))]
-    assert made.refresh_models().result(10).added == ("brand-new-1",)
-    assert made.catalogue.models["brand-new-1"].state("cometapi") == "live"
+    made.refresh_models().result(10)
+    assert "not in the list" not in made.catalogue.models["brand-new-1"].note
 
 
 def pages(*parts: tuple[Any, ...], total: int) -> list[Script]:
@@ -142,7 +152,7 @@ def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Studio, UglyS
     assert done.gone == ()
     assert made.catalogue.models.keys() == before.keys()
     assert made.catalogue.models["wan2.7"] == before["wan2.7"]
-    assert made.catalogue.models["sora-2"].state("cometapi") == "live"
+    assert "it is in the list" in made.catalogue.models["sora-2"].note
     assert len(server.requests) <= 4
 
 
@@ -163,7 +173,7 @@ def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Studio,
     models, shipped = made.catalogue.models, Catalogue.shipped().models
     assert models["sora-2-pro"].usd == {"1280x720": 0.3, "720x1280": 0.3}
     assert (models["wan2.7"].usd, models["viduq3"].usd) == (shipped["wan2.7"].usd, shipped["viduq3"].usd)
-    assert models["viduq3-turbo"].usd == {}
+    assert models["viduq3-turbo"].usd == shipped["viduq3-turbo"].usd
     assert (done.changed, done.doubtful) == (("sora-2-pro",), ("viduq3",))
 
 
@@ -339,3 +349,78 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
             made.submit(retired).result(10)
         assert server.count("POST") == 1
         made.close()
+
+
+# -- what the ledger saw ----------------------------------------------------------------------------------------------
+
+
+def bought(studio: Studio, model: str, video: RemoteVideo | Refused, *, provider: str = "cometapi") -> None:
+    """A purchase that came to that end."""
+    spec = JobSpec(provider=provider, prompt="x", model=model, seconds="5", size="1280x720")
+    job, _ = studio.ledger.reserve(spec, origin="o", estimated_usd=0.0, budget=Budget())
+    if isinstance(video, Refused):
+        studio.ledger.refused(job.id, video)
+    else:
+        studio.ledger.submitted(job.id, video)
+
+
+DONE = RemoteVideo(id="video_1", phase="done")
+NOT_THERE = Refused("no available channel", code="model_not_found")
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+
+
+@pytest.mark.parametrize(
+    ("model", "ends", "state"),
+    [
+        ("sora-2", [DONE], "live"),  # what the pack does not know
+        ("doubao-seedance-1-5-pro", [DONE], "live"),  # what it takes for retired
+        ("seedance-2-5", [NOT_THERE], "unknown"),
+        ("seedance-2-5", [NOT_THERE, DONE], "live"),
+        ("sora-2", [DONE, NOT_THERE], "unknown"),
+    ],
+)
+def test_the_ledger_is_the_best_evidence(
+    studio: tuple[Studio, UglyServer], model: str, ends: list[RemoteVideo | Refused], state: str
+) -> None:
+    """What it saw complete lives here, with that date; what was refused as not available after that does not."""
+    made, _ = studio
+    for end in ends:
+        bought(made, model, end)
+        time.sleep(0.01)
+    status = made.catalogue.models[model].status["cometapi"]
+    assert (status.state, status.date, status.here) == (state, TODAY, True)
+    spec = JobSpec(provider="cometapi", prompt="x", model=model, seconds="5", size="1280x720")
+    assert ("not known" in made.catalogue.warning(spec)) == (state == "unknown")
+    if state == "live":
+        made.catalogue.check_life(model, "5", "1280x720", "cometapi")
+
+
+@pytest.mark.parametrize(
+    ("end", "provider"),
+    [
+        (DONE, "sandbox"),
+        (Refused("no", code="invalid_value"), "cometapi"),
+        (RemoteVideo(id="video_2", phase="running"), "cometapi"),
+    ],
+)
+def test_what_proves_nothing(studio: tuple[Studio, UglyServer], end: RemoteVideo | Refused, provider: str) -> None:
+    """The sandbox's films, a wrong form, and a job that is not done."""
+    made, _ = studio
+    bought(made, "sora-2", end, provider=provider)
+    assert made.catalogue.models["sora-2"] == Catalogue.shipped().models["sora-2"]
+
+
+def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]) -> None:
+    """Also where the list does not have it any more."""
+    made, _ = studio
+    bought(made, "wan2.7", DONE)
+    assert "wan2.7" not in made.refresh_models().result(10).gone
+    assert made.catalogue.models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
+
+
+def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio, UglyServer]) -> None:
+    """Whoever needs the ledger is told."""
+    made, _ = studio
+    made.settings.home.mkdir(parents=True)
+    (made.settings.home / "ledger.sqlite3").write_bytes(b"no database" * 99)
+    assert made.catalogue.models == Catalogue.shipped().models

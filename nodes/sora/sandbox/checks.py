@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..catalogue import Catalogue, Model
 from ..spec import parse_size
+from .pages import SHAPES, VendorPage, pages
 
 MIME_TYPES = ("image/jpeg", "image/png", "image/webp")
 FORMATS = ("JPEG", "PNG", "WEBP")  # what the bytes may be, whatever their label says
@@ -72,44 +72,46 @@ def check_prompt(prompt: str) -> None:
 
 
 def check_create(form: Mapping[str, str], uploads: Sequence[Upload], *, any_model: bool = False) -> Wanted:
-    """The create in `form`, or a Refusal as the real gateway would give it. With `any_model` a name that no catalogue
-    has is a model like another."""
+    """The create in `form`, or a Refusal as the real gateway would give it. With `any_model` a name that no page
+    describes is a model like another."""
     check_prompt(form.get("prompt", ""))
     asked = form.get("model") or "sora-2"
-    model = Catalogue.shipped().find(asked) or (Model(id=asked, references=1) if any_model else None)
-    if model is None:
+    page = pages().get(asked) or (VendorPage(references=1) if any_model else None)
+    if page is None:
         # A gateway family answers a model that it does not serve with 503, which is permanent all the same.
         message = f"No available channel for model {asked}."
         raise Refusal(503, message, code="model_not_found", param="model", value=asked, local=True)
-    seconds = _seconds(model, form)
-    width, height = _pixels(model, form)
-    if len(uploads) > model.references:
-        takes = ("no reference image", "one reference image at most", "two reference images at most")[model.references]
-        raise Refusal(400, f"{model.id} takes {takes}.", param="input_reference")
+    for name in SHAPES & form.keys():
+        if page.fields and name not in page.fields:
+            raise Refusal(400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+    seconds = _seconds(page, form)
+    width, height = _pixels(page, form)
+    if not page.takes(len(uploads)):
+        takes = {0: "no reference image", 1: "one reference image at most"}
+        most = takes.get(int(page.references), f"{page.references} reference images at most")
+        raise Refusal(400, f"{asked} takes {most}.", param="input_reference")
     for upload in uploads:
         _check_reference(upload, width, height)
-    return Wanted(model.id, seconds, form.get("size") or f"{width}x{height}", width, height)
+    return Wanted(asked, seconds, form.get("size") or f"{width}x{height}", width, height)
 
 
-def _seconds(model: Model, form: Mapping[str, str]) -> int:
+def _seconds(page: VendorPage, form: Mapping[str, str]) -> int:
     """The length that the form asks for; of a model of which nobody knows what it takes, any that is not too long."""
-    known = model.all_seconds or tuple(str(seconds) for seconds in range(4, LONGEST_UNKNOWN_S + 1))
-    seconds = form.get("seconds", (model.seconds or known)[0])
+    known = page.seconds or tuple(str(seconds) for seconds in range(1, LONGEST_UNKNOWN_S + 1))
+    seconds = form.get("seconds", page.default_seconds)
     if seconds not in known:
         raise _unsupported("seconds", seconds, known)
     return int(seconds)
 
 
-def _pixels(model: Model, form: Mapping[str, str]) -> tuple[int, int]:
-    """The size that the form asks for, in the model's own words; the model's first where it asks for none."""
-    for size, fields in model.sizes.items():
+def _pixels(page: VendorPage, form: Mapping[str, str]) -> tuple[int, int]:
+    """The pixels of the video that the form asks for; the page's first where it asks for none."""
+    for fields, video in page.frames:
         if all(form.get(name) == value for name, value in fields.items()):
-            return parse_size(size)
-    if (not model.all_sizes and "size" in form) or not model.sizes:  # nobody knows what it takes
-        return _even_pixels(form.get("size", "1280x720"))
-    if not any(name in form for fields in model.sizes.values() for name in fields):
-        return parse_size(next(iter(model.sizes)))
-    raise _unsupported("size", form.get("size", ""), [" ".join(fields.values()) for fields in model.sizes.values()])
+            return parse_size(video)
+    if not any(name in form for fields, _ in page.frames for name in fields):
+        return parse_size(page.frames[0][1]) if page.frames else _even_pixels(form.get("size", "1280x720"))
+    raise _unsupported("size", form.get("size", ""), [" ".join(fields.values()) for fields, _ in page.frames])
 
 
 def _even_pixels(size: str) -> tuple[int, int]:

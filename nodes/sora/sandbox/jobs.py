@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..catalogue import Catalogue
 from ..errors import InvalidInput
 from .checks import Refusal, Wanted, check_create, check_prompt
 from .directives import parse, refused_on_purpose
 from .family import Family
 from .forms import Form
+from .pages import pages
 from .renders import Renders
 from .store import SandboxJob, Store
 
@@ -40,8 +40,8 @@ class Jobs:
 
     def remix(self, parent: SandboxJob, form: Form) -> SandboxJob:
         """A new job on top of a completed one, or a Refusal."""
-        model = Catalogue.shipped().find(parent.model)
-        if model is None or not model.remix:
+        page = pages().get(parent.model)
+        if page is None or not page.remix:
             raise Refusal(400, f"{parent.model} has no remix.", code="invalid_request")
         if parent.progress(self.now())[0] != "completed":
             raise Refusal(400, "The video to remix must be completed.", code="invalid_request")

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..catalogue import Catalogue
+from .pages import pages
 
 
 async def models(_: web.Request) -> web.StreamResponse:
     """GET /v1/models, as at OpenAI."""
-    names = Catalogue.shipped().models
-    return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+    return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in pages()]})
 
 
 async def catalogue(_: web.Request) -> web.StreamResponse:
     """GET /api/models: the gateway's public catalogue, which needs no key (docs/gateway.md)."""
     rows = [
         {
-            "id": model.id,
+            "id": name,
             "provider": "sandbox",
             "model_type": "video",
-            "features": ["text-to-video", *(["image-to-video"] if model.references else [])],
+            "features": ["text-to-video", *(["image-to-video"] if page.references else [])],
             "pricing": {"currency": "USD", "per_second": 0},
             "endpoints": ["/v1/videos"],
             "upcoming": False,
         }
-        for model in Catalogue.shipped().models.values()
+        for name, page in pages().items()
     ]
     return web.json_response({"success": True, "page": 1, "page_size": 100, "total": len(rows), "data": rows})
