@@ -8,7 +8,6 @@ from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
-from .sora.providers import COMETAPI
 from .sora.spec import JobSpec, Reference, parse_extra_fields
 
 
@@ -61,7 +60,8 @@ class CreateSoraJob(io.ComfyNode):
                 io.Image.Input(
                     "last_reference",
                     optional=True,
-                    tooltip="One image that the video ends with, for models that take a first and a last frame.",
+                    tooltip="One image that the video ends with, for models that take a first and a last frame; a second "
+                    "image of what is to be seen, for those that take several.",
                 ),
                 io.Combo.Input(
                     "fit",
@@ -174,5 +174,5 @@ def _check_choice(model: str, seconds: str, size: str, provider: str | None, pro
             studio.catalogue.check_life(model, seconds, size, provider)
         studio.catalogue.check_choice(model, seconds, size)
     except SoraError:
-        if not studio.was_bought(model, seconds, size, provider or COMETAPI, prompt):
+        if not studio.was_bought(model, seconds, size, provider, prompt):
             raise

@@ -18,7 +18,7 @@ from .providers import COMETAPI
 from .spec import parse_size
 
 UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
-MOST_SIZES = 5  # in a line
+MOST_SIZES = 3  # in a line
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -184,7 +184,7 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
     tell(options, form.format(*heads))
     for model in catalogue.models.values():
         remix = "yes" if model.remix else "no"
-        facts = (_standing(model), _prices(model), _seen(model), model.references, remix, _lengths(model))
+        facts = (_standing(model), _prices(model), _seen(model), model.needs or model.references, remix, _lengths(model))
         tell(options, form.format(model.id, *facts, _sizes(model)))
     tell(
         options,

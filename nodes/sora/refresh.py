@@ -82,7 +82,9 @@ class LiveCatalogue:
                 write_whole(self.file, json.dumps(kept, indent=1).encode())
         except OSError as error:
             raise disk_trouble(f"{self.file} could not be written", error) from error
-        return compared(before, self.now(), listed)
+        named = _named(earlier)
+        gone = named - {row["id"] for row in listed} if whole else set()
+        return compared(before, self.now(), listed, named, gone)
 
     def _kept(self) -> dict[str, Any]:
         try:
@@ -149,22 +151,23 @@ def _with_ids(rows: list[Any]) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
 
 
-def compared(before: Catalogue, after: Catalogue, listed: list[dict[str, Any]]) -> Refreshed:
-    """What is different."""
+def compared(
+    before: Catalogue, after: Catalogue, listed: list[dict[str, Any]], named: set[str], gone: set[str]
+) -> Refreshed:
+    """What is different; `named` are the ids that were listed before, `gone` those of them that are not any more."""
     both = before.models.keys() & after.models.keys()
-
-    def state(catalogue: Catalogue, name: str) -> str:
-        return catalogue.models[name].state(COMETAPI)
-
-    names = {row["id"] for row in listed}
-    left = [name for name in both if state(before, name) == "live" and state(after, name) != "live"]
-    left += before.models.keys() - after.models.keys()
     changed = [name for name in both if before.models[name].usd != after.models[name].usd]
-    added = after.models.keys() - before.models.keys()
-    added |= {name for name in both & names if state(before, name) == "retired" != state(after, name)}
     prices = {row["id"]: price_of(row.get("usd_per_second")) for row in listed}
     doubtful = [name for name, price in prices.items() if _contradicts(price, after.models[name])]
-    return Refreshed(*(tuple(sorted(names)) for names in (added, left, changed, doubtful)))
+    return Refreshed(*(tuple(sorted(names)) for names in (prices.keys() - named, gone, changed, doubtful)))
+
+
+def _named(kept: dict[str, Any]) -> set[str]:
+    """The ids of a kept list; where there is none yet, those that the pack takes for being there."""
+    rows = kept.get("models")
+    if isinstance(rows, list):
+        return {row["id"] for row in _with_ids(rows) if "gone" not in row}
+    return {name for name, model in Catalogue.shipped().models.items() if model.state(COMETAPI) != "retired"}
 
 
 def _contradicts(price: float | None, model: Model) -> bool:

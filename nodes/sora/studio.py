@@ -23,7 +23,7 @@ from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
 from .collect import Collector
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, LedgerTrouble
+from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
 from .gateways import Gateways
 from .keys import default_provider
 from .ledger import Ledger
@@ -95,17 +95,19 @@ class Studio:
 
     def _evidence(self) -> Evidence:
         """What the ledger saw of each model; nothing where it cannot be asked. The sandbox proves nothing."""
-        with contextlib.suppress(LedgerTrouble):
+        with contextlib.suppress(SoraError):
             if self.ledger.database.exists:
                 seen = self.ledger.seen_models()
                 return {key: found for key, found in seen.items() if key[0] != SANDBOX}
         return {}
 
-    def was_bought(self, model: str, seconds: str, size: str, provider: str, prompt: str | None = None) -> bool:
+    def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
         """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
         try:
-            return self.ledger.database.exists and self.ledger.has_bought(model, seconds, size, provider, prompt)
-        except LedgerTrouble:  # which is told by whoever needs it
+            return self.ledger.database.exists and self.ledger.has_bought(
+                model, seconds, size, provider or COMETAPI, prompt
+            )
+        except SoraError:  # of the ledger, or of the settings that say where it is: told by whoever needs it
             return False
 
     def refresh_models(self) -> Future[Refreshed]:

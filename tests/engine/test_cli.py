@@ -165,6 +165,18 @@ def test_a_model_of_unknown_lengths_and_sizes_has_a_default_all_the_same(
     assert run["frames"] == 30 * seconds
 
 
+def test_a_size_that_comes_out_as_another_is_told_before_and_after(sora: Shell) -> None:
+    """Before it is bought, by the catalogue; and once it is here, since the file is measured."""
+    run = sora.json("run", "a boat", "--provider", "sandbox", "--model", "omni-fast", "--size", "1920x1080")
+    assert (run["exit"], run["width"], run["height"]) == (0, 1280, 720)
+    assert run["warning"] == "It came out as 1280x720, not as the 1920x1080 that was asked for."
+    lines = sora.err.splitlines()
+    before = lines.index("warning: omni-fast makes 1280x720 where 1920x1080 is asked for.")
+    assert before < next(number for number, line in enumerate(lines) if line.startswith("job "))
+    true = sora.json("run", "a boat", "--provider", "sandbox", "--model", "omni-fast", "--size", "720x1280")
+    assert (true["width"], true["height"], true["warning"]) == (720, 1280, "")
+
+
 FAILURES = [
     (["run", "  "], 2, "none", "prompt is empty"),
     (["run", "a boat"], 2, "none", "no key for cometapi"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 
 import numpy as np
 import pytest
@@ -260,6 +261,15 @@ class TestCatalogue:
         assert self.catalogue.estimate_usd(wide) == 1.155
         assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "omni-fast"})) is None
 
+    @pytest.mark.parametrize(
+        ("seen", "age"),
+        [("2026-09-01", None), ("2026-08-31", 91), ("2026-08", 121), ("2026", 333), ("", None), ("soon", None)],
+    )
+    def test_an_old_price_has_an_age(self, seen: str, age: int | None) -> None:
+        """In days from the 91st on; a month or a year counts from its first day."""
+        model = dataclasses.replace(self.catalogue.models["sora-2"], usd_date=seen)
+        assert model.price_age_days(date(2026, 11, 30)) == age
+
     def test_every_model_names_its_source(self) -> None:
         """A fact without a source is a guess."""
         facts = ("seconds", "sizes", "references", "usd", "status")
@@ -321,7 +331,7 @@ class TestCatalogue:
         ("model", "seconds", "size", "nearest"),
         [
             ("doubao-seedance-1-5-pro", "12", "1280x720", ("seedance-2-5", "12", "1280x720")),
-            ("doubao-seedance-1-5-pro", "4", "1080x1920", ("doubao-seedance-2-0", "4", "720x1280")),
+            ("doubao-seedance-1-5-pro", "4", "1080x1920", ("doubao-seedance-2-0", "4", "1080x1920")),
             ("doubao-seedance-1-0-pro", "2", "704x1248", ("doubao-seedance-2-0", "4", "720x1280")),
             ("wan2.5", "10", "1280x720", ("wan2.7", "10", "1280x720")),
             ("sora-2", "20", "1280x720", ("seedance-2-5", "20", "1280x720")),
@@ -339,7 +349,8 @@ class TestCatalogue:
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "images", "nearest"),
         [
-            ("sora-2", "4", "1920x1080", None, "wan2.7"),  # which took one; wan2.6 is as near and takes none
+            ("sora-2", "4", "1440x1440", None, "doubao-seedance-2-0"),  # which took one
+            ("wan2.5", "5", "1920x1080", 1, "wan2.7"),  # wan2.6 is as near, and takes none
             ("wan2.5", "5", "1920x1080", 1, "wan2.7"),
             ("happyhorse-1.2", "5", "1280x720", 1, "happyhorse-1.1"),
             ("doubao-seedance-1-5-pro", "5", "1280x720", 1, "seedance-2-5"),
@@ -352,7 +363,7 @@ class TestCatalogue:
         found = self.catalogue.nearest(model, seconds, size, "cometapi", images)
         assert found is not None
         assert found.model == nearest
-        assert self.catalogue.models[found.model].references >= (images or 0)
+        assert self.catalogue.models[found.model].takes(images or 1)
 
     def test_a_mistyped_model_is_no_reason_to_name_a_retired_one(self) -> None:
         """It would be refused in the next breath."""

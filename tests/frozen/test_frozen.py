@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sora.catalogue import Catalogue
 from sora.errors import InvalidInput, JobFailed, MaybeBought
 from sora.fields import REFUSED
 from sora.ledger import Ledger
+from sora.model import Status
 from sora.receipt import origin_of
 from sora.spec import JobState
 from sora.studio import Studio
@@ -61,6 +64,26 @@ def test_a_stored_job_is_used_though_its_fields_are_refused_today(
     with pytest.raises(InvalidInput) as caught:
         bench.studio.submit(spec(row | {"take": 99})).result(30)
     assert caught.value.code == REFUSED
+    assert bench.gateway.creates == []
+
+
+@pytest.mark.parametrize("left", ["retired", "gone"])
+def test_a_stored_job_is_used_though_its_model_left_the_catalogue(
+    bench: Bench, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retired everywhere, with other lengths and sizes; or not there at all. A new one is refused."""
+    origins = [("cometapi", "2026-12-01"), *((name, "2026-12-01") for name in bench.studio.provider_names())]
+    retired = {name: Status("retired", day) for name, day in origins}
+    models = [
+        dataclasses.replace(model, status=retired, seconds=("99",), sizes={"64x64": {"size": "64x64"}}, more=())
+        for model in Catalogue.shipped().models.values()
+    ]
+    monkeypatch.setattr(Catalogue, "shipped", lambda: Catalogue(models if left == "retired" else []))
+    for row in bench.state.rows("stored"):
+        submission = bench.studio.submit(spec(row), listed=True).result(30)
+        assert (submission.job.id, submission.reused) == (row["job"], True)
+        with pytest.raises(InvalidInput, match=r"retired|no model"):
+            bench.studio.submit(spec(row | {"take": 99}), listed=True).result(30)
     assert bench.gateway.creates == []
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
+from sora.quote import Quote
 from sora.spec import Job, JobSpec, parse_extra_fields
 from sora.studio import Studio
 
@@ -21,12 +23,12 @@ WIDGETS = {
 OWNERS = {
     "mine": "remix = true\nusd_per_second = 0.5", "free": "remix = true\nusd_per_second = 0", "unpriced": "",
 }  # fmt: skip
-DEARER = '{"resolution": "1080p"}'
+DEARER = '{"quality": "high"}'
 CREATES: dict[str, tuple[dict[str, str], float | None]] = {
     "one price": ({}, 0.32),
     "a price by size": ({"model": "sora-2-pro", "seconds": "8"}, 1.92),
     "a price by short side": ({"model": "wan3.0", "seconds": "17", "size": "1080x1920"}, 3.4),
-    "a model without a price": ({"model": "veo3-fast", "seconds": "8"}, None),
+    "a model without a price": ({"model": "omni-fast", "seconds": "4"}, None),
     "a model that is not listed": ({"custom_model": "brand-new-9", "seconds": "17", "size": "640x640"}, None),
     "a listed one that was typed": ({"custom_model": "sora-2-pro"}, 0.96),
     "an extra field": ({"extra_fields": DEARER}, None),
@@ -113,6 +115,19 @@ def test_a_field_counts_in_a_quote_as_in_the_budget(bench: Bench, fields: str, p
     widgets = WIDGETS | {"provider": provider, "extra_fields": fields}
     usd = bench.quote(widgets)
     assert bench.buy(widgets).estimated_usd == usd
+
+
+def test_a_quote_tells_how_old_its_price_is_and_what_comes_out(bench: Bench) -> None:
+    """Where the price is one of the catalogue's, and where another size comes than is asked for."""
+    row = Catalogue.shipped().models["veo3.1"]
+    widgets = WIDGETS | {"model": "veo3.1", "seconds": "4"}
+    assert bench.keyless.quote(widgets) == Quote(1.28, row.price_age_days())
+    assert (row.price_age_days() or 0) > 100
+    for free in ("sandbox", "mine", "unpriced"):
+        assert bench.keyless.quote(widgets | {"provider": free}).price_age_days is None
+    other = WIDGETS | {"model": "omni-fast", "size": "1920x1080"}
+    assert bench.keyless.quote(other) == Quote(None, None, "1280x720")
+    assert bench.keyless.quote(other | {"size": "720x1280"}).comes_out == ""
 
 
 @pytest.mark.parametrize("name", ["one price", "a price by size", "an extra field", "the owner's price",

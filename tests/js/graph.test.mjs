@@ -192,6 +192,9 @@ test("the price badge asks what the widgets say, and reads what it is told", () 
     [{ usd: 0.8 }, "≈ $0.80"],
     [{ usd: 0 }, "free"],
     [{ usd: null }, "price unknown"],
+    [{ usd: 0.8, price_age_days: null, comes_out: "" }, "≈ $0.80"],
+    [{ usd: 0.8, price_age_days: 121, comes_out: "" }, "≈ $0.80 · a price 4 mths old"],
+    [{ usd: null, price_age_days: null, comes_out: "1280x720" }, "price unknown · comes out as 1280×720"],
     [{}, ""],
     [undefined, "…"],
   ]) {

@@ -15,6 +15,12 @@ test("everything is each length and size once, in the catalogue's order", () => 
   assert.deepEqual(everything(MODELS), ALL);
 });
 
+test("what is not on offer adds nothing to choose from", () => {
+  const gone = { id: "gone", seconds: ["99"], sizes: ["64x64"], status: {}, is_offered: false };
+  assert.deepEqual(everything([...MODELS, gone]), ALL);
+  assert.deepEqual(allowed([...MODELS, gone], "gone"), { seconds: ["99"], size: ["64x64"] });
+});
+
 test("a model narrows to its own, its defaults first", () => {
   assert.deepEqual(allowed(MODELS, "b"), { seconds: ["5", "4"], size: ["854x480"] });
 });

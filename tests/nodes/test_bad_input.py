@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from typing import Any
 
@@ -77,6 +78,33 @@ def test_a_workflow_of_another_catalogue_reaches_our_own_check(
     chosen = {"model": "sora-2", "seconds": "4", "size": "1280x720", "provider": "sandbox"} | change
     answer = node.validate_inputs(**chosen)
     assert answer is True if says is None else says in answer
+
+
+@pytest.mark.parametrize("left", ["retired", "gone", "made otherwise"])
+def test_what_was_bought_passes_whatever_became_of_its_model(
+    bench: Bench, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is asked first, with the prompt or without one that comes through a link. What was not bought is
+    refused before the run and in it."""
+    node, engine = bench.pack.nodes["CreateSoraJob"], bench.pack.module("sora.catalogue")
+    asked = {"model": "omni-fast", "seconds": "4", "size": "1280x720", "provider": "sandbox"}
+    bought = asyncio.run(bench.create(" a boat ", **asked))
+    (row,) = [model for model in engine.Catalogue.shipped().models.values() if model.id == "omni-fast"]
+    status = {"sandbox": bench.pack.module("sora.model").Status("retired", "2026-12-01")}
+    rows = {
+        "retired": [dataclasses.replace(row, status=status)],
+        "gone": [],
+        "made otherwise": [dataclasses.replace(row, seconds=("9",), more=())],
+    }
+    monkeypatch.setattr(engine.Catalogue, "shipped", lambda: engine.Catalogue(rows[left]))
+    (bench.studio.settings.home / "models.json").write_text("{}", encoding="utf-8")  # so that it is read anew
+    for prompt in ("a boat", " a boat ", None):
+        assert node.validate_inputs(**asked, prompt=prompt) is True
+    assert asyncio.run(bench.create("a boat", **asked)).args[0].id == bought.args[0].id
+    for other in ({"prompt": "another boat"}, {"seconds": "5"}):
+        assert node.validate_inputs(**{"prompt": "a boat", **asked, **other}) is not True
+    with pytest.raises(bench.pack.error("InvalidInput")):
+        asyncio.run(bench.create("a boat", **asked, take=2))
 
 
 def test_the_check_before_a_run_says_what_the_run_would_say(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
