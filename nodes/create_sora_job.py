@@ -60,8 +60,8 @@ class CreateSoraJob(io.ComfyNode):
                 io.Image.Input(
                     "last_reference",
                     optional=True,
-                    tooltip="One image that the video ends with, for models that take a first and a last frame; a second "
-                    "image of what is to be seen, for those that take several.",
+                    tooltip="One image that the video ends with, for models that take a first and a last frame; a "
+                    "second image of what is to be seen, for those that take several.",
                 ),
                 io.Combo.Input(
                     "fit",

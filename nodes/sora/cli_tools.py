@@ -184,8 +184,9 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
     tell(options, form.format(*heads))
     for model in catalogue.models.values():
         remix = "yes" if model.remix else "no"
-        facts = (_standing(model), _prices(model), _seen(model), model.needs or model.references, remix, _lengths(model))
-        tell(options, form.format(model.id, *facts, _sizes(model)))
+        images = model.needs or model.references
+        facts = (_standing(model), _prices(model), _seen(model), images, remix, _lengths(model), _sizes(model))
+        tell(options, form.format(model.id, *facts))
     tell(
         options,
         "\nlive here: this ledger saw it complete a job, on that day. Prices are estimates; … where it may take more.\n"

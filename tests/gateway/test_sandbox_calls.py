@@ -71,7 +71,7 @@ def test_a_create_without_files_may_be_json_or_urlencoded(gateway: Gateway, form
         ({"prompt": "  \n"}, 400, "missing_required_parameter", "prompt", "'prompt'"),
         ({"prompt": "[sandbox: stuck]"}, 400, "missing_required_parameter", "prompt", "'prompt'"),
         ({"model": "sora-9"}, 503, "model_not_found", "model", "sora-9"),
-        ({"seconds": "3"}, 400, "invalid_value", "seconds", "Invalid value: '3'. Supported values are: '5', '4', '6'"),
+        ({"seconds": "3"}, 400, "invalid_value", "seconds", "Invalid value: '3'. Supported values are: '4', '5', '6'"),
         ({"seconds": "4.0"}, 400, "invalid_value", "seconds", "'4.0'"),
         ({"size": "640x480"}, 400, "invalid_value", "size", "'640x480'. Supported values are: '1280x720', '854x480'."),
         ({"size": ""}, 400, "invalid_value", "size", "''"),

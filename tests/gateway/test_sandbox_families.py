@@ -228,16 +228,17 @@ def test_vllm_omnis_errors(speaking: Callable[[str], Gateway]) -> None:
 
 
 def test_seedance(speaking: Callable[[str], Gateway]) -> None:
-    """Words of its own; a shape and a resolution instead of pixels; the film at an address in the object alone."""
+    """Words of its own; exact pixels, and no other way to ask for them; the film at an address in the object alone."""
     gateway = speaking("seedance")
-    form = {"model": "doubao-seedance-2-0-fast", "size": "16:9", "resolution": "480p"}
+    form = {"model": "doubao-seedance-2-0-fast", "size": "864x496"}
+    assert gateway.create(**form | {"size": "16:9", "resolution": "480p"}, prompt=FAIL).status_code == 400
     created = gateway.create(**form, prompt=FAIL).json()
     assert created == {
         "id": created["id"], "task_id": created["id"], "object": "video", "model": "doubao-seedance-2-0-fast",
         "status": "SUBMITTED", "progress": 0, "created_at": int(gateway.clock.now),
     }  # fmt: skip
     (file,) = gateway.folder.rglob("video_*.json")
-    assert 840 <= json.loads(file.read_text(encoding="utf-8"))["width"] <= 870
+    assert json.loads(file.read_text(encoding="utf-8"))["width"] == 864
     gateway.clock.now += TAKES_S
     failed = gateway.look(created["id"])
     assert (failed["status"], failed["error"]["message"]) == ("FAILED", SAID)
