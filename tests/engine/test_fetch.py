@@ -96,7 +96,7 @@ def gateway(
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
         studio = Studio(folder / "home", folder / "output", env=env)
         try:
-            spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+            spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
             yield studio, server, studio.submit(spec).result(30).job
         finally:
             studio.close()

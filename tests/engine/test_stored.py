@@ -30,7 +30,7 @@ class Bench:
         assert self.whole == film(self.job.video_id)
 
     def buy(self, prompt: str) -> Job:
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        spec = JobSpec(provider="cometapi", prompt=prompt, model="own", seconds="4", size="128x64")
         return self.studio.submit(spec).result(30).job
 
     def fetch(self, job_id: str) -> Job:
