@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,3 +245,14 @@ def test_the_reference_is_seen_as_it_will_be_sent(road: Editor) -> None:
     road.page.evaluate("() => app.graph.getNodeById(2).disconnectInput(0)")
     road.page.locator(".sora-preview").wait_for(state="detached")
     assert road.saved(2) == before
+
+
+def test_an_old_price_has_its_age_and_a_size_what_comes_out(either: Editor) -> None:
+    """Before anything is bought: a price that is older than 90 days, and a size that the model makes as another one."""
+    either.load(
+        node(1, "CreateSoraJob", ["a boat", "veo3.1", "4", "1280x720", 1, "crop", "cometapi", "", ""]),
+        node(2, "CreateSoraJob", ["a boat", "omni-fast", "4", "1920x1080", 1, "crop", "cometapi", "", ""]),
+    )
+    reads(either, 2, "price unknown · comes out as 1280×720")
+    assert re.fullmatch(r"≈ \$1\.28 · a price \d+ (mths|yrs?) old", badge(either, 1))
+    either.picture("old_price")
