@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from .transport import Bearer, NoAuth, arriving, new_session, same_origin
 CONNECT_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
+Listener = Callable[[requests.Response, Answer | None], None]
+
 
 @dataclass
 class Calls:
@@ -28,6 +31,8 @@ class Calls:
     provider: Provider
     key: str = field(repr=False)
     accepted: bool = False  # has the provider taken a call with this key?
+    # Told of each response: as it opens, and with its body once that was read. For whoever writes down what came.
+    listener: Listener | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._sessions = threading.local()
@@ -55,7 +60,7 @@ class Calls:
 
     def open(self, url: str, headers: Mapping[str, str] | None = None, *, with_key: bool = True) -> requests.Response:
         """An open response to a call that may be repeated. Redirects are the caller's to follow."""
-        return self._session(url).get(
+        response = self._session(url).get(
             url,
             headers=dict(headers or {}),
             auth=self.signed if with_key else NoAuth(),
@@ -63,6 +68,8 @@ class Calls:
             stream=True,
             allow_redirects=False,
         )
+        self._tell(response, None)
+        return response
 
     def read(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
@@ -75,13 +82,21 @@ class Calls:
             if size > LARGEST_ANSWER or time.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, b"".join(pieces), response.url or "")
+        answer = Answer(response.status_code, headers, b"".join(pieces), response.url or "")
+        self._tell(response, answer)
+        return answer
 
     def close(self) -> None:
         with self._lock:
             for session in self._opened:
                 session.close()
             self._opened.clear()
+
+    def _tell(self, response: requests.Response, answer: Answer | None) -> None:
+        """Whatever a listener raises, the response to a paid request is not lost over it."""
+        if self.listener is not None:
+            with contextlib.suppress(Exception):
+                self.listener(response, answer)
 
     def _session(self, url: str) -> requests.Session:
         """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""

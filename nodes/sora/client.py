@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
-from .calls import Calls
+from .calls import Calls, Listener
 from .envelope import Answer, Complaint
 from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
 from .providers import Provider
@@ -51,6 +51,11 @@ class Client:
 
     def __post_init__(self) -> None:
         self._calls = Calls(self.provider, self.key)
+
+    def listen(self, listener: Listener | None) -> None:
+        """Have `listener(response, answer)` called for each response from now on, in the thread of the call: `answer`
+        is None as it opens. None ends it."""
+        self._calls.listener = listener
 
     def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""

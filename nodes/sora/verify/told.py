@@ -1,0 +1,144 @@
+"""What the exchanges tell once they lie side by side: what our readers make of each, states in time, the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..envelope import Answer, levels, read_complaint
+from ..errors import SoraError
+from ..verdict import read_created, read_list, read_status
+from ..wire import RemoteVideo, number, phase_of, read_video
+from .private import Private
+from .record import Exchange, Recorder
+
+COSTS = ("cost", "cost_usd", "price", "price_usd", "amount_usd", "total_cost")  # fields that tell what a job cost
+BESIDE = ("usage", "billing", "pricing", "metadata")  # in which they may be
+
+
+@dataclass(frozen=True)
+class State:
+    """A status word, when it was first seen after the create (seconds), and at how many polls."""
+
+    word: str
+    phase: str
+    first_s: float
+    polls: int
+
+
+def read_as(exchange: Exchange, private: Private) -> dict[str, Any]:
+    """What the engine's readers make of it: a job with its phase, a list, or an error with its class and code."""
+    answer = exchange.answer
+    if answer is None:
+        return {}
+    try:
+        read = _read(exchange, answer)
+    except SoraError as error:
+        return {
+            "kind": type(error).__name__, "code": private.word(error.code), "money": error.money,
+            "transient": bool(getattr(error, "transient", False)),
+        }  # fmt: skip
+    complaint = read_complaint(answer)
+    if not read and (answer.status >= 400 or complaint is not None):
+        return {"kind": "error", "code": private.word(complaint.code) if complaint else ""}
+    return read | ({"code": private.word(read["code"])} if "code" in read else {})
+
+
+def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+    if exchange.call in ("create", "remix"):
+        return _job(read_created(answer))
+    if exchange.call == "retrieve":
+        return _job(read_status(answer, exchange.video_id))
+    return {"kind": "list", "jobs": len(read_list(answer))} if exchange.call == "list" else {}
+
+
+def _job(video: RemoteVideo) -> dict[str, Any]:
+    code = {"code": video.complaint.code} if video.complaint else {}
+    return {"kind": "job", "phase": video.phase, "address": bool(video.url), **code}
+
+
+def ids_in(exchanges: Iterable[Exchange]) -> set[str]:
+    """Every id of a job in these exchanges, also in lists."""
+    found: set[str] = set()
+    for one in exchanges:
+        found |= {one.video_id} - {""}
+        if one.answer is None:
+            continue
+        if (video := read_video(one.answer)) is not None:
+            found |= {video.id, video.parent}
+        for level in levels(one.answer.json()):
+            found |= {str(level[name]) for name in ("id", "task_id", "video_id") if level.get(name)}
+        if one.call == "list":
+            found |= _listed(one.answer)
+    return found - {""}
+
+
+def _listed(answer: Answer) -> set[str]:
+    try:
+        return {video.id for video in read_list(answer)}
+    except SoraError:
+        return set()
+
+
+def states_of(recorder: Recorder, video_id: str, private: Private) -> list[State]:
+    """The states of a job in the order in which they came; [] where its create was not seen."""
+    created = created_at(recorder)
+    if created is None:
+        return []
+    found: dict[str, State] = {}
+    for one in recorder.of(video_id):
+        video = one.video
+        if video is None or not video.status or one.at < created.at:
+            continue
+        was = found.get(video.status)
+        first_s = was.first_s if was else one.at - created.at
+        phase = phase_of(video.status) or "unknown to the engine"
+        word = private.word(video.status) or "(a word that cannot be shown)"
+        found[video.status] = State(word, phase, first_s, 1 + (was.polls if was else 0))
+    return list(found.values())
+
+
+def created_at(recorder: Recorder) -> Exchange | None:
+    """The create that was answered with a job, as far as one was seen."""
+    return next((one for one in recorder.seen("create") if one.video is not None and one.video.id), None)
+
+
+def timings_of(recorder: Recorder, states: list[State]) -> dict[str, float | None]:
+    """Seconds: until the create was answered, waiting, rendering, and from the end of it until the content was there;
+    as exact as polls are frequent."""
+    created = created_at(recorder)
+    firsts: dict[str, float] = {}
+    for state in states:
+        firsts.setdefault(state.phase if state.phase in ("waiting", "done", "failed") else "running", state.first_s)
+    end = firsts.get("done", firsts.get("failed"))
+    running = firsts.get("running")
+    started = running if running is not None else end
+    there = None
+    if created is not None and end is not None:
+        given = (one for one in recorder.seen("content", "address") if one.status in (200, 206) and not one.variant)
+        there = next((one.at - created.at for one in given if one.at - created.at >= end), None)
+    return {
+        "create_s": _rounded(created.took_s if created else None),
+        "queued_s": _rounded(started if created is not None else None),
+        "rendering_s": _rounded(end - running if end is not None and running is not None else None),
+        "content_after_s": _rounded(there - end if there is not None and end is not None else None),
+    }
+
+
+def told_cost(exchanges: Iterable[Exchange]) -> tuple[str, float] | None:
+    """(field, number) of what the provider says that the job cost; None where it says nothing. Its unit is its own."""
+    for one in reversed(list(exchanges)):
+        if one.answer is None:
+            continue
+        for level in levels(one.answer.json()):
+            beside = [(name, level[name]) for name in BESIDE if isinstance(level.get(name), dict)]
+            for place, fields in [("", level), *beside]:
+                for name in COSTS:
+                    if (told := number(fields.get(name))) is not None:
+                        return f"{place}.{name}".lstrip("."), told
+    return None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
