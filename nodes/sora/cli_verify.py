@@ -25,7 +25,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
         "free): then only the free calls are made, and what --spend would buy is told with its price.\n"
         "With --spend the cheapest video is bought once, within the budget; the same again takes that job up.\n"
         "The report has no key, no address, no prompt, no id and no name of a person in it.\n"
-        "--json gives the report; `agrees` is false where something differs, which does not change the exit status.",
+        "--json gives the report; where something differs `agrees` is false, and the exit status stays 0.",
         epilog="""examples:
   sora verify cometapi                               the free calls, and what --spend would buy
   sora verify cometapi --spend 0.10 --report cometapi.json

@@ -149,6 +149,15 @@ def test_a_row_that_is_wrong_differs(place: Callable[[str], Place]) -> None:
     assert "write list = true in providers.toml" in finding(report, "list")["text"]
 
 
+def test_a_remix_that_is_refused_differs(place: Callable[[str], Place]) -> None:
+    """The row says that there is one, and there is none: nothing was bought, and the job itself is fine."""
+    there = place("sglang")
+    there.row(remix=True, usd_per_second=0)
+    report = there.verify("--spend", "0")
+    assert (report["exit"], report["purchase"]["state"], report["remix"]) == (0, "stored", None)
+    assert finding(report, "remix")["verdict"] == "differs"
+
+
 def test_the_sandbox_itself(place: Callable[[str], Place], films: Path) -> None:
     """The provider that is built in: free, without --spend, with a remix."""
     there = place("sglang")

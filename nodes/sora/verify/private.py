@@ -42,7 +42,7 @@ _OF_PERSONS = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]+[0-9]*([_ .-][A-Za-z0-9]+){0,7}")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_NUMBERED = re.compile(r"[0-9]{5}|[0-9a-f]{12}", re.IGNORECASE)  # an id, and no word
+_NUMBERED = re.compile(r"[0-9]{5}|[0-9a-f]{12}|(?=[a-z0-9]{8})([a-z]*[0-9]){3}", re.IGNORECASE)  # an id, and no word
 _LIKE_OURS = re.compile(r"(x-)?[a-z]{2,20}(-[a-z]{2,20}){0,4}")
 _TELLING = ("request-id", "requestid", "trace-id", "retry-after", "poll-after", "ratelimit")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
@@ -55,9 +55,10 @@ _ORDINARY = {*PHASES, *ALL_IS_WELL, *LASTING, *SATURATED, *VAGUE, *REFUSALS_AS_5
 
 
 class Private:
-    """Knows the names that the exchanges give for persons and accounts, and that of this machine's user."""
+    """Knows the names that the exchanges give for persons and accounts, that of this machine's user, and the `ids` of
+    jobs. `keep` are words that are no secret, such as the model's id."""
 
-    def __init__(self, exchanges: Iterable[Exchange], keep: Iterable[str] = ()) -> None:
+    def __init__(self, exchanges: Iterable[Exchange], ids: Iterable[str] = (), keep: Iterable[str] = ()) -> None:
         found: set[str] = set()
         for one in exchanges:
             found |= {value for name, value in one.headers.items() if _OF_PERSONS.search(name)}
@@ -66,6 +67,7 @@ class Private:
         with contextlib.suppress(Exception):  # a system without a name for its user
             found.add(getpass.getuser())
         ours = {word.lower() for word in keep}
+        self._ids = {text.lower() for text in ids if len(text) > SHORTEST}
         self._names = {
             part
             for text in found
@@ -108,7 +110,7 @@ class Private:
         low = text.lower()
         parts = set(re.split(r"[^a-z0-9]+", low))
         said = any(name == low or name in parts or (len(name) > 2 * SHORTEST and name in low) for name in self._names)
-        return said or redact(text) != text
+        return said or any(one in low for one in self._ids) or redact(text) != text
 
 
 def scrubbed(value: Any) -> Any:

@@ -31,7 +31,7 @@ def report_of(found: Walked) -> dict[str, Any]:
     """Everything that may be passed on of what was found."""
     exchanges = found.recorder.seen()
     model = found.offer.model if found.offer is not None else ""
-    private = Private(exchanges, keep=[model])
+    private = Private(exchanges, ids_in(exchanges), keep=[model])
     lines = [*with_rows(found, private), *with_quirks(found, private)]
     job, video_id = found.job, found.job.video_id if found.job is not None else ""
     states = states_of(found.recorder, video_id, private) if job is not None else []
