@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(error.changed(language=language_at(options.home)), as_json)
         return error.exit_code
     except KeyboardInterrupt:
-        buying = arguments[:1] in (["run"], ["remix"])
+        buying = arguments[:1] in (["run"], ["remix"]) or "--spend" in arguments
         stopped = NotFinished("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
         _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code

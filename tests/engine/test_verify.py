@@ -201,6 +201,8 @@ def test_a_verify_that_was_broken_off_costs_nothing_more(sora: Shell, tmp_path: 
     done = sora.json("--spend", "0.5")
     assert (done["exit"], done["purchase"]["taken_up"], done["agrees"], sora.creates) == (0, True, True, 1)
     assert (done["purchase"]["estimated_usd"], done["video"]["frames"]) == (0.5, 30)
+    assert (sora(), sora.creates) == (0, 1)
+    assert "--spend USD takes up what was bought before: viduq3" in sora.out
     assert (sora.json("--spend", "0.5", "--take", "2")["exit"], sora.creates) == (3, 1)
     assert (sora.json("--spend", "3", "--take", "2")["purchase"]["taken_up"], sora.creates) == (False, 2)
 

@@ -158,14 +158,19 @@ def test_a_remix_that_is_refused_differs(place: Callable[[str], Place]) -> None:
     assert finding(report, "remix")["verdict"] == "differs"
 
 
-def test_the_sandbox_itself(place: Callable[[str], Place], films: Path) -> None:
-    """The provider that is built in: free, without --spend, with a remix."""
-    there = place("sglang")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_sandbox_itself(
+    place: Callable[[str], Place], films: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The provider that is built in, as each family: free, without --spend, with a remix where there is one."""
+    monkeypatch.setenv("SORA_SANDBOX_SPEAK", name)
+    there = place(name)
     (there.home / "sandbox").mkdir()
     share_folder(there.home / "sandbox" / "renders", films)
     report = there.verify(provider="sandbox")
+    assert [line for line in report["findings"] if line["verdict"] == "differs"] == []
     assert (report["exit"], report["agrees"], report["purchase"]["state"]) == (0, True, "stored")
-    assert report["remix"] == {"state": "stored", "usd": 0.0}
+    assert report["remix"] == ({"state": "stored", "usd": 0.0} if there.family.remix else None)
 
 
 def test_without_spend_only_free_calls_are_made(place: Callable[[str], Place]) -> None:
@@ -175,6 +180,7 @@ def test_without_spend_only_free_calls_are_made(place: Callable[[str], Place]) -
     assert (report["exit"], report["purchase"], there.creates()) == (0, None, 0)
     assert report["offer"] == {
         "model": "viduq3", "seconds": "1", "size": "640x352", "reference": True, "usd": 0.01,
+        "bought_before": False,
     }  # fmt: skip
     assert {call["path"] for call in report["calls"]} == {
         "/v1/models", "/v1/videos/{unknown id}", "/v1/videos/{unknown id}/content", "/v1/videos?limit=100&order=desc",

@@ -139,9 +139,10 @@ def test_shapes() -> None:
     private = Private([])
     body = {
         "id": "video_1", "status": "NOT_START", "progress": "45%", "seconds": "4", "size": "1280x720",
-        "prompt": "a boat", "created_at": 1_788_400_582, "ms": 1_788_400_582_123, "share": 0.5, "whole": True, "error": None, "none": "",
-        "url": "https://cdn.example/a.mp4?sig=1", "ratio": "16:9", "day": "2026-11-29T00:00:00Z", "urls": [None, "x"],
-        "code": 404, "type": "a sentence that is longer than any code of an interface", "task_0123456789abcdef": 1,
+        "prompt": "a boat", "created_at": 1_788_400_582, "ms": 1_788_400_582_123, "share": 0.5, "whole": True,
+        "error": None, "none": "", "url": "https://cdn.example/a.mp4?sig=1", "ratio": "16:9",
+        "day": "2026-11-29T00:00:00Z", "urls": [None, "x"], "code": 404, "task_0123456789abcdef": 1,
+        "type": "a sentence that is longer than any code of an interface",
         "message": 'upstream said {"error": {"code": "server_error"}}', "detail": "Current status: VIOLATION",
     }  # fmt: skip
     assert shape(body, private, {"video_1"}) == {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -29,7 +30,7 @@ from .record import Exchange
 
 SHORTEST = 3  # letters of a person's name; a shorter one would blank out ordinary words
 LONGEST_WORD, LONGEST_KEY = 40, 40
-DEEPEST = 12  # levels in which names of persons are looked for
+DEEPEST, MOST = 12, 2000  # levels in which names of persons are looked for; names, and ids, that are kept in mind
 HEADERS = (
     "content-type", "content-length", "content-range", "content-encoding", "content-disposition", "transfer-encoding",
     "accept-ranges", "etag", "last-modified", "location", "expires", "cache-control",
@@ -67,10 +68,10 @@ class Private:
         with contextlib.suppress(Exception):  # a system without a name for its user
             found.add(getpass.getuser())
         ours = {word.lower() for word in keep}
-        self._ids = {text.lower() for text in ids if len(text) > SHORTEST}
+        self._ids = {text.lower() for text in itertools.islice(ids, MOST) if len(text) > SHORTEST}
         self._names = {
             part
-            for text in found
+            for text in itertools.islice(found, MOST)
             for part in {text.lower(), *re.split(r"[^a-z0-9]+", text.lower())}
             if len(part) >= SHORTEST and part not in _ORDINARY and part not in ours
         }

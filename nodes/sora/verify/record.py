@@ -19,7 +19,7 @@ from ..wire import RemoteVideo, read_video
 
 MOST = 1000  # exchanges that are kept: an hour of polls at CometAPI's pace has 360
 FIRST = 100  # of these, from the beginning; what lies between them and the newest goes first
-LARGEST = 1 << 20  # bytes of a body whose shape is looked at
+LARGEST, LARGEST_SUM = 256 << 10, 32 << 20  # bytes of a body whose shape is looked at, and of all
 
 Call = Literal["models", "create", "remix", "list", "retrieve", "content", "address"]
 PATHS: dict[Call, str] = {
@@ -63,6 +63,7 @@ class Recorder:
         self._provider = provider
         self._lock = threading.Lock()
         self._exchanges: list[Exchange] = []
+        self._room = LARGEST_SUM
         self._open: weakref.WeakKeyDictionary[requests.Response, Exchange] = weakref.WeakKeyDictionary()
 
     def __call__(self, response: requests.Response, answer: Answer | None) -> None:
@@ -75,8 +76,9 @@ class Recorder:
                 self._exchanges.append(exchange)
                 if len(self._exchanges) > MOST:
                     del self._exchanges[FIRST]
-            if answer is not None and len(answer.body) <= LARGEST:
+            if answer is not None and len(answer.body) <= min(LARGEST, self._room):
                 exchange.answer = answer
+                self._room -= len(answer.body)
 
     def seen(self, *calls: Call) -> list[Exchange]:
         """The exchanges so far, of those calls or of all."""

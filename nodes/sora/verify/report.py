@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .. import __version__
-from ..providers import BUILT_IN
+from ..providers import COMETAPI_URL
 from ..spec import Job
 from .choice import Offer
 from .compare import with_rows
@@ -30,7 +30,7 @@ INFO = (
 def report_of(found: Walked) -> dict[str, Any]:
     """Everything that may be passed on of what was found."""
     exchanges = found.recorder.seen()
-    model = found.offer.model if found.offer is not None else ""
+    model, base = found.offer.model if found.offer is not None else "", found.client.provider.base_url
     private = Private(exchanges, ids_in(exchanges), keep=[model])
     lines = [*with_rows(found, private), *with_quirks(found, private)]
     job, video_id = found.job, found.job.video_id if found.job is not None else ""
@@ -41,9 +41,9 @@ def report_of(found: Walked) -> dict[str, Any]:
             "sora_jobs": __version__,
             "day": datetime.now(UTC).strftime("%Y-%m-%d"),
             "provider": found.wish.provider,
-            "host": private.host(found.client.provider.base_url) if found.wish.provider in BUILT_IN[:1] else "",
+            "host": private.host(base) if base == COMETAPI_URL else "",  # any other is its owner's
             "spend_usd": found.wish.spend,
-            "offer": _offer(found.offer),
+            "offer": _offer(found.offer, found.was_there),
             "purchase": _purchase(found, private),
             "remix": None if found.remix is None else {"state": found.remix.state.value, "usd": _usd(found.remix)},
             "timings": timings_of(found.recorder, states),
@@ -62,12 +62,12 @@ def report_of(found: Walked) -> dict[str, Any]:
     return report
 
 
-def _offer(offer: Offer | None) -> dict[str, Any] | None:
+def _offer(offer: Offer | None, was_there: bool) -> dict[str, Any] | None:
     """A model that is named by a path of the server's disk is left out."""
     if offer is None:
         return None
     is_path = offer.model[:1] in "/\\~." or ":\\" in offer.model
-    return dataclasses.asdict(offer) | ({"model": "(a path)"} if is_path else {})
+    return dataclasses.asdict(offer) | {"bought_before": was_there} | ({"model": "(a path)"} if is_path else {})
 
 
 def _purchase(found: Walked, private: Private) -> dict[str, Any] | None:
@@ -186,6 +186,8 @@ def _headline(report: dict[str, Any]) -> str:
     image = ", with a reference image" if offer["reference"] else ""
     price = "at an unknown price" if offer["usd"] is None else f"for about ${offer['usd']:.4f}"
     what = f"{offer['model']}, {offer['seconds']} s, {offer['size']}{image}"
+    if bought is None and offer["bought_before"]:
+        return f"{report['provider']}: nothing was bought. --spend USD takes up what was bought before: {what}."
     if bought is None:
         return f"{report['provider']}: nothing was bought. --spend USD would buy {what}, {price}."
     how = "taken up, bought before" if bought["taken_up"] else "bought"

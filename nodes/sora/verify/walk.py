@@ -130,7 +130,7 @@ class Walk:
             found.job, found.was_there = bought.job, bought.reused
             path = self._collect(bought)
             found.job = self._studio.ledger.job(bought.job.id)
-            self._measure(path)
+            self._measure(path, found.job)
             self._look_at(found.job)
             self._remix(found.job)
         except (InvalidInput, BudgetReached):
@@ -138,10 +138,10 @@ class Walk:
         except SoraError as error:
             found.error = error
 
-    def _measure(self, path: Path) -> None:
+    def _measure(self, path: Path, job: Job) -> None:
         from ..media.probe import probe
 
-        self.found.size = path.stat().st_size
+        self.found.size = job.bytes or 0
         with contextlib.suppress(SoraError):  # what cannot be decoded here may play elsewhere
             self.found.info = probe(path)
 
@@ -216,7 +216,8 @@ class Walk:
             found.remix = self._studio.ledger.job(bought.job.id)
         except NotBought as error:  # the job itself is there all the same
             found.remix_is_refused = isinstance(error, Refused)
-            found.no_remix = "" if found.remix_is_refused else error.what
+            # Without the error's own words: they may name a machine or a host.
+            found.no_remix = "" if found.remix_is_refused else f"it was not sent ({error.kind})."
 
 
 def _ids(answer: Answer) -> frozenset[str] | None:
