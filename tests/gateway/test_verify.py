@@ -99,7 +99,8 @@ def test_each_family_is_verified(place: Callable[[str], Place], name: str, tmp_p
     assert (report["content"]["content_type"], report["content"]["bytes_per_s"] > 0) == ("video/mp4", True)
     assert report["variants"]["thumbnail"]["picture"] == family.variants
     assert (report["remix"] is not None) == family.remix
-    assert [state["phase"] for state in report["states"]][-1:] == ["done"]
+    phases = [state["phase"] for state in report["states"]]
+    assert (phases[0], phases[-1], report["states"][0]["first_s"]) == ("waiting", "done", 0.0)
     assert report["timings"]["create_s"] > 0
     assert finding(report, "list")["verdict"] == finding(report, "variants")["verdict"] == "agrees"
     assert finding(report, "unknown id")["verdict"] == "agrees"

@@ -102,6 +102,7 @@ CONTENT = Content(url="https://api.example.com/v1/videos/video_1/content", answe
         ("number of the request", "agrees", 6, walked(
             exchange("models", 404, {"message": "no (request id: abcdef12)"}))),
         ("number of the request", "unknown", 0, walked(exchange("models"))),
+        ("number of the request", "unknown", 0, walked(exchange("address", headers={"x-request-id": "1"}))),
         ("pace", "agrees", 0, walked(exchange("retrieve", headers={"openai-poll-after-ms": "500"}))),
     ],
 )  # fmt: skip
@@ -126,7 +127,7 @@ def test_states_and_times() -> None:
     private = Private(found.recorder.seen())
     states = states_of(found.recorder, "video_1", private)
     assert [(one.word, one.phase, one.first_s, one.polls) for one in states] == [
-        ("queued", "waiting", 1.0, 1), ("in_progress", "running", 3.0, 2), ("success", "done", 10.0, 1),
+        ("queued", "waiting", 0.0, 1), ("in_progress", "running", 3.0, 2), ("success", "done", 10.0, 1),
     ]  # fmt: skip
     assert timings_of(found.recorder, states) == {
         "create_s": 0.5, "queued_s": 3.0, "rendering_s": 7.0, "content_after_s": 2.0,

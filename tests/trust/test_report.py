@@ -98,7 +98,7 @@ def test_a_report_tells_nothing_of_its_owner(
         assert places(text) == []
         assert [word for word in SEEN if word in text.lower()] == []
         assert str(tmp_path) not in text
-    assert [state["phase"] for state in report["states"]] == ["unknown to the engine", "done"]
+    assert [state["phase"] for state in report["states"]] == ["waiting", "unknown to the engine", "done"]
 
 
 def test_the_hunt_would_find_it() -> None:

@@ -143,7 +143,7 @@ def _kind(found: Walked, private: Private) -> Iterator[Compared]:
 
 
 def _request_id(found: Walked, private: Private) -> Iterator[Compared]:
-    exchanges = found.recorder.seen()
+    exchanges = _own(found)
     named = [name for name in REQUEST_ID_HEADERS if any(name in one.headers for one in exchanges)]
     others = {
         name for one in exchanges for name in private.headers(one.headers) if "request" in name or "trace" in name
@@ -160,6 +160,11 @@ def _request_id(found: Walked, private: Private) -> Iterator[Compared]:
         yield Compared("quirks", "number of the request", "unknown", "none was seen.")
 
 
+def _own(found: Walked) -> list[Exchange]:
+    """Those with the provider itself, and not with where it sent us."""
+    return [one for one in found.recorder.seen() if one.call != "address"]
+
+
 def _words_of(exchange: Exchange) -> str:
     complaint = read_complaint(exchange.answer) if exchange.answer is not None else None
     return complaint.message if complaint else ""
@@ -167,7 +172,7 @@ def _words_of(exchange: Exchange) -> str:
 
 def _pace(found: Walked, _: Private) -> Iterator[Compared]:
     known = (*PACE_HEADERS, *PACE_MS_HEADERS)
-    named = [name for name in known if any(name in one.headers for one in found.recorder.seen())]
+    named = [name for name in known if any(name in one.headers for one in _own(found))]
     if named:
         yield Compared("quirks", "pace", "agrees", f"told in {', '.join(named)}, which the engine keeps to.")
     else:

@@ -164,7 +164,8 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
         line = f"{call['method']:<5}{call['path']:<44} {call['status']} {call['seconds']:7.3f} s  "
         yield f"{line}{call['content_type'] or '-':<17} {made}{times}".rstrip()
     for state in report["states"]:
-        yield f"state  {state['word']:<20} {state['phase']}, from {state['first_s']:.1f} s on, {state['polls']} polls"
+        seen = f"from {state['first_s']:.1f} s on, {state['polls']} polls"
+        yield f"state  {state['word']:<20} {state['phase']}, {seen}"
     known = [f"{name.removesuffix('_s')} {value:g} s" for name, value in report["timings"].items() if value is not None]
     if known:
         yield f"times  {', '.join(known)}"
@@ -185,6 +186,7 @@ def _headline(report: dict[str, Any]) -> str:
         return f"{report['provider']}: no price is known, so --spend would buy nothing."
     image = ", with a reference image" if offer["reference"] else ""
     price = "at an unknown price" if offer["usd"] is None else f"for about ${offer['usd']:.4f}"
+    price = "free" if offer["usd"] == 0 else price
     what = f"{offer['model']}, {offer['seconds']} s, {offer['size']}{image}"
     if bought is None and offer["bought_before"]:
         return f"{report['provider']}: nothing was bought. --spend USD takes up what was bought before: {what}."

@@ -35,10 +35,9 @@ def read_as(exchange: Exchange, private: Private) -> dict[str, Any]:
     try:
         read = _read(exchange, answer)
     except SoraError as error:
-        return {
-            "kind": type(error).__name__, "code": private.word(error.code), "money": error.money,
-            "transient": bool(getattr(error, "transient", False)),
-        }  # fmt: skip
+        read = {"kind": type(error).__name__, "code": private.word(error.code)}
+        read |= {"transient": bool(getattr(error, "transient", False))}
+        return read | ({"money": error.money} if exchange.call in ("create", "remix") else {})
     complaint = read_complaint(answer)
     if not read and (answer.status >= 400 or complaint is not None):
         return {"kind": "error", "code": private.word(complaint.code) if complaint else ""}
@@ -63,7 +62,7 @@ def ids_in(exchanges: Iterable[Exchange]) -> set[str]:
     found: set[str] = set()
     for one in exchanges:
         found |= {one.video_id} - {""}
-        if one.answer is None:
+        if one.answer is None or one.call == "models":
             continue
         if (video := read_video(one.answer)) is not None:
             found |= {video.id, video.parent}
@@ -82,12 +81,12 @@ def _listed(answer: Answer) -> set[str]:
 
 
 def states_of(recorder: Recorder, video_id: str, private: Private) -> list[State]:
-    """The states of a job in the order in which they came; [] where its create was not seen."""
+    """The states of a job in the order in which they came, the create's own first; [] where that was not seen."""
     created = created_at(recorder)
     if created is None:
         return []
     found: dict[str, State] = {}
-    for one in recorder.of(video_id):
+    for one in (created, *recorder.of(video_id)):
         video = one.video
         if video is None or not video.status or one.at < created.at:
             continue
@@ -95,7 +94,7 @@ def states_of(recorder: Recorder, video_id: str, private: Private) -> list[State
         first_s = was.first_s if was else one.at - created.at
         phase = phase_of(video.status) or "unknown to the engine"
         word = private.word(video.status) or "(a word that cannot be shown)"
-        found[video.status] = State(word, phase, first_s, 1 + (was.polls if was else 0))
+        found[video.status] = State(word, phase, first_s, (one is not created) + (was.polls if was else 0))
     return list(found.values())
 
 

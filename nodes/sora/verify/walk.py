@@ -163,13 +163,13 @@ class Walk:
         with self._opened(video_id, {"Range": f"bytes=0-{RANGE - 1}"}, found) as response:
             found.answered, found.url = response.status_code, response.url or ""
             found.with_key = "Authorization" in response.request.headers
+        start, came = time.monotonic(), 0
         with self._opened(video_id, {}, found) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             found.headers, found.kind = tuple(headers), headers.get("content-type", "")
             length = headers.get("content-length", "")
             found.size = int(length) if length.isdecimal() and len(length) < 16 else None
             self.found.content = found
-            start, came = time.monotonic(), 0
             for piece in arriving(response, decode=False):
                 came += len(piece)
                 if came > MEASURED or time.monotonic() - start > MEASURED_S:

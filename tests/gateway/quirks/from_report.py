@@ -45,7 +45,8 @@ def _expected(read: dict[str, Any], body: str | bytes) -> Expected:
         listed = [ASKED] if ASKED in str(body) else []
         return Expected("ids", {"ids": listed})
     kind: type[errors.SoraError] = getattr(errors, read["kind"])
-    return Expected(kind, {"money": read["money"], **({"code": read["code"]} if read["code"] else {})})
+    told = {name: read[name] for name in ("code", "transient", "money") if read.get(name, "") != ""}
+    return Expected(kind, {name: value for name, value in told.items() if hasattr(kind(""), name)})
 
 
 def value_of(shape: Any) -> Any:
