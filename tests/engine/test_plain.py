@@ -374,9 +374,7 @@ def test_a_warning_is_told_in_the_users_language(tongue: str) -> None:
     assert all(fact in told for fact in ("cometapi", "sora-2", "OpenAI ended its own API"))
     beta = Catalogue.shipped().warning(dataclasses.replace(unknown, model="omni-fast"), None, tongue)
     assert all(fact in beta for fact in ("omni-fast", "a beta"))
-    assert (beta == "omni-fast: a beta; whether it takes more than 4 s is unknown.") == (
-        tongue == "en"
-    )
+    assert (beta == "omni-fast: a beta; whether it takes more than 4 s is unknown.") == (tongue == "en")
 
 
 def test_a_language_that_is_none(tmp_path: Path) -> None:
