@@ -80,7 +80,7 @@ def _only_local(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
     async def checked(request: web.Request, body: dict[str, Any]) -> Any:
         if not await asyncio.to_thread(is_local, request):
             raise InvalidInput(
-                "This can be changed on the machine itself only.",
+                "This can be done on the machine itself only.",
                 advice="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
                 "`sora doctor` names the file.",
             )

@@ -221,6 +221,18 @@ async def keys(request: web.Request, body: dict[str, Any]) -> Any:
     return await asyncio.to_thread(_settings, request)
 
 
+@routes.post("/sora/balance")
+@gate.owns
+async def balance(_: web.Request, body: dict[str, Any]) -> Any:
+    """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
+    name, account = body.get("provider"), body.get("account", False)
+    if not isinstance(name, str) or not isinstance(account, bool):
+        raise InvalidInput("provider is text, and account is true or false.")
+    studio = host.studio()
+    asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
+    return dataclasses.asdict(await asyncio.wrap_future(asked))
+
+
 @routes.post("/sora/doctor")
 @gate.acts
 async def doctor(_: web.Request, __: dict[str, Any]) -> Any:

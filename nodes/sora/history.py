@@ -127,6 +127,10 @@ class History:
         states = "state IN ('submitted', 'completed') AND error_code <> :name AND aside = ''"
         return self._one(states, LAPSED) is not None
 
+    def last_bought(self, provider: str) -> Job | None:
+        """The newest job that was sent to that provider, and not refused there."""
+        return self._one("provider = :name AND kind <> 'opened' AND state <> 'refused'", provider)
+
     def of_file(self, sha256: str) -> Job | None:
         """The job whose MP4 has that hash."""
         return self._one("sha256 = :name", sha256)

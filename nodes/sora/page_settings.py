@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .balance import knows_balance
 from .disk import disk_trouble
 from .errors import InvalidInput
 from .keys import default_provider, key_state
@@ -97,10 +98,12 @@ def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
     return {"code": "fixed", "by": fixed if local else Path(fixed).name} if fixed else {}
 
 
-def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, str]:
+def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, Any]:
     try:
         provider = load_provider(settings, name)
     except InvalidInput as error:
-        return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what}
+        return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what, "balance": False}
     state, ends_in = key_state(settings, provider)
-    return {"name": name, "key": state, "ends_in": ends_in if local else "", "url": provider.base_url, "error": ""}
+    asks = state in ("set", "environment") and knows_balance(provider)
+    row = {"name": name, "key": state, "ends_in": ends_in if local else "", "url": provider.base_url, "error": ""}
+    return row | {"balance": asks}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .backups import Kept, backup
+from .balance import Balance, balance_of
 from .board import Board
 from .budget import Spending
 from .buying import Buyer
@@ -113,6 +114,11 @@ class Studio:
     def refresh_models(self) -> Future[Refreshed]:
         """Ask CometAPI for its public list of models, and keep it. GatewayTrouble, DiskTrouble: it stays as it is."""
         return self._asking.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)), COMETAPI)
+
+    def balance(self, name: str, *, account: bool = False) -> Future[Balance]:
+        """Ask what is left at that provider, for its owner; the errors are those of `balance_of`."""
+        provider = self._gateways.provider(name)
+        return self._asking.submit(lambda: balance_of(provider, self.settings, self.ledger, account=account), name)
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""

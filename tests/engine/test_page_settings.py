@@ -53,7 +53,8 @@ def test_a_key_is_written_for_its_owner_alone_and_only_its_end_is_told(settings:
 
 def test_of_a_short_key_nothing_is_told(settings: Settings) -> None:
     write_key(settings, "cometapi", "sk-123456")
-    assert provider(settings) | {"url": ""} == {"name": "cometapi", "key": "set", "ends_in": "", "url": "", "error": ""}
+    told = {"name": "cometapi", "key": "set", "ends_in": "", "url": "", "error": "", "balance": True}
+    assert provider(settings) | {"url": ""} == told
 
 
 def test_a_key_in_the_environment_goes_first(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ READS = [
 ]  # fmt: skip
 ACTS = [
     "/sora/history/{id}/settle", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
-    "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys", "/sora/doctor",
+    "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys", "/sora/balance", "/sora/doctor",
 ]  # fmt: skip
 KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
 JSON = {"Content-Type": "application/json"}
