@@ -1,10 +1,13 @@
-/** The settings: keys, budget, rescue, language, and the doctor. A key goes in once and never comes back. */
+/** The settings: keys, balance, budget, rescue, language, notifications, and the doctor. A key goes in once and never
+ * comes back. */
 
-import { button, el, refill } from "./dom.mjs";
+import { Balances } from "./balance.mjs";
+import { button, el, refill, write } from "./dom.mjs";
 import { dollars } from "./figures.mjs";
 import { LANGUAGES, known, say } from "./words.mjs";
 
 const KEYS = { "none needed": "key_none", unset: "key_unset", set: "key_set", environment: "key_environment" };
+const HINDRANCES = { insecure: "notify_insecure", unsupported: "notify_unsupported", denied: "notify_denied" };
 const ICONS = { ok: "check-circle", warning: "exclamation-triangle", failed: "times-circle" };
 
 /** Why something may not be changed here: {code, by} of the server, or nothing. */
@@ -15,12 +18,14 @@ const titled = (key, ...children) => el("section", {}, el("h3", { text: say(key)
 export class Settings {
   element;
   #host;
+  #balances;
   #body = el("div");
   #doctor = el("div", { role: "status" });
 
-  /** `host` has get, post, attempt, confirm, say, back() and spoken(settings), which takes the language up. */
+  /** `host` has get, post, attempt, confirm, say, back(), bell and spoken(settings), which takes the language up. */
   constructor(host) {
     this.#host = host;
+    this.#balances = new Balances(host);
     const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
     const top = el("div", { class: "sora-top" }, back, el("h2", { text: say("settings"), tabindex: -1 }));
     const run = button("heart", say("run_doctor"), () => host.attempt(() => this.#examine(run)), {
@@ -53,6 +58,7 @@ export class Settings {
       titled("language", this.#language(settings), why(reason.language)),
       this.#rescue(settings),
       why(reason.rescue),
+      titled("notifications", this.#notify()),
       titled(
         "budget",
         this.#amount("per_day", "usd_per_day", budget, may.budget),
@@ -77,7 +83,7 @@ export class Settings {
     });
   }
 
-  #provider({ name, key, ends_in: end, url, error }, may) {
+  #provider({ name, key, ends_in: end, url, error, balance }, may) {
     const stands = error || (known(KEYS[key]) ? say(KEYS[key], { end }) : key);
     const words = el(
       "div",
@@ -85,7 +91,8 @@ export class Settings {
       el("strong", { text: name }),
       el("span", { class: "sora-quiet", text: ` ${stands}` }),
     );
-    if (key === "none needed" || key === "environment" || !may) return el("div", { class: "sora-box" }, words);
+    const left = balance && may && this.#balances.line(name);
+    if (key === "none needed" || key === "environment" || !may) return el("div", { class: "sora-box" }, words, left);
     const label = say("key_of", { provider: name });
     const given = {
       type: "password",
@@ -99,11 +106,10 @@ export class Settings {
       event.preventDefault();
       const typed = input.value.trim();
       input.value = ""; // before anything else: it is nowhere in the page any more
-      if (typed) this.#send("/sora/keys", { provider: name, key: typed });
+      if (typed) this.#sendKey(name, typed);
     };
     const remove = async () =>
-      (await this.#host.confirm(say("ask_remove", { provider: name }))) &&
-      this.#send("/sora/keys", { provider: name, key: "" });
+      (await this.#host.confirm(say("ask_remove", { provider: name }))) && this.#sendKey(name, "");
     const form = el(
       "form",
       { class: "sora-pair", onsubmit: save },
@@ -111,7 +117,12 @@ export class Settings {
       button("", say("save"), null, { type: "submit", "data-key": `save-${name}` }),
       key === "set" && button("trash", say("remove"), remove, { bare: true, "data-key": `remove-${name}` }),
     );
-    return el("div", { class: "sora-box" }, words, form);
+    return el("div", { class: "sora-box" }, words, form, left);
+  }
+
+  #sendKey(provider, key) {
+    this.#balances.forget(provider);
+    return this.#send("/sora/keys", { provider, key });
   }
 
   #language({ language, may }) {
@@ -133,6 +144,28 @@ export class Settings {
       "data-key": "rescue",
     });
     return el("label", { class: "sora-check" }, box, el("span", { text: say("rescue") }));
+  }
+
+  #notify() {
+    const { bell } = this.#host;
+    const sentence = () => say(HINDRANCES[bell.hindrance] ?? "notify_dismissed");
+    const why = el("p", { class: "sora-quiet", role: "status", id: "sora-notify-why" });
+    if (bell.hindrance) why.textContent = sentence();
+    const change = async ({ target }) => {
+      const wanted = target.checked;
+      await bell.turn(wanted); // before anything else: the browser asks in a click only
+      target.checked = bell.on;
+      write(why, wanted && !bell.on ? sentence() : "");
+    };
+    const box = el("input", {
+      type: "checkbox",
+      checked: bell.on,
+      disabled: ["insecure", "unsupported"].includes(bell.hindrance),
+      onchange: change,
+      "aria-describedby": why.id,
+      "data-key": "notify",
+    });
+    return [el("label", { class: "sora-check" }, box, el("span", { text: say("notify") })), why];
   }
 
   #amount(label, name, budget, may) {

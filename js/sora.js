@@ -8,6 +8,7 @@ import { graphsOf, nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { News } from "./news.mjs";
 import { attach } from "./node.mjs";
+import { Bell } from "./notify.mjs";
 import { fillIn } from "./prefix.mjs";
 import { attachPreview } from "./preview.mjs";
 import { Quotes } from "./quotes.mjs";
@@ -33,6 +34,10 @@ const host = {
   nearest: (model, seconds, size, provider) =>
     host.get(`/sora/models/nearest?${new URLSearchParams({ model, seconds, size, provider })}`),
   spoken: (settings) => use(settings),
+  bell: new Bell(
+    async (id) => (await host.get(`/sora/history/${id}`)).job,
+    (id) => show((there) => there.open(id)),
+  ),
 };
 const store = new Store(host.get);
 const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.stir);
@@ -84,7 +89,10 @@ async function alert(row) {
   alerts.show(row);
 }
 
-const news = new News(host.get, alert);
+const news = new News(host.get, (row) => {
+  host.bell.tell(row);
+  return alert(row);
+});
 
 function tellError({ detail }) {
   const cure = CURED[String(detail.exception_type).split(".").at(-1)];
@@ -172,6 +180,7 @@ const last = new Map(); // job -> number of its last event
 /** An event says how a job stands, and nothing of what it is: others can hear it. The rest is asked for. */
 async function heard({ job, was }) {
   if (inTrouble(job)) news.ask();
+  host.bell.hear(job, was);
   const number = (last.get(job.id) ?? 0) + 1;
   last.set(job.id, number);
   const known = panel?.shown ? store.row(job.id) : undefined;

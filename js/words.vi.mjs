@@ -141,6 +141,30 @@ export const WORDS = {
   why_elsewhere:
     "Có thể đổi ngay trên máy này; từ nơi khác, chủ máy cho phép bằng from_elsewhere = true dưới [page] trong {by}.",
   why_fixed: "Được đặt bởi {by}.",
+  balance: "Hỏi số dư",
+  balance_account: "Hỏi số dư của tài khoản",
+  ask_account:
+    "Việc này gửi một khóa của {provider} tới query.cometapi.com trong URL, mà máy chủ và proxy có thể ghi lại trong nhật ký. Hỏi số dư của tài khoản?",
+  balance_of_key: "Khóa này: {facts}",
+  balance_of_account: "Tài khoản: {facts}",
+  balance_left: "còn {usd}",
+  balance_used: "đã dùng {usd}",
+  balance_no_limit: "không giới hạn",
+  balance_asked: "hỏi lúc {time}",
+  balance_see_account: "Khóa này không có giới hạn riêng: phần còn lại là của tài khoản.",
+  balance_short_job:
+    "Công việc gần nhất tốn khoảng {usd}, nhiều hơn số còn lại: công việc tiếp theo có thể bị từ chối.",
+  balance_short_cap:
+    "Mỗi công việc ở đây được phép tốn tới {usd}, nhiều hơn số còn lại: công việc tiếp theo có thể bị từ chối.",
+  notifications: "Thông báo",
+  notify: "Trình duyệt này báo cho tôi khi một công việc xong mà tôi không nhìn trang",
+  notify_insecure: "Trình duyệt chỉ cho phép thông báo qua https hoặc ngay trên máy chủ; trang này được mở qua http.",
+  notify_unsupported: "Trình duyệt này không có thông báo cho trang web.",
+  notify_denied:
+    "Trình duyệt chặn thông báo của trang này. Hãy cho phép trong cài đặt của trình duyệt dành cho trang, rồi bật lại.",
+  notify_dismissed: "Trình duyệt chưa được cấp quyền. Bật lại để được hỏi lần nữa.",
+  notify_done: "Video của bạn đã xong",
+  notify_wrong: "Một công việc gặp trục trặc: {state}",
   doctor: "Kiểm tra hệ thống",
   run_doctor: "Chạy kiểm tra",
   doctor_runs: "Đang kiểm tra…",
