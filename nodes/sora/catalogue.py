@@ -166,7 +166,7 @@ class Catalogue:
         if known is None:
             return ""
         if known.state == "unknown":
-            why = model.note or known.date
+            why = f"it was refused here on {known.date}" if known.here else model.note or known.date
             return warning_of("perhaps_gone", language, provider=provider, model=model.id, why=why)
         return warning_of("noted", language, model=model.id, why=model.note) if model.note and noted else ""
 

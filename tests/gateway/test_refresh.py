@@ -424,3 +424,28 @@ def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio,
     made.settings.home.mkdir(parents=True)
     (made.settings.home / "ledger.sqlite3").write_bytes(b"no database" * 99)
     assert made.catalogue.models == Catalogue.shipped().models
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (503, {"message": "no", "code": "model_not_found"}),
+        (503, {"message": "No available channel for model seedance-2-5 under group default", "type": "new_api_error"}),
+        (400, {"message": "Model seedance-2-5 has not been priced by the administrator yet", "code": ""}),
+        (400, {"message": "unsupported relay mode", "code": "invalid_request"}),
+        (400, {"message": "no price", "code": "model_price_error"}),
+    ],
+)
+def test_each_way_to_say_that_a_model_is_not_there_marks_it(
+    studio: tuple[Studio, UglyServer], status: int, error: dict[str, str]
+) -> None:
+    """As gateways say it to a create (docs/gateway.md, quirk 5)."""
+    made, server = studio
+    server.answers[:] = [answer(status, {"error": error})]
+    spec = JobSpec(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
+    with pytest.raises(Refused):
+        made.submit(spec).result(30)
+    later = Studio(made.settings.home, made.settings.output, env={})
+    assert later.catalogue.models["seedance-2-5"].status["cometapi"] == Status("unknown", TODAY, here=True)
+    assert "it was refused here" in later.catalogue.warning(spec)
+    later.close()
