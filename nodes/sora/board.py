@@ -27,7 +27,7 @@ RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
 CURES = {"bad_key": "settings", "no_key": "settings", "no_balance": "settings", "model_gone": "nearest"}
 AS_THEY_ARE = (
     "id", "kind", "aside", "provider", "model", "seconds", "size", "prompt", "take", "video_id", "parent", "progress",
-    "estimated_usd", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
+    "estimated_usd", "charged_usd", "project", "created_at", "submitted_at", "completed_at", "stored_at", "bytes",
 )  # fmt: skip
 
 BRIEF = ("id", "aside", "progress", "created_at", "submitted_at", "completed_at")

@@ -33,7 +33,7 @@ from .rows import (
     update,
     update_locked,
 )
-from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
+from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState, parse_project
 from .verdict import SETTLE
 from .wire import RemoteVideo
 
@@ -44,7 +44,7 @@ TAKEN_OVER = "taken_over"
 # What is learned of a job whose id alone was known.
 KNOWN_BY_ID = (
     "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
-    "root", "sha256", "bytes",
+    "root", "sha256", "bytes", "charged_usd",
 )  # fmt: skip
 UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
 FORGETTABLE = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
@@ -192,6 +192,8 @@ class Ledger(History):
             if video.phase == "done":
                 changes |= {"state": JobState.COMPLETED, "progress": 100.0}
                 changes |= {"completed_at": row["completed_at"] or self._clock()}
+                if video.charged_usd is not None:
+                    changes["charged_usd"] = video.charged_usd
             elif video.phase == "failed":
                 said = video.complaint
                 changes |= {"state": JobState.FAILED, "completed_at": self._clock()}
@@ -282,7 +284,7 @@ class Ledger(History):
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):
                     busy = f"{video_id} is being fetched now, as job {other['id']}."
                     raise InvalidInput(busy, advice="Settle this one once that is here.", job=job)
-                changes = {name: other[name] for name in KNOWN_BY_ID}
+                changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
 
@@ -307,6 +309,11 @@ class Ledger(History):
                     job=job,
                 )
             return update(connection, job, aside=aside)
+
+    @_telling
+    def set_project(self, job: str, project: str) -> Job:
+        """Put a job down to that project, "" for none. InvalidInput as for `parse_project`."""
+        return self._change(job, project=parse_project(project))
 
     # -- money ------------------------------------------------------------------------------------------------------
 

@@ -206,7 +206,8 @@ def add_row(connection: Connection, row: dict[str, Any]) -> bool:
                 return False
             run(connection, "DELETE FROM jobs WHERE id = :id", id=same["id"])  # ours was bought by the other one
             if _rank(same["state"]) <= _rank(row["state"]):
-                row = row | {name: same[name] for name in KNOWN_BY_ID}
+                row = row | {name: same[name] for name in KNOWN_BY_ID if name != "charged_usd"}
+            row = row | _of_both(row, same)
     if row["slot"] is not None:
         identity = Identity(row["identity"], row.get("identity2", ""))
         ours = holder(connection, identity, lock=True)
@@ -221,6 +222,16 @@ def add_row(connection: Connection, row: dict[str, Any]) -> bool:
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     run(connection, f"INSERT INTO jobs ({names}) VALUES ({marks})", **row)  # noqa: S608 - our own column names
     return True
+
+
+def _of_both(row: Mapping[str, Any], same: Mapping[Any, Any]) -> dict[str, Any]:
+    """What only one of two rows for one video may know: its project, which the purchase's own goes before, and what was
+    charged. A row of a damaged ledger may be older than these columns."""
+    charged = row.get("charged_usd")
+    return {
+        "project": row.get("project") or same["project"],
+        "charged_usd": same["charged_usd"] if charged is None else charged,
+    }
 
 
 def _rank(state: str) -> int:

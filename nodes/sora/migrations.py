@@ -110,8 +110,15 @@ def _6_machines(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE owners ADD COLUMN {column}"))
 
 
+def _7_costs(connection: Connection) -> None:
+    """What a job was bought for (`project`, free text), and the dollars that its provider says it charged; NULL where
+    none says so. Processes with older code leave both as they are."""
+    for column in ("project TEXT NOT NULL DEFAULT ''", "charged_usd DOUBLE PRECISION"):
+        connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {column}"))
+
+
 STEPS: tuple[Callable[[Connection], None], ...] = (
-    _1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2, _6_machines,
+    _1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2, _6_machines, _7_costs,
 )  # fmt: skip
 
 

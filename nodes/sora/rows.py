@@ -70,7 +70,8 @@ def insert(
     like: Job | None = None,
     machine: str = "",
 ) -> Job:
-    """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`."""
+    """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`, and
+    belongs to the parent's project unless it has one of its own."""
     shown = like or spec
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256", "aside", "fit")
@@ -92,6 +93,7 @@ def insert(
         "owner": owner,
         "machine": machine,
         "estimated_usd": estimated_usd,
+        "project": spec.project or (like.project if like else ""),
         "created_at": now,
     }
     names = ", ".join(values)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,7 +23,9 @@ from .identity import FITS, Identity, Picture, version_1, version_2
 
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
 LONGEST_FIELDS = 20_000  # characters of extra_fields
+LONGEST_PROJECT = 100  # characters
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
+NOT_IN_A_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, halves and line breaks
 FIELD_NAME = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}")
 
 Kind = Literal["create", "remix", "opened"]
@@ -52,6 +55,17 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
     if not isinstance(value, dict):
         raise InvalidInput(f"extra_fields is a JSON {type(value).__name__}, not an object.", advice=advice)
     return value
+
+
+def parse_project(text: str) -> str:
+    """The name of a project, without the white space around it; "" for none. InvalidInput for one that is too long or
+    has a line break or another control character."""
+    name = text.strip()
+    if len(name) > LONGEST_PROJECT:
+        raise InvalidInput(f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most.")
+    if any(unicodedata.category(letter) in NOT_IN_A_NAME for letter in name):
+        raise InvalidInput("The project has a line break or a control character.", advice="Write one line of text.")
+    return name
 
 
 def fingerprints(pixels: NDArray[np.uint8]) -> tuple[Fingerprint, Fingerprint]:
@@ -96,7 +110,8 @@ class JobSpec:
 
     `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
     `parent` is the gateway's id of the video that a remix starts from. `prompt` loses the white space around it, and
-    `typed` keeps it for processes that run older code. InvalidInput for what can be seen to be wrong without a
+    `typed` keeps it for processes that run older code. `project` groups jobs in the ledger: it is not part of the
+    identity, and stays here. InvalidInput for what can be seen to be wrong without a
     catalogue; `Catalogue.check` does the rest, and `check_fields` what `extra_fields` may carry.
     """
 
@@ -111,12 +126,14 @@ class JobSpec:
     parent: str = ""
     references: tuple[Reference, ...] = ()
     typed: str = field(default="", repr=False, compare=False)
+    project: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "extra_fields", MappingProxyType(dict(self.extra_fields)))
         if self.typed.strip() != self.prompt.strip():
             object.__setattr__(self, "typed", self.prompt)
         object.__setattr__(self, "prompt", self.prompt.strip())
+        object.__setattr__(self, "project", parse_project(self.project))
         self._check_text()
         self._check_extra_fields()
         self._check_letters()
@@ -227,6 +244,8 @@ class Job:
     bytes: int | None = None
     aside: str = ""  # UNWATCHED or FORGOTTEN, by a person's wish
     machine: str = ""  # on a farm, the one that bought it
+    project: str = ""  # what it was bought for, by a person's wish
+    charged_usd: float | None = None  # what its provider says it charged
 
     @property
     def lapsed(self) -> bool:

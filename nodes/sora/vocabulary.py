@@ -7,7 +7,7 @@ object), verdict.py (what an answer means for the money) and envelope.py (how er
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Phase = Literal["waiting", "running", "done", "failed"]
 
@@ -37,6 +37,30 @@ ID_KEYS = ("id", "task_id", "video_id")
 FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
 # What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
 WRAPPERS = ("data", "task", "output", "result")
+
+
+class Charge(NamedTuple):
+    """Where a finished video object says what was charged for it: the keys that lead to the number, which is dollars
+    times `per_usd`, in what `host`, or a host below it, answers."""
+
+    host: str
+    keys: tuple[str, ...]
+    per_usd: float
+
+
+# By host, since a gateway in the middle copies the fields of its upstream: CometAPI passes on what xAI would have
+# charged, and charges less. Tokens, points, credits and quotas are no money; neither is LiteLLM's header, which is made
+# before anything is rendered, and 0.0 where it knows no price.
+CHARGES = (
+    # openrouter.ai/docs/client-sdks/typescript/models/videogenerationusage.md: "cost of the video generation in USD"
+    Charge("openrouter.ai", ("usage", "cost"), 1.0),
+    # docs.x.ai/developers/cost-tracking.md: "exact cost you were charged", 1e10 ticks to the dollar
+    Charge("api.x.ai", ("usage", "cost_in_usd_ticks"), 1e10),
+    # docs.merge.dev/merge-gateway/api-overview/videos/retrieve.md: USD, "set once it completes"
+    Charge("api-gateway.merge.dev", ("cost",), 1.0),
+)
+# Where OpenRouter says that the model's own provider charges the account holder, too ("bring your own key").
+CHARGED_ELSEWHERE = ("usage", "is_byok")
 
 # Where a job's images are listed, or its one image is named.
 REFERENCE_KEYS = ("input_references", "reference_images", "references", "input_reference")

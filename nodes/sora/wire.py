@@ -17,6 +17,7 @@ from urllib.parse import urljoin
 
 from .addresses import is_plain
 from .catalogue import Catalogue
+from .charges import charged_usd
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
 from .identity import form_text
 from .spec import JobSpec
@@ -72,6 +73,7 @@ class RemoteVideo:
     references: int | None = None  # images that it was made from; None where the answer does not say
     request_id: str = ""
     created_at: float | None = None
+    charged_usd: float | None = None  # of a finished one, where its provider is known to say it
 
 
 def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
@@ -127,6 +129,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
         references=_references(found),
         request_id=request_id(answer, complaint.message if complaint else ""),
         created_at=next(filter(None, (_moment(found.get(key)) for key in ("created_at", "created"))), None),
+        charged_usd=charged_usd(found, answer.url) if phase == "done" else None,
     )
 
 

@@ -36,11 +36,12 @@ class Row:
     body: bytes
     expected: Expected
     headers: Mapping[str, str]
+    url: str = ""  # what was asked, where that matters
 
 
 def row(
     name: str, seen: int | str | tuple[int | str, ...], call: Call, status: int, body: str | bytes, expected: Expected,
-    **headers: str,
+    url: str = "", **headers: str,
 ) -> Row:  # fmt: skip
     """A row; header names are written with _ for -."""
     return Row(
@@ -51,6 +52,7 @@ def row(
         body.encode() if isinstance(body, str) else body,
         expected,
         {name.replace("_", "-").replace("llm-provider-", "llm_provider-"): value for name, value in headers.items()},
+        url,
     )
 
 

@@ -18,15 +18,15 @@ from sora.verdict import read_created, read_list, read_status
 from sora.wire import RemoteVideo
 
 from ..ugly import UglyServer, answer
-from . import seen_calls, seen_jobs, told
+from . import seen_calls, seen_charges, seen_jobs, told
 from .rows import ASKED, NO_ADDRESS, Row
 
-ROWS = [*told.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS]
+ROWS = [*told.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS, *seen_charges.ROWS]
 
 
 def outcome(row: Row, folder: Path) -> Any:
     """What the engine makes of a row: content comes over a socket, since its bytes are not read as a whole."""
-    got = Answer(row.status, row.headers, row.body)
+    got = Answer(row.status, row.headers, row.body, row.url)
     if row.call == "create":
         return read_created(got)
     if row.call == "retrieve":
