@@ -10,6 +10,11 @@ from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
 from .sora.spec import JobSpec, Reference, parse_extra_fields
 
+PROJECT = (
+    "What the job is bought for, in a few words: the tab and `sora costs` add up costs by project. It changes nothing "
+    "in the request, is kept in the ledger only, and can be changed in the tab."
+)
+
 
 class CreateSoraJob(io.ComfyNode):
     """Prompt and image -> a job at the gateway."""
@@ -97,6 +102,7 @@ class CreateSoraJob(io.ComfyNode):
                     tooltip='More form fields for the provider, as a JSON object such as {"seed": 7}. Harmless ones '
                     "pass, and those that the machine's owner allows in providers.toml.",
                 ),
+                made(io.String.Input, "project", default="", optional=True, advanced=True, tooltip=PROJECT),
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
@@ -142,6 +148,7 @@ class CreateSoraJob(io.ComfyNode):
         provider: str = "cometapi",
         custom_model: str = "",
         extra_fields: str = "",
+        project: str = "",
     ) -> io.NodeOutput:
         """Check -> fit -> buy."""
         from .sora.media.reference import from_float
@@ -159,6 +166,7 @@ class CreateSoraJob(io.ComfyNode):
             take=take,
             extra_fields=parse_extra_fields(extra_fields),
             references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
+            project=project,
         )
         bought = await host.finish(studio.submit(spec, listed=not typed))
         host.tell(bought.warning, cls.hidden.unique_id)

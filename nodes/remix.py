@@ -30,6 +30,15 @@ class Remix(io.ComfyNode):
                     max=999_999,
                     tooltip="A new take of the same is a NEW PURCHASE. The same take is never bought twice.",
                 ),
+                made(
+                    io.String.Input,
+                    "project",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip="What the remix is bought for, in a few words; blank: what the job was bought for. The tab "
+                    "and `sora costs` add up costs by project.",
+                ),
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to another WaitForVideo."),
@@ -40,8 +49,8 @@ class Remix(io.ComfyNode):
 
     @classmethod
     @in_users_language
-    async def execute(cls, job: Job, prompt: str, take: int = 1) -> io.NodeOutput:
+    async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
-        bought = await host.finish(host.studio().remix(job.id, prompt, take))
+        bought = await host.finish(host.studio().remix(job.id, prompt, take, project))
         host.tell(bought.warning, cls.hidden.unique_id)
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -138,6 +138,17 @@ async def aside(request: web.Request, body: dict[str, Any]) -> Any:
     return {"job": await asyncio.to_thread(host.studio().board.row, job)}
 
 
+@routes.post("/sora/history/{id}/project")
+@gate.acts
+async def project(request: web.Request, body: dict[str, Any]) -> Any:
+    """{"project": what the job is put down to, "" for nothing}; it stays in the ledger."""
+    wish = body.get("project")
+    if not isinstance(wish, str):
+        raise InvalidInput("project is text.")
+    job = await asyncio.wrap_future(host.studio().set_project(_id(request), wish))
+    return {"job": await asyncio.to_thread(host.studio().board.row, job)}
+
+
 @routes.post("/sora/history/{id}/again")
 @gate.acts
 async def again(request: web.Request, _: dict[str, Any]) -> Any:
@@ -146,6 +157,14 @@ async def again(request: web.Request, _: dict[str, Any]) -> Any:
     job = _id(request)
     images = await asyncio.to_thread(_bring_in, job)
     return {"images": images, **await asyncio.to_thread(host.studio().board.again, job)}
+
+
+@routes.get("/sora/costs")
+@gate.reads
+async def costs(request: web.Request) -> Any:
+    """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
+    by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
+    return await asyncio.to_thread(lambda: host.studio().costs(by or "day", since, page=True))
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import __version__, cli_balance, cli_completion, cli_jobs, cli_keep, cli_tools, cli_verify
+from . import (
+    __version__,
+    cli_balance,
+    cli_completion,
+    cli_costs,
+    cli_jobs,
+    cli_keep,
+    cli_tools,
+    cli_verify,
+)
 from .cli_shell import language_at
 from .errors import InvalidInput, NotFinished, SoraError
 
@@ -98,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     cli_jobs.add_commands(commands, common)
     cli_tools.add_commands(commands, common)
+    cli_costs.add_commands(commands, common)
     cli_balance.add_command(commands, common)
     cli_verify.add_command(commands, common)
     cli_keep.add_commands(commands, common)

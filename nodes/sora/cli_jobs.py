@@ -14,7 +14,7 @@ from .cli_shell import collect, finish, looked_up, minutes, open_studio, say, te
 from .disk import disk_trouble
 from .errors import InvalidInput
 from .identity import FITS
-from .spec import Job, JobSpec, JobState, Reference, parse_extra_fields
+from .spec import Job, JobSpec, JobState, Reference, parse_extra_fields, parse_project
 from .studio import Studio, Submission
 
 EXPORTS = (".csv", ".json")
@@ -69,6 +69,7 @@ def _add_run(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         metavar="JSON",
         help="more form fields, such as '{\"seed\": 7}': harmless ones, and those that the model or providers.toml has",
     )
+    _add_project(run, "what the job is bought for; `sora costs --by project` groups by it (none)")
     run.set_defaults(command=run_command)
 
 
@@ -83,7 +84,12 @@ def _add_remix(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     remix.add_argument("job", metavar="JOB", help="ledger id or gateway id")
     remix.add_argument("prompt", metavar="PROMPT", help="what changes")
     remix.add_argument("--take", type=int, default=1, metavar="N", help="a new take of the same is a new purchase (1)")
+    _add_project(remix, "what the remix is bought for (that of the job)")
     remix.set_defaults(command=remix_command)
+
+
+def _add_project(command: argparse.ArgumentParser, words: str) -> None:
+    command.add_argument("--project", default="", metavar="NAME", help=f"{words}; it stays in the ledger")
 
 
 def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -97,6 +103,7 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
   sora jobs --state unknown                          what has to be settled
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from
   sora jobs --export jobs.csv                        every column of every job
+  sora jobs --set-project "Winter film" JOB          put jobs down to a project, for `sora costs`
   sora jobs --json --limit 1 | jq -r '.jobs[0].job'""",
     )
     states = [state.value for state in JobState]
@@ -106,6 +113,8 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     jobs.add_argument("--file", type=Path, metavar="MP4", help="which job this video came from")
     jobs.add_argument("--limit", type=int, default=50, metavar="N", help="at most N (50)")
     jobs.add_argument("--export", type=Path, metavar="FILE", help="write all that match to a .csv or .json file")
+    jobs.add_argument("--set-project", metavar="NAME", help='put these jobs down to that project; "" takes it away')
+    jobs.add_argument("job", nargs="*", metavar="JOB", help="with --set-project: ledger ids or gateway ids")
     jobs.set_defaults(command=jobs_command)
 
 
@@ -148,6 +157,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             take=options.take,
             extra_fields=parse_extra_fields(options.extra_fields),
             references=tuple(_reference(path, options.fit) for path in options.reference),
+            project=options.project,
         )
         if other := studio.catalogue.comes_out(spec):
             say(f"warning: {spec.model} makes {other} where {spec.size} is asked for.")
@@ -158,7 +168,7 @@ def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     with open_studio(options.home, options.out, name=True) as studio:
         parent = looked_up(studio.open(options.job))
-        return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take)), options)
+        return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take, options.project)), options)
 
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -183,6 +193,8 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.")
     if options.export is not None and options.export.suffix not in EXPORTS:
         raise InvalidInput(f"{options.export} is neither a .csv nor a .json file.")
+    if options.job or options.set_project is not None:
+        return _set_project(options)
     with open_studio(options.home, name=True) as studio:
         if options.file is not None:
             return _job_of_file(studio, options)
@@ -205,6 +217,22 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         tell(options, f"{job.id}  {when}  {job.standing:<9}  ${price}  {job.provider:<9} {job.model:<12} {prompt}")
     if not jobs:
         say("No jobs.")
+    return {"jobs": [as_dict(job) for job in jobs]}
+
+
+def _set_project(options: argparse.Namespace) -> dict[str, Any]:
+    if options.set_project is None or not options.job:
+        raise InvalidInput("--set-project NAME and JOB go together.", advice='Such as --set-project "Winter film" JOB.')
+    if any((options.state, options.model, options.search, options.file, options.export)):
+        raise InvalidInput("--set-project takes jobs by their ids only.", advice="Leave the other options out.")
+    project = parse_project(options.set_project)
+    with open_studio(options.home, name=True) as studio:
+        found = {name: studio.find(name) if studio.ledger.database.exists else None for name in options.job}
+        if missing := [name for name, job in found.items() if job is None]:
+            raise InvalidInput(f"The ledger has no job {missing[0]!r}.", advice="Nothing was changed.")
+        jobs = [looked_up(studio.set_project(job.id, project)) for job in found.values() if job is not None]
+    for job in jobs:
+        tell(options, f"{job.id}  {job.project or '(no project)'}")
     return {"jobs": [as_dict(job) for job in jobs]}
 
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -24,6 +25,7 @@ from .catalogue import Catalogue
 from .changes import Changes
 from .client import Client
 from .collect import Collector
+from .costs import BY, report
 from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
 from .gateways import Gateways
 from .keys import default_provider
@@ -50,7 +52,7 @@ ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
 
 T = TypeVar("T")
 
-__all__ = ["Studio", "Submission", "Wait"]
+__all__ = ["BY", "Studio", "Submission", "Wait"]
 
 
 class Studio:
@@ -147,8 +149,9 @@ class Studio:
         on its way yet. With `listed` the catalogue has to have the model of a new purchase."""
         return self._buyer.buy(lambda: self._purchases.prepare(spec, listed=listed), spec.provider)
 
-    def remix(self, job_id: str, prompt: str, take: int = 1) -> Future[Submission]:
-        """Buy a remix of a finished job. InvalidInput if it is not finished, or its provider has no remix."""
+    def remix(self, job_id: str, prompt: str, take: int = 1, project: str = "") -> Future[Submission]:
+        """Buy a remix of a finished job, for the parent's project unless another one is named. InvalidInput if it is
+        not finished, or its provider has no remix."""
 
         def prepare() -> Order:
             parent = self._collector.look(job_id)
@@ -159,7 +162,10 @@ class Studio:
                     job=parent.id,
                 )
             self.catalogue.check_remix(parent.model, parent.id)
-            spec = JobSpec(kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id)
+            spec = JobSpec(
+                kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id,
+                project=project,
+            )  # fmt: skip
             return self._purchases.prepare(spec, like=parent)
 
         return self._buyer.buy_for(prepare, lambda: self._provider_of(job_id))
@@ -297,6 +303,14 @@ class Studio:
         if not self.ledger.database.exists:
             return []
         return [job.label for job in self.ledger.jobs(limit=limit)]
+
+    def set_project(self, job_id: str, project: str) -> Future[Job]:
+        """Put a job down to another project; the errors are those of `Ledger.set_project`."""
+        return self._asking.submit(lambda: self.ledger.set_project(job_id, project))
+
+    def costs(self, by: str, since: str = "", *, page: bool = False) -> dict[str, Any]:
+        """What jobs cost, grouped `by` one of BY; the form and the errors are those of `costs.report`."""
+        return report(self.ledger.database, by=by, since=since, now=time.time(), page=page)
 
     def spending(self) -> Spending:
         """What the last 24 hours cost, and the caps that count here."""
