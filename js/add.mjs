@@ -76,8 +76,8 @@ export function widgetsOf(row, models, { fit, take }) {
   const listed = models.some((model) => model.id === row.model);
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
   const named = listed ? { model: row.model, custom_model: "" } : { custom_model: row.model };
-  const { prompt, provider, seconds, size } = row;
-  return { ...named, prompt, provider, seconds, size, take, extra_fields: extra, ...(fit && { fit }) };
+  const { prompt, provider, seconds, size, project } = row;
+  return { ...named, prompt, provider, seconds, size, take, project, extra_fields: extra, ...(fit && { fit }) };
 }
 
 /**
@@ -91,7 +91,7 @@ export function addAgain(canvas, create, row, models, { images, fit, take: next 
   if (row.kind === "remix") {
     const steps = [
       ...opened({ id: row.parent, provider: row.provider }),
-      ["Remix", { prompt: row.prompt, take }, [1, "job"]],
+      ["Remix", { prompt: row.prompt, take, project: row.project }, [1, "job"]],
     ];
     return shown(canvas, () => chain(canvas, create, [...steps, WAIT]));
   }

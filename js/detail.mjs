@@ -5,7 +5,8 @@ import { makeBar } from "./bar.mjs";
 import { makeThumbnail } from "./card.mjs";
 import { diff } from "./diff.mjs";
 import { button, el, refill, write } from "./dom.mjs";
-import { bytes, moment, span } from "./figures.mjs";
+import { bytes, dollars, moment, span } from "./figures.mjs";
+import { makeProject } from "./project.mjs";
 import { priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { makeSettle } from "./settle.mjs";
 import { say } from "./words.mjs";
@@ -24,6 +25,7 @@ function facts(row) {
     cell("provider", row.provider),
     cell("take", row.take),
     cell("cost", priceOf(row)),
+    cell("charged", row.charged_usd == null ? "" : dollars(row.charged_usd)),
     cell("created", moment(row.created_at)),
     cell("file_size", row.file && row.bytes ? bytes(row.bytes) : ""),
     cell("references", row.references || ""),
@@ -75,10 +77,12 @@ export class Detail {
   #playing = "";
   #parts;
   #bar = makeBar(say("submitted"));
+  #project;
 
   /** `host` has `url`, `file(row)`, `open(id)`, `back()`, and what actionsOf and makeSettle need. */
   constructor(told, host) {
     [this.id, this.#host] = [told.job.id, host];
+    this.#project = makeProject(this.id, host);
     const part = (tag, more) => el(tag, more);
     this.#parts = {
       video: part("div", { class: "sora-video" }),
@@ -102,6 +106,7 @@ export class Detail {
     if (shape === this.#shape) return;
     this.#shape = shape;
     this.#play(told.job);
+    this.#project.show(told.job);
     refill(this.#parts.rest, this.#rest(told));
   }
 
@@ -149,6 +154,8 @@ export class Detail {
       el("p", { class: "sora-text", text: promptOf(job) }),
       tree(told, this.#host),
       facts(job),
+      el("h3", { text: say("project") }),
+      this.#project.element,
     ];
   }
 }

@@ -1,8 +1,13 @@
 /** Making elements: everything that is text goes in as text. */
 
 /** An element. `given`: attributes; `on…` listens, `text` is what stands in it, true is an attribute without value. */
-export function el(tag, given = {}, ...children) {
-  const made = document.createElement(tag);
+export const el = (tag, given = {}, ...children) => filled(document.createElement(tag), given, children);
+
+/** The same for a part of a drawing. */
+export const svg = (tag, given = {}, ...children) =>
+  filled(document.createElementNS("http://www.w3.org/2000/svg", tag), given, children);
+
+function filled(made, given, children) {
   for (const [name, value] of Object.entries(given)) {
     if (value == null || value === false) continue;
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);

@@ -36,6 +36,10 @@ export function span(seconds) {
   return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(amount);
 }
 
+/** "280 sec": of a sum, which is not rounded to minutes. */
+export const seconds = (count) =>
+  format(Intl.NumberFormat, { style: "unit", unit: "second", unitDisplay: "short" }).format(count);
+
 /** "2m ago" */
 export function ago(seconds) {
   const [amount, unit] = rounded(seconds);

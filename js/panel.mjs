@@ -1,6 +1,7 @@
-/** The tab "Sora jobs": the list with its search, and in its place one job or the settings. */
+/** The tab "Sora jobs": the list with its search, and in its place one job, the costs or the settings. */
 
 import { HEIGHT, makeCard, tryPicturesAgain } from "./card.mjs";
+import { Costs } from "./costs.mjs";
 import { Detail } from "./detail.mjs";
 import { button, el, write } from "./dom.mjs";
 import { jobOf, takeDrops } from "./drop.mjs";
@@ -19,7 +20,7 @@ export class Panel {
   #host;
   #root = null;
   #list;
-  #view = null; // a Detail or the Settings, in place of the list
+  #view = null; // a Detail, the Costs or the Settings, in place of the list
   #ends = [];
   #unwatch = () => {};
   #parts = {};
@@ -82,6 +83,7 @@ export class Panel {
     this.#build();
     this.#store.reset(); // what the server says in words is in another language, too
     if (view instanceof Settings) this.settings();
+    else if (view instanceof Costs) this.costs();
     else if (view) this.open(view.id);
   }
 
@@ -125,6 +127,13 @@ export class Panel {
     return this.#host.attempt(() => settings.load());
   }
 
+  costs() {
+    this.#asked += 1;
+    const costs = new Costs(this.#host);
+    this.#put(costs);
+    return costs.load();
+  }
+
   /** Settings or keys are others now: show them, if they are shown. */
   refreshSettings() {
     if (this.#view instanceof Settings) this.#host.attempt(() => this.#view.load());
@@ -132,11 +141,12 @@ export class Panel {
 
   back() {
     this.#asked += 1;
-    const id = this.#view?.id;
+    const { id } = this.#view ?? {};
+    const opener = this.#view instanceof Costs ? this.#parts.costs : this.#parts.gear;
     this.#view?.element.remove();
     this.#view = null;
     this.#parts.home.hidden = false;
-    if (!id || !this.#list.focus(id)) this.#parts.gear.focus();
+    if (!id || !this.#list.focus(id)) opener.focus();
   }
 
   #build() {
@@ -154,12 +164,13 @@ export class Panel {
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#narrow(search, select), TYPED_MS);
     });
+    const costs = button("chart-bar", say("costs"), () => this.costs(), { bare: true });
     const gear = button("cog", say("settings"), () => this.settings(), { bare: true });
     const status = el("div", { class: "sora-status", role: "status" });
     const live = el("div", { class: "sora-heard", role: "status", "aria-live": "polite" });
     const make = (id) => makeCard(id, { url: this.#host.url, open: (one) => this.open(one) });
     this.#list = new List(this.#store, HEIGHT, say("tab"), make);
-    const bar = el("div", { class: "sora-top" }, search, select, gear);
+    const bar = el("div", { class: "sora-top" }, search, select, costs, gear);
     const home = el(
       "div",
       { class: "sora-home" },
@@ -169,7 +180,7 @@ export class Panel {
       el("p", { class: "sora-quiet sora-foot", text: say("drop") }),
     );
     this.#root.replaceChildren(home, live);
-    this.#parts = { home, gear, status, live };
+    this.#parts = { home, costs, gear, status, live };
     this.#view = null;
     this.#unwatch();
     this.#unwatch = this.#store.watch((id) => id === undefined && this.#state());
