@@ -6,10 +6,12 @@ import { dollars } from "./figures.mjs";
 
 export const KINDS = ["charged", "estimated", "uncertain", "failed"];
 const WIDTH = 300; // of the drawing, about as many pixels as a narrow tab has
-const UPRIGHT = { most: 93, height: 200, left: 46, right: 6, top: 18, bottom: 34 };
-const LYING = { most: 20, line: 22, left: 104, right: 24, top: 18, bottom: 34 };
+const UPRIGHT = { most: 93, height: 200, left: 46, right: 6, top: 26, bottom: 34 };
+const LYING = { most: 20, line: 22, left: 104, right: 24, top: 20, bottom: 34 };
 const NAME = 16; // characters of a name that fit beside a bar
 const GAP = 0.25; // of the room of a bar
+const BROADEST = 24;
+const LABEL = 40; // room for 11-30 or W48 below a bar
 
 /** The four amounts of a row, in dollars. */
 export const amountsOf = (row) => ({
@@ -89,29 +91,30 @@ export function makePlot(rows, { upright, title, axes, told, nameOf }) {
   );
 }
 
-function drawUpright(rows, scale, { axes, told, nameOf }) {
+/** A day or a week below its bar: 2026-11-30 is 11-30, and 2026-W48 is W48. */
+export const labelOf = (name) => name.slice(name.indexOf("-") + 1);
+
+function drawUpright(rows, scale, { axes, told }) {
   const { height, left, right, top, bottom } = UPRIGHT;
   const room = (WIDTH - left - right) / rows.length;
   const long = height - top - bottom;
   const y = (usd) => top + long * (1 - usd / scale.at(-1));
-  const every = Math.ceil(54 / room); // so that names do not meet
+  const broad = Math.min(BROADEST, room * (1 - GAP));
+  const every = Math.ceil(LABEL / room);
   const bars = rows.map((row, at) => {
-    const x = left + at * room + (room * GAP) / 2;
+    const x = left + (at + 0.5) * room - broad / 2;
     const parts = stack(row).map(({ kind, from, to }) =>
-      box(kind, { x, y: y(to), width: room * (1 - GAP), height: y(from) - y(to) }),
+      box(kind, { x, y: y(to), width: broad, height: y(from) - y(to) }),
     );
     return svg("g", {}, svg("title", { text: told(row) }), parts);
   });
-  const names = rows.map(
-    (row, at) =>
-      (rows.length - 1 - at) % every === 0 &&
-      text(
-        Math.min(WIDTH - right, Math.max(left, left + (at + 0.5) * room)),
-        height - bottom + 14,
-        nameOf(row),
-        { "text-anchor": anchor(left + (at + 0.5) * room) },
-      ),
-  );
+  const names = rows.map((row, at) => {
+    if ((rows.length - 1 - at) % every) return false;
+    const x = left + (at + 0.5) * room;
+    const end = x > WIDTH - LABEL / 2; // the last one stays within the picture
+    const place = { "text-anchor": end ? "end" : "middle" };
+    return text(end ? WIDTH - 1 : x, height - bottom + 14, labelOf(row.name), place);
+  });
   const lines = scale.map((usd) => [
     svg("line", { x1: left, x2: WIDTH - right, y1: y(usd), y2: y(usd), class: "sora-line" }),
     text(left - 4, y(usd) + 3, dollars(usd), { "text-anchor": "end" }),
@@ -119,9 +122,6 @@ function drawUpright(rows, scale, { axes, told, nameOf }) {
   const titles = [text(4, 10, axes[1]), text((left + WIDTH) / 2, height - 4, axes[0], { "text-anchor": "middle" })];
   return { height, parts: [lines, bars, names, titles] };
 }
-
-/** Names at the sides stay within the picture. */
-const anchor = (x) => (x < UPRIGHT.left + 25 ? "start" : x > WIDTH - 30 ? "end" : "middle");
 
 function drawLying(rows, scale, { axes, told, nameOf }) {
   const { line, left, right, top, bottom } = LYING;

@@ -39,6 +39,18 @@ CONTRAST = """() => {
     return (Math.max(own, behind) + 0.05) / (Math.min(own, behind) + 0.05);
   });
 }"""
+# Pairs of texts in the chart that lie on one another, and those that stick out of it.
+CROWDED = """() => {
+  const box = document.querySelector('.sora-plot').getBoundingClientRect();
+  const texts = [...document.querySelectorAll('.sora-plot text')];
+  const all = texts.map((one) => [one.textContent, one.getBoundingClientRect()]);
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const out = all.filter(([, { left, right, bottom }]) =>
+    left < box.left - 1 || right > box.right + 1 || bottom > box.bottom + 1);
+  const pairs = all.flatMap(([one, a], at) =>
+    all.slice(at + 1).filter(([, b]) => meet(a, b)).map(([other]) => `${one} ${other}`));
+  return [...out.map(([text]) => text), ...pairs];
+}"""
 COSTS = ".sora-costs"
 
 
@@ -90,6 +102,7 @@ def test_the_costs_are_shown_by_day_as_a_chart_and_as_numbers(tab: Tab) -> None:
     assert cells(tab, "Total") == [
         "Total", "$24.20", "35", "$5.00", "$19.20", "3 (≈ $1.92)", "3 (≈ $1.92)", "1", "280 sec",
     ]  # fmt: skip
+    assert tab.page.evaluate(CROWDED) == []
     for theme in ("dark", "light"):
         tab.page.evaluate(f"() => app.ui.settings.setSettingValue('Comfy.ColorPalette', '{theme}')")
         tab.page.wait_for_timeout(500)
@@ -106,7 +119,12 @@ def test_other_groups_and_times_can_be_chosen_and_are_kept(tab: Tab) -> None:
     choose(tab, "Costs by", "project")
     assert cells(tab, "Winter film")[1:5] == ["$19.20", "30", "–", "$19.20"]
     assert cells(tab, "=HYPERLINK(1)")[1:5] == ["$5.00", "4", "$5.00", "$0.00"]
+    assert tab.page.evaluate(CROWDED) == []
     tab.editor.picture("costs_project")
+    choose(tab, "Costs by", "week")
+    tab.root.get_by_role("columnheader", name="Week").wait_for()
+    assert tab.page.evaluate(CROWDED) == []
+    tab.editor.picture("costs_week")
     choose(tab, "Since when", "7d")
     tab.page.wait_for_function("() => !document.querySelector('.sora-costs tfoot').innerText.includes('35')")
     choose(tab, "Costs by", "model")
