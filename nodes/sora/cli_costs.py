@@ -27,12 +27,12 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         "costs",
         parents=[common],
         help="what the jobs cost, by day, week, model, provider or project",
-        description="What the jobs of the ledger cost: the price that a provider says it charged, where it says so, "
-        "else the estimate.\nUncertain and failed jobs are counted apart: whether they were charged is unknown. Jobs "
-        "that were bought\nelsewhere are left out. Days are those of this machine's local time, weeks those of ISO "
-        "8601.\n`sora spent` shows what counts for the budget.\n"
-        f"--json gives by, since, rows and total; each row has name, {', '.join(NUMBERS[:5])},\n"
-        f"{', '.join(NUMBERS[5:])}.\n--csv has the same columns.",
+        description="What the jobs of the ledger cost: what a provider says it charged, where it says so, else the\n"
+        "estimate. Whether uncertain and failed jobs were charged is unknown: they are counted apart. Jobs that\n"
+        "were bought elsewhere are left out. Days are those of this machine's local time, weeks those of\n"
+        "ISO 8601. `sora spent` shows what counts for the budget.\n"
+        "--json gives by, since, rows and total. Each row, and each line of --csv, has its name and\n"
+        f"{', '.join(NUMBERS[:7])},\n{', '.join(NUMBERS[7:])}.",
         epilog="""examples:
   sora costs --by week --since 90d
   sora costs --by project --since 2026-11-01 --csv > costs.csv
@@ -90,7 +90,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
     return [
         str(row["jobs"]),
-        f"{row['seconds']:g}",
+        f"{row['seconds']:.10g}",
         f"${row['usd']:.2f}",
         f"${row['estimated_usd']:.2f}",
         f"${row['charged_usd']:.2f}" if row["charged_jobs"] else "-",
@@ -101,8 +101,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _explain(total: Mapping[str, Any]) -> None:
-    if total["unpriced"]:
-        say(f"The price of {total['unpriced']} jobs is unknown: they are not in these sums.")
+    if count := total["unpriced"]:
+        say(f"The price of {count} job{'' if count == 1 else 's'} is unknown, and is in no sum.")
     if total["uncertain_jobs"]:
         say("Uncertain: perhaps bought. `sora jobs --state unknown` lists them, `sora resume JOB` settles one.")
     if total["failed_jobs"]:
