@@ -18,11 +18,12 @@ const SLOTS = {
       custom_model: "",
       extra_fields: "",
       fit: "crop",
+      project: "",
     },
   ],
   SoraOpenJob: [[], { video_id: "", provider: "cometapi" }],
   WaitForVideo: [["job"], {}],
-  Remix: [["job"], { prompt: "", take: 1 }],
+  Remix: [["job"], { prompt: "", take: 1, project: "" }],
   LoadVideoFrames: [
     ["video"],
     {
@@ -78,6 +79,7 @@ const ROW = {
   prompt: "a boat",
   take: 2,
   parent: "",
+  project: "Winter film",
   extra_fields: {},
 };
 const MODELS = [
@@ -134,6 +136,7 @@ test("the same again is the same, and another take; its images come along", () =
     custom_model: "",
     extra_fields: "",
     fit: "pad",
+    project: "Winter film",
   });
   assert.equal(says(first).image, "sora/a.png");
   assert.equal(graph.links[job.inputs[1].link].origin_id, last.id);
@@ -155,7 +158,7 @@ test("a remix again is a remix of the same parent", () => {
   addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, { images: [], take: 3 });
   assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
   assert.equal(says(graph.nodes[0]).video_id, "video_7");
-  assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3 });
+  assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3, project: "Winter film" });
 });
 
 test("added twice before either ran, they are two takes", () => {

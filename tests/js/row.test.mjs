@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ago, bytes, dollars, price, span } from "../../js/figures.mjs";
+import { ago, bytes, dollars, price, seconds, span } from "../../js/figures.mjs";
 import { factsOf, inTrouble, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
 import { speak } from "../../js/words.mjs";
 
@@ -113,4 +113,9 @@ test("trouble is what a person should be told of", () => {
   for (const state of ["failed", "unknown", "lapsed", "refused"]) assert.ok(inTrouble({ ...ROW, state }));
   for (const state of ["reserved", "submitted", "completed", "stored", "lost"]) assert.ok(!inTrouble({ ...ROW, state }));
   assert.ok(!inTrouble({ ...ROW, state: "failed", aside: "forgotten" }));
+});
+
+test("a sum of seconds is not rounded to minutes", () => {
+  assert.equal(seconds(280), "280 sec");
+  assert.equal(seconds(12_000), "12,000 sec");
 });

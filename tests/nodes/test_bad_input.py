@@ -25,6 +25,8 @@ from .conftest import Bench
         ({"extra_fields": '{"negativ_prompt": "fog"}'}, "Did you mean 'negative_prompt'"),
         ({"extra_fields": '{"lora": "evil/repo"}'}, "'lora' may not be sent to sandbox"),
         ({"extra_fields": '{"seed": "abc"}'}, "a whole number"),
+        ({"project": "x" * 101}, "101 characters; 100 is the most"),
+        ({"project": "a\nb"}, "line break"),
         ({"provider": "cometapi"}, "COMETAPI_KEY"),
         ({"images": (2, 0.5)}, "2 images"),
         ({"images": (1, np.nan)}, "NaN"),

@@ -398,3 +398,29 @@ def test_a_deleted_file_makes_its_node_run_again_and_no_other(bench: Bench) -> N
     after = fingerprints()
     assert [now == then for now, then in zip(after, before, strict=True)] == [False, True]
     assert fingerprints() == after
+
+
+def test_a_project_goes_into_the_ledger_and_nowhere_else(bench: Bench) -> None:
+    """The first run's counts; a remix has its job's unless its own widget names one. What the page is sent, and what is
+    written beside the video, has none."""
+
+    async def road() -> tuple[Any, ...]:
+        created = await bench.create("a red kite", project=" Zebra ")
+        again = await bench.create("a red kite", project="Okapi")
+        waited = await bench.wait(again.args[0])
+        remixes = [
+            await bench.pack.run("Remix", job=waited.args[1], prompt="at night", take=take, project=project)
+            for take, project in ((1, ""), (2, "Okapi"))
+        ]
+        return created, again, waited, *remixes
+
+    created, again, waited, *remixes = asyncio.run(road())
+    assert (created.args[0].project, again.args[0].project) == ("Zebra", "Zebra")
+    assert created.args[0].id == again.args[0].id
+    assert [one.args[0].project for one in remixes] == ["Zebra", "Okapi"]
+    said = json.dumps([created.args[1:2], waited.args[2], waited.ui.as_dict(), bench.page.lines], default=str)
+    written = [file for file in bench.output.rglob("*") if file.is_file()]
+    assert len(written) >= 2
+    assert not [word for word in ("zebra", "okapi") if word in said.lower()]
+    assert not [file for file in written if b"zebra" in file.read_bytes().lower()]
+    assert not [row for row in bench.sandbox_jobs() if "zebra" in json.dumps(row).lower()]

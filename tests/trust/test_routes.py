@@ -18,11 +18,12 @@ from .conftest import Site
 
 READS = [
     "/sora/jobs", "/sora/history", "/sora/history/{id}", "/sora/history/{id}/thumbnail", "/sora/of_file/{sha256}",
-    "/sora/models", "/sora/models/nearest", "/sora/news", "/sora/settings",
+    "/sora/models", "/sora/models/nearest", "/sora/news", "/sora/settings", "/sora/costs",
 ]  # fmt: skip
 ACTS = [
     "/sora/history/{id}/settle", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
-    "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys", "/sora/balance", "/sora/doctor",
+    "/sora/history/{id}/project", "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys", "/sora/balance",
+    "/sora/doctor",
 ]  # fmt: skip
 KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
 JSON = {"Content-Type": "application/json"}
@@ -434,3 +435,32 @@ def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
     for path in READS:
         status, _, headers = ask(site, "GET", named(path))
         assert headers["Content-Type"].startswith(("application/json", "image/jpeg")), (path, status)
+
+
+def test_a_project_is_a_short_line_of_text(site: Site) -> None:
+    """A stranger's words cannot fill the ledger, or come into a page or a terminal as anything else than text."""
+    spec = site.pack.module("sora.spec")
+    asked = spec.JobSpec(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    ledger = site.studio.ledger
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
+    path = f"/sora/history/{job.id}/project"
+    wrong: list[Any] = ["x" * 101, "a\nb", "\u001b[2J", "a\u0000", 5, None, ["x"]]
+    for wish in ({}, *({"project": each} for each in wrong)):
+        status, said, _ = put(site, path, wish)
+        assert (status, len(said) < 500) == (400, True)
+        assert ledger.job(job.id).project == ""
+    status, said, _ = put(site, path, {"project": " <b>=1+1</b> ", "state": "stored"})
+    assert (status, json.loads(said)["job"]["project"]) == (200, "<b>=1+1</b>")
+    assert ledger.job(job.id).state == "reserved"
+    assert put(site, "/sora/history/nobody/project", {"project": "x"})[0] == 400
+    assert put(site, path, {"project": "x"}, headers={"Origin": "https://evil.example"})[0] == 403
+
+
+@pytest.mark.parametrize(
+    "query", ["by=prompt", "by=day;--", "since=yesterday", "since=99999d", f"by={'x' * 5000}", f"since={'1' * 5000}d"]
+)
+def test_costs_take_known_words_only(untouched: Site, query: str) -> None:
+    """Nothing of a request gets into a query, or back at length."""
+    status, said, _ = ask(untouched, "GET", f"/sora/costs?{query}")
+    assert (status, len(said) < 300) == (400, True)
+    assert json.loads(ask(untouched, "GET", "/sora/costs")[1])["rows"] == []
