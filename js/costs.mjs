@@ -30,6 +30,7 @@ const COLUMNS = [
 
 export class Costs {
   element;
+  stale = false; // a job changed since they were read
   #host;
   #asked = 0; // an answer to an earlier choice counts no more
   #sum = el("p", { class: "sora-sum", role: "status" }); // what a screen reader is told of another choice
@@ -43,8 +44,14 @@ export class Costs {
     this.element = el("div", { class: "sora-costs sora-scroll" }, top, this.#choices(), this.#sum, this.#body);
   }
 
+  /** Once a second: many jobs that change make one question. */
+  tick() {
+    if (this.stale) this.load();
+  }
+
   /** Read them, and show them. */
   async load() {
+    this.stale = false;
     const { by, since, date } = chosen;
     const from = since === "date" ? date : since;
     if (since === "date" && !date) return; // not chosen yet

@@ -92,6 +92,7 @@ export class Panel {
     this.#heard += 1;
     this.#store.take(row, was);
     if (this.#view instanceof Detail) this.#view.take(row);
+    if (this.#view instanceof Costs && was !== row.state) this.#view.stale = true;
     if (!this.#root || was === row.state) return;
     const text = say("now", { prompt: promptOf(row).slice(0, 60), state: stateOf(row, Date.now() / 1000) });
     write(this.#parts.live, text);
@@ -107,6 +108,7 @@ export class Panel {
     if (back) tryPicturesAgain();
     await this.#store.refresh();
     const [view, heard] = [this.#view, this.#heard];
+    if (view instanceof Costs) view.stale = true;
     if (!(view instanceof Detail)) return;
     const told = await this.#host.get(`/sora/history/${view.id}`);
     if (view === this.#view && heard === this.#heard) view.show(told);

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ..host.comfy import ComfyUI
+from ..host.graphs import create, node
 from .conftest import opened
 from .editor import Editor
 from .ledger import spent
@@ -55,16 +56,22 @@ COSTS = ".sora-costs"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Editor]:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    """A host with a past; what is bought now is bought at its sandbox."""
     base = tmp_path_factory.mktemp("costs")
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     spent(base / "user" / "__sora")
     with ComfyUI(base, SORA_RESCUE="0", SORA_LANGUAGE="") as host:
-        editor = opened(host, chromium, "classic", base / "pictures")
-        yield editor
-        editor.close()
+        yield host
+
+
+@pytest.fixture(scope="module")
+def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
+    editor = opened(host, chromium, "classic", host.base / "pictures")
+    yield editor
+    editor.close()
 
 
 @pytest.fixture
@@ -159,6 +166,18 @@ def test_the_page_is_used_with_the_keyboard(tab: Tab) -> None:
     assert seen == ["by", "since", "table"]
     tab.page.keyboard.press("Escape")
     assert tab.page.evaluate("() => document.activeElement.ariaLabel") == "Costs"
+
+
+def test_a_job_that_is_bought_meanwhile_is_counted(tab: Tab, host: ComfyUI) -> None:
+    """Without another click; the keyboard stays where it is."""
+    tab.press("Costs")
+    choose(tab, "Costs by", "provider")
+    assert tab.root.get_by_role("rowheader", name="sandbox").count() == 0
+    tab.root.get_by_role("combobox", name="Since when").focus()
+    host.run({"1": create("a red kite", project="Kites"), "2": node("SoraSubmitOnly", job=["1", 0])})
+    assert cells(tab, "sandbox")[1:3] == ["$0.00", "1"]
+    assert tab.page.evaluate("() => document.activeElement.dataset.key") == "since"
+    choose(tab, "Costs by", "day")
 
 
 def test_a_jobs_project_is_changed_in_its_details(tab: Tab, page: Editor) -> None:
