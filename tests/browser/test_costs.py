@@ -14,7 +14,8 @@ from ..host.graphs import create, node
 from .conftest import opened
 from .editor import Editor
 from .ledger import spent
-from .tab import Tab
+from .tab import ROOT, Tab
+from .test_tab import SIDEWAYS, UNNAMED
 
 # The bars that are seen: their kind, and their sizes on the screen.
 BARS = """() => [...document.querySelectorAll('.sora-plot g rect')].map((bar) => {
@@ -164,8 +165,27 @@ def test_the_page_is_used_with_the_keyboard(tab: Tab) -> None:
         tab.page.keyboard.press("Tab")
         seen.append(tab.page.evaluate("() => document.activeElement.dataset.key"))
     assert seen == ["by", "since", "table"]
+    assert tab.page.evaluate(UNNAMED) == []
     tab.page.keyboard.press("Escape")
     assert tab.page.evaluate("() => document.activeElement.ariaLabel") == "Costs"
+
+
+def test_nothing_but_the_table_scrolls_sideways_at_300_pixels(tab: Tab) -> None:
+    """Which does so by itself: the page around it stays where it is."""
+    tab.press("Costs")
+    try:
+        for by in ("day", "model"):
+            choose(tab, "Costs by", by)
+            tab.root.get_by_role("columnheader", name=by.title()).wait_for()
+            wide = tab.page.evaluate(SIDEWAYS, [ROOT, 300])
+            inside = "() => document.querySelectorAll('.sora-table *').length"
+            assert len([name for name in wide if name]) == 0, wide
+            assert len(wide) < tab.page.evaluate(inside)
+            assert tab.page.evaluate("() => document.querySelector('.sora-costs').scrollWidth") <= 300
+            tab.editor.picture(f"costs_narrow_{by}")
+    finally:
+        tab.page.evaluate(f"() => {{ document.querySelector('{ROOT}').style.width = '' }}")
+        choose(tab, "Costs by", "day")
 
 
 def test_a_job_that_is_bought_meanwhile_is_counted(tab: Tab, host: ComfyUI) -> None:

@@ -404,7 +404,7 @@ def test_the_keyboard_reaches_everything(tab: Tab) -> None:
     """Arrows go from row to row, Enter opens one, Escape goes back to that row; every control has a name."""
     tab.row("stopped")
     tab.root.get_by_role("searchbox").focus()
-    for _ in range(3):  # the filter, the settings, the first row
+    for _ in range(4):  # the filter, the costs, the settings, the first row
         tab.page.keyboard.press("Tab")
     held = "() => document.activeElement.closest('.sora-item')?.dataset.id ?? ''"
     first = tab.page.evaluate(held)
