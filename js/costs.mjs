@@ -18,7 +18,7 @@ const apart = (row, part) =>
 
 /** [heading, cell of a row] of each column but the first. */
 const COLUMNS = [
-  ["known_cost", (row) => dollars(row.usd)],
+  ["known_cost", (row) => (row.jobs && row.jobs === row.unpriced ? "?" : dollars(row.usd))],
   ["jobs", (row) => row.jobs],
   ["charged", (row) => (row.charged_jobs ? dollars(row.charged_usd) : "–")],
   ["estimated", (row) => dollars(amountsOf(row).estimated)],

@@ -91,7 +91,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     return [
         str(row["jobs"]),
         f"{row['seconds']:.10g}",
-        f"${row['usd']:.2f}",
+        "?" if row["jobs"] and row["jobs"] == row["unpriced"] else f"${row['usd']:.2f}",
         f"${row['estimated_usd']:.2f}",
         f"${row['charged_usd']:.2f}" if row["charged_jobs"] else "-",
         str(row["unpriced"] or "-"),

@@ -322,7 +322,7 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert cells == [
         ["project", "jobs", "seconds", "cost", "estimated", "charged", "no price", "uncertain", "failed"],
         ["=1+1", "2", "8", "$0.65", "$0.80", "$0.25", "-", "-", "-"],
-        ['say "hi", twice', "1", "4", "$0.00", "$0.00", "-", "1", "-", "-"],
+        ['say "hi", twice', "1", "4", "?", "$0.00", "-", "1", "-", "-"],
         ["(none)", "0", "0", "$0.00", "$0.00", "-", "-", "1 ($0.40)", "1 ($0.40)"],
         ["total", "3", "12", "$0.65", "$0.80", "$0.25", "1", "1 ($0.40)", "1 ($0.40)"],
     ]
