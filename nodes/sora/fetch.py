@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import threading
 import time
 import traceback
@@ -13,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import requests
 
@@ -42,9 +40,6 @@ from .stored import file_of, free_name, is_intact, unchanged_file_of
 from .threads import DaemonPool
 from .waiting import Fetch, Wait
 from .watches import Watches
-
-if TYPE_CHECKING:  # PyAV and OpenCV are imported at first use
-    from .media.delivered import Delivered
 
 FETCH_THREADS = 4
 ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
@@ -238,21 +233,11 @@ class Fetcher:
             # What is here completely needs neither key nor provider.
             lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, fetch),
             target,
-            check=lambda path: _measured(job, examine_delivered(path)),
+            check=lambda path: examine_delivered(path).measured_against(job.size),
             progress=progress,
             accept_cut=fetch.refused == TRIES - 1 and job.error_code != CUT,
             anew=job.error_code == CUT,
         )
-
-
-def _measured(job: Job, found: Delivered) -> Delivered:
-    """With a warning where the video has another size than was asked for."""
-    asked = re.fullmatch("([0-9]+)x([0-9]+)", job.size)
-    came = (found.width, found.height)
-    if asked is None or not all(came) or (int(asked[1]), int(asked[2])) == came:
-        return found
-    said = f"It came out as {came[0]}x{came[1]}, not as the {job.size} that was asked for."
-    return replace(found, warnings=(*found.warnings, said))
 
 
 def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetch) -> requests.Response:

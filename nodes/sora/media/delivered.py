@@ -6,7 +6,8 @@ library that is broken or missing, a codec that it does not know) accepts the fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import MediaTrouble
@@ -41,6 +42,14 @@ class Delivered:
     duration_s: float = 0.0
     has_audio: bool = False
     codec: str = ""
+
+    def measured_against(self, size: str) -> Delivered:
+        """The same, with a warning where it has another size than the `WxH` that was asked for."""
+        came = f"{self.width}x{self.height}"
+        if came == size or not (self.width and re.fullmatch("[0-9]+x[0-9]+", size)):
+            return self
+        said = f"It came out as {came}, not as the {size} that was asked for."
+        return replace(self, warnings=(*self.warnings, said))
 
 
 def examine_delivered(path: str | Path) -> Delivered:
