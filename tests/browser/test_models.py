@@ -89,7 +89,8 @@ def test_a_retired_model_is_told_kept_and_mapped_by_a_click(either: Editor, comf
     assert choice["model"] in told
     assert len(either.toasts()) == 1
     assert either.saved(1) == [*old["widgets_values"], ""]  # an input that came later is empty
-    assert either.sent(1) == {"model": gone["id"], "seconds": gone["seconds"][0], "size": gone["sizes"][0]}
+    sent = {"model": gone["id"], "seconds": gone["seconds"][0], "size": gone["sizes"][0], "project": ""}
+    assert either.sent(1) == sent
     either.picture("retired")
     either.accept(1)
     assert either.values(1) == (choice["model"], choice["seconds"], choice["size"])
