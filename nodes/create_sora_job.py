@@ -177,10 +177,14 @@ class CreateSoraJob(io.ComfyNode):
 def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:
     """InvalidInput for a choice that its provider does not make, unless it was bought before."""
     studio = host.studio()
-    try:
+
+    def check(catalogue: Any) -> None:
         if provider is not None:
-            studio.catalogue.check_life(model, seconds, size, provider)
-        studio.catalogue.check_choice(model, seconds, size)
-    except SoraError:
+            catalogue.check_life(model, seconds, size, provider)
+        catalogue.check_choice(model, seconds, size)
+
+    try:
+        check(studio.catalogue)
+    except SoraError:  # only now is the ledger asked
         if not studio.was_bought(model, seconds, size, provider, prompt):
-            raise
+            check(studio.fresh_catalogue())

@@ -174,7 +174,7 @@ async def costs(request: web.Request) -> Any:
 @gate.reads
 async def models(_: web.Request) -> Any:
     """The catalogue: what each model takes, costs, and whether it lives."""
-    catalogue = host.studio().catalogue
+    catalogue = await asyncio.to_thread(host.studio().fresh_catalogue)
     return {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
 
 
@@ -184,7 +184,7 @@ async def nearest(request: web.Request) -> Any:
     """The living model that comes closest to a model, length and size, at a provider; {} where there is none."""
     asked = [request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")]
     try:
-        choice = host.studio().catalogue.nearest(*asked)
+        choice = (await asyncio.to_thread(host.studio().fresh_catalogue)).nearest(*asked)
     except SoraError:  # a size that is none
         choice = None
     return {} if choice is None else choice._asdict()

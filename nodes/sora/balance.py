@@ -214,6 +214,8 @@ def _trouble(
 ) -> GatewayTrouble:
     host = urlsplit(provider.base_url).hostname
     usual = "Look at the balance on CometAPI's own page. If this stays, check the key, the network and the proxy."
+    if host == urlsplit(PLACES.own).hostname:
+        usual += " `sora balance --account` asks the call that CometAPI documents; it sends the key in a URL."
     return GatewayTrouble(
         f"{host} did not tell the balance: {why}.",
         advice=advice or usual,

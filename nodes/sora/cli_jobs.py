@@ -161,7 +161,8 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         )
         if other := studio.catalogue.comes_out(spec):
             say(f"warning: {spec.model} makes {other} where {spec.size} is asked for.")
-        return collect(studio, finish(studio.submit(spec)), options)
+        bought = finish(studio.submit(spec))
+        return collect(studio, dataclasses.replace(bought, warning="") if other else bought, options)
 
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
             result["refreshed"] = dataclasses.asdict(refreshed)
             for name, ids in result["refreshed"].items():
                 tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
-        catalogue = studio.catalogue
+        catalogue = studio.fresh_catalogue()
     form = "{:<25} {:<20} {:<13} {:<18} {:<7} {:<5} {:<13} {}"
     heads = ("model", COMETAPI, "$ per s", "seen", "images", "remix", "lengths in s", "sizes")
     tell(options, form.format(*heads))

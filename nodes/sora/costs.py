@@ -1,8 +1,8 @@
 """What the jobs of the ledger cost, by day, week, model, provider or project: estimated dollars, and real ones where a
 provider told them.
 
-Jobs whose purchase is uncertain and jobs that failed have sums of their own, since what they cost is unknown. Refused
-and lost jobs cost nothing, and opened ones were bought elsewhere: they are left out.
+Jobs whose purchase is uncertain, or was given up as lost, and jobs that failed have sums of their own, since what they
+cost is unknown. Refused jobs cost nothing, and opened ones were bought elsewhere: they are left out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PART = (
 )
 # A reserved job that was sent has an answer on its way, which may be lost.
 _COUNTED = (
-    "(state IN ('submitted', 'completed', 'stored', 'failed', 'unknown') "
+    "(state IN ('submitted', 'completed', 'stored', 'failed', 'unknown', 'lost') "
     "OR (state = 'reserved' AND sent_at IS NOT NULL))"
 )
 
@@ -179,6 +179,7 @@ def _with_gaps(rows: list[Cost], by: str, first: date | None, today: date) -> li
     known = {row.name: row for row in rows}
     step = timedelta(days=1 if by == "day" else 7)
     start = first or _beginning(rows[0].name)
+    start = max(start, min(today - (MOST_ROWS - 1) * step, _beginning(rows[0].name)))  # no page shows more
     if by == "week":
         start -= timedelta(days=start.weekday())
     names = [_name(start + step * number, by) for number in range(max(0, (today - start) // step) + 1)]

@@ -22,8 +22,8 @@ GROUPS = {
 
 
 class Seen(NamedTuple):
-    """When a model was last seen to complete a job, and to be refused as not available: seconds since the epoch, 0 for
-    never."""
+    """When a model last took a job that completed, and when it was last refused as not available: seconds since the
+    epoch, 0 for never. When a job was found complete says nothing of that moment."""
 
     completed: float = 0.0
     refused: float = 0.0
@@ -91,18 +91,19 @@ class History:
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             return None if row is None else as_job(row)
 
-    def seen_models(self) -> dict[tuple[str, str], Seen]:
-        """What became of the jobs of each (provider, model)."""
+    def seen_models(self) -> dict[tuple[str, str, str], Seen]:
+        """What became of the jobs of each (provider, origin, model)."""
         query = (
-            "SELECT provider, model, state, max(COALESCE(completed_at, created_at)) AS at FROM jobs WHERE model <> '' "
+            "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "
+            "FROM jobs WHERE model <> '' "
             "AND kind <> 'opened' AND (state IN ('completed', 'stored') "
             "OR (state = 'refused' AND error_code IN :codes)) "
-            "GROUP BY provider, model, state"
+            "GROUP BY provider, origin, model, state"
         )
-        found: dict[tuple[str, str], Seen] = {}
+        found: dict[tuple[str, str, str], Seen] = {}
         with self.database.read() as connection:
             for row in run(connection, query, codes=list(NOT_SERVED)).mappings():
-                key, at = (row["provider"], row["model"]), float(row["at"] or 0.0)
+                key, at = (row["provider"], row["origin"], row["model"]), float(row["at"] or 0.0)
                 seen = found.get(key, Seen())
                 found[key] = (
                     seen._replace(refused=max(seen.refused, at))

@@ -43,8 +43,9 @@ class Refreshed:
 
 
 class LiveCatalogue:
-    """The catalogue that comes with the pack, with what the last refresh told, and `evidence()` of the ledger.
-    Thread-safe: it is made anew when one of these has changed, and what it gives is never changed."""
+    """The catalogue that comes with the pack, with what the last refresh told, and `evidence()` of the ledger, which
+    may take its time. Thread-safe: it is made anew when one of these has changed, and what it gives is never changed.
+    """
 
     def __init__(self, home: Path, evidence: Callable[[], Evidence] = dict) -> None:
         self.file = home / "models.json"
@@ -54,19 +55,25 @@ class LiveCatalogue:
         self._made: tuple[Any, Catalogue] | None = None
 
     def now(self) -> Catalogue:
-        """The catalogue as it is known now. A kept copy that cannot be read counts as none."""
+        """The catalogue as it is known now, by what the ledger was last asked for. A kept copy that cannot be read
+        counts as none."""
         try:
             found = self.file.stat()
             stamp: tuple[int, int] | None = (found.st_mtime_ns, found.st_size)
         except OSError:
             stamp = None
-        if (now := time.monotonic()) - self._asked_at > SEEN_S:
-            self._asked_at, self._seen = now, self._evidence()
         state = (stamp, dict(self._seen))
         if self._made is None or self._made[0] != state:
             listed = Catalogue.shipped() if stamp is None else merged(self._kept())
             self._made = (state, with_evidence(listed, self._seen))
         return self._made[1]
+
+    def fresh(self) -> Catalogue:
+        """The same after the ledger was asked, if that is long ago: for the engine's threads, and not for the host's
+        event loop."""
+        if (now := time.monotonic()) - self._asked_at > SEEN_S:
+            self._asked_at, self._seen = now, self._evidence()
+        return self.now()
 
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
@@ -113,13 +120,15 @@ def merged(kept: dict[str, Any]) -> Catalogue:
 
 
 def with_evidence(catalogue: Catalogue, evidence: Evidence) -> Catalogue:
-    """The catalogue with what the ledger saw: a model that it saw complete is live here since, and one that was refused
-    as not available after that is not known to be."""
+    """The catalogue with what the ledger saw: a model of which a job that was taken at some time completed was live
+    then, and one that was refused as not available after that is not known to be. It is compared with what the pack
+    knows, and not with a list, which proves nothing."""
+    shipped = Catalogue.shipped()
 
     def now(model: Model) -> Model:
-        status = dict(model.status)
+        status, known = dict(model.status), getattr(shipped.find(model.id), "status", {})
         for (provider, name), seen in evidence.items():
-            if name == model.id and (found := _seen_as(seen, status.get(provider))) is not None:
+            if name == model.id and (found := _seen_as(seen, known.get(provider))) is not None:
                 status[provider] = found
         return model if status == model.status else replace(model, status=status)
 
@@ -132,7 +141,10 @@ def _seen_as(seen: Seen, known: Status | None) -> Status | None:
         return None
     state: Life = "live" if seen.completed >= seen.refused else "unknown"
     found = Status(state, _day(max(seen.completed, seen.refused)), here=True)
-    return None if known is not None and known.date[:10] > found.date else found
+    if known is None:
+        return found
+    older = known.date >= found.date if known.state == "retired" else known.date > found.date
+    return None if older else found
 
 
 def _with_lost(

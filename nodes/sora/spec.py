@@ -26,6 +26,7 @@ LONGEST_FIELDS = 20_000  # characters of extra_fields
 LONGEST_PROJECT = 100  # characters
 LARGEST_SIDE = 8192  # pixels; beyond every known model, so that a typed size cannot ask for terabytes
 NOT_IN_A_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, halves and line breaks
+TURNS_TEXT = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # classes that reverse what stands beside
 FIELD_NAME = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}")
 
 Kind = Literal["create", "remix", "opened"]
@@ -63,7 +64,7 @@ def parse_project(text: str) -> str:
     name = text.strip()
     if len(name) > LONGEST_PROJECT:
         raise InvalidInput(f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most.")
-    if any(unicodedata.category(letter) in NOT_IN_A_NAME for letter in name):
+    if any(unicodedata.category(one) in NOT_IN_A_NAME or unicodedata.bidirectional(one) in TURNS_TEXT for one in name):
         raise InvalidInput("The project has a line break or a control character.", advice="Write one line of text.")
     return name
 

@@ -78,7 +78,7 @@ class Studio:
         self._purchases = Purchases(
             self.ledger,
             self._gateways,
-            self._models.now,
+            self._models.fresh,
             self.settings,
             pause=self._closing.wait,
             elsewhere=lambda identity: held_elsewhere(identity, others()),
@@ -96,12 +96,19 @@ class Studio:
         """The models that are known now."""
         return self._models.now()
 
+    def fresh_catalogue(self) -> Catalogue:
+        """The same after the ledger was asked what it saw of them: not for the host's event loop."""
+        return self._models.fresh()
+
     def _evidence(self) -> Evidence:
-        """What the ledger saw of each model; nothing where it cannot be asked. The sandbox proves nothing."""
+        """What the ledger saw of each model where its provider is now; nothing where it cannot be asked. The sandbox
+        proves nothing."""
         with contextlib.suppress(SoraError):
             if self.ledger.database.exists:
-                seen = self.ledger.seen_models()
-                return {key: found for key, found in seen.items() if key[0] != SANDBOX}
+                names = [name for name in self.provider_names() if name != SANDBOX]
+                origins = {name: self._gateways.provider(name).origin for name in names}
+                seen = self.ledger.seen_models().items()
+                return {(name, model): found for (name, at, model), found in seen if origins.get(name) == at}
         return {}
 
     def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
@@ -142,7 +149,7 @@ class Studio:
         def find(name: str, provider: str) -> Job | None:
             return self.find(_id_in(name), provider) if self.ledger.database.exists else None
 
-        return quote(wanted, self._gateways, self.catalogue, find)
+        return quote(wanted, self._gateways, self.fresh_catalogue(), find)
 
     def submit(self, spec: JobSpec, *, listed: bool = False) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not

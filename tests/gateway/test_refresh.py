@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from sora.catalogue import Catalogue
 from sora.errors import GatewayTrouble, InvalidInput, Refused
 from sora.model import Status
 from sora.model_list import read_list
+from sora.providers import load_provider
 from sora.refresh import merged
-from sora.spec import JobSpec, JobState
+from sora.rows import update
+from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 from sora.wire import RemoteVideo
 
@@ -354,14 +357,16 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
 # -- what the ledger saw ----------------------------------------------------------------------------------------------
 
 
-def bought(studio: Studio, model: str, video: RemoteVideo | Refused, *, provider: str = "cometapi") -> None:
+def bought(
+    studio: Studio, model: str, video: RemoteVideo | Refused, *, provider: str = "cometapi", origin: str = ""
+) -> Job:
     """A purchase that came to that end."""
+    at = load_provider(studio.settings, provider).origin
     spec = JobSpec(provider=provider, prompt=f"{time.time()}", model=model, seconds="5", size="1280x720")
-    job, _ = studio.ledger.reserve(spec, origin="o", estimated_usd=0.0, budget=Budget())
+    job, _ = studio.ledger.reserve(spec, origin=origin or at, estimated_usd=0.0, budget=Budget())
     if isinstance(video, Refused):
-        studio.ledger.refused(job.id, video)
-    else:
-        studio.ledger.submitted(job.id, video)
+        return studio.ledger.refused(job.id, video)
+    return studio.ledger.submitted(job.id, video)
 
 
 DONE = RemoteVideo(id="video_1", phase="done")
@@ -387,12 +392,12 @@ def test_the_ledger_is_the_best_evidence(
     for end in ends:
         bought(made, model, end)
         time.sleep(0.01)
-    status = made.catalogue.models[model].status["cometapi"]
+    status = made.fresh_catalogue().models[model].status["cometapi"]
     assert (status.state, status.date, status.here) == (state, TODAY, True)
     spec = JobSpec(provider="cometapi", prompt="x", model=model, seconds="5", size="1280x720")
-    assert ("not known" in made.catalogue.warning(spec)) == (state == "unknown")
+    assert ("not known" in made.fresh_catalogue().warning(spec)) == (state == "unknown")
     if state == "live":
-        made.catalogue.check_life(model, "5", "1280x720", "cometapi")
+        made.fresh_catalogue().check_life(model, "5", "1280x720", "cometapi")
 
 
 @pytest.mark.parametrize(
@@ -407,7 +412,7 @@ def test_what_proves_nothing(studio: tuple[Studio, UglyServer], end: RemoteVideo
     """The sandbox's films, a wrong form, and a job that is not done."""
     made, _ = studio
     bought(made, "sora-2", end, provider=provider)
-    assert made.catalogue.models["sora-2"] == Catalogue.shipped().models["sora-2"]
+    assert made.fresh_catalogue().models["sora-2"] == Catalogue.shipped().models["sora-2"]
 
 
 def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]) -> None:
@@ -415,7 +420,7 @@ def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]
     made, _ = studio
     bought(made, "wan2.7", DONE)
     assert "wan2.7" in made.refresh_models().result(10).gone
-    assert made.catalogue.models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
+    assert made.fresh_catalogue().models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
 
 
 def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio, UglyServer]) -> None:
@@ -423,7 +428,7 @@ def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio,
     made, _ = studio
     made.settings.home.mkdir(parents=True)
     (made.settings.home / "ledger.sqlite3").write_bytes(b"no database" * 99)
-    assert made.catalogue.models == Catalogue.shipped().models
+    assert made.fresh_catalogue().models == Catalogue.shipped().models
 
 
 @pytest.mark.parametrize(
@@ -445,7 +450,48 @@ def test_each_way_to_say_that_a_model_is_not_there_marks_it(
     spec = JobSpec(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
     with pytest.raises(Refused):
         made.submit(spec).result(30)
-    later = Studio(made.settings.home, made.settings.output, env={})
-    assert later.catalogue.models["seedance-2-5"].status["cometapi"] == Status("unknown", TODAY, here=True)
-    assert "it was refused here" in later.catalogue.warning(spec)
+    later = Studio(made.settings.home, made.settings.output, env={"COMETAPI_BASE_URL": server.url})
+    assert later.fresh_catalogue().models["seedance-2-5"].status["cometapi"] == Status("unknown", TODAY, here=True)
+    assert "it was refused here" in later.fresh_catalogue().warning(spec)
     later.close()
+
+
+def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Studio, UglyServer]) -> None:
+    """A job that was taken before its model was retired, and is found complete after it: the model stays retired."""
+    made, server = studio
+    job = bought(made, "doubao-seedance-1-5-pro", DONE)
+    with made.ledger.database.write() as connection:
+        update(connection, job.id, submitted_at=datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp())
+    status = made.fresh_catalogue().models["doubao-seedance-1-5-pro"].status["cometapi"]
+    assert status == Status("retired", "2026-09-21")
+    with pytest.raises(InvalidInput, match="retired"):
+        made.submit(JobSpec(provider="cometapi", prompt="x", model=job.model, seconds="5", size="1280x720")).result(30)
+    assert server.count("POST") == 0
+
+
+def test_what_another_address_served_proves_nothing(studio: tuple[Studio, UglyServer]) -> None:
+    """Of the provider's present one: the name stays when its base URL changes."""
+    made, _ = studio
+    bought(made, "sora-2", DONE, origin="https://elsewhere.example")
+    assert made.fresh_catalogue().models["sora-2"].status["cometapi"].here is False
+
+
+def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Studio, UglyServer]) -> None:
+    """A list of today against a job of last week, newer than what the pack knows."""
+    made, _ = studio
+    job = bought(made, "sora-2", DONE)
+    with made.ledger.database.write() as connection:
+        update(connection, job.id, submitted_at=datetime(2026, 11, 28, tzinfo=UTC).timestamp())
+    made.refresh_models().result(10)
+    assert made.fresh_catalogue().models["sora-2"].status["cometapi"] == Status("live", "2026-11-28", here=True)
+
+
+def test_no_event_loop_waits_for_the_ledger(studio: tuple[Studio, UglyServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`catalogue` is what ComfyUI's loop reads: by what the ledger was last asked for."""
+    made, _ = studio
+    bought(made, "sora-2", DONE)
+    monkeypatch.setattr(made.ledger, "seen_models", lambda: pytest.fail("the ledger was asked"))
+    assert made.catalogue.models["sora-2"].state("cometapi") == "unknown"
+    monkeypatch.undo()
+    made.fresh_catalogue()
+    assert made.catalogue.models["sora-2"].state("cometapi") == "live"
