@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(error.changed(language=language_at(options.home)), as_json)
         return error.exit_code
     except KeyboardInterrupt:
-        buying = arguments[:1] in (["run"], ["remix"]) or "--spend" in arguments
+        spending = arguments[:1] == ["verify"] and any(word.startswith("--spend") for word in arguments)
+        buying = arguments[:1] in (["run"], ["remix"]) or spending
         stopped = NotFinished("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
         _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code

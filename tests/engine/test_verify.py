@@ -218,6 +218,49 @@ def test_a_remix_is_bought_where_the_money_is_enough_for_both(sora: Shell, spend
     assert (line["verdict"], told["remix"] is not None) == (("unknown", False) if creates == 1 else ("agrees", True))
 
 
+def test_a_purchase_that_was_never_sent_is_checked_as_a_new_one(sora: Shell) -> None:
+    """An earlier run ended between its row and its create: to send it now costs what a new one costs."""
+    studio = Studio(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
+    offer = cheapest(studio, Wish(provider="mine", spend=1), None)
+    budget = studio.settings.budget
+    studio.ledger.reserve(offer.spec("mine", 1), origin=sora.sandbox.url, estimated_usd=0.5, budget=budget)
+    studio.close()
+    assert (sora.json("--spend", "0.1")["exit"], sora.creates) == (3, 0)
+    told = sora.json("--spend", "0.5")
+    assert (told["exit"], told["offer"]["bought_before"], sora.creates) == (0, False, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "spend", "remixes"), [("0.1", "0.39", 0), ("0.1", "0.4", 1), ("0.005", "0.02", 1), ("", "9", 0)]
+)
+def test_a_remix_costs_what_it_costs_today(sora: Shell, now: str, spend: str, remixes: int) -> None:
+    """Its video was bought in an earlier run for four cents, and costs nothing now. Nothing is bought without a
+    price."""
+    home, url = sora.folder / "home", sora.sandbox.url
+    write_row(home, url, "usd_per_second = 0.01")
+    assert sora.json("--spend", "0.04", "--model", "sora-2")["exit"] == 0
+    write_row(home, url, f"remix = true\n{f'usd_per_second = {now}' if now else ''}")
+    told = sora.json("--spend", spend, "--model", "sora-2")
+    assert (told["exit"], told["purchase"]["taken_up"], sora.creates) == (0, True, 1)
+    assert sora.sandbox.routes.counts["POST", "/v1/videos/{id}/remix"] == remixes
+    assert (told["remix"] is not None) == bool(remixes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "money"), [(["--spend", "1"], "perhaps"), (["--spend=1"], "perhaps"), ([], "none")]
+)
+def test_ctrl_c_speaks_of_money_where_some_may_be_spent(
+    sora: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], money: str
+) -> None:
+    """However the sum is written."""
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sora.verify.walk.Walk.go", stop)
+    assert sora.json(*arguments)["money"] == money
+
+
 def test_a_job_that_fails_is_reported_and_told(sora: Shell, prompted: Callable[[str], None], tmp_path: Path) -> None:
     """Exit status 5, as for `run`; the report says how far it came."""
     prompted("fail=broken")

@@ -66,7 +66,7 @@ def taken_up(studio: Studio, wish: Wish) -> Job | None:
         return None
     found = studio.ledger.jobs(model=wish.model, search=PROMPT, limit=1000, forgotten=True)
     same = [job for job in found if (job.provider, job.prompt, job.take) == (wish.provider, PROMPT, wish.take)]
-    return next((job for job in same if job.kind == "create" and job.state not in GONE), None)
+    return next((job for job in same if job.kind == "create" and job.state not in GONE and not _never_sent(job)), None)
 
 
 def offer_of(job: Job) -> Offer:
@@ -125,6 +125,11 @@ def picture(width: int, height: int) -> NDArray[np.uint8]:
     ball = (x - width // 3) ** 2 + (y - (2 * height) // 3 + radius // 2) ** 2 <= radius**2
     scene[ball] = (200, 30, 40)
     return np.ascontiguousarray(scene, np.uint8)
+
+
+def _never_sent(job: Job) -> bool:
+    """An earlier run ended before it sent this one: to send it now costs as much as a new one."""
+    return job.state is JobState.RESERVED and job.sent_at is None
 
 
 def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) -> Iterator[Model]:

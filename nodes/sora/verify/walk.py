@@ -198,16 +198,21 @@ class Walk:
             return error.http_status or 0, "", False
 
     def _remix(self, job: Job) -> None:
-        """Where there is one, and the money is enough for two jobs."""
+        """Where there is one, and the money is enough for it, too, at today's price."""
         found = self.found
         try:
             self._client.provider.check_remix()
             self._studio.catalogue.check_remix(job.model)
+            usd = self._studio.quote({"job": job.id, "provider": job.provider}).usd
         except InvalidInput as error:
             found.no_remix = error.what
             return
-        if job.estimated_usd is None or 2 * job.estimated_usd - (self._wish.spend or 0.0) > 1e-6:
-            found.no_remix = "--spend is not enough for two jobs."
+        spent = 0.0 if found.was_there else job.estimated_usd
+        if usd is None or spent is None:
+            found.no_remix = "its price is unknown."
+            return
+        if spent + usd - (self._wish.spend or 0.0) > 1e-6:
+            found.no_remix = "--spend is not enough for it."
             return
         try:
             bought = self._buy(self._studio.remix(job.id, REMIX, self._wish.take))
