@@ -196,7 +196,9 @@ def test_a_verify_that_was_broken_off_costs_nothing_more(sora: Shell, tmp_path: 
     file = tmp_path / "reports" / "mine.json"
     broken = sora.json("--spend", "1", "--timeout", "0.0001", "--report", str(file))
     assert (broken["exit"], broken["kind"], broken["agrees"], sora.creates) == (6, "waited_long", False, 1)
-    assert json.loads(file.read_text(encoding="utf-8"))["purchase"]["error"] == {"kind": "waited_long", "code": ""}
+    assert json.loads(file.read_text(encoding="utf-8"))["purchase"]["error"] == {
+        "kind": "waited_long", "code": "", "money": "spent"
+    }  # fmt: skip
     write_row(sora.folder / "home", sora.sandbox.url, "usd_per_second = 3")
     done = sora.json("--spend", "0.5")
     assert (done["exit"], done["purchase"]["taken_up"], done["agrees"], sora.creates) == (0, True, True, 1)
@@ -279,6 +281,37 @@ def test_a_refused_create_bought_nothing(sora: Shell, prompted: Callable[[str], 
     prompted("refuse=moderation")
     told = sora.json("--spend", "1")
     assert (told["exit"], told["purchase"]["error"]["code"]) == (3, "moderation_blocked")
+
+
+@pytest.mark.parametrize(
+    ("directive", "first", "again"),
+    [
+        ("refuse=moderation", "not bought", "not bought"),
+        ("lost_answer", "perhaps bought", "taken up, perhaps bought before"),
+        ("fail=broken", "bought", "taken up, perhaps bought before"),
+        ("", "bought", "taken up, bought before"),
+    ],
+)
+def test_the_first_line_says_what_became_of_the_money(
+    sora: Shell, prompted: Callable[[str], None], directive: str, first: str, again: str
+) -> None:
+    """In this run, and in the next one."""
+    prompted(directive)
+    sora("--spend", "1")
+    assert sora.out.startswith(f"mine: {first}: viduq3, 1 s"), sora.out
+    sora("--spend", "1")
+    assert sora.out.startswith(f"mine: {again}: viduq3, 1 s"), sora.out
+
+
+@pytest.mark.parametrize("model", ["/home/johndoe/wan", "C:\\Users\\johndoe\\wan", "C:/Users/johndoe/wan"])
+@pytest.mark.parametrize(("arguments", "price"), [([], True), ([], False), (["--spend", "1"], True)])
+def test_a_model_that_is_a_path_is_not_shown(sora: Shell, model: str, arguments: list[str], price: bool) -> None:
+    """Neither in the offer nor in what is found."""
+    write_row(sora.folder / "home", sora.sandbox.url, "usd_per_second = 0.1" if price else "")
+    told = sora.json(*arguments, "--model", model)
+    assert [line for line in told["findings"] if "johndoe" in line["text"]] == []
+    assert price == ((told["offer"] or {}).get("model") == "(a path)")
+    assert "(a path)" in json.dumps(told["findings"])
 
 
 def test_a_state_that_nobody_knows_differs(sora: Shell, prompted: Callable[[str], None]) -> None:

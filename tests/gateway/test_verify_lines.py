@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -58,6 +59,15 @@ def line(found: Walked, what: str) -> Compared:
 
 
 STATE = {"id": "video_1", "object": "video", "status": "completed"}
+
+
+def paid(usd: float) -> Exchange:
+    """A finished video of a provider that is known to say what it charged."""
+    one, url = exchange("retrieve", body=STATE | {"usage": {"cost": usd}}), "https://openrouter.ai/api/v1/videos/1"
+    assert one.answer is not None
+    return dataclasses.replace(one, url=url, answer=dataclasses.replace(one.answer, url=url))
+
+
 CONTENT = Content(url="https://api.example.com/v1/videos/video_1/content", answered=206, kind="video/mp4")
 
 
@@ -68,8 +78,10 @@ CONTENT = Content(url="https://api.example.com/v1/videos/video_1/content", answe
         ("size", "agrees", 0, walked()),
         ("seconds", "differs", 0, walked(info=VideoInfo(**(INFO.__dict__ | {"duration_s": 1.6})))),
         ("seconds", "agrees", 0, walked(info=VideoInfo(**(INFO.__dict__ | {"duration_s": 1.4})))),
-        ("price", "differs", 0, walked(exchange("retrieve", body=STATE | {"usage": {"cost": 0.2}}))),
-        ("price", "agrees", 0, walked(exchange("retrieve", body=STATE | {"cost_usd": "0.102"}))),
+        ("price", "differs", 0, walked(paid(0.2))),
+        ("price", "agrees", 0, walked(paid(0.102))),
+        ("price", "unknown", 0, walked(exchange("retrieve", body=STATE | {"usage": {"cost": 0.1}}))),
+        ("price", "unknown", 0, walked(exchange("retrieve", body=STATE | {"cost_usd": "0.2"}))),
         ("price", "unknown", 0, walked(exchange("retrieve", body=STATE))),
         ("list", "differs", 0, walked(exchange("list", 404, {"error": {"message": "no such call"}}))),
         ("list", "agrees", 0, walked(exchange("list", body={"data": []}))),
@@ -94,6 +106,7 @@ CONTENT = Content(url="https://api.example.com/v1/videos/video_1/content", answe
         ("content", "agrees", 9, walked(content=CONTENT)),
         ("content", "agrees", 0, walked(content=Content(**(CONTENT.__dict__ | {"with_key": True})))),
         ("content", "differs", 9, walked(exchange("address", url="https://cdn.example/a?sig=1"), content=CONTENT)),
+        ("content", "differs", 9, walked(exchange("address", url="https://cdn.example.com/a"), content=CONTENT)),
         ("ranges", "agrees", 0, walked(content=CONTENT)),
         ("ranges", "agrees", 8, walked(content=Content(**(CONTENT.__dict__ | {"answered": 200})))),
         ("content type", "differs", 8, walked(content=Content(**(CONTENT.__dict__ | {"kind": "text/plain"})))),

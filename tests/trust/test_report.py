@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sora.cli import main
 from sora.verify.choice import PROMPT
-from sora.verify.private import scrubbed
+from sora.verify.private import Private, scrubbed
 
 from ..gateway.ugly import Request, UglyServer, answer
 from ..media.clips import make_clip
@@ -111,3 +111,16 @@ def test_the_hunt_would_find_it() -> None:
     assert all(word in told.lower() for word in SEEN if word not in (PROMPT.lower(), "red ball"))
     left = json.dumps(scrubbed({MAIL: [f"ask {MAIL}", "https://cdn.example/signed/a.mp4?sig=1", "Bearer abcdefgh"]}))
     assert left == '{"[hidden]": ["ask [hidden]", "cdn.example", "Bearer [hidden]"]}'
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://3f2b77aa.r2.cloudflarestorage.com/a.mp4?sig=1", "cloudflarestorage.com"),
+        ("https://johndoe-videos.s3.amazonaws.com/a.mp4", "amazonaws.com"), ("http://127.0.0.1:8188/a", "127.0.0.1"),
+        ("http://localhost:8188/a", "localhost"), ("http://[::1]:80/a", "::1"), ("https://[broken/a", "[hidden]"),
+    ],
+)  # fmt: skip
+def test_a_host_does_not_tell_an_account(url: str, shown: str) -> None:
+    """Only its end is shown, also where an address came through all the same."""
+    assert (Private([]).host(url), scrubbed(f"see {url}")) == (shown, f"see {shown}")

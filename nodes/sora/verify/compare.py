@@ -8,9 +8,9 @@ from typing import Literal
 
 from ..providers import Provider
 from ..spec import JobState, parse_size
-from .private import Private
+from .private import Private, shown_model
 from .record import Exchange
-from .told import told_cost
+from .told import charged, told_cost
 from .walk import VARIANTS, Walked
 
 Verdict = Literal["agrees", "differs", "unknown"]
@@ -43,9 +43,11 @@ def _models(found: Walked, _: Private) -> Iterator[Compared]:
     if found.listed is None:
         yield Compared("provider", "list of models", "unknown", "it gives no list of models.")
     elif offer is not None and offer.model in found.listed:
-        yield Compared("catalogue", "list of models", "agrees", f"it lists {offer.model}, among {len(found.listed)}.")
+        yield Compared(
+            "catalogue", "list of models", "agrees", f"it lists {shown_model(offer.model)}, among {len(found.listed)}."
+        )
     else:
-        name = offer.model if offer is not None else "the model"
+        name = shown_model(offer.model) if offer is not None else "the model"
         text = f"it lists {len(found.listed)} models without {name}; a list proves nothing either way."
         yield Compared("catalogue", "list of models", "unknown", text)
 
@@ -53,10 +55,14 @@ def _models(found: Walked, _: Private) -> Iterator[Compared]:
 def _create(found: Walked, private: Private) -> Iterator[Compared]:
     offer = found.offer
     if offer is None or (found.job is None and found.error is None):
-        why = found.why_not.what if found.why_not is not None else "nothing was bought (--spend was not given)."
+        why = (
+            _without_path(found.why_not.what, found.wish.model)
+            if found.why_not is not None
+            else "nothing was bought (--spend was not given)."
+        )
         yield Compared("catalogue", "create", "unknown", why)
         return
-    asked = f"{offer.model}, {offer.seconds} s, {offer.size}"
+    asked = f"{shown_model(offer.model)}, {offer.seconds} s, {offer.size}"
     if found.size:
         when = " in an earlier run" if found.was_there else ""
         yield Compared("catalogue", "create", "agrees", f"{asked} was taken{when}, and became a video.")
@@ -64,6 +70,13 @@ def _create(found: Walked, private: Private) -> Iterator[Compared]:
         code = private.word(found.error.code)
         said = f"{type(found.error).__name__}{f' ({code})' if code else ''}"
         yield Compared("catalogue", "create", "differs", f"{asked} did not become a video: {said}.")
+
+
+def _without_path(text: str, model: str) -> str:
+    """An error's words, with the model as it may be shown."""
+    if shown_model(model) == model:
+        return text
+    return text.replace(model, shown_model(model)).replace(repr(model)[1:-1], shown_model(model))
 
 
 def _size(found: Walked, _: Private) -> Iterator[Compared]:
@@ -114,18 +127,21 @@ def _remix(found: Walked, _: Private) -> Iterator[Compared]:
 
 def _price(found: Walked, _: Private) -> Iterator[Compared]:
     usd = found.job.estimated_usd if found.job is not None else None
-    told = told_cost(of_job(found))
+    paid, told = charged(of_job(found)), told_cost(of_job(found))
     if usd is None:
         yield not_seen("catalogue", "price")
-    elif told is None and usd == 0:
+    elif paid is not None:
+        near = abs(paid - usd) <= max(OFF_PRICE * usd, 1e-6)
+        text = f"estimated ${usd:.4f}, and the provider charged ${paid:.4f}."
+        yield Compared("catalogue", "price", "agrees" if near else "differs", text)
+    elif told is not None:
+        text = f"estimated ${usd:.4f}; the provider says {told[1]:g} (`{told[0]}`), a number without a known unit."
+        yield Compared("catalogue", "price", "unknown", text)
+    elif usd == 0:
         yield Compared("catalogue", "price", "agrees", "it is free, and the provider speaks of no cost.")
-    elif told is None:
+    else:
         text = f"estimated ${usd:.4f}; the provider says nothing of it. Its own list of charges tells."
         yield Compared("catalogue", "price", "unknown", text)
-    else:
-        near = abs(told[1] - usd) <= max(OFF_PRICE * usd, 1e-6)
-        text = f"estimated ${usd:.4f}, and the provider says {told[1]:g} (`{told[0]}`)."
-        yield Compared("catalogue", "price", "agrees" if near else "differs", text)
 
 
 def _list(found: Walked, _: Private) -> Iterator[Compared]:

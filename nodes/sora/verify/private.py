@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import ipaddress
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -48,7 +49,8 @@ _LIKE_OURS = re.compile(r"(x-)?[a-z]{2,20}(-[a-z]{2,20}){0,4}")
 _TELLING = ("request-id", "requestid", "trace-id", "retry-after", "poll-after", "ratelimit")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://[^\s\"'<>]+")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+_PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|(?i:file:)")
 _ORDINARY = {*PHASES, *ALL_IS_WELL, *LASTING, *SATURATED, *VAGUE, *REFUSALS_AS_5XX, *TEXTS.values()} | {
     "video", "list", "model", "models", "error", "task", "true", "false", "default", "system", "user", "not_found",
     "server_error", "text", "standard", "com", "org", "net", "www", "api", "mp4", "json", "html", "request",
@@ -99,10 +101,9 @@ class Private:
         return kind if fits and not self._is_private(kind) else ""
 
     def host(self, url: str) -> str:
-        """The host of an address, and nothing else of it."""
-        parts = urlsplit(url)
-        name = parts.hostname or ""
-        return name if _HOST.fullmatch(name) and not self._is_private(name) else HIDDEN
+        """The end of an address's host, and nothing else of it."""
+        name = _end_of_host(url)
+        return HIDDEN if self._is_private(name) else name
 
     def _tells(self, name: str) -> bool:
         return bool(_LIKE_OURS.fullmatch(name)) and any(it in name for it in _TELLING) and not self._is_private(name)
@@ -121,8 +122,24 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, list):
         return [scrubbed(item) for item in value]
     if isinstance(value, str):
-        return _MAIL.sub(HIDDEN, _URL.sub(lambda found: urlsplit(found[0]).hostname or HIDDEN, redact(value)))
+        return _MAIL.sub(HIDDEN, _URL.sub(lambda found: _end_of_host(found[0]), redact(value)))
     return value
+
+
+def shown_model(model: str) -> str:
+    """A model's id; a path of the server's disk is left out."""
+    return "(a path)" if _PATH.match(model) else model
+
+
+def _end_of_host(url: str) -> str:
+    """The last two labels of a host: what stands before them may be an account's. An IP address as it is."""
+    try:
+        name = (urlsplit(url).hostname or "").removesuffix(".")
+    except ValueError:
+        return HIDDEN
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    return ".".join(name.split(".")[-2:]) if _HOST.fullmatch(name) else HIDDEN
 
 
 def _persons(value: Any, *, named: bool = False, depth: int = DEEPEST) -> Iterator[str]:

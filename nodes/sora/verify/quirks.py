@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from ..envelope import read_complaint, request_id
 from ..vocabulary import PACE_HEADERS, PACE_MS_HEADERS, REQUEST_ID_HEADERS
@@ -101,12 +102,12 @@ def _errors(found: Walked, _: Private) -> Iterator[Compared]:
         yield not_seen("quirks", "errors")
 
 
-def _content(found: Walked, private: Private) -> Iterator[Compared]:
+def _content(found: Walked, _: Private) -> Iterator[Compared]:
     content, base = found.content, found.client.provider.base_url
     if content is None:
         yield not_seen("quirks", "content")
         return
-    strangers = [one for one in found.recorder.seen("address") if private.host(one.url) != private.host(base)]
+    strangers = [one for one in found.recorder.seen("address") if urlsplit(one.url).hostname != urlsplit(base).hostname]
     if any(one.with_key for one in strangers):
         yield Compared("quirks", "content", "differs", "the key went to another host than the provider's.", 9)
         return

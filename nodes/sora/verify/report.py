@@ -11,12 +11,12 @@ from .. import __version__
 from ..providers import COMETAPI_URL
 from ..spec import Job
 from .choice import Offer
-from .compare import with_rows
-from .private import Private, scrubbed
+from .compare import of_job, with_rows
+from .private import Private, scrubbed, shown_model
 from .quirks import with_quirks
 from .record import PATHS, Exchange
 from .shapes import shape_of
-from .told import State, ids_in, read_as, states_of, timings_of, told_cost
+from .told import State, charged, ids_in, read_as, states_of, timings_of, told_cost
 from .walk import UNKNOWN, Walked
 
 VERSION = 1
@@ -63,24 +63,25 @@ def report_of(found: Walked) -> dict[str, Any]:
 
 
 def _offer(offer: Offer | None, was_there: bool) -> dict[str, Any] | None:
-    """A model that is named by a path of the server's disk is left out."""
     if offer is None:
         return None
-    is_path = offer.model[:1] in "/\\~." or ":\\" in offer.model
-    return dataclasses.asdict(offer) | {"bought_before": was_there} | ({"model": "(a path)"} if is_path else {})
+    return dataclasses.asdict(offer) | {"bought_before": was_there, "model": shown_model(offer.model)}
 
 
 def _purchase(found: Walked, private: Private) -> dict[str, Any] | None:
     if found.job is None and found.error is None:
         return None
-    told = told_cost(found.recorder.seen("create", "retrieve"))
+    told = told_cost(of_job(found))
     error = found.error
     return {
         "taken_up": found.was_there,
         "state": found.job.state.value if found.job is not None else "",
         "estimated_usd": _usd(found.job),
+        "charged_usd": charged(of_job(found)),
         "told_cost": None if told is None else {"field": told[0], "number": told[1]},
-        "error": None if error is None else {"kind": error.kind, "code": private.word(error.code)},
+        "error": None
+        if error is None
+        else {"kind": error.kind, "code": private.word(error.code), "money": error.money},
     }
 
 
@@ -192,5 +193,13 @@ def _headline(report: dict[str, Any]) -> str:
         return f"{report['provider']}: nothing was bought. --spend USD takes up what was bought before: {what}."
     if bought is None:
         return f"{report['provider']}: nothing was bought. --spend USD would buy {what}, {price}."
-    how = "taken up, bought before" if bought["taken_up"] else "bought"
-    return f"{report['provider']}: {how}: {what}, {price}."
+    return f"{report['provider']}: {_how(bought)}: {what}, {price}."
+
+
+def _how(bought: dict[str, Any]) -> str:
+    """Whether it was bought: where the ledger has no job of it, the error tells."""
+    money = bought["error"]["money"] if bought["error"] is not None and not bought["state"] else "spent"
+    if money == "none":
+        return "not bought"
+    perhaps = "perhaps " if money == "perhaps" else ""
+    return f"taken up, {perhaps}bought before" if bought["taken_up"] else f"{perhaps}bought"

@@ -13,7 +13,7 @@ from ..wire import RemoteVideo, number, phase_of, read_video
 from .private import Private
 from .record import Exchange, Recorder
 
-COSTS = ("cost", "cost_usd", "price", "price_usd", "amount_usd", "total_cost")  # fields that tell what a job cost
+COSTS = ("cost", "cost_usd", "price", "price_usd", "amount_usd", "total_cost")  # what may be a cost
 BESIDE = ("usage", "billing", "pricing", "metadata")  # in which they may be
 
 
@@ -125,8 +125,14 @@ def timings_of(recorder: Recorder, states: list[State]) -> dict[str, float | Non
     }
 
 
+def charged(exchanges: Iterable[Exchange]) -> float | None:
+    """Dollars that the provider says it charged for the finished job; None where it is not known to say it."""
+    videos = [one.video for one in exchanges]
+    return next((video.charged_usd for video in reversed(videos) if video and video.charged_usd is not None), None)
+
+
 def told_cost(exchanges: Iterable[Exchange]) -> tuple[str, float] | None:
-    """(field, number) of what the provider says that the job cost; None where it says nothing. Its unit is its own."""
+    """(field, number) of what looks like a cost; None without one. Its unit is unknown: see `charged`."""
     for one in reversed(list(exchanges)):
         if one.answer is None:
             continue
