@@ -88,8 +88,9 @@ def named(told: dict[str, Any], name: str, *wanted: str) -> dict[str, Any]:
 
 
 def test_each_state_counts_where_it_belongs(ledger: Ledger) -> None:
-    """What was bought, what perhaps was, and what failed stand apart; what was given up as lost may have been charged.
-    Refused ones, ones that were never sent, and ones that were bought elsewhere cost nothing here. A remix counts, and so does what was forgotten."""
+    """What was bought, what perhaps was (also what was given up as lost), and what failed stand apart. Refused ones,
+    ones that were never sent, and ones that were bought elsewhere cost nothing here. A remix counts, and so does what
+    was forgotten."""
     write(
         ledger,
         *({"state": state} for state in ("submitted", "completed", "stored")),
