@@ -189,8 +189,8 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
         tell(options, form.format(model.id, *facts))
     tell(
         options,
-        "\nlive here: this ledger saw it complete a job, on that day. Prices are estimates; … where it may take more.\n"
-        "`sora models --json` gives the date and the source of each fact, and every size.",
+        "\nlive here: a job of this ledger, taken on that day, was completed. Prices are estimates; … where it may "
+        "take more.\n`sora models --json` gives the date and the source of each fact, and every size.",
     )
     return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
 

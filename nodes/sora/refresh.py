@@ -8,6 +8,7 @@ were served (docs/gateway.md). What this ledger saw complete is proved.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -19,10 +20,12 @@ from typing import Any
 from .bounds import read_json, read_text
 from .catalogue import Catalogue
 from .disk import disk_trouble
-from .history import Seen
+from .errors import SoraError
+from .gateways import Gateways
+from .history import History, Seen
 from .model import Life, Model, Status
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
-from .providers import COMETAPI, Provider
+from .providers import COMETAPI, SANDBOX, Provider
 from .whole import locked, write_whole
 
 LOCK_S = 10.0  # for another process that writes the same file
@@ -117,6 +120,17 @@ def merged(kept: dict[str, Any]) -> Catalogue:
     models = [now(model) for model in shipped.models.values()]
     models += [_new(row, provider) for name, row in listed.items() if name not in shipped.models]
     return Catalogue(models, refreshed_at=float(at or 0))
+
+
+def seen_here(ledger: History, gateways: Gateways) -> Evidence:
+    """What the ledger saw of each model where its provider is now; nothing where it cannot be asked. The sandbox proves
+    nothing."""
+    with contextlib.suppress(SoraError):
+        if ledger.database.exists:
+            origins = {name: gateways.provider(name).origin for name in gateways.names() if name != SANDBOX}
+            seen = ledger.seen_models().items()
+            return {(name, model): found for (name, at, model), found in seen if origins.get(name) == at}
+    return {}
 
 
 def with_evidence(catalogue: Catalogue, evidence: Evidence) -> Catalogue:

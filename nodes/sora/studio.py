@@ -6,7 +6,6 @@ opened, started or imported before it is needed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import threading
@@ -32,11 +31,11 @@ from .keys import default_provider
 from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
 from .news import News, in_trouble
-from .providers import COMETAPI, SANDBOX, no_such_provider
+from .providers import COMETAPI, no_such_provider
 from .purchase import Order, Purchases, Submission
 from .quote import Quote, quote
 from .rebuild import Rebuilt, rebuild
-from .refresh import Evidence, LiveCatalogue, Refreshed
+from .refresh import LiveCatalogue, Refreshed, seen_here
 from .rescue import Rescue
 from .restore import restore
 from .settings import Settings
@@ -69,7 +68,7 @@ class Studio:
         others: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, self._evidence)
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger, self._gateways))
         self.ledger = Ledger(
             home, url=lambda: self.settings.database_url, output=output, budget=lambda: self.settings.budget
         )
@@ -99,17 +98,6 @@ class Studio:
     def fresh_catalogue(self) -> Catalogue:
         """The same after the ledger was asked what it saw of them: not for the host's event loop."""
         return self._models.fresh()
-
-    def _evidence(self) -> Evidence:
-        """What the ledger saw of each model where its provider is now; nothing where it cannot be asked. The sandbox
-        proves nothing."""
-        with contextlib.suppress(SoraError):
-            if self.ledger.database.exists:
-                names = [name for name in self.provider_names() if name != SANDBOX]
-                origins = {name: self._gateways.provider(name).origin for name in names}
-                seen = self.ledger.seen_models().items()
-                return {(name, model): found for (name, at, model), found in seen if origins.get(name) == at}
-        return {}
 
     def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
         """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""

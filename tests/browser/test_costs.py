@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ..host.comfy import ComfyUI
 from ..host.graphs import create, node
-from .conftest import opened
 from .editor import Editor
 from .ledger import spent
 from .tab import ROOT, Tab
@@ -66,13 +64,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     spent(base / "user" / "__sora")
     with ComfyUI(base, SORA_RESCUE="0", SORA_LANGUAGE="") as host:
         yield host
-
-
-@pytest.fixture(scope="module")
-def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
-    editor = opened(host, chromium, "classic", host.base / "pictures")
-    yield editor
-    editor.close()
 
 
 @pytest.fixture
