@@ -91,7 +91,7 @@ def main() -> None:
     for seconds in (4, 12):
         with (
             tempfile.TemporaryDirectory() as base,
-            ComfyUI(Path(base), SORA_SANDBOX_SECONDS=str(seconds), SORA_POLL_SECONDS="0.25") as host,
+            ComfyUI(Path(base), forked=False, SORA_SANDBOX_SECONDS=str(seconds), SORA_POLL_SECONDS="0.25") as host,
         ):
             host.run(pairs(1, -1))  # what is imported at first use is not counted
             times = wall_times(host)

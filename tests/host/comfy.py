@@ -23,6 +23,8 @@ from typing import Any
 import aiohttp
 import requests
 
+from .forks import Forked, Parent
+
 PACK = Path(__file__).parents[2]
 START_S = 180
 ENABLE = "set COMFYUI_DIR (and COMFYUI_PYTHON), or put the checkout into a ComfyUI's custom_nodes"
@@ -66,12 +68,14 @@ def put_pack(place: Path) -> None:
 
 
 class ComfyUI:
-    """A running host. `base` is its base directory, `options` are more arguments for it; a context manager."""
+    """A running host. `base` is its base directory, `options` are more arguments for it; a context manager. With
+    `forked` it starts in a second, where the system can fork; without, in nine, as it does for users."""
 
-    def __init__(self, base: Path, *options: str, **env: str) -> None:
+    def __init__(self, base: Path, *options: str, forked: bool = True, **env: str) -> None:
         comfyui = find_comfyui()
         assert comfyui is not None
         self.comfyui, self.base, self.options = comfyui, base, options
+        self.forked = forked and hasattr(os, "fork")
         # ComfyUI looks up the name by which a page is opened, at each request that has an origin, and serves nobody
         # meanwhile. Where there is no DNS that is five seconds; by glibc's resolv.conf(5), this asks nobody.
         no_dns = {"RES_OPTIONS": "attempts:0"}
@@ -88,18 +92,15 @@ class ComfyUI:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        command = [str(find_python(self.comfyui)), "main.py", "--cpu", "--port", str(port), "--disable-auto-launch"]
+        command = ["main.py", "--cpu", "--port", str(port), "--disable-auto-launch"]
         command += ["--disable-api-nodes"]  # a fifth of a start; without them the page asks nobody on the internet
         command += ["--base-directory", str(self.base), "--database-url", f"sqlite:///{self.base / 'comfyui.db'}"]
         command += self.options
         if frontend := os.environ.get("COMFYUI_FRONTEND"):  # another version of the page: a folder of its files
             command += ["--front-end-root", frontend]
-        self._log = (self.base / "log.txt").open("a", encoding="utf-8")
         environment = {**os.environ, **self.env}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it would compile all of ComfyUI at each start
-        self.process = subprocess.Popen(
-            command, cwd=self.comfyui, env=environment, stdout=self._log, stderr=subprocess.STDOUT
-        )
+        self.process = self._started(command, environment)
         self._wait_until_up()
         self._listener = _Listener(f"{self.url}/ws?clientId={self.client_id}", self.events)
         return self
@@ -112,7 +113,6 @@ class ComfyUI:
         if self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(60)
-        self._log.close()
 
     @property
     def log(self) -> str:
@@ -167,6 +167,16 @@ class ComfyUI:
     def _history(self, prompt_id: str) -> Run | None:
         entry = self.get(f"/history/{prompt_id}").get(prompt_id)
         return None if entry is None or not entry["status"] else Run(entry)
+
+    def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes] | Forked:
+        python, log = find_python(self.comfyui), self.base / "log.txt"
+        assert python is not None
+        if self.forked:
+            return Parent.of(python).fork(command, self.comfyui, environment, log)
+        with log.open("a", encoding="utf-8") as out:
+            return subprocess.Popen(
+                [python, *command], cwd=self.comfyui, env=environment, stdout=out, stderr=subprocess.STDOUT
+            )
 
     def _wait_until_up(self) -> None:
         end = time.monotonic() + START_S

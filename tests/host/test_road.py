@@ -178,7 +178,7 @@ def test_a_failing_sibling_takes_no_job_with_it(comfy: ComfyUI) -> None:
 def test_a_restart_buys_nothing_again(tmp_path: Path) -> None:
     """Killed in the middle of a job, started again, run again: the same job, its video, one purchase."""
     graph = bought("power cut [sandbox: slow=3]")
-    with ComfyUI(tmp_path) as host:
+    with ComfyUI(tmp_path, forked=False) as host:  # as a user starts it
         host.queue(graph)
         host.until(lambda: any(text.startswith("rendering") for text in host.texts("2")))
         host.process.kill()

@@ -33,7 +33,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
 @pytest.fixture(scope="module")
 def comfy(tmp_path_factory: pytest.TempPathFactory, echo: Echo) -> Iterator[ComfyUI]:
     """With the canary as cometapi's key, written by the page. (In the environment it is hunted in the engine.)"""
-    with ComfyUI(tmp_path_factory.mktemp("comfy"), COMETAPI_BASE_URL=echo.server.url) as host:
+    with ComfyUI(tmp_path_factory.mktemp("comfy"), forked=False, COMETAPI_BASE_URL=echo.server.url) as host:
         given = {"provider": "cometapi", "key": KEY}
         told = requests.post(f"{host.url}/sora/keys", json=given, headers={"Origin": host.url}, timeout=30)
         assert told.status_code == 200, told.text
