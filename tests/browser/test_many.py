@@ -46,8 +46,7 @@ def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
             for (const item of document.querySelectorAll('.sora-item')) seen.add(item.dataset.id);
             const before = scroll.scrollTop;
             scroll.scrollTop += scroll.clientHeight;
-            await new Promise(requestAnimationFrame);
-            await new Promise(requestAnimationFrame);
+            await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // after the list's own turn
             most = Math.max(most, document.querySelectorAll('.sora-item').length);
             still = scroll.scrollTop === before ? still + 1 : 0;
             if (still) await new Promise((then) => setTimeout(then, 50));
