@@ -12,7 +12,8 @@ from .sora.spec import JobSpec, Reference, parse_extra_fields
 
 PROJECT = (
     "What the job is bought for, in a few words: the tab and `sora costs` add up costs by project. It changes nothing "
-    "in the request, is kept in the ledger only, and can be changed in the tab."
+    "in the request, is in no receipt and no video, and can be changed in the tab. Like every widget it is saved with "
+    "the workflow."
 )
 
 
@@ -168,8 +169,7 @@ class CreateSoraJob(io.ComfyNode):
             references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
             project=project,
         )
-        bought = await host.finish(studio.submit(spec, listed=not typed))
-        host.tell(bought.warning, cls.hidden.unique_id)
+        bought = await host.finish(studio.submit(spec, listed=not typed, tell=host.teller(cls.hidden.unique_id)))
         sent = values.image_of(bought.images[0]) if bought.images else values.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
 

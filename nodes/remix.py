@@ -51,6 +51,6 @@ class Remix(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
-        bought = await host.finish(host.studio().remix(job.id, prompt, take, project))
-        host.tell(bought.warning, cls.hidden.unique_id)
+        told = host.teller(cls.hidden.unique_id)
+        bought = await host.finish(host.studio().remix(job.id, prompt, take, project, tell=told))
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .errors import InvalidInput
 from .fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
-from .model import Model, read_row
+from .model import Model, Status, read_row
 from .plain import warning_of
 from .spec import Job, JobSpec, parse_size
 
@@ -32,9 +32,17 @@ class Choice(NamedTuple):
 class Catalogue:
     """All known models, in the order in which they are offered."""
 
-    def __init__(self, models: Iterable[Model], refreshed_at: float | None = None) -> None:
+    def __init__(
+        self,
+        models: Iterable[Model],
+        refreshed_at: float | None = None,
+        unlisted: Mapping[tuple[str, str], Status] | None = None,
+    ) -> None:
         self.models = {model.id: model for model in models}
         self.refreshed_at = refreshed_at  # when a gateway's own list was last asked for, in seconds since the epoch
+        # (provider, model) -> what the ledger saw of a model that has no row: it is told, and checked as little as any
+        # that is typed.
+        self.unlisted = unlisted or {}
 
     @classmethod
     @functools.cache

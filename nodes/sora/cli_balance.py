@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from .balance import QUERY_KEY, Balance
-from .cli_shell import looked_up, open_studio, say, tell
+from .cli_shell import looked_up, open_studio, say, tell, warn
 from .providers import COMETAPI
 
 ACCOUNT = f"`sora balance {COMETAPI} --account`"
@@ -42,7 +42,7 @@ def balance_command(options: argparse.Namespace) -> dict[str, Any]:
         say(f"The key has no limit of its own. {ACCOUNT} tells what the account has left.")
     if found.short:
         price = "the last job cost about" if found.next_by == "last_job" else "the cap per job is"
-        say(f"warning: {price} ${found.next_usd:.2f}, which is more than is left: the next job may be refused.")
+        warn(f"{price} ${found.next_usd:.2f}, which is more than is left: the next job may be refused.")
     return dataclasses.asdict(found)
 
 

@@ -8,12 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .cli_shell import open_studio, say, tell
+from .cli_shell import open_studio, safe_cell, say, tell
 from .errors import InvalidInput
 from .studio import BY
 
-# With these a cell begins that a spreadsheet takes for a formula: names of models and projects are what somebody typed.
-FORMULAS = ("=", "+", "-", "@")
 NUMBERS = (
     "jobs", "seconds", "usd", "estimated_usd", "charged_usd", "charged_jobs", "unpriced", "uncertain_jobs",
     "uncertain_usd", "uncertain_unpriced", "failed_jobs", "failed_usd", "failed_unpriced",
@@ -60,11 +58,6 @@ def costs_command(options: argparse.Namespace) -> dict[str, Any]:
             tell(options, line)
         _explain(told["total"])
     return {name: told[name] for name in ("by", "since", "rows", "total")}
-
-
-def safe_cell(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula: with an apostrophe before it, where one might."""
-    return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
 def _write_csv(by: str, rows: Sequence[Mapping[str, Any]]) -> None:

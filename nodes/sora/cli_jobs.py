@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .cli_shell import collect, finish, looked_up, minutes, open_studio, say, tell
+from .cli_shell import collect, finish, looked_up, minutes, open_studio, safe_cell, say, tell, warn
 from .disk import disk_trouble
 from .errors import InvalidInput
 from .identity import FITS
@@ -98,7 +98,8 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         parents=parents,
         help="list what was ever sent",
         description="List what was ever sent, newest first: id, time, state, estimate, provider, model, prompt.\n"
-        "Jobs that were forgotten in ComfyUI's page are left out, but for an export.",
+        "Jobs that were forgotten in ComfyUI's page are left out, but for an export. In a .csv a text\n"
+        "that a spreadsheet would take for a formula has an apostrophe before it.",
         epilog="""examples:
   sora jobs --state unknown                          what has to be settled
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from
@@ -159,17 +160,15 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             references=tuple(_reference(path, options.fit) for path in options.reference),
             project=options.project,
         )
-        if other := studio.catalogue.comes_out(spec):
-            say(f"warning: {spec.model} makes {other} where {spec.size} is asked for.")
-        bought = finish(studio.submit(spec))
-        return collect(studio, dataclasses.replace(bought, warning="") if other else bought, options)
+        return collect(studio, finish(studio.submit(spec, tell=warn)), options)
 
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     with open_studio(options.home, options.out, name=True) as studio:
         parent = looked_up(studio.open(options.job))
-        return collect(studio, finish(studio.remix(parent.id, options.prompt, options.take, options.project)), options)
+        remix = studio.remix(parent.id, options.prompt, options.take, options.project, tell=warn)
+        return collect(studio, finish(remix), options)
 
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -275,6 +274,9 @@ def _export(jobs: list[Job], path: Path) -> None:
                 writer = csv.DictWriter(file, names)
                 writer.writeheader()
                 for row in rows:  # what is no single value stays readable for programs, too
-                    writer.writerow(row | {name: json.dumps(row[name]) for name in ("extra_fields", "references")})
+                    row |= {name: json.dumps(row[name]) for name in ("extra_fields", "references")}
+                    writer.writerow(
+                        {name: safe_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                    )
     except OSError as error:
         raise disk_trouble(f"{path} could not be written", error) from error

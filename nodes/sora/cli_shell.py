@@ -22,6 +22,8 @@ from .studio import Studio, Submission
 
 T = TypeVar("T")
 TICK_S = 0.1
+# With these a cell begins that a spreadsheet takes for a formula: prompts and projects are what somebody typed.
+FORMULAS = ("=", "+", "-", "@")
 
 
 @contextlib.contextmanager
@@ -84,12 +86,12 @@ def _other_database(studio: Studio) -> InvalidInput | None:
 def _name_ledger(studio: Studio, home: Path | None) -> None:
     told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
     if told is not None and told.is_stale:
-        say(f"warning: ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
+        warn(f"ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
     said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
     with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
         if (other := _other_database(studio)) is not None:
             said = ""
-            say(f"warning: {other.what} Its jobs are not seen here. {other.advice}")
+            warn(f"{other.what} Its jobs are not seen here. {other.advice}")
         say(f"ledger: {studio.ledger.database.place}{said}")
 
 
@@ -106,9 +108,19 @@ def tell(options: argparse.Namespace, line: str) -> None:
         print(line)
 
 
+def safe_cell(text: str) -> str:
+    """The text so that no spreadsheet takes it for a formula: with an apostrophe before it, where one might."""
+    return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
+
+
 def say(line: str) -> None:
     """A line about what goes on."""
     print(line, file=sys.stderr)
+
+
+def warn(what: str) -> None:
+    """The same, about what may be wrong."""
+    say(f"warning: {what}")
 
 
 def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:
@@ -118,8 +130,6 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
     job = submission.job
     reused = " (bought before: nothing is paid again)" if submission.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
-    if submission.warning:
-        say(f"warning: {submission.warning}")
     wait = studio.wait(job.id, timeout_s=60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
@@ -137,7 +147,7 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
     job = wait.future.result()
     result = described(studio, job) | {"reused": submission.reused}
     if result["warning"]:
-        say(f"warning: {result['warning']}")
+        warn(result["warning"])
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
     return result
 

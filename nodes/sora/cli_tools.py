@@ -187,12 +187,19 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
         images = model.needs or model.references
         facts = (_standing(model), _prices(model), _seen(model), images, remix, _lengths(model), _sizes(model))
         tell(options, form.format(model.id, *facts))
+    unlisted = [
+        {"model": model, "provider": provider, **status._asdict()}
+        for (provider, model), status in catalogue.unlisted.items()
+    ]
+    for one in unlisted:
+        how = "live" if one["state"] == "live" else "refused"
+        tell(options, f"{one['model']} is in no list: {how} here at {one['provider']}, {one['date']}")
     tell(
         options,
         "\nlive here: a job of this ledger, taken on that day, was completed. Prices are estimates; … where it may "
         "take more.\n`sora models --json` gives the date and the source of each fact, and every size.",
     )
-    return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
+    return result | {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at, "unlisted": unlisted}
 
 
 def _standing(model: Model) -> str:
@@ -201,7 +208,7 @@ def _standing(model: Model) -> str:
     if status is None:
         return "unknown"
     if not status.here:
-        return status.state
+        return f"{status.state} {status.date}"
     return f"live here {status.date}" if status.state == "live" else f"refused {status.date}"
 
 

@@ -12,6 +12,7 @@ from .spec import parse_size
 
 Life = Literal["live", "retired", "unknown"]
 References = int | Literal["several"]
+MOST_PIXELS = 1.1  # of a frame of 16:9, that an unlisted size may have to be priced like it
 OLD_DAYS = 90  # from then on the age of a price is told
 _SIZE = re.compile(r"[0-9]+x[0-9]+")
 
@@ -59,9 +60,9 @@ class Model:
         return () if "sizes" in self.more else tuple(self.sizes)
 
     def usd_per_second(self, size: str) -> float | None:
-        """The listed price in dollars per second, or None where nobody wrote one down."""
-        short_side = f"{min(parse_size(size))}p" if size else ""
-        names = (size, self.resolutions.get(size, short_side), "*")
+        """The listed price in dollars per second, or None where nobody wrote one down. An unlisted size has that of
+        the resolution with its short side, unless it has many more pixels than a frame of 16:9."""
+        names = (size, self.resolutions.get(size) or _resolution(size), "*")
         return next((self.usd[name] for name in names if name in self.usd), None)
 
     def takes(self, images: int) -> bool:
@@ -87,6 +88,15 @@ class Model:
     def state(self, provider: str) -> Life:
         """At that provider; of providers that no row names nothing is known."""
         return self.status[provider].state if provider in self.status else "unknown"
+
+
+def _resolution(size: str) -> str:
+    """The resolution that a size belongs to by its short side; "" where it is much larger than that."""
+    if not size:
+        return ""
+    width, height = parse_size(size)
+    short_side = min(width, height)
+    return f"{short_side}p" if width * height <= MOST_PIXELS * short_side**2 * 16 / 9 else ""
 
 
 def read_row(row: dict[str, Any]) -> Model:

@@ -33,25 +33,29 @@ LONGEST_PAUSE_S = 60.0  # that a gateway may ask for
 STEP_S = 0.25  # how often a pause looks whether it is still wanted
 
 Image = NDArray[np.uint8]
+Tell = Callable[[str], None]
+
+
+def nobody(_: str) -> None:
+    """Who wants to hear nothing."""
 
 
 @dataclass(frozen=True)
 class Submission:
     """The job, and its references exactly as they went up: uint8 [H, W, 3] each.
 
-    `reused` tells that the ledger had this purchase already: nothing was sent. `warning`: what the user should know
-    of the model, "" for nothing.
+    `reused` tells that the ledger had this purchase already: nothing was sent.
     """
 
     job: Job
     images: tuple[Image, ...] = ()
     reused: bool = False
-    warning: str = ""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A purchase that was found right: nothing of it is written or sent yet. `files` are its kept references."""
+    """A purchase that was found right: nothing of it is written or sent yet. `files` are its kept references;
+    `tell(warning)` is called before it is sent, with what the user should know of its model."""
 
     spec: JobSpec
     like: Job | None
@@ -59,6 +63,7 @@ class Order:
     files: list[str]
     origin: str
     estimated_usd: float | None
+    tell: Tell = nobody
     joins: int = 0  # how often it found that another one was sending the same
 
 
@@ -84,9 +89,9 @@ class Purchases:
         self._not_kept: dict[str, RemoteVideo] = {}
         self._refusals: dict[str, SoraError] = {}
 
-    def prepare(self, spec: JobSpec, *, like: Job | None = None, listed: bool = False) -> Order:
+    def prepare(self, spec: JobSpec, *, like: Job | None = None, listed: bool = False, tell: Tell = nobody) -> Order:
         """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble. With
-        `listed` the catalogue has to have the model."""
+        `listed` the catalogue has to have the model. `tell`: see Order."""
         provider = self._gateways.provider(spec.provider)
         holding = self._ledger.holding(spec)
         if holding is not None and holding.state is not JobState.RESERVED:
@@ -103,7 +108,7 @@ class Purchases:
         self._client(spec, like)
         check_room(self._settings.videos, VIDEO_NAME)
         price = estimated_usd(spec, provider, self._catalogue(), like)
-        return Order(spec, like, images, self._keep_references(spec), provider.origin, price)
+        return Order(spec, like, images, self._keep_references(spec), provider.origin, price, tell)
 
     def attempt(self, order: Order, unwanted: Callable[[], bool] = lambda: False) -> Submission | None:
         """Buy it, or join the job that the ledger already has for it; None while another one is sending it. Nothing is
@@ -127,6 +132,7 @@ class Purchases:
             if mine:
                 self._sending.add(job.id)
         if mine:
+            self._warn(order)
             job = self._send(job, order, unwanted)
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
@@ -136,8 +142,13 @@ class Purchases:
             raise taken_error(job)
         if job.state is JobState.RESERVED:
             return None
-        warning = self._catalogue().warning(order.spec, order.like, self._settings.shown_language) if mine else ""
-        return Submission(job, order.images, reused=not mine, warning=warning)
+        return Submission(job, order.images, reused=not mine)
+
+    def _warn(self, order: Order) -> None:
+        """Say what is known of the model while nothing is sent yet; who cannot hear it holds nothing up."""
+        if warning := self._catalogue().warning(order.spec, order.like, self._settings.shown_language):
+            with contextlib.suppress(Exception):
+                order.tell(warning)
 
     def _client(self, spec: JobSpec, like: Job | None) -> Client:
         return self._gateways.client_for(like) if like else self._gateways.client(spec.provider)

@@ -146,7 +146,9 @@ def with_evidence(catalogue: Catalogue, evidence: Evidence) -> Catalogue:
                 status[provider] = found
         return model if status == model.status else replace(model, status=status)
 
-    return Catalogue(map(now, catalogue.models.values()), catalogue.refreshed_at)
+    beyond = {key: _seen_as(seen, None) for key, seen in evidence.items() if catalogue.find(key[1]) is None}
+    unlisted = {key: status for key, status in beyond.items() if status is not None}
+    return Catalogue(map(now, catalogue.models.values()), catalogue.refreshed_at, unlisted)
 
 
 def _seen_as(seen: Seen, known: Status | None) -> Status | None:

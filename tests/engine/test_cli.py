@@ -266,19 +266,20 @@ def test_a_job_that_took_too_long_is_resumed(sora: Shell) -> None:
 
 def test_jobs_lists_filters_and_exports(sora: Shell, tmp_path: Path) -> None:
     """Newest first; the export has every column."""
-    sora("run", "a boat", *SMALL)
+    sora("run", "=1+1", *SMALL)
     sora("run", "kites [sandbox: refuse=quota]", *SMALL)
     assert [job["state"] for job in sora.json("jobs")["jobs"]] == ["refused", "stored"]
-    assert [job["prompt"] for job in sora.json("jobs", "--state", "stored")["jobs"]] == ["a boat"]
+    assert [job["prompt"] for job in sora.json("jobs", "--state", "stored")["jobs"]] == ["=1+1"]
     assert len(sora.json("jobs", "--search", "KITES", "--model", "seedance-2-5")["jobs"]) == 1
     assert sora("jobs") == 0
     assert len(sora.out.splitlines()) == 2
     assert sora("jobs", "--export", "all.csv") == 0
     with (tmp_path / "all.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["prompt"] for row in rows] == ["kites [sandbox: refuse=quota]", "a boat"]
+    assert [row["prompt"] for row in rows] == ["kites [sandbox: refuse=quota]", "'=1+1"]  # no formula
     assert sora("jobs", "--export", "all.json") == 0
-    assert len(json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))) == 2
+    exported = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert [job["prompt"] for job in exported] == ["kites [sandbox: refuse=quota]", "=1+1"]
     assert sora("jobs", "--export", "new/all.doc") == 2
     assert not Path("new").exists()
     assert sora("jobs", "--limit", "-1") == 2

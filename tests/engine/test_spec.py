@@ -262,6 +262,20 @@ class TestCatalogue:
         assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "omni-fast"})) is None
 
     @pytest.mark.parametrize(
+        ("model", "size", "usd"),
+        [
+            ("wan3.0", "854x480", 0.05), ("wan3.0", "480x480", 0.05), ("wan3.0", "3840x480", None),
+            ("wan3.0", "1680x720", None), ("minimax-h3", "2560x768", None), ("flux-3", "4096x720", None),
+            ("flux-3", "720x1280", 0.136), ("seedance-2-5", "1920x480", None),
+        ],
+    )  # fmt: skip
+    def test_a_size_that_was_typed_is_priced_like_a_resolution_of_as_many_pixels(
+        self, model: str, size: str, usd: float | None
+    ) -> None:
+        """A panorama has many times the pixels of the resolution that its height names: its price is unknown."""
+        assert self.catalogue.models[model].usd_per_second(size) == usd
+
+    @pytest.mark.parametrize(
         ("seen", "age"),
         [("2026-09-01", None), ("2026-08-31", 91), ("2026-08", 121), ("2026", 333), ("", None), ("soon", None)],
     )

@@ -493,12 +493,22 @@ def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
     answer(200, {"id": "video_2", "object": "video", "model": "sora-2", "status": "queued"}),
 )
 def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> None:
-    """Whether the parent's model is still served is as little known as it was for the parent."""
-    made, _ = bench
-    first = made.buy()
-    remix = made.studio.remix(first.job.id, "at night").result(30)
-    assert remix.warning == first.warning
-    assert "Whether cometapi still serves sora-2 is not known" in remix.warning
+    """Whether the parent's model is still served is as little known as it was for the parent. Both are said before
+    anything is sent, and nothing is said of what is bought already; who cannot hear it buys all the same."""
+    made, server = bench
+    heard: list[tuple[str, int]] = []
+
+    def tell(warning: str) -> None:
+        heard.append((warning, len(server.requests)))
+        raise OSError("nobody listens")
+
+    job = made.studio.submit(SPEC, tell=tell).result(30).job
+    made.studio.submit(SPEC, tell=tell).result(30)
+    made.studio.remix(job.id, "at night", tell=tell).result(30)
+    (first, sent_before), (second, _) = heard
+    assert (first, sent_before) == (second, 0)
+    assert "Whether cometapi still serves sora-2 is not known" in first
+    assert len(server.requests) == 3  # the create, a look whether it is finished, the remix
 
 
 @scripted(ACCEPTED)

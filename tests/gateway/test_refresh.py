@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sora.budget import Budget
 from sora.catalogue import Catalogue
+from sora.cli import main
 from sora.errors import GatewayTrouble, InvalidInput, Refused
 from sora.model import Status
 from sora.model_list import read_list
@@ -413,6 +414,28 @@ def test_what_proves_nothing(studio: tuple[Studio, UglyServer], end: RemoteVideo
     made, _ = studio
     bought(made, "sora-2", end, provider=provider)
     assert made.fresh_catalogue().models["sora-2"] == Catalogue.shipped().models["sora-2"]
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "says"),
+    [
+        (DONE, "live", "typed-1 is in no list: live here at cometapi"),
+        (NOT_THERE, "unknown", "typed-1 is in no list: refused here at cometapi"),
+    ],
+)
+def test_a_model_that_was_typed_is_told_by_what_was_seen_of_it(
+    studio: tuple[Studio, UglyServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    end: RemoteVideo | Refused, state: str, says: str,
+) -> None:  # fmt: skip
+    """It has no row, and so nothing that it is asked for is checked."""
+    made, server = studio
+    bought(made, "typed-1", end)
+    catalogue = made.fresh_catalogue()
+    assert catalogue.unlisted == {("cometapi", "typed-1"): Status(state, TODAY, here=True)}
+    assert catalogue.find("typed-1") is None
+    monkeypatch.setenv("COMETAPI_BASE_URL", server.url)
+    assert main(["models", "--home", str(made.settings.home)]) == 0
+    assert f"{says}, {TODAY}" in capsys.readouterr().out
 
 
 def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]) -> None:

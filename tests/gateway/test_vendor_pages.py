@@ -78,6 +78,17 @@ def test_a_row_says_what_the_page_says(name: str) -> None:
     assert all(fields.keys() <= page.fields for fields in row.sizes.values())
 
 
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_each_field_of_the_page_can_be_sent(name: str) -> None:
+    """By an input, or as an extra field; one more that only the model's maker names says that no page has it."""
+    row, page = MODELS[name], DESCRIBED[name]
+    of_inputs = {*asked(row), "input_reference", *(field for fields in row.sizes.values() for field in fields)}
+    assert set(page.fields) <= of_inputs | row.extra_fields.keys()
+    beside = row.extra_fields.keys() - page.fields
+    assert beside <= {"seed"}
+    assert bool(beside) == ("no page of CometAPI names the field" in row.source.get("extra_fields", ""))
+
+
 @pytest.mark.parametrize("name", sorted(pages().keys() - DESCRIBED.keys()))
 def test_a_row_without_a_page_says_that_it_is_unknown(name: str) -> None:
     """Nothing is claimed that only a client, or another gateway, says."""
