@@ -8,7 +8,7 @@ BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test lint registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
@@ -19,14 +19,16 @@ demo: .venv/.ready
 # little room, and the faults', which fill two cores; the host runs the archive that users get, not the checkout. Text
 # whose encoding is not named is an error: on Windows it would be another one.
 TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
-test: .venv/.dev registry
+test: .venv/.dev registry lint
+	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
+	$(TESTS) -n 3 tests/browser tests/host
+	$(TESTS) -n 2 tests/faults
+
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
-	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
-	$(TESTS) -n 3 tests/browser tests/host
-	$(TESTS) -n 2 tests/faults
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py

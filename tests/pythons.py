@@ -25,17 +25,30 @@ FAMILIES = ("new-api", "litellm", "sglang", "vllm-omni", "seedance")
 # What depends on the Python and on the libraries. Without psycopg what needs PostgreSQL is skipped: that is a server.
 TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen")
 # What `make test` has run, takes long and is no matter of a Python: many jobs at a time, other families of gateways,
-# time that passes, and the real host, which has a Python of its own.
+# time that passes, what these files check of the checkout, an OpenCV that is broken, the demo (it is run before), what
+# `sora verify` says of a gateway, and the real host, which has a Python of its own.
 SLOW = (
+    "engine/test_architecture.py",
     "engine/test_buying.py::test_creates_that_are_asked_to_wait_hold_up_nobody_else",
     "engine/test_cli.py::test_a_model_of_unknown_lengths_and_sizes_has_a_default_all_the_same",
+    "engine/test_cli.py::test_a_remix",
+    "engine/test_cli.py::test_a_size_that_comes_out_as_another_is_told_before_and_after",
+    "engine/test_cli.py::test_the_demo",
+    "engine/test_cli_help.py::test_no_bar_where_nobody_sees_it",
+    "engine/test_disks.py::test_what_a_file_system_lacks_ends_no_download",
     "engine/test_doctor_gateway.py::test_a_proxy_of_the_variables_is_its_host_and_port",
+    "engine/test_environments.py",
+    "engine/test_farm_references.py",
     "engine/test_fetch.py::test_threads_are_few_however_many_wait",
     "engine/test_fetch.py::test_videos_that_are_not_ready_hold_up_no_other",
     "engine/test_rescue.py::test_two_processes_fetch_once",
     "engine/test_rescue.py::test_two_processes_that_watch_each_others_jobs_do_not_stand_still",
     "engine/test_studio.py::test_a_gateway_that_misbehaves_gives_its_video_in_the_end",
+    "engine/test_verify.py",
     "media/test_fuzz.py",
+    "media/test_opencv.py::test_the_pack_loads_and_says_what_to_install",
+    "media/test_reference.py::test_a_bomb_is_refused_before_it_is_unpacked",
+    "nodes/test_frozen_workflows.py",
     "nodes/test_pictures.py::test_what_it_shows_is_what_is_sent",
     "nodes/test_real_host.py",
 )
