@@ -20,7 +20,7 @@ demo: .venv/.ready
 # whose encoding is not named is an error: on Windows it would be another one.
 TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: .venv/.dev registry lint
-	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
+	$(TESTS) -n 4 --ignore tests/browser --ignore tests/host --ignore tests/faults
 	$(TESTS) -n 3 tests/browser tests/host
 	$(TESTS) -n 2 tests/faults
 

@@ -29,6 +29,19 @@ WATCH = """() => {
 }"""
 TOLD = "() => window.seen.map(({ title, body, tag, shown }) => ({ title, body, tag, shown }))"
 UNASKED = "() => Object.defineProperty(Notification, 'permission', { configurable: true, value: 'default' })"
+# `set` replaces what the browser says, on which nobody was asked yet, and `undo` puts all of it back.
+KEEP = """() => {
+  const { Notification } = window;
+  const kept = [[Notification, 'permission'], [Notification, 'requestPermission'], [window, 'isSecureContext']].map(
+    ([of, name]) => [of, name, Object.getOwnPropertyDescriptor(of, name)],
+  );
+  window.set = (of, name, value) => { Object.defineProperty(of, name, { configurable: true, value }); };
+  window.undo = () => {
+    for (const [of, name, descriptor] of kept) Object.defineProperty(of, name, descriptor);
+    window.Notification = Notification;
+  };
+  window.set(Notification, 'permission', 'default');
+}"""
 LOOK = "(here) => { document.hasFocus = () => here; }"
 
 
@@ -100,19 +113,20 @@ def test_it_is_remembered_and_can_be_switched_off(own: Editor, host: ComfyUI) ->
 @pytest.mark.parametrize(
     ("script", "words", "disabled"),
     [
-        ("() => { Object.defineProperty(Notification, 'permission', { get: () => 'denied' }); }", "blocks", False),
-        ("() => { Notification.requestPermission = async () => 'default'; }", "asked once more", False),
-        ("() => { Object.defineProperty(window, 'isSecureContext', { get: () => false }); }", "only over https", True),
+        ("() => set(Notification, 'permission', 'denied')", "blocks", False),
+        ("() => set(Notification, 'requestPermission', async () => 'default')", "asked once more", False),
+        ("() => set(window, 'isSecureContext', false)", "only over https", True),
         ("() => { delete window.Notification; }", "has no notifications", True),
     ],
 )
-def test_why_there_are_none_is_told_beside_the_switch(own: Editor, script: str, words: str, disabled: bool) -> None:
+def test_why_there_are_none_is_told_beside_the_switch(
+    page: Editor, request: pytest.FixtureRequest, script: str, words: str, disabled: bool
+) -> None:
     """The browser blocks it, the question was closed, http from another machine, or a browser without any."""
-    own.page.evaluate(
-        "() => Object.defineProperty(Notification, 'permission', { configurable: true, value: 'default' })"
-    )
-    own.page.evaluate(script)
-    tab = Tab(own)
+    page.page.evaluate(KEEP)
+    request.addfinalizer(lambda: page.page.evaluate("() => window.undo()"))
+    page.page.evaluate(script)
+    tab = Tab(page)
     tab.press("Settings")
     switch = tab.root.get_by_label(SWITCH)
     switch.wait_for()
@@ -122,4 +136,5 @@ def test_why_there_are_none_is_told_beside_the_switch(own: Editor, script: str, 
     tab.until(words)
     assert not switch.is_checked()
     assert switch.get_attribute("aria-describedby") == "sora-notify-why"
-    own.picture(f"notify_{words.split()[0]}")
+    page.picture(f"notify_{words.split()[0]}")
+    tab.close()
