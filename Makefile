@@ -8,19 +8,21 @@ BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test lint registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test tests lint registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
+# With --jobs=2, as in .ci/run, lint runs beside the tests. Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
 # little room, and the faults', which fill two cores; the host runs the archive that users get, not the checkout. Text
 # whose encoding is not named is an error: on Windows it would be another one.
 TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
-test: .venv/.dev registry lint
-	$(TESTS) -n 4 --ignore tests/browser --ignore tests/host --ignore tests/faults
+test: lint tests
+
+tests: .venv/.dev registry
+	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
 	$(TESTS) -n 3 tests/browser tests/host
 	$(TESTS) -n 2 tests/faults
 

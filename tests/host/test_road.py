@@ -138,7 +138,7 @@ def test_five_jobs_of_one_graph_render_at_the_same_time(comfy: ComfyUI) -> None:
     """All five are bought before the first of them is finished: no wait holds up another create."""
     graph: Graph = {}
     for number in range(5):
-        graph |= {f"c{number}": create(f"five at once {number}"), f"w{number}": wait(f"c{number}")}
+        graph |= {f"c{number}": create(f"five at once {number} [sandbox: slow=5]"), f"w{number}": wait(f"c{number}")}
     run = comfy.run(graph)
     assert run.ok, run.error
     jobs = [job for job in comfy.sandbox_jobs() if job["prompt"].startswith("five at once")]
