@@ -15,9 +15,10 @@ setup: .venv/.ready
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# With --jobs=2, as in .ci/run, lint runs beside the tests. Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
+# Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
 # little room, and the faults', which fill two cores; the host runs the archive that users get, not the checkout. Text
-# whose encoding is not named is an error: on Windows it would be another one.
+# whose encoding is not named is an error: on Windows it would be another one. With --jobs=2, as in .ci/run, lint runs
+# beside the tests.
 TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: lint tests
 
