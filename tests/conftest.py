@@ -31,9 +31,18 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
+# Files that take longest, in that order.
+LONGEST = (
+    "nodes/test_real_host.py", "browser/test_examples.py", "browser/test_tab.py", "host/test_road.py",
+    "host/test_recovery.py", "browser/test_many.py", "engine/test_cli.py", "nodes/test_road.py", "engine/test_fetch.py",
+    "media/test_numbers.py", "trust/test_fuzz.py", "trust/test_secret_host.py",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The real host, one test that takes minutes, comes first: begun last, it would run alone at the end."""
-    items.sort(key=lambda item: item.path.name != "test_real_host.py")
+    """What takes longest comes first: begun last, it would run alone at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)
