@@ -25,7 +25,9 @@ export function shortText({ short, next_by: by, next_usd: usd }) {
 export class Balances {
   #host;
   #told = new Map(); // provider -> its last answers, by "key" and "account"
+  #lines = new Map(); // provider -> what is in the page now: settings are drawn anew while an answer is on its way
   #asking = false;
+  #keys = 0; // how often a key was changed: an answer of the key before is none
 
   /** `host` has post, attempt and confirm. */
   constructor(host) {
@@ -35,22 +37,24 @@ export class Balances {
   /** What was told counts for another key. */
   forget(provider) {
     this.#told.delete(provider);
+    this.#keys += 1;
   }
 
   /** The button, and what was told so far; for the box of a provider that can be asked. */
   line(provider) {
     const line = el("div", { class: "sora-balance" });
-    this.#fill(line, provider);
+    this.#lines.set(provider, line);
+    this.#fill(provider);
     return line;
   }
 
-  #fill(line, provider) {
+  #fill(provider) {
     const told = this.#told.get(provider);
-    const ask = (account) => () => this.#host.attempt(() => this.#ask(line, provider, account));
+    const ask = (account) => () => this.#host.attempt(() => this.#ask(provider, account));
     const given = (key) => ({ "data-key": `${key}-${provider}` });
     const rows = ["key", "account"].map((of) => told?.[of]).filter(Boolean);
     refill(
-      line,
+      this.#lines.get(provider),
       button("wallet", say("balance"), ask(false), given("balance")),
       told && button("wallet", say("balance_account"), ask(true), given("account")),
       el(
@@ -63,19 +67,21 @@ export class Balances {
     );
   }
 
-  async #ask(line, provider, account) {
+  async #ask(provider, account) {
     if (this.#asking) return;
     if (account && !(await this.#host.confirm(say("ask_account", { provider })))) return;
     this.#asking = true;
+    const keys = this.#keys;
+    const keep = (answer) => keys === this.#keys && this.#told.set(provider, { ...this.#told.get(provider), ...answer });
     try {
       const told = await this.#host.post("/sora/balance", { provider, account });
-      this.#told.set(provider, { ...this.#told.get(provider), [told.of]: told });
+      keep({ [told.of]: told });
     } catch (error) {
-      if (!this.#told.has(provider)) this.#told.set(provider, {}); // the other call may tell
+      keep({}); // the other call may tell
       throw error;
     } finally {
       this.#asking = false;
-      this.#fill(line, provider);
+      this.#fill(provider);
     }
   }
 }

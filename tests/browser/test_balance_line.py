@@ -92,3 +92,33 @@ def test_a_refused_question_is_told_and_offers_the_other_one(tab: Tab, asked: li
     assert "HTTP 404" in tab.editor.toast("did not tell the balance")
     tab.root.get_by_role("button", name="Ask for the account's balance").wait_for()
     assert asked == []
+
+
+@pytest.mark.parametrize("changed", ["the settings", "the key"])
+def test_an_answer_that_comes_after_a_change_is_shown_where_it_counts(
+    tab: Tab, asked: list[dict[str, Any]], changed: str
+) -> None:
+    """The settings are drawn anew while it is on its way: it stands in what is in the page then. Told for the key that
+    was there before, it stands nowhere."""
+    held: list[Any] = []
+    tab.page.unroute("**/sora/balance")
+    tab.page.route("**/sora/balance", lambda route: held.append(route))
+    ask = tab.root.get_by_role("button", name="Ask for the balance")
+    ask.click()
+    ask.evaluate("(old) => old.setAttribute('data-old', '')")
+    if changed == "the key":
+        tab.root.get_by_label("Key of cometapi").fill(KEY)
+        tab.root.get_by_label("Key of cometapi").press("Enter")
+    else:
+        tab.root.get_by_label("Fetch finished videos by itself").click()
+    tab.root.locator("[data-old]").wait_for(state="detached")
+    (route,) = held
+    told = json.dumps(LEFT | {"asked_at": time.time()})
+    with tab.page.expect_response("**/sora/balance"):
+        route.fulfill(status=200, content_type="application/json", body=told)
+    if changed == "the settings":
+        tab.until("This key: no limit")
+        tab.root.get_by_label("Fetch finished videos by itself").click()
+    else:
+        tab.page.wait_for_timeout(500)
+        assert tab.root.get_by_text("This key: no limit").count() == 0
