@@ -238,7 +238,7 @@ def test_a_response_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
     place = Place(tmp_path, [drip], [drip])
     with place.own, place.account:
         began = time.monotonic()
-        with pytest.raises(GatewayTrouble, match="slow"):
+        with pytest.raises(GatewayTrouble, match=r"slow|timed out"):  # the second with urllib3 before 2.1
             place.ask(account=True)
         assert time.monotonic() - began < 3
 

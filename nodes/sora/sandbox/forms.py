@@ -33,7 +33,8 @@ async def read_form(request: web.Request) -> Form:
     form = Form()
     try:
         posted = await request.post()
-    except (ValueError, LookupError):  # no boundary, text that is no UTF-8, an unknown charset
+    # No boundary, text that is no UTF-8, an unknown charset; and in older aiohttp a part without a name.
+    except (ValueError, LookupError, AssertionError):
         raise Refusal(400, "The form cannot be read.", local=True) from None
     for name, value in posted.items():
         if isinstance(value, web.FileField):
