@@ -12,7 +12,8 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from .budget import DAY_S, Budget, Spending
+from . import spent
+from .budget import Budget, Spending
 from .database import Database
 from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
 from .history import History
@@ -38,7 +39,7 @@ from .verdict import SETTLE
 from .wire import RemoteVideo
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    pass
 
 TAKEN_OVER = "taken_over"
 # What is learned of a job whose id alone was known.
@@ -111,7 +112,7 @@ class Ledger(History):
         with self.database.exclusive() as connection:
             row = holder(connection, identity, lock=True)
             if row is None:
-                self._check(budget, estimated_usd, connection)
+                spent.check(self.database, connection, budget, estimated_usd)
                 make_room(connection, identity)
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
@@ -124,7 +125,7 @@ class Ledger(History):
                 sent_now = owner.alive(row["owner"], connection)
             if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
-                    self._check(budget, estimated_usd, connection, but=row["id"])
+                    spent.check(self.database, connection, budget, estimated_usd, but=row["id"])
                     changes = {"owner": mark, "machine": owner.host, "origin": origin, "estimated_usd": estimated_usd}
                     changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
@@ -319,44 +320,16 @@ class Ledger(History):
 
     def spent_usd(self, budget: Budget) -> float:
         """Dollars that count for the last 24 hours."""
-        with self.database.read() as connection:
-            known_usd, unknown = self._spent(connection)
-        return budget.sum_usd(known_usd, unknown)
+        return spent.spent_usd(self.database, budget)
 
     def spending(self, budget: Budget) -> Spending:
         """The same, and which caps count beside this machine's `budget`."""
-        owner = self.database.owner
-        with self.database.read() as connection:
-            known_usd, unknown = self._spent(connection)
-            budgets = owner.budgets(budget, connection)
-        per_day = min(budgets, key=lambda each: each.usd_per_day - each.sum_usd(known_usd, unknown))
-        per_job = min(budgets, key=lambda each: each.usd_per_job)
-        return Spending(per_day.sum_usd(known_usd, unknown), per_day, per_job)
+        return spent.spending(self.database, budget)
 
     def close(self) -> None:
         self.database.close()
 
     # -- inside -------------------------------------------------------------------------------------------------------
-
-    def _check(
-        self, budget: Budget | Callable[[], Budget], usd: float | None, connection: Connection, *, but: str = ""
-    ) -> None:
-        own = budget() if callable(budget) else budget
-        known_usd, unknown = self._spent(connection, but=but)
-        for each in self.database.owner.budgets(own, connection):
-            each.check(usd, each.sum_usd(known_usd, unknown))
-
-    def _spent(self, connection: Connection, *, but: str = "") -> tuple[float, int]:
-        """(dollars, number of jobs whose price nobody knows): whatever was bought, may have been bought, or is being
-        sent. What the user declared lost counts, too: it may have been paid, and a workflow must not empty the budget
-        by declaring."""
-        query = (
-            "SELECT sum(estimated_usd) AS known_usd, count(*) - count(estimated_usd) AS unknown FROM jobs "
-            "WHERE created_at > :since AND state <> 'refused' AND kind <> 'opened' AND id <> :but"
-        )
-        since = self.database.now(connection) - DAY_S
-        row = run(connection, query, since=since, but=but).mappings().one()
-        return float(row["known_usd"] or 0.0), int(row["unknown"])
 
     def _change_ours(self, job: str, **changes: Any) -> Job:
         """Change a row that is still ours to send. One that another process has taken over is left as it is: what
