@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from . import host, values
@@ -169,7 +170,8 @@ class CreateSoraJob(io.ComfyNode):
             references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
             project=project,
         )
-        bought = await host.finish(studio.submit(spec, listed=not typed, tell=host.teller(cls.hidden.unique_id)))
+        tell = partial(host.tell, node_id=cls.hidden.unique_id)
+        bought = await host.finish(studio.submit(spec, listed=not typed, tell=tell))
         sent = values.image_of(bought.images[0]) if bought.images else values.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
 

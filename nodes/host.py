@@ -234,39 +234,19 @@ def _rescue() -> None:
         warn(f"Unfinished jobs are not looked after: {text_of(error)}")
 
 
-def sayer(node_id: str | None) -> Callable[[str], None]:
-    """Puts one line of text into the node, from any thread; only in the page whose prompt runs now, since without an id
-    it would go to every page that is open."""
-    server = PromptServer.instance
-    client = server.client_id if server is not None else None
-
-    def said(text: str) -> None:
-        if server is not None and node_id is not None and client is not None:
-            server.send_progress_text(text, node_id, client)
-
-    return said
-
-
 def say(text: str, node_id: str | None) -> None:
-    """One line of text in the node."""
-    sayer(node_id)(text)
-
-
-def teller(node_id: str | None) -> Callable[[str], None]:
-    """Puts a warning into the node and into the log, from any thread."""
-    into_node = sayer(node_id)
-
-    def told(warning: str) -> None:
-        warn(warning)
-        into_node(warning)
-
-    return told
+    """One line of text in the node; from any thread."""
+    server = PromptServer.instance
+    if server is not None and node_id is not None and server.client_id is not None:
+        # Only to the page that asked: without an id it would go to every page that is open.
+        server.send_progress_text(text, node_id, server.client_id)
 
 
 def tell(warning: str, node_id: str | None) -> None:
-    """A warning, if there is one, in the node and in the log."""
+    """A warning, if there is one, in the node and in the log; from any thread."""
     if warning:
-        teller(node_id)(warning)
+        warn(warning)
+        say(warning, node_id)
 
 
 def warn(text: str) -> None:

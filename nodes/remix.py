@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import host
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.spec import Job
@@ -51,6 +53,6 @@ class Remix(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
-        told = host.teller(cls.hidden.unique_id)
-        bought = await host.finish(host.studio().remix(job.id, prompt, take, project, tell=told))
+        tell = partial(host.tell, node_id=cls.hidden.unique_id)
+        bought = await host.finish(host.studio().remix(job.id, prompt, take, project, tell=tell))
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -108,11 +108,6 @@ def tell(options: argparse.Namespace, line: str) -> None:
         print(line)
 
 
-def safe_cell(text: str) -> str:
-    """The text so that no spreadsheet takes it for a formula: with an apostrophe before it, where one might."""
-    return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
-
-
 def say(line: str) -> None:
     """A line about what goes on."""
     print(line, file=sys.stderr)
@@ -121,6 +116,11 @@ def say(line: str) -> None:
 def warn(what: str) -> None:
     """The same, about what may be wrong."""
     say(f"warning: {what}")
+
+
+def safe_cell(text: str) -> str:
+    """The text so that no spreadsheet takes it for a formula: with an apostrophe before it, where one might."""
+    return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
 def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:

@@ -36,8 +36,8 @@ Image = NDArray[np.uint8]
 Tell = Callable[[str], None]
 
 
-def nobody(_: str) -> None:
-    """Who wants to hear nothing."""
+def tell_nobody(_: str) -> None:
+    """For whoever wants no warning."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Order:
     files: list[str]
     origin: str
     estimated_usd: float | None
-    tell: Tell = nobody
+    tell: Tell = tell_nobody
     joins: int = 0  # how often it found that another one was sending the same
 
 
@@ -89,7 +89,9 @@ class Purchases:
         self._not_kept: dict[str, RemoteVideo] = {}
         self._refusals: dict[str, SoraError] = {}
 
-    def prepare(self, spec: JobSpec, *, like: Job | None = None, listed: bool = False, tell: Tell = nobody) -> Order:
+    def prepare(
+        self, spec: JobSpec, *, like: Job | None = None, listed: bool = False, tell: Tell = tell_nobody
+    ) -> Order:
         """Everything that can be found wrong before a row is written: InvalidInput, MissingKey, DiskTrouble. With
         `listed` the catalogue has to have the model. `tell`: see Order."""
         provider = self._gateways.provider(spec.provider)
@@ -132,7 +134,8 @@ class Purchases:
             if mine:
                 self._sending.add(job.id)
         if mine:
-            self._warn(order)
+            if not unwanted():
+                self._warn(order)
             job = self._send(job, order, unwanted)
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])

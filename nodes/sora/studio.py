@@ -32,7 +32,7 @@ from .ledger import Ledger
 from .merge import Imported, held_elsewhere, import_home
 from .news import News, in_trouble
 from .providers import COMETAPI, no_such_provider
-from .purchase import Order, Purchases, Submission, Tell, nobody
+from .purchase import Order, Purchases, Submission, Tell, tell_nobody
 from .quote import Quote, quote
 from .rebuild import Rebuilt, rebuild
 from .refresh import LiveCatalogue, Refreshed, seen_here
@@ -139,14 +139,14 @@ class Studio:
 
         return quote(wanted, self._gateways, self.fresh_catalogue(), find)
 
-    def submit(self, spec: JobSpec, *, listed: bool = False, tell: Tell = nobody) -> Future[Submission]:
+    def submit(self, spec: JobSpec, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[Submission]:
         """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
         on its way yet. With `listed` the catalogue has to have the model of a new purchase; `tell(warning)` hears, in
         a thread, what is to be known of it before anything is sent."""
         return self._buyer.buy(lambda: self._purchases.prepare(spec, listed=listed, tell=tell), spec.provider)
 
     def remix(
-        self, job_id: str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = nobody
+        self, job_id: str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
     ) -> Future[Submission]:
         """Buy a remix of a finished job, for the parent's project unless another one is named. InvalidInput if it is
         not finished, or its provider has no remix. `tell`: see `submit`."""

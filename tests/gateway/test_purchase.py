@@ -29,6 +29,7 @@ from sora.errors import (
     LedgerTrouble,
     MaybeBought,
     MissingKey,
+    NotBought,
     Refused,
     SoraError,
     Unreachable,
@@ -509,6 +510,17 @@ def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> 
     assert (first, sent_before) == (second, 0)
     assert "Whether cometapi still serves sora-2 is not known" in first
     assert len(server.requests) == 3  # the create, a look whether it is finished, the remix
+
+
+@scripted(ACCEPTED)
+def test_who_has_given_up_is_warned_of_nothing(bench: tuple[Bench, UglyServer]) -> None:
+    """The page shows another prompt by then."""
+    made, server = bench
+    heard: list[str] = []
+    order = made.studio._purchases.prepare(SPEC, tell=heard.append)
+    with pytest.raises(NotBought):
+        made.studio._purchases.attempt(order, lambda: True)
+    assert (heard, server.requests) == ([], [])
 
 
 @scripted(ACCEPTED)

@@ -185,6 +185,13 @@ def test_progress_and_status_reach_the_page_that_asked(bench: Bench, monkeypatch
     assert texts[-1].startswith("done · ")
 
 
+def test_what_a_size_comes_out_as_is_said_before_it_is_bought(bench: Bench) -> None:
+    """In the node, also on a prompt that no page wrote: it stands there although the gateway refuses the job."""
+    with pytest.raises(bench.pack.error("Refused"), match="quota"):
+        asyncio.run(bench.create("a kite [sandbox: refuse=quota]", "77", model="omni-fast", size="1920x1080"))
+    assert bench.page.texts("77") == ["omni-fast makes 1280x720 where 1920x1080 is asked for."]
+
+
 def test_without_a_page_nothing_is_broadcast(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A prompt queued by a script has no page; a line without a receiver would go to all that are open."""
     from server import PromptServer
