@@ -27,7 +27,7 @@ export class Balances {
   #told = new Map(); // provider -> its last answers, by "key" and "account"
   #lines = new Map(); // provider -> what is in the page now: settings are drawn anew while an answer is on its way
   #asking = false;
-  #keys = 0; // how often a key was changed: an answer of the key before is none
+  #keys = 0; // how often a key was changed: an answer for the one before is not shown
 
   /** `host` has post, attempt and confirm. */
   constructor(host) {
@@ -72,7 +72,9 @@ export class Balances {
     if (account && !(await this.#host.confirm(say("ask_account", { provider })))) return;
     this.#asking = true;
     const keys = this.#keys;
-    const keep = (answer) => keys === this.#keys && this.#told.set(provider, { ...this.#told.get(provider), ...answer });
+    const keep = (answer) => {
+      if (keys === this.#keys) this.#told.set(provider, { ...this.#told.get(provider), ...answer });
+    };
     try {
       const told = await this.#host.post("/sora/balance", { provider, account });
       keep({ [told.of]: told });
