@@ -105,8 +105,7 @@ def install(python: Path, folder: Path, key: Sequence[str], wanted: Sequence[str
     stamp = folder / "installed.txt"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8").splitlines() != list(key):
         print(f"installing {folder.name} …", file=sys.stderr)
-        if stamp.is_file() or not python_in(folder).exists():  # else it was made a moment ago, and is empty
-            create(python, folder)
+        create(python, folder)
         try:
             _pip(folder, "install", "--no-compile", "--only-binary=:all:", *wanted)
             if pack:

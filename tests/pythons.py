@@ -25,8 +25,8 @@ FAMILIES = ("new-api", "litellm", "sglang", "vllm-omni", "seedance")
 # What depends on the Python and on the libraries. Without psycopg what needs PostgreSQL is skipped: that is a server.
 TESTS = ("tests/engine", "tests/media", "tests/nodes", "tests/frozen")
 # What `make test` has run, takes long and is no matter of a Python: many jobs at a time, other families of gateways,
-# time that passes, what these files check of the checkout, an OpenCV that is broken, the demo (it is run before), what
-# `sora verify` says of a gateway, and the real host, which has a Python of its own.
+# time that passes, what the checkout looks like, an OpenCV that is broken, the demo (it is run before), and the real
+# host, which has a Python of its own.
 SLOW = (
     "engine/test_architecture.py",
     "engine/test_buying.py::test_creates_that_are_asked_to_wait_hold_up_nobody_else",
@@ -38,13 +38,17 @@ SLOW = (
     "engine/test_disks.py::test_what_a_file_system_lacks_ends_no_download",
     "engine/test_doctor_gateway.py::test_a_proxy_of_the_variables_is_its_host_and_port",
     "engine/test_environments.py",
-    "engine/test_farm_references.py",
+    "engine/test_farm_references.py::test_a_ledger_is_rebuilt_with_the_images_of_all_machines",
+    "engine/test_farm_references.py::test_what_a_dead_machine_left_is_sent_with_its_image",
     "engine/test_fetch.py::test_threads_are_few_however_many_wait",
     "engine/test_fetch.py::test_videos_that_are_not_ready_hold_up_no_other",
     "engine/test_rescue.py::test_two_processes_fetch_once",
     "engine/test_rescue.py::test_two_processes_that_watch_each_others_jobs_do_not_stand_still",
     "engine/test_studio.py::test_a_gateway_that_misbehaves_gives_its_video_in_the_end",
-    "engine/test_verify.py",
+    "engine/test_verify.py::test_a_remix_costs_what_it_costs_today",
+    "engine/test_verify.py::test_a_remix_is_bought_where_the_money_is_enough_for_both",
+    "engine/test_verify.py::test_a_state_that_nobody_knows_differs",
+    "engine/test_verify.py::test_a_verify_that_was_broken_off_costs_nothing_more",
     "media/test_fuzz.py",
     "media/test_opencv.py::test_the_pack_loads_and_says_what_to_install",
     "media/test_reference.py::test_a_bomb_is_refused_before_it_is_unpacked",

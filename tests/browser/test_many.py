@@ -32,8 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Ed
 
 
 def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
-    """To the very first job; only what is seen is in the page, and each job is in its place: of all 10,000 every
-    third or so is looked at."""
+    """To the very first job; only what is seen is in the page, and each job is there once, in its place."""
     tab = Tab(page)
     tab.row(f"shot {JOBS - 1}:")
     page.picture("many")
@@ -48,7 +47,7 @@ def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
               seen.set(item.ariaPosInSet, /shot (\\d+):/.exec(item.textContent)?.[1]);
             }
             const before = scroll.scrollTop;
-            scroll.scrollTop += 3 * scroll.clientHeight;
+            scroll.scrollTop += scroll.clientHeight;
             await new Promise((then) => requestAnimationFrame(() => setTimeout(then))); // after the list's own turn
             most = Math.max(most, document.querySelectorAll('.sora-item').length);
             still = scroll.scrollTop === before ? still + 1 : 0;
@@ -59,8 +58,7 @@ def test_the_whole_history_can_be_scrolled(page: Editor) -> None:
     )
     rows, most = seen
     assert all(int(place) + int(shot) == JOBS for place, shot in rows)
-    assert len(rows) >= JOBS / 4
-    assert str(JOBS) in dict(rows)
+    assert len(rows) == JOBS
     assert most <= MOST_ROWS
     tab.row("shot 0:")
     page.page.set_viewport_size({"width": 1400, "height": 900})

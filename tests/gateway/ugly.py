@@ -9,7 +9,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from urllib3 import HTTPResponse
+
 Script = bytes | Callable[[socket.socket], None]
+# Before 2.1 urllib3 reads no less than it is asked for: a trickle ends with "timed out", and not in our own words.
+OLD_URLLIB3 = not hasattr(HTTPResponse, "read1")
 
 
 @dataclass

@@ -81,7 +81,10 @@ class Parent:
         told = {"arguments": arguments, "folder": str(folder), "environment": environment, "log": str(log)}
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
-        return Forked(int(self._process.stdout.readline()))
+        number = self._process.stdout.readline()
+        if not number:
+            raise RuntimeError(f"ComfyUI's Python, which forks hosts, has ended: {self._process.wait()}")
+        return Forked(int(number))
 
     def _close(self) -> None:
         self._process.communicate()
@@ -90,7 +93,7 @@ class Parent:
 def serve() -> None:
     """One fork for each line; its process number is the answer."""
     for library in LIBRARIES:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):  # main.py says it where it matters
             import_module(library)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a host ended
     for line in sys.stdin:
