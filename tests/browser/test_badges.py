@@ -254,5 +254,6 @@ def test_an_old_price_has_its_age_and_a_size_what_comes_out(either: Editor) -> N
         node(2, "CreateSoraJob", ["a boat", "omni-fast", "4", "1920x1080", 1, "crop", "cometapi", "", ""]),
     )
     reads(either, 2, "price unknown · comes out as 1280×720")
+    either.page.wait_for_function(f"(id) => ({SHOWN})(id).at(-1) !== '…'", arg=1)
     assert re.fullmatch(r"≈ \$1\.28 · a price \d+ (mths|yrs?) old", badge(either, 1))
     either.picture("old_price")
