@@ -1,0 +1,30 @@
+"""What a test asserts of an error: its class, its code and the charge. One table, wording.toml, keeps the wording."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORDING: dict[str, str] = tomllib.loads(Path(__file__).with_name("wording.toml").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def failing(kind: type[Any], code: str, *names: object, charge: str = "") -> Iterator[pytest.ExceptionInfo[Any]]:
+    """The block raises that class of error with that `code`, and its text names each of `names`: offending values,
+    files, limits, the words of a gateway (whose codes are not in the table). `charge` is none, perhaps or spent; left
+    out, it is the class's own. Yields what pytest.raises does.
+    """
+    with pytest.raises(kind) as caught:
+        yield caught
+    error = caught.value
+    assert error.code == code, f"{error.code!r}: {error}"
+    assert error.money == (charge or kind.money), error.money
+    assert re.search(WORDING.get(code, ""), str(error)), f"{WORDING[code]!r} is not in: {error}"
+    for name in names:
+        assert str(name) in str(error), f"{name!s} is not in: {error}"
