@@ -14,8 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from . import gate, host
-from .sora.disk import disk_trouble
-from .sora.errors import InvalidInput, SoraError
+from .sora.errors import InvalidInput, SoraError, disk_trouble
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio

@@ -20,8 +20,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
 from . import host
-from .sora.disk import disk_trouble, path_is_too_long, reason_of
-from .sora.errors import InvalidInput, MediaTrouble, SoraError
+from .sora.disk import path_is_too_long, reason_of
+from .sora.errors import InvalidInput, MediaTrouble, SoraError, disk_trouble
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.stored import is_same_video

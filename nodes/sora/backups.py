@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from .disk import disk_trouble
-from .errors import InvalidInput
+from .errors import InvalidInput, disk_trouble
 from .ledger_errors import folder_trouble, ledger_trouble
 from .owner import FileOwner
 from .whole import make_private, publish, remove, sync_file, unfinished_name

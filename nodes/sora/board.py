@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .disk import disk_trouble
-from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, NotFinished, Refused, SoraError
+from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, NotFinished, Refused, SoraError, disk_trouble
 from .ledger import Ledger, taken_error
 from .settings import Settings
 from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference

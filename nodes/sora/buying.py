@@ -9,14 +9,13 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
+from typing import Any
 
-from .collect import Collector
-from .errors import NotFinished
+from .errors import NotFinished, no_thread
 from .ledger import Ledger
 from .purchase import Order, Purchases, Submission
-from .rescue import Rescue
 from .spec import FORGOTTEN
-from .threads import DaemonPool, PoolClosed, fail, guarded, no_thread
+from .threads import DaemonPool, PoolClosed, fail, guarded
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -42,10 +41,23 @@ class _Buying(Future[Submission]):
 
 
 class Buyer:
-    """Buys what it is given; each result is a future, which may be cancelled."""
+    """Buys what it is given; each result is a future, which may be cancelled.
 
-    def __init__(self, ledger: Ledger, purchases: Purchases, collector: Collector, rescue: Rescue) -> None:
-        self._ledger, self._purchases, self._collector, self._rescue = ledger, purchases, collector, rescue
+    `begin(step, future)` has something short done in a thread that may wait for the ledger, `call_later(seconds, step)`
+    after that time, and `bought(job_id)` is told of each purchase.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        purchases: Purchases,
+        *,
+        begin: Callable[[Callable[[], None], Future[Any]], None],
+        call_later: Callable[[float, Callable[[], None]], None],
+        bought: Callable[[str], None],
+    ) -> None:
+        self._ledger, self._purchases = ledger, purchases
+        self._begin, self._call_later, self._bought = begin, call_later, bought
         self._closing = threading.Event()
         self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
@@ -65,7 +77,7 @@ class Buyer:
             future.provider = provider_of()
             self._queue(future, prepare)
 
-        self._collector.begin(begin, future)
+        self._begin(begin, future)
         return future
 
     def close(self) -> None:
@@ -94,7 +106,7 @@ class Buyer:
             if submission is not None:
                 if submission.job.aside == FORGOTTEN:  # it is wanted again
                     self._ledger.put_aside(submission.job.id, "")
-                self._rescue.bought(submission.job.id)
+                self._bought(submission.job.id)
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
@@ -102,7 +114,7 @@ class Buyer:
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
-                self._collector.monitor.alarm(pace_s, lambda: queue(lambda: run(order)))
+                self._call_later(pace_s, lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
             try:

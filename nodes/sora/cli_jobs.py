@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .cli_shell import collect, finish, looked_up, minutes, open_studio, safe_cell, say, tell, warn
-from .disk import disk_trouble
-from .errors import InvalidInput
+from .errors import InvalidInput, disk_trouble
 from .identity import FITS
 from .spec import Job, JobSpec, JobState, Reference, parse_extra_fields, parse_project
 from .studio import Studio, Submission

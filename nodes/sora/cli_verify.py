@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .cli_shell import collect, finish, minutes, open_studio, say, tell
-from .disk import disk_trouble
-from .errors import InvalidInput, SoraError
+from .errors import InvalidInput, SoraError, disk_trouble
 from .studio import Studio, Submission
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
@@ -17,18 +17,20 @@ import requests
 from urllib3.util.retry import Retry
 
 from .calls import Calls, Listener
+from .create_call import CreateCall
 from .envelope import Answer, Complaint
 from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
+from .plain import SETTLE
 from .providers import Provider
 from .redact import place_of
+from .remote_video import RemoteVideo
 from .streams import open_address, open_content
 from .transport import NETWORK_ERRORS, Body, in_words, kind_of_network, network_advice, new_session
-from .verdict import SETTLE, read_created, read_list, read_reason, read_status
-from .wire import RemoteVideo
+from .verdict import read_created, read_list, read_reason, read_status
 
 REASON_S = 10.0  # for the reason of a failure, which changes nothing
 
-Upload = tuple[str, tuple[str, bytes, str]]  # (form field, (file name, bytes, MIME type))
+PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an upload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,12 @@ class Client:
         is None as it opens. None ends it."""
         self._calls.listener = listener
 
-    def create(self, form: Mapping[str, str], uploads: Sequence[Upload] = ()) -> RemoteVideo:
+    def create(self, call: CreateCall) -> RemoteVideo:
         """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
-        parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in form.items()]
-        return self._created(requests.Request("POST", self._calls.url("/v1/videos"), files=[*parts, *uploads]))
+        parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in call.fields.items()]
+        parts += [(PART_OF_ROLE[one.role], (one.name, one.data, one.mime)) for one in call.uploads]
+        return self._created(requests.Request("POST", self._calls.url("/v1/videos"), files=parts))
 
     def remix(self, video_id: str, prompt: str) -> RemoteVideo:
         """Buy a remix of a completed video; errors as for create."""

@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
-from .errors import NotBought, NotFinished
+from .errors import NotBought, NotFinished, no_thread
 from .fetch import Fetcher
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
 from .monitor import Monitor
 from .settings import Settings
 from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed, fail, guarded, no_thread
+from .threads import DaemonPool, PoolClosed, fail, guarded
 from .waiting import Wait
 from .watches import WATCH_S, Watches
 

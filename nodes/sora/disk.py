@@ -6,17 +6,13 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from .errors import DiskTrouble
 from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
-LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
 FULL = "disk_full"  # code of an error
 VIDEO_NAME = 60  # characters of the longest name of a video in its folder: one that is being written
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
@@ -29,23 +25,23 @@ NETWORKS = (
 
 KEEP = "Delete nothing there: the ledger knows what was paid for."
 
-_FULL = "Free disk space, or choose another folder."
+FREE_SPACE = "Free disk space, or choose another folder."
 _IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."
 _RIGHTS = "Check that this user may write to the folder."
 _AWAY = "Check that the folder's drive is connected."
-_LONG = "Choose a folder with a shorter path, or enable long paths in Windows."
+SHORTEN = "Choose a folder with a shorter path, or enable long paths in Windows."
 _TAKEN = "Something else has that name: a file, or a link to a drive that is not connected. Connect or move it."
 _HINTS = {
     errno.EEXIST: _TAKEN,
     errno.ENOTDIR: _TAKEN,
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
+    errno.ENOSPC: FREE_SPACE,
+    errno.EDQUOT: FREE_SPACE,
     errno.EBUSY: _IN_USE,
     errno.ETXTBSY: _IN_USE,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EROFS: "The disk is read-only: choose another folder.",
-    errno.ENAMETOOLONG: _LONG,
+    errno.ENAMETOOLONG: SHORTEN,
     errno.ENOENT: _AWAY,
     errno.ENODEV: _AWAY,
     errno.ENXIO: _AWAY,
@@ -54,17 +50,15 @@ _HINTS = {
 # Windows' own numbers, which say more than the errno that Python makes of them.
 _WINDOWS_HINTS = {
     **dict.fromkeys(BUSY_WINERRORS, _IN_USE),
-    **dict.fromkeys((39, 112), _FULL),
+    **dict.fromkeys((39, 112), FREE_SPACE),
     **dict.fromkeys((3, 21, 53, 67, 1167), _AWAY),
-    **dict.fromkeys((206,), _LONG),
+    **dict.fromkeys((206,), SHORTEN),
 }
 
 
-def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> DiskTrouble:
-    """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
-    hint = hint_of(error)
-    code = {_IN_USE: "file_in_use", _FULL: FULL}.get(hint, "")
-    return DiskTrouble(f"{what}: {reason_of(error)}.", advice=f"{hint} {then}".strip(), code=code, **more)
+def code_of(error: OSError) -> str:
+    """The code of the error that is made of it: file_in_use, disk_full, or "" for anything else."""
+    return {_IN_USE: "file_in_use", FREE_SPACE: FULL}.get(hint_of(error), "")
 
 
 def reason_of(error: OSError) -> str:
@@ -100,20 +94,6 @@ def rights_hint(folder: Path) -> str:
     else:
         cure, made = f'run: sudo chown -R "$(id -un)" "{folder}"', "another user (sudo, a container)"
     return f"If {folder} was made by {made}, {cure}; then run again. {KEEP}"
-
-
-def check_room(folder: Path, names: int = 0) -> None:
-    """DiskTrouble where a video could not be stored below `folder`: better to know before it is bought. `names`: the
-    characters of the longest name that it will be given there."""
-    try:
-        try_folder(folder)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise disk_trouble(f"No video could be stored in {folder}", error) from error
-    if free < LEAST_ROOM:
-        raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {folder}.", advice=_FULL, code=FULL)
-    if too_long := path_is_too_long(folder, names):
-        raise DiskTrouble(too_long, advice=_LONG)
 
 
 def path_is_too_long(folder: Path, names: int) -> str:

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
-from .disk import disk_trouble
-from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered
+from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered, disk_trouble
 from .part import Part
 from .redact import redact
 from .transport import arriving, in_words

@@ -27,17 +27,11 @@ The number is the exit status of the command line.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
-from .plain import kind_of, text_of
+from .disk import code_of, hint_of, reason_of
+from .plain import Money, kind_of, text_of
 from .redact import redact
-
-Money = Literal["none", "perhaps", "spent"]
-# Advice for a job that goes on at the gateway; `*Sora jobs*` is the tab's label in js/words.en.mjs.
-TAKE_UP = (
-    "The job goes on at the gateway: run the same again to take it up. The tab *Sora jobs* shows how far it is; in a "
-    "shell: `sora resume JOB`."
-)
 
 
 class SoraError(Exception):
@@ -51,6 +45,12 @@ class SoraError(Exception):
 
     exit_code: ClassVar[int] = 7
     speaks_of_money: ClassVar[bool] = True
+    # Which table of words.toml speaks of it, where neither its code nor the HTTP status tells more …
+    class_kind: ClassVar[str] = ""
+    fixes_kind: ClassVar[bool] = False  # … or whatever they tell
+    quotes_gateway: ClassVar[bool] = False  # what it says is the gateway's, and wants explaining
+    is_of_create: ClassVar[bool] = False  # a 404, say, is about the create, and not about a job
+    ends_job: ClassVar[bool] = False
     what: str
     advice: str
     job: str
@@ -110,10 +110,13 @@ class InvalidInput(SoraError):
     """Wrong usage or wrong input, found before anything was sent or written."""
 
     exit_code = 2
+    class_kind = "wrong_choice"
 
 
 class MissingKey(InvalidInput):
     """There is no key for the provider."""
+
+    class_kind = "no_key"
 
 
 class NotBought(SoraError):
@@ -125,6 +128,8 @@ class NotBought(SoraError):
 class Refused(NotBought):
     """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
 
+    quotes_gateway = True
+    is_of_create = True
     transient: bool
     retry_after_s: float | None
     http_status: int | None
@@ -145,15 +150,22 @@ class Refused(NotBought):
 class BudgetReached(NotBought):
     """The job would go over a cap that the machine's owner set."""
 
+    class_kind = "budget"
+    fixes_kind = True
+
 
 class Unreachable(NotBought):
     """No connection was made, so nothing can have been bought."""
+
+    class_kind = "network"
 
 
 class MaybeBought(SoraError):
     """The request may have arrived, and no answer that could be read came back."""
 
     exit_code = 4
+    class_kind = "perhaps_bought"
+    fixes_kind = True
     money: Money = "perhaps"
 
 
@@ -161,6 +173,8 @@ class JobFailed(SoraError):
     """The gateway accepted the job and ended it without a video."""
 
     exit_code = 5
+    class_kind = "job_failed"
+    ends_job = True
     money: Money = "perhaps"
 
 
@@ -174,6 +188,9 @@ class NotFinished(SoraError):
 class WaitTimeout(NotFinished):
     """The caller's own deadline passed before the video was there."""
 
+    class_kind = "waited_long"
+    fixes_kind = True
+
 
 class GatewayTrouble(NotFinished):
     """A status or content call did not give what it should; `retry_after_s` is the gateway's own pace, if any.
@@ -181,6 +198,7 @@ class GatewayTrouble(NotFinished):
     `transient` is False where asking again cannot help (a bad key, an id that the gateway does not know).
     """
 
+    quotes_gateway = True
     transient: bool
     retry_after_s: float | None
     http_status: int | None
@@ -214,9 +232,15 @@ class NotOffered(GatewayTrouble):
     call can bring the video then.
     """
 
+    class_kind = "link_lapsed"
+    quotes_gateway = False
+
 
 class LinkLapsed(NotFinished):
     """The gateway no longer offers the finished video."""
+
+    class_kind = "link_lapsed"
+    fixes_kind = True
 
 
 class LocalTrouble(SoraError):
@@ -228,6 +252,8 @@ class LocalTrouble(SoraError):
 class DiskTrouble(LocalTrouble):
     """A file could not be written or read."""
 
+    class_kind = "disk"
+
 
 class LedgerTrouble(LocalTrouble):
     """The ledger could not be opened or written."""
@@ -237,3 +263,14 @@ class MediaTrouble(LocalTrouble):
     """A file that is not a video, or cannot be decoded."""
 
     speaks_of_money = False
+
+
+def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> DiskTrouble:
+    """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
+    advice = f"{hint_of(error)} {then}".strip()
+    return DiskTrouble(f"{what}: {reason_of(error)}.", advice=advice, code=code_of(error), **more)
+
+
+def no_thread(error: RuntimeError) -> LocalTrouble:
+    """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
+    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")

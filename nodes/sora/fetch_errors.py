@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TypeGuard
 
-from .errors import TAKE_UP, GatewayTrouble, LinkLapsed, NotFinished, NotOffered, SoraError, WaitTimeout
+from .errors import GatewayTrouble, LinkLapsed, NotFinished, NotOffered, SoraError, WaitTimeout
+from .plain import TAKE_UP
 from .spec import LAPSED, Job
 from .waiting import Fetch
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any, NamedTuple
+from typing import Any
 
 from .database import Database
 from .errors import InvalidInput
 from .identities import complete, holder
 from .references import References
 from .rows import AT_GATEWAY, as_job, existing, first, run
-from .spec import FORGOTTEN, LAPSED, Job, JobSpec
+from .spec import FORGOTTEN, LAPSED, Job, JobSpec, Seen
 
 NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provider does not serve the model
 MANY = 20  # past jobs that tell how long one takes
@@ -19,14 +19,6 @@ GROUPS = {
     "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{LAPSED}'",
     "forgotten": f"aside = '{FORGOTTEN}'",
 }
-
-
-class Seen(NamedTuple):
-    """When a model last took a job that completed, and when it was last refused as not available: seconds since the
-    epoch, 0 for never. When a job was found complete says nothing of that moment."""
-
-    completed: float = 0.0
-    refused: float = 0.0
 
 
 class History:
@@ -92,7 +84,7 @@ class History:
             return None if row is None else as_job(row)
 
     def seen_models(self) -> dict[tuple[str, str, str], Seen]:
-        """What became of the jobs of each (provider, origin, model)."""
+        """What became of the jobs of each (provider, origin, model); nothing where there is no ledger yet."""
         query = (
             "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "
             "FROM jobs WHERE model <> '' "
@@ -100,6 +92,8 @@ class History:
             "OR (state = 'refused' AND error_code IN :codes)) "
             "GROUP BY provider, origin, model, state"
         )
+        if not self.database.exists:
+            return {}
         found: dict[tuple[str, str, str], Seen] = {}
         with self.database.read() as connection:
             for row in run(connection, query, codes=list(NOT_SERVED)).mappings():

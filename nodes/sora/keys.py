@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .disk import disk_trouble
-from .errors import InvalidInput, MissingKey
+from .errors import InvalidInput, MissingKey, disk_trouble
 from .providers import COMETAPI, SANDBOX, Provider, cometapi, load_provider
 from .settings import Settings
 from .whole import remove, write_whole

@@ -19,8 +19,10 @@ from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraErr
 from .history import History
 from .identities import FREED, holder, make_room
 from .identity import Identity
+from .plain import SETTLE
 from .redact import redact
 from .references import References
+from .remote_video import RemoteVideo
 from .rows import (
     AT_GATEWAY,
     INTERRUPTED,
@@ -35,8 +37,6 @@ from .rows import (
     update_locked,
 )
 from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState, parse_project
-from .verdict import SETTLE
-from .wire import RemoteVideo
 
 if TYPE_CHECKING:
     pass

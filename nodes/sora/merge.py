@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
-from .disk import disk_trouble, is_gone
-from .errors import InvalidInput, LedgerTrouble, NotBought
+from .disk import is_gone
+from .errors import InvalidInput, LedgerTrouble, NotBought, disk_trouble
 from .identities import BEST, FREED, FURTHEST, complete, holder
 from .identity import Identity
 from .ledger import KNOWN_BY_ID, Ledger

@@ -17,9 +17,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .errors import TAKE_UP, GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout
+from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout, no_thread
+from .plain import TAKE_UP
 from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed, no_thread
+from .threads import DaemonPool, PoolClosed
 
 POLL_THREADS = 6
 SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often

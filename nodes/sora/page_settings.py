@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .balance import knows_balance
-from .disk import disk_trouble
-from .errors import InvalidInput
+from .errors import InvalidInput, disk_trouble
 from .keys import default_provider, key_state
 from .ledger import Ledger
 from .plain import LANGUAGES

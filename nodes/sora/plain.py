@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Literal, Protocol
 
-if TYPE_CHECKING:
-    from .errors import SoraError
+Money = Literal["none", "perhaps", "spent"]
 
 LANGUAGES = ("en", "vi", "zh")
 # Read at import (about 10 ms): an error's text is also wanted where no file can be opened any more.
 _WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+
+# What to do about an uncertain purchase, and about a job that goes on at the gateway. The labels are those of
+# js/words.en.mjs.
+SETTLE = (
+    "It is not sent again by itself. Open the job in the tab *Sora jobs*: *Look in the gateway's list* finds it where "
+    "the gateway has a list; else look into its list of tasks, then *Use this id* or *Declare it lost*. In a shell: "
+    "`sora resume JOB --video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
+    "ComfyUI's Python runs the file sora.py in the pack's folder)."
+)
+TAKE_UP = (
+    "The job goes on at the gateway: run the same again to take it up. The tab *Sora jobs* shows how far it is; in a "
+    "shell: `sora resume JOB`."
+)
 
 _BY_CODE = {
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
@@ -52,19 +64,6 @@ _BY_STATUS = {
 }  # fmt: skip
 _ABOUT_A_JOB = {400: "not_known", 404: "not_known", 410: "not_known"}  # where a job was asked about, and not for one
 _STATUSES = {str(status) for status in range(300, 600)}
-_BY_CLASS = {
-    "MissingKey": "no_key",
-    "BudgetReached": "budget",
-    "MaybeBought": "perhaps_bought",
-    "JobFailed": "job_failed",
-    "WaitTimeout": "waited_long",
-    "LinkLapsed": "link_lapsed",
-    "NotOffered": "link_lapsed",
-    "Unreachable": "network",
-    "DiskTrouble": "disk",
-    "InvalidInput": "wrong_choice",
-}
-
 _CAUSES = (
     "bad_key",
     "model_gone",
@@ -74,37 +73,53 @@ _CAUSES = (
     "unverified",
     "wrong_reference",
 )  # of an end
-_SAY_IT_ALL = ("MaybeBought", "BudgetReached", "WaitTimeout", "LinkLapsed")  # whatever led to it
-_GATEWAYS_WORDS = ("Refused", "GatewayTrouble", "CutShort")  # what they say is the gateway's, and wants explaining
-
 _WANT_A_LEAD = ("proxy", "tls", "moderation_job", "moderation_output")  # which the engine's own sentences do not name
 
 
-def kind_of(error: SoraError) -> str:
+class Failure(Protocol):
+    """What this module reads of an error."""
+
+    class_kind: ClassVar[str]
+    fixes_kind: ClassVar[bool]
+    quotes_gateway: ClassVar[bool]
+    is_of_create: ClassVar[bool]
+    ends_job: ClassVar[bool]
+    speaks_of_money: ClassVar[bool]
+    what: str
+    advice: str
+    job: str
+    request_id: str
+    code: str
+    money: Money
+    language: str
+
+
+def kind_of(error: Failure) -> str:
     """The table in words.toml that speaks of this failure."""
-    name, by_code = type(error).__name__, _BY_CODE.get(error.code.lower(), "")
-    if name == "JobFailed":  # whatever ended it, running the same again does not
-        return {"moderation_create": "moderation_job", "moderation_output": by_code}.get(by_code, "job_failed")
-    left = "wrong_input" if name == "Refused" and _status(error) < 500 else "gateway_broken"
-    by_status = (_by_status(error, name) or left) if name in _GATEWAYS_WORDS else ""
-    whatever_led_to_it = _BY_CLASS[name] if name in _SAY_IT_ALL else ""
-    return whatever_led_to_it or by_code or _BY_CLASS.get(name, "") or by_status or "unknown"
+    by_code = _BY_CODE.get(error.code.lower(), "")
+    if error.ends_job:  # whatever ended it, running the same again does not
+        return {"moderation_create": "moderation_job", "moderation_output": by_code}.get(by_code, error.class_kind)
+    if error.fixes_kind:
+        return error.class_kind
+    left = "wrong_input" if error.is_of_create and _status(error) < 500 else "gateway_broken"
+    by_status = (_by_status(error) or left) if error.quotes_gateway else ""
+    return by_code or error.class_kind or by_status or "unknown"
 
 
-def _by_status(error: SoraError, name: str) -> str:
+def _by_status(error: Failure) -> str:
     status = _status(error)
     if 300 <= status < 400:
         return "wrong_address"
-    return ("" if name == "Refused" else _ABOUT_A_JOB.get(status, "")) or _BY_STATUS.get(status, "")
+    return ("" if error.is_of_create else _ABOUT_A_JOB.get(status, "")) or _BY_STATUS.get(status, "")
 
 
-def _status(error: SoraError) -> int:
+def _status(error: Failure) -> int:
     """The gateway's HTTP status; of a refusal in the ledger only the code is left, which is the status where there was
     no code."""
     return getattr(error, "http_status", None) or (int(error.code) if error.code in _STATUSES else 0)
 
 
-def text_of(error: SoraError) -> str:
+def text_of(error: Failure) -> str:
     """What happened, what became of the money, what to do, and the names that support asks for, in the error's
     language."""
     tongue = _known(error.language)
@@ -114,7 +129,7 @@ def text_of(error: SoraError) -> str:
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
-        wants_a_lead = type(error).__name__ in _GATEWAYS_WORDS or kind in _WANT_A_LEAD
+        wants_a_lead = error.quotes_gateway or kind in _WANT_A_LEAD
         lead = words["what"]["en"] if wants_a_lead and kind not in ("network", "socks") else ""
         parts = [
             lead,
@@ -142,9 +157,9 @@ def warning_of(name: str, language: str, **facts: str) -> str:
     return str(_WORDS["warnings"][name][_known(language)]).format(**facts)
 
 
-def _cause(error: SoraError, tongue: str) -> str:
+def _cause(error: Failure, tongue: str) -> str:
     """What ended a job, where its code tells that: a limit, the balance, the key."""
-    by_code = _BY_CODE.get(error.code.lower(), "") if type(error).__name__ == "JobFailed" else ""
+    by_code = _BY_CODE.get(error.code.lower(), "") if error.ends_job else ""
     return str(_WORDS["kind"][by_code]["what"][tongue]) if by_code in _CAUSES else ""
 
 
@@ -153,11 +168,11 @@ def _own(kind: str, words: dict[str, dict[str, str]]) -> str:
     return "" if kind in ("unknown", "wrong_choice") else words["do"]["en"]
 
 
-def _filled(advice: str, error: SoraError) -> str:
+def _filled(advice: str, error: Failure) -> str:
     return advice.replace("{job}", error.job or "JOB")
 
 
-def _names(error: SoraError, tongue: str) -> str:
+def _names(error: Failure, tongue: str) -> str:
     labels = _WORDS["labels"]
     pairs = (("job", error.job), ("request", error.request_id))
     named = ", ".join(f"{labels[label][tongue]} {value}" for label, value in pairs if value)

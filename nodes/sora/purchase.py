@@ -13,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .catalogue import Catalogue
-from .client import Client, Upload
-from .disk import VIDEO_NAME, check_room
+from .client import Client
+from .disk import VIDEO_NAME
 from .errors import LedgerTrouble, MaybeBought, NotBought, Refused, SoraError
+from .form import create_call
 from .gateways import Gateways
 from .identity import Identity
 from .ledger import TAKEN_OVER, Ledger, taken_error
 from .merge import Elsewhere
 from .providers import SANDBOX
 from .quote import check_new, estimated_usd
+from .remote_video import RemoteVideo
+from .room import check_room
 from .settings import Settings
 from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
-from .wire import RemoteVideo, create_form
 
 TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
 SLOWEST_S = 30.0
@@ -206,16 +208,13 @@ class Purchases:
     def _create(self, job: Job, order: Order, client: Client, unwanted: Callable[[], bool]) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
         spec = order.spec
-        form = create_form(spec, self._catalogue()) if spec.kind == "create" else {}
-        uploads = _uploads(order.images)
+        call = create_call(spec, self._catalogue(), _pngs(order.images)) if spec.kind == "create" else None
         for attempt in range(1, TRIES + 1):
             if unwanted():
                 raise NotBought("It was cancelled before it was sent.")
             self._ledger.sending(job.id)
             try:
-                if spec.kind == "remix":
-                    return client.remix(spec.parent, spec.prompt)
-                return client.create(form, uploads)
+                return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
             except Refused as error:
                 if not error.transient or attempt == TRIES:
                     raise
@@ -268,12 +267,9 @@ class Purchases:
         return [self._ledger.references.keep(to_png(reference.pixels)) for reference in spec.references]
 
 
-def _uploads(images: tuple[Image, ...]) -> list[Upload]:
+def _pngs(images: tuple[Image, ...]) -> list[bytes]:
     if not images:
         return []
     from .media.reference import to_png
 
-    return [
-        ("input_reference", (f"reference_{number}.png", to_png(image), "image/png"))
-        for number, image in enumerate(images, start=1)
-    ]
+    return [to_png(image) for image in images]

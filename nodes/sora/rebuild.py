@@ -14,8 +14,7 @@ from typing import Any
 
 from .backups import LEDGER, is_damaged, put_aside, refuse_in_use
 from .bounds import read_json, read_text
-from .disk import disk_trouble
-from .errors import SoraError
+from .errors import SoraError, disk_trouble
 from .gateways import Gateways
 from .identities import fingerprints_of
 from .identity import Identity, Picture, version_1, version_2

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from .disk import disk_trouble
+from .errors import disk_trouble
 from .whole import write_whole
 
 # In the output folder. ComfyUI's lists of outputs leave out what begins with a dot.

@@ -19,13 +19,12 @@ from typing import Any
 
 from .bounds import read_json, read_text
 from .catalogue import Catalogue
-from .disk import disk_trouble
-from .errors import SoraError
+from .errors import SoraError, disk_trouble
 from .gateways import Gateways
-from .history import History, Seen
 from .model import Life, Model, Status
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, SANDBOX, Provider
+from .spec import Seen
 from .whole import locked, write_whole
 
 LOCK_S = 10.0  # for another process that writes the same file
@@ -122,14 +121,12 @@ def merged(kept: dict[str, Any]) -> Catalogue:
     return Catalogue(models, refreshed_at=float(at or 0))
 
 
-def seen_here(ledger: History, gateways: Gateways) -> Evidence:
-    """What the ledger saw of each model where its provider is now; nothing where it cannot be asked. The sandbox proves
-    nothing."""
+def seen_here(seen_models: Callable[[], Mapping[tuple[str, str, str], Seen]], gateways: Gateways) -> Evidence:
+    """What the ledger saw of each model, by (provider, origin, model), where its provider is now; nothing where it
+    cannot be asked. The sandbox proves nothing."""
     with contextlib.suppress(SoraError):
-        if ledger.database.exists:
-            origins = {name: gateways.provider(name).origin for name in gateways.names() if name != SANDBOX}
-            seen = ledger.seen_models().items()
-            return {(name, model): found for (name, at, model), found in seen if origins.get(name) == at}
+        origins = {name: gateways.provider(name).origin for name in gateways.names() if name != SANDBOX}
+        return {(name, model): seen for (name, at, model), seen in seen_models().items() if origins.get(name) == at}
     return {}
 
 

@@ -11,8 +11,7 @@ import zipfile
 from pathlib import Path
 
 from .backups import HELD_S, LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, put_aside, refuse_in_use
-from .disk import disk_trouble
-from .errors import InvalidInput
+from .errors import InvalidInput, disk_trouble
 from .ledger import Ledger
 from .ledger_errors import ledger_trouble
 from .merge import bring_over

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError
 from .gateways import Gateways
 from .ledger import Ledger, taken_error
+from .plain import SETTLE
+from .remote_video import LONGEST_ID, RemoteVideo
 from .spec import Job, JobState, parse_size
-from .verdict import SETTLE
-from .wire import LONGEST_ID, RemoteVideo
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
 MANY = 1000  # jobs that are being sent, or in doubt, at once

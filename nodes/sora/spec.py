@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,3 +271,11 @@ class Job:
         length = f"{self.seconds}s" if self.seconds else ""
         facts = " ".join(part for part in (self.standing, self.model, length) if part)
         return f"{prompt or self.video_id} · {facts} · {self.id}"
+
+
+class Seen(NamedTuple):
+    """When a model last took a job that completed, and when it was last refused as not available: seconds since the
+    epoch, 0 for never. When a job was found complete says nothing of that moment."""
+
+    completed: float = 0.0
+    refused: float = 0.0

@@ -9,7 +9,7 @@ import hashlib
 import itertools
 from pathlib import Path
 
-from .disk import disk_trouble
+from .errors import disk_trouble
 from .receipt import receipt_of
 from .settings import Settings
 from .spec import Job, JobState

@@ -36,8 +36,10 @@ from .purchase import Order, Purchases, Submission, Tell, tell_nobody
 from .quote import Quote, quote
 from .rebuild import Rebuilt, rebuild
 from .refresh import LiveCatalogue, Refreshed, seen_here
+from .remote_video import LONGEST_ID
 from .rescue import Rescue
 from .restore import restore
+from .sandbox.local import LocalSandbox
 from .settings import Settings
 from .settle import ask_about, ask_again, look_for, settle
 from .spec import Job, JobSpec, JobState
@@ -45,7 +47,6 @@ from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video, second_name
 from .threads import DaemonPool, pass_on
 from .waiting import Wait
-from .wire import LONGEST_ID
 
 ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
 
@@ -68,12 +69,13 @@ class Studio:
         others: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger, self._gateways))
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._gateways))
         self.ledger = Ledger(
             home, url=lambda: self.settings.database_url, output=output, budget=lambda: self.settings.budget
         )
         self._closing = threading.Event()
-        self._gateways = Gateways(self.settings)
+        self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
+        self._gateways = Gateways(self.settings, self._sandbox)
         self._purchases = Purchases(
             self.ledger,
             self._gateways,
@@ -87,7 +89,13 @@ class Studio:
         self.board = Board(self.ledger, self.settings)
         self._news = News()
         self._stills = Stills(self._collector, self._gateways, self.settings)
-        self._buyer = Buyer(self.ledger, self._purchases, self._collector, self._rescue)
+        self._buyer = Buyer(
+            self.ledger,
+            self._purchases,
+            begin=self._collector.begin,
+            call_later=self._collector.monitor.alarm,
+            bought=self._rescue.bought,
+        )
         self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
 
     @property

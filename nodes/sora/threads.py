@@ -15,19 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
-from .errors import LocalTrouble
-
 T = TypeVar("T")
 _Item = tuple[Future[Any], Callable[[], Any], str]
 
 
 class PoolClosed(RuntimeError):
     """The pool takes no more work, since the program is closing."""
-
-
-def no_thread(error: RuntimeError) -> LocalTrouble:
-    """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
-    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")
 
 
 class DaemonPool:

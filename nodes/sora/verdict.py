@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 
 from .envelope import Answer, Complaint, denies, levels, read_complaint, request_id, says_error
 from .errors import GatewayTrouble, MaybeBought, Refused
+from .plain import SETTLE
+from .remote_video import RemoteVideo
 from .vocabulary import (
     ADVICE,
     ADVICE_BY_STATUS,
@@ -29,15 +31,7 @@ from .vocabulary import (
     WORDS_OF_CALLS,
     known_code,
 )
-from .wire import RemoteVideo, number, phase_of, read_ended, read_video, video_in
-
-# The labels are those of js/words.en.mjs.
-SETTLE = (
-    "It is not sent again by itself. Open the job in the tab *Sora jobs*: *Look in the gateway's list* finds it where "
-    "the gateway has a list; else look into its list of tasks, then *Use this id* or *Declare it lost*. In a shell: "
-    "`sora resume JOB --video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
-    "ComfyUI's Python runs the file sora.py in the pack's folder)."
-)
+from .wire import number, phase_of, read_ended, read_video, video_in
 
 _NOT_KNOWN = (
     "It does not know this job, or not yet, or not any more. If it stays so, ask its support, or choose another take "

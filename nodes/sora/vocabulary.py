@@ -7,9 +7,9 @@ object), verdict.py (what an answer means for the money) and envelope.py (how er
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Phase = Literal["waiting", "running", "done", "failed"]
+from .remote_video import Phase
 
 PHASES: dict[str, Phase] = {
     **dict.fromkeys(

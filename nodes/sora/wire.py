@@ -1,4 +1,4 @@
-"""Our types <-> the words of `/v1/videos`: the form of a create, and the video object in an answer, made uniform.
+"""The video object in a response of `/v1/videos`, made uniform.
 
 Every quirk of a gateway lives in four files and nowhere else: here those of the video object, in verdict.py what an
 answer means for us, in envelope.py how its errors are wrapped, in vocabulary.py the words themselves. The quirks are
@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
 from .addresses import is_plain
-from .catalogue import Catalogue
 from .charges import charged_usd
 from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
-from .identity import form_text
-from .spec import JobSpec
+from .remote_video import LONGEST_ID, Phase, RemoteVideo
 from .vocabulary import (
     ADDRESS_KEYS,
     FINISH_KEYS,
@@ -31,10 +28,8 @@ from .vocabulary import (
     STATE_KEYS,
     WORDS_OF_CALLS,
     WRAPPERS,
-    Phase,
 )
 
-LONGEST_ID = 1000  # characters; LiteLLM's have some 250
 LONGEST_PATH = 2000  # characters of an address without a host
 
 # "/cdn/a.mp4", "//cdn.example/a", "./a", and the bare name of a video; not "pending" or "N/A".
@@ -51,38 +46,6 @@ def plain_status(word: str) -> str:
 def phase_of(word: str) -> Phase | None:
     """What a status word means, however it is written; None for one that nobody knows."""
     return PHASES.get(re.sub(r"[\s-]+", "_", word.strip().lower()))
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoteVideo:
-    """The gateway's video object, made uniform. `progress` is percent 0..100 or None; `url` a direct address or ""."""
-
-    id: str
-    phase: Phase
-    status: str = ""
-    progress: float | None = None
-    url: str = ""
-    complaint: Complaint | None = None
-    whole: bool = False  # the answer shows a video object, not only an id and a status word
-    named: bool = False  # the id is a job's by its own looks or by its key, and cannot be the number of the call
-    model: str = ""
-    seconds: str = ""
-    size: str = ""
-    prompt: str = ""
-    parent: str = ""  # the id of the video that it is a remix of
-    references: int | None = None  # images that it was made from; None where the answer does not say
-    request_id: str = ""
-    created_at: float | None = None
-    charged_usd: float | None = None  # of a finished one, where its provider is known to say it
-
-
-def create_form(spec: JobSpec, catalogue: Catalogue) -> dict[str, str]:
-    """The form fields of a create, all as text; `seconds` and `size` always go, since gateways' defaults differ.
-
-    For a model that the catalogue does not list, `extra_fields` may say the size in another form.
-    """
-    fields = {"prompt": spec.prompt, "model": spec.model, "seconds": spec.seconds, **catalogue.size_fields(spec)}
-    return fields | {name: form_text(value) for name, value in spec.extra_fields.items()}
 
 
 def read_video(answer: Answer) -> RemoteVideo | None:

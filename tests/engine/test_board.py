@@ -16,10 +16,10 @@ import pytest
 from sora.budget import Budget
 from sora.errors import DiskTrouble, InvalidInput, JobFailed, MaybeBought, MediaTrouble, NotFinished, Refused
 from sora.identity import FITS
+from sora.remote_video import RemoteVideo
 from sora.rows import run, update
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
-from sora.wire import RemoteVideo
 
 from ..systems import make_link
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from sora import disk, page_settings, whole
-from sora.errors import DiskTrouble, LedgerTrouble
+from sora.errors import DiskTrouble, LedgerTrouble, disk_trouble
 from sora.ledger import Ledger
+from sora.room import check_room
 from sora.settings import Settings
 
 from ..frozen.gateway import Gateway
@@ -297,7 +298,7 @@ def test_a_drive_that_is_not_there_is_an_error_of_ours(tmp_path: Path, monkeypat
     ],
 )
 def test_what_helps_depends_on_what_failed(error: OSError, words: str) -> None:
-    assert words in disk.disk_trouble("It failed", error).advice
+    assert words in disk_trouble("It failed", error).advice
 
 
 @pytest.mark.parametrize("broken", ["write", "rename", "read"])
@@ -313,9 +314,9 @@ def test_a_folder_in_which_no_video_could_be_stored_is_found_before_buying(
     with monkeypatch.context() as patched:
         patched.setattr(*names[broken], refuse)
         with pytest.raises(DiskTrouble):
-            disk.check_room(tmp_path)
+            check_room(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    disk.check_room(tmp_path)
+    check_room(tmp_path)
 
 
 def test_a_path_that_windows_cannot_take_is_found_before_buying(
@@ -323,6 +324,6 @@ def test_a_path_that_windows_cannot_take_is_found_before_buying(
 ) -> None:
     monkeypatch.setattr(disk, "_is_windows", lambda: True)
     monkeypatch.setattr(disk, "_long_paths_are_enabled", lambda: False)
-    disk.check_room(tmp_path, 40)
+    check_room(tmp_path, 40)
     with pytest.raises(DiskTrouble, match="characters"):
-        disk.check_room(tmp_path, 250)
+        check_room(tmp_path, 250)

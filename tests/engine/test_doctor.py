@@ -22,6 +22,7 @@ from sora.farm import meet
 from sora.fetch import FETCH_THREADS
 from sora.machines import machine_id
 from sora.monitor import POLL_THREADS
+from sora.room import check_room
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
@@ -224,7 +225,7 @@ def test_the_free_space_is_that_of_the_folder_of_the_videos(
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert levels(studio)["output"] == "warning"
     with pytest.raises(DiskTrouble, match="MiB left"):
-        disk.check_room(studio.settings.videos)
+        check_room(studio.settings.videos)
 
 
 def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,11 @@ from sora.errors import (
 from sora.ledger import Ledger
 from sora.media.frames import load_frames
 from sora.monitor import POLL_THREADS
+from sora.remote_video import RemoteVideo
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 from sora.waiting import Fetch
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
 from ..media.clips import cut, make_clip

@@ -17,9 +17,9 @@ from sora.budget import Budget
 from sora.errors import MaybeBought, Refused
 from sora.ledger import Ledger
 from sora.media.reference import to_png
+from sora.remote_video import RemoteVideo
 from sora.rows import insert, run
 from sora.spec import Job, JobSpec, JobState, Reference
-from sora.wire import RemoteVideo
 
 PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 SPACED = dataclasses.replace(PLAIN, prompt="a boat\n", typed="")

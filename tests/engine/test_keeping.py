@@ -25,11 +25,11 @@ from sora.ledger import Ledger
 from sora.media.reference import to_png
 from sora.merge import held_elsewhere, import_home
 from sora.receipt import receipt_of
+from sora.remote_video import RemoteVideo
 from sora.restore import restore
 from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
-from sora.wire import RemoteVideo
 
 from ..frozen.gateway import Gateway
 from ..frozen.state import STATES, State, spec
@@ -507,6 +507,7 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
     """One page in the middle is damaged: rows before and behind it are read."""
     from sora.gateways import Gateways
     from sora.rebuild import rebuild
+    from sora.sandbox.local import LocalSandbox
     from sora.settings import Settings
 
     with Ledger_at(home) as ledger:
@@ -517,7 +518,7 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
     file.write_bytes(pages[:place] + b"\xff" * 4096 + pages[place + 4096 :])
     settings = Settings(home=home, output=tmp_path / "output", env={})
     with Ledger_at(home) as ledger:
-        done = rebuild(ledger, Gateways(settings), tmp_path / "output")
+        done = rebuild(ledger, Gateways(settings, LocalSandbox(home / "sandbox", {})), tmp_path / "output")
         assert 40 < done.read < 60
         assert done.aside is not None
         known = {job.id for job in ledger.jobs(limit=100)}

@@ -18,10 +18,10 @@ from sora.budget import Budget
 from sora.envelope import Complaint
 from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
 from sora.ledger import Ledger
+from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import JobSpec, JobState
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 SPEC = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
 # Texts of a row in the first version's schema.

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from sora import backups, database, disk, doctor, engines, ledger_errors
 from sora.backups import LEDGER, backup_ledger, uri_of
 from sora.budget import Budget
-from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError
+from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError, disk_trouble
 from sora.ledger import Ledger
 from sora.ledger_errors import folder_trouble, ledger_trouble
 from sora.merge import held_elsewhere
@@ -314,9 +314,9 @@ def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, mon
 
 def test_a_full_disk_is_called_so_everywhere() -> None:
     """And nothing else is."""
-    assert disk.disk_trouble("x", OSError(errno.ENOSPC, "full")).kind == "disk_full"
-    assert disk.disk_trouble("x", OSError(errno.EACCES, "denied")).kind == "disk"
-    assert isinstance(disk.disk_trouble("x", OSError(errno.EIO, "bad")), SoraError)
+    assert disk_trouble("x", OSError(errno.ENOSPC, "full")).kind == "disk_full"
+    assert disk_trouble("x", OSError(errno.EACCES, "denied")).kind == "disk"
+    assert isinstance(disk_trouble("x", OSError(errno.EIO, "bad")), SoraError)
 
 
 @pytest.mark.parametrize("file", ["settings.toml", "providers.toml", "keys/cometapi"])

@@ -13,11 +13,11 @@ from sora.collect import ended_error
 from sora.envelope import Complaint
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, LedgerTrouble, MaybeBought, NotOffered, Refused
 from sora.ledger import TAKEN_OVER, Ledger, taken_error
+from sora.plain import SETTLE
+from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
-from sora.verdict import SETTLE
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 PLACE = {"path": "sora/x.mp4", "root": "/o", "sha256": "0" * 64, "size": 5}

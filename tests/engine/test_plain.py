@@ -45,11 +45,12 @@ from sora.errors import (
     Unreachable,
     WaitTimeout,
 )
+from sora.plain import SETTLE
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
 from sora.transport import kind_of_network
-from sora.verdict import SETTLE, read_created, read_status
+from sora.verdict import read_created, read_status
 
 WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
 PACK = Path(__file__).parents[2]

@@ -17,11 +17,11 @@ from sora.errors import InvalidInput
 from sora.ledger import Ledger
 from sora.merge import import_home
 from sora.receipt import receipt_of
+from sora.remote_video import RemoteVideo
 from sora.restore import restore
 from sora.rows import run
 from sora.spec import LONGEST_PROJECT, Job, JobSpec, JobState, parse_project
 from sora.studio import Studio
-from sora.wire import RemoteVideo
 
 from .test_spec import GOLDEN
 

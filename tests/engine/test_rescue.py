@@ -16,11 +16,11 @@ from sora.client import Client
 from sora.errors import GatewayTrouble, InvalidInput
 from sora.receipt import origin_of
 from sora.redact import remember
+from sora.remote_video import RemoteVideo
 from sora.rows import update
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 

@@ -75,7 +75,7 @@ def test_twins_share_one_download(studio: Studio) -> None:
     job = studio.submit(spec("a boat")).result(30).job
     waits = [studio.wait(job.id, timeout_s=30) for _ in range(10)]
     assert {wait.future.result(30).sha256 for wait in waits} == {waits[0].future.result(0).sha256}
-    sandbox = studio._gateways._sandbox
+    sandbox = studio._sandbox.running
     assert sandbox.routes.counts["GET", "/v1/videos/{id}/content"] == 1
 
 

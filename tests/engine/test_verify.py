@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sora.cli import main
 from sora.client import Client
+from sora.create_call import CreateCall
 from sora.errors import BudgetReached, InvalidInput
 from sora.providers import Provider
 from sora.sandbox import Sandbox
@@ -354,7 +355,7 @@ def test_a_listener_that_breaks_loses_no_paid_response() -> None:
     with UglyServer([answer(200, body)]) as server:
         client = Client(Provider(name="x", base_url=server.url, timeout_s=5), "any")
         client.listen(broken)
-        assert client.create({"prompt": "x"}).id == "video_1"
+        assert client.create(CreateCall({"prompt": "x"})).id == "video_1"
         assert client.retrieve("video_1").id == "video_1"
         client.listen(None)
         client.retrieve("video_1")

@@ -10,10 +10,10 @@ from sora.budget import Budget
 from sora.errors import MaybeBought, Refused
 from sora.farm import meet
 from sora.ledger import Ledger
+from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import JobSpec
 from sora.watches import WATCH_S, Watches
-from sora.wire import RemoteVideo
 
 
 class Machine:

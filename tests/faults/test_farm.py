@@ -12,12 +12,12 @@ import pytest
 from sora import download
 from sora.budget import Budget
 from sora.ledger import Ledger
+from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.sandbox import Sandbox
 from sora.spec import JobState
 from sora.studio import Studio
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 from .crash_world import share_films, until
 from .wish import environment, spec

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sora.budget import Budget
 from sora.errors import LedgerTrouble, MaybeBought, Refused
 from sora.ledger import Ledger
+from sora.remote_video import RemoteVideo
 from sora.spec import JobSpec, JobState
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 PROMPTS = st.sampled_from(["a", "b"])
 PROCESSES = st.integers(0, 1)

@@ -17,6 +17,7 @@ from requests.exceptions import ContentDecodingError
 from sora import bodies
 from sora.bodies import PIECE, unpacked
 from sora.client import Client
+from sora.create_call import CreateCall
 from sora.errors import GatewayTrouble, MaybeBought
 from sora.providers import Provider
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, librar
         with pytest.raises(GatewayTrouble, match=r"compressed with 'br', which needs the package brotli"):
             client.retrieve("video_1")
         with pytest.raises(MaybeBought, match=r"compressed with 'br'"):
-            client.create({"prompt": "a boat"})
+            client.create(CreateCall({"prompt": "a boat"}))
         client.close()
         assert server.count("POST") == 1
 
@@ -124,6 +125,6 @@ def test_a_packed_create_is_read(way: str) -> None:
     header, pack = WAYS[way]
     with UglyServer([answer(200, pack(TEXT), [("Content-Encoding", header)])]) as server:
         client = Client(Provider(name="x", base_url=server.url, timeout_s=5), "sk-key-12345")
-        assert client.create({"prompt": "a boat"}).id == "video_1"
+        assert client.create(CreateCall({"prompt": "a boat"})).id == "video_1"
         client.close()
         assert server.requests[0].headers["accept-encoding"] == "identity"

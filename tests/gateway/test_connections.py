@@ -14,6 +14,7 @@ import urllib3.connection
 from requests.exceptions import InvalidSchema
 from sora import connect
 from sora.client import Client
+from sora.create_call import CreateCall
 from sora.doctor import examine
 from sora.errors import GatewayTrouble, LocalTrouble, SoraError, Unreachable
 from sora.providers import Provider
@@ -132,10 +133,11 @@ def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None
         assert "def _new_conn(" in source
         exec(compile(source.replace("_new_conn", "_open_socket"), theirs.__file__, "exec"), theirs.__dict__)
         from sora.client import Client
+        from sora.create_call import CreateCall
         from sora.errors import LocalTrouble
         from sora.providers import Provider
         client = Client(Provider(name="x", base_url=sys.argv[1], timeout_s=5), "sk-key-12345")
-        for call in (lambda: client.create({"prompt": "a boat"}), lambda: client.retrieve("video_1"),
+        for call in (lambda: client.create(CreateCall({"prompt": "a boat"})), lambda: client.retrieve("video_1"),
                      lambda: client.stream("https://cdn.example.com/a.mp4", {})):
             try:
                 call()
@@ -201,7 +203,7 @@ def test_a_connection_that_is_not_made_is_told_without_pythons_own_words(
     monkeypatch.setattr("socket.create_connection", away)
     client = Client(Provider(name="x", base_url="http://127.0.0.1:9", timeout_s=5), "sk-key-12345")
     given: dict[str, tuple[object, ...]] = {
-        "create": ({"prompt": "p"},),
+        "create": (CreateCall({"prompt": "p"}),),
         "retrieve": ("video_1",),
         "content": ("video_1", {}),
     }

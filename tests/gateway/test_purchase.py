@@ -35,10 +35,10 @@ from sora.errors import (
     Unreachable,
 )
 from sora.fields import REFUSED
+from sora.remote_video import RemoteVideo
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
 from sora.watches import Watches
-from sora.wire import RemoteVideo
 
 from ..trust.lines import stop_listening
 from .ugly import Script, UglyServer, answer, hang_up, reset

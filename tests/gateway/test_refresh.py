@@ -20,10 +20,10 @@ from sora.model import Status
 from sora.model_list import read_list
 from sora.providers import load_provider
 from sora.refresh import merged
+from sora.remote_video import RemoteVideo
 from sora.rows import update
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
-from sora.wire import RemoteVideo
 
 from .ugly import Script, UglyServer, answer
 

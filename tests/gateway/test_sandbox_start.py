@@ -10,6 +10,7 @@ import pytest
 from sora.errors import LocalTrouble
 from sora.gateways import Gateways
 from sora.sandbox import Sandbox
+from sora.sandbox.local import LocalSandbox
 from sora.settings import Settings
 
 
@@ -17,7 +18,7 @@ def test_a_sandbox_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pyte
     """Its thread died: who waits for it does not wait for ever, and neither does who wants another provider."""
     monkeypatch.setattr("sora.sandbox.server.START_S", 0.05)
     monkeypatch.setattr(Sandbox, "_serve", lambda *_: None)
-    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env={}))
+    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env={}), LocalSandbox(tmp_path / "sandbox", {}))
     with pytest.raises(LocalTrouble):
         gateways.client("sandbox")
     monkeypatch.undo()
@@ -36,7 +37,7 @@ def test_a_sandbox_that_is_starting_holds_up_no_other_provider(tmp_path: Path, m
     monkeypatch.setattr(Sandbox, "start", slow)
     monkeypatch.setattr(Sandbox, "close", lambda _: None)
     env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": "http://127.0.0.1:1"}
-    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env=env))
+    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env=env), LocalSandbox(tmp_path / "sandbox", env))
     thread = threading.Thread(target=gateways.client, args=("sandbox",))
     thread.start()
     assert starting.wait(5)

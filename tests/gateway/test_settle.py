@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, SoraError
+from sora.remote_video import LONGEST_ID
 from sora.settle import _same_length, _same_model, _same_size
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
-from sora.wire import LONGEST_ID
 
 from ..frozen.gateway import film
 from .ugly import UglyServer, answer

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
+from sora.form import create_call
 from sora.model import Model
 from sora.sandbox.checks import Refusal, check_create
 from sora.sandbox.pages import SHAPES, VendorPage, pages
 from sora.spec import JobSpec, parse_size
-from sora.wire import create_form
 
 MODELS = Catalogue.shipped().models
 DESCRIBED = {name: page for name, page in pages().items() if page.page}
@@ -51,7 +51,7 @@ def spec(model: str, **change: Any) -> JobSpec:
 
 def asked(row: Model, **change: Any) -> dict[str, str]:
     """The form of a create, as that row of the catalogue has it written."""
-    return create_form(spec(row.id, **change), Catalogue([row]))
+    return dict(create_call(spec(row.id, **change), Catalogue([row])).fields)
 
 
 def test_each_row_is_of_a_model_that_the_sandbox_knows() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sora.catalogue import Catalogue
 from sora.envelope import Answer, read_complaint
 from sora.errors import GatewayTrouble, MaybeBought, NotBought, Refused, SoraError
+from sora.form import create_call
+from sora.remote_video import LONGEST_ID
 from sora.spec import JobSpec
 from sora.verdict import read_created, read_status, retry_after_s
-from sora.wire import LONGEST_ID, create_form
 
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
@@ -301,7 +302,7 @@ def test_the_form_says_length_and_size_as_text() -> None:
         size="720x1280",
         extra_fields={"x": True, "y": False},
     )
-    form = create_form(spec, Catalogue.shipped())
+    form = create_call(spec, Catalogue.shipped()).fields
     assert form == {"prompt": "p", "model": "veo3-fast", "seconds": "8", "size": "9x16", "x": "true", "y": "false"}
 
 
@@ -310,7 +311,7 @@ def test_extra_fields_replace_ours_for_an_unlisted_model() -> None:
     spec = JobSpec(
         provider="cometapi", prompt="p", model="mine", seconds="8", size="720x1280", extra_fields={"size": "9:16"}
     )
-    assert create_form(spec, Catalogue.shipped())["size"] == "9:16"
+    assert create_call(spec, Catalogue.shipped()).fields["size"] == "9:16"
 
 
 json_values = st.recursive(

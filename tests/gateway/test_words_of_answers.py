@@ -7,9 +7,11 @@ import json
 import pytest
 from sora.envelope import Answer, complaint_in, read_complaint, says_error
 from sora.errors import GatewayTrouble, MaybeBought, Refused
-from sora.verdict import SETTLE, read_created, read_status, refusal, trouble
+from sora.plain import SETTLE
+from sora.remote_video import LONGEST_ID
+from sora.verdict import read_created, read_status, refusal, trouble
 from sora.vocabulary import ADVICE, ADVICE_BY_STATUS
-from sora.wire import LONGEST_ID, read_video
+from sora.wire import read_video
 
 
 def answer(status: int, body: object = None, **headers: str) -> Answer:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..disk import disk_trouble
-from ..errors import MediaTrouble
+from ..errors import MediaTrouble, disk_trouble
 from ..whole import write_whole
 from . import container, lazy
 from .choice import SQUARE, FrameChoice

@@ -14,8 +14,9 @@ import requests
 
 from ..envelope import Answer
 from ..providers import Provider
+from ..remote_video import RemoteVideo
 from ..transport import same_origin
-from ..wire import RemoteVideo, read_video
+from ..wire import read_video
 
 MOST = 1000  # exchanges that are kept: an hour of polls at CometAPI's pace has 360
 FIRST = 100  # of these, from the beginning; what lies between them and the newest goes first

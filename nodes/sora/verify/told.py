@@ -8,8 +8,9 @@ from typing import Any
 
 from ..envelope import Answer, levels, read_complaint
 from ..errors import SoraError
+from ..remote_video import RemoteVideo
 from ..verdict import read_created, read_list, read_status
-from ..wire import RemoteVideo, number, phase_of, read_video
+from ..wire import number, phase_of, read_video
 from .private import Private
 from .record import Exchange, Recorder
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sora.envelope import Answer, complaint_in, read_complaint
 from sora.errors import GatewayTrouble, MaybeBought, Refused
 from sora.redact import redact
+from sora.remote_video import RemoteVideo
 from sora.verdict import read_created, read_list, read_status, retry_after_s
 from sora.vocabulary import (
     ADDRESS_KEYS,
@@ -30,7 +31,7 @@ from sora.vocabulary import (
     TEXTS,
     WRAPPERS,
 )
-from sora.wire import RemoteVideo, read_video
+from sora.wire import read_video
 
 from .test_table import ROWS
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from sora.client import Client
+from sora.create_call import CreateCall
 from sora.download import Downloaded, download
 from sora.errors import GatewayTrouble, MaybeBought, NotOffered, Refused
 from sora.media.delivered import Delivered
@@ -67,7 +68,7 @@ def test_a_create_never_follows_a_redirect(gateway: Any, status: int, where: str
     """7: a wrong base URL. The paid body goes nowhere else, and the key neither."""
     client, server = gateway(answer(status, b"<html>moved</html>", [("Location", where)]))
     with pytest.raises(Refused, match="another address"):
-        client.create({"prompt": "a boat"})
+        client.create(CreateCall({"prompt": "a boat"}))
     assert server.count("POST") == len(server.requests) == 1
 
 
@@ -95,14 +96,14 @@ def test_an_id_stays_one_piece_of_the_path(gateway: Any, video_id: str) -> None:
 def test_a_create_without_a_length_is_read_to_its_end(gateway: Any) -> None:
     """The answer ends where the connection does."""
     client, _ = gateway(b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n{"id":"video_1","status":"queued"}')
-    assert client.create({"prompt": "a boat"}).id == "video_1"
+    assert client.create(CreateCall({"prompt": "a boat"})).id == "video_1"
 
 
 def test_a_create_in_chunks_that_break_off_is_perhaps_bought(gateway: Any) -> None:
     """Half an answer says nothing, whatever that half says."""
     client, server = gateway(b'HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"error":{"message":"no"}}')
     with pytest.raises(MaybeBought):
-        client.create({"prompt": "a boat"})
+        client.create(CreateCall({"prompt": "a boat"}))
     assert server.count("POST") == 1
 
 
@@ -118,7 +119,7 @@ def test_a_create_that_drips_is_given_up_and_perhaps_bought(gateway: Any) -> Non
     client, _ = gateway(drip, timeout_s=0.3)
     begun = time.monotonic()
     with pytest.raises(MaybeBought):
-        client.create({"prompt": "a boat"})
+        client.create(CreateCall({"prompt": "a boat"}))
     assert time.monotonic() - begun < 3
 
 
@@ -126,13 +127,13 @@ def test_a_create_that_is_no_http_is_perhaps_bought(gateway: Any) -> None:
     """What answers there has read the request."""
     client, _ = gateway(b"220 mail ready\r\n")
     with pytest.raises(MaybeBought):
-        client.create({"prompt": "a boat"})
+        client.create(CreateCall({"prompt": "a boat"}))
 
 
 def test_a_job_with_an_error_status_is_kept(gateway: Any) -> None:
     """4: alive, and with HTTP 500."""
     client, server = gateway(answer(500, {**QUEUED, "model": "sora-2"}))
-    assert client.create({"prompt": "a boat"}).id == "video_1"
+    assert client.create(CreateCall({"prompt": "a boat"})).id == "video_1"
     assert server.count("POST") == 1
 
 

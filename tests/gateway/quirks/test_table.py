@@ -14,8 +14,8 @@ from sora.envelope import Answer
 from sora.errors import SoraError
 from sora.media.delivered import Delivered
 from sora.providers import Provider
+from sora.remote_video import RemoteVideo
 from sora.verdict import read_created, read_list, read_status
-from sora.wire import RemoteVideo
 
 from ..ugly import UglyServer, answer
 from . import seen_calls, seen_charges, seen_jobs, told

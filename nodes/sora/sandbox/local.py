@@ -1,0 +1,50 @@
+"""The sandbox that an engine starts in its own process, when the first job is bought there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .family import Family
+    from .server import Sandbox
+
+
+class LocalSandbox:
+    """Its jobs lie in `folder`; `env` names the family that it speaks as. Starting takes a moment, and thread-safe."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self._folder, self._env = folder, env
+        self.running: Sandbox | None = None
+        self._url = ""
+        self._lock = threading.Lock()
+
+    def abilities(self) -> dict[str, bool]:
+        """Which calls its family has, by the names of a provider's fields; once it runs, that no more changes."""
+        family = self._family()
+        return {name: getattr(family, name) for name in ("remix", "lists", "deletes", "variants")}
+
+    def base_url(self) -> str:
+        """Where it serves; it is started if it does not run yet. InvalidInput, LocalTrouble: it cannot be."""
+        from . import Sandbox
+
+        with self._lock:
+            if self.running is None:
+                sandbox = Sandbox(self._folder, speak=self._family().name)
+                self._url = sandbox.start()
+                self.running = sandbox
+            return self._url
+
+    def close(self) -> None:
+        with self._lock:
+            if self.running is not None:
+                self.running.close()
+                self.running, self._url = None, ""
+
+    def _family(self) -> Family:
+        from .families import find_family
+
+        running = self.running
+        return running.routes.family if running else find_family(env=self._env)
