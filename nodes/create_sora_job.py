@@ -157,7 +157,8 @@ class CreateSoraJob(io.ComfyNode):
 
         studio, typed = host.studio(), custom_model.strip()
         if last_reference is not None and reference is None:
-            raise InvalidInput("There is a last_reference but no reference.", advice="Connect the first frame, too.")
+            what = "There is a last_reference but no reference."
+            raise InvalidInput(what, advice="Connect the first frame, too.", code="no_first_reference")
         images = [image for image in (reference, last_reference) if image is not None]
         spec = JobSpec(
             provider=provider,

@@ -66,6 +66,7 @@ class SoraOpenJob(io.ComfyNode):
         """Find it."""
         wanted = video_id.strip() or (past_job or "").strip()
         if not wanted:
-            raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
+            advice = "Choose one from the list, or paste its id into video_id."
+            raise InvalidInput("No job is chosen.", advice=advice, code="no_job")
         job = await host.finish(host.studio().open(wanted, provider))
         return io.NodeOutput(job, job.video_id)

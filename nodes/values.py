@@ -129,6 +129,7 @@ def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
         raise MediaTrouble(
             f"This VIDEO ({type(video).__name__}) cannot be decoded ({type(error).__name__}: {error}).",
             advice="It is decoded by the node that made it, or by ComfyUI. Save it with Save Video and load that file.",
+            code="not_decodable",
         ) from error
 
 
@@ -144,7 +145,7 @@ def check_prefix(prefix: str) -> None:
     output = Path(folder_paths.get_output_directory())
     confined(output, prefix)
     if too_long := path_is_too_long(output, len(prefix) + COUNTER):
-        raise InvalidInput(too_long, advice="Use a shorter filename_prefix.")
+        raise InvalidInput(too_long, advice="Use a shorter filename_prefix.", code="path_too_long")
 
 
 def named_file(job: Job, prefix: str) -> tuple[Path, str]:

@@ -44,7 +44,7 @@ def backup(home: Path, file: Path) -> Kept:
     DiskTrouble where it cannot be written."""
     ledger = home / LEDGER
     if not ledger.is_file():
-        raise InvalidInput(f"There is no ledger in {home}.", advice="Name its folder: --home DIR.")
+        raise InvalidInput(f"There is no ledger in {home}.", advice="Name its folder: --home DIR.", code="no_ledger")
     taken = "belongs to the ledger" if _is_ours(home, file) else ""
     if not taken and os.path.lexists(file) and not _is_backup(file):
         taken = "is there already, and is not a backup of a ledger"

@@ -148,12 +148,15 @@ def next_price(provider: Provider, settings: Settings, ledger: Ledger) -> tuple[
 def _check_known(provider: Provider, places: Places) -> None:
     if provider.name != COMETAPI:
         raise InvalidInput(
-            f"No call for the balance at {provider.name} is known.", advice=f"It is known of {COMETAPI} alone."
+            f"No call for the balance at {provider.name} is known.",
+            advice=f"It is known of {COMETAPI} alone.",
+            code="balance_unsupported",
         )
     if not knows_balance(provider, places):
         raise InvalidInput(
             f"The base URL of {COMETAPI} is at {place_of(provider.base_url)}, where no call for the balance is known.",
             advice=f"Only {place_of(places.own)} is asked: it would need COMETAPI_BASE_URL to be unset.",
+            code="balance_unsupported",
         )
 
 

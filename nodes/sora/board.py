@@ -103,7 +103,7 @@ class Board:
         job = self._job(job_id)
         video = file_of(job, self._settings)
         if video is None:
-            raise NotFinished(f"The video of job {job.id} is not stored here.", job=job.id)
+            raise NotFinished(f"The video of job {job.id} is not stored here.", job=job.id, code="not_stored")
         place = self._settings.home / "thumbnails" / f"{job.id}_{job.sha256[:8]}.jpg"
         return place if place.is_file() else _small_picture(video, place)
 
@@ -111,7 +111,8 @@ class Board:
         """The images that went up with a job, as they were before fitting: PNG files."""
         job = self._job(job_id)
         if odd := [name for name in job.references if not re.fullmatch(r"[0-9a-f]{64}\.png", name)]:
-            raise InvalidInput(f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours.", job=job.id)
+            what = f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours."
+            raise InvalidInput(what, job=job.id, code="foreign_reference")
         places = [self._ledger.references.place(name) for name in job.references]
         if missing := [place for place in places if not place.is_file()]:
             raise _is_gone(job, missing[0], self._ledger.references.folders)
@@ -142,7 +143,7 @@ class Board:
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none
-            raise InvalidInput(f"The ledger has no job {job_id!r}.")
+            raise InvalidInput(f"The ledger has no job {job_id!r}.", code="unknown_job")
         return self._ledger.job(job_id)
 
     def _file(self, job: Job) -> dict[str, str] | None:
@@ -172,13 +173,14 @@ def _is_gone(job: Job, place: Path, folders: Sequence[Path]) -> DiskTrouble:
     """The error for a kept reference that is in none of those folders, of which the first would have it at `place`."""
     what = f"The kept reference {place.name} of job {job.id} is not in {' or '.join(map(str, folders))}"
     if len(folders) == 1:
-        return DiskTrouble(f"{what}: it is gone.", job=job.id)
+        return DiskTrouble(f"{what}: it is gone.", job=job.id, code="missing_reference")
     bought = f"The machine {job.machine}" if job.machine else "Another machine, whose name was not recorded,"
     return DiskTrouble(
         f"{what}. {bought} kept it.",
         advice=f"Copy it to {place.parent} from that machine: from the same place in its output folder, or from the "
         "folder references in its SORA_HOME. `sora doctor` checks that all machines have the same output folder.",
         job=job.id,
+        code="missing_reference",
     )
 
 

@@ -36,6 +36,7 @@ class Budget:
             raise BudgetReached(
                 f"The owner's budget allows nothing per job, and the price of this job is unknown.{self._whose}",
                 advice=self._raise("PER_JOB"),
+                code="budget_per_job",
             )
         if price <= 0:
             return
@@ -45,6 +46,7 @@ class Budget:
                 f"This job is over the owner's budget: {about} ${price:.2f} it exceeds the ${self.usd_per_job:.2f} "
                 f"allowed per job by ${price - self.usd_per_job:.2f}.{self._whose}",
                 advice=self._raise("PER_JOB"),
+                code="budget_per_job",
             )
         if _over(spent_usd + price, self.usd_per_day):
             raise BudgetReached(
@@ -52,6 +54,7 @@ class Budget:
                 f"are in flight in the last 24 hours, and this job, {about} ${price:.2f}, exceeds it by "
                 f"${spent_usd + price - self.usd_per_day:.2f}.{self._whose}",
                 advice=f"Room comes back 24 hours after each purchase. {self._raise('PER_DAY')}",
+                code="budget_per_day",
             )
 
     @property

@@ -87,7 +87,9 @@ class Buyer:
         for future in list(self._buying):
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
-                    future.set_exception(NotFinished("The program is closing.", advice=JOIN, money="perhaps"))
+                    future.set_exception(
+                        NotFinished("The program is closing.", advice=JOIN, money="perhaps", code="closing")
+                    )
 
     def _new(self) -> _Buying:
         future = _Buying()
@@ -110,7 +112,7 @@ class Buyer:
                 future.set_result(submission)
             elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
-                raise NotFinished(what, advice=JOIN, money="perhaps")
+                raise NotFinished(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))

@@ -64,6 +64,7 @@ class Catalogue:
             f"The catalogue has no model {model!r}.",
             advice=(f"Did you mean {near[0]!r}? " if near else "")
             + f"It has: {', '.join(living)}. Another id can be typed into custom_model and is sent as typed.",
+            code="unknown_model",
         )
 
     def first_choice(self, model: str) -> tuple[str, str]:
@@ -99,6 +100,7 @@ class Catalogue:
             raise InvalidInput(
                 f"extra_fields would replace {', '.join(replaced)}.",
                 advice="Set these with the inputs of the same name.",
+                code="reserved_field",
             )
         model = self.find(spec.model)
         if model is None or spec.kind != "create":
@@ -109,12 +111,13 @@ class Catalogue:
         if not model.takes(images):
             known = {0: "no reference image", 1: "one reference image", 2: "two images, first and last frame"}
             takes = known.get(int(model.references), f"{model.references} images")
-            raise InvalidInput(f"{model.id} takes {takes}; {images} were given.")
+            raise InvalidInput(f"{model.id} takes {takes}; {images} were given.", code="references_not_offered")
         fields = model.sizes.get(spec.size, {"size": spec.size})
         if replaced := sorted({*fields} & set(spec.extra_fields)):
             raise InvalidInput(
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
                 advice="Set it with the inputs of the node; only a custom_model may have a size of its own form.",
+                code="reserved_field",
             )
 
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:
@@ -128,12 +131,14 @@ class Catalogue:
             raise InvalidInput(
                 f"{model.id} does not make {seconds} s.",
                 advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
+                code="seconds_not_offered",
             )
         if model.all_sizes and size not in model.all_sizes:
             other = model.comes_out.get(size)
             raise InvalidInput(
                 f"{model.id} does not make {size}{f': it would come out as {other}' if other else ''}.",
                 advice=f"Its sizes: {', '.join(model.sizes)}.",
+                code="size_not_offered",
             )
 
     def check_life(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> None:
@@ -153,7 +158,10 @@ class Catalogue:
         model = self.find(model_id)
         if model is not None and not model.remix:
             raise InvalidInput(
-                f"{model.id} cannot be remixed.", advice="Create a new video with the changed prompt.", job=job
+                f"{model.id} cannot be remixed.",
+                advice="Create a new video with the changed prompt.",
+                job=job,
+                code="remix_unsupported",
             )
 
     def warning(self, spec: JobSpec, like: Job | None = None, language: str = "en") -> str:

@@ -177,7 +177,9 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
         named = options.job, options.provider
         job = studio.find(*named) if settling else looked_up(studio.open(*named))
         if job is None:
-            raise InvalidInput(f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.")
+            raise InvalidInput(
+                f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
+            )
         if options.lost:
             job = looked_up(studio.settle(job.id))
             tell(options, f"{job.id} is given up; the same can be bought again.")
@@ -228,7 +230,9 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     with open_studio(options.home, name=True) as studio:
         found = {name: studio.find(name) if studio.ledger.database.exists else None for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
-            raise InvalidInput(f"The ledger has no job {missing[0]!r}.", advice="Nothing was changed.")
+            raise InvalidInput(
+                f"The ledger has no job {missing[0]!r}.", advice="Nothing was changed.", code="unknown_job"
+            )
         jobs = [looked_up(studio.set_project(job.id, project)) for job in found.values() if job is not None]
     for job in jobs:
         tell(options, f"{job.id}  {job.project or '(no project)'}")

@@ -52,7 +52,7 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     wish = Wish(provider=options.provider, spend=_dollars(options.spend), model=options.model, take=options.take)
     if options.take < 1:
-        raise InvalidInput(f"take is {options.take}.", advice="Takes are counted from 1.")
+        raise InvalidInput(f"take is {options.take}.", advice="Takes are counted from 1.", code="invalid_take")
     with open_studio(options.home, options.out, name=True) as studio:
         found = Walk(studio, wish, finish, lambda bought: _collected(studio, bought, options)).go()
     report = report_of(found)

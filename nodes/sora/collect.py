@@ -104,7 +104,11 @@ class Collector:
         for wait in list(self._waits):
             if not wait.future.done():
                 job = wait.job.id if wait.job is not None else ""
-                wait.fail(NotFinished("The program is closing.", advice="The job goes on; run again later.", job=job))
+                wait.fail(
+                    NotFinished(
+                        "The program is closing.", advice="The job goes on; run again later.", job=job, code="closing"
+                    )
+                )
 
     def _ask(self, job: Job) -> Job:
         return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))

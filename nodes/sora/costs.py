@@ -92,7 +92,8 @@ def report(database: Database, *, by: str, since: str = "", now: float, page: bo
     too, and there are at most MOST_ROWS. InvalidInput for a `by` or `since` that is not one.
     """
     if by not in BY:
-        raise InvalidInput(f"Costs by {by[:40]!r} are unknown.", advice=f"Choose from: {', '.join(BY)}.")
+        advice = f"Choose from: {', '.join(BY)}."
+        raise InvalidInput(f"Costs by {by[:40]!r} are unknown.", advice=advice, code="unknown_option")
     first = first_day(since, now)
     rows, total = _read(database, by, _midnight(first) if first else 0.0) if database.exists else ([], Cost())
     more = 0
@@ -123,7 +124,8 @@ def first_day(since: str, now: float) -> date | None:
             return day
     except (ValueError, OverflowError, OSError):  # no such day, or one that this system's clock does not have
         pass
-    raise InvalidInput(f"{since[:40]!r} is not a date.", advice="Write it as 2026-11-30, or as 7d for seven days.")
+    advice = "Write it as 2026-11-30, or as 7d for seven days."
+    raise InvalidInput(f"{since[:40]!r} is not a date.", advice=advice, code="invalid_date")
 
 
 def _midnight(day: date) -> float:

@@ -83,6 +83,7 @@ def address_of(url: str) -> URL:
         raise InvalidInput(
             "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
             advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
+            code="invalid_setting",
         ) from None
     if parts.password:
         remember(str(parts.password))

@@ -273,4 +273,5 @@ def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more:
 
 def no_thread(error: RuntimeError) -> LocalTrouble:
     """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
-    return LocalTrouble(f"No thread could be started: {error}.", advice="Close other programs, then run again.")
+    what = f"No thread could be started: {error}."
+    return LocalTrouble(what, advice="Close other programs, then run again.", code="no_thread")

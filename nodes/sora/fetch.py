@@ -37,7 +37,7 @@ from .redact import redact
 from .settings import Settings
 from .spec import CUT, Job
 from .stored import file_of, free_name, is_intact, unchanged_file_of
-from .threads import DaemonPool
+from .threads import DaemonPool, PoolClosed
 from .waiting import Fetch, Wait
 from .watches import Watches
 
@@ -99,7 +99,9 @@ class Fetcher:
             self._pool.submit(lambda: self._run(job, fetch), job.provider)
         except RuntimeError as error:  # the program is closing, or not one thread can be had
             self._forget(job.id, fetch)  # our claim to it lapses by itself: the monitor's thread asks no ledger
-            why = NotFinished(f"The video cannot be fetched now: {error}.", advice="Run again.", job=job.id)
+            what = f"The video cannot be fetched now: {error}."
+            code = "closing" if isinstance(error, PoolClosed) else "no_thread"
+            why = NotFinished(what, advice="Run again.", job=job.id, code=code)
             fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:

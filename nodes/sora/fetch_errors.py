@@ -50,4 +50,5 @@ def too_late(job: Job, fetch: Fetch) -> WaitTimeout:
         f"The video is finished, but could not be fetched in time{why}",
         advice=f"It is paid for. {TAKE_UP}",
         job=job.id,
+        code="download_timeout",
     )

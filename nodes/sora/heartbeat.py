@@ -120,6 +120,7 @@ class DatabaseOwner:
             raise LedgerTrouble(
                 f"No thread could be started to note that this program runs: {error}.",
                 advice="Close other programs, then run again.",
+                code="no_thread",
             ) from error
         self._ended, self._heart = ended, heart
 

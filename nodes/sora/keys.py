@@ -21,9 +21,10 @@ def write_key(settings: Settings, name: str, key: str) -> None:
     provider = load_provider(settings, name)
     key = key.strip()
     if provider.key_file is None or not provider.wants_key:
-        raise InvalidInput(f"{name} needs no key.")
+        raise InvalidInput(f"{name} needs no key.", code="no_key_needed")
     if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
-        raise InvalidInput("That is too long for a key, or holds a character that no key has.", advice="Copy it again.")
+        what = "That is too long for a key, or holds a character that no key has."
+        raise InvalidInput(what, advice="Copy it again.", code="invalid_key")
     try:
         if key:
             write_whole(provider.key_file, f"{key}\n".encode())

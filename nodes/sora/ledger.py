@@ -270,7 +270,8 @@ class Ledger(History):
             row = existing(connection, job, lock=True)
             answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
             if row["state"] != JobState.UNKNOWN and not answered:
-                raise InvalidInput(f"Job {job} is {row['state']}; only an unknown one has to be settled.", job=job)
+                what = f"Job {job} is {row['state']}; only an unknown one has to be settled."
+                raise InvalidInput(what, job=job, code="not_uncertain")
             if not video_id:
                 return update(connection, job, state=JobState.LOST, **FREED)
             other = first(
@@ -281,10 +282,11 @@ class Ledger(History):
             if other is not None:
                 if other["kind"] != "opened":
                     known = f"{video_id} is job {other['id']} already."
-                    raise InvalidInput(known, advice="Look for another id.", job=job)
+                    raise InvalidInput(known, advice="Look for another id.", job=job, code="video_id_taken")
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):
                     busy = f"{video_id} is being fetched now, as job {other['id']}."
-                    raise InvalidInput(busy, advice="Settle this one once that is here.", job=job)
+                    then = "Settle this one once that is here."
+                    raise InvalidInput(busy, advice=then, job=job, code="download_in_progress")
                 changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
@@ -302,12 +304,13 @@ class Ledger(History):
                 "": tuple(JobState),
             }
             if aside not in wanted:
-                raise InvalidInput(f"{aside!r} is no way to set a job aside.", job=job)
+                raise InvalidInput(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
             if row["state"] not in wanted[aside]:
                 raise InvalidInput(
                     f"Job {job} is {row['state']}, and cannot be {aside}.",
                     advice="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
                     job=job,
+                    code="cannot_set_aside",
                 )
             return update(connection, job, aside=aside)
 

@@ -111,7 +111,7 @@ def folder_trouble(what: str, error: Exception, folder: Path) -> LedgerTrouble:
     if isinstance(error, PermissionError):
         return LedgerTrouble(f"{what}: {reason}.", advice=rights_hint(folder), code=DENIED)
     if not isinstance(error, OSError) or error.errno in NO_LOCKS:
-        return LedgerTrouble(f"{what}: {reason}.", advice=_LOCKS)
+        return LedgerTrouble(f"{what}: {reason}.", advice=_LOCKS, code="no_file_locks")
     code = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return LedgerTrouble(f"{what}: {reason}.", advice=f"{hint_of(error)} Then run again.", code=code)
 

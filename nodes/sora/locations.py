@@ -58,6 +58,7 @@ def user_folder() -> Path:
         raise InvalidInput(
             "This user has no home folder, so there is no place for the ledger.",
             advice="Set SORA_HOME to a folder that this user may write, or HOME.",
+            code="no_home_folder",
         )
     return folder
 
@@ -147,7 +148,9 @@ def _expanded(home: str) -> Path:
         return Path(home).expanduser().absolute()
     except RuntimeError:  # ~ without a home folder
         raise InvalidInput(
-            f"SORA_HOME is {home!r}, and this user has no home folder.", advice="Write the whole path."
+            f"SORA_HOME is {home!r}, and this user has no home folder.",
+            advice="Write the whole path.",
+            code="no_home_folder",
         ) from None
 
 

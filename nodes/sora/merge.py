@@ -117,9 +117,11 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     stays as it is. InvalidInput where there is no ledger in it, or while one of both is in use."""
     here = ledger.database.home
     if is_gone(home / LEDGER):
-        raise InvalidInput(f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.")
+        raise InvalidInput(
+            f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.", code="no_ledger"
+        )
     if home.resolve() == here.resolve():
-        raise InvalidInput(f"{home} is the ledger that is used already.")
+        raise InvalidInput(f"{home} is the ledger that is used already.", code="same_ledger")
     refuse_in_use(home)
     if not ledger.database.shared:
         refuse_in_use(here)

@@ -132,6 +132,7 @@ def migrate(connection: Connection) -> None:
         raise LedgerTrouble(
             f"The ledger was written by a newer version of this pack (schema {version}, this one knows {len(STEPS)}).",
             advice="Update the pack; the ledger was left as it is.",
+            code="ledger_newer",
         )
     for number, step in enumerate(STEPS[version:], start=version + 1):
         step(connection)

@@ -278,7 +278,7 @@ class Monitor:
         except SoraError as trouble:
             error = trouble
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
-            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job.id)
+            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job.id, code="internal_error")
         ended: list[Watch] = []
         with self._wake:
             watched = self._watched.get(job.id)
@@ -370,4 +370,5 @@ def _timed_out(watch: Watch) -> WaitTimeout:
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
         advice=TAKE_UP,
         job=watch.job.id,
+        code="wait_timeout",
     )

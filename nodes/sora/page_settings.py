@@ -61,11 +61,13 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
 def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
     """Keep what the page asks for. InvalidInput where it may not, or for a value that is none: nothing is changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
-        raise InvalidInput(f"There is no setting {unknown[0]!r}.", advice=f"There are: {', '.join(NAMES)}.")
+        advice = f"There are: {', '.join(NAMES)}."
+        raise InvalidInput(f"There is no setting {unknown[0]!r}.", advice=advice, code="unknown_setting")
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
         if reason := _why_not(settings, topic, local=local):
-            raise InvalidInput(f"{name} cannot be changed here. {REASONS[reason['code']].format(**reason)}")
+            why = REASONS[reason["code"]].format(**reason)
+            raise InvalidInput(f"{name} cannot be changed here. {why}", code="setting_locked")
         _check(name, value)
     try:
         with locked(settings.page_file.with_suffix(".lock"), LOCK_S):  # of two changes at once both are kept
@@ -77,13 +79,14 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
 
 def _check(name: str, value: Any) -> None:
     if name == "language" and value not in LANGUAGES:
-        raise InvalidInput(f"language is {value!r}.", advice=f"It wants one of: {', '.join(LANGUAGES)}.")
+        advice = f"It wants one of: {', '.join(LANGUAGES)}."
+        raise InvalidInput(f"language is {value!r}.", advice=advice, code="invalid_setting")
     if name == "rescue" and not isinstance(value, bool):
-        raise InvalidInput("rescue is neither true nor false.")
+        raise InvalidInput("rescue is neither true nor false.", code="invalid_setting")
     if name.startswith("usd") and (
         isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_USD
     ):
-        raise InvalidInput(f"{name} is no amount in dollars.")
+        raise InvalidInput(f"{name} is no amount in dollars.", code="invalid_setting")
 
 
 def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:

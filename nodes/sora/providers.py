@@ -82,7 +82,11 @@ class Provider:
     def check_remix(self) -> None:
         """InvalidInput where it has no remix."""
         if not self.remix:
-            raise InvalidInput(f"{self.name} has no remix.", advice="Create a new video with the changed prompt.")
+            raise InvalidInput(
+                f"{self.name} has no remix.",
+                advice="Create a new video with the changed prompt.",
+                code="remix_unsupported",
+            )
 
     def key(self, env: Mapping[str, str]) -> str:
         """The key, from the environment or the key file. MissingKey says where one can be put."""
@@ -95,7 +99,8 @@ class Provider:
         if not key:
             raise self._no_key()
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise InvalidInput(f"The key for {self.name} holds a character that no key has.", advice="Copy it again.")
+            what = f"The key for {self.name} holds a character that no key has."
+            raise InvalidInput(what, advice="Copy it again.", code="invalid_key")
         remember(key)
         return key
 
@@ -105,6 +110,7 @@ class Provider:
             return MissingKey(
                 f"There is no key for {self.name}: {named} has the ending of a text file.",
                 advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
+                code="missing_key",
             )
         mode = " (mode 0600)" if os.name == "posix" else ""
         if self.key_variable:
@@ -116,7 +122,9 @@ class Provider:
                 f'`key_variable = "{variable}"` under [provider.{self.name}] in providers.toml'
             )
         return MissingKey(
-            f"There is no key for {self.name}.", advice=f"{put}; or choose the provider {SANDBOX}, which is free."
+            f"There is no key for {self.name}.",
+            advice=f"{put}; or choose the provider {SANDBOX}, which is free.",
+            code="missing_key",
         )
 
     def _key_from_file(self) -> str:
@@ -127,14 +135,17 @@ class Provider:
                 return ""
             if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
                 raise InvalidInput(
-                    f"The key file {self.key_file} can be read by others.", advice=f"Run: chmod 600 {self.key_file}"
+                    f"The key file {self.key_file} can be read by others.",
+                    advice=f"Run: chmod 600 {self.key_file}",
+                    code="key_file_not_private",
                 )
             return read_text(self.key_file, LARGEST_KEY_FILE).strip()
         except PermissionError as error:
             what = f"The key file {self.key_file} cannot be read: {reason_of(error)}."
-            raise InvalidInput(what, advice=rights_hint(self.key_file.parent)) from None
+            raise InvalidInput(what, advice=rights_hint(self.key_file.parent), code="key_file_unreadable") from None
         except (OSError, ValueError):
-            raise InvalidInput(f"The key file {self.key_file} cannot be read.", advice="Write it anew.") from None
+            what = f"The key file {self.key_file} cannot be read."
+            raise InvalidInput(what, advice="Write it anew.", code="key_file_unreadable") from None
 
 
 def provider_names(settings: Settings) -> list[str]:
@@ -152,6 +163,7 @@ def no_such_provider(settings: Settings, name: str) -> InvalidInput:
         f"There is no provider {name!r}.",
         advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
         f"{file_of(settings)}.",
+        code="unknown_provider",
     )
 
 
@@ -213,7 +225,8 @@ def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None)
     except ValueError:
         parts, host = urlsplit(""), ""
     if not is_plain(url) or parts.query or parts.fragment:
-        raise InvalidInput(f"{where} is not a base URL.", advice="Write something like https://api.example.com")
+        advice = "Write something like https://api.example.com"
+        raise InvalidInput(f"{where} is not a base URL.", advice=advice, code="url_invalid")
     if parts.scheme == "http" and not is_loopback(host):
         _check_plain_http(host, parts.port or 80, where, row)
     return url.rstrip("/").removesuffix("/v1")
@@ -234,11 +247,14 @@ def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] |
             f"{where} {what} over plain http to {host}, which is not in a private network: anybody on the way could "
             "read and change it.",
             advice=advice,
+            code="url_not_https",
         )
     if wants_key and not (row or {}).get("insecure", False):
         allowed = " In a private network that you trust, `insecure = true` in the same table allows it."
         raise InvalidInput(
-            f"{where} would send the key over plain http to {host}.", advice=advice + (allowed if row else "")
+            f"{where} would send the key over plain http to {host}.",
+            advice=advice + (allowed if row else ""),
+            code="url_not_https",
         )
 
 

@@ -112,7 +112,8 @@ def _of_remix(
 ) -> Quote:
     """The price of a remix of that job."""
     if not name.strip():
-        raise InvalidInput("No job is chosen.", advice="Choose one from the list, or paste its id into video_id.")
+        advice = "Choose one from the list, or paste its id into video_id."
+        raise InvalidInput("No job is chosen.", advice=advice, code="no_job")
     parent = find(name, named)
     if parent is None and not named:
         return Quote(None)

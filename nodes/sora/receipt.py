@@ -53,6 +53,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
         raise InvalidInput(
             f"Neither the ledger nor a receipt beside it knows {video}.",
             advice="A file that was cut or converted is not the one that was stored.",
+            code="unknown_file",
         )
     return None, content
 

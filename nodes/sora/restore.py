@@ -62,19 +62,24 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
             for entry in archive.infolist():
                 name = entry.filename
                 if name not in (LEDGER, *SETTINGS) and not REFERENCE.fullmatch(name):
-                    raise InvalidInput(f"{file} is not a backup of a ledger: it holds {name[:80]!r}.")
+                    raise InvalidInput(
+                        f"{file} is not a backup of a ledger: it holds {name[:80]!r}.", code="not_a_backup"
+                    )
                 if entry.file_size > LARGEST_FILE:
-                    raise InvalidInput(f"{file} is not a backup of a ledger: {name} has {entry.file_size} bytes.")
+                    raise InvalidInput(
+                        f"{file} is not a backup of a ledger: {name} has {entry.file_size} bytes.", code="not_a_backup"
+                    )
                 (folder / name).parent.mkdir(exist_ok=True)
                 with archive.open(entry) as source, (folder / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
                 names.append(name)
         if LEDGER not in names:
-            raise InvalidInput(f"{file} is not a backup of a ledger: it holds no {LEDGER}.")
+            raise InvalidInput(f"{file} is not a backup of a ledger: it holds no {LEDGER}.", code="not_a_backup")
         with contextlib.closing(sqlite3.connect(folder / LEDGER)) as connection:
             jobs = checked(connection)
     except (zipfile.BadZipFile, EOFError, sqlite3.Error, NotImplementedError, RuntimeError) as error:
-        raise InvalidInput(f"{file} is not a backup of a ledger, or is damaged: {error}.") from error
+        what = f"{file} is not a backup of a ledger, or is damaged: {error}."
+        raise InvalidInput(what, code="not_a_backup") from error
     return jobs, [name for name in names if name != LEDGER]
 
 

@@ -22,4 +22,4 @@ def check_room(folder: Path, names: int = 0) -> None:
     if free < LEAST_ROOM:
         raise DiskTrouble(f"There are only {free >> 20} MiB left for videos in {folder}.", advice=FREE_SPACE, code=FULL)
     if too_long := path_is_too_long(folder, names):
-        raise DiskTrouble(too_long, advice=SHORTEN)
+        raise DiskTrouble(too_long, advice=SHORTEN, code="path_too_long")

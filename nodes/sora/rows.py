@@ -54,7 +54,9 @@ def existing(connection: Connection, job: str, *, lock: bool = False) -> RowMapp
     """The row of that ledger id; InvalidInput where there is none."""
     row = first(connection, "id = :id", lock=lock, id=job)
     if row is None:
-        raise InvalidInput(f"The ledger has no job {job!r}.", advice="`sora jobs` lists what it has.")
+        raise InvalidInput(
+            f"The ledger has no job {job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
+        )
     return row
 
 

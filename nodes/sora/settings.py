@@ -106,7 +106,8 @@ class Settings:
             where = f"{self.file}: language"
             value = self._file("language").get("language", self.page_wishes().get("language", "en"))
         if value not in LANGUAGES:
-            raise InvalidInput(f"{where} is {value!r}.", advice=f"It wants one of: {', '.join(LANGUAGES)}.")
+            advice = f"It wants one of: {', '.join(LANGUAGES)}."
+            raise InvalidInput(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
         return str(value)
 
     @property
@@ -131,7 +132,8 @@ class Settings:
         try:
             return parse_ranges(ranges)
         except ValueError as error:
-            raise InvalidInput(f"{self.file}: downloads.ranges: {error}.", advice='Write ["10.0.0.0/8"].') from None
+            what = f"{self.file}: downloads.ranges: {error}."
+            raise InvalidInput(what, advice='Write ["10.0.0.0/8"].', code="invalid_setting") from None
 
     @property
     def page_file(self) -> Path:
@@ -182,13 +184,14 @@ class Settings:
         except (ValueError, OverflowError):  # the second for a number of 400 digits
             usd = math.nan
         if not 0 <= usd < 1e7:  # also refuses nan
-            raise InvalidInput(f"{where} is {value!r}.", advice="It wants an amount in dollars, such as 20.")
+            advice = "It wants an amount in dollars, such as 20."
+            raise InvalidInput(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
         return usd
 
     def _switch(self, variable: str, name: str) -> bool:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
-            raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.")
+            raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.", code="invalid_setting")
         return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, True)))
 
     def _file(self, only: str = "") -> dict[str, Any]:
@@ -200,9 +203,10 @@ class Settings:
             return {}
         except PermissionError as error:
             what = f"{self.file} cannot be read: {reason_of(error)}."
-            raise InvalidInput(what, advice=rights_hint(self.home)) from None
+            raise InvalidInput(what, advice=rights_hint(self.home), code="settings_unreadable") from None
         except (OSError, ValueError) as error:
-            raise InvalidInput(f"{self.file} cannot be read: {error}.", advice="Correct it: it is TOML.") from None
+            what = f"{self.file} cannot be read: {error}."
+            raise InvalidInput(what, advice="Correct it: it is TOML.", code="settings_unreadable") from None
         found: dict[str, Any] = {}
         for name, value in tree.items():
             found |= (
@@ -212,10 +216,12 @@ class Settings:
             if only not in ("", name):
                 continue
             if name not in KNOWN:
-                raise InvalidInput(f"{self.file}: {name} is not known.", advice=f"It takes: {', '.join(KNOWN)}.")
+                what, advice = f"{self.file}: {name} is not known.", f"It takes: {', '.join(KNOWN)}."
+                raise InvalidInput(what, advice=advice, code="unknown_setting")
             kinds, words = KNOWN[name]
             if type(value) not in kinds:  # not isinstance: true is no amount
-                raise InvalidInput(f"{self.file}: {name} is of another kind.", advice=f"It wants {words}.")
+                what = f"{self.file}: {name} is of another kind."
+                raise InvalidInput(what, advice=f"It wants {words}.", code="invalid_setting")
         return found
 
     def _seconds(self, name: str, default: float) -> float:
@@ -225,5 +231,6 @@ class Settings:
         except ValueError:
             value = -1.0
         if not 0 < value < 86_400:  # also refuses nan
-            raise InvalidInput(f"{name} is {text!r}.", advice="It wants a number of seconds above 0.")
+            advice = "It wants a number of seconds above 0."
+            raise InvalidInput(f"{name} is {text!r}.", advice=advice, code="invalid_setting")
         return value

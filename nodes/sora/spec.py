@@ -38,7 +38,8 @@ def parse_size(size: str) -> tuple[int, int]:
     """`"1280x720"` -> (width, height) in pixels. InvalidInput for anything else."""
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size)
     if match is None or max(pair := (int(match[1]), int(match[2]))) > LARGEST_SIDE:
-        raise InvalidInput(f"{size!r} is not a size.", advice="Write width and height in pixels, such as 1280x720.")
+        advice = "Write width and height in pixels, such as 1280x720."
+        raise InvalidInput(f"{size!r} is not a size.", advice=advice, code="invalid_size")
     return pair
 
 
@@ -52,9 +53,10 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
             raise ValueError(f"it has more than {LONGEST_FIELDS} characters")
         value = read_json(text)
     except ValueError as error:
-        raise InvalidInput(f"extra_fields is not JSON: {error}.", advice=advice) from None
+        raise InvalidInput(f"extra_fields is not JSON: {error}.", advice=advice, code="invalid_extra_fields") from None
     if not isinstance(value, dict):
-        raise InvalidInput(f"extra_fields is a JSON {type(value).__name__}, not an object.", advice=advice)
+        what = f"extra_fields is a JSON {type(value).__name__}, not an object."
+        raise InvalidInput(what, advice=advice, code="invalid_extra_fields")
     return value
 
 
@@ -63,9 +65,11 @@ def parse_project(text: str) -> str:
     has a line break or another control character."""
     name = text.strip()
     if len(name) > LONGEST_PROJECT:
-        raise InvalidInput(f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most.")
+        what = f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most."
+        raise InvalidInput(what, code="project_too_long")
     if any(unicodedata.category(one) in NOT_IN_A_NAME or unicodedata.bidirectional(one) in TURNS_TEXT for one in name):
-        raise InvalidInput("The project has a line break or a control character.", advice="Write one line of text.")
+        what = "The project has a line break or a control character."
+        raise InvalidInput(what, advice="Write one line of text.", code="project_not_one_line")
     return name
 
 
@@ -94,9 +98,11 @@ class Reference:
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
-            raise InvalidInput(f"{self.fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.")
+            what, advice = f"{self.fit!r} is not a way to fit an image.", f"Choose from: {', '.join(FITS)}."
+            raise InvalidInput(what, advice=advice, code="unknown_option")
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (3, 4):
-            raise InvalidInput(f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}.")
+            what = f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}."
+            raise InvalidInput(what, code="invalid_image")
 
     @functools.cached_property
     def pictures(self) -> tuple[Picture, Picture]:
@@ -141,40 +147,46 @@ class JobSpec:
         if self.kind == "create":
             self._check_create()
         elif not self.parent:
-            raise InvalidInput("A remix needs the video that it starts from.", advice="Connect a finished job.")
+            what = "A remix needs the video that it starts from."
+            raise InvalidInput(what, advice="Connect a finished job.", code="no_source_video")
 
     def _check_text(self) -> None:
         if not self.prompt.strip():
-            raise InvalidInput("The prompt is empty.", advice="Say what the video should show.")
+            raise InvalidInput("The prompt is empty.", advice="Say what the video should show.", code="empty_prompt")
         if len(self.prompt) > LONGEST_PROMPT:
-            raise InvalidInput(f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most.")
+            what = f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most."
+            raise InvalidInput(what, code="prompt_too_long")
         if not self.provider.strip():
-            raise InvalidInput("No provider is chosen.")
+            raise InvalidInput("No provider is chosen.", code="no_provider")
         if isinstance(self.take, bool) or not isinstance(self.take, int) or self.take < 1:
-            raise InvalidInput(f"take is {self.take!r}.", advice="Takes are counted from 1.")
+            raise InvalidInput(f"take is {self.take!r}.", advice="Takes are counted from 1.", code="invalid_take")
 
     def _check_letters(self) -> None:
         said = json.dumps([self.prompt, self.model, self.provider, dict(self.extra_fields)], ensure_ascii=False)
         if any("\ud800" <= letter <= "\udfff" for letter in said):
-            raise InvalidInput("The text holds half a character (a lone surrogate).", advice="Type it again.")
+            what = "The text holds half a character (a lone surrogate)."
+            raise InvalidInput(what, advice="Type it again.", code="lone_surrogate")
 
     def _check_create(self) -> None:
         if not self.model.strip():
-            raise InvalidInput("No model is chosen.")
+            raise InvalidInput("No model is chosen.", code="no_model")
         if not re.fullmatch(r"[1-9][0-9]{0,3}", self.seconds):
-            raise InvalidInput(f"{self.seconds!r} is not a length.", advice="Write whole seconds, such as 4.")
+            what = f"{self.seconds!r} is not a length."
+            raise InvalidInput(what, advice="Write whole seconds, such as 4.", code="invalid_seconds")
         parse_size(self.size)
         if len(self.references) > 2:
-            raise InvalidInput(f"{len(self.references)} references were given; two is the most.")
+            what = f"{len(self.references)} references were given; two is the most."
+            raise InvalidInput(what, code="too_many_references")
 
     def _check_extra_fields(self) -> None:
         for name, value in self.extra_fields.items():
+            where = f"extra_fields: {name!r}"
             if not isinstance(name, str) or not FIELD_NAME.fullmatch(name):
-                raise InvalidInput(f"extra_fields: {name!r} is not the name of a form field.")
+                raise InvalidInput(f"{where} is not the name of a form field.", code="invalid_field_name")
             if not isinstance(value, str | int | float | bool):
-                raise InvalidInput(f"extra_fields: {name!r} is neither text, a number nor true or false.")
+                raise InvalidInput(f"{where} is neither text, a number nor true or false.", code="invalid_field_value")
             if isinstance(value, float) and not math.isfinite(value):
-                raise InvalidInput(f"extra_fields: {name!r} is {value}, which no form can carry.")
+                raise InvalidInput(f"{where} is {value}, which no form can carry.", code="invalid_field_value")
 
     @functools.cached_property
     def identity(self) -> Identity:

@@ -39,7 +39,10 @@ class Stills:
         job = self._collector.look(job_id)
         if job.state in (JobState.RESERVED, JobState.SUBMITTED):
             raise NotFinished(
-                f"There is no {variant} of job {job.id}: it is not finished yet.", advice=CONNECT, job=job.id
+                f"There is no {variant} of job {job.id}: it is not finished yet.",
+                advice=CONNECT,
+                job=job.id,
+                code="job_not_finished",
             )
         if job.state not in (JobState.COMPLETED, JobState.STORED):
             raise ended_error(job)
@@ -58,6 +61,7 @@ class Stills:
                 f"picture ({why}).",
                 advice=CONNECT,
                 job=job.id,
+                code="not_stored",
             )
         from .media.stills import still
 

@@ -166,6 +166,7 @@ class Studio:
                     f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
                     advice="Connect the `job` output of WaitForVideo, which waits until it is finished.",
                     job=parent.id,
+                    code="job_not_finished",
                 )
             self.catalogue.check_remix(parent.model, parent.id)
             spec = JobSpec(
@@ -207,7 +208,7 @@ class Studio:
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
             if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
-                raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.")
+                raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:
                 video = self._gateways.client(chosen.name).retrieve(name)
@@ -219,6 +220,7 @@ class Studio:
                         advice=f"The ledger has it as job {known}: choose that one."
                         if known
                         else "Check the id, and the provider where it was bought.",
+                        code="unknown_video",
                     ) from None
                 raise error.changed(money="none") from None  # looking costs nothing
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)

@@ -76,7 +76,7 @@ def look(path: Path, *, strict: bool = False) -> Container:
     if found is not None:
         return found
     what, advice = foreign.named(head)
-    raise MediaTrouble(f"{path.name} is {what}.", advice=advice or AGAIN)
+    raise MediaTrouble(f"{path.name} is {what}.", advice=advice or AGAIN, code="not_a_video")
 
 
 def _other(head: bytes, size: int) -> Container | None:

@@ -40,7 +40,8 @@ class Fitting:
                 raise InvalidInput(f"{name} is {value!r}.", advice=f"Choose from: {', '.join(known)}.")
         for name, share in (("focus_x", self.focus_x), ("focus_y", self.focus_y)):
             if not 0 <= share <= 1:
-                raise InvalidInput(f"{name} is {share}.", advice="Give a number from 0 to 1; 0.5 is the middle.")
+                advice = "Give a number from 0 to 1; 0.5 is the middle."
+                raise InvalidInput(f"{name} is {share}.", advice=advice, code="out_of_range")
         parse_colour(self.background)
 
 
@@ -80,6 +81,7 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
         raise InvalidInput(
             f"The mask is {broad}x{high}, the image {wide}x{tall}.",
             advice="Connect the mask of this very image, or bring one of them to the other's size first.",
+            code="mask_size_differs",
         )
     alpha = 255 - eight_bits(mask.reshape(tall, wide), "mask")
     if pixels.shape[2] == 4:
@@ -93,6 +95,7 @@ def parse_colour(text: str) -> Colour:
         raise InvalidInput(
             f"{text!r} is not a colour.",
             advice="Write # and six digits 0-f, two each for red, green and blue: #ff8000.",
+            code="invalid_colour",
         )
     red, green, blue = bytes.fromhex(text.strip()[1:])
     return red, green, blue

@@ -89,7 +89,7 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
         if stream is None:
             raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
-            raise MediaTrouble(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER)
+            raise MediaTrouble(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER, code="no_decoder")
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
             raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
         source, counted = _read(path, file, stream, cut_short, picture=picture)

@@ -34,6 +34,7 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
             raise InvalidInput(
                 f"The reference holds {image.shape[0]} images; exactly one is wanted.",
                 advice="Pick one with the core node ImageFromBatch.",
+                code="several_images",
             )
         image = image[0]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
@@ -51,6 +52,7 @@ def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
         raise InvalidInput(
             f"The {what} has pixels that are not numbers (NaN or infinity).",
             advice="A node before this one went wrong; often a VAE in half precision.",
+            code="not_finite",
         )
     cv2 = lazy.cv2()
     # Two dimensions: OpenCV would otherwise take the factor for the first channel alone.

@@ -107,11 +107,15 @@ def fitted(
     for a size below 1 and for pixels of another kind.
     """
     if fit not in FITS:
-        raise InvalidInput(f"{fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.")
+        raise InvalidInput(
+            f"{fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.", code="unknown_option"
+        )
     if width < 1 or height < 1:
-        raise InvalidInput(f"{width}x{height} is not a size.")
+        raise InvalidInput(f"{width}x{height} is not a size.", code="invalid_size")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
-        raise InvalidInput(f"An image is uint8 [H, W, 3 or 4], not {pixels.dtype} {pixels.shape}.")
+        raise InvalidInput(
+            f"An image is uint8 [H, W, 3 or 4], not {pixels.dtype} {pixels.shape}.", code="invalid_image"
+        )
     tall, wide = pixels.shape[:2]
     if (wide, tall) == (width, height) or fit == "stretch":
         return stretched(on_colour(pixels, background), width, height)

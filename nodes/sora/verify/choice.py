@@ -113,7 +113,8 @@ def no_price(provider: str, model: str) -> InvalidInput:
         "Name the model with --model ID, and write usd_per_second under "
         f"[provider.{provider}] in providers.toml (0 for your own machine)."
     )
-    return InvalidInput(f"{what}, so nothing was bought.", advice=own if provider == COMETAPI else theirs)
+    advice = own if provider == COMETAPI else theirs
+    return InvalidInput(f"{what}, so nothing was bought.", advice=advice, code="price_unknown")
 
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:
@@ -148,6 +149,7 @@ def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) ->
         raise InvalidInput(
             f"{wish.provider} lists {len(listed)} models, and none of the catalogue's.",
             advice="Name one with --model ID.",
+            code="no_model",
         )
 
 
