@@ -14,6 +14,7 @@ from sora.media import audio as audio_module
 from sora.media.audio import audio_for, load_audio
 from sora.media.frames import FrameChoice, load_frames
 
+from ..failures import failing
 from .clips import make_clip, make_sound, tone
 
 
@@ -188,10 +189,10 @@ def test_a_pause_in_the_sound_stays_where_it_is(tmp_path: Path) -> None:
 def test_wrong_spans_and_files_are_told(tmp_path: Path, clip: Path) -> None:
     """Negative and infinite lengths are wrong input; a file that is none is local trouble."""
     for start_s, duration_s in ((-1.0, 1.0), (0.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))):
-        with pytest.raises(InvalidInput):
+        with failing(InvalidInput, "invalid_span", start_s, duration_s):
             load_audio(clip, start_s=start_s, duration_s=duration_s)
-    with pytest.raises(MediaTrouble, match="fit in memory"):
+    with failing(MediaTrouble, "out_of_memory", "1e+12 s"):
         load_audio(clip, duration_s=1e12)
     (tmp_path / "error.mp4").write_text('{"error": "gone"}', encoding="utf-8")
-    with pytest.raises(MediaTrouble, match="JSON"):
+    with failing(MediaTrouble, "not_a_video", "JSON"):
         load_audio(tmp_path / "error.mp4")

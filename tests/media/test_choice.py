@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sora.errors import InvalidInput
 from sora.media.choice import FrameChoice, Plan, plan
 
+from ..failures import failing
+
 RATES = [Fraction(30), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(24000, 1001), Fraction(15, 2)]
 FORCED = st.sampled_from([0, 1, 8, 10, 12, 15, 16, 23.976, 24, 25, 29.97, 30, 48, 60, 0.5, 7.3])
 choices = st.builds(
@@ -126,5 +128,5 @@ def test_one_side_alone_keeps_the_proportions(custom: tuple[int, int], expected:
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(setting: dict[str, float]) -> None:
     """The error names the setting, and nothing is opened."""
-    with pytest.raises(InvalidInput, match=next(iter(setting))):
+    with failing(InvalidInput, "out_of_range", next(iter(setting))):
         FrameChoice(**setting)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from sora.errors import MediaTrouble
 from sora.media import memory
 from sora.media.frames import load_frames
 
+from ..failures import failing
 from .clips import make_clip
 
 GIB = 1 << 30
@@ -93,7 +94,7 @@ def test_what_does_not_fit_in_ram_is_offered_the_disk(monkeypatch: pytest.Monkey
     psutil(monkeypatch, lambda: SimpleNamespace(available=GIB), lambda: SimpleNamespace(free=64 * GIB))
     monkeypatch.setattr(memory, "_windows", lambda: None)
     monkeypatch.setattr(memory, "_container", lambda _: None)
-    with pytest.raises(MediaTrouble, match=r"need 2\.\d\d GiB of memory; 1\.00 GiB are available") as caught:
+    with failing(MediaTrouble, "out_of_memory", "2.06 GiB", "1.00 GiB are available") as caught:
         memory.buffer((200, 720, 1280, 3))
     assert "memory = disk" in caught.value.advice
     assert "frame_load_cap = 97 would fit" in caught.value.advice
@@ -131,7 +132,7 @@ def test_on_macos_the_disk_gives_the_room_at_once(tmp_path: Path, monkeypatch: p
 def test_on_macos_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of a SIGBUS in the middle of a graph."""
     Mac(monkeypatch, errno.ENOSPC, errno.ENOSPC)
-    with pytest.raises(MediaTrouble, match="No space left"):
+    with failing(MediaTrouble, "no_space", "No space left"):
         memory.buffer((2, 8, 10, 3), scratch=tmp_path)
 
 

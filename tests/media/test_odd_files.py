@@ -21,6 +21,7 @@ from sora.media.export import save_frames
 from sora.media.frames import load_frames, probe
 from sora.media.sheet import contact_sheet
 
+from ..failures import failing
 from .clips import HEIGHT, WIDTH, cut, in_another_process, make_clip, make_sound, numbered, numbers_of, tone
 
 PACK = Path(__file__).parents[2]
@@ -202,7 +203,7 @@ def test_a_trimmed_piece_counts_as_the_whole(tmp_path: Path, window: tuple[float
     ]
     nth = FrameChoice(select_every_nth=4, frame_load_cap=3)
     assert numbers_of(load_frames(film, nth, window=window).pixels) == list(range(first, first + 12, 4))
-    with pytest.raises(MediaTrouble, match="holds no frame"):
+    with failing(MediaTrouble, "no_frame_chosen", "holds no frame", film.name):
         load_frames(film, window=(5.0, 1.0))
 
 
@@ -225,7 +226,7 @@ def test_an_error_in_any_language_is_named(tmp_path: Path, text: str, mark: str)
     """A JSON error that was stored as .mp4; its own words are what helps."""
     path = tmp_path / "x.mp4"
     path.write_text(mark + json.dumps({"error": {"message": text}}, ensure_ascii=False), encoding="utf-8")
-    with pytest.raises(MediaTrouble, match="a JSON message") as caught:
+    with failing(MediaTrouble, "not_a_video", "a JSON message") as caught:
         probe(path)
     assert text in caught.value.what
 

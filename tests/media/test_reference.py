@@ -14,6 +14,8 @@ from sora.errors import InvalidInput
 from sora.media import reference
 from sora.media.reference import fitted, from_file, from_float, to_png
 
+from ..failures import failing
+
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [40, 50, 60], [70, 80, 90]]], np.uint8)
 
 
@@ -37,21 +39,21 @@ def test_channels_keep_their_order_and_alpha() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "code", "names"),
     [
-        (np.zeros((3, 8, 8, 3), np.float32), "3 images.*ImageFromBatch"),
-        (np.zeros((0, 8, 8, 3), np.float32), "0 images"),
-        (np.full((1, 8, 8, 3), np.nan, np.float32), "NaN"),
-        (np.full((8, 8, 3), -np.inf, np.float32), "not numbers"),
-        (np.zeros((8, 8), np.float32), "channels"),
-        (np.zeros((1, 8, 8, 2), np.float32), "channels"),
-        (np.zeros((1, 0, 8, 3), np.float32), "channels"),
-        (np.zeros((1, 8, 8, 3), np.uint8), "uint8"),
+        (np.zeros((3, 8, 8, 3), np.float32), "several_images", ("3 images", "ImageFromBatch")),
+        (np.zeros((0, 8, 8, 3), np.float32), "several_images", ("0 images",)),
+        (np.full((1, 8, 8, 3), np.nan, np.float32), "not_finite", ("reference",)),
+        (np.full((8, 8, 3), -np.inf, np.float32), "not_finite", ("reference",)),
+        (np.zeros((8, 8), np.float32), "invalid_image", ("channels", "(8, 8)")),
+        (np.zeros((1, 8, 8, 2), np.float32), "invalid_image", ("channels", "(8, 8, 2)")),
+        (np.zeros((1, 0, 8, 3), np.float32), "invalid_image", ("channels", "(0, 8, 3)")),
+        (np.zeros((1, 8, 8, 3), np.uint8), "invalid_image", ("uint8",)),
     ],
 )
-def test_what_is_no_single_image_is_refused(image: np.ndarray, words: str) -> None:
+def test_what_is_no_single_image_is_refused(image: np.ndarray, code: str, names: tuple[str, ...]) -> None:
     """The words say what is wrong, for a batch also which node picks one."""
-    with pytest.raises(InvalidInput, match=words):
+    with failing(InvalidInput, code, *names):
         from_float(image)
 
 
@@ -99,19 +101,20 @@ def test_files_that_are_no_image_are_refused(tmp_path: Path, monkeypatch: pytest
     png = io.BytesIO()
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)).save(png, "PNG")
     (tmp_path / "cut.png").write_bytes(png.getvalue()[:5000])
-    for name, words in (("gone.png", "no image file"), ("text.png", "cannot be read"), ("cut.png", "cannot be read")):
-        with pytest.raises(InvalidInput, match=words):
+    unreadable = {"gone.png": "file_not_found", "text.png": "unreadable_image", "cut.png": "unreadable_image"}
+    for name, code in unreadable.items():
+        with failing(InvalidInput, code, name):
             from_file(tmp_path / name)
     (tmp_path / "whole.png").write_bytes(png.getvalue())
     monkeypatch.setattr(reference, "MOST_PIXELS", 64 * 63)
-    with pytest.raises(InvalidInput, match="too many pixels"):
+    with failing(InvalidInput, "image_too_large", "whole.png"):
         from_file(tmp_path / "whole.png")
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     """A file of few bytes that would be 900 million pixels."""
     Image.new("1", (30000, 30000)).save(tmp_path / "bomb.png")
-    with pytest.raises(InvalidInput, match="too many pixels"):
+    with failing(InvalidInput, "image_too_large", "bomb.png"):
         from_file(tmp_path / "bomb.png")
 
 

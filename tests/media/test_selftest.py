@@ -18,6 +18,7 @@ from sora.media.frames import load_frames
 from sora.media.reader_cv2 import OpencvReader
 from sora.studio import Studio
 
+from ..failures import failing
 from .clips import make_clip, numbers_of
 
 
@@ -176,6 +177,6 @@ def test_a_pyav_with_other_words_for_colours_is_told_by_the_planes(monkeypatch: 
 
 def test_the_clip_of_the_self_test_has_sound() -> None:
     """Half a tone high, which is what is looked for."""
-    with pytest.raises(MediaTrouble, match="There is no file"):
+    with failing(MediaTrouble, "file_not_found", "none.mp4"):
         selftest.load_audio(lazy.CLIPS / "none.mp4")
     assert np.abs(selftest.load_audio(lazy.CLIPS / selftest.SOUND).waveform).max() > selftest.LOUD

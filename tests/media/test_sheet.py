@@ -13,6 +13,7 @@ from sora.media.frames import FrameChoice, load_frames
 from sora.media.probe import examine
 from sora.media.sheet import Tile, contact_sheet, draw, tiles_of
 
+from ..failures import failing
 from .clips import cut, make_clip, number_of
 
 
@@ -51,7 +52,7 @@ def test_a_cut_file_gives_the_files_that_it_has(tmp_path: Path) -> None:
     assert len(save_frames(short, tmp_path / "all")) == count
     (last,) = save_frames(short, tmp_path / "last", FrameChoice(skip_first_frames=-1))
     assert last.name == f"frame_{count - 1:06d}.png"
-    with pytest.raises(MediaTrouble, match="has 90"):
+    with failing(MediaTrouble, "no_frame_chosen", "has 90"):
         save_frames(tmp_path / "whole.mp4", tmp_path, FrameChoice(skip_first_frames=90))
 
 
@@ -67,7 +68,7 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(
         return plain(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DiskTrouble, match="No space left"):
+    with failing(DiskTrouble, "disk_full", "No space left"):
         save_frames(clip, tmp_path)
     assert not [file.name for file in tmp_path.iterdir() if not file.name.startswith("frame_")]
     assert all(opened(file).shape == (96, 160, 3) for file in tmp_path.iterdir())

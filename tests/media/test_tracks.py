@@ -25,6 +25,7 @@ from sora.media.reference import from_float, to_png
 from sora.media.sheet import contact_sheet
 from sora.media.stills import spritesheet, thumbnail
 
+from ..failures import failing
 from .clips import HEIGHT, WIDTH, make_clip, numbered, numbers_of
 
 RATE = 48000
@@ -251,7 +252,7 @@ def test_too_little_memory_is_told_as_that(clip: Path, monkeypatch: pytest.Monke
         raise MemoryError
 
     monkeypatch.setattr(reader_av, "to_bgr", full)
-    with pytest.raises(MediaTrouble, match="does not fit in memory") as caught:
+    with failing(MediaTrouble, "out_of_memory", clip.name) as caught:
         load_frames(clip)
     assert "memory = disk" in caught.value.advice
 

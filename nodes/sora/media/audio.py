@@ -58,7 +58,7 @@ def load_audio(
     path = Path(path)
     lengths = (start_s, duration_s or 0.0)
     if not all(math.isfinite(length) and length >= 0 for length in lengths):
-        raise InvalidInput(f"There is no sound from {start_s} s for {duration_s} s.")
+        raise InvalidInput(f"There is no sound from {start_s} s for {duration_s} s.", code="invalid_span")
     container.check(path)
     av = lazy.av()
     try:
@@ -98,7 +98,7 @@ def _silence(channels: int, duration_s: float, rate: int) -> Samples:
     try:
         return np.zeros((1, channels, round(duration_s * rate)), np.float32)
     except (MemoryError, ValueError):
-        raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.") from None
+        raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.", code="out_of_memory") from None
 
 
 def _decode(file: Any, stream: Any, out: Samples, start_s: float, *, joined: bool = False) -> bool:

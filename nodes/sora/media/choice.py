@@ -48,9 +48,10 @@ class FrameChoice:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.force_rate) or not 0 <= self.force_rate <= FASTEST:
-            raise InvalidInput(f"force_rate is {self.force_rate}.", advice="Give frames a second, or 0 to keep them.")
+            advice = "Give frames a second, or 0 to keep them."
+            raise InvalidInput(f"force_rate is {self.force_rate}.", advice=advice, code="out_of_range")
         if 0 < self.force_rate < 0.001:
-            raise InvalidInput(f"force_rate is {self.force_rate}; 0.001 is the least.")
+            raise InvalidInput(f"force_rate is {self.force_rate}; 0.001 is the least.", code="out_of_range")
         for name, least, most in (
             ("frame_load_cap", 0, 2**53),
             ("skip_first_frames", -(2**53), 2**53),
@@ -60,7 +61,8 @@ class FrameChoice:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                raise InvalidInput(f"{name} is {value!r}; it is a whole number from {least} to {most}.")
+                what = f"{name} is {value!r}; it is a whole number from {least} to {most}."
+                raise InvalidInput(what, code="out_of_range")
 
     def size(self, width: int, height: int, pixel_aspect: Fraction = SQUARE) -> tuple[int, int]:
         """(width, height) in pixels that a frame of width x height is brought to; `pixel_aspect` is the width of one of

@@ -75,7 +75,9 @@ def clip_of_images(
     made = plan(choice, times_s, rate, even=True, tick_s=0.0)
     if not len(made.indices):
         raise InvalidInput(
-            f"The settings leave none of the {len(images)} frames.", advice="Skip fewer frames, or take more."
+            f"The settings leave none of the {len(images)} frames.",
+            advice="Skip fewer frames, or take more.",
+            code="no_frame_chosen",
         )
     whole = len(made.indices) == len(images) and np.array_equal(made.indices, np.arange(len(images)))
     size = choice.size(images.shape[2], images.shape[1])

@@ -92,7 +92,11 @@ def _save(
         for future in waiting:
             future.result()
     if not files:
-        raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=container.AGAIN)
+        raise MediaTrouble(
+            f"None of the chosen frames of {source.path.name} can be decoded.",
+            advice=container.AGAIN,
+            code="not_decodable",
+        )
     there = [int(file.stem.rpartition("_")[2]) for file in files]
     for warning in warnings_of(source, made, int(np.isin(made.indices, there).sum()), choice):
         warn(warning)

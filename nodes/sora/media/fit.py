@@ -37,7 +37,9 @@ class Fitting:
     def __post_init__(self) -> None:
         for name, value, known in (("fit", self.fit, FITS), ("padding", self.padding, PADDINGS)):
             if value not in known:
-                raise InvalidInput(f"{name} is {value!r}.", advice=f"Choose from: {', '.join(known)}.")
+                raise InvalidInput(
+                    f"{name} is {value!r}.", advice=f"Choose from: {', '.join(known)}.", code="unknown_option"
+                )
         for name, share in (("focus_x", self.focus_x), ("focus_y", self.focus_y)):
             if not 0 <= share <= 1:
                 advice = "Give a number from 0 to 1; 0.5 is the middle."
@@ -72,7 +74,8 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
     another size than the image's, and for NaN or infinity.
     """
     if mask.ndim < 2 or mask.size != mask.shape[-2] * mask.shape[-1]:
-        raise InvalidInput(f"A mask is one picture, [1, H, W], not {mask.shape}.", advice="Pick one mask first.")
+        what = f"A mask is one picture, [1, H, W], not {mask.shape}."
+        raise InvalidInput(what, advice="Pick one mask first.", code="invalid_mask")
     high, broad = mask.shape[-2:]
     tall, wide = pixels.shape[:2]
     if (high, broad) != (tall, wide):

@@ -123,6 +123,7 @@ def _load(
             raise MediaTrouble(
                 f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
                 advice=container.AGAIN,
+                code="not_decodable",
             )
         tall, wide = first[2].shape[:2]
         source = replace(source, info=upright(source.info, reader.rotation, wide, tall))

@@ -45,6 +45,7 @@ def trouble(error: Exception, what: object = "") -> MediaTrouble:
         return MediaTrouble(
             f"{name} does not fit in memory.",
             advice="Choose fewer or smaller frames, free memory first, or set memory = disk.",
+            code="out_of_memory",
         )
     words = " ".join(str(error).split())[:LONGEST]
     return MediaTrouble(f"{name} could not be processed ({type(error).__name__}: {words}).", advice=CHECK)

@@ -42,9 +42,11 @@ def cv2() -> Any:
     try:
         module = importlib.import_module("cv2")
     except Exception as error:  # files that do not fit each other, or this numpy, raise errors of any kind
-        raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV) from error
+        raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV, code="opencv_unusable") from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
-        raise MediaTrouble("The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV)
+        raise MediaTrouble(
+            "The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV, code="opencv_unusable"
+        )
     return module
 
 

@@ -76,14 +76,18 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
         if need > free:
             what = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {_gib(need)} on disk"
             raise MediaTrouble(
-                f"{what}; {_gib(free)} are free in {scratch}.", advice="Make room, or choose fewer or smaller frames."
+                f"{what}; {_gib(free)} are free in {scratch}.",
+                advice="Make room, or choose fewer or smaller frames.",
+                code="no_space",
             )
         with tempfile.TemporaryFile(prefix="sora_frames_", dir=scratch) as file:
             _take_room(file.fileno(), need)
             return np.memmap(file, np.float32, "w+", shape=shape)
     except OSError as error:
         why = error.strerror or error
-        raise MediaTrouble(f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.") from error
+        raise MediaTrouble(
+            f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.", code="no_space"
+        ) from error
 
 
 def _take_room(descriptor: int, need: int) -> None:
@@ -118,7 +122,9 @@ def no_room(frames: int, width: int, height: int, *, available: int | None) -> M
     there = f"; {_gib(max(0, available))} are available" if available is not None else ""
     cap = f"frame_load_cap = {fit} would fit. " if fit else ""
     return MediaTrouble(
-        what + there + ".", advice=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk."
+        what + there + ".",
+        advice=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk.",
+        code="out_of_memory",
     )
 
 

@@ -48,7 +48,7 @@ def walked(file: Any, stream: Any, *, picture: bool) -> Walk:
         if packet.size:
             came += 1
             if came > MOST_PACKETS:
-                raise MediaTrouble("There are more frames in this file than can be used.")
+                raise MediaTrouble("There are more frames in this file than can be used.", code="too_many_frames")
             if packet.is_keyframe and key is None:
                 key, late = packet.pts, came > 1
             if packet.is_corrupt:

@@ -87,7 +87,9 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
     with opened(path) as file:
         stream = best_picture(file)
         if stream is None:
-            raise MediaTrouble(f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN)
+            raise MediaTrouble(
+                f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN, code="no_video_track"
+            )
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
             raise MediaTrouble(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER, code="no_decoder")
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
@@ -109,7 +111,9 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     walk = packets.walked(file, stream, picture=picture)
     seen = walk.first or context
     if (picture and walk.first is None) or not walk.packets or seen.format is None:
-        raise MediaTrouble(f"No frame of {path.name} can be decoded ({context.name}).", advice=container.AGAIN)
+        raise MediaTrouble(
+            f"No frame of {path.name} can be decoded ({context.name}).", advice=container.AGAIN, code="not_decodable"
+        )
     promised = file.format.name.startswith(("mov", "matroska")) and context.name != "vp8"
     fields = _may_have_fields(context)
     shown, counted = walk.packets, not (walk.broken or walk.restarts)

@@ -41,6 +41,7 @@ class OpencvReader:
             raise MediaTrouble(
                 f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
                 advice="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
+                code="opencv_unusable",
             )
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         self._since_ms = 1000 * (source.times_s - source.times_s[0]) if len(source.stamps) else None

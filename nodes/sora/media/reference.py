@@ -38,9 +38,9 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
             )
         image = image[0]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
-        raise InvalidInput(f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.")
+        raise InvalidInput(f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.", code="invalid_image")
     if not np.issubdtype(image.dtype, np.floating):
-        raise InvalidInput(f"An image has floats in 0..1, not {image.dtype}.")
+        raise InvalidInput(f"An image has floats in 0..1, not {image.dtype}.", code="invalid_image")
     height, width, channels = image.shape
     pixels = eight_bits(image.reshape(height, width * channels), "reference").reshape(image.shape)
     return pixels.repeat(3, axis=2) if channels == 1 else pixels
@@ -68,7 +68,7 @@ def from_file(path: str | Path) -> Pixels:
     """
     path = Path(path)
     if not path.is_file():
-        raise InvalidInput(f"There is no image file {path.name}.")
+        raise InvalidInput(f"There is no image file {path.name}.", code="file_not_found")
     return _read(path, path.name, None)
 
 
@@ -84,16 +84,17 @@ def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None) -> 
     try:
         with Image.open(file, formats=kinds) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise InvalidInput(too_large, advice="Make it smaller first.")
+                raise InvalidInput(too_large, advice="Make it smaller first.", code="image_too_large")
             return _pixels(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidInput(too_large, advice="Make it smaller first.") from None
+        raise InvalidInput(too_large, advice="Make it smaller first.", code="image_too_large") from None
     except InvalidInput:
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
         raise InvalidInput(
             f"{name} cannot be read as an image: {type(error).__name__}.",
             advice="Give a whole PNG, JPEG or WebP file.",
+            code="unreadable_image",
         ) from error
 
 

@@ -125,7 +125,9 @@ def opened(path: Path, **options: str) -> Iterator[Any]:
     av = lazy.av()
 
     def told(error: Exception) -> MediaTrouble:
-        return MediaTrouble(f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN)
+        return MediaTrouble(
+            f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN, code="unreadable_video"
+        )
 
     try:
         file = lazy.open_av(path, **options)
