@@ -84,7 +84,8 @@ class KeyInUrl(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._origin):
-            raise GatewayTrouble("The key is for the gateway's own address only.", transient=False, money="none")
+            what = "The key is for the gateway's own address only."
+            raise GatewayTrouble(what, transient=False, money="none", code="key_not_for_origin")
         request.prepare_url(request.url or "", {"key": self._key})
         remember_address(request.url or "")
         return request

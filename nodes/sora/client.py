@@ -193,11 +193,12 @@ class Client:
         raise MaybeBought(
             f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
             advice=SETTLE,
+            code="connection_lost",
         ) from None
 
 
 def _path_of(video_id: str) -> str:
     """The path of a video. InvalidInput for an id that some server would take for a way to other calls."""
     if not video_id or any(part in (".", "..") for part in re.split(r"[/\\]", video_id)):
-        raise InvalidInput(f"{video_id[:80]!r} is no id of a video.")
+        raise InvalidInput(f"{video_id[:80]!r} is no id of a video.", code="invalid_video_id")
     return f"/v1/videos/{quote(video_id, safe='')}"

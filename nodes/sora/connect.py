@@ -119,6 +119,7 @@ def _not_tried(error: OSError) -> LocalTrouble:
         f"The check of addresses could not be tried, so nothing was sent: {str(error).rstrip('.')}.",
         advice="Where this names a file of certificates, install it anew, then restart: "
         "python -m pip install --force-reinstall certifi",
+        code="check_not_tried",
     )
 
 

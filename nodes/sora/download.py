@@ -78,7 +78,8 @@ def download(
                 found = _arrived(open_stream, part, check, progress)
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
-                    raise CutShort("The gateway gave only a part of the video.", advice="Run again in a while.")
+                    what = "The gateway gave only a part of the video."
+                    raise CutShort(what, advice="Run again in a while.", code="video_truncated")
                 final = target.with_suffix(found.suffix)
                 publish(part.path, final)
                 told = tuple(warning.replace(part.path.name, final.name) for warning in found.warnings)
@@ -107,7 +108,8 @@ def _unless_same(open_stream: Open, size: int) -> Open:
         response = open_stream(headers)
         if _span(response)[1] == size:
             response.close()
-            raise CutShort("The gateway still gives only a part of the video.", advice="Run again in a while.")
+            what = "The gateway still gives only a part of the video."
+            raise CutShort(what, advice="Run again in a while.", code="video_truncated")
         return response
 
     return opened
@@ -141,7 +143,9 @@ def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress) 
     except MediaTrouble as error:
         part.remove()  # whatever it is, resuming it cannot make it a video
         raise NotOffered(
-            f"The gateway sent something that is not a video: {error.what}", advice="Run again in a while."
+            f"The gateway sent something that is not a video: {error.what}",
+            advice="Run again in a while.",
+            code="not_a_video",
         ) from error
 
 
@@ -169,7 +173,9 @@ def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress)
         longest = max(longest, part.size)
         if broken >= TRIES:
             raise GatewayTrouble(
-                f"The download broke off {TRIES} times: {reason}.", advice="What arrived is kept; run again."
+                f"The download broke off {TRIES} times: {reason}.",
+                advice="What arrived is kept; run again.",
+                code="connection_lost",
             )
 
 
@@ -199,7 +205,7 @@ def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgre
                 file.write(chunk)
                 progress(file.tell(), total)
                 if file.tell() > LARGEST_VIDEO:
-                    raise GatewayTrouble("The download does not end.", transient=False)
+                    raise GatewayTrouble("The download does not end.", transient=False, code="too_large")
             file.flush()
             sync_file(file.fileno())
             return total is None or file.tell() == total
@@ -213,6 +219,7 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
         raise NotOffered(
             f"The gateway sent something that is not a video{f' ({kind})' if kind else ''}.",
             advice="Run again in a while.",
+            code="not_a_video",
         )
 
 

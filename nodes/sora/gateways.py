@@ -66,6 +66,7 @@ class Gateways:
                 f"Job {job.id} was bought at {job.origin}, but {job.provider} now is {provider.origin}.",
                 advice="Set the provider's base URL back; a job's id and key go nowhere else.",
                 job=job.id,
+                code="origin_changed",
             )
         return self.client(job.provider)
 

@@ -51,4 +51,5 @@ def _wrong(name: str) -> str:
 
 
 def _refusal(name: str, why: str) -> InvalidInput:
-    return InvalidInput(f"The name {name[:80]!r} {why}, so it is not used.", advice="Use a name such as shots/boat.")
+    what = f"The name {name[:80]!r} {why}, so it is not used."
+    return InvalidInput(what, advice="Use a name such as shots/boat.", code="unsafe_name")

@@ -107,14 +107,16 @@ def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except PermissionError as error:
-        raise InvalidInput(f"{path} cannot be read: {reason_of(error)}.", advice=rights_hint(path.parent)) from None
+        what = f"{path} cannot be read: {reason_of(error)}."
+        raise InvalidInput(what, advice=rights_hint(path.parent), code="settings_unreadable") from None
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}.") from None
+        raise InvalidInput(f"{path} cannot be read: {error}.", code="settings_unreadable") from None
     if strange := ", ".join(name for name in tables if name != "provider"):
-        raise InvalidInput(f"{path}: {strange} is not understood.", advice="It wants tables named [provider.NAME].")
+        what = f"{path}: {strange} is not understood."
+        raise InvalidInput(what, advice="It wants tables named [provider.NAME].", code="unknown_setting")
     rows = tables.get("provider", {})
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-        raise InvalidInput(f"{path} wants tables named [provider.NAME].")
+        raise InvalidInput(f"{path} wants tables named [provider.NAME].", code="invalid_setting")
     return rows
 
 
@@ -123,15 +125,19 @@ def check_row(name: str, row: Mapping[str, Any], fields: Iterable[str] = FIELDS)
     secret."""
     where = f"providers.toml, [provider.{name}]"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
-        raise InvalidInput(f"{where}: that name cannot be used.", advice="Use small letters, digits, - and _.")
+        advice = "Use small letters, digits, - and _."
+        raise InvalidInput(f"{where}: that name cannot be used.", advice=advice, code="invalid_provider_name")
     for field, value in row.items():
         if field not in FIELDS:
-            raise InvalidInput(f"{where}: {field} is not understood.", advice=f"It takes: {', '.join(fields)}.")
+            what = f"{where}: {field} is not understood."
+            raise InvalidInput(what, advice=f"It takes: {', '.join(fields)}.", code="unknown_setting")
         if field not in fields:
             raise InvalidInput(
                 f"{where}: {field} is not to be set here, since {name} is built in.",
                 advice=f"It takes: {', '.join(fields)}. Its address and key are in variables: COMETAPI_BASE_URL, "
                 "COMETAPI_KEY.",
+                code="setting_locked",
             )
         if not FIELDS[field].right(value):
-            raise InvalidInput(f"{where}: {field} is not right.", advice=f"It wants {FIELDS[field].words}.")
+            what = f"{where}: {field} is not right."
+            raise InvalidInput(what, advice=f"It wants {FIELDS[field].words}.", code="invalid_setting")

@@ -262,7 +262,8 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     where = f"providers.toml, [provider.{name}]"
     check_row(name, row)
     if name == SANDBOX:
-        raise InvalidInput(f"{where}: that name is built in.", advice="Choose another one.")
+        what = f"{where}: that name is built in."
+        raise InvalidInput(what, advice="Choose another one.", code="invalid_provider_name")
     price = row.get("usd_per_second")
     return Provider(
         name=name,

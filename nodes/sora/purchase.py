@@ -246,6 +246,7 @@ class Purchases:
                 f"`sora resume {job.id} --video-id {video.id}`.",
                 job=job.id,
                 money="spent",
+                code="id_not_stored",
             ) from error
         self._not_kept.pop(job.id, None)
         return kept

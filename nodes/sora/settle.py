@@ -33,6 +33,7 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
             f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
             advice="Copy the id alone from the gateway's list.",
             job=job.id,
+            code="video_id_too_long",
         )
     with _still_unknown(job):
         video = gateways.client_for(job).retrieve(video_id)
@@ -44,6 +45,7 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
             "this job lost (tab *Sora jobs*; in a shell: `sora resume JOB --lost`). Running the same again then buys "
             "it again.",
             job=job.id,
+            code="video_differs",
         )
     return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
 

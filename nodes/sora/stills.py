@@ -35,7 +35,8 @@ class Stills:
         """uint8 [H, W, 3]. NotFinished where the gateway gives none and no video of the job is stored; MediaTrouble for
         a stored video that cannot be read."""
         if variant not in VARIANTS:
-            raise InvalidInput(f"{variant!r} is no variant.", advice=f"Choose from: {', '.join(VARIANTS)}.")
+            advice = f"Choose from: {', '.join(VARIANTS)}."
+            raise InvalidInput(f"{variant!r} is no variant.", advice=advice, code="unknown_option")
         job = self._collector.look(job_id)
         if job.state in (JobState.RESERVED, JobState.SUBMITTED):
             raise NotFinished(

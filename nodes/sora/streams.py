@@ -55,7 +55,8 @@ def open_address(calls: Calls, url: str, headers: Mapping[str, str]) -> requests
         if not (address := _in_place_of_video(calls, response)):
             return response
         url = address
-    raise GatewayTrouble("The download was sent from one address to the next without end.")
+    what = "The download was sent from one address to the next without end."
+    raise GatewayTrouble(what, code="too_many_redirects")
 
 
 def _opened(calls: Calls, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
@@ -108,6 +109,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
         f"The gateway sent something that is not a video (JSON){said}.",
         advice="Run again in a while.",
         request_id=request_id(answer),
+        code="not_a_video",
     )
 
 
@@ -127,12 +129,12 @@ def _checked_address(provider: Provider, url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # reading the port checks it
     except ValueError:
-        raise _refused("is none") from None
+        raise _refused("is none", code="url_invalid") from None
     own = same_origin(url, provider.base_url)  # as its calls are, also where that is plain http
     if not own and parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
-        raise _refused("is not https")
+        raise _refused("is not https", code="url_not_https")
     if not is_plain(url):
-        raise _refused("is none")
+        raise _refused("is none", code="url_invalid")
     if not own and (address := numeric(host)):
         reachable(provider, host, [address])
     remember_address(url)
@@ -144,11 +146,11 @@ def _next_address(url: str, response: requests.Response) -> str:
     try:
         return urljoin(url, response.headers["location"])
     except ValueError:
-        raise _refused("is none") from None
+        raise _refused("is none", code="url_invalid") from None
 
 
-def _refused(why: str) -> NotOffered:
-    return NotOffered(f"The gateway gave an address for the download that {why}.", transient=False)
+def _refused(why: str, *, code: str) -> NotOffered:
+    return NotOffered(f"The gateway gave an address for the download that {why}.", transient=False, code=code)
 
 
 def _of_address(error: GatewayTrouble) -> GatewayTrouble:

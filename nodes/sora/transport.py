@@ -37,7 +37,8 @@ class Bearer(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._provider.base_url):
-            raise GatewayTrouble("The key is for the gateway's own address only.", transient=False)
+            what = "The key is for the gateway's own address only."
+            raise GatewayTrouble(what, transient=False, code="key_not_for_origin")
         request.headers.update(dict(self._provider.headers))
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
@@ -186,6 +187,7 @@ def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:
             advice="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
             f"the machine's owner allows it in settings.toml: [downloads] ranges = ['{found[0]}'].",
             transient=False,
+            code="url_not_public",
         )
     return good
 
@@ -194,7 +196,8 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     """A name that means this machine, and goes over plain http and past every proxy, has to lead to this machine."""
     good = [address for address in found if is_loopback(address)]
     if not good:
-        raise InvalidInput(f"The name {host} leads elsewhere than to this machine.", advice="Write 127.0.0.1 instead.")
+        what = f"The name {host} leads elsewhere than to this machine."
+        raise InvalidInput(what, advice="Write 127.0.0.1 instead.", code="url_not_loopback")
     return good
 
 
@@ -207,6 +210,7 @@ def _private(host: str, found: list[str]) -> list[str]:
         raise InvalidInput(
             f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
             advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
+            code="url_not_private",
         )
     return good
 

@@ -10,6 +10,8 @@ from sora.errors import InvalidInput
 from sora.providers import load_provider
 from sora.settings import Settings
 
+from ..failures import failing
+
 PUBLIC = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
 INSIDE = [
     "0.0.0.0", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.8.8",
@@ -95,6 +97,6 @@ def test_the_owner_writes_the_ranges_into_the_settings(tmp_path: Path) -> None:
     assert is_public("10.9.9.9", load_provider(settings, "cometapi").ranges)
     for wrong in ('["10.0.0.0/99"]', '["everything"]', "[10]", '"10.0.0.0/8"'):
         settings.file.write_text(f"[downloads]\nranges = {wrong}\n", encoding="utf-8")
-        with pytest.raises(InvalidInput, match=r"downloads\.ranges"):
+        with failing(InvalidInput, "invalid_setting", "downloads.ranges"):
             load_provider(settings, "cometapi")
         assert settings.faults()

@@ -19,6 +19,7 @@ from sora.ledger import Ledger
 from sora.providers import Provider
 from sora.settings import Settings
 
+from ..failures import failing
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
 from .canary import KEY, files_with_it, places
 from .conftest import Site
@@ -125,7 +126,7 @@ def test_the_key_is_put_into_the_exact_origins_url_alone(url: str) -> None:
 
     request = requests.PreparedRequest()
     request.url = url
-    with pytest.raises(GatewayTrouble, match="own address only"):
+    with failing(GatewayTrouble, "key_not_for_origin", charge="none"):
         KeyInUrl(KEY, "https://query.cometapi.com")(request)
     assert request.url == url
     assert places(repr(KeyInUrl(KEY, "https://query.cometapi.com"))) == []

@@ -22,5 +22,6 @@ def find_family(name: str | None = None, env: Mapping[str, str] = os.environ) ->
     where = "" if name else f"{VARIABLE}: "
     asked = name or env.get(VARIABLE, "").strip() or Family.name
     if asked not in FAMILIES:
-        raise InvalidInput(f"{where}the sandbox does not speak {asked!r}.", advice=f"It speaks: {', '.join(FAMILIES)}.")
+        what = f"{where}the sandbox does not speak {asked!r}."
+        raise InvalidInput(what, advice=f"It speaks: {', '.join(FAMILIES)}.", code="unknown_option")
     return FAMILIES[asked]

@@ -125,5 +125,7 @@ def _default_seconds() -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 86_400:
-        raise InvalidInput(f"SORA_SANDBOX_SECONDS is {text!r}.", advice="It wants a number of seconds.")
+        raise InvalidInput(
+            f"SORA_SANDBOX_SECONDS is {text!r}.", advice="It wants a number of seconds.", code="invalid_setting"
+        )
     return seconds

@@ -64,7 +64,7 @@ class Sandbox:
             self.routes.close()
             if isinstance(failure[0], OSError):
                 why = f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}."
-                raise InvalidInput(why) from failure[0]
+                raise InvalidInput(why, code="port_unavailable") from failure[0]
             raise LocalTrouble(f"The sandbox could not be started: {failure[0]!r}.") from failure[0]
         return self.url
 
