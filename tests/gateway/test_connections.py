@@ -22,6 +22,7 @@ from sora.spec import JobSpec, JobState
 from sora.studio import Studio
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ..failures import failing
 from .ugly import UglyServer, answer
 
 ACCEPTED = answer(200, {"id": "video_1", "object": "video", "model": "own", "status": "queued"})
@@ -65,7 +66,7 @@ def test_a_missing_file_of_certificates_is_told_as_that(unproved: None, monkeypa
     """It is no fault of urllib3's, and another version of it mends nothing."""
     with monkeypatch.context() as gone:
         gone.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", "/nowhere/cacert.pem")
-        with pytest.raises(LocalTrouble, match=r"/nowhere/cacert\.pem") as caught:
+        with failing(LocalTrouble, "check_not_tried", "/nowhere/cacert.pem") as caught:
             connect.prove()
     assert caught.value.kind != "unsupported_library"
     assert "urllib3" not in str(caught.value)
@@ -208,7 +209,8 @@ def test_a_connection_that_is_not_made_is_told_without_pythons_own_words(
         "content": ("video_1", {}),
     }
     try:
-        with pytest.raises(SoraError, match="timed out" if isinstance(trouble, TimeoutError) else "refused") as caught:
+        says = "timed out" if isinstance(trouble, TimeoutError) else "refused"
+        with failing(Unreachable if call == "create" else GatewayTrouble, "network", says) as caught:
             getattr(client, call)(*given.get(call, ("http://127.0.0.1:9/film.mp4", {})))
     finally:
         client.close()

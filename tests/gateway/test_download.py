@@ -19,6 +19,7 @@ from sora.part import Part
 from sora.providers import Provider
 from sora.whole import locked
 
+from ..failures import failing
 from .ugly import Script, UglyServer, answer, hang_up
 
 BYTES = bytes(range(256)) * 4096  # 1 MiB, in which every cut shows
@@ -172,7 +173,7 @@ def test_a_range_that_cannot_be_had_starts_anew(tmp_path: Path) -> None:
 
 def test_a_download_that_always_breaks_is_given_up_and_kept(tmp_path: Path) -> None:
     """The part stays for the next run, which continues it."""
-    with pytest.raises(GatewayTrouble, match="broke off 3 times"):
+    with failing(GatewayTrouble, "connection_lost", "3 times"):
         Fetched(
             tmp_path, cut(1000), answer(206, b"", [("Content-Range", "bytes 1000-1048575/1048576"), ETAG], length=9)
         )
@@ -192,7 +193,7 @@ def test_a_line_that_breaks_without_an_etag_is_given_up(tmp_path: Path) -> None:
         opened.append(next(lengths))
         connection.sendall(answer(200, BYTES[: opened[-1]], length=len(BYTES)))
 
-    with pytest.raises(GatewayTrouble, match="broke off 3 times"):
+    with failing(GatewayTrouble, "connection_lost", "3 times"):
         Fetched(tmp_path, breaking)
     assert opened == [5000, 1000, 2000, 3000]
 
@@ -244,7 +245,7 @@ def test_a_rest_that_does_not_say_where_it_begins_is_not_appended(tmp_path: Path
 def test_a_download_that_does_not_end_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would fill the disk; asked again it would not end either."""
     monkeypatch.setattr("sora.download.LARGEST_VIDEO", len(BYTES) - 1)
-    with pytest.raises(GatewayTrouble, match=r"The download does not end\.") as caught:
+    with failing(GatewayTrouble, "too_large") as caught:
         Fetched(tmp_path, unmeasured(BYTES))
     assert caught.value.transient is False
     assert "v.mp4" not in {path.name for path in (tmp_path / "output").iterdir()}
@@ -260,7 +261,7 @@ def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None
         opened.append(1)
         connection.sendall(answer(200, b"", length=9))
 
-    with pytest.raises(GatewayTrouble, match=r"broke off 3 times: .*0 bytes read, 9 more expected") as caught:
+    with failing(GatewayTrouble, "connection_lost", "3 times", "0 bytes read, 9 more expected") as caught:
         Fetched(tmp_path, silent)
     assert len(opened) == 3
     assert caught.value.advice == "What arrived is kept; run again."
@@ -269,7 +270,7 @@ def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None
 @pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b"", b"[1]"])
 def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
-    with pytest.raises(NotOffered, match="not a video") as caught:
+    with failing(NotOffered, "not_a_video") as caught:
         Fetched(tmp_path, answer(200, body))
     assert caught.value.advice == "Run again in a while."
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
@@ -278,7 +279,7 @@ def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes
 def test_something_else_with_200_costs_nothing_that_arrived(tmp_path: Path) -> None:
     """A page that says that the gateway is being serviced comes in the middle: the rest is fetched after it."""
     page = answer(200, b"\xef\xbb\xbf\n<!doctype html>", [("Content-Type", "text/html; charset=utf-8")])
-    with pytest.raises(NotOffered, match=r"not a video \(text/html\)"):
+    with failing(NotOffered, "not_a_video", "(text/html)"):
         Fetched(tmp_path, cut(1000), page)
     assert Fetched(tmp_path, part(1000)).asked(0)["range"] == "bytes=1000-"
 
@@ -300,7 +301,7 @@ def test_a_refused_download_is_told(tmp_path: Path, status: int) -> None:
 def test_an_address_that_says_no_has_lapsed(tmp_path: Path, status: int) -> None:
     """Neither the key nor the balance nor the base URL is to blame: storage knows none of them."""
     refused = answer(status, b"<Error><Code>AccessDenied</Code></Error>")
-    with UglyServer([refused]) as storage, pytest.raises(NotOffered, match="the address that it gave") as caught:
+    with UglyServer([refused]) as storage, failing(NotOffered, "", "the address that it gave") as caught:
         Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
     assert caught.value.http_status == status
     assert not any(word in str(caught.value) for word in ("key", "account", "base URL"))
@@ -315,7 +316,7 @@ def test_an_address_that_is_busy_has_not_lapsed(tmp_path: Path) -> None:
 
 def test_a_connection_that_is_never_answered_is_trouble(tmp_path: Path) -> None:
     """No answer at all is the network's trouble: run again."""
-    with pytest.raises(GatewayTrouble, match="could not be downloaded"):
+    with failing(GatewayTrouble, "network", "could not be downloaded"):
         Fetched(tmp_path, hang_up)
 
 
@@ -331,13 +332,13 @@ def test_a_redirect_to_another_host_goes_without_the_key(tmp_path: Path) -> None
 @pytest.mark.parametrize("location", ["http://example.com/x", "file:///etc/passwd", "ftp://127.0.0.1/x"])
 def test_a_redirect_to_what_is_not_https_is_refused(tmp_path: Path, location: str) -> None:
     """Only loopback may be plain http, and only where the gateway itself is on loopback."""
-    with pytest.raises(GatewayTrouble, match="not https"):
+    with failing(NotOffered, "url_not_https"):
         Fetched(tmp_path, answer(302, b"", [("Location", location)]))
 
 
 def test_redirects_have_an_end(tmp_path: Path) -> None:
     """A circle is not followed for ever."""
-    with pytest.raises(GatewayTrouble, match="without end"):
+    with failing(GatewayTrouble, "too_many_redirects"):
         Fetched(tmp_path, answer(302, b"", [("Location", "/v1/videos/v/content")]))
 
 
@@ -349,9 +350,9 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DiskTrouble, match=r"could not be written to .*output: No space left on device\.") as caught:
+    with failing(DiskTrouble, "disk_full", tmp_path / "output", "No space left on device", charge="spent") as caught:
         Fetched(tmp_path, answer(200, BYTES))
-    assert (caught.value.money, caught.value.kind) == ("spent", "disk_full")
+    assert caught.value.kind == "disk_full"
     assert "Free disk space" in caught.value.advice
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
@@ -365,7 +366,7 @@ def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkey
     monkeypatch.setattr(os, "fsync", broken)
     (tmp_path / "output").mkdir()
     monkeypatch.setattr("sora.part.sync_folder", lambda _: None)
-    with pytest.raises(DiskTrouble, match="Input/output error"):
+    with failing(DiskTrouble, "", "Input/output error", charge="spent"):
         Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
 

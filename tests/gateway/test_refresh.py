@@ -25,6 +25,7 @@ from sora.rows import update
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 
+from ..failures import failing
 from .ugly import Script, UglyServer, answer
 
 
@@ -349,7 +350,7 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
         retired = JobSpec(
             provider="cometapi", prompt="x", model="doubao-seedance-1-5-pro", seconds="5", size="1280x720"
         )
-        with pytest.raises(InvalidInput, match="retired doubao-seedance-1-5-pro"):
+        with failing(InvalidInput, "model_retired", retired.model):
             made.submit(retired).result(10)
         assert server.count("POST") == 1
         made.close()
@@ -487,7 +488,7 @@ def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Studio, UglyServer]
         update(connection, job.id, submitted_at=datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp())
     status = made.fresh_catalogue().models["doubao-seedance-1-5-pro"].status["cometapi"]
     assert status == Status("retired", "2026-09-21")
-    with pytest.raises(InvalidInput, match="retired"):
+    with failing(InvalidInput, "model_retired", job.model):
         made.submit(JobSpec(provider="cometapi", prompt="x", model=job.model, seconds="5", size="1280x720")).result(30)
     assert server.count("POST") == 0
 

@@ -17,6 +17,7 @@ from sora.errors import InvalidInput
 from sora.sandbox import Sandbox, store
 from sora.sandbox.store import LINK_LASTS_S
 
+from ..failures import failing
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways, picture, png, reference
 
 __all__ = ["films", "gateway", "gateways"]  # pytest finds fixtures by their names in the module
@@ -443,7 +444,7 @@ def test_a_port_that_is_taken(gateway: Gateway, tmp_path: Path) -> None:
     port = int(gateway.url.rpartition(":")[2])
     for _ in range(5):
         second = Sandbox(tmp_path, port=port)
-        with pytest.raises(InvalidInput, match=f"cannot listen on port {port}"):
+        with failing(InvalidInput, "port_unavailable", f"cannot listen on port {port}"):
             second.start()
         second.close()
 
@@ -452,7 +453,7 @@ def test_a_port_that_is_taken(gateway: Gateway, tmp_path: Path) -> None:
 def test_the_speed_must_be_a_number_of_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """SORA_SANDBOX_SECONDS is checked before the server starts."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", text)
-    with pytest.raises(InvalidInput, match="SORA_SANDBOX_SECONDS"):
+    with failing(InvalidInput, "invalid_setting", "SORA_SANDBOX_SECONDS", repr(text)):
         Sandbox(tmp_path)
 
 

@@ -15,6 +15,8 @@ from sora.remote_video import LONGEST_ID
 from sora.spec import JobSpec
 from sora.verdict import read_created, read_status, retry_after_s
 
+from ..failures import failing
+
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
 
@@ -198,10 +200,10 @@ def test_a_job_that_comes_with_an_error_status_is_not_sent_again(status: int) ->
     """The object shows it alive: kept, or, beside an error, told with its id; never taken for a refusal."""
     video = {"id": "video_1", "object": "video", "model": "sora-2", "status": "queued"}
     assert read_created(answer(status, video)).id == "video_1"
-    with pytest.raises(MaybeBought, match="the job video_1 exists") as caught:
+    with failing(MaybeBought, "", "the job video_1 exists") as caught:
         read_created(answer(status, {**video, **error("slow down", code="rate_limit_exceeded")}))
     assert "--video-id video_1`" in caught.value.advice
-    with pytest.raises(MaybeBought, match="the job video_1 exists"):
+    with failing(MaybeBought, "", "the job video_1 exists"):
         read_created(answer(status, {"id": "video_1", "status": "in_progress", "message": "busy"}))
 
 

@@ -13,6 +13,8 @@ from sora.verdict import read_created, read_status, refusal, trouble
 from sora.vocabulary import ADVICE, ADVICE_BY_STATUS
 from sora.wire import read_video
 
+from ..failures import failing
+
 
 def answer(status: int, body: object = None, **headers: str) -> Answer:
     return Answer(status, headers, b"" if body is None else json.dumps(body).encode())
@@ -121,9 +123,10 @@ def test_a_family_of_errors_over_a_broken_upstream_promises_nothing() -> None:
 def test_a_state_that_cannot_be_told() -> None:
     """An id that is not known, or not any more, has an advice of its own."""
     for status, not_known in ((404, True), (410, True), (500, False)):
-        with pytest.raises(GatewayTrouble, match=f"HTTP {status} when asked for the job's state") as caught:
+        with failing(GatewayTrouble, "", f"HTTP {status} when asked for the job's state") as caught:
             read_status(answer(status), "v")
         assert caught.value.advice.startswith("It does not know this job") is not_known, status
+        assert (caught.value.http_status, caught.value.not_known) == (status, not_known)
 
 
 def test_a_detail_is_an_error_and_a_word_of_success_is_none() -> None:

@@ -18,6 +18,7 @@ from sora.errors import GatewayTrouble, MaybeBought, NotOffered, Refused
 from sora.media.delivered import Delivered
 from sora.providers import Provider
 
+from ...failures import failing
 from ..ugly import Script, UglyServer, answer
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 64
@@ -67,8 +68,9 @@ def test_the_film_is_asked_for_without_a_variant(gateway: Any, tmp_path: Path) -
 def test_a_create_never_follows_a_redirect(gateway: Any, status: int, where: str) -> None:
     """7: a wrong base URL. The paid body goes nowhere else, and the key neither."""
     client, server = gateway(answer(status, b"<html>moved</html>", [("Location", where)]))
-    with pytest.raises(Refused, match="another address"):
+    with failing(Refused, str(status), "another address") as caught:
         client.create(CreateCall({"prompt": "a boat"}))
+    assert (caught.value.http_status, caught.value.kind) == (status, "wrong_address")
     assert server.count("POST") == len(server.requests) == 1
 
 
