@@ -320,7 +320,7 @@ def test_its_own_authorities_vouch_for_it_alone(
         with failing(GatewayTrouble, "tls"):
             client.stream(f"{stranger}/a.mp4", {})
         assert seen == []
-        with pytest.raises(NotOffered):  # it is reached, and gives a list
+        with failing(NotOffered, "not_a_video"):  # it is reached, and gives a list
             client.stream(f"{storage}/a.mp4", {})
 
 

@@ -14,6 +14,7 @@ from sora.quote import Quote
 from sora.spec import Job, JobSpec, parse_extra_fields
 from sora.studio import Studio
 
+from ..failures import failing
 from .ugly import Request, UglyServer, answer
 
 WIDGETS = {
@@ -210,9 +211,8 @@ def test_a_retired_model_has_no_price(bench: Bench) -> None:
     rows = bench.studio.catalogue.models.values()
     gone = next(row for row in rows if row.state("cometapi") == "retired" and row.seconds and row.sizes)
     widgets = WIDGETS | {"model": gone.id, "seconds": gone.seconds[0], "size": next(iter(gone.sizes))}
-    with pytest.raises(InvalidInput) as caught:
+    with failing(InvalidInput, "model_retired", gone.id):
         bench.quote(widgets)
-    assert caught.value.code == "model_retired"
     assert bench.quote(widgets | {"provider": "sandbox"}) == 0.0
 
 

@@ -78,7 +78,7 @@ def test_a_film_that_ffmpeg_does_not_open_for_its_unfinished_end_is_accepted(tmp
     """As incomplete, since a whole one may be had: every frame is there, and other players show them."""
     path = make_clip(tmp_path / "film.mp4")
     path.write_bytes(path.read_bytes() + struct.pack(">I", 9000) + b"uuid" + bytes(10))
-    with pytest.raises(MediaTrouble):
+    with failing(MediaTrouble, "unreadable_video", path.name):
         probe.probe(path)
     delivered = examine_delivered(path)
     assert (delivered.suffix, delivered.is_complete) == (".mp4", False)
@@ -208,5 +208,5 @@ def test_without_pyav_it_is_stored_unchecked(tmp_path: Path, monkeypatch: pytest
         found = examine_delivered(path)
         assert (found.suffix, found.is_complete) == (".mkv", is_complete)
         assert "could not be checked: PyAV cannot be loaded" in found.warnings[0]
-    with pytest.raises(MediaTrouble):
+    with failing(MediaTrouble, "not_a_video", "c.mp4"):
         examine_delivered(written(tmp_path / "c.mp4", b'{"error": "no"}'))

@@ -197,8 +197,12 @@ def test_clear_pixels_leave_no_fringe() -> None:
 def test_a_fit_that_is_none_is_refused() -> None:
     """Another word, another size, another kind of array."""
     image = np.zeros((4, 4, 3), np.uint8)
-    for arguments in ((image, 4, 4, "zoom"), (image, 0, 4, "crop"), (image.astype(float), 4, 4, "crop")):
-        with pytest.raises(InvalidInput):
+    for code, arguments in {
+        "unknown_option": (image, 4, 4, "zoom"),
+        "invalid_size": (image, 0, 4, "crop"),
+        "invalid_image": (image.astype(float), 4, 4, "crop"),
+    }.items():
+        with failing(InvalidInput, code):
             fitted(*arguments)  # type: ignore[arg-type]
 
 

@@ -55,7 +55,7 @@ def test_a_deep_answer_is_none(text: str) -> None:
     read_complaint(given)
     with pytest.raises(GatewayTrouble):
         read_status(given, "video_1")
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "invalid_extra_fields"):
         parse_extra_fields(text)
     assert time.monotonic() - begun < 3
 
@@ -245,7 +245,7 @@ def test_nothing_of_a_pictures_text_counts() -> None:
     text = (b"tEXt", b"prompt\0{}")
     pixels = from_bytes(png(1, 1, text, data=zlib.compress(b"\0\x01\x02\x03")), "x", ("PNG",))
     assert np.array_equal(pixels, [[[1, 2, 3]]])
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "unreadable_image"):
         from_bytes(io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n").getvalue(), "x", ("PNG", "JPEG", "WEBP"))
 
 

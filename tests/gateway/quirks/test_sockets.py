@@ -171,6 +171,6 @@ def test_a_page_after_a_redirect_is_no_film(gateway: Any, tmp_path: Path) -> Non
     """8: a signed address that leads to a page of the storage's."""
     with UglyServer([answer(200, b"<html>sign in</html>")]) as storage:
         client, _ = gateway(answer(302, b"", [("Location", f"{storage.url}/a")]))
-        with pytest.raises(NotOffered):
+        with failing(NotOffered, "not_a_video"):
             fetched(client, tmp_path)
     assert not (tmp_path / "v.mp4").exists()
