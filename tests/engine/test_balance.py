@@ -24,6 +24,7 @@ from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
 
+from ..failures import failing
 from ..gateway.ugly import OLD_URLLIB3, Script, UglyServer, answer, reset
 
 KEY = "sk-canary-0123456789-wxyz"
@@ -223,7 +224,7 @@ def test_whatever_is_no_balance_is_told_and_is_no_number(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("place", [{"own": [answer(200, LIMIT), answer(500, b"")]}], indirect=True)
 def test_half_of_the_two_calls_is_no_balance(place: Place) -> None:
-    with pytest.raises(GatewayTrouble, match="HTTP 500"):
+    with failing(GatewayTrouble, "", "HTTP 500", charge="none"):
         place.ask()
 
 
@@ -238,7 +239,7 @@ def test_a_response_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
     place = Place(tmp_path, [drip], [drip])
     with place.own, place.account:
         began = time.monotonic()
-        with pytest.raises(GatewayTrouble, match="timed out" if OLD_URLLIB3 else "slow"):
+        with failing(GatewayTrouble, "network", "timed out" if OLD_URLLIB3 else "slow", charge="none"):
             place.ask(account=True)
         assert time.monotonic() - began < 3
 
@@ -246,10 +247,10 @@ def test_a_response_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_it_is_known_of_cometapi_alone(place: Place) -> None:
     """At CometAPI's own origin: another base URL under that name may be anybody's. Nothing is sent."""
     for name in ("mine", "sandbox"):
-        with pytest.raises(InvalidInput, match=f"balance at {name} is known"):
+        with failing(InvalidInput, "balance_unsupported", f"at {name} "):
             balance_of(Provider(name=name, base_url=place.own.url), place.settings, place.ledger, places=place.places)
     for account in (False, True):
-        with pytest.raises(InvalidInput, match="COMETAPI_BASE_URL"):
+        with failing(InvalidInput, "balance_unsupported", "COMETAPI_BASE_URL"):
             balance_of(place.provider, place.settings, place.ledger, account=account)
     assert place.own.requests + place.account.requests == []
 

@@ -21,6 +21,7 @@ from sora.rows import run, update
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 
+from ..failures import failing
 from ..systems import make_link
 
 pytestmark = pytest.mark.usefixtures("one_film")
@@ -88,7 +89,7 @@ def test_what_opencv_raises_is_no_bug_of_the_page(studio: Studio, monkeypatch: p
         raise RuntimeError("OpenCV was built without JPEG")
 
     monkeypatch.setattr(cv2, "imencode", refuse)
-    with pytest.raises(MediaTrouble, match="without JPEG"):
+    with failing(MediaTrouble, "", "without JPEG"):
         studio.board.thumbnail(job.id)
 
 
@@ -103,7 +104,7 @@ def test_a_stored_job_has_a_file_and_a_small_picture(studio: Studio) -> None:
     assert studio.board.thumbnail(job.id).stat().st_mtime_ns == made
     studio.path(job).unlink()
     assert studio.board.row(job)["file"] is None
-    with pytest.raises(NotFinished, match="not stored here"):
+    with failing(NotFinished, "not_stored", job.id):
         studio.board.thumbnail(job.id)
 
 
@@ -208,7 +209,7 @@ def test_references_are_the_images_that_went_up(studio: Studio) -> None:
     (place,) = studio.board.references(job.id)
     assert np.array_equal(cv2.imread(str(place))[..., ::-1], pixels)
     place.unlink()
-    with pytest.raises(DiskTrouble, match=place.name) as caught:
+    with failing(DiskTrouble, "missing_reference", place.name) as caught:
         studio.board.references(job.id)
     assert caught.value.job == job.id
 
@@ -220,7 +221,7 @@ def test_a_reference_that_is_none_of_ours_is_not_brought(studio: Studio, name: s
     with studio.ledger.database.write() as connection:
         update(connection, job.id, reference_files=json.dumps([name]))
     for ask in (studio.board.references, studio.board.again):
-        with pytest.raises(InvalidInput, match="none of ours"):
+        with failing(InvalidInput, "foreign_reference", repr(name)):
             ask(job.id)
 
 

@@ -14,6 +14,8 @@ from sora.rows import run
 from sora.settings import Settings
 from sora.spec import JobSpec
 
+from ..failures import failing
+
 CAPS = Budget(usd_per_day=2.0, usd_per_job=1.0)
 
 
@@ -43,10 +45,10 @@ def buy(ledger: Ledger, prompt: str, usd: float | None, budget: Budget = CAPS) -
 
 def test_a_job_that_is_too_dear_is_refused(ledger: Ledger) -> None:
     """By how much, and how the owner can change it; no row is written."""
-    with pytest.raises(BudgetReached, match=r"exceeds the \$1.00 allowed per job by \$0.50") as caught:
+    with failing(BudgetReached, "budget_per_job", "$1.00", "$0.50", charge="none") as caught:
         buy(ledger, "dear", 1.5)
     assert "SORA_BUDGET_USD_PER_JOB" in caught.value.advice
-    assert (caught.value.exit_code, caught.value.money) == (3, "none")
+    assert caught.value.exit_code == 3
     assert ledger.jobs() == []
 
 
@@ -61,7 +63,7 @@ def test_a_day_has_an_end(ledger: Ledger) -> None:
     buy(ledger, "a", 1.0)
     later(ledger, 3600)
     buy(ledger, "b", 1.0)
-    with pytest.raises(BudgetReached, match=r"\$2.00 of \$2.00 .* exceeds it by \$0.10"):
+    with failing(BudgetReached, "budget_per_day", "$2.00 of $2.00", "by $0.10"):
         buy(ledger, "c", 0.1)
     assert buy(ledger, "a", 1.0) == buy(ledger, "a", 1.0)  # bought before: costs nothing
     later(ledger, 86_400 - 3590)
@@ -86,7 +88,7 @@ def test_an_unknown_price_counts_as_the_cap_of_a_job(ledger: Ledger) -> None:
     ledger.adopt("cometapi", "https://x", "video_1")
     buy(ledger, "a", None)
     buy(ledger, "b", None)
-    with pytest.raises(BudgetReached, match="at an unknown price, which counts as"):
+    with failing(BudgetReached, "budget_per_day", "unknown price, which counts as $1.00"):
         buy(ledger, "c", None)
     buy(ledger, "on the sandbox", 0.0)
     assert ledger.spent_usd(CAPS) == 2.0
@@ -119,21 +121,23 @@ def test_the_owner_sets_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "variables"),
+    ("text", "variables", "code", "name"),
     [
-        ("[budget]\nusd_a_day = 7", {}),
-        ("[budget]\nusd_per_day = true", {}),
-        ("[budget]\nusd_per_day = -1", {}),
-        ("usd_per_day = 7", {}),
-        ("[budget", {}),
-        ("", {"SORA_BUDGET_USD_PER_DAY": "twenty"}),
-        ("", {"SORA_BUDGET_USD_PER_JOB": "nan"}),
+        ("[budget]\nusd_a_day = 7", {}, "unknown_setting", "settings.toml: budget.usd_a_day"),
+        ("[budget]\nusd_per_day = true", {}, "invalid_setting", "settings.toml: budget.usd_per_day"),
+        ("[budget]\nusd_per_day = -1", {}, "invalid_setting", "settings.toml: budget.usd_per_day"),
+        ("usd_per_day = 7", {}, "unknown_setting", "settings.toml: usd_per_day"),
+        ("[budget", {}, "settings_unreadable", "settings.toml"),
+        ("", {"SORA_BUDGET_USD_PER_DAY": "twenty"}, "invalid_setting", "SORA_BUDGET_USD_PER_DAY is 'twenty'"),
+        ("", {"SORA_BUDGET_USD_PER_JOB": "nan"}, "invalid_setting", "SORA_BUDGET_USD_PER_JOB is 'nan'"),
     ],
 )
-def test_a_cap_that_is_misspelt_is_an_error(tmp_path: Path, text: str, variables: dict[str, str]) -> None:
+def test_a_cap_that_is_misspelt_is_an_error(
+    tmp_path: Path, text: str, variables: dict[str, str], code: str, name: str
+) -> None:
     """Else it would be no cap at all."""
     (tmp_path / "settings.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"settings\.toml|SORA_BUDGET"):
+    with failing(InvalidInput, code, name):
         _ = Settings(home=tmp_path, output=tmp_path, env=variables).budget
 
 

@@ -19,6 +19,7 @@ from sora.ledger import Ledger
 from sora.room import check_room
 from sora.settings import Settings
 
+from ..failures import failing
 from ..frozen.gateway import Gateway
 
 ENGINE = Path(whole.__file__).parents[1]
@@ -38,7 +39,7 @@ def is_there(place):
         place = os.readlink(f"/proc/self/fd/{place.fileno()}")
     return os.path.abspath(os.fspath(place)).startswith(output)
 
-def failing(module, name, wanted=lambda *_: True):
+def made_to_fail(module, name, wanted=lambda *_: True):
     real = getattr(module, name)
     def call(*given, **named):
         if is_there(given[0]) and wanted(*given):
@@ -49,12 +50,12 @@ def failing(module, name, wanted=lambda *_: True):
 
 is_folder = lambda fd: stat.S_ISDIR(os.fstat(fd).st_mode)
 shims = {
-    "sync of folders": lambda: failing(os, "fsync", is_folder),
-    "sync of files": lambda: failing(os, "fsync", lambda fd: not is_folder(fd)),
-    "chmod": lambda: [failing(os, name) for name in ("chmod", "fchmod")],
-    "utime": lambda: failing(os, "utime"),
-    "link": lambda: failing(os, "link"),
-    "lock": lambda: [failing(fcntl, name) for name in ("flock", "lockf")],
+    "sync of folders": lambda: made_to_fail(os, "fsync", is_folder),
+    "sync of files": lambda: made_to_fail(os, "fsync", lambda fd: not is_folder(fd)),
+    "chmod": lambda: [made_to_fail(os, name) for name in ("chmod", "fchmod")],
+    "utime": lambda: made_to_fail(os, "utime"),
+    "link": lambda: made_to_fail(os, "link"),
+    "lock": lambda: [made_to_fail(fcntl, name) for name in ("flock", "lockf")],
 }
 shims[what]()
 import numpy as np
@@ -325,5 +326,5 @@ def test_a_path_that_windows_cannot_take_is_found_before_buying(
     monkeypatch.setattr(disk, "_is_windows", lambda: True)
     monkeypatch.setattr(disk, "_long_paths_are_enabled", lambda: False)
     check_room(tmp_path, 40)
-    with pytest.raises(DiskTrouble, match="characters"):
+    with failing(DiskTrouble, "path_too_long", tmp_path):
         check_room(tmp_path, 250)

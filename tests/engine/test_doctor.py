@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
 
+from ..failures import WORDING, failing
 from ..postgres import Server
 from ..systems import make_link
 
@@ -62,16 +64,18 @@ def failed(studio: Studio) -> dict[str, str]:
 # -- a typing error in the settings -----------------------------------------------------------------------------------
 
 WRONG = [
-    ("rescue = flase", "cannot be read", "buy list rescue receipts"),
-    ("[budget", "cannot be read", "buy list rescue receipts"),
-    ("budgte = 3", "budgte is not known", "buy"),
-    ('rescue = "no"', "rescue is of another kind", "buy rescue"),
-    ("database_url = 3", "database_url is of another kind", "buy list rescue"),
+    ("rescue = flase", "settings_unreadable", "", "buy list rescue receipts"),
+    ("[budget", "settings_unreadable", "", "buy list rescue receipts"),
+    ("budgte = 3", "unknown_setting", "budgte", "buy"),
+    ('rescue = "no"', "invalid_setting", "rescue", "buy rescue"),
+    ("database_url = 3", "invalid_setting", "database_url", "buy list rescue"),
 ]
 
 
-@pytest.mark.parametrize(("text", "says", "stopped"), WRONG)
-def test_a_wrong_file_is_told_by_the_one_who_needs_it(start: Start, text: str, says: str, stopped: str) -> None:
+@pytest.mark.parametrize(("text", "code", "name", "stopped"), WRONG)
+def test_a_wrong_file_is_told_by_the_one_who_needs_it(
+    start: Start, text: str, code: str, name: str, stopped: str
+) -> None:
     """The studio is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
     it before anything is sent, anything else only where it needs that very line."""
     studio = start(text)
@@ -80,15 +84,14 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(start: Start, text: str, s
         "buy": lambda: studio.submit(BOAT).result(10), "list": studio.labels, "rescue": studio.rescue,
         "receipts": lambda: studio.settings.receipts,
     }  # fmt: skip
-    for name, use in uses.items():
-        if name not in stopped.split():
+    for one, use in uses.items():
+        if one not in stopped.split():
             use()
             continue
-        with pytest.raises(InvalidInput, match=says) as caught:
+        with failing(InvalidInput, code, name, charge="none") as caught:
             use()
-        assert str(studio.settings.file) in caught.value.what
+        assert f"{studio.settings.file}{f': {name}' if name else ''} " in caught.value.what
         assert caught.value.advice
-        assert caught.value.money == "none"
     assert not (studio.settings.home / "sandbox").exists()
 
 
@@ -114,13 +117,13 @@ def test_a_mended_file_needs_no_restart(start: Start) -> None:
     assert not studio.ledger.database.shared
 
 
-@pytest.mark.parametrize(("text", "says"), [one[:2] for one in WRONG])
-def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "code", "name"), [one[:3] for one in WRONG])
+def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, code: str, name: str) -> None:
     """What needs the settings points there; everything else is looked at."""
     studio = start(text)
     found = failed(studio)
-    assert says in found["settings"]
-    assert str(studio.settings.file) in found["settings"]
+    assert re.search(WORDING[code], found["settings"])
+    assert f"{studio.settings.file}{f': {name}' if name else ''} " in found["settings"]
     assert found["budget"] == "not looked at: see settings"
     assert {found.get(name) for name in ("ledger", "farm")} <= {"not looked at: see settings", None}
     now = levels(studio)
@@ -153,7 +156,7 @@ def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
     """By the doctor and by the one who uses it, without the password that stands in it."""
     studio = start(SORA_DATABASE_URL=url)
     assert "SORA_DATABASE_URL" in failed(studio)["ledger"]
-    with pytest.raises(InvalidInput, match="SORA_DATABASE_URL") as caught:
+    with failing(InvalidInput, "invalid_setting", "SORA_DATABASE_URL") as caught:
         studio.ledger.jobs()
     assert "secret-word" not in str(caught.value) + str(failed(studio))
 
@@ -161,7 +164,7 @@ def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
 def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
     """Nor is it a crash."""
     (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}", encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"settings\.toml: budget\.usd_per_day"):
+    with failing(InvalidInput, "invalid_setting", "settings.toml: budget.usd_per_day"):
         _ = Settings(home=tmp_path, output=tmp_path, env={}).budget
 
 
@@ -203,9 +206,8 @@ def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, t
         make_link(videos, tmp_path / "unmounted")
     assert str(videos) in failed(studio)["output"]
     asked = JobSpec(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
-    with pytest.raises(DiskTrouble, match="No video could be stored") as caught:
+    with failing(DiskTrouble, "", f"could be stored in {videos}") as caught:
         studio.submit(asked).result(30)
-    assert str(videos) in caught.value.what
     assert "is not connected" in caught.value.advice
     assert studio.ledger.jobs() == []
 
@@ -224,7 +226,7 @@ def test_the_free_space_is_that_of_the_folder_of_the_videos(
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert levels(studio)["output"] == "warning"
-    with pytest.raises(DiskTrouble, match="MiB left"):
+    with failing(DiskTrouble, "disk_full", "MiB left"):
         check_room(studio.settings.videos)
 
 

@@ -21,6 +21,7 @@ from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference, fingerprints
 from sora.studio import Studio
 
+from ..failures import failing
 from ..postgres import Server
 
 PIXELS = np.random.default_rng(3).integers(0, 255, (40, 60, 3), np.uint8)
@@ -114,16 +115,15 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
     job = bought(one)
     own = moved_home(one, job)
     assert one.board.references(job.id) == [own]
-    with pytest.raises(DiskTrouble) as caught:
+    with failing(DiskTrouble, "missing_reference", "machine one") as caught:
         two.board.references(job.id)
     assert caught.value.job == job.id
-    assert "The machine one kept it" in caught.value.what
     shared = tmp_path / "output" / ".sora-farm" / "references"
     assert str(shared) in caught.value.advice
-    with pytest.raises(DiskTrouble, match="The machine one"):
+    with failing(DiskTrouble, "missing_reference", "machine one"):
         two.board.again(job.id)
     change(one, job, machine="")  # the name was not recorded then
-    with pytest.raises(DiskTrouble, match="Another machine"):
+    with failing(DiskTrouble, "missing_reference", "Another machine"):
         two.board.references(job.id)
     shutil.copyfile(own, shared / own.name)  # as the advice says
     assert two.board.references(job.id) == one.board.references(job.id) == [shared / own.name]
@@ -131,7 +131,7 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
 
 def test_a_machine_with_another_output_folder_names_the_one_that_has_it(start: Start, tmp_path: Path) -> None:
     job = bought(start("one"))
-    with pytest.raises(DiskTrouble, match="The machine one kept it"):
+    with failing(DiskTrouble, "missing_reference", "machine one"):
         start("two", tmp_path / "elsewhere").board.references(job.id)
 
 

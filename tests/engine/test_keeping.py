@@ -31,6 +31,7 @@ from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference
 from sora.studio import Studio
 
+from ..failures import failing
 from ..frozen.gateway import Gateway
 from ..frozen.state import STATES, State, spec
 
@@ -247,7 +248,7 @@ def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: 
         bought(ledger)
     spoil(file)
     before = rows(home), sorted(home.rglob("*"))
-    with pytest.raises(InvalidInput, match="not a backup of a ledger"):
+    with failing(InvalidInput, "not_a_backup", file):
         restore(home, file)
     assert (rows(home), sorted(home.rglob("*"))) == before
     assert not (tmp_path / "evil.png").exists()
@@ -440,9 +441,9 @@ def test_the_file_of_a_job_that_was_opened_is_known_to_its_purchase(
 
 def test_an_import_of_nothing_or_of_itself_is_refused(home: Path, ledger: Ledger, tmp_path: Path) -> None:
     reserve(ledger)
-    with pytest.raises(InvalidInput, match="There is no ledger"):
+    with failing(InvalidInput, "no_ledger", tmp_path):
         import_home(tmp_path, ledger)
-    with pytest.raises(InvalidInput, match="used already"):
+    with failing(InvalidInput, "same_ledger", home):
         import_home(home, ledger)
 
 

@@ -23,6 +23,8 @@ from sora.rows import run
 from sora.spec import JobSpec, JobState
 from sora.watches import Watches
 
+from ..failures import failing
+
 SPEC = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
 # Texts of a row in the first version's schema.
 FIRST_COLUMNS = (
@@ -191,7 +193,7 @@ def test_an_id_from_elsewhere_is_adopted_once(ledger: Ledger) -> None:
 
 def test_an_unknown_id_is_a_clear_error(ledger: Ledger) -> None:
     """It names the command that lists them."""
-    with pytest.raises(InvalidInput, match="no job 'nope'") as caught:
+    with failing(InvalidInput, "unknown_job", "'nope'") as caught:
         ledger.job("nope")
     assert "sora jobs" in caught.value.advice
 
@@ -201,7 +203,7 @@ def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path, database_u
     reserve(ledger)
     with ledger.database.write() as connection:
         run(connection, "UPDATE schema_version SET version = 999")
-    with pytest.raises(LedgerTrouble, match="newer version"):
+    with failing(LedgerTrouble, "ledger_newer"):
         Ledger(tmp_path, url=database_url).jobs()
 
 
@@ -226,7 +228,7 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     """The error names the file, and the file stays as it was."""
     file = tmp_path / "ledger.sqlite3"
     file.write_bytes(b"my diary " * 200)
-    with pytest.raises(LedgerTrouble, match=r"ledger\.sqlite3"):
+    with failing(LedgerTrouble, "ledger_damaged", "ledger.sqlite3"):
         Ledger(tmp_path).jobs()
     assert file.read_bytes() == b"my diary " * 200
 

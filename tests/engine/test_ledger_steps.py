@@ -19,6 +19,8 @@ from sora.rows import run
 from sora.spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
 from sora.watches import Watches
 
+from ..failures import failing
+
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 PLACE = {"path": "sora/x.mp4", "root": "/o", "sha256": "0" * 64, "size": 5}
 ORIGIN = "https://x"
@@ -124,9 +126,9 @@ def test_a_row_that_another_took_over_is_not_sent(ledger: Ledger) -> None:
     job = reserved(ledger)
     with ledger.database.write() as connection:
         run(connection, "UPDATE jobs SET owner = 'another' WHERE id = :id", id=job.id)
-    with pytest.raises(LedgerTrouble, match=f"Job {job.id} was taken over") as caught:
+    with failing(LedgerTrouble, TAKEN_OVER, f"Job {job.id} was taken over") as caught:
         ledger.sending(job.id)
-    assert (caught.value.code, caught.value.job) == (TAKEN_OVER, job.id)
+    assert caught.value.job == job.id
     assert caught.value.advice == "Run the same again to join it."
     ledger.not_sent(job.id)
     assert ledger.refused(job.id, Refused("no")).state is JobState.RESERVED
@@ -207,14 +209,14 @@ def test_only_what_is_open_can_be_settled(ledger: Ledger) -> None:
     """An id also ends what was sent and whose answer was not written down; nothing else is touched."""
     job = reserved(ledger)
     for video_id in ("", "v1"):
-        with pytest.raises(InvalidInput, match=f"Job {job.id} is reserved; only an unknown one") as caught:
+        with failing(InvalidInput, "not_uncertain", f"Job {job.id} is reserved") as caught:
             ledger.settle(job.id, video_id=video_id)
         assert caught.value.job == job.id
     ledger.sending(job.id)
-    with pytest.raises(InvalidInput, match="is reserved"):
+    with failing(InvalidInput, "not_uncertain", "is reserved"):
         ledger.settle(job.id)
     assert ledger.settle(job.id, video_id="v1").state is JobState.SUBMITTED
-    with pytest.raises(InvalidInput, match="is submitted"):
+    with failing(InvalidInput, "not_uncertain", "is submitted"):
         ledger.settle(job.id, video_id="v2")
 
 
@@ -235,12 +237,12 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
     """A purchase of its own, and one that is being fetched right now; another gateway may give the same id."""
     taken = submitted(ledger, "v1", take=2)
     job = unknown(ledger)
-    with pytest.raises(InvalidInput, match=f"v1 is job {taken.id} already") as caught:
+    with failing(InvalidInput, "video_id_taken", f"v1 is job {taken.id}") as caught:
         ledger.settle(job.id, video_id="v1")
     assert (caught.value.advice, caught.value.job) == ("Look for another id.", job.id)
     fetched = ledger.adopt("cometapi", ORIGIN, "v3")
     assert Watches(ledger.database).take(fetched.id)
-    with pytest.raises(InvalidInput, match=f"v3 is being fetched now, as job {fetched.id}") as caught:
+    with failing(InvalidInput, "download_in_progress", "v3", f"job {fetched.id}") as caught:
         ledger.settle(job.id, video_id="v3")
     assert "Settle this one once that is here" in caught.value.advice
     assert caught.value.job == job.id
@@ -259,7 +261,7 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
 def test_only_what_has_ended_is_forgotten_and_only_what_has_not_unwatched(ledger: Ledger) -> None:
     """What may still cost or come is not to be forgotten; a lapsed one may be, and either can be taken back."""
     job = submitted(ledger)
-    with pytest.raises(InvalidInput, match=f"Job {job.id} is submitted, and cannot be forgotten") as caught:
+    with failing(InvalidInput, "cannot_set_aside", f"Job {job.id} is submitted", FORGOTTEN) as caught:
         ledger.put_aside(job.id, FORGOTTEN)
     assert "Only a job that has ended can be forgotten" in caught.value.advice
     assert caught.value.job == job.id
@@ -268,9 +270,9 @@ def test_only_what_has_ended_is_forgotten_and_only_what_has_not_unwatched(ledger
     ledger.not_fetched(job.id, NotOffered("x", code=LAPSED))
     assert ledger.put_aside(job.id, FORGOTTEN).aside == FORGOTTEN
     ledger.stored(job.id, **PLACE)
-    with pytest.raises(InvalidInput, match="is stored, and cannot be unwatched"):
+    with failing(InvalidInput, "cannot_set_aside", "is stored", UNWATCHED):
         ledger.put_aside(job.id, UNWATCHED)
-    with pytest.raises(InvalidInput, match="'gone' is no way to set a job aside") as caught:
+    with failing(InvalidInput, "unknown_option", "'gone'") as caught:
         ledger.put_aside(job.id, "gone")
     assert caught.value.job == job.id
 
@@ -288,7 +290,7 @@ def test_every_end_can_be_forgotten(ledger: Ledger, ended: str) -> None:
         job = ledger.refused(reserved(ledger).id, Refused("no"))
     else:
         job = unknown(ledger)
-        with pytest.raises(InvalidInput, match="cannot be forgotten"):
+        with failing(InvalidInput, "cannot_set_aside", FORGOTTEN):
             ledger.put_aside(job.id, FORGOTTEN)
         ledger.settle(job.id)
     assert ledger.job(job.id).state == ended

@@ -13,6 +13,8 @@ from sora.errors import DiskTrouble
 from sora.spec import Job, JobState
 from sora.stored import _linked
 
+from ..failures import failing
+
 FILM = bytes(range(256)) * 4096
 JOB = Job(
     id="j", kind="create", state=JobState.STORED, provider="p", origin="", model="", seconds="", size="", prompt="",
@@ -88,6 +90,6 @@ def test_a_copy_that_fails_leaves_nothing(stored: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "fsync", full)
     target = tmp_path / "copies" / "v.mp4"
-    with pytest.raises(DiskTrouble, match="No space left"):
+    with failing(DiskTrouble, "disk_full", "No space left"):
         _linked(JOB, stored, target)
     assert list(target.parent.iterdir()) == []

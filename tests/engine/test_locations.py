@@ -30,6 +30,7 @@ from sora.locations import (
 )
 from sora.spec import JobSpec
 
+from ..failures import failing
 from ..frozen.gateway import Gateway
 from ..systems import make_link
 
@@ -323,7 +324,7 @@ def test_a_home_with_a_tilde_and_nobodys_home_is_told(monkeypatch: pytest.Monkey
         raise RuntimeError("no home")
 
     monkeypatch.setattr(Path, "expanduser", nowhere)
-    with pytest.raises(InvalidInput, match="no home folder"):
+    with failing(InvalidInput, "no_home_folder"):
         state_folder({"SORA_HOME": "~/sora"})
 
 

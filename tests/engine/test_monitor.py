@@ -15,6 +15,8 @@ from sora.monitor import Monitor
 from sora.spec import Job, JobState
 from sora.threads import DaemonPool
 
+from ..failures import failing
+
 
 def job(name: str = "a", state: JobState = JobState.SUBMITTED) -> Job:
     empty = dict.fromkeys(("provider", "origin", "model", "seconds", "size", "prompt", "identity"), "")
@@ -142,7 +144,7 @@ def test_a_bug_reaches_those_who_wait(monitors: Callable[..., Monitor]) -> None:
     def script(_: int) -> Job:
         raise ZeroDivisionError
 
-    with pytest.raises(NotFinished, match="ZeroDivisionError"):
+    with failing(NotFinished, "internal_error", "ZeroDivisionError"):
         monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
 
 

@@ -18,6 +18,7 @@ from sora.errors import LedgerTrouble
 from sora.owner import FileOwner
 from sora.rows import run
 
+from ..failures import failing
 from ..postgres import Server
 
 Open = Callable[[], Database]
@@ -49,11 +50,15 @@ def test_a_folder_that_is_a_file_is_told_and_tried_again(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "error",
-    [OSError(errno.ENOSPC, "No space left on device"), Timeout("x.lock"), NotImplementedError("no flock here")],
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "ledger_full"),
+        (Timeout("x.lock"), "ledger_in_use"),
+        (NotImplementedError("no flock here"), "no_file_locks"),
+    ],
 )
 def test_a_lock_that_cannot_be_had_leaves_no_mark(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     """A full disk, a lock that another process keeps, a file system without locks: an error of ours, tried again."""
 
@@ -63,7 +68,7 @@ def test_a_lock_that_cannot_be_had_leaves_no_mark(
     owner = FileOwner(tmp_path)
     with monkeypatch.context() as broken:
         broken.setattr(FileLock, "acquire", refused)
-        with pytest.raises(LedgerTrouble, match="could be locked"):
+        with failing(LedgerTrouble, code, "could be locked"):
             _ = owner.id
     assert not owner.started
     assert FileOwner(tmp_path).alive(owner.id)
@@ -83,9 +88,9 @@ def test_a_file_system_without_locks_is_told_and_not_made_up_for(
 
     with monkeypatch.context() as broken:
         broken.setattr(fcntl, "flock", flock)
-        with pytest.raises(LedgerTrouble, match="could be locked"):
+        with failing(LedgerTrouble, "no_file_locks"):
             _ = FileOwner(tmp_path / "without").id
-        with pytest.raises(LedgerTrouble, match="could be locked"):
+        with failing(LedgerTrouble, "no_file_locks"):
             FileOwner(tmp_path / "with").alive(mark)
         with pytest.raises(LedgerTrouble) as caught:
             _ = Database(tmp_path / "new", "", time.time).owner
@@ -105,7 +110,7 @@ def test_nobody_is_taken_for_dead_because_the_file_cannot_be_read(
     mark = owner.id
     with monkeypatch.context() as broken:
         broken.setattr(FileLock, "acquire", refused)
-        with pytest.raises(LedgerTrouble, match="Permission denied"):
+        with failing(LedgerTrouble, "ledger_denied", "Permission denied"):
             other.alive(mark)
     assert other.alive(mark)
     owner.close()
@@ -189,7 +194,7 @@ def test_a_ledger_that_another_one_keeps_opening_is_waited_for_no_longer_than_ne
     ledger = Database(tmp_path, "", time.time)
     with (
         FileLock(tmp_path / "ledger.sqlite3-opening", timeout=0),
-        pytest.raises(LedgerTrouble, match="has been opening"),
+        failing(LedgerTrouble, "ledger_in_use", "has been opening"),
     ):
         _ = ledger.owner
     assert ledger.owner.id
@@ -228,7 +233,7 @@ def test_a_first_beat_that_fails_leaves_no_mark(machine: Open) -> None:
     mine, other = machine(), machine()
     with other.write() as connection:
         run(connection, "ALTER TABLE owners RENAME TO away")
-    with pytest.raises(LedgerTrouble, match='"owners" does not exist') as caught:
+    with failing(LedgerTrouble, "", '"owners" does not exist') as caught:
         _ = mine.owner.id
     assert caught.value.advice
     assert not mine.owner.started

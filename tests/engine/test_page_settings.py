@@ -15,6 +15,8 @@ from sora.page_settings import change, shown
 from sora.providers import load_provider
 from sora.settings import Settings
 
+from ..failures import failing
+
 KEY = "sk-canary-0123456789-wxyz"
 
 
@@ -131,7 +133,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
     owner_writes(settings, 'language = "en"')
     assert look(settings)["may"]["language"] is False
     assert look(settings)["why"]["language"] == {"code": "fixed", "by": str(settings.file)}
-    with pytest.raises(InvalidInput, match=r"settings\.toml"):
+    with failing(InvalidInput, "setting_locked", "language", "settings.toml"):
         change(settings, {"language": "vi", "rescue": False}, local=True)
     assert (settings.language, settings.rescue) == ("en", True)
     assert settings.file.read_text(encoding="utf-8") == 'language = "en"'
@@ -141,7 +143,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
 def test_the_budget_is_the_owners(settings: Settings) -> None:
     """No page changes it, unless the owner says that it may; taken back, what a page wished counts no more."""
     assert look(settings)["may"]["budget"] is False
-    with pytest.raises(InvalidInput, match="may_change_budget"):
+    with failing(InvalidInput, "setting_locked", "usd_per_day", "may_change_budget"):
         change(settings, {"usd_per_day": 1000}, local=True)
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
     change(settings, {"usd_per_day": 3, "usd_per_job": 1.5}, local=True)
@@ -160,7 +162,7 @@ def test_a_wish_in_the_pages_file_alone_raises_nothing(settings: Settings) -> No
 def test_money_and_keys_want_the_machine_itself(settings: Settings) -> None:
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
     assert look(settings, local=False)["may"] == {"language": True, "rescue": True, "budget": False, "keys": False}
-    with pytest.raises(InvalidInput, match="from_elsewhere"):
+    with failing(InvalidInput, "setting_locked", "usd_per_day", "from_elsewhere"):
         change(settings, {"usd_per_day": 1000}, local=False)
     owner_writes(settings, "[page]\nmay_change_budget = true\nfrom_elsewhere = true\n")
     change(settings, {"usd_per_day": 9}, local=False)

@@ -23,6 +23,7 @@ from sora.rows import run
 from sora.spec import LONGEST_PROJECT, Job, JobSpec, JobState, parse_project
 from sora.studio import Studio
 
+from ..failures import failing
 from .test_spec import GOLDEN
 
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
@@ -75,17 +76,19 @@ def test_a_project_is_a_line_of_text(typed: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"),
-    [("x" * 101, "has 101 characters; 100 is the most"), ("a\nb", "line break"), ("a\0b", "control character"),
-     ("a\rb", "line break"), ("a\u2028b", "line break"), ("a\x85b", "line break"), ("a\x1b[31m", "control character"),
-     ("a\ud800", "control character"), ("a\tb", "control character")],
+    ("typed", "code", "names"),
+    [
+        ("x" * 101, "project_too_long", ("101", "100")),
+        *((typed, "project_not_one_line", ()) for typed in
+          ("a\nb", "a\0b", "a\rb", "a\u2028b", "a\x85b", "a\x1b[31m", "a\ud800", "a\tb")),
+    ],
 )  # fmt: skip
-def test_what_is_no_line_of_text_is_refused(typed: str, says: str, ledger: Ledger) -> None:
+def test_what_is_no_line_of_text_is_refused(typed: str, code: str, names: tuple[str, ...], ledger: Ledger) -> None:
     """Before anything is written, and where a job is put down to another project, too."""
-    with pytest.raises(InvalidInput, match=says):
+    with failing(InvalidInput, code, *names):
         dataclasses.replace(SPEC, project=typed)
     job = reserve(ledger)
-    with pytest.raises(InvalidInput, match=says):
+    with failing(InvalidInput, code, *names):
         ledger.set_project(job.id, typed)
     assert ledger.job(job.id).project == "Winter film"
 
@@ -114,7 +117,7 @@ def test_a_project_is_changed_by_a_wish_alone(ledger: Ledger) -> None:
     assert changed == dataclasses.replace(job, project="Spring") == ledger.job(job.id)
     assert told == [changed]
     assert ledger.set_project(job.id, "").project == ""
-    with pytest.raises(InvalidInput, match="no job 'nobody'"):
+    with failing(InvalidInput, "unknown_job", "'nobody'"):
         ledger.set_project("nobody", "x")
 
 

@@ -22,6 +22,8 @@ from sora.spec import Job, JobSpec
 from sora.studio import Studio
 from sora.watches import Watches
 
+from ..failures import failing
+
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
 
@@ -152,12 +154,12 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     moved.write_bytes(video.read_bytes())
     assert origin_of(moved, studio.ledger)[0].id == job.id
     elsewhere = Studio(tmp_path / "another", tmp_path / "output", env={})
-    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
+    with failing(InvalidInput, "unknown_file", moved):
         origin_of(moved, elsewhere.ledger)
     moved.with_suffix(".json").write_text(json.dumps(receipt), encoding="utf-8")
     assert origin_of(moved, elsewhere.ledger) == (None, receipt)
     moved.write_bytes(b"another film")
-    with pytest.raises(InvalidInput, match="Neither the ledger nor a receipt"):
+    with failing(InvalidInput, "unknown_file", moved):
         origin_of(moved, elsewhere.ledger)
     elsewhere.close()
 

@@ -16,6 +16,8 @@ from sora.media.resize import fitted, middle
 from sora.spec import JobSpec, Reference, parse_extra_fields, parse_size
 from sora.wire import create_form
 
+from ..failures import failing
+
 PLAIN = {"provider": "cometapi", "prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
 
 
@@ -165,38 +167,37 @@ def test_the_same_identity_is_the_same_upload(shape: tuple[int, int, int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "code", "name"),
     [
-        ({"prompt": "  \n"}, "prompt is empty"),
-        ({"prompt": "x" * 20_001}, "20001 characters"),
-        ({"prompt": "\ud83d"}, "half a character"),
-        ({"take": 0}, "take is 0"),
-        ({"take": True}, "take is True"),
-        ({"seconds": "4.5"}, "not a length"),
-        ({"seconds": "-4"}, "not a length"),
-        ({"size": "1280*720"}, "not a size"),
-        ({"size": "99999x99999"}, "not a size"),
-        ({"model": " "}, "No model"),
-        ({"provider": ""}, "No provider"),
-        ({"kind": "remix"}, "remix needs the video"),
-        ({"extra_fields": {"a b": 1}}, "not the name of a form field"),
-        ({"extra_fields": {"a": [1]}}, "neither text, a number"),
-        ({"extra_fields": {"a": float("nan")}}, "no form can carry"),
-        ({"references": (Reference(pixels()),) * 3}, "two is the most"),
+        ({"prompt": "  \n"}, "empty_prompt", ""),
+        ({"prompt": "x" * 20_001}, "prompt_too_long", "20001"),
+        ({"prompt": "\ud83d"}, "lone_surrogate", ""),
+        ({"take": 0}, "invalid_take", "0"),
+        ({"take": True}, "invalid_take", "True"),
+        ({"seconds": "4.5"}, "invalid_seconds", "'4.5'"),
+        ({"seconds": "-4"}, "invalid_seconds", "'-4'"),
+        ({"size": "1280*720"}, "invalid_size", "'1280*720'"),
+        ({"size": "99999x99999"}, "invalid_size", "'99999x99999'"),
+        ({"model": " "}, "no_model", ""),
+        ({"provider": ""}, "no_provider", ""),
+        ({"kind": "remix"}, "no_source_video", ""),
+        ({"extra_fields": {"a b": 1}}, "invalid_field_name", "'a b'"),
+        ({"extra_fields": {"a": [1]}}, "invalid_field_value", "'a'"),
+        ({"extra_fields": {"a": float("nan")}}, "invalid_field_value", "nan"),
+        ({"references": (Reference(pixels()),) * 3}, "too_many_references", "3"),
     ],
 )
-def test_a_wrong_request_cannot_be_made(change: dict[str, object], says: str) -> None:
+def test_a_wrong_request_cannot_be_made(change: dict[str, object], code: str, name: str) -> None:
     """The check is in the request itself, so nothing wrong ever reaches the wire."""
-    with pytest.raises(InvalidInput, match=says) as caught:
+    with failing(InvalidInput, code, name, charge="none") as caught:
         JobSpec(**{**PLAIN, **change})
     assert caught.value.exit_code == 2
-    assert caught.value.money == "none"
 
 
 @pytest.mark.parametrize("text", ["[1]", '"a"', "{", "nul", "1"])
 def test_extra_fields_wants_an_object(text: str) -> None:
     """The error says what was found and shows an example."""
-    with pytest.raises(InvalidInput, match="extra_fields is") as caught:
+    with failing(InvalidInput, "invalid_extra_fields") as caught:
         parse_extra_fields(text)
     assert "resolution" in caught.value.advice
 
@@ -223,19 +224,19 @@ class TestCatalogue:
         assert self.catalogue.sizes()[0] == "1280x720"
 
     @pytest.mark.parametrize(
-        ("change", "says", "lists"),
+        ("change", "code", "names", "lists"),
         [
-            ({"seconds": "5"}, "does not make 5 s", "4, 8, 12"),
-            ({"size": "1920x1080"}, "does not make 1920x1080", "1280x720, 720x1280"),
-            ({"references": (Reference(pixels()),) * 2}, "takes one reference image; 2", ""),
-            ({"extra_fields": {"seconds": "12"}}, "would replace seconds", "inputs of the same name"),
+            ({"seconds": "5"}, "seconds_not_offered", ["sora-2", "5 s"], "4, 8, 12"),
+            ({"size": "1920x1080"}, "size_not_offered", ["sora-2", "1920x1080"], "1280x720, 720x1280"),
+            ({"references": (Reference(pixels()),) * 2}, "references_not_offered", ["one reference image", "2"], ""),
+            ({"extra_fields": {"seconds": "12"}}, "reserved_field", ["replace seconds"], "inputs of the same name"),
         ],
     )
     def test_what_a_known_model_does_not_take_is_refused(
-        self, change: dict[str, object], says: str, lists: str
+        self, change: dict[str, object], code: str, names: list[str], lists: str
     ) -> None:
         """The error lists what is allowed."""
-        with pytest.raises(InvalidInput, match=says) as caught:
+        with failing(InvalidInput, code, *names) as caught:
             self.catalogue.check(JobSpec(**{**PLAIN, **change}))
         assert lists in caught.value.advice
 
@@ -245,12 +246,12 @@ class TestCatalogue:
         plain = {**PLAIN, "model": "new-model", "seconds": "77"}
         self.catalogue.check(JobSpec(**plain, extra_fields={"size": "16:9"}))
         for name in ("prompt", "model", "seconds", "input_reference"):
-            with pytest.raises(InvalidInput, match=f"would replace {name}"):
+            with failing(InvalidInput, "reserved_field", f"replace {name}"):
                 self.catalogue.check(JobSpec(**plain, extra_fields={name: "600"}))
 
     def test_a_mistyped_model_gets_a_suggestion(self) -> None:
         """The combo's value from another catalogue reaches this error."""
-        with pytest.raises(InvalidInput, match="no model 'sora2'") as caught:
+        with failing(InvalidInput, "unknown_model", "'sora2'") as caught:
             self.catalogue.require("sora2")
         assert "Did you mean 'sora-2'" in caught.value.advice
 
@@ -327,7 +328,7 @@ class TestCatalogue:
     def test_only_lengths_may_go_on(self) -> None:
         """Of a model whose sizes are all known."""
         self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "seconds": "8", "size": "720x1280"}))
-        with pytest.raises(InvalidInput, match="does not make 1080x1920"):
+        with failing(InvalidInput, "size_not_offered", "1080x1920"):
             self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "size": "1080x1920"}))
 
     def test_sizes_are_written_as_each_model_wants_them(self) -> None:
@@ -381,7 +382,7 @@ class TestCatalogue:
 
     def test_a_mistyped_model_is_no_reason_to_name_a_retired_one(self) -> None:
         """It would be refused in the next breath."""
-        with pytest.raises(InvalidInput, match="no model") as caught:
+        with failing(InvalidInput, "unknown_model") as caught:
             self.catalogue.require("doubao-seedance-1-5-prp")
         assert "1-5-pro" not in caught.value.advice
         assert "1-0-pro" not in caught.value.advice
@@ -389,7 +390,7 @@ class TestCatalogue:
     def test_only_a_retired_model_is_held_back(self) -> None:
         """There alone it would be money for nothing; where nobody knows, it is sent with a warning."""
         retired = JobSpec(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})
-        with pytest.raises(InvalidInput, match="cometapi retired doubao-seedance-1-5-pro on 2026-09-21") as caught:
+        with failing(InvalidInput, "model_retired", "cometapi", "doubao-seedance-1-5-pro", "2026-09-21") as caught:
             self.catalogue.check(retired)
         assert "seedance-2-5, 4 s, 1280x720" in caught.value.advice
         self.catalogue.check(dataclasses.replace(retired, provider="sandbox"))
@@ -402,7 +403,7 @@ class TestCatalogue:
 
 def test_a_reference_is_whole_pixels() -> None:
     """Floats, greys and unknown fits never reach a purchase."""
-    with pytest.raises(InvalidInput, match="not a way to fit"):
+    with failing(InvalidInput, "unknown_option", "'zoom'"):
         Reference(pixels(), "zoom")
-    with pytest.raises(InvalidInput, match="uint8"):
+    with failing(InvalidInput, "invalid_image", "float32"):
         Reference(pixels().astype(np.float32))

@@ -12,6 +12,7 @@ from sora.errors import InvalidInput, LinkLapsed, NotFinished
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 
+from ..failures import failing
 from ..systems import make_link
 
 
@@ -53,7 +54,7 @@ def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, di
 def test_a_lapsed_link_is_told(studio: Studio) -> None:
     """The error says so and what to do; the job stays known as completed."""
     job = studio.submit(spec("a boat [sandbox: expired]")).result(30).job
-    with pytest.raises(LinkLapsed, match="does not offer") as caught:
+    with failing(LinkLapsed, "", "does not offer") as caught:
         studio.wait(job.id, timeout_s=30).future.result(60)
     assert (caught.value.exit_code, caught.value.job) == (6, job.id)
     assert studio.ledger.job(job.id).state is JobState.COMPLETED
@@ -115,7 +116,7 @@ def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tm
     opened = other.open(bought.video_id, "sandbox").result(30)
     assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")
     assert other.wait(opened.id, timeout_s=30).future.result(60).state is JobState.STORED
-    with pytest.raises(InvalidInput, match="not found"):
+    with failing(InvalidInput, "unknown_video", "not found"):
         other.open("video_" + "0" * 32, "sandbox").result(30)
     assert len(other.ledger.jobs()) == 1
     other.close()
@@ -124,7 +125,7 @@ def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tm
 def test_a_remix_needs_a_finished_source(studio: Studio) -> None:
     """The error names what to connect; nothing is bought."""
     job = studio.submit(spec("a boat [sandbox: slow=30]", model="sora-2", size="1280x720")).result(30).job
-    with pytest.raises(Exception, match="only a finished video can be remixed"):
+    with failing(InvalidInput, "job_not_finished", job.id):
         studio.remix(job.id, "at night").result(30)
     assert len(studio.ledger.jobs()) == 1
 
@@ -132,7 +133,7 @@ def test_a_remix_needs_a_finished_source(studio: Studio) -> None:
 def test_a_model_without_remix_says_so(studio: Studio) -> None:
     """In plain words, before anything is sent."""
     job = collected(studio, "a boat")
-    with pytest.raises(Exception, match="seedance-2-5 cannot be remixed"):
+    with failing(InvalidInput, "remix_unsupported", "seedance-2-5"):
         studio.remix(job.id, "at night").result(30)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from sora.budget import Budget
-from sora.errors import MaybeBought, Refused
+from sora.errors import LedgerTrouble, MaybeBought, Refused
 from sora.farm import meet
-from sora.ledger import Ledger
+from sora.ledger import TAKEN_OVER, Ledger
 from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import JobSpec
 from sora.watches import WATCH_S, Watches
+
+from ..failures import failing
 
 
 class Machine:
@@ -115,7 +117,7 @@ def test_a_sleeper_whose_job_was_taken_over_sends_nothing(machines: list[Machine
     job = first.reserved("a")
     first.die()
     assert second.reserved("a") == job
-    with pytest.raises(Exception, match="taken over by another process"):
+    with failing(LedgerTrouble, TAKEN_OVER, job):
         first.ledger.sending(job)
     second.ledger.sending(job)
 

@@ -16,6 +16,7 @@ from sora.receipt import origin_of
 from sora.spec import JobState
 from sora.studio import Studio
 
+from ..failures import failing
 from .gateway import Gateway
 from .state import STATES, State, spec
 
@@ -82,7 +83,7 @@ def test_a_stored_job_is_used_though_its_model_left_the_catalogue(
     for row in bench.state.rows("stored"):
         submission = bench.studio.submit(spec(row), listed=True).result(30)
         assert (submission.job.id, submission.reused) == (row["job"], True)
-        with pytest.raises(InvalidInput, match=r"retired|no model"):
+        with failing(InvalidInput, "model_retired" if left == "retired" else "unknown_model"):
             bench.studio.submit(spec(row | {"take": 99}), listed=True).result(30)
     assert bench.gateway.creates == []
 

@@ -20,6 +20,7 @@ from sora.sandbox import Sandbox
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
 
+from ..failures import failing
 from .proxy import ENABLED, OPT_IN, Proxy
 
 pytestmark = pytest.mark.skipif(not ENABLED, reason=OPT_IN)
@@ -114,14 +115,14 @@ def test_a_remix(chain: Chain) -> None:
     parent = chain.wait(chain.buy())
     remix = chain.studio.remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
     assert (remix.parent, chain.bought) == (parent.video_id, 2)
-    with pytest.raises(JobFailed, match="broken"):
+    with failing(JobFailed, "broken"):
         chain.wait(remix)
 
 
 def test_a_failing_job(chain: Chain) -> None:
     """Told as what it is, with the sandbox's own code."""
     job = chain.buy("fail=moderation_blocked")
-    with pytest.raises(JobFailed, match="moderation_blocked"):
+    with failing(JobFailed, "moderation_blocked"):
         chain.wait(job)
     assert chain.studio.ledger.job(job.id).error_code == "moderation_blocked"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ..failures import failing
 from .conftest import Bench
 
 HOW = {"size": "1280x720", "fit": "crop", "focus_x": 0.5, "focus_y": 0.5, "padding": "colour", "background": "#000000"}
@@ -86,21 +87,21 @@ def test_half_precision_is_as_good(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "code", "name"),
     [
-        ({"image": (2, 8, 8, 3)}, "2 images"),
-        ({"mask": (1, 9, 8)}, "mask is 8x9, the image 8x8"),
-        ({"background": "black"}, "is not a colour"),
-        ({"size": "large"}, "is not a size"),
-        ({"focus_x": 2.0}, "focus_x is 2"),
+        ({"image": (2, 8, 8, 3)}, "several_images", "2 images"),
+        ({"mask": (1, 9, 8)}, "mask_size_differs", "mask is 8x9, the image 8x8"),
+        ({"background": "black"}, "invalid_colour", "'black'"),
+        ({"size": "large"}, "invalid_size", "'large'"),
+        ({"focus_x": 2.0}, "out_of_range", "focus_x is 2"),
     ],
 )
-def test_wrong_input_is_told(bench: Bench, change: dict[str, Any], says: str) -> None:
+def test_wrong_input_is_told(bench: Bench, change: dict[str, Any], code: str, name: str) -> None:
     """With a typed error of the pack."""
     given = dict(change)
     image = noise(*given.pop("image", (1, 8, 8, 3)))
     mask = noise(*given.pop("mask")) if "mask" in given else None
-    with pytest.raises(bench.pack.error("InvalidInput"), match=says):
+    with failing(bench.pack.error("InvalidInput"), code, name):
         asyncio.run(fit(bench, image, mask, **given))
 
 
@@ -153,6 +154,7 @@ def test_an_unfinished_job_has_no_picture(bench: Bench, monkeypatch: pytest.Monk
     """It says what to connect, and the job goes on."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = asyncio.run(bench.create("a red kite")).args[0]
-    with pytest.raises(bench.pack.error("NotFinished"), match=r"not finished yet.*WaitForVideo"):
+    with failing(bench.pack.error("NotFinished"), "job_not_finished", job.id) as caught:
         asyncio.run(bench.pack.run("SoraThumbnail", job=job))
+    assert "WaitForVideo" in caught.value.advice
     assert len(bench.sandbox_jobs()) == 1

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ..failures import failing
 from ..media.clips import make_clip
 from .conftest import Bench
 
@@ -216,7 +217,7 @@ def test_a_video_that_its_own_class_cannot_decode_is_told(bench: Bench, clip: Pa
         def get_components(self) -> Any:
             raise KeyError("frames")
 
-    with pytest.raises(bench.pack.error("MediaTrouble"), match=r"VIDEO \(Broken\) cannot be decoded"):
+    with failing(bench.pack.error("MediaTrouble"), "not_decodable", "VIDEO (Broken)"):
         asyncio.run(bench.frames(Broken(str(clip))))
 
 
@@ -299,5 +300,5 @@ def test_a_file_that_is_no_video_is_told(bench: Bench, tmp_path: Path) -> None:
 
     wrong = tmp_path / "answer.mp4"
     wrong.write_text('{"error": {"message": "not found"}}', encoding="utf-8")
-    with pytest.raises(bench.pack.error("SoraError"), match=r"answer\.mp4"):
+    with failing(bench.pack.error("SoraError"), "not_a_video", "answer.mp4"):
         asyncio.run(bench.frames(InputImpl.VideoFromFile(str(wrong))))
