@@ -212,7 +212,7 @@ def test_what_another_machine_left_unsent_is_bought_within_the_caps(start: Start
     assert one.ledger.job(job).machine == "render-1"
     start("render-3", 100, 1)
     dead.fall_silent()
-    with failing(BudgetReached, "budget_per_day", "render-3"):
+    with failing(BudgetReached, "budget_per_job", "render-3"):
         one.buy("a", 2)
     assert one.buy("a", 1) == job
     assert one.ledger.job(job).machine == "render-2"
