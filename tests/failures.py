@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,17 @@ def failing(kind: type[Any], code: str, *names: object, charge: str = "") -> Ite
     with pytest.raises(kind) as caught:
         yield caught
     error = caught.value
-    assert error.code == code, f"{error.code!r}: {error}"
+    _check(error.code, str(error), code, names)
     assert error.money == (charge or kind.money), error.money
-    assert re.search(WORDING.get(code, ""), str(error)), f"{WORDING[code]!r} is not in: {error}"
+
+
+def failed_as(answer: Mapping[str, Any], code: str, *names: object) -> None:
+    """The JSON of a command that failed: its `code`, whose wording its text has, and `names` as for `failing`."""
+    _check(answer["code"], answer["text"], code, names)
+
+
+def _check(found: str, text: str, code: str, names: Iterable[object]) -> None:
+    assert found == code, f"{found!r}: {text}"
+    assert re.search(WORDING.get(code, ""), text), f"{WORDING[code]!r} is not in: {text}"
     for name in names:
-        assert str(name) in str(error), f"{name!s} is not in: {error}"
+        assert str(name) in text, f"{name!s} is not in: {text}"

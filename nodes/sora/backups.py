@@ -101,6 +101,7 @@ def refuse_in_use(home: Path) -> None:
             raise InvalidInput(
                 f"The ledger in {home} is in use by another process.",
                 advice="End ComfyUI and the other `sora` commands that use it, then run again.",
+                code="home_in_use",
             )
 
 

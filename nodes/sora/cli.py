@@ -56,7 +56,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", advice=f"See `{self.prog} --help`.")
+        what = f"{message[:1].upper()}{message[1:]}."
+        raise InvalidInput(what, advice=f"See `{self.prog} --help`.", code="wrong_usage")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

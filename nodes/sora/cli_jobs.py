@@ -191,7 +191,7 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit < 1:
-        raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.")
+        raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.", code="out_of_range")
     if options.export is not None and options.export.suffix not in EXPORTS:
         raise InvalidInput(f"{options.export} is neither a .csv nor a .json file.")
     if options.job or options.set_project is not None:

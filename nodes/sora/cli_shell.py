@@ -219,7 +219,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 def minutes(value: float) -> float:
     """The value of --timeout. InvalidInput for one that is no time."""
     if not 0 < value <= 100_000:  # also refuses nan
-        raise InvalidInput(f"--timeout is {value}.", advice="It wants minutes above 0.")
+        raise InvalidInput(f"--timeout is {value}.", advice="It wants minutes above 0.", code="out_of_range")
     return value
 
 

@@ -126,7 +126,9 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
 
     if options.out is None and options.sheet is None:
         raise InvalidInput(
-            "Nothing to do.", advice="Give --out DIR for the frames, --sheet FILE for one picture, or both."
+            "Nothing to do.",
+            advice="Give --out DIR for the frames, --sheet FILE for one picture, or both.",
+            code="nothing_to_do",
         )
     if options.sheet is not None and options.sheet.suffix.lower() != ".png":
         raise InvalidInput(f"{options.sheet} is no .png file.", advice="The sheet is a PNG picture.")
@@ -274,7 +276,8 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_studio(options.home) as studio:
         folder = studio.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
-        raise InvalidInput(f"--port is {options.port}.", advice="Ports go from 1 to 65535; 0 takes any that is free.")
+        advice = "Ports go from 1 to 65535; 0 takes any that is free."
+        raise InvalidInput(f"--port is {options.port}.", advice=advice, code="out_of_range")
     try:
         with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
             family = sandbox.routes.family.name

@@ -77,7 +77,7 @@ def _collected(studio: Studio, bought: Submission, options: argparse.Namespace) 
 
 def _dollars(spend: float | None) -> float | None:
     if spend is not None and (not math.isfinite(spend) or spend < 0):
-        raise InvalidInput(f"--spend is {spend}.", advice="It wants dollars, from 0 on.")
+        raise InvalidInput(f"--spend is {spend}.", advice="It wants dollars, from 0 on.", code="out_of_range")
     return spend
 
 

@@ -68,7 +68,8 @@ class History:
         jobs = self.of_gateways(name)
         if len(jobs) > 1:
             named = ", ".join(f"{job.id} ({job.provider})" for job in jobs)
-            raise InvalidInput(f"Several providers have a video {name}.", advice=f"Choose the job: {named}.")
+            what = f"Several providers have a video {name}."
+            raise InvalidInput(what, advice=f"Choose the job: {named}.", code="ambiguous_video_id")
         return jobs[0] if jobs else None
 
     def of_gateways(self, video_id: str) -> list[Job]:

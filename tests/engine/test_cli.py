@@ -27,6 +27,7 @@ from sora.errors import DiskTrouble
 from sora.ledger import Ledger
 from sora.spec import JobSpec
 
+from ..failures import failed_as
 from ..gateway.ugly import UglyServer, answer
 
 PACK = Path(__file__).parents[2]
@@ -97,19 +98,19 @@ def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "code", "name"),
     [
-        ("{", "is not JSON"),
-        ("[1]", "not an object"),
-        ('{"lora": "x"}', "'lora' may not be sent"),
-        ('{"seed": "x"}', "seed"),
+        ("{", "invalid_extra_fields", "not JSON"),
+        ("[1]", "invalid_extra_fields", "list"),
+        ('{"lora": "x"}', "field_refused", "'lora' may not be sent"),
+        ('{"seed": "x"}', "field_refused", "'seed'"),
     ],
 )
-def test_wrong_extra_fields_are_wrong_input(sora: Shell, text: str, says: str) -> None:
+def test_wrong_extra_fields_are_wrong_input(sora: Shell, text: str, code: str, name: str) -> None:
     """Exit status 2, as with every other wrong option."""
     failed = sora.json("run", "a boat", *SMALL, "--extra-fields", text)
     assert (failed["exit"], failed["money"]) == (2, "none")
-    assert says in failed["error"]
+    failed_as(failed, code, name)
 
 
 def test_results_go_to_stdout_and_progress_to_stderr(sora: Shell) -> None:
@@ -178,34 +179,40 @@ def test_a_size_that_comes_out_as_another_is_told_before_and_after(sora: Shell) 
 
 
 FAILURES = [
-    (["run", "  "], 2, "none", "prompt is empty"),
-    (["run", "a boat"], 2, "none", "no key for cometapi"),
-    (["run", "a boat", "--seconds", "5", "--provider", "sandbox"], 2, "none", "does not make 5 s"),
-    (["run", "a boat", "--take", "x"], 2, "none", "invalid int value"),
-    (["run", "a boat", "--reference", "nowhere.png", "--provider", "sandbox"], 2, "none", "nowhere.png"),
-    (["run", "a boat", "--timeout", "-1", "--provider", "sandbox"], 2, "none", "--timeout is -1"),
-    (["fly"], 2, "none", "invalid choice"),
-    (["resume", "nope"], 2, "none", "'nope'"),
-    (["frames", "x.mp4"], 2, "none", "Nothing to do"),
-    (["run", "a [sandbox: refuse=quota]", *SMALL], 3, "none", "insufficient_user_quota"),
-    (["run", "a [sandbox: refuse=moderation]", *SMALL], 3, "none", "moderation_blocked"),
-    (["run", "a [sandbox: lost_answer]", *SMALL], 4, "perhaps", "lost before its answer"),
-    (["run", "a [sandbox: broken_answer]", *SMALL], 4, "perhaps", "without saying whether the job exists"),
-    (["run", "a [sandbox: fail=moderation_blocked]", *SMALL], 5, "perhaps", "moderation_blocked"),
-    (["run", "a [sandbox: slow=60]", *SMALL, "--timeout", "0.005"], 6, "spent", "not finished in time"),
-    (["frames", "broken.mp4", "--out", "f"], 7, "none", "broken.mp4"),
+    (["run", "  "], 2, "none", "empty_prompt", ""),
+    (["run", "a boat"], 2, "none", "missing_key", "cometapi"),
+    (["run", "a boat", "--seconds", "5", "--provider", "sandbox"], 2, "none", "seconds_not_offered", "5 s"),
+    (["run", "a boat", "--take", "x"], 2, "none", "wrong_usage", "invalid int value: 'x'"),
+    (
+        ["run", "a boat", "--reference", "nowhere.png", "--provider", "sandbox"],
+        2,
+        "none",
+        "file_not_found",
+        "nowhere.png",
+    ),
+    (["run", "a boat", "--timeout", "-1", "--provider", "sandbox"], 2, "none", "out_of_range", "--timeout is -1"),
+    (["fly"], 2, "none", "wrong_usage", "invalid choice: 'fly'"),
+    (["resume", "nope"], 2, "none", "unknown_video", "'nope'"),
+    (["frames", "x.mp4"], 2, "none", "nothing_to_do", ""),
+    (["run", "a [sandbox: refuse=quota]", *SMALL], 3, "none", "insufficient_user_quota", "insufficient_user_quota"),
+    (["run", "a [sandbox: refuse=moderation]", *SMALL], 3, "none", "moderation_blocked", "moderation_blocked"),
+    (["run", "a [sandbox: lost_answer]", *SMALL], 4, "perhaps", "connection_lost", ""),
+    (["run", "a [sandbox: broken_answer]", *SMALL], 4, "perhaps", "", "without saying whether the job exists"),
+    (["run", "a [sandbox: fail=moderation_blocked]", *SMALL], 5, "perhaps", "moderation_blocked", "moderation_blocked"),
+    (["run", "a [sandbox: slow=60]", *SMALL, "--timeout", "0.005"], 6, "spent", "wait_timeout", ""),
+    (["frames", "broken.mp4", "--out", "f"], 7, "none", "not_a_video", "broken.mp4"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "status", "money", "says"), FAILURES)
+@pytest.mark.parametrize(("arguments", "status", "money", "code", "name"), FAILURES)
 def test_every_failure_has_its_status(
-    sora: Shell, tmp_path: Path, arguments: list[str], status: int, money: str, says: str
+    sora: Shell, tmp_path: Path, arguments: list[str], status: int, money: str, code: str, name: str
 ) -> None:
     """And says, also as JSON, what happened, what became of the money, and what to do."""
     (tmp_path / "broken.mp4").write_bytes(b'{"error": "expired"}')
     failed = sora.json(*arguments)
     assert (failed["exit"], failed["money"]) == (status, money)
-    assert says in failed["error"] + failed["advice"]
+    failed_as(failed, code, name)
     assert sora.err.count("sora: ") == 1
     if status in (4, 5, 6):
         assert failed["job"]
@@ -338,7 +345,7 @@ def test_the_budget_refuses_with_three(sora: Shell, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SORA_BUDGET_USD_PER_JOB", "0.30")
     failed = sora.json("run", "a boat")
     assert (failed["exit"], failed["money"]) == (3, "none")
-    assert "exceeds the $0.30 allowed per job by $0.02" in failed["error"]
+    failed_as(failed, "budget_per_job", "$0.30", "$0.02")
     assert sora.json("jobs")["jobs"] == []
     sora("doctor")
     assert "$0.00 of $20.00 in 24 hours; at most $0.30 per job" in sora.out
@@ -397,7 +404,7 @@ def test_settling_looks_at_the_named_provider_alone(sora: Shell, tmp_path: Path)
     jobs = {name: ledger.adopt(name, f"https://{name}.invalid", "video_1").id for name in ("mine", "other")}
     ledger.adopt("mine", "https://elsewhere.invalid", "video_1")  # the provider's address of earlier times
     ledger.close()
-    assert "Several providers" in sora.json("resume", "video_1", "--lost")["error"]
+    failed_as(sora.json("resume", "video_1", "--lost"), "ambiguous_video_id", "video_1")
     for name, job in jobs.items():
         failed = sora.json("resume", "video_1", "--provider", name, "--lost")
         assert (failed["exit"], failed["job"]) == (2, job)  # only an unknown one has to be settled

@@ -16,6 +16,8 @@ from sora.providers import check_file, load_provider
 from sora.settings import Settings
 from sora.studio import Studio
 
+from ..failures import failing
+
 
 @pytest.fixture
 def here(tmp_path: Path) -> Settings:
@@ -45,10 +47,8 @@ def test_a_key_saved_as_a_text_file_is_named(here: Settings) -> None:
     """Notepad adds the ending, and the Explorer hides it."""
     named = here.home / "keys" / "cometapi.txt"
     named.write_text("sk-test-key-123", encoding="utf-8")
-    with pytest.raises(MissingKey) as caught:
+    with failing(MissingKey, "missing_key", named, "cometapi, without an ending"):
         load_provider(here, "cometapi").key({})
-    assert str(named) in caught.value.what
-    assert "cometapi, without an ending" in caught.value.advice
     named.rename(named.with_suffix(""))
     named.with_suffix("").chmod(0o600)
     assert load_provider(here, "cometapi").key({}) == "sk-test-key-123"
