@@ -88,9 +88,9 @@ def test_a_file_system_without_locks_is_told_and_not_made_up_for(
 
     with monkeypatch.context() as broken:
         broken.setattr(fcntl, "flock", flock)
-        with failing(LedgerTrouble, "no_file_locks"):
+        with failing(LedgerTrouble, "no_file_locks", "could be locked"):
             _ = FileOwner(tmp_path / "without").id
-        with failing(LedgerTrouble, "no_file_locks"):
+        with failing(LedgerTrouble, "no_file_locks", "could be locked"):
             FileOwner(tmp_path / "with").alive(mark)
         with failing(LedgerTrouble, "no_file_locks"):
             _ = Database(tmp_path / "new", "", time.time).owner

@@ -83,7 +83,7 @@ def test_a_stored_job_is_used_though_its_model_left_the_catalogue(
     for row in bench.state.rows("stored"):
         submission = bench.studio.submit(spec(row), listed=True).result(30)
         assert (submission.job.id, submission.reused) == (row["job"], True)
-        known = left == "retired" and row["model"] in {model.id for model in models}
+        known = left == "retired" and spec(row).model in {model.id for model in models}
         with failing(InvalidInput, "model_retired" if known else "unknown_model"):
             bench.studio.submit(spec(row | {"take": 99}), listed=True).result(30)
     assert bench.gateway.creates == []
