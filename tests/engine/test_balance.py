@@ -145,7 +145,7 @@ def test_where_that_key_cannot_be_used_the_other_one_is_not_sent(place: Place, n
     file.parent.mkdir(parents=True)
     file.write_text("\n" if name.endswith("balance") else "sk-cannot-buy-anything", encoding="utf-8")
     file.chmod(0o600)
-    with pytest.raises(MissingKey):
+    with failing(MissingKey, "missing_key"):
         place.ask(account=True)
     assert place.account.requests == []
 

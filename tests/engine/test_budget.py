@@ -68,7 +68,7 @@ def test_a_day_has_an_end(ledger: Ledger) -> None:
     assert buy(ledger, "a", 1.0) == buy(ledger, "a", 1.0)  # bought before: costs nothing
     later(ledger, 86_400 - 3590)
     buy(ledger, "c", 1.0)
-    with pytest.raises(BudgetReached):
+    with failing(BudgetReached, "budget_per_day"):
         buy(ledger, "d", 0.1)
 
 
@@ -79,7 +79,7 @@ def test_what_was_refused_does_not_count(ledger: Ledger) -> None:
     ledger.unknown(lost, MaybeBought("cut"))
     ledger.settle(lost)
     buy(ledger, "b", 1.0)
-    with pytest.raises(BudgetReached):
+    with failing(BudgetReached, "budget_per_day"):
         buy(ledger, "c", 0.01)
 
 
@@ -144,7 +144,7 @@ def test_a_cap_that_is_misspelt_is_an_error(
 def test_a_cap_of_nothing_lets_nothing_through(ledger: Ledger) -> None:
     """Nor a job whose price nobody knows, which would count as nothing."""
     for usd in (0.4, None):
-        with pytest.raises(BudgetReached):
+        with failing(BudgetReached, "budget_per_job"):
             buy(ledger, "a", usd, Budget(usd_per_day=20.0, usd_per_job=0.0))
     buy(ledger, "on the sandbox", 0.0, Budget(usd_per_day=0.0, usd_per_job=0.0))
 
@@ -157,7 +157,7 @@ def test_a_take_over_is_counted_anew(ledger: Ledger, tmp_path: Path, clock: Cloc
         with dead.database.write() as connection:
             run(connection, "UPDATE owners SET seen_at = 0")
     dead.database.owner.close()
-    with pytest.raises(BudgetReached):
+    with failing(BudgetReached, "budget_per_day"):
         buy(ledger, "a", 0.9, Budget(usd_per_day=0.8, usd_per_job=1.0))
     assert buy(ledger, "a", 0.9) == job
     assert ledger.job(job).estimated_usd == 0.9

@@ -248,7 +248,7 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
             until(done)  # first it would be watched, then fetched
             with failing(LocalTrouble, "no_thread", "new thread", charge="spent"):
                 studio.wait(job.id, timeout_s=600).future.result(20)
-        with pytest.raises(LocalTrouble):
+        with failing(LocalTrouble, "no_thread"):
             studio._rescue._search_again()
     assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     until(lambda: told == [job.id])

@@ -108,7 +108,7 @@ def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> N
 def test_a_mended_file_needs_no_restart(start: Start) -> None:
     """The next use reads it again; from then on the ledger stays where it is."""
     studio = start("rescue = flase")
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "settings_unreadable"):
         studio.labels()
     studio.settings.file.write_text("rescue = false", encoding="utf-8")
     job = studio.submit(BOAT).result(30).job

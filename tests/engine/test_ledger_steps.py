@@ -248,7 +248,7 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
     others = [ledger.adopt("other", ORIGIN, "v4"), ledger.adopt("cometapi", "https://another", "v4")]
     assert ledger.settle(job.id, video_id="v4").state is JobState.SUBMITTED
     assert {found.id for found in ledger.of_gateways("v4")} == {job.id, *(other.id for other in others)}
-    with pytest.raises(InvalidInput) as caught:
+    with failing(InvalidInput, "ambiguous_video_id", "v4") as caught:
         ledger.find("v4")
     assert all(found.id in caught.value.advice for found in (job, *others))
     assert ledger.at_gateway("cometapi", "https://another", "v4") == others[1]

@@ -205,7 +205,7 @@ def test_a_database_is_told_by_its_place_and_not_by_who_uses_it(tmp_path: Path) 
     others = ("//db.example/two", "//db2.example/sora", "//db.example:5433/sora")
     assert len({mark(URL), mark(""), *(mark(f"postgresql+psycopg:{url}") for url in others)}) == 5
     assert mark("") == ""
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "invalid_setting"):
         mark("mysql://x")
 
 

@@ -281,7 +281,7 @@ def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
     assert not rung.is_set()
     while not watch.future.done():
         clock.sleep(monitor, 20)  # too short for a sleep: a machine that has much to do
-    with pytest.raises(WaitTimeout):
+    with failing(WaitTimeout, "wait_timeout"):
         watch.future.result(5)
     assert 3000 <= monitor.now() - begun < 3120
     monitor.close()

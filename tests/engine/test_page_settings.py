@@ -108,7 +108,7 @@ def test_storing_and_removing_a_key_moves_it(settings: Settings) -> None:
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "x" * 5000, "nul\0"])
 def test_what_is_no_key_is_not_kept(settings: Settings, key: str) -> None:
     write_key(settings, "cometapi", KEY)
-    with pytest.raises(InvalidInput) as caught:
+    with failing(InvalidInput, "invalid_key") as caught:
         write_key(settings, "cometapi", key)
     assert key not in str(caught.value)
     assert load_provider(settings, "cometapi").key(settings.env) == KEY
@@ -116,7 +116,7 @@ def test_what_is_no_key_is_not_kept(settings: Settings, key: str) -> None:
 
 @pytest.mark.parametrize("name", ["sandbox", "nobody", "../keys/x", ""])
 def test_no_key_for_who_needs_none(settings: Settings, name: str) -> None:
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "no_key_needed" if name == "sandbox" else "unknown_provider", name):
         write_key(settings, name, KEY)
     assert not settings.home.exists()
 
@@ -176,7 +176,9 @@ def test_money_and_keys_want_the_machine_itself(settings: Settings) -> None:
 )  # fmt: skip
 def test_what_is_no_setting_is_refused(settings: Settings, wish: dict[str, Any]) -> None:
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
-    with pytest.raises(InvalidInput):
+    [name] = wish
+    unknown = name in ("home", "database_url")
+    with failing(InvalidInput, "unknown_setting" if unknown else "invalid_setting", name):
         change(settings, wish, local=True)
     assert not settings.page_file.exists()
 

@@ -210,7 +210,7 @@ def test_blank_extra_fields_are_none() -> None:
 @pytest.mark.parametrize("size", ["0x10", "10", "10x", "x10", "10X10", "1０x10", "10x1０", "10x10\n", "-1x2"])
 def test_a_size_is_two_numbers(size: str) -> None:
     """Also digits of other scripts, which Python would take for numbers, are refused."""
-    with pytest.raises(InvalidInput):
+    with failing(InvalidInput, "invalid_size", repr(size)):
         parse_size(size)
 
 

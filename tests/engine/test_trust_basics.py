@@ -76,7 +76,7 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
         ("", 'set MY_GPU_KEY in the environment and `key_variable = "MY_GPU_KEY"` under [provider.my-gpu] in'),
     ):
         (tmp_path / "providers.toml").write_text(row + more, encoding="utf-8")
-        with pytest.raises(MissingKey) as caught:
+        with failing(MissingKey, "missing_key") as caught:
             load_provider(settings(tmp_path), "my-gpu").key({})
         assert part in caught.value.advice
         assert str(tmp_path / "keys" / "my-gpu") in caught.value.advice
@@ -87,7 +87,7 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
 def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     """The variable wins; the file must be for its owner alone."""
     cometapi = load_provider(settings(tmp_path), "cometapi")
-    with pytest.raises(MissingKey):
+    with failing(MissingKey, "missing_key", "COMETAPI_KEY"):
         cometapi.key({})
     file = tmp_path / "keys" / "cometapi"
     file.parent.mkdir()

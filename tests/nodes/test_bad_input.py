@@ -105,7 +105,8 @@ def test_what_was_bought_passes_whatever_became_of_its_model(
     assert asyncio.run(bench.create("a boat", **asked)).args[0].id == bought.args[0].id
     for other in ({"prompt": "another boat"}, {"seconds": "5"}):
         assert node.validate_inputs(**{"prompt": "a boat", **asked, **other}) is not True
-    with pytest.raises(bench.pack.error("InvalidInput")):
+    codes = {"retired": "model_retired", "gone": "unknown_model", "made otherwise": "seconds_not_offered"}
+    with failing(bench.pack.error("InvalidInput"), codes[left]):
         asyncio.run(bench.create("a boat", **asked, take=2))
 
 

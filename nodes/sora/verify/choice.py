@@ -102,6 +102,7 @@ def check_spend(offer: Offer, spend: float) -> None:
             f"The cheapest video ({offer.model}, {offer.seconds} s, {offer.size}) costs about ${offer.usd:.4f}, which "
             f"is more than --spend {spend:g}.",
             advice=f"Say --spend {_up(offer.usd):g}, or name a cheaper one with --model ID.",
+            code="spend_limit",
         )
 
 
