@@ -13,6 +13,7 @@ import pytest
 import requests
 from sora import transport
 from sora.addresses import parse_ranges
+from sora.create_call import CreateCall
 from sora.envelope import Answer
 from sora.errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
 from sora.providers import Provider
@@ -253,7 +254,7 @@ def test_a_base_url_that_looks_local_has_to_be_it(monkeypatch: pytest.MonkeyPatc
         with failing(InvalidInput, "url_not_loopback", "api.localhost"):
             made.retrieve("video_1")
         with failing(InvalidInput, "url_not_loopback", "api.localhost"):
-            made.create({"prompt": "x"})
+            made.create(CreateCall({"prompt": "x"}))
 
 
 def test_plain_http_goes_to_the_private_network_alone(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:
@@ -264,10 +265,10 @@ def test_plain_http_goes_to_the_private_network_alone(monkeypatch: pytest.Monkey
         port = inside.url.rsplit(":", 1)[1]
         resolver = Resolver(monkeypatch, gpu_example=["127.0.0.1", "127.0.0.1", "93.184.216.34"])
         with client(f"http://gpu.example:{port}", proxy="http://127.0.0.1:9") as made:
-            assert made.create({"prompt": "a boat"}).id == "video_1"
+            assert made.create(CreateCall({"prompt": "a boat"})).id == "video_1"
             assert made.retrieve("video_1").id == "video_1"
             assert connected == ["127.0.0.1"] * 2
-            for call in (lambda: made.create({"prompt": "a boat"}), lambda: made.retrieve("video_1"),
+            for call in (lambda: made.create(CreateCall({"prompt": "a boat"})), lambda: made.retrieve("video_1"),
                          lambda: made.content("video_1", {}), made.reach):  # fmt: skip
                 with failing(InvalidInput, "url_not_private", "leads to 93.184.216.34"):
                     call()
@@ -308,7 +309,7 @@ def test_all_addresses_of_plain_http_have_to_be_private(
     """One that is not is enough: which of them answers is not ours to choose."""
     resolves_to(monkeypatch, addresses)
     with client("http://gpu.example") as made, failing(InvalidInput, "url_not_private", addresses[-1]):
-        made.create({"prompt": "a boat"})
+        made.create(CreateCall({"prompt": "a boat"}))
     assert connected == []
 
 
