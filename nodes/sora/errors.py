@@ -38,9 +38,10 @@ class SoraError(Exception):
     """The root of the tree; never raised itself.
 
     `what` happened in one sentence; `advice` is what to do next; `job` is the ledger id;
-    `request_id` is the gateway's own, which its support asks for; `code` is the gateway's error code; `language` is
-    that of its text. None of it changes once the error was made: `changed` gives another one, and each who waits for
-    something gets an error of its own.
+    `request_id` is the gateway's own, which its support asks for; `code` names the failure: the gateway's own error
+    code, else one of the pack's (tests/wording.toml lists those); `language` is that of its text. None of it changes
+    once the error was made: `changed` gives another one, and each who waits for something gets an error of its
+    own.
     """
 
     exit_code: ClassVar[int] = 7
