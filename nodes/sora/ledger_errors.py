@@ -55,7 +55,7 @@ _BY_SQLITE = {
             sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP,
             sqlite3.SQLITE_IOERR_SHMOPEN,
         ),
-        _Cause("", _LOCKS),
+        _Cause("no_file_locks", _LOCKS),
     ),
 }  # fmt: skip
 # PostgreSQL's: lock_timeout, statement_timeout, a deadlock; and a full disk of the server's.

@@ -137,7 +137,7 @@ def sqlite_error(number: int) -> sqlite3.Error:
         (sqlite3.SQLITE_CORRUPT, "ledger_damaged", "sora restore --rebuild"),
         (sqlite3.SQLITE_NOTADB, "ledger_damaged", "sora restore --rebuild"),
         (sqlite3.SQLITE_IOERR_WRITE, "", "Check the disk"),
-        (sqlite3.SQLITE_IOERR_LOCK, "", "file locks"),
+        (sqlite3.SQLITE_IOERR_LOCK, "no_file_locks", "file locks"),
         (0, "", "sora doctor"),
     ],
 )
@@ -290,8 +290,8 @@ def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatc
     ("error", "code", "advice"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "ledger_full", "Free disk space"),
-        (OSError(errno.ENOLCK, "No locks available"), "", "file locks"),
-        (NotImplementedError("no flock here"), "", "file locks"),
+        (OSError(errno.ENOLCK, "No locks available"), "no_file_locks", "file locks"),
+        (NotImplementedError("no flock here"), "no_file_locks", "file locks"),
         (Timeout("x.lock"), "ledger_in_use", "SQLite browser"),
         (OSError(errno.EROFS, "Read-only file system"), "", "read-only"),
     ],
