@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sora.catalogue import Catalogue
 from sora.errors import InvalidInput
+from sora.form import create_call
 from sora.identity import FITS, effect_of
 from sora.media.resize import fitted, middle
 from sora.spec import JobSpec, Reference, parse_extra_fields, parse_size
-from sora.wire import create_form
 
 from ..failures import failing
 
@@ -120,7 +120,7 @@ def test_what_changes_nothing_in_the_request_is_no_other_purchase(one: JobSpec, 
     assert one.identity.v2 == other.identity.v2
     assert one.identity.v1 != other.identity.v1
     catalogue = Catalogue([])
-    assert create_form(one, catalogue) == create_form(other, catalogue)
+    assert create_call(one, catalogue) == create_call(other, catalogue)
 
 
 def test_another_take_keeps_what_was_typed() -> None:
