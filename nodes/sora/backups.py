@@ -17,12 +17,12 @@ from urllib.parse import quote
 from .errors import InvalidInput, disk_trouble
 from .ledger_errors import folder_trouble, ledger_trouble
 from .owner import FileOwner
+from .timing import DEFAULT, Timing
 from .whole import make_private, publish, remove, sync_file, unfinished_name
 
 LEDGER = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
 SETTINGS = ("settings.toml", "providers.toml", "page.json", "models.json")
-HELD_S = 10  # for which another program may keep the ledger to itself
 STAMP = "%Y%m%d-%H%M%S"
 
 
@@ -38,7 +38,7 @@ class Kept:
     whole: bool = True
 
 
-def backup(home: Path, file: Path) -> Kept:
+def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     """Write the ledger, its references and the settings of `home` into a zip file. Processes may go on using it: what
     is copied is one moment. An older backup is replaced; InvalidInput for any other file, and where there is no ledger;
     DiskTrouble where it cannot be written."""
@@ -55,7 +55,7 @@ def backup(home: Path, file: Path) -> Kept:
         unfinished = unfinished_name(file)
         try:
             with tempfile.TemporaryDirectory(dir=file.parent) as folder, zipfile.ZipFile(unfinished, "x") as archive:
-                jobs = backup_ledger(ledger, Path(folder) / LEDGER)
+                jobs = backup_ledger(ledger, Path(folder) / LEDGER, timing)
                 archive.write(Path(folder) / LEDGER, LEDGER, zipfile.ZIP_DEFLATED)
                 # After the ledger: each image is written before the row that names it.
                 references = sorted((home / "references").glob("*.png"))
@@ -105,12 +105,12 @@ def refuse_in_use(home: Path) -> None:
             )
 
 
-def is_damaged(ledger: Path) -> bool:
+def is_damaged(ledger: Path, timing: Timing) -> bool:
     """Is there a ledger, and can it not be read as one?"""
     if not ledger.is_file():
         return False
     try:
-        with opened(ledger) as connection:
+        with opened(ledger, timing) as connection:
             checked(connection)
     except sqlite3.Error as error:
         return is_damage(error)
@@ -124,32 +124,32 @@ def uri_of(file: PurePath) -> str:
 
 
 @contextlib.contextmanager
-def opened(file: Path) -> Iterator[sqlite3.Connection]:
+def opened(file: Path, timing: Timing) -> Iterator[sqlite3.Connection]:
     """A ledger's file, only to be read. sqlite3.Error where it is damaged, or no ledger."""
-    connection = sqlite3.connect(f"{uri_of(file.absolute())}?mode=ro", uri=True, timeout=HELD_S)
+    connection = sqlite3.connect(f"{uri_of(file.absolute())}?mode=ro", uri=True, timeout=timing.ledger_copy_busy_s)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def backup_ledger(ledger: Path, target: Path) -> int:
+def backup_ledger(ledger: Path, target: Path, timing: Timing) -> int:
     """One moment of a ledger that may be in use, as a file of its own; how many jobs it has."""
     try:
-        with opened(ledger) as source, contextlib.closing(sqlite3.connect(target)) as copy:
-            copy_pages(source, copy)
+        with opened(ledger, timing) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+            copy_pages(source, copy, timing)
             return checked(copy)
     except sqlite3.Error as error:
         raise ledger_trouble(str(ledger), error, folder=ledger.parent) from error
 
 
-def copy_pages(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Copy a whole ledger. sqlite3.Error where another program does not let go of either for HELD_S: SQLite's own way
-    would wait for ever."""
-    end = time.monotonic() + HELD_S
+def copy_pages(source: sqlite3.Connection, target: sqlite3.Connection, timing: Timing) -> None:
+    """Copy a whole ledger. sqlite3.Error where another program does not let go of either for `ledger_copy_busy_s`:
+    SQLite's own way would wait for ever."""
+    end = timing.monotonic() + timing.ledger_copy_busy_s
 
     def look(code: int, *_: int) -> None:
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > end:
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and timing.monotonic() > end:
             busy = sqlite3.OperationalError("database is locked")
             busy.sqlite_errorcode = code
             raise busy

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import time
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from .ledger import Ledger
 from .providers import COMETAPI, COMETAPI_URL, Provider
 from .redact import place_of, remember_address
 from .settings import Settings
+from .timing import DEFAULT, Timing
 from .transport import (
     NETWORK_ERRORS,
     Bearer,
@@ -39,7 +39,6 @@ LIMIT_PATH = "/v1/dashboard/billing/subscription"
 USED_PATH = "/v1/dashboard/billing/usage"
 ACCOUNT_PATH = "/user/quota"
 QUERY_KEY = "cometapi.balance"  # the name of a key file for the account's call alone; no provider can be called that
-TIMEOUT_S = 20.0
 LARGEST_ANSWER = 1 << 20  # bytes: the account's lists every key
 UNLIMITED_USD = 1e8  # from here on, and -1, it is a sign for "no limit" and no sum
 TELLING = (401, 403, 429)  # statuses that say what is wrong; 404, say, would speak of a job
@@ -97,42 +96,49 @@ def knows_balance(provider: Provider, places: Places | None = None) -> bool:
 
 
 def balance_of(
-    provider: Provider, settings: Settings, ledger: Ledger, *, account: bool = False, places: Places | None = None
+    provider: Provider,
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    account: bool = False,
+    places: Places | None = None,
+    timing: Timing = DEFAULT,
 ) -> Balance:
     """Ask what is left of the provider's key or, in the second way, of the account. InvalidInput where no such call is
     known; MissingKey; GatewayTrouble where it does not tell."""
     places = places or PLACES
     _check_known(provider, places)
     if account:
-        found = ask_account(provider, _account_key(provider, settings), places)
+        found = ask_account(provider, _account_key(provider, settings), places, timing)
     else:
-        found = ask_key(provider, provider.key(settings.env))
+        found = ask_key(provider, provider.key(settings.env), timing)
     next_usd, next_by = next_price(provider, settings, ledger)
     left = found.left_usd
     short = left is not None and (left <= 0 or left < next_usd)
     return dataclasses.replace(found, next_usd=next_usd, next_by=next_by, short=short)
 
 
-def ask_key(provider: Provider, key: str) -> Balance:
+def ask_key(provider: Provider, key: str, timing: Timing) -> Balance:
     """What is left of the key, by two calls to the provider's own origin with the key in their header."""
     signed = Bearer(key, provider)
-    limit = _needed(provider, _ask(provider, LIMIT_PATH, signed), "hard_limit_usd")
-    cents = _needed(provider, _ask(provider, USED_PATH, signed), "total_usage")
+    limit = _needed(provider, _ask(provider, LIMIT_PATH, signed, timing), "hard_limit_usd")
+    cents = _needed(provider, _ask(provider, USED_PATH, signed, timing), "total_usage")
     unlimited = _is_unlimited(limit)
     left, used = None if unlimited else limit - cents / 100, cents / 100
-    return _made(provider, "key", left, used, unlimited=unlimited)
+    return _made(provider, "key", left, used, unlimited=unlimited, asked_at=timing.clock())
 
 
-def ask_account(provider: Provider, key: str, places: Places) -> Balance:
+def ask_account(provider: Provider, key: str, places: Places, timing: Timing) -> Balance:
     """What is left of the account. Of the response, which lists all keys by name, two numbers are read."""
     # The owner's headers and authorities are for the provider's own origin.
     there = dataclasses.replace(provider, base_url=places.account, headers=(), ca_bundle="")
-    answer = _ask(there, ACCOUNT_PATH, KeyInUrl(key, places.account))
+    answer = _ask(there, ACCOUNT_PATH, KeyInUrl(key, places.account), timing)
     left, used = _needed(there, answer, "total_quota"), _usd(answer, "total_used_quota")
     unlimited = _is_unlimited(left)
     if used is not None and (used < 0 or _is_unlimited(used)):
         used = None
-    return _made(there, "account", None if unlimited else left, used, unlimited=unlimited)
+    remaining = None if unlimited else left
+    return _made(there, "account", remaining, used, unlimited=unlimited, asked_at=timing.clock())
 
 
 def next_price(provider: Provider, settings: Settings, ledger: Ledger) -> tuple[float, Literal["last_job", "cap"]]:
@@ -170,34 +176,41 @@ def _account_key(provider: Provider, settings: Settings) -> str:
 
 
 def _made(
-    provider: Provider, of: Literal["key", "account"], left: float | None, used: float | None, *, unlimited: bool
+    provider: Provider,
+    of: Literal["key", "account"],
+    left: float | None,
+    used: float | None,
+    *,
+    unlimited: bool,
+    asked_at: float,
 ) -> Balance:
     host = urlsplit(provider.base_url).hostname or ""
     return Balance(
         provider=provider.name,
         of=of,
         host=host,
-        asked_at=time.time(),
+        asked_at=asked_at,
         left_usd=None if left is None else round(left, 6),
         used_usd=None if used is None else round(used, 6),
         unlimited=unlimited,
     )
 
 
-def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase) -> Any:
+def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Timing) -> Any:
     """The JSON of the response. GatewayTrouble, which does not hold on to what went wrong: that has the URL, and JSON
     that is none has other keys' names."""
-    url, end = provider.base_url + path, time.monotonic() + TIMEOUT_S
+    url, timeout_s = provider.base_url + path, timing.balance_timeout_s
+    end = timing.monotonic() + timeout_s
     body, why, code, advice = b"", "", "", ""
     try:
         with (
             new_session(url, Retry(0), provider) as session,
-            session.get(url, auth=auth, timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response,
+            session.get(url, auth=auth, timeout=timeout_s, stream=True, allow_redirects=False) as response,
         ):
             status = response.status_code
             for piece in arriving(response) if status == 200 else ():
                 body += piece
-                if len(body) > LARGEST_ANSWER or time.monotonic() > end:
+                if len(body) > LARGEST_ANSWER or timing.monotonic() > end:
                     raise requests.exceptions.ReadTimeout("the response is too long or too slow")
     except NETWORK_ERRORS as error:
         why, code, advice = in_words(error), kind_of_network(error), network_advice(error, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from .ledger import Ledger, taken_error
 from .settings import Settings
 from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference
 from .stored import file_of, places_of
+from .timing import Timing
 from .whole import write_whole
 
 PAGE = 60
@@ -30,15 +30,14 @@ AS_THEY_ARE = (
 )  # fmt: skip
 
 BRIEF = ("id", "aside", "progress", "created_at", "submitted_at", "completed_at")
-TYPICAL_S = 60.0  # for which it is remembered how long jobs of a kind take
 WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
 class Board:
     """Reads the ledger, and keeps small pictures of stored videos in `home`/thumbnails."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+    def __init__(self, ledger: Ledger, settings: Settings, timing: Timing) -> None:
+        self._ledger, self._settings, self._timing = ledger, settings, timing
         self._typical: dict[tuple[str, ...], tuple[float, float | None]] = {}  # (when it was asked, seconds)
 
     def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE) -> dict[str, Any]:
@@ -134,9 +133,9 @@ class Board:
 
     def _typical_s(self, job: Job) -> float | None:
         """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
-        kind, now = (job.provider, job.model, job.seconds), time.monotonic()
+        kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
-        if seconds is None or now - asked > TYPICAL_S:
+        if seconds is None or now - asked > self._timing.typical_age_s:
             seconds = self._ledger.typical_s(job)
             self._typical[kind] = now, seconds
         return seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -16,6 +15,7 @@ from .ledger import Ledger
 from .purchase import Order, Purchases, Submission
 from .spec import FORGOTTEN
 from .threads import DaemonPool, PoolClosed, fail, guarded
+from .timing import Timing
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -23,10 +23,6 @@ JOIN = (
     "Run the same again: it joins what was sent, and buys nothing twice. The tab *Sora jobs* shows what became of it; "
     "in a shell: `sora jobs`."
 )
-LONGEST_JOIN_S = 3600.0
-JOIN_PACE_S = 0.2  # how often we look whether another thread or process got its answer; then less often
-SLOWEST_JOIN_S = 2.0
-CLOSE_WAIT_S = 15.0  # a create that is under way may have been paid: its answer is worth waiting for
 
 
 class _Buying(Future[Submission]):
@@ -55,9 +51,11 @@ class Buyer:
         begin: Callable[[Callable[[], None], Future[Any]], None],
         call_later: Callable[[float, Callable[[], None]], None],
         bought: Callable[[str], None],
+        timing: Timing,
     ) -> None:
         self._ledger, self._purchases = ledger, purchases
         self._begin, self._call_later, self._bought = begin, call_later, bought
+        self._timing = timing
         self._closing = threading.Event()
         self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
@@ -83,7 +81,7 @@ class Buyer:
     def close(self) -> None:
         """Creates that are under way get a moment for their response; whoever waits for another one is told."""
         self._closing.set()
-        self._pool.close(CLOSE_WAIT_S)
+        self._pool.close(self._timing.create_close_s)
         for future in list(self._buying):
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
@@ -97,7 +95,7 @@ class Buyer:
         return future
 
     def _queue(self, future: _Buying, prepare: Callable[[], Order]) -> None:
-        end = time.monotonic() + LONGEST_JOIN_S
+        end = self._timing.monotonic() + self._timing.join_max_s
 
         def first() -> None:
             if future.set_running_or_notify_cancel():
@@ -110,13 +108,12 @@ class Buyer:
                     self._ledger.put_aside(submission.job.id, "")
                 self._bought(submission.job.id)
                 future.set_result(submission)
-            elif future.unwanted or self._closing.is_set() or time.monotonic() > end:
+            elif future.unwanted or self._closing.is_set() or self._timing.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
                 raise NotFinished(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
-                pace_s = min(SLOWEST_JOIN_S, JOIN_PACE_S * 1.5 ** min(order.joins, 20))
-                self._call_later(pace_s, lambda: queue(lambda: run(order)))
+                self._call_later(self._timing.join_delay_s(order.joins), lambda: queue(lambda: run(order)))
 
         def queue(step: Callable[[], None]) -> None:
             try:

@@ -10,8 +10,7 @@ from typing import Any
 from .collect import Collector
 from .errors import LocalTrouble
 from .spec import Job
-
-PACE_S = 0.25
+from .timing import DEFAULT, Timing
 
 _log = logging.getLogger("sora")
 REMEMBERED = 4096  # jobs: more than go on at once
@@ -20,8 +19,8 @@ REMEMBERED = 4096  # jobs: more than go on at once
 class Changes:
     """Collects what the ledger tells, and passes it on as `tell(job, was)`; `was` is "" for a job that is new here."""
 
-    def __init__(self, collector: Collector, tell: Callable[[Job, str], None]) -> None:
-        self._collector, self._tell = collector, tell
+    def __init__(self, collector: Collector, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
+        self._collector, self._tell, self._timing = collector, tell, timing
         self._told: dict[str, Job] = {}  # the newest
         self._fresh: dict[str, Job] = {}
         self._planned = False
@@ -38,7 +37,7 @@ class Changes:
                 return
             self._planned = True
         try:
-            self._collector.monitor.alarm(PACE_S, self._begin)
+            self._collector.monitor.alarm(self._timing.change_delay_s, self._begin)
         except LocalTrouble:  # what the ledger wrote must not fail for it
             self._not_begun()
 

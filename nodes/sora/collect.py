@@ -16,21 +16,22 @@ from .monitor import Monitor
 from .settings import Settings
 from .spec import Job, JobState
 from .threads import DaemonPool, PoolClosed, fail, guarded
+from .timing import Timing
 from .waiting import Wait
-from .watches import WATCH_S, Watches
+from .watches import Watches
 
 
 class Collector:
     """Watches jobs, and has their videos fetched."""
 
-    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings) -> None:
-        self._ledger, self._gateways = ledger, gateways
+    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings, timing: Timing) -> None:
+        self._ledger, self._gateways, self._timing = ledger, gateways, timing
         self._watches = Watches(ledger.database, lambda job: ledger.listener(ledger.job(job)))
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
-        self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go)
+        self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go, timing=timing)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
         self._pool = DaemonPool("sora-wait", 1)
-        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor)
+        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor, timing)
 
     def read(self, job_id: str) -> Job:
         """The job's row; one that a process which is dead now was sending tells what that means."""
@@ -55,7 +56,7 @@ class Collector:
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting, never the job."""
-        wait = Wait(deadline=self.monitor.now() + timeout_s)
+        wait = Wait(deadline=self.monitor.now() + timeout_s, monotonic=self._timing.monotonic)
         self._waits.add(wait)
 
         def begin() -> None:
@@ -123,7 +124,7 @@ class Collector:
             if job.state is not JobState.SUBMITTED:
                 return job
             # A slow pace must not let our claim lapse between two looks.
-            if not self._watches.hold(job.id, max(WATCH_S, 3 * self._pace_s(job.provider))):
+            if not self._watches.hold(job.id, max(self._timing.lease_s, 3 * self._pace_s(job.provider))):
                 return job
         return self._ask(job)
 

@@ -16,6 +16,7 @@ from .errors import LedgerTrouble, SoraError
 from .heartbeat import DatabaseOwner
 from .ledger_errors import ledger_trouble
 from .owner import FileOwner, Owner
+from .timing import DEFAULT, Timing
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import Connection, Engine
@@ -40,10 +41,10 @@ class Database:
         self,
         home: Path,
         url: str | Callable[[], str],
-        clock: Callable[[], float],
         budget: Callable[[], Budget | None] = lambda: None,
+        timing: Timing = DEFAULT,
     ) -> None:
-        self.home, self._url, self._clock, self._budget = home, url, clock, budget
+        self.home, self.timing, self._url, self._budget = home, timing, url, budget
         self._opened: _Opened | None = None
         self._opening = threading.Lock()
         self._closed = self._stays = False
@@ -107,7 +108,7 @@ class Database:
             from sqlalchemy import text
 
             return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
-        return self._clock()
+        return self.timing.clock()
 
     def close(self) -> None:
         """Say that this process ends. A transaction that is under way ends as it would have. What comes later opens the
@@ -176,9 +177,11 @@ class Database:
             opened.engine.dispose()
 
     def _made(self, url: str) -> _Opened:
-        engine = postgresql(url) if url else sqlite(self._file)
+        engine = postgresql(url) if url else sqlite(self._file, self.timing)
         try:
-            return _Opened(engine, DatabaseOwner(engine, self.home, self._budget) if url else FileOwner(self.home))
+            if url:
+                return _Opened(engine, DatabaseOwner(engine, self.home, self._budget, self.timing))
+            return _Opened(engine, FileOwner(self.home, self.timing))
         except BaseException:
             engine.dispose()
             raise

@@ -23,13 +23,12 @@ from urllib3.exceptions import HTTPError
 from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered, disk_trouble
 from .part import Part
 from .redact import redact
+from .timing import DEFAULT, Timing
 from .transport import arriving, in_words
 from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
 
-TRIES = 3  # connections in a row that bring nothing new; then the caller waits before it asks again
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
 NO_VIDEOS = (".part", ".etag", ".lock", ".json")  # what may be beside one
-LOCK_S = 5.0  # for a twin's download to end
 
 if TYPE_CHECKING:  # which the media layer makes, at first use
     from .media.delivered import Delivered
@@ -52,15 +51,29 @@ class Downloaded:
 
 
 def download(
-    open_stream: Open, target: Path, *, check: Check, progress: OnProgress, accept_cut: bool = False, anew: bool = False
+    open_stream: Open,
+    target: Path,
+    *,
+    check: Check,
+    progress: OnProgress,
+    accept_cut: bool = False,
+    anew: bool = False,
+    largest: int = LARGEST_VIDEO,
+    timing: Timing = DEFAULT,
 ) -> Downloaded:
     """Bring the stream to `target`, with the suffix of what it is. `check(path)` raises MediaTrouble for a file that is
     no video, and tells of one that holds less than it says: that is refused, too, unless the caller takes it as the
-    best that can be had.
+    best that can be had. `largest` is the limit in bytes.
 
     `anew` fetches also what is there, and puts a longer file in its place. GatewayTrouble: the gateway did not give it,
     run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written.
     """
+
+    def bounded(done: int, total: int | None) -> None:
+        progress(done, total)
+        if done > largest:
+            raise GatewayTrouble("The download does not end.", transient=False, code="too_large")
+
     part = Part(target.with_suffix(".part"))
     if anew and target.exists():
         open_stream = _unless_same(open_stream, target.stat().st_size)
@@ -69,13 +82,13 @@ def download(
         with contextlib.ExitStack() as lock:
             # The lease in the ledger lets one process fetch a job; this is for one that slept while its lease expired.
             try:
-                lock.enter_context(locked(target.with_suffix(".lock"), LOCK_S))
+                lock.enter_context(locked(target.with_suffix(".lock"), timing.download_lock_s))
             except TimeoutError:  # it still writes, or hangs, or the disk refuses locks so that it looks like that
                 part = Part(unfinished_name(target))
             there = None if anew else _there(target, check)
             if there is None:
                 part.load()
-                found = _arrived(open_stream, part, check, progress)
+                found = _arrived(open_stream, part, check, bounded, timing.download_attempts)
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     what = "The gateway gave only a part of the video."
@@ -125,12 +138,12 @@ def _there(target: Path, check: Check) -> tuple[Path, Delivered] | None:
     return None
 
 
-def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> Delivered:
+def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress, attempts: int) -> Delivered:
     """Have the video in the part: what a process left that died before it could rename it, else what is fetched now."""
     if part.has_all_bytes and (found := _video_in(part, check)) is not None:
         return found
     try:
-        _transfer(open_stream, part, check, progress)
+        _transfer(open_stream, part, check, progress, attempts)
     except GatewayTrouble as error:
         # A link that has expired is believed only where the whole video is not here already.
         if error.http_status is None and not isinstance(error, NotOffered):
@@ -158,9 +171,9 @@ def _video_in(part: Part, check: Check) -> Delivered | None:
     return found if found is not None and found.is_complete else None
 
 
-def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> None:
-    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after TRIES connections that
-    brought nothing new."""
+def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress, attempts: int) -> None:
+    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after that many `attempts`:
+    connections in a row that brought nothing new."""
     broken, longest = 0, part.size
     while True:
         try:
@@ -171,9 +184,9 @@ def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress)
             reason = in_words(error)
         broken = 0 if part.size > longest else broken + 1
         longest = max(longest, part.size)
-        if broken >= TRIES:
+        if broken >= attempts:
             raise GatewayTrouble(
-                f"The download broke off {TRIES} times: {reason}.",
+                f"The download broke off {attempts} times: {reason}.",
                 advice="What arrived is kept; run again.",
                 code="connection_lost",
             )
@@ -204,8 +217,6 @@ def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgre
             for chunk in pieces:
                 file.write(chunk)
                 progress(file.tell(), total)
-                if file.tell() > LARGEST_VIDEO:
-                    raise GatewayTrouble("The download does not end.", transient=False, code="too_large")
             file.flush()
             sync_file(file.fileno())
             return total is None or file.tell() == total

@@ -12,12 +12,12 @@ from .errors import InvalidInput
 from .ledger_errors import folder_trouble, in_use, ledger_trouble
 from .owner import NO_LOCK
 from .redact import remember
+from .timing import DEFAULT, Timing
 from .whole import make_private
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import URL, Connection, Engine
 
-BUSY_TIMEOUT_S = 30
 LOCK = 0x50EA  # names our exclusive transactions among the advisory locks of a PostgreSQL server
 # Of PostgreSQL at most: as many as there are threads that may use it at once (the engine's 36, the nodes' 4, the page's
 # 32), so that none waits for another's. Most are closed again after their transaction.
@@ -45,26 +45,27 @@ BEGIN = {
 }
 
 
-def sqlite(file: Path) -> Engine:
+def sqlite(file: Path, timing: Timing = DEFAULT) -> Engine:
     """An engine for that file, up to date. It is made where it is not there, for this user alone. LedgerTrouble if it
     cannot be used."""
     from sqlalchemy import URL, create_engine, event
 
+    busy_s = timing.ledger_busy_s
     try:
         make_private(file.parent)
         if not file.exists():  # SQLite would make it for everybody to read; its other files get the mode of this one
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise folder_trouble(f"The state folder {file.parent} cannot be used", error, file.parent) from None
-    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare)
     try:
         # Processes that start together open a new file one after the other: SQLite does not wait, as it does everywhere
         # else, when two turn the same file to WAL.
-        with FileLock(f"{file}-opening", timeout=BUSY_TIMEOUT_S, fallback_to_soft=False):
+        with FileLock(f"{file}-opening", timeout=busy_s, fallback_to_soft=False):
             return _up_to_date(engine)
     except Timeout:
-        what = f"Another program has been opening the ledger {file} for {BUSY_TIMEOUT_S} s."
+        what = f"Another program has been opening the ledger {file} for {busy_s:g} s."
         raise in_use(what, folder=file.parent) from None
     except NO_LOCK as error:
         raise folder_trouble(f"The state folder {file.parent} cannot be written", error, file.parent) from None

@@ -12,8 +12,6 @@ from .references import FARM_FOLDER
 from .rows import run
 from .whole import remove
 
-RECENT_S = 7 * 86_400.0  # a machine that was not heard of for longer may be gone
-
 
 def meet(database: Database, output: Path) -> tuple[list[str], list[str]]:
     """(hosts whose files are in `output`, hosts whose files are not). OSError where ours cannot be written."""
@@ -46,5 +44,5 @@ def _exchange(database: Database, machine: str, file: str) -> tuple[list[str], l
         run(connection, "DELETE FROM probes WHERE machine = :me", me=machine)
         run(connection, "INSERT INTO probes VALUES (:me, :file, :now)", me=machine, file=file, now=now)
         query = "SELECT machine, file FROM probes WHERE machine <> :me AND at > :since ORDER BY machine"
-        others = run(connection, query, me=machine, since=now - RECENT_S).mappings().all()
+        others = run(connection, query, me=machine, since=now - database.timing.machine_recent_s).mappings().all()
     return list(old), [(row["machine"], row["file"]) for row in others]

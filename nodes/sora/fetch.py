@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -31,25 +30,20 @@ from .errors import (
 from .fetch_errors import NOT_OFFERED, is_not_offered, told, too_late, unexpected
 from .gateways import Gateways
 from .ledger import Ledger
-from .monitor import LONGEST_ASKED_S, Monitor
+from .monitor import Monitor
 from .receipt import write_receipt
 from .redact import redact
 from .settings import Settings
 from .spec import CUT, Job
 from .stored import file_of, free_name, is_intact, unchanged_file_of
 from .threads import DaemonPool, PoolClosed
+from .timing import Timing
 from .waiting import Fetch, Wait
 from .watches import Watches
 
 FETCH_THREADS = 4
 ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
-TRIES = 8  # at which the gateway does not offer the video; outages are waited out
-NOT_READY_S = 1.0  # content is often not there for some seconds after completion: 1 + 2 + 4 ... s
-LONGEST_PAUSE_S = 30.0
-LONGEST_DOWNLOAD_S = 3600.0  # of one try; what arrived is kept
-SPAN_S, LEAST_BYTES = 60.0, 64 << 10  # a download that brings less in that time is broken off, to be taken up later
-OTHERS_PACE_S = 1.0  # how often we look whether another process has fetched a file; then less often
-SLOWEST_OTHERS_S = 5.0
+LEAST_BYTES = 64 << 10  # a download that brings less in `download_stall_s` is broken off, to be taken up later
 DIFFERS = (
     "{name} is not the file that was stored (another size, or changed since), and the video could not be fetched anew"
 )
@@ -67,9 +61,10 @@ class Fetcher:
         settings: Settings,
         watches: Watches,
         monitor: Monitor,
+        timing: Timing,
     ) -> None:
         self._ledger, self._gateways, self._settings = ledger, gateways, settings
-        self._watches, self._monitor = watches, monitor
+        self._watches, self._monitor, self._timing = watches, monitor, timing
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
         self._fetches: dict[str, Fetch] = {}
         self._lock = threading.Lock()
@@ -121,24 +116,24 @@ class Fetcher:
         try:
             stored = self._stored(job.id, fetch)
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
-            refused = _is_refused(fetch, error)
+            attempts, refused = self._timing.content_attempts, self._is_refused(fetch, error)
             fetch.refused += refused
             fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
             if isinstance(error, CutShort):
                 fetch.cut = fetch.opened
-            if refused and fetch.cut and fetch.refused == TRIES - 1:  # the last try takes a cut one, where there is one
+            if refused and fetch.cut and fetch.refused == attempts - 1:  # the last try takes a cut one, if there is one
                 fetch.by_address = fetch.cut == "address"
-            if not _passes(error) or fetch.refused >= TRIES or self._abandoned(job.id, fetch):
+            if not _passes(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
-            pause_s = _pause_s(fetch.tries, error)
+            pause_s = self._pause_s(fetch.tries, error)
             fetch.trouble = str(error.args[0])
         else:
             if stored is not None:
                 self._let_go(job.id, fetch)
                 fetch.future.set_result(stored)
                 return
-            pause_s = min(SLOWEST_OTHERS_S, OTHERS_PACE_S * 2 ** min(fetch.tries, 9))
+            pause_s = self._timing.other_download_delay_s(fetch.tries)
         fetch.tries += 1
         try:
             self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
@@ -147,7 +142,7 @@ class Fetcher:
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
         if isinstance(error, Exception):
-            error = told(error if isinstance(error, SoraError) else unexpected(error), job)
+            error = told(error if isinstance(error, SoraError) else unexpected(error), job, self._timing)
             with contextlib.suppress(SoraError):  # what went wrong with the video says more
                 self._ledger.not_fetched(job.id, error)
         self._let_go(job.id, fetch)
@@ -215,8 +210,9 @@ class Fetcher:
     def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
         from .media.delivered import examine_delivered
 
-        end = time.monotonic() + LONGEST_DOWNLOAD_S
-        mark = (time.monotonic() + SPAN_S, 0)  # by when so many bytes and LEAST_BYTES more have to be here
+        timing, now = self._timing, self._timing.monotonic
+        end = now() + timing.download_max_s
+        mark = (now() + timing.download_stall_s, 0)  # by when so many bytes and LEAST_BYTES more have to be here
 
         def progress(done: int, total: int | None) -> None:
             nonlocal mark
@@ -224,11 +220,11 @@ class Fetcher:
             with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
                 if not self._watches.hold(job.id):
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
-            if time.monotonic() > mark[0]:
+            if now() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
                     raise GatewayTrouble("The download is too slow.", advice="What arrived is kept; run again.")
-                mark = (time.monotonic() + SPAN_S, done)
-            if time.monotonic() > end:
+                mark = (now() + timing.download_stall_s, done)
+            if now() > end:
                 raise GatewayTrouble("The download takes too long.", advice="What arrived is kept; run again.")
 
         return download(
@@ -237,9 +233,27 @@ class Fetcher:
             target,
             check=lambda path: examine_delivered(path).measured_against(job.size),
             progress=progress,
-            accept_cut=fetch.refused == TRIES - 1 and job.error_code != CUT,
+            accept_cut=fetch.refused == timing.content_attempts - 1 and job.error_code != CUT,
             anew=job.error_code == CUT,
+            timing=timing,
         )
+
+    def _pause_s(self, failed: int, error: BaseException) -> float:
+        asked: float | None = getattr(error, "retry_after_s", None)
+        return self._timing.content_delay_s(failed) if asked is None else min(self._timing.retry_after_max_s, asked)
+
+    def _is_refused(self, fetch: Fetch, error: BaseException) -> bool:
+        """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may
+        have the video when that is over. A part of it is fetched in full at each try, so that it waits for
+        `content_attempts` outages only.
+        """
+        if not (isinstance(error, CutShort) or is_not_offered(error)):
+            if isinstance(error, GatewayTrouble):
+                fetch.away[fetch.by_address] += 1
+            return False
+        fetch.away[fetch.by_address] = 0
+        outages = fetch.away[not fetch.by_address]
+        return not outages or (outages > self._timing.content_attempts and isinstance(error, CutShort))
 
 
 def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetch) -> requests.Response:
@@ -269,21 +283,3 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, LedgerTrouble | NotOffered):
         return True
     return isinstance(error, GatewayTrouble) and error.transient
-
-
-def _pause_s(tries: int, error: BaseException) -> float:
-    asked: float | None = getattr(error, "retry_after_s", None)
-    return min(LONGEST_PAUSE_S, NOT_READY_S * 2 ** min(tries, 9)) if asked is None else min(LONGEST_ASKED_S, asked)
-
-
-def _is_refused(fetch: Fetch, error: BaseException) -> bool:
-    """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may have
-    the video when that is over. A part of it is fetched in full at each try, so that it waits for TRIES outages only.
-    """
-    if not (isinstance(error, CutShort) or is_not_offered(error)):
-        if isinstance(error, GatewayTrouble):
-            fetch.away[fetch.by_address] += 1
-        return False
-    fetch.away[fetch.by_address] = 0
-    outages = fetch.away[not fetch.by_address]
-    return not outages or (outages > TRIES and isinstance(error, CutShort))

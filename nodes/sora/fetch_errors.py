@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TypeGuard
 
 from .errors import GatewayTrouble, LinkLapsed, NotFinished, NotOffered, SoraError, WaitTimeout
 from .plain import TAKE_UP
 from .spec import LAPSED, Job
+from .timing import Timing
 from .waiting import Fetch
 
 NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
-LAPSED_AFTER_S = 6 * 3600.0  # refused for so long after its end, a video is taken for gone
 
 
 def is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
@@ -19,11 +18,11 @@ def is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
     return isinstance(error, NotOffered) or (isinstance(error, GatewayTrouble) and error.http_status in NOT_OFFERED)
 
 
-def told(error: SoraError, job: Job) -> SoraError:
+def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
     if not is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
         return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
-    long_ago = job.completed_at is not None and time.time() - job.completed_at > LAPSED_AFTER_S
+    long_ago = job.completed_at is not None and timing.clock() - job.completed_at > timing.expired_after_s
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
     gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
     return LinkLapsed(

@@ -18,14 +18,11 @@ from .errors import InvalidInput, LedgerTrouble
 from .ledger_errors import ledger_trouble
 from .machines import host_of, this_machine
 from .redact import redact
+from .timing import Timing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-BEAT_S = 15.0
-LAPSE_S = 60.0  # a machine that was not heard of for so long is taken for dead
-FORGET_S = 86_400.0
-JOIN_S = 5.0
 CAPS = ("usd_per_day", "usd_per_job")
 _NOW = "extract(epoch FROM clock_timestamp())"
 
@@ -36,8 +33,8 @@ class DatabaseOwner:
     """On a farm every process says in the database, again and again, that it lives, and the caps that `budget` returns.
     The times are the server's, since the machines' clocks may differ."""
 
-    def __init__(self, engine: Engine, home: Path, budget: Callable[[], Budget | None]) -> None:
-        self._engine, self._home, self._budget = engine, home, budget
+    def __init__(self, engine: Engine, home: Path, budget: Callable[[], Budget | None], timing: Timing) -> None:
+        self._engine, self._home, self._budget, self._timing = engine, home, budget, timing
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._heart: threading.Thread | None = None
@@ -75,7 +72,7 @@ class DatabaseOwner:
         from sqlalchemy import text
 
         query = (
-            f"SELECT machine, usd_per_day, usd_per_job FROM owners WHERE id <> :id AND seen_at > {_NOW} - {LAPSE_S} "  # noqa: S608 - ours
+            f"SELECT machine, usd_per_day, usd_per_job FROM owners WHERE id <> :id AND {self._lives} "  # noqa: S608 - ours
             "AND usd_per_day IS NOT NULL AND usd_per_job IS NOT NULL ORDER BY machine, id"
         )
         found = [Budget(own.usd_per_day, own.usd_per_job, self.host)]
@@ -85,13 +82,18 @@ class DatabaseOwner:
             found.append(Budget(day, job, host_of(machine)))
         return found
 
+    @property
+    def _lives(self) -> str:
+        """The condition of a row whose process was heard of in time."""
+        return f"seen_at > {_NOW} - {self._timing.heartbeat_timeout_s}"
+
     def alive(self, mark: str, connection: Connection) -> bool:
         """Was it heard of in the last minute?"""
         from sqlalchemy import text
 
         if mark and mark == self._id:
             return True
-        heard = text(f"SELECT count(*) FROM owners WHERE id = :id AND seen_at > {_NOW} - {LAPSE_S}")  # noqa: S608 - ours
+        heard = text(f"SELECT count(*) FROM owners WHERE id = :id AND {self._lives}")  # noqa: S608 - ours
         return bool(connection.execute(heard, {"id": mark}).scalar_one())
 
     def close(self) -> None:
@@ -101,7 +103,7 @@ class DatabaseOwner:
             heart, self._heart = self._heart, None
             if heart is not None:
                 self._ended.set()
-                heart.join(JOIN_S)  # a beat that is under way would bring the mark back
+                heart.join(self._timing.heartbeat_close_s)  # a beat that is under way would bring the mark back
                 with contextlib.suppress(SQLAlchemyError):  # the mark lapses by itself
                     self._run(self._id, "DELETE FROM owners WHERE id = :id")
                 self._id = ""
@@ -134,14 +136,14 @@ class DatabaseOwner:
             f"INSERT INTO owners (id, seen_at, machine, usd_per_day, usd_per_job) "  # noqa: S608 - ours
             f"VALUES (:id, {_NOW}, :machine, :usd_per_day, :usd_per_job) "
             f"ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, {kept}",
-            f"DELETE FROM owners WHERE id <> :id AND seen_at < {_NOW} - {FORGET_S}",  # noqa: S608 - ours
+            f"DELETE FROM owners WHERE id <> :id AND seen_at < {_NOW} - {self._timing.heartbeat_forget_s}",  # noqa: S608 - ours
             machine=self._machine,
             **{name: None if budget is None else getattr(budget, name) for name in CAPS},
         )
 
     def _go_on(self, mark: str, ended: threading.Event) -> None:
         told = False
-        while not ended.wait(BEAT_S):
+        while not ended.wait(self._timing.heartbeat_s):
             try:
                 self._beat(mark)
                 told = False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -37,6 +36,7 @@ from .rows import (
     update_locked,
 )
 from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState, parse_project
+from .timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     pass
@@ -75,14 +75,14 @@ class Ledger(History):
         home: Path,
         *,
         url: str | Callable[[], str] = "",
-        clock: Callable[[], float] = time.time,
         output: Path | None = None,
         budget: Callable[[], Budget | None] = lambda: None,
+        timing: Timing = DEFAULT,
     ) -> None:
-        self._clock = clock
+        self._clock = timing.clock
         self._without_images: set[str] = set()
         self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
-        self.database = Database(home, url, clock, budget)
+        self.database = Database(home, url, budget, timing)
         self.references = References(home, lambda: output if self.database.shared else None)
 
     # -- a purchase, step by step ---------------------------------------------------------------------------------

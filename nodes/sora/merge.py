@@ -22,6 +22,7 @@ from .owner import FileOwner
 from .references import References
 from .rows import AT_GATEWAY, first, run
 from .spec import JobState
+from .timing import DEFAULT, Timing
 from .whole import copy
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ class Imported:
     known: int
 
 
-def held_elsewhere(identity: Identity, homes: Iterable[Path]) -> Elsewhere | None:
+def held_elsewhere(identity: Identity, homes: Iterable[Path], timing: Timing = DEFAULT) -> Elsewhere | None:
     """The first of those ledgers that holds the purchase. One that is gone, or damaged, counts as one that does not;
     LedgerTrouble for any other one that cannot be read, since it may hold it."""
     for home in homes:
         try:
-            found = _held_in(home, identity)
+            found = _held_in(home, identity, timing)
         except sqlite3.Error as error:
             if is_damage(error) or is_gone(home / LEDGER):
                 continue
@@ -96,8 +97,8 @@ def _not_read(home: Path, trouble: LedgerTrouble) -> LedgerTrouble:
     return trouble.changed(what=what, advice=f"{trouble.advice}{way}")
 
 
-def _held_in(home: Path, identity: Identity) -> tuple[str, str] | None:
-    with opened(home / LEDGER) as connection:
+def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] | None:
+    with opened(home / LEDGER, timing) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
         if not columns:  # an empty file, or another program's
             return None
@@ -125,7 +126,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     refuse_in_use(home)
     if not ledger.database.shared:
         refuse_in_use(here)
-    rows = _rows_of(home)
+    rows = _rows_of(home, ledger.database.timing)
     try:
         _copy_missing(home / "references", ledger.references.folders[0])
         for folder in FOLDERS:
@@ -144,11 +145,11 @@ def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
     those that were being bought. (how many, whether all of it could be read). LedgerTrouble while another program
     holds it."""
     try:
-        rows, whole = _rows_of(home), True
+        rows, whole = _rows_of(home, ledger.database.timing), True
     except LedgerTrouble as error:
         if error.code in NO_DAMAGE:
             raise
-        rows, whole = list(readable(home / LEDGER)), False
+        rows, whole = list(readable(home / LEDGER, ledger.database.timing)), False
     added = 0
     if whole:
         with ledger.database.exclusive() as connection:
@@ -173,20 +174,20 @@ def _bring_over(connection: Connection, row: dict[str, Any]) -> bool:
     return False
 
 
-def readable(file: Path) -> Iterator[dict[str, Any]]:
+def readable(file: Path, timing: Timing) -> Iterator[dict[str, Any]]:
     """The rows of a damaged ledger, up to the one at which it is damaged; from its end as well."""
     for order in ("", " ORDER BY rowid DESC"):
-        with contextlib.suppress(sqlite3.Error), opened(file) as connection:
+        with contextlib.suppress(sqlite3.Error), opened(file, timing) as connection:
             connection.row_factory = sqlite3.Row
             for row in connection.execute(f"SELECT * FROM jobs{order}"):  # noqa: S608 - ours
                 yield dict(row)
 
 
-def _rows_of(home: Path) -> list[dict[str, Any]]:
+def _rows_of(home: Path, timing: Timing) -> list[dict[str, Any]]:
     """All rows of another ledger, oldest first, as this version keeps them: a copy of it is brought up to date."""
     with tempfile.TemporaryDirectory() as folder:
-        backup_ledger(home / LEDGER, Path(folder) / LEDGER)
-        of_copy = Ledger(Path(folder))
+        backup_ledger(home / LEDGER, Path(folder) / LEDGER, timing)
+        of_copy = Ledger(Path(folder), timing=timing)
         try:
             complete(of_copy.database, set(), References(home))
             with of_copy.database.read() as connection:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from typing import Any
 
 import requests
@@ -16,6 +15,7 @@ from urllib3.util.retry import Retry
 from .bounds import read_json
 from .errors import GatewayTrouble
 from .providers import Provider
+from .timing import Timing
 from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, kind_of_network, network_advice, new_session
 
 PATH = "/api/models"
@@ -24,16 +24,15 @@ LARGEST_LIST = 16 << 20  # bytes; the real one has some 300 rows
 MOST_PAGES = 20
 MOST_ROWS = 10_000
 MOST_MODELS = 500  # of videos
-TIMEOUT_S = 30.0
 LONGEST_ID = 100
 DEAREST = 1e4  # dollars per second
 _ID = re.compile(rf"[A-Za-z0-9][\w.:/-]{{0,{LONGEST_ID - 1}}}")
 
 
-def ask_for_list(provider: Provider) -> tuple[Any, bool]:
+def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
     """The list as JSON, and whether it is all of it: further pages are asked for, up to a limit. GatewayTrouble where
     not even the first one comes."""
-    answer = _ask(provider, PATH)
+    answer = _ask(provider, PATH, timing)
     rows = list(_rows(answer))
     total, page, size = (_count(answer, name) for name in ("total", "page", "page_size"))
     if total is None:
@@ -44,7 +43,7 @@ def ask_for_list(provider: Provider) -> tuple[Any, bool]:
         if len(rows) >= total or len(rows) > MOST_ROWS:
             break
         try:
-            more = _rows(_ask(provider, f"{PATH}?page={number}&page_size={size or len(rows)}"))
+            more = _rows(_ask(provider, f"{PATH}?page={number}&page_size={size or len(rows)}", timing))
         except GatewayTrouble:
             break
         new = {json.dumps(row): row for row in more if json.dumps(row) not in seen}
@@ -72,9 +71,9 @@ def price_of(value: Any) -> float | None:
     return float(value) if known else None
 
 
-def _ask(provider: Provider, path: str) -> Any:
+def _ask(provider: Provider, path: str, timing: Timing) -> Any:
     """One page of it. It needs no key, and gets none. GatewayTrouble where it does not come."""
-    url = provider.base_url + path
+    url, timeout_s = provider.base_url + path, timing.model_list_timeout_s
     advice = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
 
     def trouble(why: str, error: Exception | None = None) -> GatewayTrouble:
@@ -85,13 +84,13 @@ def _ask(provider: Provider, path: str) -> Any:
 
     try:
         with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
-            body, end = b"", time.monotonic() + TIMEOUT_S
-            with session.get(url, auth=NoAuth(), timeout=TIMEOUT_S, stream=True, allow_redirects=False) as response:
+            body, end = b"", timing.monotonic() + timeout_s
+            with session.get(url, auth=NoAuth(), timeout=timeout_s, stream=True, allow_redirects=False) as response:
                 if response.status_code != 200:
                     raise trouble(f"HTTP {response.status_code}")
                 for piece in arriving(response):
                     body += piece
-                    if len(body) > LARGEST_LIST or time.monotonic() > end:
+                    if len(body) > LARGEST_LIST or timing.monotonic() > end:
                         raise requests.exceptions.ReadTimeout("it is too long or too slow")
         return read_json(body)
     except NETWORK_ERRORS as error:

@@ -11,7 +11,6 @@ import logging
 import math
 import random
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,16 +20,10 @@ from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitT
 from .plain import TAKE_UP
 from .spec import Job, JobState
 from .threads import DaemonPool, PoolClosed
+from .timing import DEFAULT, Timing
 
 POLL_THREADS = 6
-SLOWEST_S = 60.0  # a gateway in trouble is asked less and less often, but at least this often
-LONGEST_ASKED_S = 600.0  # a gateway that asks for more patience (by mistake, say) gets no more than this
-TICK_S = 0.25  # looks that are due within it are taken together
-REST_S = 10.0  # at most between two looks at the clock: what passes more than that was a sleep of the machine
-SLEPT_S = 30.0  # from which on it counts as one
-LOOK_S = 60.0  # that one who waits has at least after a sleep, which is enough for a look at the job
 MANY = 256
-NOT_KNOWN_TRIES = 20  # looks at a job that the gateway does not know: right after the create that passes
 SEEN = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 E = TypeVar("E")
@@ -76,10 +69,11 @@ class Monitor:
         pace_s: Callable[[str], float],
         *,
         dropped: Callable[[str], None] = lambda _: None,
-        clock: Callable[[], float] = time.monotonic,
+        timing: Timing = DEFAULT,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._look, self._pace_s, self._dropped, self._clock, self._jitter = look, pace_s, dropped, clock, jitter
+        self._look, self._pace_s, self._dropped, self._timing, self._jitter = look, pace_s, dropped, timing, jitter
+        self._clock = timing.monotonic
         self._pool = DaemonPool("sora-poll", POLL_THREADS)
         self._wake = threading.Condition()
         self._watched: dict[str, _Watched] = {}
@@ -103,6 +97,12 @@ class Monitor:
         """Seconds until `now()` shows that deadline, and enough for a look at the job right after a sleep."""
         now = self.now()
         return max(deadline, self._least) - now
+
+    def next_poll_s(self, job_id: str) -> float | None:
+        """Seconds until a watched job is looked at again; None for one that is not watched."""
+        with self._wake:
+            watched = self._watched.get(job_id)
+            return None if watched is None else max(0.0, watched.planned - self.now())
 
     def watch(self, job: Job, *, timeout_s: float) -> Watch:
         """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalTrouble
@@ -189,7 +189,7 @@ class Monitor:
         before that."""
         moment = self._clock()
         slept = moment - self._rested
-        if slept < SLEPT_S:
+        if slept < self._timing.slept_s:
             return moment
         self._rested = moment
         self._slept += slept
@@ -197,7 +197,7 @@ class Monitor:
         for watched in self._watched.values():
             watched.not_before -= slept
             self._plan(watched, max(now, watched.not_before))
-        self._least = now + LOOK_S
+        self._least = now + self._timing.after_sleep_s
         self._ends = [(max(end, self._least), count, watch) for end, count, watch in self._ends]
         self._alarms = [
             (ringing if unless is None else max(ringing, self._least), count, ring, unless)
@@ -218,11 +218,11 @@ class Monitor:
             _log.warning("Job %s is looked at later: %s", job.id, error)
             with self._wake:
                 if job.id in self._watched:
-                    self._plan(self._watched[job.id], self.now() + SLOWEST_S)
+                    self._plan(self._watched[job.id], self.now() + self._timing.poll_backoff_max_s)
 
     def _sleep_s(self, now: float) -> float | None:
         moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
-        return min(REST_S, max(0.0, min(moments) - now)) if moments else None
+        return min(self._timing.clock_check_s, max(0.0, min(moments) - now)) if moments else None
 
     def _next(self, now: float) -> Job | None:
         """The job whose turn it is, if one is due."""
@@ -310,7 +310,11 @@ class Monitor:
         watched.not_known = watched.not_known + 1 if unknown else 0
         if isinstance(error, LedgerTrouble):
             return True
-        return isinstance(error, GatewayTrouble) and error.transient and watched.not_known <= NOT_KNOWN_TRIES
+        return (
+            isinstance(error, GatewayTrouble)
+            and error.transient
+            and watched.not_known <= self._timing.unknown_job_polls
+        )
 
     def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
         """The heap; once it has doubled, without the entries that mean nothing any more."""
@@ -339,17 +343,18 @@ class Monitor:
 
     def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
         """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
+        slowest = self._timing.poll_backoff_max_s
         try:
             pace = self._pace_s(watched.job.provider)
         except SoraError:  # the owner has just changed providers.toml: the next look tells
-            pace = SLOWEST_S
-        asked = min(getattr(error, "retry_after_s", None) or 0.0, LONGEST_ASKED_S)
-        slowed = min(max(SLOWEST_S, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
+            pace = slowest
+        asked = min(getattr(error, "retry_after_s", None) or 0.0, self._timing.retry_after_max_s)
+        slowed = min(max(slowest, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
         now = self.now()
         watched.not_before = now + max(asked, pace)
         moment = now + max(asked, slowed) + pace * 0.1 * self._jitter()
         # Many looks in one go take half the CPU that the same take one by one (bench/jobs.py).
-        tick = min(TICK_S, pace / 40)
+        tick = min(self._timing.poll_tick_s, pace / 40)
         self._plan(watched, math.ceil(moment / tick) * tick if tick else moment)
 
 

@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 
 from .budget import Budget
 from .ledger_errors import folder_trouble
+from .timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .errors import LedgerTrouble
 
-LOCK_S = 5.0  # for a lock that another process holds for a moment only
 NO_LOCK = (OSError, NotImplementedError)  # the second where a file system knows no locks
 
 
@@ -55,8 +55,8 @@ class FileOwner:
 
     host = ""
 
-    def __init__(self, home: Path) -> None:
-        self._folder = home / "owners"
+    def __init__(self, home: Path, timing: Timing = DEFAULT) -> None:
+        self._folder, self._timing = home / "owners", timing
         self._lock: FileLock | None = None
         self._guard = threading.Lock()
         self._id = ""
@@ -113,10 +113,10 @@ class FileOwner:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            lock.acquire(timeout=LOCK_S)  # a sweep of another process may hold it for a moment
+            lock.acquire(timeout=self._timing.owner_lock_s)  # a sweep of another process may hold it for a moment
             while not file.exists():  # and may have removed it in that moment
                 lock.release()
-                lock.acquire(timeout=LOCK_S)
+                lock.acquire(timeout=self._timing.owner_lock_s)
         except NO_LOCK as error:
             raise self._trouble(error) from error
         return lock

@@ -13,10 +13,10 @@ from .ledger import Ledger
 from .plain import LANGUAGES
 from .providers import load_provider, provider_names
 from .settings import Settings
+from .timing import DEFAULT, Timing
 from .whole import locked, write_whole
 
 LARGEST_USD = 1e6
-LOCK_S = 10.0  # for another process that writes the same file
 # Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
 REASONS = {
     "owner": "The machine's owner allows it with may_change_budget = true under [page] in {by}.",
@@ -58,7 +58,7 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
     }
 
 
-def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
+def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: Timing = DEFAULT) -> None:
     """Keep what the page asks for. InvalidInput where it may not, or for a value that is none: nothing is changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
         advice = f"There are: {', '.join(NAMES)}."
@@ -70,7 +70,8 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool) -> None:
             raise InvalidInput(f"{name} cannot be changed here. {why}", code="setting_locked")
         _check(name, value)
     try:
-        with locked(settings.page_file.with_suffix(".lock"), LOCK_S):  # of two changes at once both are kept
+        # Of two changes at once both are kept.
+        with locked(settings.page_file.with_suffix(".lock"), timing.settings_lock_s):
             kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
             write_whole(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
     except OSError as error:

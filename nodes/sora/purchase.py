@@ -28,11 +28,7 @@ from .room import check_room
 from .settings import Settings
 from .settle import ask_again
 from .spec import Job, JobSpec, JobState, parse_size
-
-TRIES = 5  # the gateway's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries
-SLOWEST_S = 30.0
-LONGEST_PAUSE_S = 60.0  # that a gateway may ask for
-STEP_S = 0.25  # how often a pause looks whether it is still wanted
+from .timing import Timing
 
 Image = NDArray[np.uint8]
 Tell = Callable[[str], None]
@@ -70,7 +66,7 @@ class Order:
 
 
 class Purchases:
-    """Buys, once per identity. `pause(seconds)` waits and returns True when the program is closing."""
+    """Buys, once per identity. Pauses end when the program is `closing`."""
 
     def __init__(
         self,
@@ -79,12 +75,13 @@ class Purchases:
         catalogue: Callable[[], Catalogue],
         settings: Settings,
         *,
-        pause: Callable[[float], bool] | None = None,
+        timing: Timing,
+        closing: threading.Event,
         elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
         self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
         self._settings, self._elsewhere = settings, elsewhere
-        self._pause = pause or threading.Event().wait
+        self._timing, self._closing = timing, closing
         self._reserving = threading.Lock()
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
         # What the gateway said of a create, and the ledger could not write down.
@@ -209,19 +206,19 @@ class Purchases:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
         spec = order.spec
         call = create_call(spec, self._catalogue(), _pngs(order.images)) if spec.kind == "create" else None
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, self._timing.create_attempts + 1):
             if unwanted():
                 raise NotBought("It was cancelled before it was sent.")
             self._ledger.sending(job.id)
             try:
                 return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
             except Refused as error:
-                if not error.transient or attempt == TRIES:
+                if not error.transient or attempt == self._timing.create_attempts:
                     raise
-                delay = min(SLOWEST_S, 2.0**attempt + random.random())  # noqa: S311 - jitter
+                delay = min(self._timing.create_backoff_max_s, 2.0**attempt + random.random())  # noqa: S311 - jitter
                 if error.retry_after_s is not None:
                     delay = error.retry_after_s
-                if delay > LONGEST_PAUSE_S:  # longer than a person waits for a node: it is free to be sent later
+                if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
                     patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
                     raise error.changed(advice=patience) from None
                 self._ledger.not_sent(job.id)
@@ -231,7 +228,9 @@ class Purchases:
 
     def _rest(self, seconds: float, unwanted: Callable[[], bool]) -> bool:
         """Wait, in steps; True as soon as there is nothing more to wait for."""
-        return any(unwanted() or self._pause(min(STEP_S, seconds)) for _ in range(math.ceil(seconds / STEP_S)))
+        step_s = self._timing.cancel_check_s
+        steps = (min(step_s, seconds) for _ in range(math.ceil(seconds / step_s)))
+        return any(unwanted() or self._timing.sleep(self._closing, each) for each in steps)
 
     def _keep(self, job: Job, video: RemoteVideo) -> Job:
         """Store the id. If even that fails, the error carries it: it is worth money. The next run tries once more."""

@@ -51,8 +51,8 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
     done, rows = Rebuilt(), list[dict[str, Any]]()
     if not ledger.database.shared:
         refuse_in_use(home)
-        if is_damaged(home / LEDGER):
-            rows = list(readable(home / LEDGER))
+        if is_damaged(home / LEDGER, ledger.database.timing):
+            rows = list(readable(home / LEDGER, ledger.database.timing))
             done.aside = _make_way(home)
     for row in rows:
         done.read += _add(ledger, row)

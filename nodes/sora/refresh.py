@@ -25,10 +25,8 @@ from .model import Life, Model, Status
 from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
 from .providers import COMETAPI, SANDBOX, Provider
 from .spec import Seen
+from .timing import DEFAULT, Timing
 from .whole import locked, write_whole
-
-LOCK_S = 10.0  # for another process that writes the same file
-SEEN_S = 30.0  # so old what the ledger tells may be
 
 Evidence = Mapping[tuple[str, str], Seen]  # (provider, model) -> what the ledger saw of it
 
@@ -49,9 +47,9 @@ class LiveCatalogue:
     may take its time. Thread-safe: it is made anew when one of these has changed, and what it gives is never changed.
     """
 
-    def __init__(self, home: Path, evidence: Callable[[], Evidence] = dict) -> None:
+    def __init__(self, home: Path, evidence: Callable[[], Evidence] = dict, timing: Timing = DEFAULT) -> None:
         self.file = home / "models.json"
-        self._evidence = evidence
+        self._evidence, self._timing = evidence, timing
         self._asked_at = -math.inf
         self._seen: Evidence = {}
         self._made: tuple[Any, Catalogue] | None = None
@@ -73,18 +71,19 @@ class LiveCatalogue:
     def fresh(self) -> Catalogue:
         """The same after the ledger was asked, if that is long ago: for the engine's threads, and not for the host's
         event loop."""
-        if (now := time.monotonic()) - self._asked_at > SEEN_S:
+        if (now := self._timing.monotonic()) - self._asked_at > self._timing.evidence_age_s:
             self._asked_at, self._seen = now, self._evidence()
         return self.now()
 
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
-        before, at = self.now(), time.time()
-        answer, whole = ask_for_list(provider)
+        before, at = self.now(), self._timing.clock()
+        answer, whole = ask_for_list(provider, self._timing)
         listed = read_list(answer)
         whole = whole and len(listed) < MOST_MODELS
         try:
-            with locked(self.file.with_suffix(".lock"), LOCK_S):  # two refreshes at once: both are in what is kept
+            # Of two refreshes at once both are in what is kept.
+            with locked(self.file.with_suffix(".lock"), self._timing.settings_lock_s):
                 earlier = self._kept()
                 kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
                 kept["whole_at"] = at if whole else earlier.get("whole_at")

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import math
 import threading
-import time
 from concurrent.futures import Future
 
 from .collect import Collector
@@ -15,12 +14,8 @@ from .ledger import UNFINISHED, Ledger
 from .redact import redact
 from .settings import Settings
 from .spec import LAPSED, UNWATCHED, Job, JobState
+from .timing import Timing
 from .waiting import Wait
-
-PATIENCE_S = 86_400.0  # no gateway keeps a job longer
-LAST_LOOK_S = 600.0  # for which a job that is older than that is looked at once more, at each start
-RESCAN_S = 60.0
-REST_S = 300.0  # after a failure; that of a job older than PATIENCE_S is not tried again by this process
 
 _log = logging.getLogger("sora")
 
@@ -32,8 +27,8 @@ class Rescue:
     process that died, a node that was interrupted, a download that failed.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, collector: Collector) -> None:
-        self._ledger, self._settings, self._collector = ledger, settings, collector
+    def __init__(self, ledger: Ledger, settings: Settings, collector: Collector, timing: Timing) -> None:
+        self._ledger, self._settings, self._collector, self._timing = ledger, settings, collector, timing
         self._begun = self._searching = False
         self._after: dict[str, Wait] = {}  # what is looked after now
         self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
@@ -87,11 +82,11 @@ class Rescue:
             wait.cancel()
 
     def _watch(self, job_id: str) -> None:
-        over = (job := self._ledger.job(job_id)).state is JobState.SUBMITTED and _is_old(job)
+        over = (job := self._ledger.job(job_id)).state is JobState.SUBMITTED and self._is_old(job)
         with self._lock:
             if job_id in self._after:
                 return
-            timeout_s = LAST_LOOK_S if over else PATIENCE_S
+            timeout_s = self._timing.background_last_poll_s if over else self._timing.background_max_s
             wait = self._after[job_id] = self._collector.wait(job_id, timeout_s=timeout_s)
         wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
         wait.future.add_done_callback(lambda done: self._give_up(wait, done) if over else None)
@@ -115,14 +110,14 @@ class Rescue:
 
     def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
         error = None if done.cancelled() else done.exception()
-        old = job is not None and _is_old(job)
+        old = job is not None and self._is_old(job)
         with self._lock:
             self._after.pop(job_id, None)
             self._resting.pop(job_id, None)
             if error is None:
                 self._told.clear()
             else:
-                self._resting[job_id] = math.inf if old else time.monotonic() + REST_S
+                self._resting[job_id] = math.inf if old else self._timing.monotonic() + self._timing.background_retry_s
         if error is not None:
             self._tell(job_id, error)
             if old and isinstance(error, GatewayTrouble) and (error.not_known or error.http_status == 410):
@@ -143,7 +138,7 @@ class Rescue:
     def _search(self) -> int:
         if not self._settings.rescue:
             return 0
-        now = time.monotonic()
+        now = self._timing.monotonic()
         with self._lock:
             busy = self._after.keys() | {job for job, until in self._resting.items() if until > now}
         found = self._collector.rescuable(busy)
@@ -159,7 +154,7 @@ class Rescue:
             self._searching = True
 
     def _plan(self) -> None:
-        self._collector.monitor.alarm(RESCAN_S, self._round)
+        self._collector.monitor.alarm(self._timing.rescan_s, self._round)
 
     def _round(self) -> None:
         """In a thread that may wait for the database; then the next one is planned."""
@@ -176,6 +171,5 @@ class Rescue:
         except RuntimeError:  # not one thread could be had: the next search may find one
             self._plan()
 
-
-def _is_old(job: Job) -> bool:
-    return time.time() - (job.submitted_at or job.created_at) > PATIENCE_S
+    def _is_old(self, job: Job) -> bool:
+        return self._timing.clock() - (job.submitted_at or job.created_at) > self._timing.background_max_s

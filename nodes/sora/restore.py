@@ -10,18 +10,19 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .backups import HELD_S, LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, put_aside, refuse_in_use
+from .backups import LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, put_aside, refuse_in_use
 from .errors import InvalidInput, disk_trouble
 from .ledger import Ledger
 from .ledger_errors import ledger_trouble
 from .merge import bring_over
+from .timing import DEFAULT, Timing
 from .whole import make_private, remove, replace, write_whole
 
 REFERENCE = re.compile(r"references/[0-9a-f]{64}\.png")
 LARGEST_FILE = 1 << 30  # bytes of one file in a backup
 
 
-def restore(home: Path, file: Path) -> Kept:
+def restore(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     """Put back what `backup` wrote. What is in `home` is kept aside; what its ledger bought since the backup, and
     images that only it has, stay. InvalidInput for a file that is no backup, or while another process uses the ledger;
     LedgerTrouble where the ledger there is held by another program: nothing is changed."""
@@ -30,9 +31,9 @@ def restore(home: Path, file: Path) -> Kept:
         make_private(home)
         with tempfile.TemporaryDirectory(dir=home) as folder:
             jobs, names = _unpack(file, Path(folder))
-            later, whole = _keep_later(home, Path(folder))
+            later, whole = _keep_later(home, Path(folder), timing)
             aside = put_aside(home)
-            _put_back(Path(folder) / LEDGER, home / LEDGER)
+            _put_back(Path(folder) / LEDGER, home / LEDGER, timing)
             for name in names:
                 if name in SETTINGS or not (home / name).exists():
                     write_whole(home / name, (Path(folder) / name).read_bytes())
@@ -43,11 +44,11 @@ def restore(home: Path, file: Path) -> Kept:
     return Kept(jobs, sum(name not in SETTINGS for name in names), aside, later, whole)
 
 
-def _keep_later(home: Path, folder: Path) -> tuple[int, bool]:
+def _keep_later(home: Path, folder: Path, timing: Timing) -> tuple[int, bool]:
     """Add to the unpacked ledger in `folder` what only the one in `home` knows; as `bring_over`."""
     if not (home / LEDGER).is_file():
         return 0, True
-    unpacked = Ledger(folder)
+    unpacked = Ledger(folder, timing=timing)
     try:
         return bring_over(home, unpacked)
     finally:
@@ -83,14 +84,14 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
     return jobs, [name for name in names if name != LEDGER]
 
 
-def _put_back(source: Path, ledger: Path) -> None:
+def _put_back(source: Path, ledger: Path, timing: Timing) -> None:
     """Make `ledger` what `source` is: as one transaction, so that whoever has it open reads the one or the other. A
     damaged one is replaced."""
     try:
-        with contextlib.closing(sqlite3.connect(ledger, timeout=HELD_S)) as there:
+        with contextlib.closing(sqlite3.connect(ledger, timeout=timing.ledger_copy_busy_s)) as there:
             there.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            with opened(source) as copy:
-                copy_pages(copy, there)
+            with opened(source, timing) as copy:
+                copy_pages(copy, there, timing)
     except sqlite3.Error as error:
         if not is_damage(error):
             raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -46,6 +45,7 @@ from .spec import Job, JobSpec, JobState
 from .stills import Picture, Stills
 from .stored import file_of, free_name, is_same_video, second_name
 from .threads import DaemonPool, pass_on
+from .timing import DEFAULT, Timing
 from .waiting import Wait
 
 ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
@@ -57,7 +57,7 @@ __all__ = ["BY", "Studio", "Submission", "Wait"]
 
 class Studio:
     """One per process. `output` is the root of all video files; they go into its folder `folder`. What the ledgers in
-    `others()` hold is not bought here."""
+    `others()` hold is not bought here. All waits are those of `timing`."""
 
     def __init__(
         self,
@@ -67,11 +67,17 @@ class Studio:
         folder: str = "sora",
         env: Mapping[str, str] | None = None,
         others: Callable[[], Iterable[Path]] = tuple,
+        timing: Timing = DEFAULT,
     ) -> None:
+        self.timing = timing
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._gateways))
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._gateways), timing)
         self.ledger = Ledger(
-            home, url=lambda: self.settings.database_url, output=output, budget=lambda: self.settings.budget
+            home,
+            url=lambda: self.settings.database_url,
+            output=output,
+            budget=lambda: self.settings.budget,
+            timing=timing,
         )
         self._closing = threading.Event()
         self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
@@ -81,13 +87,14 @@ class Studio:
             self._gateways,
             self._models.fresh,
             self.settings,
-            pause=self._closing.wait,
-            elsewhere=lambda identity: held_elsewhere(identity, others()),
+            timing=timing,
+            closing=self._closing,
+            elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
         )
-        self._collector = Collector(self.ledger, self._gateways, self.settings)
-        self._rescue = Rescue(self.ledger, self.settings, self._collector)
-        self.board = Board(self.ledger, self.settings)
-        self._news = News()
+        self._collector = Collector(self.ledger, self._gateways, self.settings, timing)
+        self._rescue = Rescue(self.ledger, self.settings, self._collector, timing)
+        self.board = Board(self.ledger, self.settings, timing)
+        self._news = News(timing)
         self._stills = Stills(self._collector, self._gateways, self.settings)
         self._buyer = Buyer(
             self.ledger,
@@ -95,6 +102,7 @@ class Studio:
             begin=self._collector.begin,
             call_later=self._collector.monitor.alarm,
             bought=self._rescue.bought,
+            timing=timing,
         )
         self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
 
@@ -123,7 +131,11 @@ class Studio:
     def balance(self, name: str, *, account: bool = False) -> Future[Balance]:
         """Ask what is left at that provider, for its owner; the errors are those of `balance_of`."""
         provider = self._gateways.provider(name)
-        return self._asking.submit(lambda: balance_of(provider, self.settings, self.ledger, account=account), name)
+
+        def ask() -> Balance:
+            return balance_of(provider, self.settings, self.ledger, account=account, timing=self.timing)
+
+        return self._asking.submit(ask, name)
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
@@ -287,7 +299,7 @@ class Studio:
             self._news.add(job, was)
             tell(job, was)
 
-        self.ledger.listener = Changes(self._collector, note).changed
+        self.ledger.listener = Changes(self._collector, note, self.timing).changed
 
     def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
         """{"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last; without
@@ -318,7 +330,7 @@ class Studio:
 
     def costs(self, by: str, since: str = "", *, page: bool = False) -> dict[str, Any]:
         """What jobs cost, grouped `by` one of BY; the form and the errors are those of `costs.report`."""
-        return report(self.ledger.database, by=by, since=since, now=time.time(), page=page)
+        return report(self.ledger.database, by=by, since=since, now=self.timing.clock(), page=page)
 
     def spending(self) -> Spending:
         """What the last 24 hours cost, and the caps that count here."""
@@ -328,12 +340,12 @@ class Studio:
     def backup(self, file: Path) -> Kept:
         """Copy ledger, references and settings to a zip file, while they may be in use; the errors of `backup`."""
         self._refuse_shared("pg_dump copies it")
-        return backup(self.settings.home, file.absolute())
+        return backup(self.settings.home, file.absolute(), self.timing)
 
     def restore(self, file: Path) -> Kept:
         """Put back what `backup` copied; the errors are those of `restore.restore`."""
         self._refuse_shared("psql or pg_restore puts it back")
-        return restore(self.settings.home, file.absolute())
+        return restore(self.settings.home, file.absolute(), self.timing)
 
     def rebuild(self) -> Rebuilt:
         """Add every job that can still be found to the ledger, which may be damaged; the errors of `rebuild`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from .errors import LocalTrouble, SoraError
 from .monitor import Watch
 from .spec import Job
+from .timing import DEFAULT
 from .wire import plain_status
 
 
@@ -40,16 +40,20 @@ class Wait:
 
     job: Job | None = None  # as last seen; None until its row was read
     future: Future[Job] = field(default_factory=Future)
-    started: float = field(default_factory=time.monotonic)
     deadline: float = math.inf
+    monotonic: Callable[[], float] = DEFAULT.monotonic
+    started: float = field(init=False)
     watch: Watch | None = None
     fetch: Fetch | None = None
     _ending: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self.started = self.monotonic()
+
     @property
     def status(self) -> str:
         """One line for a person: what is going on, how far it is, how long we wait."""
-        waited = f"{time.monotonic() - self.started:.0f} s"
+        waited = f"{self.monotonic() - self.started:.0f} s"
         if self.fetch is not None:
             share = f" {100 * self.fetch.done // self.fetch.total} %" if self.fetch.total else ""
             return f"downloading{share} · {waited}" + (f" · {self.fetch.trouble}" if self.fetch.trouble else "")

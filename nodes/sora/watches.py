@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -18,30 +17,29 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import RowMapping
 
-WATCH_S = 120.0  # a watcher that was not heard of for so long has lost the job to the next one who asks
-
 
 class Watches:
     """Claims on the ledger's jobs. They lapse with their process, and by themselves where a machine falls silent."""
 
     def __init__(self, database: Database, buried: Callable[[str], None] = lambda _: None) -> None:
         """`buried(job)` is called for each job that a dead process left half sent, once it was put right."""
-        self._database, self._buried = database, buried
+        self._database, self._buried, self._timing = database, buried, database.timing
         self._ours: dict[str, float] = {}  # jobs that we watch, and until when (by our clock) we need not say so again
 
-    def hold(self, job: str, for_s: float = WATCH_S) -> bool:
+    def hold(self, job: str, for_s: float | None = None) -> bool:
         """`take`, said again only when half of the time is over."""
         if self.held(job):
             return True
+        for_s = self._timing.lease_s if for_s is None else for_s
         if not self.take(job, for_s):
             self._ours.pop(job, None)
             return False
-        self._ours[job] = time.monotonic() + for_s / 2
+        self._ours[job] = self._timing.monotonic() + for_s / 2
         return True
 
     def held(self, job: str) -> bool:
         """Is it ours, without asking the ledger?"""
-        return self._ours.get(job, 0.0) > time.monotonic()
+        return self._ours.get(job, 0.0) > self._timing.monotonic()
 
     def let_go(self, job: str) -> None:
         """End what `hold` began."""
@@ -56,8 +54,10 @@ class Watches:
             with contextlib.suppress(LedgerTrouble):  # they lapse by themselves
                 self.leave()
 
-    def take(self, job: str, for_s: float = WATCH_S) -> bool:
-        """Become the one who watches and fetches a job, or stay it, for that long; False while another one does."""
+    def take(self, job: str, for_s: float | None = None) -> bool:
+        """Become the one who watches and fetches a job, or stay it, for that long, by default for a lease; False while
+        another one does."""
+        for_s = self._timing.lease_s if for_s is None else for_s
         owner = self._database.owner
         with self._database.read() as connection:  # mostly another one does, and goes on doing it: that needs no lock
             if self._taken(connection, existing(connection, job)):
@@ -98,8 +98,8 @@ class Watches:
             found = [job for job in rows if job not in but][:limit]
             if found:
                 claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
-                run(connection, claim, me=owner.id, until=now + WATCH_S, jobs=found)
-        self._ours |= dict.fromkeys(found, time.monotonic() + WATCH_S / 2)
+                run(connection, claim, me=owner.id, until=now + self._timing.lease_s, jobs=found)
+        self._ours |= dict.fromkeys(found, self._timing.monotonic() + self._timing.lease_s / 2)
         for job in buried:
             self._buried(job)
         return found

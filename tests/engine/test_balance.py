@@ -23,6 +23,7 @@ from sora.providers import Provider, cometapi
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
+from sora.timing import DEFAULT, Timing
 
 from ..failures import failing
 from ..gateway.ugly import OLD_URLLIB3, Script, UglyServer, answer, reset
@@ -72,8 +73,8 @@ class Place:
     def provider(self) -> Provider:
         return Provider(name="cometapi", base_url=self.own.url, key_variable="COMETAPI_KEY")
 
-    def ask(self, *, account: bool = False) -> Balance:
-        return balance_of(self.provider, self.settings, self.ledger, account=account, places=self.places)
+    def ask(self, *, account: bool = False, timing: Timing = DEFAULT) -> Balance:
+        return balance_of(self.provider, self.settings, self.ledger, account=account, places=self.places, timing=timing)
 
     def bought(self, usd: float | None, prompt: str = "a boat", provider: str = "cometapi") -> None:
         spec = JobSpec(provider=provider, prompt=prompt, model="sora-2", seconds="4", size="1280x720")
@@ -228,19 +229,18 @@ def test_half_of_the_two_calls_is_no_balance(place: Place) -> None:
         place.ask()
 
 
-def test_a_response_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_response_that_drips_is_given_up(tmp_path: Path) -> None:
     def drip(line: Any) -> None:
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         for _ in range(100):
             line.sendall(b" ")
             time.sleep(0.05)
 
-    monkeypatch.setattr("sora.balance.TIMEOUT_S", 0.3)
     place = Place(tmp_path, [drip], [drip])
     with place.own, place.account:
         began = time.monotonic()
         with failing(GatewayTrouble, "network", "timed out" if OLD_URLLIB3 else "slow", charge="none"):
-            place.ask(account=True)
+            place.ask(account=True, timing=Timing(balance_timeout_s=0.3))
         assert time.monotonic() - began < 3
 
 

@@ -13,6 +13,7 @@ from sora.ledger import Ledger
 from sora.rows import run
 from sora.settings import Settings
 from sora.spec import JobSpec
+from sora.timing import Timing
 
 from ..failures import failing
 
@@ -33,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, database_url: str, clock: Clock) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path, url=database_url, clock=clock)
+    opened = Ledger(tmp_path, url=database_url, timing=Timing(clock=clock))
     yield opened
     opened.close()
 
@@ -96,7 +97,7 @@ def test_an_unknown_price_counts_as_the_cap_of_a_job(ledger: Ledger) -> None:
 
 def test_parallel_attempts_share_one_budget(tmp_path: Path, ledger: Ledger, clock: Clock, database_url: str) -> None:
     """Twenty at once where five fit, from two ledgers on one database: exactly five."""
-    other = Ledger(tmp_path, url=database_url, clock=clock)
+    other = Ledger(tmp_path, url=database_url, timing=Timing(clock=clock))
     budget = Budget(usd_per_day=5 * 0.3, usd_per_job=1.0)
 
     def attempt(number: int) -> bool:
@@ -151,7 +152,7 @@ def test_a_cap_of_nothing_lets_nothing_through(ledger: Ledger) -> None:
 
 def test_a_take_over_is_counted_anew(ledger: Ledger, tmp_path: Path, clock: Clock, database_url: str) -> None:
     """A row that a dead process left unsent is sent by us: at our price, our gateway, and only if there is room."""
-    dead = Ledger(tmp_path, url=database_url, clock=clock)
+    dead = Ledger(tmp_path, url=database_url, timing=Timing(clock=clock))
     job = buy(dead, "a", 0.5)
     if database_url:
         with dead.database.write() as connection:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sora.budget import Budget
 from sora.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS
-from sora.changes import Changes
 from sora.errors import LocalTrouble, MaybeBought, NotFinished, Refused, WaitTimeout
 from sora.ledger import Ledger
 from sora.rows import run
@@ -21,17 +21,45 @@ from sora.studio import Studio
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
+from ..timings import FAST
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+    """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made = Studio(tmp_path / "home", tmp_path / "output")
-    yield made
-    made.close()
+    made: list[Studio] = []
+
+    def studio(**waits: float) -> Studio:
+        timing = dataclasses.replace(FAST, **waits)
+        made.append(Studio(tmp_path / "home", tmp_path / "output", timing=timing))
+        return made[-1]
+
+    yield studio
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def studio(start: Callable[..., Studio]) -> Studio:
+    return start()
+
+
+@pytest.fixture
+def found(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
+    """The states in which the studio's purchases have found their row so far: each look of a join is one more."""
+    reserve, states = studio.ledger.reserve, list[JobState]()
+
+    def noted(*given: Any, **named: Any) -> tuple[Job, bool]:
+        job, mine = reserve(*given, **named)
+        states.append(job.state)
+        return job, mine
+
+    monkeypatch.setattr(studio.ledger, "reserve", noted)
+    return states
 
 
 @pytest.fixture
@@ -67,11 +95,11 @@ def test_joins_hold_up_no_other_purchase_and_no_wait(studio: Studio, other: Ledg
     assert not any(join.done() for join in joins)
 
 
-def test_a_join_ends_with_the_others_answer(studio: Studio, other: Ledger) -> None:
+def test_a_join_ends_with_the_others_answer(studio: Studio, other: Ledger, found: list[JobState]) -> None:
     """Refused there, it is sent here; the second one who wants it joins that."""
     job = held(other, "a boat")
     joins = [studio.submit(spec("a boat")) for _ in range(2)]
-    time.sleep(0.3)
+    until(lambda: len(found) > 6)
     assert not any(join.done() for join in joins)
     other.refused(job.id, Refused("no"))
     submissions = [join.result(20) for join in joins]
@@ -79,11 +107,11 @@ def test_a_join_ends_with_the_others_answer(studio: Studio, other: Ledger) -> No
     assert sorted(submission.reused for submission in submissions) == [False, True]
 
 
-def test_a_join_that_was_given_up_sends_nothing(studio: Studio, other: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_join_that_was_given_up_sends_nothing(studio: Studio, other: Ledger, found: list[JobState]) -> None:
     """Cancel was pressed while another process was sending it; that it is refused there does not make us buy."""
     job = held(other, "a boat")
     join = studio.submit(spec("a boat"))
-    time.sleep(0.3)
+    until(lambda: found)
     join.cancel()
     other.refused(job.id, Refused("no"))
     with pytest.raises((NotFinished, CancelledError)):
@@ -93,28 +121,33 @@ def test_a_join_that_was_given_up_sends_nothing(studio: Studio, other: Ledger, m
 
 def test_closing_sends_nothing_that_has_not_begun(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is queued when the program ends is not bought on its way out."""
-    attempt = studio._purchases.attempt
+    reserve, go_on = studio.ledger.reserve, threading.Event()
 
-    def slowly(*given: object) -> object:
-        time.sleep(0.3)
-        return attempt(*given)  # type: ignore[arg-type]
+    def slowly(*given: Any, **named: Any) -> tuple[Job, bool]:
+        assert go_on.wait(10)
+        return reserve(*given, **named)
 
-    monkeypatch.setattr(studio._purchases, "attempt", slowly)
+    monkeypatch.setattr(studio.ledger, "reserve", slowly)
     futures = [studio.submit(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]
-    while not any(future.running() for future in futures):
-        time.sleep(0.005)
-    studio.close()
+    until(lambda: sum(future.running() for future in futures) == SUBMIT_THREADS)
+    closing = threading.Thread(target=studio.close)
+    closing.start()
+    until(lambda: sum(future.cancelled() for future in futures) == 2 * SUBMIT_THREADS)
+    go_on.set()
+    closing.join(30)
     assert all(future.done() for future in futures)
-    bought = [future for future in futures if not future.cancelled()]
-    assert 0 < len(bought) <= SUBMIT_THREADS
-    assert len(studio.ledger.jobs()) == len(bought)
+    assert len(studio.ledger.jobs()) == SUBMIT_THREADS
 
 
-def test_who_waits_for_a_purchase_learns_that_its_sender_died(studio: Studio, other: Ledger) -> None:
+def test_who_waits_for_a_purchase_learns_that_its_sender_died(
+    studio: Studio, other: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`sora resume` on a job that another program is sending: when that is killed, nobody waits an hour for nothing."""
     job = held(other, "a boat")
+    read, reads = studio.ledger.job, []
+    monkeypatch.setattr(studio.ledger, "job", lambda name: reads.append(name) or read(name))
     wait = studio.wait(job.id, timeout_s=60)
-    time.sleep(0.2)
+    until(lambda: len(reads) > 6)  # more than it takes to begin: it was looked at
     assert not wait.future.done()
     other.close()
     with pytest.raises(MaybeBought) as caught:
@@ -123,13 +156,15 @@ def test_who_waits_for_a_purchase_learns_that_its_sender_died(studio: Studio, ot
     assert studio.ledger.job(job.id).state is JobState.UNKNOWN
 
 
-def test_a_purchase_that_is_still_being_sent_is_not_called_bought(studio: Studio, other: Ledger) -> None:
+def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
+    studio: Studio, other: Ledger, found: list[JobState]
+) -> None:
     """Neither who joins it nor who waits for it can know more than that money may have been spent."""
     job = held(other, "a boat")
     with failing(WaitTimeout, "wait_timeout", "another program is still sending it", charge="perhaps"):
         studio.wait(job.id, timeout_s=0.1).future.result(10)
     join = studio.submit(spec("a boat"))
-    time.sleep(0.3)
+    until(lambda: found)
     studio.close()
     with failing(NotFinished, "closing", charge="perhaps"):
         join.result(10)
@@ -229,51 +264,56 @@ def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Studio) -> None:
 
 
 def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is told of what the ledger writes meanwhile; who waits gets an error of ours, and can wait again."""
-    real, told = threading.Thread.start, []
+    """Nobody is told of what the ledger writes meanwhile; who waits gets an error of ours, and can wait again. The
+    background download begins at the next start of it."""
+    real, told, studio = threading.Thread.start, list[str](), start(rescan_s=0.05)
 
     def no_monitor(thread: threading.Thread) -> None:
         if thread.name == "sora-monitor":
             raise RuntimeError("can't start new thread")
         real(thread)
 
-    studio.ledger.listener = Changes(studio._collector, lambda job, _: told.append(job.id)).changed
+    studio.listen(lambda job, _: told.append(job.id))
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", no_monitor)
         job = studio.submit(spec("a boat")).result(20).job
         assert job.video_id
-        for done in (lambda: True, lambda: studio._collector.look(job.id).state is JobState.COMPLETED):
+        for done in (lambda: True, lambda: studio.open(job.id).result(20).state is JobState.COMPLETED):
             until(done)  # first it would be watched, then fetched
             with failing(LocalTrouble, "no_thread", "new thread", charge="spent"):
                 studio.wait(job.id, timeout_s=600).future.result(20)
         with failing(LocalTrouble, "no_thread"):
-            studio._rescue._search_again()
+            studio.rescue()
     assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     until(lambda: told == [job.id])
-    studio._rescue._search_again()
-    assert studio._collector.monitor._alarms
+    shell = start()
+    left = shell.submit(spec("left behind")).result(20).job
+    shell.close()
+    studio.rescue()
+    until(lambda: studio.ledger.job(left.id).state is JobState.STORED)
 
 
 def test_a_search_for_which_no_thread_could_be_had_is_made_later(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The background download goes on as soon as there is one."""
-    monkeypatch.setattr("sora.rescue.RESCAN_S", 0.01)
-    collector, tries = studio._collector, []
-    real = collector.submit
+    studio, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
+    left = shell.submit(spec("left behind")).result(20).job
+    shell.close()
+    real, refused = threading.Thread.start, list[str]()
 
-    def refusing(work: Callable[[], None]) -> None:
-        tries.append(work)
-        if len(tries) < 3:
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name.startswith("sora-wait") and len(refused) < 3:
+            refused.append(thread.name)
             raise RuntimeError("can't start new thread")
-        real(work)
+        real(thread)
 
-    monkeypatch.setattr(collector, "submit", refusing)
-    studio.ledger.jobs()
-    studio._rescue._search_again()
-    until(lambda: len(tries) > 4)
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    assert studio.rescue() == 1
+    until(lambda: studio.ledger.job(left.id).state is JobState.STORED)
+    assert len(refused) == 3
 
 
 def test_one_event_that_fails_takes_no_other_with_it(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
@@ -286,12 +326,9 @@ def test_one_event_that_fails_takes_no_other_with_it(studio: Studio, caplog: pyt
             raise ConnectionResetError("the page is gone")
         told.append(job.prompt)
 
-    changes = Changes(studio._collector, tell)
-    jobs = [
-        studio.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())[0] for name in "abc"
-    ]
-    for job in jobs:
-        changes.changed(job)
+    studio.listen(tell)
+    for name in "abc":
+        studio.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())
     until(lambda: len(told) == 3)
     assert told[1:] == ["b", "c"]
     assert "the page is gone" in caplog.text

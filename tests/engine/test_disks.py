@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import ItemsView
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,8 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, held: OSError
 ) -> None:
     """A virus scanner looks at each new file: renames and deletes are tried again, and nothing is left over."""
-    monkeypatch.setattr(whole, "PAUSES_S", (0.0,) * 3)
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     real, refused = getattr(Path, step), []
 
     def refusing(*given: object, **named: object) -> object:
@@ -147,12 +149,14 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
     whole.remove(target)
     assert list(tmp_path.iterdir()) == []
     assert len(refused) == 3
+    assert tuple(slept) == whole.PAUSES_S[:3]
 
 
 def test_a_file_that_stays_held_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To free disk space would not help; what was there stays."""
     (tmp_path / "page.json").write_bytes(b"{}")
-    monkeypatch.setattr(whole, "PAUSES_S", (0.0,) * 3)
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
 
     def refuse(*_: object) -> None:
         raise Held(32)
@@ -164,6 +168,7 @@ def test_a_file_that_stays_held_is_told_in_words(tmp_path: Path, monkeypatch: py
     assert (caught.value.code, caught.value.kind) == ("file_in_use", "file_in_use")
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
     assert (tmp_path / "page.json").read_bytes() == b"{}"
+    assert 4 < sum(slept) < 5
 
 
 @pytest.mark.skipif(os.name != "nt", reason="only Windows keeps an open file from being renamed")
@@ -178,7 +183,8 @@ def test_a_file_that_is_open_for_a_second_is_replaced(tmp_path: Path) -> None:
 
 def test_another_refusal_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing right does not pass by itself."""
-    monkeypatch.setattr(whole, "PAUSES_S", (60.0,))
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
 
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -186,19 +192,20 @@ def test_another_refusal_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError):
         whole.write_whole(tmp_path / "key", b"one")
+    assert slept == []
 
 
 def test_who_writes_while_another_does_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one who comes later counts, and none of them removes what the other has not renamed yet."""
-    target, real, others = tmp_path / "key", whole.publish, []
+    target, real, others = tmp_path / "key", Path.replace, []
 
-    def publish(unfinished: Path, path: Path, **more: bool) -> None:
+    def rename(unfinished: Path, path: Path) -> Path:
         if not others:
             others.append(1)
             whole.write_whole(target, b"the other's")
-        real(unfinished, path, **more)
+        return real(unfinished, path)
 
-    monkeypatch.setattr(whole, "publish", publish)
+    monkeypatch.setattr(Path, "replace", rename)
     whole.write_whole(target, b"ours, later")
     assert target.read_bytes() == b"ours, later"
     assert list(tmp_path.iterdir()) == [target]
@@ -233,18 +240,23 @@ def test_only_what_is_old_is_taken_for_abandoned(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"key", fresh.name}
 
 
-def test_of_two_changes_at_once_both_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_changes_at_once_both_are_kept(tmp_path: Path) -> None:
     """Read, changed and written by one at a time: language by one tab, the background downloads by another."""
     settings = Settings(home=tmp_path, output=tmp_path, env={})
     together = threading.Barrier(2)
-    real: Callable[..., None] = page_settings._check
 
-    def check(name: str, value: object) -> None:
-        together.wait(10)
-        real(name, value)
+    class Wish(dict[str, object]):
+        """Looked into for the first time, it waits until the other one is, too."""
 
-    monkeypatch.setattr(page_settings, "_check", check)
-    wishes: list[dict[str, object]] = [{"language": "vi"}, {"rescue": False}]
+        met = False
+
+        def items(self) -> ItemsView[str, object]:
+            if not self.met:
+                self.met = True
+                together.wait(10)
+            return super().items()
+
+    wishes = [Wish(language="vi"), Wish(rescue=False)]
     threads = [
         threading.Thread(target=page_settings.change, args=(settings, wish), kwargs={"local": True}) for wish in wishes
     ]

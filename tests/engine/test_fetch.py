@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
-import io
 import logging
+import os
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-import requests
 from sora import fetch
 from sora.cli_shell import described
 from sora.client import Client
@@ -36,24 +37,38 @@ from sora.monitor import POLL_THREADS
 from sora.remote_video import RemoteVideo
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
-from sora.waiting import Fetch
+from sora.timing import Timing
 from sora.watches import Watches
 
 from ..failures import failing
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
 from ..media.clips import cut, make_clip
 from ..media.test_delivered import coded
+from ..timings import FAST
 
+AT_ONCE = replace(FAST, content_attempts=1)  # a video that is cut is taken at the first try
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+    """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made = Studio(tmp_path / "home", tmp_path / "output")
-    yield made
-    made.close()
+    made: list[Studio] = []
+
+    def studio(**waits: float) -> Studio:
+        made.append(Studio(tmp_path / "home", tmp_path / "output", timing=replace(FAST, **waits)))
+        return made[-1]
+
+    yield studio
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def studio(start: Callable[..., Studio]) -> Studio:
+    return start()
 
 
 def bought(studio: Studio, prompt: str) -> Job:
@@ -68,6 +83,7 @@ def gateway(
     *,
     polls: Callable[[], bytes] | None = None,
     url: str = "",
+    timing: Timing = FAST,
     **env: str,
 ) -> Iterator[tuple[Studio, UglyServer, Job]]:
     """A job of a provider whose videos are finished at once: what its content call answers (`server.content` changes
@@ -95,7 +111,7 @@ def gateway(
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
-        studio = Studio(folder / "home", folder / "output", env=env)
+        studio = Studio(folder / "home", folder / "output", env=env, timing=timing)
         try:
             spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
             yield studio, server, studio.submit(spec).result(30).job
@@ -121,22 +137,10 @@ def until(what: str, holds: object, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-def lapsed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """A job whose video the gateway does not offer, after all tries."""
-    job = bought(studio, "a boat [sandbox: expired]")
-    with monkeypatch.context() as quick:
-        quick.setattr("sora.fetch.NOT_READY_S", 0.001)
-        quick.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
-        with pytest.raises(LinkLapsed):
-            studio.wait(job.id, timeout_s=30).future.result(30)
-    return studio.ledger.job(job.id)
-
-
 @pytest.mark.usefixtures("one_film")
-def test_videos_that_are_not_ready_hold_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Studio]) -> None:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 600.0)
-    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 600.0)
+    studio = start(content_retry_s=600.0, content_retry_max_s=600.0)
     stuck = [studio.wait(bought(studio, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
     until("all were tried", lambda: all(wait.fetch is not None and wait.fetch.tries == 1 for wait in stuck))
     assert "HTTP 404" in stuck[0].status
@@ -154,9 +158,9 @@ def test_a_file_that_is_there_waits_for_no_download(studio: Studio, monkeypatch:
     def slow(*_: object, **__: object) -> None:
         taken.release()
         free.wait(20)
-        raise DiskTrouble("never mind")
+        raise GatewayTrouble("never mind", transient=False)
 
-    monkeypatch.setattr("sora.fetch.download", slow)
+    monkeypatch.setattr(Client, "content", slow)
     for n in range(6):
         studio.wait(bought(studio, f"slow [sandbox: word={n}]").id, timeout_s=60)
     assert all(taken.acquire(timeout=10) for _ in range(fetch.FETCH_THREADS - 1))  # all that one gateway may have
@@ -166,25 +170,25 @@ def test_a_file_that_is_there_waits_for_no_download(studio: Studio, monkeypatch:
         free.set()
 
 
-def test_a_lapsed_video_is_marked_and_not_asked_for_again(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lapsed_video_is_marked_and_not_asked_for_again(start: Callable[..., Studio]) -> None:
     """By itself, that is: the list shows it, the rescue leaves it alone, and a new run of the user's tries it."""
-    job = lapsed(studio, monkeypatch)
+    studio = start(expired_after_s=-1.0)
+    job = bought(studio, "a boat [sandbox: expired]")
+    with pytest.raises(LinkLapsed):
+        studio.wait(job.id, timeout_s=30).future.result(30)
+    job = studio.ledger.job(job.id)
     assert (job.state, job.standing) == (JobState.COMPLETED, "lapsed")
     assert "does not offer" in job.error
     assert "lapsed" in job.label
-    again = Studio(studio.settings.home, studio.settings.output)
-    assert again.rescue() == 0
-    again.close()
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
+    assert start().rescue() == 0
     with pytest.raises(LinkLapsed):
         studio.wait(job.id, timeout_s=30).future.result(30)
 
 
-def test_a_lapsed_video_that_comes_back_is_stored(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Studio]) -> None:
     """The gateway's support gave the link new life: the mark goes."""
+    studio = start(expired_after_s=-1.0)
     job = bought(studio, "a boat [sandbox: notready=8]")
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
     with pytest.raises(LinkLapsed):
         studio.wait(job.id, timeout_s=30).future.result(30)
     assert studio.ledger.job(job.id).lapsed
@@ -192,13 +196,10 @@ def test_a_lapsed_video_that_comes_back_is_stored(studio: Studio, monkeypatch: p
     assert (stored.standing, stored.error, stored.error_code) == ("stored", "", "")
 
 
-def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(start: Callable[..., Studio]) -> None:
     """It says 404 for longer than all tries take: within hours of its end that is no lapsed link, and the rescue comes
     back for it."""
-    for name, seconds in (("fetch.NOT_READY_S", 0.001), ("rescue.RESCAN_S", 0.05), ("rescue.REST_S", 0.1)):
-        monkeypatch.setattr(f"sora.{name}", seconds)
+    studio = start(rescan_s=0.05, background_retry_s=0.1)
     studio.rescue()
     job = bought(studio, "a boat [sandbox: notready=20]")
     until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
@@ -213,11 +214,8 @@ JSON = answer(200, {"error": {"message": "no such page"}})
     [PAGE, JSON, answer(200, b"Not here"), answer(401), answer(501)],
     ids=["page", "json", "text", "401", "501"],
 )
-def test_the_address_is_used_where_the_content_call_gives_no_video(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_the_address_is_used_where_the_content_call_gives_no_video(tmp_path: Path, content: bytes) -> None:
     """Whatever the call gives instead, and whether or not it says so (quirks 7 and 8)."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, content, answer(200, film(tmp_path))) as (studio, server, job):
         stored = studio.wait(job.id, timeout_s=30).future.result(30)
         assert stored.state is JobState.STORED
@@ -252,10 +250,9 @@ def asked(server: UglyServer, path: str) -> int:
 
 @pytest.mark.parametrize("outage", OUTAGES, indirect=True)
 def test_the_address_gets_its_turn_when_the_content_call_is_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: tuple[Script, dict[str, str]]
+    tmp_path: Path, outage: tuple[Script, dict[str, str]]
 ) -> None:
     """After its first failure, whatever that was, for which a connection that breaks is made up to four times."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     good = answer(200, film(tmp_path))
     with gateway(tmp_path, outage[0], good, **outage[1]) as (studio, server, job):
         assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
@@ -265,10 +262,9 @@ def test_the_address_gets_its_turn_when_the_content_call_is_broken(
 
 @pytest.mark.parametrize("outage", OUTAGES, indirect=True)
 def test_the_content_call_gets_its_turn_when_the_address_is_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: tuple[Script, dict[str, str]]
+    tmp_path: Path, outage: tuple[Script, dict[str, str]]
 ) -> None:
     """The other way round: it was away for a moment only."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     turns = iter([answer(502)])
     good = answer(200, film(tmp_path))
 
@@ -280,21 +276,17 @@ def test_the_content_call_gets_its_turn_when_the_address_is_broken(
         assert asked(server, "/content") == 2
 
 
-def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(tmp_path: Path) -> None:
     """The content call is broken for more tries than a lapsed address is asked: the video may be there afterwards."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.002)
     good = answer(200, film(tmp_path))
-    turns = iter([answer(502)] * 2 * fetch.TRIES)
+    turns = iter([answer(502)] * 2 * FAST.content_attempts)
 
     def content(connection: socket.socket) -> None:
         connection.sendall(next(turns, good))
 
     with gateway(tmp_path, content, answer(403)) as (studio, server, job):
         assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
-        assert asked(server, "/signed") > fetch.TRIES
+        assert asked(server, "/signed") > FAST.content_attempts
 
 
 REFUSED = ["http://minio.internal/x.mp4", "https://10.0.0.5/x.mp4", "ftp://x/y.mp4"]
@@ -302,11 +294,8 @@ REFUSED = ["http://minio.internal/x.mp4", "https://10.0.0.5/x.mp4", "ftp://x/y.m
 
 @pytest.mark.parametrize("url", REFUSED)
 @pytest.mark.parametrize("first", [404, 500, 429])
-def test_an_address_that_may_not_be_asked_ends_no_fetch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, url: str
-) -> None:
+def test_an_address_that_may_not_be_asked_ends_no_fetch(tmp_path: Path, first: int, url: str) -> None:
     """The content call was not ready, or away for a moment; the next time it has the video."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     turns = iter([answer(first)] * 2)
     good = answer(200, film(tmp_path))
 
@@ -318,24 +307,20 @@ def test_an_address_that_may_not_be_asked_ends_no_fetch(
 
 
 @pytest.mark.parametrize("url", REFUSED[:2])
-def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(tmp_path: Path, url: str) -> None:
     """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, answer(404), b"x", url=url) as (studio, server, job):
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotOffered)
         assert (error.kind, error.job) == ("link_lapsed", job.id)
         assert ("[downloads] ranges" in error.advice) == ("10.0.0.5" in url)
         assert "in trouble" not in str(error)
-        assert asked(server, "/content") == fetch.TRIES / 2
+        assert asked(server, "/content") == FAST.content_attempts / 2
         assert not studio.ledger.job(job.id).lapsed
 
 
-def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path) -> None:
     """Two thirds came from the content call; the address has another file, and would send the rest of that one."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     whole = film(tmp_path)
     other = answer(206, bytes(len(whole) // 3), [("Content-Range", f"bytes {len(whole) * 2 // 3}-{len(whole) - 1}/*")])
     broken = answer(200, whole[: len(whole) * 2 // 3], [("ETag", '"one"')], length=len(whole))
@@ -350,11 +335,8 @@ def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("url", ["/signed?sig=1", " /signed?sig=1\n", "./signed.mp4", "signed.mp4"])
-def test_an_address_without_a_host_is_the_gateways_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_an_address_without_a_host_is_the_gateways_own(tmp_path: Path, url: str) -> None:
     """Joined to its origin, and asked without the key as every address is."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, answer(404), answer(200, film(tmp_path)), url=url) as (studio, server, job):
         assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
         (signed,) = [request for request in server.requests if request.path.startswith("/signed")]
@@ -382,11 +364,8 @@ def test_an_address_in_place_of_the_video_is_followed(tmp_path: Path, body: str,
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
-def test_a_video_that_comes_compressed_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: str
-) -> None:
+def test_a_video_that_comes_compressed_is_unpacked(tmp_path: Path, coding: str) -> None:
     """Byte for byte; one that breaks off is fetched anew, since a range of it is none of the video's."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     pack = {"gzip": gzip.compress, "deflate": zlib.compress}.get(coding)
     pack = pack or pytest.importorskip("brotli", "1.2").compress
     whole = film(tmp_path)
@@ -403,11 +382,8 @@ def test_a_video_that_comes_compressed_is_unpacked(
         assert not any("range" in request.headers for request in server.requests)
 
 
-def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: Path) -> None:
     """What is wrong is told; where there is no address it ends after all tries."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     packed = answer(200, b"(\xb5/\xfd" + bytes(100), [("Content-Encoding", "zstd")])
     with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (studio, _, job):
         assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
@@ -421,47 +397,36 @@ def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(
     [PAGE, JSON, answer(200, b"Not here"), answer(400), answer(501)],
     ids=["page", "json", "text", "400", "501"],
 )
-def test_a_gateway_that_never_gives_a_video_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_a_gateway_that_never_gives_a_video_is_given_up(tmp_path: Path, content: bytes) -> None:
     """After all tries, in words, and not only at the deadline; a page that it shows for a while is no lapsed link."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0)
-    with gateway(tmp_path, content) as (studio, server, job):
+    with gateway(tmp_path, content, timing=replace(FAST, expired_after_s=-1.0)) as (studio, server, job):
         said_so = content.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
         named = content[9:12].decode() if said_so else "not a video"
         with failing(LinkLapsed, "lapsed" if said_so else "", named):
             studio.wait(job.id, timeout_s=60).future.result(30)
-        assert sum("/content" in request.path for request in server.requests) == fetch.TRIES
+        assert sum("/content" in request.path for request in server.requests) == FAST.content_attempts
         assert studio.ledger.job(job.id).lapsed == said_so
 
 
 @pytest.mark.parametrize(("long_ago", "status"), [(False, 403), (True, 400), (True, 401), (True, 403)])
-def test_a_signed_address_that_says_no_has_lapsed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long_ago: bool, status: int
-) -> None:
+def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool, status: int) -> None:
     """The gateway is asked for a new one each time; if that does not help, neither would another key, and long after
     its end the rescue leaves it alone."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch_errors.LAPSED_AFTER_S", -1.0 if long_ago else 3600.0)
-    with gateway(tmp_path, answer(404), answer(status, b"<Error/>")) as (studio, server, job):
+    timing = replace(FAST, expired_after_s=-1.0 if long_ago else 3600.0)
+    with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (studio, server, job):
         with pytest.raises(LinkLapsed) as caught:
             studio.wait(job.id, timeout_s=60).future.result(30)
         assert "key" not in caught.value.what + caught.value.advice  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
-        assert len(looks) >= fetch.TRIES
+        assert len(looks) >= FAST.content_attempts
         row = studio.ledger.job(job.id)
         assert (row.state, row.lapsed) == (JobState.COMPLETED, long_ago)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
+def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(tmp_path: Path, status: int) -> None:
     """The create was taken with that very key, and there is no other address: the refusal is shown, and told at the
     deadline; meanwhile the video may come."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.05)
     with gateway(tmp_path, answer(status)) as (studio, server, job):
         with failing(WaitTimeout, "download_timeout", f"HTTP {status}"):
             studio.wait(job.id, timeout_s=1).future.result(30)
@@ -523,48 +488,45 @@ def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -
             again.close()
 
 
-def test_an_outage_while_fetching_is_waited_out(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [500, 502])
+def test_an_outage_while_fetching_is_waited_out(tmp_path: Path, status: int) -> None:
     """The video is paid for: the line may be away for as long as somebody waits."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.0001)
-    real, tries = studio._collector._fetcher._download, []
-
-    def away(*given: object) -> object:
-        tries.append(1)
-        if len(tries) <= 15:
-            raise GatewayTrouble("HTTP 502", http_status=502)
-        return real(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(studio._collector._fetcher, "_download", away)
-    wait = studio.wait(bought(studio, "a boat").id, timeout_s=60)
-    assert wait.future.result(60).state is JobState.STORED
-    assert len(tries) == 16
-
-
-def test_an_outage_of_any_length_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses that double with each try are no number any more after a thousand tries, which take some hours."""
-    monkeypatch.setattr("sora.fetch.LONGEST_PAUSE_S", 0.001)
-    monkeypatch.setattr("sora.fetch.Fetch", lambda: Fetch(tries=5000))
-    turns = iter([answer(500)] * 2)
+    turns = iter([answer(status)] * 15)
     good = answer(200, film(tmp_path))
-    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (studio, _, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (studio, server, job):
+        assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+        assert asked(server, "/content") == 16
+
+
+class Broken(Timing):
+    """Its first pause between two tries meets a bug."""
+
+    bugs: ClassVar[list[BaseException]] = []
+
+    def content_delay_s(self, failed: int) -> float:
+        if self.bugs:
+            raise self.bugs.pop()
+        return 0.001
 
 
 @pytest.mark.parametrize("bug", [OverflowError("too large"), SystemExit(1)], ids=repr)
 def test_a_bug_between_two_tries_ends_the_fetch(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, bug: BaseException
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, bug: BaseException
 ) -> None:
     """In words and in the log; who comes later begins another one, instead of waiting for what nobody does."""
-    job = bought(studio, "a boat [sandbox: notready=1]")
-    with monkeypatch.context() as broken:
-        broken.setattr("sora.fetch._pause_s", raising(bug))
+    turns = iter([answer(404)])
+    good = answer(200, film(tmp_path))
+    timing = Broken()
+    timing.bugs[:] = [bug]
+    with gateway(tmp_path, lambda line: line.sendall(next(turns, good)), timing=timing) as (studio, _, job):
+        wait = studio.wait(job.id, timeout_s=30)
         with pytest.raises(NotFinished) as caught:
-            studio.wait(job.id, timeout_s=30).future.result(20)
-    assert (caught.value.job, caught.value.money) == (job.id, "spent")
-    assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
-    assert studio._collector._fetcher._fetches == {}
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+            wait.future.result(20)
+        assert (caught.value.job, caught.value.money) == (job.id, "spent")
+        assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
+        again = studio.wait(job.id, timeout_s=30)
+        assert again.future.result(30).state is JobState.STORED
+        assert again.fetch is not wait.fetch
 
 
 def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -591,44 +553,28 @@ def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.
         free.set()
 
 
-def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(tmp_path: Path) -> None:
     """What a proxy cuts off is not taken at once; after all tries it is better than nothing, and says so; the next run
     gets the whole one."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
-    job = bought(studio, "a boat")
-    opened, cuts = fetch._open, []
-
-    def cutting(*given: object, **named: object) -> requests.Response:
-        response = opened(*given, **named)  # type: ignore[arg-type]
-        data = response.content
-        cuts.append(len(data) * 2 // 3)
-        answer = requests.Response()
-        answer.status_code, answer.raw = 200, io.BytesIO(data[: cuts[-1]])
-        answer.headers["Content-Length"] = str(cuts[-1])
-        return answer
-
-    with monkeypatch.context() as bad:
-        bad.setattr(fetch, "_open", cutting)
-        bad.setattr("sora.download.arriving", lambda response, **_: iter([response.raw.read()]))
+    part = film(tmp_path, 2 / 3)
+    with gateway(tmp_path, answer(200, part)) as (studio, server, job):
         stored = studio.wait(job.id, timeout_s=60).future.result(60)
-        assert len(cuts) == fetch.TRIES
-        assert (stored.state, stored.error_code, stored.bytes) == (JobState.STORED, "cut_short", cuts[0])
+        assert asked(server, "/content") == FAST.content_attempts
+        assert (stored.state, stored.error_code, stored.bytes) == (JobState.STORED, "cut_short", len(part))
         assert "only a part" in stored.error
         again = studio.wait(job.id, timeout_s=60).future.result(60)  # no better, and not worse
-        assert (again.bytes, len(cuts)) == (cuts[0], fetch.TRIES + 1)
-    whole = studio.wait(job.id, timeout_s=60).future.result(60)
-    assert (whole.error, whole.error_code) == ("", "")
-    assert whole.bytes > cuts[0]
-    assert studio.path(whole).stat().st_size == whole.bytes
+        assert (again.bytes, asked(server, "/content")) == (len(part), FAST.content_attempts + 1)
+        server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
+        whole = studio.wait(job.id, timeout_s=60).future.result(60)
+        assert (whole.error, whole.error_code) == ("", "")
+        assert (whole.bytes or 0) > len(part)
+        assert studio.path(whole).stat().st_size == whole.bytes
 
 
 @pytest.mark.parametrize("lapsed", [403, 404, 410])
 @pytest.mark.parametrize("cut_one", ["call", "address"])
-def test_the_last_try_is_made_where_a_cut_video_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str, lapsed: int
-) -> None:
+def test_the_last_try_is_made_where_a_cut_video_came_from(tmp_path: Path, cut_one: str, lapsed: int) -> None:
     """The other way has lapsed: a part of what was paid for is not lost because the last turn is that one's."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     part, gone = answer(200, film(tmp_path, 0.9)), answer(lapsed)
     ways = (part, gone) if cut_one == "call" else (gone, part)
     with gateway(tmp_path, *ways) as (studio, _, job):
@@ -636,37 +582,29 @@ def test_the_last_try_is_made_where_a_cut_video_came_from(
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
 
 
-@pytest.mark.parametrize(("end", "fetched", "code"), [(b"free", 1, ""), (b"uuid", fetch.TRIES, "cut_short")])
+@pytest.mark.parametrize(("end", "fetched", "code"), [(b"free", 1, ""), (b"uuid", FAST.content_attempts, "cut_short")])
 def test_a_video_of_which_only_the_end_behind_its_frames_is_missing_is_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes, fetched: int, code: str
+    tmp_path: Path, end: bytes, fetched: int, code: str
 ) -> None:
     """At once where it can be read; else as one that is cut off, after all tries."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, answer(200, film(tmp_path) + b"\0\0\x10\0" + end + bytes(10))) as (studio, server, job):
         done = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code, asked(server, "/content")) == (JobState.STORED, code, fetched)
 
 
 @pytest.mark.parametrize("cut_one", ["call", "address"])
-def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_one: str
-) -> None:
+def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(tmp_path: Path, cut_one: str) -> None:
     """An address that was never right, say. The part is fetched in full at each try: not until the deadline."""
-    for name, seconds in (("NOT_READY_S", 0.001), ("LONGEST_PAUSE_S", 0.002)):
-        monkeypatch.setattr(f"sora.fetch.{name}", seconds)
     part, away = answer(200, film(tmp_path, 0.9)), answer(503)
     ways = (part, away) if cut_one == "call" else (away, part)
     with gateway(tmp_path, *ways) as (studio, server, job):
         done = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
-        assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * fetch.TRIES
+        assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * FAST.content_attempts
 
 
-def test_an_address_that_is_gone_is_asked_for_again_in_the_background(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_is_gone_is_asked_for_again_in_the_background(tmp_path: Path) -> None:
     """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, answer(404), answer(410)) as (studio, _, job):
         with pytest.raises(LinkLapsed):
             studio.wait(job.id, timeout_s=30).future.result(30)
@@ -678,7 +616,7 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
     """Whatever the new attempt ends with, the file is there."""
-    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
+    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, server, job):
         kept = studio.wait(job.id, timeout_s=30).future.result(30)
         place = {"path": kept.path, "root": kept.root, "sha256": kept.sha256, "size": kept.bytes or 0}
         studio.ledger.stored(job.id, **place, whole=False)
@@ -687,7 +625,8 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
         elif gone == "provider":
             (studio.settings.home / "providers.toml").unlink()
         else:
-            monkeypatch.setattr("sora.fetch.download", raising(DiskTrouble("No space left on device")))
+            server.content = answer(200, film(tmp_path) + b"\0\0\0\x08free")  # type: ignore[attr-defined]
+            monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
         assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == studio.path(kept)
         studio.path(kept).unlink()
         with pytest.raises((InvalidInput, DiskTrouble)):
@@ -699,12 +638,19 @@ def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
 ) -> None:
     """Windows renames nothing over a file that is open. The cut one is handed out, with what keeps the whole one from
     its place; that is kept, and takes it without another download once the player is closed."""
-    monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
-    with gateway(tmp_path, answer(200, film(tmp_path, 0.7))) as (studio, server, job):
+    rename, sleep = Path.replace, time.sleep
+
+    def held_open(source: Path, target: Path) -> Path:
+        if target.suffix == ".mp4":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return rename(source, target)
+
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (studio, server, job):
         kept = studio.wait(job.id, timeout_s=30).future.result(30)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
         with monkeypatch.context() as windows:
-            windows.setattr("sora.download.publish", raising(OSError(errno.EBUSY, "Device or resource busy")))
+            windows.setattr(Path, "replace", held_open)
+            windows.setattr(time, "sleep", lambda _: sleep(0.001))  # for some seconds the player might have closed it
             held = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (held.state, held.error_code, held.bytes) == (JobState.STORED, "cut_short", kept.bytes)
         assert all(part in held.error for part in (kept.error, "Another program has it open", "player"))
@@ -717,8 +663,7 @@ def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
 
 def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process died between the rename and the ledger: whoever finds the file looks into it."""
-    monkeypatch.setattr("sora.fetch.TRIES", 1)  # the cut one is taken at once
-    with gateway(tmp_path, answer(200, film(tmp_path, 0.7))) as (studio, _, job):
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (studio, _, job):
         with monkeypatch.context() as dying:
             dying.setattr(studio.ledger, "stored", raising(KeyboardInterrupt()))
             with pytest.raises(KeyboardInterrupt):
@@ -730,43 +675,51 @@ def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, mon
 
 def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and the next one who waits begins anew instead of waiting for what nobody does."""
-    job = bought(studio, "a boat")
-    fetcher = studio._collector._fetcher
+    job, real = bought(studio, "a boat"), threading.Thread.start
+
+    def none_to_fetch(thread: threading.Thread) -> None:
+        if thread.name.startswith("sora-fetch"):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
     with monkeypatch.context() as crowded:
-        crowded.setattr(fetcher._pool, "submit", raising(RuntimeError("can't start new thread")))
+        crowded.setattr(threading.Thread, "start", none_to_fetch)
+        first = studio.wait(job.id, timeout_s=600)
         with failing(NotFinished, "no_thread", "can't start new thread") as caught:
-            studio.wait(job.id, timeout_s=600).future.result(20)
+            first.future.result(20)
         assert caught.value.job == job.id
-    assert fetcher._fetches == {}
-    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    again = studio.wait(job.id, timeout_s=30)
+    assert again.future.result(30).state is JobState.STORED
+    assert again.fetch is not first.fetch
 
 
 def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waited for it any more, and it met an outage: that is not the answer for the one who has just come."""
-    fetcher = studio._collector._fetcher
-    real, tries, joined = studio.ledger.not_fetched, [], []
+    waits, joined, good = [], [], answer(200, film(tmp_path))
 
-    def away_once(*given: object, real: Callable[..., object] = fetcher._download) -> object:
-        tries.append(1)
-        if len(tries) == 1:
-            first.cancel()
-            raise GatewayTrouble("HTTP 502", http_status=502)
-        return real(*given)
+    def away_once(connection: socket.socket) -> None:
+        if asked(server, "/content") == 1:
+            until("it is waited for", lambda: waits)
+            waits[0].cancel()
+            connection.sendall(answer(502))
+        else:
+            connection.sendall(good)
 
-    def given_up(job_id: str, error: GatewayTrouble) -> Job:
-        joined.append(studio.wait(job_id, timeout_s=60))
-        until("it has joined", lambda: joined[0].fetch is not None)
-        return real(job_id, error)
+    with gateway(tmp_path, away_once) as (studio, server, job):
+        real = studio.ledger.not_fetched
 
-    monkeypatch.setattr(fetcher, "_download", away_once)
-    monkeypatch.setattr(studio.ledger, "not_fetched", given_up)
-    job = bought(studio, "a boat")
-    first = studio.wait(job.id, timeout_s=60)
-    until("it is given up", lambda: joined)
-    assert joined[0].future.result(30).state is JobState.STORED
-    assert len(tries) == 2
+        def given_up(job_id: str, error: GatewayTrouble) -> Job:
+            joined.append(studio.wait(job_id, timeout_s=60))
+            until("it has joined", lambda: joined[0].fetch is not None)
+            return real(job_id, error)
+
+        monkeypatch.setattr(studio.ledger, "not_fetched", given_up)
+        waits.append(studio.wait(job.id, timeout_s=60))
+        until("it is given up", lambda: joined)
+        assert joined[0].future.result(30).state is JobState.STORED
+        assert asked(server, "/content") == 2
 
 
 def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -790,16 +743,24 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the thread that begins waits was busy."""
-    job = bought(studio, "a boat [sandbox: slow=60]")
-    go_on = threading.Event()
-    studio._collector.submit(lambda: go_on.wait(10) and None)
-    wait = studio.wait(job.id, timeout_s=600)
-    wait.cancel()
-    go_on.set()
-    done = threading.Event()
-    studio._collector.submit(done.set)
-    assert done.wait(10)
-    assert studio._collector.monitor._watched == {}
+    job, read = bought(studio, "a boat [sandbox: slow=60]"), studio.ledger.job
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(job_id: str) -> Job:
+        begun.set()
+        assert go_on.wait(10)
+        return read(job_id)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(studio.ledger, "job", slowly)
+        waits = [studio.wait(job.id, timeout_s=600) for _ in range(2)]  # the second one has not begun at all
+        assert begun.wait(10)
+        for wait in waits:
+            wait.cancel()
+        go_on.set()
+        last = studio.wait(job.id, timeout_s=600)
+        until("the one thread came to the last of them", lambda: last.watch is not None)
+    assert [wait.watch for wait in waits] == [None, None]
 
 
 @pytest.mark.parametrize("when", ["rendering", "downloading"])
@@ -817,9 +778,9 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
         word = "completed" if finished.is_set() else "in_progress"
         return answer(200, {"id": "video_1", "object": "video", "status": word})
 
-    with gateway(tmp_path, content, polls=state) as (studio, _, job):
-        monitor, asleep_s = studio._collector.monitor, [0.0]
-        monitor._clock = lambda: time.monotonic() + asleep_s[0]
+    asleep_s = [0.0]
+    timing = replace(FAST, monotonic=lambda: time.monotonic() + asleep_s[0], clock_check_s=0.05)
+    with gateway(tmp_path, content, polls=state, timing=timing) as (studio, _, job):
         wait = studio.wait(job.id, timeout_s=120)
         if when == "downloading":
             finished.set()
@@ -827,7 +788,6 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
         else:
             until("it was looked at", lambda: wait.watch is not None and wait.watch.job.remote_status == "in_progress")
         asleep_s[0] += 4 * 3600
-        monitor.alarm(0, lambda: None)
         finished.set()
         arrived.set()
         assert wait.future.result(30).state is JobState.STORED
@@ -849,27 +809,27 @@ def test_a_failed_watch_leaves_its_claim(studio: Studio, monkeypatch: pytest.Mon
 
 
 def test_what_failed_in_the_background_is_tried_again(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After a rest, until it is here; the log says each reason once."""
-    for name, seconds in (("fetch.NOT_READY_S", 0.001), ("rescue.RESCAN_S", 0.05), ("rescue.REST_S", 0.1)):
-        monkeypatch.setattr(f"sora.{name}", seconds)
-    studio.rescue()
-    real, tries = studio._collector._fetcher._download, []
+    real, full = os.fsync, iter([OSError(errno.ENOSPC, "no room")] * 3)
 
-    def broken(*given: object) -> object:
-        tries.append(1)
-        if len(tries) < 4:
-            raise DiskTrouble("no room")
-        return real(*given)  # type: ignore[arg-type]
+    def fsync(descriptor: int) -> None:
+        for error in full:
+            raise error
+        real(descriptor)
 
-    monkeypatch.setattr(studio._collector._fetcher, "_download", broken)
-    with caplog.at_level(logging.INFO, "sora"):
-        job = bought(studio, "a boat")
+    timing = replace(FAST, rescan_s=0.05, background_retry_s=0.1)
+    with (
+        caplog.at_level(logging.INFO, "sora"),
+        gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, SORA_RESCUE="1") as (studio, _, job),
+    ):
+        monkeypatch.setattr(os, "fsync", fsync)
+        studio.rescue()
         until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
         until("and told", lambda: "was fetched in the background" in caplog.text)
-    assert len(tries) == 4
-    assert caplog.text.count("no room") == 1
+        assert list(full) == []
+    assert caplog.text.count("could not be fetched in the background") == caplog.text.count("no room") == 1
 
 
 def test_every_purchase_is_looked_after(studio: Studio) -> None:
@@ -879,12 +839,12 @@ def test_every_purchase_is_looked_after(studio: Studio) -> None:
     until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
 
 
-def test_a_job_that_another_process_left_is_found_later(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Studio]) -> None:
     """The search is repeated: a command line that was closed leaves its job to the ComfyUI beside it."""
-    monkeypatch.setattr("sora.rescue.RESCAN_S", 0.05)
+    studio = start(rescan_s=0.05)
     studio.rescue()
     bought(studio, "the first purchase")
-    shell = Studio(studio.settings.home, studio.settings.output)
+    shell = start()
     job = bought(shell, "from the shell [sandbox: slow=0.3]")
     assert shell.ledger.job(job.id).state is JobState.SUBMITTED
     shell.close()
@@ -904,7 +864,6 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Studio, monkeyp
 
         return called
 
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     wait = studio.wait(bought(studio, "a boat [sandbox: slow=0.3]").id, timeout_s=60)
     until("it is watched", lambda: wait.watch is not None)
     for name in ("job", "observed"):
@@ -943,10 +902,9 @@ def test_threads_are_few_however_many_wait(studio: Studio) -> None:
     assert {wait.future.result(0).state for wait in waits} == {JobState.STORED}
 
 
-def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path) -> None:
     """For one download that fails: what one of them does with it is not seen by the other, and tracebacks do not
     grow."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.001)
     with gateway(tmp_path, answer(404, {"error": "none"})) as (studio, _, job):
         waits = [studio.wait(job.id, timeout_s=30) for _ in range(3)]
         errors = [wait.future.exception(30) for wait in waits]
@@ -958,7 +916,7 @@ def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("bug", [TypeError("no such keyword"), MemoryError()], ids=repr)
 def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its job, and as something to run again: it is paid for."""
-    monkeypatch.setattr("sora.fetch.download", raising(bug))
+    monkeypatch.setattr(Client, "content", raising(bug))
     with gateway(tmp_path, b"") as (studio, _, job):
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotFinished)

@@ -21,6 +21,7 @@ from sora.ledger import Ledger
 from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import JobSpec, JobState
+from sora.timing import Timing
 from sora.watches import Watches
 
 from ..failures import failing
@@ -158,7 +159,7 @@ def test_many_threads_reserve_once(ledger: Ledger) -> None:
 def test_a_list_is_newest_first_and_filtered(tmp_path: Path) -> None:
     """Search takes its text literally: % and _ are letters like others."""
     times = iter(range(1000))
-    ledger = Ledger(tmp_path, clock=lambda: float(next(times)))
+    ledger = Ledger(tmp_path, timing=Timing(clock=lambda: float(next(times))))
     names = [
         reserve(ledger, JobSpec(**{**SPEC_FIELDS, "prompt": prompt}))[0].id for prompt in ("A 100% b", "a 1000 b", "C")
     ]

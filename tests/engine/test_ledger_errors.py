@@ -20,17 +20,18 @@ from sora.ledger import Ledger
 from sora.ledger_errors import folder_trouble, ledger_trouble
 from sora.merge import held_elsewhere
 from sora.providers import load_provider
-from sora.rebuild import rebuild
 from sora.restore import restore
 from sora.settings import Settings
 from sora.spec import JobSpec
 from sora.studio import Studio
+from sora.timing import Timing
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer
 
 SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 ORIGIN = "https://api.cometapi.com"
+IMPATIENT = Timing(ledger_busy_s=0.1, ledger_copy_busy_s=0.1)
 
 
 @contextlib.contextmanager
@@ -44,12 +45,6 @@ def held(ledger: Path, *, alone: bool = False) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(backups, "HELD_S", 0.1)
-
-
 def with_a_job(home: Path) -> Path:
     with contextlib.closing(Ledger(home)) as ledger:
         job, _ = ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
@@ -57,14 +52,18 @@ def with_a_job(home: Path) -> Path:
     return home / LEDGER
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_path: Path) -> None:
     """Not before the ledger was read, nor between; a ledger that was open before is told of in the same way."""
     file = with_a_job(tmp_path)
     with (
         UglyServer([]) as server,
         contextlib.closing(
-            Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-123456"})
+            Studio(
+                tmp_path,
+                tmp_path / "out",
+                env={"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-123456"},
+                timing=IMPATIENT,
+            )
         ) as studio,
     ):
         for _ in range(2):
@@ -79,17 +78,19 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
         assert server.requests == []
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_ledger_on_a_network_is_told_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = with_a_job(tmp_path)
     monkeypatch.setattr(ledger_errors, "network_of", lambda folder: "cifs" if folder == tmp_path else "")
-    with contextlib.closing(Ledger(tmp_path)) as ledger, held(file, alone=True), pytest.raises(LedgerTrouble) as caught:
+    with (
+        contextlib.closing(Ledger(tmp_path, timing=IMPATIENT)) as ledger,
+        held(file, alone=True),
+        pytest.raises(LedgerTrouble) as caught,
+    ):
         ledger.jobs()
     assert caught.value.code == "ledger_in_use"
     assert all(part in caught.value.advice for part in ("cifs", "SORA_HOME"))
 
 
-@pytest.mark.usefixtures("impatient")
 def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
     """A backup, a restore, and a look into another ledger of this user: what is bought there is not bought here while
     nobody can tell. A damaged one of another ComfyUI stops nobody."""
@@ -99,9 +100,9 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
     backups.backup(home, tmp_path / "kept.zip")
     with held(file, alone=True):
         for use in (
-            lambda: backup_ledger(file, tmp_path / "copy"),
-            lambda: restore(other, tmp_path / "kept.zip"),
-            lambda: held_elsewhere(SPEC.identity, [other]),
+            lambda: backup_ledger(file, tmp_path / "copy", IMPATIENT),
+            lambda: restore(other, tmp_path / "kept.zip", IMPATIENT),
+            lambda: held_elsewhere(SPEC.identity, [other], IMPATIENT),
         ):
             with pytest.raises(LedgerTrouble) as caught:
                 use()
@@ -111,9 +112,11 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
     assert held_elsewhere(SPEC.identity, [other]) is None
 
 
-def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "BUSY_TIMEOUT_S", 0.1)
-    with contextlib.closing(Ledger(tmp_path)) as ledger, FileLock(f"{tmp_path / LEDGER}-opening"):
+def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path) -> None:
+    with (
+        contextlib.closing(Ledger(tmp_path, timing=IMPATIENT)) as ledger,
+        FileLock(f"{tmp_path / LEDGER}-opening"),
+    ):
         with pytest.raises(LedgerTrouble) as caught:
             ledger.jobs()
         assert caught.value.code == "ledger_in_use"
@@ -307,9 +310,9 @@ def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, mon
     (tmp_path / LEDGER).write_bytes(b"my diary " * 2000)
     studio = Studio(tmp_path, tmp_path / "out", env={})
     with contextlib.closing(studio), monkeypatch.context() as windows:
-        windows.setattr("sora.rebuild.remove", denied)
+        windows.setattr(Path, "unlink", denied)
         with pytest.raises(DiskTrouble):
-            rebuild(studio.ledger, studio._gateways, tmp_path / "out")
+            studio.rebuild()
     assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
 
 

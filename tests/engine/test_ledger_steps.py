@@ -17,6 +17,7 @@ from sora.plain import SETTLE
 from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState
+from sora.timing import Timing
 from sora.watches import Watches
 
 from ..failures import failing
@@ -40,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path, clock=clock)
+    opened = Ledger(tmp_path, timing=Timing(clock=clock))
     yield opened
     opened.close()
 

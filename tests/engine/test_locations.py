@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,7 +152,7 @@ def test_nothing_is_bought_where_comfyui_uses_another_database(
 ) -> None:
     """Its environment alone may name one: what it bought is then not known here. The list is shown, with a warning."""
     home, output, temp = comfyui(tmp_path / "elsewhere")
-    record_location(home, output, temp, Database(home, theirs, time.time).mark)
+    record_location(home, output, temp, Database(home, theirs).mark)
     monkeypatch.setenv("SORA_DATABASE_URL", ours)
     monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
     monkeypatch.setattr(Ledger, "holding", lambda *_: None)  # no server has to run for it
@@ -179,7 +178,7 @@ def test_comfyuis_other_database_does_not_hide_what_is_here(
     """Commands that only read go on. In a record of an older version no database is named: all goes on as it did."""
     home, output, temp = comfyui(tmp_path / "elsewhere")
     job = buy(home)
-    record_location(home, output, temp, Database(home, URL, time.time).mark)
+    record_location(home, output, temp, Database(home, URL).mark)
     assert main(["jobs"]) == 0
     out, err = capsys.readouterr()
     assert job in out
@@ -198,7 +197,7 @@ def test_a_database_is_told_by_its_place_and_not_by_who_uses_it(tmp_path: Path) 
     """The record names no address, and its hash has no part of the password."""
 
     def mark(url: str) -> str:
-        return Database(tmp_path, url, time.time).mark
+        return Database(tmp_path, url).mark
 
     same = ("postgresql+psycopg://db.example/sora", "postgresql+psycopg://a:b@/sora?host=db.example&port=5432")
     assert {mark(URL)} == {mark(url) for url in same}

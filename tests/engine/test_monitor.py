@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from sora.errors import GatewayTrouble, InvalidInput, LedgerTrouble, NotFinished
 from sora.monitor import Monitor
 from sora.spec import Job, JobState
 from sora.threads import DaemonPool
+from sora.timing import Timing
 
 from ..failures import failing
 
@@ -49,6 +52,13 @@ def monitors() -> Iterator[Callable[..., Monitor]]:
         monitor.close()
 
 
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 def finishing_at(turn: int) -> Callable[[int], Job]:
     return lambda now: job(state=JobState.COMPLETED if now >= turn else JobState.SUBMITTED)
 
@@ -70,12 +80,15 @@ def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Monitor]) ->
 def test_who_is_told_may_take_his_time(monitors: Callable[..., Monitor]) -> None:
     """What he does then (a look at a slow disk, say) holds up nobody else who waits, or comes to wait."""
     monitor = monitors(Looks(finishing_at(1)))
-    slow = threading.Event()
-    monitor.watch(job("a"), timeout_s=5).future.add_done_callback(lambda _: slow.wait(5))
-    time.sleep(0.05)
-    begun = time.monotonic()
-    assert monitor.watch(job("b"), timeout_s=5).future.result(5).state is JobState.COMPLETED
-    assert time.monotonic() - begun < 4
+    told, slow = threading.Event(), threading.Event()
+
+    def take_time(_: object) -> None:
+        told.set()
+        assert slow.wait(20)
+
+    monitor.watch(job("a"), timeout_s=5).future.add_done_callback(take_time)
+    assert told.wait(10)
+    assert monitor.watch(job("b"), timeout_s=5).future.result(10).state is JobState.COMPLETED
     slow.set()
 
 
@@ -101,8 +114,7 @@ def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callabl
     looks = Looks(finishing_at(2))
     monitor = monitors(looks, pace_s=30)
     first = monitor.watch(job(), timeout_s=60)
-    while looks.count < 1:
-        time.sleep(0.001)
+    until(lambda: looks.count == 1)
     first.cancel()
     with pytest.raises(CancelledError):
         first.future.result(0)
@@ -221,11 +233,14 @@ def test_an_alarm_that_fails_takes_nothing_with_it(
 def test_what_is_over_takes_no_memory(monitors: Callable[..., Monitor]) -> None:
     """A day of waits that ended leaves neither deadlines nor alarms behind."""
     monitor = monitors(Looks(finishing_at(1)))
+    kept: weakref.WeakSet[Future[Job]] = weakref.WeakSet()
     for _ in range(3000):
         done = monitor.watch(job(), timeout_s=86_400).future
         monitor.alarm(86_400, lambda: None, unless=done)
         done.result(10)
-    assert len(monitor._ends) + len(monitor._alarms) < 1200
+        kept.add(done)
+    gc.collect()
+    assert len(kept) < 600
 
 
 class Clock:
@@ -257,10 +272,9 @@ class Sleeper:
 def test_a_machine_that_slept_looks_once_more_before_it_is_too_late() -> None:
     """The video was finished meanwhile. The time asleep is not the time that one who waits was willing to wait."""
     clock, looks = Sleeper(), Looks(finishing_at(2))
-    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock)
+    monitor = Monitor(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
     watch = monitor.watch(job(), timeout_s=5)
-    while not monitor._watched["a"].not_before:
-        time.sleep(0.001)
+    until(lambda: monitor.next_poll_s("a"))
     clock.sleep(monitor, 3600)
     assert watch.future.result(5).state is JobState.COMPLETED
     assert looks.count == 2
@@ -271,7 +285,7 @@ def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
     """A job that goes on ends the waiting at the deadline, of which nothing was taken off; what should ring only if a
     wait goes on rings then, too."""
     clock, looks, rung = Sleeper(), Looks(finishing_at(10**9)), threading.Event()
-    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock)
+    monitor = Monitor(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
     watch = monitor.watch(job(), timeout_s=3000)
     monitor.alarm(3000, rung.set, unless=watch.future)
     begun = monitor.now()
@@ -295,26 +309,27 @@ def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _pro
         raise error
 
     looks.script = fail
-    monitor = Monitor(looks, pace_s, clock=clock, jitter=lambda: 0.0)
+    monitor = Monitor(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
     monitor.watch(job(), timeout_s=1e6)
-    while looks.count < 1 or not monitor._watched["a"].troubles:
-        time.sleep(0.001)
-    first = monitor._watched["a"].planned
+    until(lambda: monitor.next_poll_s("a"))
+    first = monitor.next_poll_s("a")
     monitor.watch(job(), timeout_s=1e6)
-    second = monitor._watched["a"].planned
+    second = monitor.next_poll_s("a")
     monitor.close()
+    assert first is not None
+    assert second is not None
     return first, second
 
 
 def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
     """A thousand jobs wake the process four times a second, not a hundred times; none is looked at too early."""
     clock, looks, jitter = Clock(), Looks(finishing_at(10**9)), iter([0.1, 0.6, 0.9, 0.123])
-    monitor = Monitor(looks, lambda _provider: 10.0, clock=clock, jitter=lambda: next(jitter))
+    timing = Timing(monotonic=clock)
+    monitor = Monitor(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
     for name in "abcd":
         monitor.watch(job(name), timeout_s=1e6)
-    while not all(watched.not_before for watched in monitor._watched.values()):
-        time.sleep(0.001)
-    planned = sorted(watched.planned for watched in monitor._watched.values())
+    until(lambda: all(monitor.next_poll_s(name) for name in "abcd"))
+    planned = sorted(monitor.next_poll_s(name) or 0.0 for name in "abcd")
     monitor.close()
     assert planned == [10.25, 10.25, 10.75, 11.0]
 

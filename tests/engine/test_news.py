@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sora.budget import Budget
 from sora.errors import MaybeBought
-from sora.news import FRESH_S, KEPT, News, is_news
+from sora.news import KEPT, News, is_news
 from sora.rows import run
 from sora.spec import FORGOTTEN, LAPSED, Job, JobSpec, JobState
 from sora.studio import Studio
+from sora.timing import Timing
 
 NOW = 1_800_000_000.0
+TIMING = Timing(clock=lambda: NOW)
 BOAT: dict[str, Any] = {"prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
 FAILED = Job(
     id="a", kind="create", provider="sandbox", origin="sandbox", take=1, identity="x", state=JobState.FAILED,
@@ -49,7 +51,7 @@ def until(true: Callable[[], Any]) -> None:
         ({}, "submitted", True),
         ({}, "failed", False),
         ({}, "", False),  # an old one that was only read
-        ({"completed_at": NOW - FRESH_S / 2}, "", True),  # it failed before this process told of it once
+        ({"completed_at": NOW - TIMING.news_fresh_s / 2}, "", True),  # it failed before this process told of it once
         ({"created_at": NOW - 1}, "", True),
         ({"aside": FORGOTTEN}, "submitted", False),
         ({"state": JobState.STORED}, "submitted", False),
@@ -60,7 +62,7 @@ def until(true: Callable[[], Any]) -> None:
     ],
 )
 def test_news_is_a_job_that_just_got_into_trouble(changes: dict[str, Any], was: str, expected: bool) -> None:
-    assert is_news(replace(FAILED, **changes), was, NOW) is expected
+    assert is_news(replace(FAILED, **changes), was, TIMING) is expected
 
 
 def test_a_mark_tells_what_came_since() -> None:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
-from sora import heartbeat
 from sora.database import Database
 from sora.errors import LedgerTrouble
 from sora.owner import FileOwner
 from sora.rows import run
+from sora.timing import Timing
 
 from ..failures import failing
 from ..postgres import Server
 
-Open = Callable[[], Database]
+Open = Callable[..., Database]
 
 
 def until(look: Callable[[], object], timeout_s: float = 20) -> None:
@@ -93,7 +93,7 @@ def test_a_file_system_without_locks_is_told_and_not_made_up_for(
         with failing(LedgerTrouble, "no_file_locks", "could be locked"):
             FileOwner(tmp_path / "with").alive(mark)
         with failing(LedgerTrouble, "no_file_locks"):
-            _ = Database(tmp_path / "new", "", time.time).owner
+            _ = Database(tmp_path / "new", "").owner
     owner.close()
 
 
@@ -185,12 +185,9 @@ def test_files_that_cannot_be_removed_stop_nothing(tmp_path: Path, monkeypatch: 
     other.close()
 
 
-def test_a_ledger_that_another_one_keeps_opening_is_waited_for_no_longer_than_need_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ledger_that_another_one_keeps_opening_is_waited_for_no_longer_than_need_be(tmp_path: Path) -> None:
     """A program that hangs while it opens the ledger must not hang all others for ever."""
-    monkeypatch.setattr("sora.engines.BUSY_TIMEOUT_S", 0.1)
-    ledger = Database(tmp_path, "", time.time)
+    ledger = Database(tmp_path, "", timing=Timing(ledger_busy_s=0.1))
     with (
         FileLock(tmp_path / "ledger.sqlite3-opening", timeout=0),
         failing(LedgerTrouble, "ledger_in_use", "has been opening"),
@@ -208,8 +205,8 @@ def machine(postgresql: Server, tmp_path: Path) -> Iterator[Open]:
     """Start a machine of one farm as often as asked."""
     url, opened = postgresql.database(), []
 
-    def start() -> Database:
-        opened.append(Database(tmp_path, url, time.time))
+    def start(budget: Callable[[], None] = lambda: None) -> Database:
+        opened.append(Database(tmp_path, url, budget, Timing(heartbeat_s=0.02)))
         return opened[-1]
 
     yield start
@@ -241,22 +238,18 @@ def test_a_first_beat_that_fails_leaves_no_mark(machine: Open) -> None:
     assert sees(other, mine.owner.id)
 
 
-def test_a_heart_goes_on_whatever_breaks_a_beat(
-    machine: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_heart_goes_on_whatever_breaks_a_beat(machine: Open, caplog: pytest.LogCaptureFixture) -> None:
     """An error that nobody thought of must not end it: the process lives, and would be taken for dead. It is told once,
     without secrets."""
-    monkeypatch.setattr(heartbeat, "BEAT_S", 0.02)
-    mine, other = machine(), machine()
-    beat, broken = heartbeat.DatabaseOwner._beat, []
+    asked, broken = [], []
 
-    def breaks(owner: heartbeat.DatabaseOwner, mark: str) -> None:
-        if owner.started and len(broken) < 3:
-            broken.append(mark)
+    def budget() -> None:
+        asked.append(1)
+        if len(asked) > 1 and len(broken) < 3:
+            broken.append(1)
             raise RuntimeError("sk-verysecret123 is no number")
-        beat(owner, mark)
 
-    monkeypatch.setattr(heartbeat.DatabaseOwner, "_beat", breaks)
+    mine, other = machine(budget), machine()
     with caplog.at_level(logging.WARNING, "sora"):
         mark = mine.owner.id
         until(lambda: len(broken) == 3)
@@ -268,22 +261,27 @@ def test_a_heart_goes_on_whatever_breaks_a_beat(
 
 def test_a_beat_under_way_does_not_bring_an_ended_process_back(machine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the others wait a minute for one that has said good-bye."""
-    monkeypatch.setattr(heartbeat, "BEAT_S", 0.02)
-    mine, other = machine(), machine()
-    beat, under_way, go_on = heartbeat.DatabaseOwner._beat, threading.Event(), threading.Event()
+    under_way, waited_for, go_on = (threading.Event() for _ in range(3))
+    asked, real = [], threading.Thread.join
 
-    def slow(owner: heartbeat.DatabaseOwner, mark: str) -> None:
-        if owner.started and not under_way.is_set():
+    def budget() -> None:
+        asked.append(1)
+        if len(asked) == 2:
             under_way.set()
-            go_on.wait(10)
-        beat(owner, mark)
+            assert go_on.wait(10)
 
-    monkeypatch.setattr(heartbeat.DatabaseOwner, "_beat", slow)
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if thread.name == "sora-heartbeat":
+            waited_for.set()
+        real(thread, timeout)
+
+    mine, other = machine(budget), machine()
+    monkeypatch.setattr(threading.Thread, "join", join)
     mark, owner = mine.owner.id, mine.owner
     assert under_way.wait(10)
     closing = threading.Thread(target=owner.close)
     closing.start()
-    time.sleep(0.1)  # it has said good-bye by now, or waits for the beat
+    until(lambda: waited_for.is_set() or not closing.is_alive())  # for the beat; or it has said good-bye by now
     go_on.set()
     closing.join(10)
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == "sora-heartbeat"])

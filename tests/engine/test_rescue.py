@@ -7,11 +7,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sora import rescue
 from sora.client import Client
 from sora.errors import GatewayTrouble, InvalidInput
 from sora.receipt import origin_of
@@ -20,9 +19,11 @@ from sora.remote_video import RemoteVideo
 from sora.rows import update
 from sora.spec import Job, JobSpec
 from sora.studio import Studio
+from sora.timing import Timing
 from sora.watches import Watches
 
 from ..failures import failing
+from ..timings import FAST
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
@@ -33,9 +34,10 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) ->
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.4")
     made: list[Studio] = []
 
-    def studio(home: str = "home", **variables: str) -> Studio:
+    def studio(home: str = "home", timing: Timing = FAST, **variables: str) -> Studio:
         shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
-        made.append(Studio(tmp_path / home, tmp_path / "output", env={**os.environ, **shared, **variables}))
+        env = {**os.environ, **shared, **variables}
+        made.append(Studio(tmp_path / home, tmp_path / "output", env=env, timing=timing))
         return made[-1]
 
     yield studio
@@ -47,12 +49,16 @@ def buy(studio: Studio, prompt: str) -> Job:
     return studio.submit(JobSpec(prompt=prompt, **SPEC)).result(30).job
 
 
-def until_stored(studio: Studio, job: Job) -> Job:
+def until(holds: Callable[[], object]) -> None:
     end = time.monotonic() + 20
-    while (now := studio.ledger.job(job.id)).state.value != "stored":
-        assert time.monotonic() < end, now
+    while not holds():
+        assert time.monotonic() < end
         time.sleep(0.02)
-    return now
+
+
+def until_stored(studio: Studio, job: Job) -> Job:
+    until(lambda: studio.ledger.job(job.id).state.value == "stored")
+    return studio.ledger.job(job.id)
 
 
 def test_a_restart_fetches_what_was_left(start: Callable[..., Studio]) -> None:
@@ -76,35 +82,26 @@ def left_for_days(studio: Studio, prompt: str) -> Job:
 
 @pytest.mark.parametrize("gateway", ["renders for ever", "is away"])
 def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
-    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch, gateway: str
+    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gateway: str
 ) -> None:
     """After a day it is looked at once more at a start. One that is still rendered is then watched no more, counts as
     running no more, and says why; a person can take that back. What cannot be asked is no answer."""
     job = left_for_days(start(), "a boat [sandbox: slow=900]")
-    monkeypatch.setattr(rescue, "LAST_LOOK_S", 1.0)
-    ended = threading.Event()
-    real = rescue.Rescue._give_up
-
-    def give_up(*given: Any) -> None:
-        real(*given)
-        ended.set()
-
-    monkeypatch.setattr(rescue.Rescue, "_give_up", give_up)
 
     def away(*_: object) -> RemoteVideo:
         raise GatewayTrouble("The gateway answered HTTP 502.", http_status=502)
 
-    second = start()
+    second = start(timing=replace(FAST, background_last_poll_s=1.0))
     if gateway == "is away":
         monkeypatch.setattr(Client, "retrieve", away)
     assert second.rescue() == 1
-    assert ended.wait(20)
-    now, over = second.ledger.job(job.id), gateway == "renders for ever"
-    assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
-    assert second.board.page()["running"] == (0 if over else 1)
-    assert bool(second.board.row(now)["error"]) == over
-    second.close()
+    until(lambda: "could not be fetched in the background" in caplog.text)
+    second.close()  # what follows from it is done by then
     third = start()
+    now, over = third.ledger.job(job.id), gateway == "renders for ever"
+    assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
+    assert third.board.page()["running"] == (0 if over else 1)
+    assert bool(third.board.row(now)["error"]) == over
     assert third.rescue() == (0 if over else 1)
     if over:
         assert third.put_aside(job.id, "").result(10).aside == ""
@@ -196,17 +193,15 @@ def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None
 
 
 @pytest.mark.usefixtures("one_film")
-def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(
-    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(start: Callable[..., Studio]) -> None:
     """Each waits for eight jobs, four of which the other one watches, and has four threads that fetch."""
-    monkeypatch.setattr("sora.fetch.OTHERS_PACE_S", 0.05)
     first, second = start(), start()
     jobs = [buy(first, f"many {number}") for number in range(8)]
     for number, job in enumerate(jobs):
         assert Watches((first if number < 4 else second).ledger.database).take(job.id)
         first.ledger.observed(job.id, RemoteVideo(id=job.video_id, phase="done", status="completed"))
-    time.sleep(0.5)  # until the gateway has them, too
+    gateway = first.client("sandbox")
+    until(lambda: all(gateway.retrieve(job.video_id).phase == "done" for job in jobs))
     waits = [first.wait(job.id, timeout_s=60) for job in jobs[4:] + jobs[:4]]
     waits += [second.wait(job.id, timeout_s=60) for job in jobs]
     assert {wait.future.result(60).state.value for wait in waits} == {"stored"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,15 @@ from sora.studio import Studio
 
 from ..failures import failing
 from ..systems import make_link
+from ..timings import FAST
 
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made = Studio(tmp_path / "home", tmp_path / "output")
     # Waiting for a gateway that is not ready takes seconds; here only the order of things matters.
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.01)
+    made = Studio(tmp_path / "home", tmp_path / "output", timing=replace(FAST, sleep=lambda *_: False))
     yield made
     made.close()
 
@@ -44,7 +45,6 @@ def collected(studio: Studio, prompt: str) -> Job:
 )
 def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, directive: str) -> None:
     """Not ready yet, cut, a wrong body, a page while polling, an address instead of /content: no job is lost."""
-    studio._purchases._pause = lambda _seconds: False
     job = collected(studio, f"a boat [sandbox: {directive}]")
     assert job.state is JobState.STORED
     assert studio.path(job).read_bytes()[4:8] == b"ftyp"

@@ -13,7 +13,8 @@ from sora.ledger import TAKEN_OVER, Ledger
 from sora.remote_video import RemoteVideo
 from sora.rows import run
 from sora.spec import JobSpec
-from sora.watches import WATCH_S, Watches
+from sora.timing import Timing
+from sora.watches import Watches
 
 from ..failures import failing
 
@@ -22,7 +23,7 @@ class Machine:
     """A process with the ledger open, as others of a farm see it."""
 
     def __init__(self, home: Path, url: str) -> None:
-        self.ledger = Ledger(home, url=url, clock=lambda: self.now)
+        self.ledger = Ledger(home, url=url, timing=Timing(clock=lambda: self.now))
         self.watches = Watches(self.ledger.database)
         self.now = 1_800_000_000.0
 
@@ -80,7 +81,7 @@ def test_a_claim_lapses_by_itself(machines: list[Machine]) -> None:
     job = first.submitted("a")
     assert first.watches.take(job)
     with first.ledger.database.write() as connection:
-        run(connection, "UPDATE jobs SET watched_until = watched_until - :s", s=WATCH_S + 1)
+        run(connection, "UPDATE jobs SET watched_until = watched_until - :s", s=Timing().lease_s + 1)
     assert second.watches.take(job)
 
 

@@ -12,6 +12,7 @@ from sora.sandbox import Sandbox
 from sora.spec import Job, JobSpec, JobState
 from sora.studio import Studio
 
+from ..timings import FAST
 from .proxy import Proxy
 
 MOST_RUNS = 200  # of one purchase; at half of all exchanges lost some ten are usual
@@ -37,7 +38,7 @@ class Buyers:
             "SORA_DATABASE_URL": database,
         }
         homes = ["home", "another"] if database else ["home"]
-        self.studios = [Studio(folder / home, folder / "output", env=env) for home in homes]
+        self.studios = [Studio(folder / home, folder / "output", env=env, timing=FAST) for home in homes]
         self.met: Counter[str] = Counter()
         self._line, self._gateway = line, gateway
         self._known: dict[str, str] = {}  # the gateway's ids and prompts, as far as they were read

@@ -17,14 +17,13 @@ from sora.studio import Studio
 sys.path.insert(0, str(Path(__file__).parent))  # which an embedded Python leaves out
 
 from crash_points import POINTS
-from wish import environment, shorten, spec
+from wish import TIMING, environment, spec
 
 
 def main() -> int:
     given = json.loads(sys.argv[1])
-    shorten()
     env = environment(given["url"], given["database"])
-    studio = Studio(Path(given["home"]), Path(given["output"]), env=env)
+    studio = Studio(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
     POINTS[given["point"]]()
     try:
         job = studio.submit(spec(given["prompt"], given["reference"])).result(30).job

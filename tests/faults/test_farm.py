@@ -17,6 +17,7 @@ from sora.rows import run
 from sora.sandbox import Sandbox
 from sora.spec import JobState
 from sora.studio import Studio
+from sora.timing import Timing
 from sora.watches import Watches
 
 from .crash_world import share_films, until
@@ -24,14 +25,15 @@ from .wish import environment, spec
 
 LAPSE_S = 2.0  # of a machine's silence
 CLAIM_S = 1.5  # how long a claim to a job lasts that is not renewed
+TIMING = Timing(heartbeat_s=LAPSE_S / 8, heartbeat_timeout_s=LAPSE_S, lease_s=CLAIM_S)
 RUNNING = RemoteVideo(id="v", phase="running", status="x")
 
 
 class Machine:
     """Its ledger, and its claims."""
 
-    def __init__(self, home: Path, url: str) -> None:
-        self.ledger = Ledger(home, url=url)
+    def __init__(self, home: Path, url: str, timing: Timing = TIMING) -> None:
+        self.ledger = Ledger(home, url=url, timing=timing)
         self.watches = Watches(self.ledger.database)
 
     def reserve(self, prompt: str) -> tuple[str, bool]:
@@ -49,10 +51,8 @@ def machines(tmp_path: Path, postgresql: Any) -> Iterator[list[Machine]]:
         machine.ledger.close()
 
 
-def test_a_machine_that_lives_is_not_taken_for_dead(machines: list[Machine], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_lives_is_not_taken_for_dead(machines: list[Machine]) -> None:
     """However long it sends one request, and watches one job without a word about it."""
-    monkeypatch.setattr("sora.heartbeat.BEAT_S", LAPSE_S / 8)
-    monkeypatch.setattr("sora.heartbeat.LAPSE_S", LAPSE_S)
     first, second = machines
     sent, _ = first.reserve("is being sent")
     first.ledger.sending(sent)
@@ -107,22 +107,16 @@ def slow_download(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "arriving", arriving)
 
 
-@pytest.fixture
-def short_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("sora.watches.WATCH_S", "sora.collect.WATCH_S"):
-        monkeypatch.setattr(name, CLAIM_S)
-    for claim in (Watches.take, Watches.hold):
-        monkeypatch.setattr(claim, "__defaults__", (CLAIM_S,))
-
-
 def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
-    tmp_path: Path, films: Path, database_url: str, short_claims: None, slow_download: None
+    tmp_path: Path, films: Path, database_url: str, slow_download: None
 ) -> None:
     """The claim is renewed for as long as the gateway renders, and for as long as the film takes to come."""
     moment = [time.time()]
     with Sandbox(tmp_path / "gateway", seconds=1, clock=lambda: moment[0]) as gateway:
         share_films(gateway, films)
-        studio = Studio(tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url))
+        studio = Studio(
+            tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url), timing=TIMING
+        )
         other = Machine(tmp_path / ("other" if database_url else "home"), database_url)
         try:
             job = studio.submit(spec("a paper boat", reference=False)).result(30).job

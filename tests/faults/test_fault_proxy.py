@@ -31,12 +31,6 @@ SEED = 20260801
 pytestmark = pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
 
 
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take seconds; here only the order of things matters."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.01)
-
-
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Sandbox]:
     with Sandbox(tmp_path / "gateway", seconds=0) as running:

@@ -10,6 +10,7 @@ import pytest
 from sora.rows import run
 from sora.spec import JobState
 from sora.studio import Studio
+from sora.timing import Timing
 
 from .crash_points import KILLED
 from .crash_world import CREATE, World, until
@@ -22,6 +23,7 @@ pytestmark = [
 CONTENT = ("GET", "/v1/videos/{id}/content")
 LAPSE_S = 2.0  # of which a process that lives says eight times that it does
 RESCAN_S = 0.2
+TIMING = Timing(heartbeat_s=LAPSE_S / 8, heartbeat_timeout_s=LAPSE_S, rescan_s=RESCAN_S)
 
 
 class Moment:
@@ -32,13 +34,6 @@ class Moment:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(autouse=True)
-def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sora.heartbeat.BEAT_S", LAPSE_S / 8)
-    monkeypatch.setattr("sora.heartbeat.LAPSE_S", LAPSE_S)
-    monkeypatch.setattr("sora.rescue.RESCAN_S", RESCAN_S)
 
 
 @pytest.fixture
@@ -62,7 +57,8 @@ def survivor(world: World) -> Iterator[Callable[[str], Studio]]:
 
     def start(name: str) -> Studio:
         home = world.home.with_name(name) if world.database else world.home
-        made.append(Studio(home, world.output, env=environment(world.url, world.database)))
+        env = environment(world.url, world.database)
+        made.append(Studio(home, world.output, env=env, timing=TIMING))
         made[-1].rescue()
         if not world.database:  # with a file it searches once it has bought something itself
             made[-1].submit(spec(f"a paper boat [sandbox: word={name}]", reference=False)).result(30)

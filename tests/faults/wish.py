@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import sora
-from sora import heartbeat
 from sora.spec import JobSpec, Reference
+from sora.timing import Timing
 
 # On a farm a machine says every 15 s that it lives, and is taken for dead when it was silent for 60 s.
-BEAT_S, LAPSE_S = 0.25, 1.0
+TIMING = Timing(heartbeat_s=0.25, heartbeat_timeout_s=1.0)
 
 
 def spec(prompt: str, reference: bool) -> JobSpec:
@@ -37,9 +37,3 @@ def bare_environment() -> dict[str, str]:
     """What a child of these tests gets: the engine, and nothing else of ours (Windows' sockets need SYSTEMROOT)."""
     kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     return {"PYTHONPATH": str(Path(sora.__file__).parents[1]), "PATH": "", "PYTHONIOENCODING": "utf-8"} | kept
-
-
-def shorten() -> None:
-    """The farm's times, in this process."""
-    assert (heartbeat.BEAT_S, heartbeat.LAPSE_S) == (15.0, 60.0)
-    heartbeat.BEAT_S, heartbeat.LAPSE_S = BEAT_S, LAPSE_S

@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import socket
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -17,6 +19,7 @@ from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, Not
 from sora.media.delivered import Delivered
 from sora.part import Part
 from sora.providers import Provider
+from sora.timing import Timing
 from sora.whole import locked
 
 from ..failures import failing
@@ -55,7 +58,7 @@ class Fetched:
     """One download from one scripted server."""
 
     def __init__(
-        self, folder: Path, *answers: Script, check: Callable[[Path], Delivered] = is_whole, **more: bool
+        self, folder: Path, *answers: Script, check: Callable[[Path], Delivered] = is_whole, **more: Any
     ) -> None:
         self.target = folder / "output" / "v.mp4"
         self.progress: list[tuple[int, int | None]] = []
@@ -239,15 +242,13 @@ def test_a_rest_that_does_not_say_where_it_begins_is_not_appended(tmp_path: Path
         assert Fetched(tmp_path / str(number), cut(1000), bad, answer(200, BYTES, [ETAG])).result.size == len(BYTES)
 
 
-def test_a_download_that_does_not_end_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_does_not_end_is_broken_off(tmp_path: Path) -> None:
     """It would fill the disk; asked again it would not end either."""
-    monkeypatch.setattr("sora.download.LARGEST_VIDEO", len(BYTES) - 1)
     with failing(GatewayTrouble, "too_large") as caught:
-        Fetched(tmp_path, unmeasured(BYTES))
+        Fetched(tmp_path, unmeasured(BYTES), largest=len(BYTES) - 1)
     assert caught.value.transient is False
     assert "v.mp4" not in {path.name for path in (tmp_path / "output").iterdir()}
-    monkeypatch.setattr("sora.download.LARGEST_VIDEO", len(BYTES))
-    assert Fetched(tmp_path / "new" / "folders", answer(200, BYTES)).result.whole
+    assert Fetched(tmp_path / "new" / "folders", answer(200, BYTES), largest=len(BYTES)).result.whole
 
 
 def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None:
@@ -357,12 +358,11 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
 def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a full one needs the room."""
 
-    def broken(_: int) -> None:
-        raise OSError(5, "Input/output error")
+    def broken(descriptor: int) -> None:
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
-    (tmp_path / "output").mkdir()
-    monkeypatch.setattr("sora.part.sync_folder", lambda _: None)
     with failing(DiskTrouble, "", "Input/output error", charge="spent"):
         Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
@@ -461,12 +461,11 @@ def test_half_a_video_is_none_where_the_link_expired(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "output").iterdir()} == {"v.part", "v.etag"}
 
 
-def test_a_process_that_hangs_on_the_lock_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_hangs_on_the_lock_holds_nobody_up(tmp_path: Path) -> None:
     """The video is fetched beside it, under a name of our own."""
-    monkeypatch.setattr("sora.download.LOCK_S", 0.05)
     left_behind(tmp_path, BYTES[:10])
     with locked(tmp_path / "output" / "v.lock", 1.0):
-        fetched = Fetched(tmp_path, answer(200, BYTES, [ETAG]))
+        fetched = Fetched(tmp_path, answer(200, BYTES, [ETAG]), timing=Timing(download_lock_s=0.05))
     assert fetched.left == {"v.mp4", "v.part", "v.lock"}
     assert (tmp_path / "output" / "v.part").read_bytes() == BYTES[:10]
 

@@ -37,9 +37,11 @@ from sora.fields import REFUSED
 from sora.remote_video import RemoteVideo
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
+from sora.timing import Timing
 from sora.watches import Watches
 
 from ..failures import failing
+from ..timings import FAST
 from ..trust.lines import stop_listening
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
@@ -51,10 +53,10 @@ BUSY = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}
 class Bench:
     """A studio in a folder of its own, talking to one ugly server."""
 
-    def __init__(self, folder: Path, base_url: str, **env: str) -> None:
+    def __init__(self, folder: Path, base_url: str, *, timing: Timing = FAST, **env: str) -> None:
         self.env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": base_url, "SORA_POLL_SECONDS": "0.01"} | env
         self.home = folder / "home"
-        self.studio = Studio(self.home, folder / "output", env=self.env)
+        self.studio = Studio(self.home, folder / "output", env=self.env, timing=timing)
 
     def buy(self, spec: JobSpec = SPEC) -> object:
         return self.studio.submit(spec).result(30)
@@ -148,13 +150,16 @@ def busy_for(seconds: str) -> bytes:
     return answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", seconds)])
 
 
-@scripted(busy_for("45"), ACCEPTED)
-def test_the_gateways_own_pace_is_not_shortened(bench: tuple[Bench, UglyServer]) -> None:
+def test_the_gateways_own_pace_is_not_shortened(tmp_path: Path) -> None:
     """A create that comes too early is refused again, and some gateways count that."""
-    made, _ = bench
     pauses: list[float] = []
-    made.studio._purchases._pause = lambda seconds: bool(pauses.append(seconds))
-    assert made.buy().job.state is JobState.SUBMITTED
+    timing = dataclasses.replace(FAST, sleep=lambda _, seconds: bool(pauses.append(seconds)))
+    with UglyServer([busy_for("45"), ACCEPTED]) as server:
+        made = Bench(tmp_path, server.url, timing=timing)
+        try:
+            assert made.buy().job.state is JobState.SUBMITTED
+        finally:
+            made.studio.close()
     assert sum(pauses) == 45.0
 
 
@@ -186,10 +191,9 @@ def test_what_was_cancelled_is_not_sent_again(bench: tuple[Bench, UglyServer]) -
 def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench, UglyServer]) -> None:
     """Taken away between the check and the sending: nothing was sent, and the next run sends it."""
     made, server = bench
-    order = made.studio._purchases.prepare(SPEC)
-    key = made.env.pop("COMETAPI_KEY")
+    key = made.env["COMETAPI_KEY"]
     with failing(MissingKey, "missing_key", "cometapi"):
-        made.studio._purchases.attempt(order)
+        made.studio.submit(SPEC, tell=lambda _: made.env.pop("COMETAPI_KEY")).result(30)
     assert made.only_job().state is JobState.REFUSED
     made.env["COMETAPI_KEY"] = key
     assert made.buy().job.state is JobState.SUBMITTED
@@ -511,13 +515,26 @@ def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> 
 
 
 @scripted(ACCEPTED)
-def test_who_has_given_up_is_warned_of_nothing(bench: tuple[Bench, UglyServer]) -> None:
+def test_who_has_given_up_is_warned_of_nothing(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The page shows another prompt by then."""
     made, server = bench
     heard: list[str] = []
-    order = made.studio._purchases.prepare(SPEC, tell=heard.append)
+    reserve, begun, cancelled = made.studio.ledger.reserve, threading.Event(), threading.Event()
+
+    def slowly(*given: object, **named: object) -> object:
+        begun.set()
+        assert cancelled.wait(10)
+        return reserve(*given, **named)
+
+    monkeypatch.setattr(made.studio.ledger, "reserve", slowly)
+    future = made.studio.submit(SPEC, tell=heard.append)
+    assert begun.wait(10)
+    future.cancel()
+    cancelled.set()
     with pytest.raises(NotBought):
-        made.studio._purchases.attempt(order, lambda: True)
+        future.result(30)
     assert (heard, server.requests) == ([], [])
 
 

@@ -21,6 +21,7 @@ from sora.studio import Studio
 
 from ..failures import failing
 from ..systems import share_folder
+from ..timings import FAST
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateways
 
 __all__ = ["films", "gateways"]  # pytest finds fixtures by their names in the module
@@ -321,7 +322,7 @@ class Road:
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]
         self.env = {"SORA_SANDBOX_SPEAK": family, "SORA_POLL_SECONDS": "0.02", "SORA_RESCUE": "0"}
-        self.studio = Studio(folder / "home", folder / "output", env=self.env)
+        self.studio = Studio(folder / "home", folder / "output", env=self.env, timing=FAST)
         self.jobs = folder / "home" / "sandbox" / "jobs"
 
     def buy(self, directives: str = "", **change: Any) -> Job:
@@ -367,16 +368,14 @@ def test_create_wait_and_file(road: Road) -> None:
 
 
 @pytest.mark.parametrize("directives", ["cut=1", "redirect", "word=dreaming", "wrapped", "html=1"])
-def test_what_else_goes_wrong(road: Road, directives: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_else_goes_wrong(road: Road, directives: str) -> None:
     """Directives misbehave in every family, and the film comes all the same."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.02)
     done = road.wait(road.buy(directives))
     assert (done.state.value, road.bought()) == ("stored", 1)
 
 
-def test_a_film_that_is_not_there_at_once(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_that_is_not_there_at_once(road: Road) -> None:
     """Finished, but not to be had yet: it is asked for again."""
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.02)
     assert road.wait(road.buy("notready=2, bad_mp4=1")).state.value == "stored"
 
 
@@ -406,9 +405,8 @@ def test_a_refused_create(road: Road, why: str, kinds: tuple[str, ...], says: st
     assert job.state.value == "refused"
 
 
-def test_a_busy_gateway(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_gateway(road: Road) -> None:
     """A 429 is sent again, and bought once."""
-    monkeypatch.setattr("sora.purchase.SLOWEST_S", 0.05)
     job = road.buy("429=1")
     assert (job.state.value, road.bought()) == ("submitted", 1)
 

@@ -63,7 +63,6 @@ def place(
 ) -> Iterator[Callable[[str], Place]]:
     monkeypatch.setenv("MINE_KEY", "any-key-will-do")
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.3")
-    monkeypatch.setattr("sora.fetch.NOT_READY_S", 0.02)
     made: list[Place] = []
 
     def make(family: str) -> Place:

@@ -22,7 +22,7 @@ from ..media.clips import make_clip
 from .lines import client
 
 
-def fetched(folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0) -> Path:
+def fetched(folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0, **more: int) -> Path:
     """One download from a gateway that says `script`, checked as films are."""
     target = folder / "output" / "v.mp4"
     with UglyServer([script]) as server, client(server.url, timeout_s=timeout_s) as made:
@@ -31,14 +31,17 @@ def fetched(folder: Path, script: bytes | Callable[[socket.socket], None], timeo
             target,
             check=examine_delivered,
             progress=lambda done, total: None,
+            **more,
         )
     return target
 
 
-def ending(folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0) -> GatewayTrouble:
+def ending(
+    folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0, **more: int
+) -> GatewayTrouble:
     """The same where it must fail; nothing has the final name, and no half file is left that is none of a film's."""
     with pytest.raises(GatewayTrouble) as caught:
-        fetched(folder, script, timeout_s)
+        fetched(folder, script, timeout_s, **more)
     assert not list((folder / "output").glob("*.mp4"))
     return caught.value
 
@@ -91,16 +94,15 @@ def test_a_length_that_is_no_number_is_survived(tmp_path: Path, length: str) -> 
         assert fetched(tmp_path, head + film).read_bytes() == film
 
 
-def test_a_huge_body_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_body_is_broken_off(tmp_path: Path) -> None:
     """At the limit, whatever length was declared."""
-    monkeypatch.setattr("sora.download.LARGEST_VIDEO", 3_000_000)
 
     def endless(line: socket.socket) -> None:
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n\0\0\0\x20ftypisom")
         while True:
             line.sendall(b"\0" * 65536)
 
-    error = ending(tmp_path, endless)
+    error = ending(tmp_path, endless, largest=3_000_000)
     assert error.code == "too_large"
     assert not error.transient
 

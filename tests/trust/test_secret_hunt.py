@@ -10,6 +10,7 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,8 +26,11 @@ from sora.studio import Studio
 
 from ..media.clips import make_clip
 from ..systems import others_may_read
+from ..timings import FAST
 from .canary import KEY, SIGNATURE, files_with_it, places
 from .echo import FATES, Echo
+
+TIMING = replace(FAST, content_attempts=2)  # each fate costs that many
 
 SPEC = {"provider": "mine", "model": "own", "seconds": "4", "size": "1280x720"}
 
@@ -53,7 +57,7 @@ class Hunt:
             self.key_file.chmod(0o600)
         else:
             self.env["MINE_KEY"] = KEY
-        self.studio = Studio(self.home, self.output, env=self.env)
+        self.studio = Studio(self.home, self.output, env=self.env, timing=TIMING)
 
     def close(self) -> None:
         self.studio.close()
@@ -82,10 +86,7 @@ class Hunt:
 
 
 @pytest.fixture(params=["variable", "file"])
-def hunt(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hunt]:
-    for name in ("fetch.NOT_READY_S", "purchase.SLOWEST_S"):
-        monkeypatch.setattr(f"sora.{name}", 0.001)
-    monkeypatch.setattr("sora.fetch.TRIES", 2)
+def hunt(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hunt]:
     made = Hunt(tmp_path, make_clip(tmp_path / "c.mp4").read_bytes(), in_file=request.param == "file")
     yield made
     made.close()
