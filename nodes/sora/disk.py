@@ -139,7 +139,7 @@ def try_folder(folder: Path) -> list[str]:
     return lacks
 
 
-def network_of(folder: Path) -> str:
+def network_of(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """The kind of network file system that a folder is on ("nfs4", "cifs", a mapped drive); "" for a local disk, and
     where the system does not tell."""
     place = folder.absolute()
@@ -149,20 +149,16 @@ def network_of(folder: Path) -> str:
         if str(place).startswith("\\\\"):
             return "a network share"
         return "a mapped drive" if ctypes.windll.kernel32.GetDriveTypeW(f"{place.drive}\\") == DRIVE_REMOTE else ""
-    return _kind_in(place, Path("/proc/self/mounts"))
-
-
-def _kind_in(folder: Path, mounts: Path) -> str:
     try:
         rows = [line.split(" ") for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:  # not Linux
         return ""
-    real, kind, depth = Path(os.path.realpath(folder)), "", 0
+    real, kind, depth = Path(os.path.realpath(place)), "", 0
     for row in rows:
         # Spaces and their like are written as \040 there.
-        place = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), row[1])) if len(row) > 2 else None
-        if place is not None and real.is_relative_to(place) and len(place.parts) >= depth:
-            depth, kind = len(place.parts), row[2]  # the innermost, and of those the one that was mounted last
+        mounted = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), row[1])) if len(row) > 2 else None
+        if mounted is not None and real.is_relative_to(mounted) and len(mounted.parts) >= depth:
+            depth, kind = len(mounted.parts), row[2]  # the innermost, and of those the one that was mounted last
     return kind if kind.startswith(NETWORKS) else ""
 
 

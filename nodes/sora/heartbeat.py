@@ -143,7 +143,7 @@ class DatabaseOwner:
 
     def _go_on(self, mark: str, ended: threading.Event) -> None:
         told = False
-        while not ended.wait(self._timing.heartbeat_s):
+        while not self._timing.sleep(ended, self._timing.heartbeat_s):
             try:
                 self._beat(mark)
                 told = False

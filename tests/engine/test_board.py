@@ -277,18 +277,23 @@ def test_forgetting_does_not_free_the_budget(studio: Studio) -> None:
         studio.submit(spec).result(30)
 
 
-def test_an_unwatched_job_is_fetched_only_when_somebody_waits(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwatched_job_is_fetched_only_when_somebody_waits(studio: Studio) -> None:
     """Not by the rescue, also not after a restart; a node that waits gets it."""
+    asked: list[str] = []
+    studio.client("sandbox").listen(lambda response, _: asked.append(response.url))
     job = row_of(studio, "a boat", video_id="v1")
     studio.put_aside(job.id, "unwatched").result(30)
     assert studio.rescue() == 0
     studio.look_after(job.id)
-    time.sleep(0.3)
-    assert studio.ledger.job(job.id).state is JobState.SUBMITTED
     assert studio.board.page()["running"] == 0
     bought = studio.submit(JobSpec(prompt="another", **SPEC)).result(30).job
     studio.put_aside(bought.id, "unwatched").result(30)
     assert studio.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
+    assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+    assert (any(bought.video_id in url for url in asked), [url for url in asked if "/v1/videos/v1" in url]) == (
+        True,
+        [],
+    )
 
 
 def test_watching_again_fetches_it(studio: Studio) -> None:
@@ -328,5 +333,9 @@ def test_changes_are_told_from_reserved_to_stored(studio: Studio) -> None:
     assert [was for _, was, _ in heard] == ["", *states[:-1]]
     before = len(heard)
     studio.ledger.observed(job.id, told(job.video_id, "done"))
-    time.sleep(0.5)
-    assert len(heard) == before
+    other = row_of(studio, "another")
+    end = time.monotonic() + 10
+    while len(heard) == before:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert heard[before:] == [(other.id, "", "reserved")]  # told after, or with, what came before

@@ -473,8 +473,9 @@ def until(look: Callable[[], object], timeout_s: float = 30) -> None:
 def test_ctrl_c_stops_the_waiting_and_keeps_the_job(sora: Shell, tmp_path: Path) -> None:
     """It ends at once with 6, and says how to go on."""
     with started("run", "a [sandbox: slow=60]", *SMALL, "--out", str(tmp_path)) as process:
-        until(lambda: [job for job in sora.json("jobs")["jobs"] if job["state"] == "submitted"])
-        time.sleep(0.3)  # so that it waits for the video
+        until(lambda: sora.json("jobs")["jobs"])
+        with contextlib.closing(Ledger(tmp_path / "home")) as ledger:
+            until(lambda: ledger.jobs()[0].progress)  # it was polled, so that somebody waits for the video
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 6, err
@@ -485,11 +486,11 @@ def test_ctrl_c_stops_the_waiting_and_keeps_the_job(sora: Shell, tmp_path: Path)
 def test_ctrl_c_while_looking_up_buys_nothing(tmp_path: Path, sora: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent of a remix is still being looked for when the user stops: the remix is not sent."""
     finished = answer(200, {"id": "video_1", "object": "video", "model": "sora-2", "status": "completed"})
-    asked = threading.Event()
+    asked, stopped = threading.Event(), threading.Event()
 
     def slowly(connection: socket.socket) -> None:
         asked.set()
-        time.sleep(1)
+        assert stopped.wait(30)
         connection.sendall(finished)
 
     with UglyServer([slowly, finished]) as server:
@@ -498,7 +499,8 @@ def test_ctrl_c_while_looking_up_buys_nothing(tmp_path: Path, sora: Shell, monke
         with started("remix", "video_1", "at night", "--out", str(tmp_path)) as process:
             assert asked.wait(30)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=20)
+            stopped.set()
         assert process.returncode == 6, err
         assert "Stopped before anything was sent. Nothing was spent" in err
         assert server.count("POST") == 0

@@ -290,8 +290,8 @@ broken line
 def test_network_drives_are_known_by_their_mounts(tmp_path: Path, folder: str, kind: str) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(MOUNTS, encoding="utf-8")
-    assert disk._kind_in(Path(folder), mounts) == kind
-    assert disk._kind_in(Path(folder), tmp_path / "none") == ""
+    assert disk.network_of(Path(folder), mounts) == kind
+    assert disk.network_of(Path(folder), tmp_path / "none") == ""
 
 
 def test_the_database_has_a_connection_for_each_thread() -> None:

@@ -10,6 +10,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from sora.client import Client
 from sora.doctor import examine
 from sora.findings import Finding
 from sora.studio import Studio
@@ -250,7 +251,7 @@ def test_a_gateway_that_wants_a_key_and_gets_none(lines: Lines) -> None:
 
 def test_a_look_that_breaks_leaves_the_others(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug is a line, and no end."""
-    monkeypatch.setattr("sora.doctor_gateway._answer", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(Client, "reach", lambda *_, **__: 1 / 0)
     with UglyServer([answer(200, MODELS)]) as server:
         row = f'base_url = "{server.url}"'
         found = lines(f"{row}\n[provider.providers]\n{row}\nkey = false")

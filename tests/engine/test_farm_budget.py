@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from sora.ledger import Ledger
 from sora.rows import run
 from sora.spec import JobSpec
 from sora.studio import Studio
+from sora.timing import Timing
 
 from ..failures import failing
 from ..postgres import Server
@@ -31,11 +33,21 @@ class Machine:
 
     def __init__(self, host: str, home: Path, url: str, caps: Budget | None, patch: pytest.MonkeyPatch) -> None:
         self.host, self.caps = host, caps or WIDE
-        self.ledger = Ledger(home, url=url, budget=lambda: self.told())
+        self.url, self._due, self._asleep = url, threading.Semaphore(0), threading.Semaphore(0)
+        self.ledger = Ledger(home, url=url, budget=lambda: self.told(), timing=Timing(sleep=self._sleep))
         self.told: Callable[[], Budget | None] = lambda: caps and self.caps
         with patch.context() as here:
             here.setattr("socket.gethostname", lambda: host)
             self.mark = self.ledger.database.owner.id
+        assert self._asleep.acquire(timeout=10)
+
+    def _sleep(self, ended: threading.Event, _: float) -> bool:
+        """The heart sleeps until it is to beat."""
+        self._asleep.release()
+        while not ended.wait(0.01):
+            if self._due.acquire(blocking=False):
+                return False
+        return True
 
     def buy(self, prompt: str, usd: float | None) -> str:
         spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
@@ -52,7 +64,8 @@ class Machine:
 
     def beat(self) -> None:
         """Its heart beats now, and not in 15 s."""
-        self.ledger.database.owner._beat(self.mark)
+        self._due.release()
+        assert self._asleep.acquire(timeout=10)
 
     def fall_silent(self) -> None:
         with self.ledger.database.write() as connection:
@@ -293,7 +306,7 @@ def test_spent_and_the_doctor_name_the_machine(
 ) -> None:
     one = start("render-1", 10, 2)
     one.buy("a", 1.5)
-    url = str(one.ledger.database._url)
+    url = one.url
     monkeypatch.setenv("SORA_DATABASE_URL", url)
     monkeypatch.setattr("socket.gethostname", lambda: "desk")
     monkeypatch.chdir(tmp_path)
@@ -335,7 +348,7 @@ def test_a_machine_tells_the_caps_of_its_settings(
     home = tmp_path / "two"
     home.mkdir()
     (home / "settings.toml").write_text("[budget]\nusd_per_job = 0.5\n", encoding="utf-8")
-    env = {"SORA_DATABASE_URL": str(one.ledger.database._url), "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": rescue}
+    env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": rescue}
     monkeypatch.setattr("socket.gethostname", lambda: "render-2")
     studio = Studio(home, tmp_path / "output", env=env)
     try:

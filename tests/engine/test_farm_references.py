@@ -16,6 +16,7 @@ from sora.doctor import examine
 from sora.errors import DiskTrouble, InvalidInput
 from sora.identities import fingerprints_of
 from sora.ledger import Ledger
+from sora.media.reference import to_png
 from sora.receipt import receipt_of
 from sora.rows import run
 from sora.spec import Job, JobSpec, JobState, Reference, fingerprints
@@ -150,16 +151,17 @@ def test_the_same_image_from_another_machine_is_the_same_purchase(start: Start, 
 def test_what_a_dead_machine_left_is_sent_with_its_image(start: Start, tmp_path: Path) -> None:
     """Reserved there, sent here: the row names the image, which is in the common folder."""
     one, two = start("one"), start("two")
-    order = one._purchases.prepare(SPEC)
+    files = [one.ledger.references.keep(to_png(PIXELS))]
     job, mine = one.ledger.reserve(
-        SPEC, origin=order.origin, estimated_usd=0.0, budget=one.settings.budget, references=order.files
-    )
+        SPEC, origin=one.client("sandbox").provider.origin, estimated_usd=0.0, budget=one.settings.budget,
+        references=files,
+    )  # fmt: skip
     assert mine
     one.ledger.database.owner.close()
     shutil.rmtree(tmp_path / "one")
     done = two.submit(SPEC).result(30).job
     assert (done.id, done.machine) == (job.id, "two")
-    assert [path.name for path in two.board.references(done.id)] == order.files
+    assert [path.name for path in two.board.references(done.id)] == files
     assert two.wait(done.id, timeout_s=30).future.result(60).state is JobState.STORED
 
 

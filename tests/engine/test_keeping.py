@@ -676,14 +676,16 @@ def test_another_ledger_that_cannot_be_read_lets_nothing_be_bought(
     with Ledger_at(theirs) as ledger:
         bought(ledger)
 
-    @contextlib.contextmanager
-    def opened(file: Path) -> Iterator[sqlite3.Connection]:
+    connect = sqlite3.connect
+
+    def refused(database: str, *given: Any, **named: Any) -> sqlite3.Connection:
+        if "mode=ro" not in database:
+            return connect(database, *given, **named)
         error = sqlite3.OperationalError("it is closed")
         error.sqlite_errorcode = code
         raise error
-        yield
 
-    monkeypatch.setattr("sora.merge.opened", opened)
+    monkeypatch.setattr(sqlite3, "connect", refused)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
     run = ["run", "a boat", "--seconds", "4", "--size", "1280x720", "--home", "home", "--timeout", "0.001"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import pytest
@@ -25,25 +26,22 @@ def test_what_no_thread_can_be_had_for_is_neither_queued_nor_counted(monkeypatch
     assert done == ["taken"]
 
 
-def test_a_thread_that_has_just_taken_a_job_is_not_taken_for_idle() -> None:
+def test_a_thread_that_has_just_taken_a_job_is_not_taken_for_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another job would wait behind it, for as long as it sleeps or asks a silent gateway."""
-    pool, between, go_on = DaemonPool("test", 2), threading.Event(), threading.Event()
-    real = pool._jobs.get
+    between, go_on = threading.Event(), threading.Event()
 
-    class Paused:
+    class Paused(queue.SimpleQueue[object]):
         """A queue whose first job is taken, and whose taker is not through with that."""
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(queue, name)
-
         def get(self) -> object:
-            item = real()
+            item = super().get()
             if not between.is_set():
                 between.set()
                 go_on.wait(20)
             return item
 
-    queue, pool._jobs = pool._jobs, Paused()  # type: ignore[assignment]
+    monkeypatch.setattr(queue, "SimpleQueue", Paused)
+    pool = DaemonPool("test", 2)
     first = pool.submit(lambda: "first")
     assert between.wait(5)
     assert pool.submit(lambda: "second").result(5) == "second"

@@ -113,7 +113,9 @@ ENDS = {
 }
 
 
-def test_what_the_dead_left_is_put_right(world: World, survivor: Callable[[str], Studio], clock: Moment) -> None:
+def test_what_the_dead_left_is_put_right(
+    world: World, survivor: Callable[[str], Studio], clock: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From every state, among them what may have been sent: that is told, and never sent again by itself."""
     prompts = {point: f"a paper boat [sandbox: word={number}]" for number, point in enumerate(ENDS)}
     children = [world.start(point, world.home, prompt) for point, prompt in prompts.items()]
@@ -130,7 +132,9 @@ def test_what_the_dead_left_is_put_right(world: World, survivor: Callable[[str],
         return {point: rows[prompt] for point, prompt in prompts.items()}
 
     until(lambda: states() == ENDS)
-    time.sleep(3 * RESCAN_S)
+    searches, search = [], living.ledger.database.exclusive  # each search for jobs is one such transaction
+    monkeypatch.setattr(living.ledger.database, "exclusive", lambda: searches.append(1) or search())
+    until(lambda: len(searches) > 3)
     assert states() == ENDS
     assert world.gateway.routes.counts[CREATE] == creates
     assert world.litter() == set()
