@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -15,9 +14,9 @@ from urllib3.util.retry import Retry
 from .addresses import is_loopback
 from .envelope import Answer
 from .providers import Provider
+from .timing import DEFAULT, Timing
 from .transport import Bearer, NoAuth, arriving, new_session, same_origin
 
-CONNECT_TIMEOUT_S = 10.0
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
 Listener = Callable[[requests.Response, Answer | None], None]
@@ -30,6 +29,7 @@ class Calls:
 
     provider: Provider
     key: str = field(repr=False)
+    timing: Timing = DEFAULT
     accepted: bool = False  # has the provider taken a call with this key?
     # Told of each response: as it opens, and with its body once that was read. For whoever writes down what came.
     listener: Listener | None = field(default=None, repr=False)
@@ -47,7 +47,7 @@ class Calls:
     @property
     def timeouts(self) -> tuple[float, float]:
         """Seconds for connecting, and for a silence."""
-        return (min(CONNECT_TIMEOUT_S, self.provider.timeout_s), self.provider.timeout_s)
+        return (min(self.timing.connect_timeout_s, self.provider.timeout_s), self.provider.timeout_s)
 
     def url(self, path: str) -> str:
         """Where a call of the provider's is."""
@@ -73,13 +73,13 @@ class Calls:
 
     def read(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
-        deadline = time.monotonic() + (timeout_s or self.provider.timeout_s)
+        deadline = self.timing.monotonic() + (timeout_s or self.provider.timeout_s)
         pieces: list[bytes] = []
         size = 0
         for piece in arriving(response):
             pieces.append(piece)
             size += len(piece)
-            if size > LARGEST_ANSWER or time.monotonic() > deadline:
+            if size > LARGEST_ANSWER or self.timing.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, b"".join(pieces), response.url or "")

@@ -25,10 +25,9 @@ from .providers import Provider
 from .redact import place_of
 from .remote_video import RemoteVideo
 from .streams import open_address, open_content
+from .timing import DEFAULT, Timing
 from .transport import NETWORK_ERRORS, Body, in_words, kind_of_network, network_advice, new_session
 from .verdict import read_created, read_list, read_reason, read_status
-
-REASON_S = 10.0  # for the reason of a failure, which changes nothing
 
 PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an upload
 
@@ -50,9 +49,10 @@ class Client:
 
     provider: Provider
     key: str = field(repr=False)
+    timing: Timing = DEFAULT
 
     def __post_init__(self) -> None:
-        self._calls = Calls(self.provider, self.key)
+        self._calls = Calls(self.provider, self.key, self.timing)
 
     def listen(self, listener: Listener | None) -> None:
         """Have `listener(response, answer)` called for each response from now on, in the thread of the call: `answer`
@@ -144,7 +144,8 @@ class Client:
 
     def _reason(self, video_id: str) -> Complaint | None:
         """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
-        url, timeout_s = self._calls.url(f"{_path_of(video_id)}/content"), min(REASON_S, self.provider.timeout_s)
+        url = self._calls.url(f"{_path_of(video_id)}/content")
+        timeout_s = min(self.timing.failure_reason_timeout_s, self.provider.timeout_s)
         try:
             with (
                 new_session(url, Retry(0), self.provider) as session,

@@ -13,6 +13,7 @@ from .fields import FieldRule, check_fields
 from .providers import SANDBOX, Provider, file_of, load_provider, provider_names
 from .settings import Settings
 from .spec import Job, JobSpec
+from .timing import DEFAULT, Timing
 
 
 class LocalGateway(Protocol):
@@ -28,8 +29,8 @@ class LocalGateway(Protocol):
 class Gateways:
     """Clients by provider name. Files and variables are read at each use, so that a new key works without a restart."""
 
-    def __init__(self, settings: Settings, sandbox: LocalGateway) -> None:
-        self._settings, self._sandbox = settings, sandbox
+    def __init__(self, settings: Settings, sandbox: LocalGateway, timing: Timing = DEFAULT) -> None:
+        self._settings, self._sandbox, self._timing = settings, sandbox, timing
         self._clients: dict[tuple[Provider, str], Client] = {}
         self._lock = threading.Lock()  # not held while the sandbox starts: no other provider waits for that
 
@@ -54,7 +55,7 @@ class Gateways:
         with self._lock:
             client = self._clients.get((provider, key))
             if client is None:
-                client = Client(provider, key)
+                client = Client(provider, key, self._timing)
                 self._clients[provider, key] = client
             return client
 

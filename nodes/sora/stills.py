@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,7 +83,7 @@ class Stills:
 def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
     """The bytes of a picture. GatewayTrouble for anything else, at its first bytes: a gateway that does not know the
     variant may send the whole video."""
-    deadline = time.monotonic() + client.provider.timeout_s
+    deadline = client.timing.monotonic() + client.provider.timeout_s
     data = bytearray()
     with client.content(video_id, {}, variant) as response:
         try:
@@ -94,7 +92,7 @@ def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
                 if len(data) >= HEAD and not _is_picture(data):
                     kind = redact(response.headers.get("content-type", "something else"))[:80]
                     raise GatewayTrouble(f"The gateway's {variant} is no picture, but {kind}.")
-                if len(data) > LARGEST or time.monotonic() > deadline:
+                if len(data) > LARGEST or client.timing.monotonic() > deadline:
                     raise GatewayTrouble(f"The gateway's {variant} is too large, or comes too slowly.")
         except NETWORK_ERRORS as error:
             raise GatewayTrouble(f"The gateway's {variant} could not be downloaded: {in_words(error)}.") from None

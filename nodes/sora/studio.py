@@ -81,7 +81,7 @@ class Studio:
         )
         self._closing = threading.Event()
         self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
-        self._gateways = Gateways(self.settings, self._sandbox)
+        self._gateways = Gateways(self.settings, self._sandbox, timing)
         self._purchases = Purchases(
             self.ledger,
             self._gateways,
@@ -316,7 +316,7 @@ class Studio:
     def client(self, provider: str, *, key: bool = True) -> Client:
         """A client for that provider, for a look that costs nothing; MissingKey, InvalidInput. Without its `key` it is
         the caller's own, to be closed."""
-        return self._gateways.client(provider) if key else Client(self._gateways.provider(provider), "")
+        return self._gateways.client(provider) if key else Client(self._gateways.provider(provider), "", self.timing)
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""

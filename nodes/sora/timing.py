@@ -83,8 +83,10 @@ class Timing:
     ledger_copy_busy_s: float = 10.0  # for which another program may keep a ledger that is copied to itself
     settings_lock_s: float = 10.0  # for another process that writes the same file
 
-    # -- calls about no job ---------------------------------------------------------------------------------------
+    # -- calls ----------------------------------------------------------------------------------------------------
 
+    connect_timeout_s: float = 10.0  # the timeout of a silence is the owner's to set
+    failure_reason_timeout_s: float = 10.0  # for the reason of a failure, which changes nothing
     balance_timeout_s: float = 20.0
     model_list_timeout_s: float = 30.0
 

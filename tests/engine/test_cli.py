@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
@@ -23,7 +24,6 @@ import requests
 from PIL import Image
 from sora.budget import Budget
 from sora.cli import main
-from sora.errors import DiskTrouble
 from sora.ledger import Ledger
 from sora.spec import JobSpec
 
@@ -71,10 +71,10 @@ def test_a_file_that_is_not_what_was_stored_is_used_with_a_warning(
     path = Path(first["path"])
     path.write_bytes(path.read_bytes()[:-4])
 
-    def gone(*_: object, **__: object) -> None:
-        raise DiskTrouble("The video could not be written.")
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("sora.fetch.download", gone)
+    monkeypatch.setattr(os, "fsync", broken)
     again = sora.json("run", "a boat", *SMALL)
     assert (again["exit"], again["path"], again["frames"] > 0) == (0, first["path"], True)
     assert path.name in again["warning"]

@@ -45,8 +45,7 @@ def exchange(call: Any, status: int = 200, body: Any = None, **more: Any) -> Exc
 
 
 def walked(*exchanges: Exchange, **more: Any) -> Walked:
-    recorder = Recorder(PROVIDER)
-    recorder._exchanges.extend(exchanges)
+    recorder = Recorder(PROVIDER, exchanges)
     offer = Offer(model="m", seconds="1", size="640x352", reference=True, usd=0.1)
     given = {"offer": offer, "job": JOB, "info": INFO, "size": 1000}
     return Walked(Wish(provider="mine", spend=1), recorder, Client(PROVIDER, "key"), **(given | more))

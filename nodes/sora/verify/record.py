@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -60,10 +60,11 @@ class Exchange:
 class Recorder:
     """Listens to a client. Thread-safe: engine threads poll while another one looks."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, exchanges: Iterable[Exchange] = ()) -> None:
+        """`exchanges` are those that were recorded before."""
         self._provider = provider
         self._lock = threading.Lock()
-        self._exchanges: list[Exchange] = []
+        self._exchanges = list(exchanges)
         self._room = LARGEST_SUM
         self._open: weakref.WeakKeyDictionary[requests.Response, Exchange] = weakref.WeakKeyDictionary()
 
