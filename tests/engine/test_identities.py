@@ -178,8 +178,8 @@ def test_a_row_whose_images_are_elsewhere_is_found_by_version_1(ledger: Ledger, 
 def test_an_identity_is_completed_once(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images that are not here are not looked for at each purchase."""
     of_older_code(ledger, with_image("pad"), reference_files='["0.png"]')
-    looked: list[object] = []
-    monkeypatch.setattr("sora.identities.fingerprints_of", lambda path: looked.append(path))
+    looked, place = list[str](), ledger.references.place
+    monkeypatch.setattr(ledger.references, "place", lambda name: looked.append(name) or place(name))
     for take in (2, 3, 4):
         reserve(ledger, dataclasses.replace(PLAIN, take=take))
     assert len(looked) == 1

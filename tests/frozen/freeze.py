@@ -239,7 +239,7 @@ def dump(frozen: Frozen, server: Server, programs: Path, target: Path) -> None:
             other.execute(text(f"INSERT INTO jobs ({names}) VALUES ({marks})"), dict(row))
     files.dispose()
     shared.dispose()
-    command = [programs / "pg_dump", "--inserts", "--no-owner", "-h", server._folder, "-U", "sora"]
+    command = [programs / "pg_dump", "--inserts", "--no-owner", "-h", url.rpartition("host=")[2], "-U", "sora"]
     command += [url.rpartition("?")[0].rpartition("/")[2]]
     made = subprocess.run([str(word) for word in command], capture_output=True, encoding="utf-8", check=True)
     lines = [line for line in made.stdout.splitlines() if line.strip() and not line.startswith(("--", "\\"))]
