@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
 from .sora.spec import JobSpec, Reference, parse_extra_fields
+
+if TYPE_CHECKING:
+    from .sora.catalogue import Catalogue
 
 PROJECT = (
     "What the job is bought for, in a few words: the tab and `sora costs` add up costs by project. It changes nothing "
@@ -144,8 +147,8 @@ class CreateSoraJob(io.ComfyNode):
         seconds: str,
         size: str,
         take: int = 1,
-        reference: Any = None,
-        last_reference: Any = None,
+        reference: values.Tensor | None = None,
+        last_reference: values.Tensor | None = None,
         fit: str = "crop",
         provider: str = "cometapi",
         custom_model: str = "",
@@ -181,7 +184,7 @@ def _check_choice(model: str, seconds: str, size: str, provider: str | None, pro
     """InvalidInput for a choice that its provider does not make, unless it was bought before."""
     studio = host.studio()
 
-    def check(catalogue: Any) -> None:
+    def check(catalogue: Catalogue) -> None:
         if provider is not None:
             catalogue.check_life(model, seconds, size, provider)
         catalogue.check_choice(model, seconds, size)

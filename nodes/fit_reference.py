@@ -77,7 +77,9 @@ class SoraFitReference(io.ComfyNode):
 
     @classmethod
     @in_users_language
-    async def execute(cls, image: Any, size: str, mask: Any = None, **how: Any) -> io.NodeOutput:
+    async def execute(
+        cls, image: values.Tensor, size: str, mask: values.Tensor | None = None, **how: Any
+    ) -> io.NodeOutput:
         """Fit -> show."""
         fitting = Fitting(**how)
         pixels, clear = values.pixels_of(image), None if mask is None else values.pixels_of(mask)
@@ -85,7 +87,7 @@ class SoraFitReference(io.ComfyNode):
         return io.NodeOutput(sent, ui=await values.preview(sent))
 
 
-def _focus(name: str, start: str, end: str) -> Any:
+def _focus(name: str, start: str, end: str) -> io.Input:
     return io.Float.Input(
         name,
         default=0.5,

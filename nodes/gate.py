@@ -44,7 +44,8 @@ HEADERS = {
 blocked: dict[str, None] = {}  # names by which the page was asked for, and which are not allowed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Answer = Callable[[web.Request], Awaitable[Any]]
+Answer = Callable[[web.Request], Awaitable[object]]  # a response, or what becomes one as JSON
+Action = Callable[[web.Request, dict[str, Any]], Awaitable[object]]
 
 
 def reads(answer: Answer) -> Handler:
@@ -52,16 +53,16 @@ def reads(answer: Answer) -> Handler:
     return _guarded(answer)
 
 
-def acts(answer: Callable[[web.Request, dict[str, Any]], Awaitable[Any]]) -> Handler:
+def acts(answer: Action) -> Handler:
     """The same for `answer(request, the JSON object of the body)`, which changes something."""
 
-    async def with_body(request: web.Request) -> Any:
+    async def with_body(request: web.Request) -> object:
         return await answer(request, await _body(request))
 
     return _guarded(functools.wraps(answer)(with_body), _not_json)
 
 
-def owns(answer: Callable[[web.Request, dict[str, Any]], Awaitable[Any]]) -> Handler:
+def owns(answer: Action) -> Handler:
     """The same for what belongs to the machine's owner."""
     return acts(functools.wraps(answer)(_only_local(answer)))
 
@@ -76,8 +77,8 @@ def is_local(request: web.Request) -> bool:
     ) or host.studio().settings.from_elsewhere
 
 
-def _only_local(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def checked(request: web.Request, body: dict[str, Any]) -> Any:
+def _only_local(answer: Action) -> Action:
+    async def checked(request: web.Request, body: dict[str, Any]) -> object:
         if not await asyncio.to_thread(is_local, request):
             raise InvalidInput(
                 "This can be done on the machine itself only.",
@@ -92,6 +93,7 @@ def _only_local(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
 def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None] | None = None) -> Handler:
     @functools.wraps(answer)
     async def handler(request: web.Request) -> web.StreamResponse:
+        given: object
         try:
             if (name := await asyncio.to_thread(_stranger, request)) is not None:
                 given = await asyncio.to_thread(_blocked, name)

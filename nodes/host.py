@@ -10,15 +10,17 @@ import functools
 import inspect
 import logging
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import comfy.model_management
 import comfy.utils
 import folder_paths
+from aiohttp import web
 from comfy_api.latest import ComfyExtension, io, ui
 from server import PromptServer
 
@@ -32,6 +34,7 @@ from .sora.threads import DaemonPool
 __all__ = ["ComfyExtension", "SoraJob", "io", "ui"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 TICK_S = 0.1  # how often a waiting node looks whether it was interrupted
 STEPS = 1000  # of a progress bar
 WINDOW_CLOSED = (2, 6)  # CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT
@@ -44,7 +47,7 @@ _studio: Studio | None = None
 prepares: list[Callable[[Studio], None]] = []  # what is done with the studio when it is made, which is at first use
 _pool = DaemonPool("sora-node", 2)
 _decoders = DaemonPool("sora-decode", 2)  # of their own: what takes minutes must not hold up a node that waits
-_handlers: list[Any] = []  # of Windows' console, which keeps no reference of its own
+_handlers: list[Callable[[int], int]] = []  # of Windows' console, which keeps no reference of its own
 _log = logging.getLogger("sora")
 
 
@@ -59,26 +62,25 @@ def studio() -> Studio:
             _studio = Studio(home, Path(folder_paths.get_output_directory()))
             _pool.submit(functools.partial(_leave_word, _studio))
             atexit.register(_studio.close)
-            if os.name == "nt":
-                _close_with_the_window(_studio.close)
+            _close_with_the_window(_studio.close)
             for prepare in prepares:
                 prepare(_studio)
         return _studio
 
 
 def _close_with_the_window(close: Callable[[], None]) -> None:
-    """Have `close` called when the console window is closed. Windows then ends the program within five seconds and runs
-    no `atexit`, and a create whose response had not come would be an uncertain purchase."""
-    import ctypes
+    """On Windows, have `close` called when the console window is closed. The program is then ended within five seconds,
+    without `atexit`, and a create whose response had not come would be an uncertain purchase."""
+    if sys.platform == "win32":
+        import ctypes
 
-    @ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)
-    def handler(event: int) -> int:
-        if event in WINDOW_CLOSED:
-            close()
-        return 0  # the next handler's turn, which ends the program
+        def handler(event: int) -> int:
+            if event in WINDOW_CLOSED:
+                close()
+            return 0  # the next handler's turn, which ends the program
 
-    _handlers.append(handler)
-    ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(handler, 1)
+        _handlers.append(ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(handler))
+        ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(_handlers[-1], 1)
 
 
 def _leave_word(studio: Studio) -> None:
@@ -112,10 +114,11 @@ def send(event: str, content: dict[str, Any]) -> None:
         server.send_sync(event, content)
 
 
-def made(kind: Callable[..., T], *positional: Any, **keywords: Any) -> T:
+def made(kind: Callable[P, T], *positional: P.args, **keywords: P.kwargs) -> T:
     """`kind(...)` without the keywords that this host's version does not know yet (`advanced`, `search_aliases`)."""
     known = inspect.signature(kind).parameters
-    return kind(*positional, **{name: value for name, value in keywords.items() if name in known})
+    taken: dict[str, Any] = {name: value for name, value in keywords.items() if name in known}
+    return kind(*positional, **taken)
 
 
 def text_of(error: SoraError) -> str:
@@ -123,11 +126,11 @@ def text_of(error: SoraError) -> str:
     return str(error.changed(language=studio().settings.shown_language))
 
 
-def in_users_language(execute: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     """`execute`, whose errors the host shows as they are, with errors in the language of the settings."""
 
     @functools.wraps(execute)
-    async def spoken(*positional: Any, **keywords: Any) -> T:
+    async def spoken(*positional: P.args, **keywords: P.kwargs) -> T:
         try:
             return await execute(*positional, **keywords)
         except SoraError as error:
@@ -136,7 +139,7 @@ def in_users_language(execute: Callable[..., Awaitable[T]]) -> Callable[..., Awa
     return spoken
 
 
-def output(kind: Any, name: str, tooltip: str) -> Any:
+def output(kind: type[io.ComfyTypeIO], name: str, tooltip: str) -> io.Output:
     """An output shown as `name`. Hosts of 2025 refuse one whose id is also an input's, hence another id."""
     return kind.Output(f"{name}_output", display_name=name, tooltip=tooltip)
 
@@ -219,7 +222,7 @@ async def watch(job_id: str, timeout_s: float, node_id: str | None) -> Job:
 def rescue_at_start() -> None:
     """Once the server is up, look after jobs that a crash, a power cut or a closed program left behind."""
 
-    async def up(_: Any) -> None:
+    async def up(_: web.Application) -> None:
         _pool.submit(_rescue)
 
     if PromptServer.instance is not None and hasattr(PromptServer.instance, "app"):

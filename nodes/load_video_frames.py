@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import host, values
 from .host import in_users_language, io, made, output
 from .sora.media.choice import FrameChoice
 from .sora.spec import LARGEST_SIDE
+
+if TYPE_CHECKING:
+    from .sora.media.clip import Clip
 
 
 class LoadVideoFrames(io.ComfyNode):
@@ -115,7 +118,9 @@ class LoadVideoFrames(io.ComfyNode):
 
     @classmethod
     @in_users_language
-    async def execute(cls, video: Any, untagged: str = "auto", memory: str = "ram", **settings: Any) -> io.NodeOutput:
+    async def execute(
+        cls, video: values.Video, untagged: str = "auto", memory: str = "ram", **settings: Any
+    ) -> io.NodeOutput:
         """Decode -> tensors."""
         choice = FrameChoice(**settings)
         scratch = values.temp_folder() if memory == "disk" else None
@@ -130,13 +135,13 @@ class LoadVideoFrames(io.ComfyNode):
 
 
 def _clip(
-    video: Any,
+    video: values.Video,
     choice: FrameChoice,
     untagged: str,
     scratch: Path | None,
     progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
-) -> Any:
+) -> Clip:
     """Decode the file behind `video`, or choose among the images that it is made of."""
     from .sora.media.clip import clip_of_file, clip_of_images
     from .sora.media.probe import declared

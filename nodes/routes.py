@@ -9,16 +9,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from . import gate, host
+from .sora.board import PAGE
 from .sora.errors import InvalidInput, SoraError, disk_trouble
 from .sora.paths import confined
 from .sora.spec import Job
 from .sora.studio import Studio
 from .sora.whole import copy
+
+if TYPE_CHECKING:
+    from .sora.balance import Balance
+    from .sora.refresh import Refreshed
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -48,33 +53,36 @@ def watch_ledger() -> None:
 
 @routes.get("/sora/jobs")
 @gate.reads
-async def jobs(_: web.Request) -> Any:
+async def jobs(_: web.Request) -> list[str]:
     """The ledger's newest jobs as readable lines, for SoraOpenJob's list."""
     return await asyncio.to_thread(host.studio().labels, LISTED)
 
 
 @routes.get("/sora/history")
 @gate.reads
-async def history(request: web.Request) -> Any:
+async def history(request: web.Request) -> dict[str, Any]:
     """A page of rows: `state`, `search`, `after` (the last id of the page before), `limit`."""
-    given = {name: request.query.get(name, "")[:LONGEST] for name in ("state", "search", "after", "limit")}
-    limit = given.pop("limit")
+    state, search, after, limit = (
+        request.query.get(name, "")[:LONGEST] for name in ("state", "search", "after", "limit")
+    )
     if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
         raise InvalidInput("limit is no number.")
-    number = {"limit": int(limit)} if limit else {}
-    return await asyncio.to_thread(lambda: host.studio().board.page(**given, **number))
+    number = int(limit) if limit else PAGE
+    return await asyncio.to_thread(
+        lambda: host.studio().board.page(state=state, search=search, after=after, limit=number)
+    )
 
 
 @routes.get("/sora/history/{id}")
 @gate.reads
-async def one(request: web.Request) -> Any:
+async def one(request: web.Request) -> dict[str, Any]:
     """One job, with what it was remixed from and what from it."""
     return await asyncio.to_thread(host.studio().board.tree, _id(request))
 
 
 @routes.get("/sora/news")
 @gate.reads
-async def news(request: web.Request) -> Any:
+async def news(request: web.Request) -> dict[str, Any]:
     """What a page may have missed: {"mark", "jobs"}, jobs that got into trouble `after` the mark of the last answer, or
     in the last `age` seconds."""
     after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
@@ -85,7 +93,7 @@ async def news(request: web.Request) -> Any:
 
 @routes.get("/sora/history/{id}/thumbnail")
 @gate.reads
-async def thumbnail(request: web.Request) -> Any:
+async def thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the stored video."""
     try:
         place = await asyncio.wrap_future(host.studio().small_picture(_id(request)))
@@ -96,7 +104,7 @@ async def thumbnail(request: web.Request) -> Any:
 
 @routes.get("/sora/of_file/{sha256}")
 @gate.reads
-async def of_file(request: web.Request) -> Any:
+async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     """The job that a stored file came from."""
     found = await asyncio.to_thread(host.studio().board.of_file, request.match_info["sha256"][:LONGEST])
     return web.json_response({"error": "No job of this ledger."}, status=404) if found is None else {"job": found}
@@ -104,7 +112,7 @@ async def of_file(request: web.Request) -> Any:
 
 @routes.post("/sora/history/{id}/settle")
 @gate.acts
-async def settle(request: web.Request, body: dict[str, Any]) -> Any:
+async def settle(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
@@ -118,7 +126,7 @@ async def settle(request: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/history/{id}/ask")
 @gate.acts
-async def ask_again(request: web.Request, _: dict[str, Any]) -> Any:
+async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
     studio = host.studio()
     job = await asyncio.wrap_future(studio.ask_again(_id(request)))
@@ -128,7 +136,7 @@ async def ask_again(request: web.Request, _: dict[str, Any]) -> Any:
 
 @routes.post("/sora/history/{id}/aside")
 @gate.acts
-async def aside(request: web.Request, body: dict[str, Any]) -> Any:
+async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"aside": "unwatched", "forgotten" or ""}; no file is deleted, and nothing that was bought is bought again."""
     wish = body.get("aside")
     if not isinstance(wish, str):
@@ -139,7 +147,7 @@ async def aside(request: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/history/{id}/project")
 @gate.acts
-async def project(request: web.Request, body: dict[str, Any]) -> Any:
+async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"project": what the job is put down to, "" for nothing}; it stays in the ledger."""
     wish = body.get("project")
     if not isinstance(wish, str):
@@ -150,7 +158,7 @@ async def project(request: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/history/{id}/again")
 @gate.acts
-async def again(request: web.Request, _: dict[str, Any]) -> Any:
+async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """What a graph needs to ask for the same again: {"images": a job's images, brought into the input folder, where
     LoadImage finds them; "fit": as they were fitted, "" where nobody knows; "take": the next one that is free}."""
     job = _id(request)
@@ -160,7 +168,7 @@ async def again(request: web.Request, _: dict[str, Any]) -> Any:
 
 @routes.get("/sora/costs")
 @gate.reads
-async def costs(request: web.Request) -> Any:
+async def costs(request: web.Request) -> dict[str, Any]:
     """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
     by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
     return await asyncio.to_thread(lambda: host.studio().costs(by or "day", since, page=True))
@@ -171,7 +179,7 @@ async def costs(request: web.Request) -> Any:
 
 @routes.get("/sora/models")
 @gate.reads
-async def models(_: web.Request) -> Any:
+async def models(_: web.Request) -> dict[str, Any]:
     """The catalogue: what each model takes, costs, and whether it lives."""
     catalogue = await asyncio.to_thread(host.studio().fresh_catalogue)
     return {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
@@ -179,11 +187,13 @@ async def models(_: web.Request) -> Any:
 
 @routes.get("/sora/models/nearest")
 @gate.reads
-async def nearest(request: web.Request) -> Any:
+async def nearest(request: web.Request) -> dict[str, str]:
     """The living model that comes closest to a model, length and size, at a provider; {} where there is none."""
-    asked = [request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")]
+    model, seconds, size, provider = (
+        request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")
+    )
     try:
-        choice = (await asyncio.to_thread(host.studio().fresh_catalogue)).nearest(*asked)
+        choice = (await asyncio.to_thread(host.studio().fresh_catalogue)).nearest(model, seconds, size, provider)
     except SoraError:  # a size that is none
         choice = None
     return {} if choice is None else choice._asdict()
@@ -191,7 +201,7 @@ async def nearest(request: web.Request) -> Any:
 
 @routes.post("/sora/quote")
 @gate.acts
-async def quote(_: web.Request, body: dict[str, Any]) -> Any:
+async def quote(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
     "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
     return (await asyncio.to_thread(host.studio().quote, body))._asdict()
@@ -199,9 +209,10 @@ async def quote(_: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/models/refresh")
 @gate.acts
-async def refresh(_: web.Request, __: dict[str, Any]) -> Any:
+async def refresh(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """Ask CometAPI for its public list of models: {"added", "gone", "changed", "doubtful"}, lists of ids."""
-    return dataclasses.asdict(await asyncio.wrap_future(host.studio().refresh_models()))
+    refreshed: Refreshed = await asyncio.wrap_future(host.studio().refresh_models())
+    return dataclasses.asdict(refreshed)
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------
@@ -209,14 +220,14 @@ async def refresh(_: web.Request, __: dict[str, Any]) -> Any:
 
 @routes.get("/sora/settings")
 @gate.reads
-async def settings(request: web.Request) -> Any:
+async def settings(request: web.Request) -> dict[str, Any]:
     """What the page shows of the settings, and what of it may be changed from where it runs."""
     return await asyncio.to_thread(_settings, request)
 
 
 @routes.post("/sora/settings")
 @gate.acts
-async def change_settings(request: web.Request, body: dict[str, Any]) -> Any:
+async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
     from .sora.page_settings import change
 
@@ -227,7 +238,7 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/keys")
 @gate.owns
-async def keys(request: web.Request, body: dict[str, Any]) -> Any:
+async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "key"}: keep a key; an empty one takes it away."""
     from .sora.keys import write_key
 
@@ -241,19 +252,20 @@ async def keys(request: web.Request, body: dict[str, Any]) -> Any:
 
 @routes.post("/sora/balance")
 @gate.owns
-async def balance(_: web.Request, body: dict[str, Any]) -> Any:
+async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
     name, account = body.get("provider"), body.get("account", False)
     if not isinstance(name, str) or not isinstance(account, bool):
         raise InvalidInput("provider is text, and account is true or false.")
     studio = host.studio()
     asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
-    return dataclasses.asdict(await asyncio.wrap_future(asked))
+    left: Balance = await asyncio.wrap_future(asked)
+    return dataclasses.asdict(left)
 
 
 @routes.post("/sora/doctor")
 @gate.acts
-async def doctor(_: web.Request, __: dict[str, Any]) -> Any:
+async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """What is wrong here, and on the way to each gateway. It costs nothing."""
     from .sora.doctor import examine
 

@@ -38,5 +38,6 @@ class SoraThumbnail(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
         """Ask -> show."""
-        image = values.image_of(await host.finish(host.studio().thumbnail(job.id, variant)))
+        picture = await host.finish(host.studio().thumbnail(job.id, variant))
+        image = values.image_of(picture)
         return io.NodeOutput(image, ui=await values.preview(image))

@@ -9,8 +9,9 @@ import threading
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import folder_paths
 import numpy as np
@@ -27,6 +28,13 @@ from .sora.spec import Job
 from .sora.stored import is_same_video
 from .sora.whole import remove
 
+if TYPE_CHECKING:
+    from comfy_api.latest import Input
+    from numpy.typing import NDArray
+
+Tensor = torch.Tensor  # IMAGE [B, H, W, C] or MASK [B, H, W], float32 in 0..1
+Video: TypeAlias = "Input.Video"  # a VIDEO of the host, or of another pack
+
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 # Between counting the names that are there and making the next: for as long as a share takes, in threads only.
 _naming = threading.Lock()
@@ -36,20 +44,20 @@ _generations: Counter[str] = Counter()
 COUNTER = len("_00001_.webm")
 
 
-def pixels_of(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+def pixels_of(image: Tensor) -> NDArray[np.float32]:
     """IMAGE or MASK -> float32 of the same shape: [B, H, W, C], [B, H, W]."""
-    array: np.ndarray[Any, np.dtype[np.float32]] = image.detach().to("cpu", torch.float32).numpy()
+    array: NDArray[np.float32] = image.detach().to("cpu", torch.float32).numpy()
     return array
 
 
-def image_of(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
+def image_of(pixels: NDArray[np.float32] | NDArray[np.uint8]) -> Tensor:
     """float32 [N, H, W, 3] or uint8 [H, W, 3] -> IMAGE; floats keep their memory."""
     if pixels.dtype == np.uint8:
         pixels = np.divide(pixels[None], 255, dtype=np.float32)
     return torch.from_numpy(pixels)
 
 
-def audio_of(waveform: np.ndarray[Any, Any], sample_rate: int) -> dict[str, Any]:
+def audio_of(waveform: NDArray[np.float32], sample_rate: int) -> Input.Audio:
     """float32 [1, C, T] -> AUDIO."""
     return {"waveform": torch.from_numpy(waveform), "sample_rate": sample_rate}
 
@@ -59,7 +67,7 @@ def nothing() -> ExecutionBlocker:
     return ExecutionBlocker(None)
 
 
-def video_of(path: Path) -> Any:
+def video_of(path: Path) -> InputImpl.VideoFromFile:
     """A VIDEO that stays on disk."""
     return InputImpl.VideoFromFile(str(path))
 
@@ -70,7 +78,7 @@ def temp_folder() -> Path:
 
 
 @contextlib.contextmanager
-def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
+def file_of(video: Video) -> Iterator[tuple[Path, tuple[float, float]] | None]:
     """The file behind a VIDEO (for one in memory, a copy in the temp folder) and the piece of it that was trimmed out,
     (start, duration) in seconds; None for a VIDEO of any class but the host's own for files, which may be put together
     from images, or show something else than the file that it names."""
@@ -96,7 +104,7 @@ def file_of(video: Any) -> Iterator[tuple[Path, tuple[float, float]] | None]:
             remove(copy)
 
 
-def shows_all_of(video: Any, declared: tuple[tuple[int, int], float, int], window: tuple[float, float]) -> bool:
+def shows_all_of(video: Video, declared: tuple[tuple[int, int], float, int], window: tuple[float, float]) -> bool:
     """Does a VIDEO say that it is what its file declares, ((width, height) before it is turned, seconds, frames), but
     for the piece that is trimmed out of it? What is 0 is not known. Hosts from 0.35 on can crop one, and give the whole
     file all the same; what a later one does to it shows here, too."""
@@ -117,7 +125,7 @@ def shows_all_of(video: Any, declared: tuple[tuple[int, int], float, int], windo
     return True
 
 
-def components_of(video: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None, int, Any]:
+def components_of(video: Video) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int, Fraction]:
     """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO.
     MediaTrouble where it cannot give them."""
     try:
@@ -213,7 +221,7 @@ def relative_name(path: Path) -> str:
         raise InvalidInput(f"{path} is not in the output folder.") from None
 
 
-async def preview(image: torch.Tensor) -> ui.PreviewImage:
+async def preview(image: Tensor) -> ui.PreviewImage:
     """The image in the node, from a PNG in the temp folder."""
     return await host.work(lambda: ui.PreviewImage(image))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import SoraError
@@ -59,7 +57,7 @@ class WaitForVideo(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, **_: Any) -> int:
+    def fingerprint_inputs(cls, **_: object) -> int:
         """The host keeps what this node gave; not when its file was deleted."""
         return values.missing_files_fingerprint()
 

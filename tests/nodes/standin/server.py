@@ -18,6 +18,7 @@ class PromptServer:
     def __init__(self, loop: Any = None) -> None:
         PromptServer.instance = self
         self.routes = web.RouteTableDef()
+        self.app = web.Application()  # which never starts
         self.client_id: str | None = None
         self.sockets: dict[str, Any] = {}  # the pages that are open
 

@@ -9,6 +9,9 @@ import numpy as np
 float16, float32, uint8 = (np.dtype(name) for name in ("float16", "float32", "uint8"))
 
 
+dtype = np.dtype
+
+
 class Tensor:
     """Holds the array itself: like torch's, it shares memory with the numpy array that it was made from."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from . import io, ui
+from . import io, ui, video
 from .video import VideoFromComponents, VideoFromFile
 
 
@@ -19,9 +19,18 @@ class ComfyExtension(ABC):
     async def get_node_list(self) -> list[type[io.ComfyNode]]: ...
 
 
+class Input:
+    Audio = video.Audio
+    Video = video.VideoInput
+
+
 class InputImpl:
     VideoFromFile = VideoFromFile
     VideoFromComponents = VideoFromComponents
 
 
-__all__ = ["ComfyExtension", "InputImpl", "io", "ui"]
+class Types:
+    VideoComponents = video.VideoComponents
+
+
+__all__ = ["ComfyExtension", "Input", "InputImpl", "Types", "io", "ui"]

@@ -86,9 +86,16 @@ class Output:
         return io_type
 
 
+class ComfyTypeIO:
+    """The base of all types, which have an `Input` and an `Output` of their own."""
+
+    io_type: str
+    Input, Output = Input, Output
+
+
 def Custom(io_type: str) -> Any:
     """A type that only its own sockets fit."""
-    kind = type("CustomComfyType", (), {"io_type": io_type})
+    kind = type("CustomComfyType", (ComfyTypeIO,), {"io_type": io_type})
     for base in (Input, Output):
         setattr(kind, base.__name__, type(base.__name__, (base,), {"Parent": kind}))
     return kind
@@ -224,6 +231,8 @@ class NodeOutput:
 class HiddenHolder:
     """The hidden values of one run; one that was not asked for is None."""
 
+    unique_id: str | None
+
     def __init__(self, values: dict[Hidden, Any]) -> None:
         self.unique_id, self.prompt = values.get(Hidden.unique_id), values.get(Hidden.prompt)
 
@@ -234,8 +243,24 @@ class ComfyNode:
     hidden: HiddenHolder | None = None
 
     @classmethod
+    def define_schema(cls) -> Schema:
+        raise NotImplementedError
+
+    @classmethod
+    async def execute(cls, **inputs: Any) -> NodeOutput:
+        raise NotImplementedError
+
+    @classmethod
+    def validate_inputs(cls, **inputs: Any) -> bool | str:
+        raise NotImplementedError
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        raise NotImplementedError
+
+    @classmethod
     def GET_SCHEMA(cls) -> Schema:
-        schema: Schema = cls.define_schema()  # type: ignore[attr-defined]
+        schema = cls.define_schema()
         schema.validate()
         return schema
 
@@ -245,8 +270,8 @@ class ComfyNode:
 
     @classmethod
     async def EXECUTE_NORMALIZED_ASYNC(cls, **inputs: Any) -> NodeOutput:
-        assert inspect.iscoroutinefunction(cls.execute)  # type: ignore[attr-defined]
-        given = await cls.execute(**inputs)  # type: ignore[attr-defined]
+        assert inspect.iscoroutinefunction(cls.execute)
+        given = await cls.execute(**inputs)
         if not isinstance(given, NodeOutput):
             raise TypeError(f"Invalid return type from node: {type(given)}")
         return given

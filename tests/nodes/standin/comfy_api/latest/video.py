@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
+
+
+class Audio(TypedDict):
+    waveform: torch.Tensor
+    sample_rate: int
 
 
 @dataclass
@@ -17,10 +23,17 @@ class VideoComponents:
 
     images: torch.Tensor
     frame_rate: Fraction
-    audio: dict[str, Any] | None = None
+    audio: Audio | None = None
 
 
-class VideoFromFile:
+class VideoInput(ABC):
+    """What every VIDEO can do, also that of another pack."""
+
+    @abstractmethod
+    def get_components(self) -> VideoComponents: ...
+
+
+class VideoFromFile(VideoInput):
     """`start_time` and `duration` in seconds choose a piece, 0 is all; `crop` is x, y, width and height in pixels, of
     which the file that it gives knows nothing."""
 
@@ -82,7 +95,7 @@ class VideoFromFile:
             images = np.ascontiguousarray(images[:, y : y + height, x : x + width])
         return VideoComponents(torch.from_numpy(images), rate, self.__audio(start, len(pictures) / rate))
 
-    def __audio(self, start: float, duration: Fraction) -> dict[str, Any] | None:
+    def __audio(self, start: float, duration: Fraction) -> Audio | None:
         import av
 
         with av.open(self.get_stream_source()) as file:
@@ -95,7 +108,7 @@ class VideoFromFile:
         return {"waveform": torch.from_numpy(np.ascontiguousarray(wave[None])), "sample_rate": rate}
 
 
-class VideoFromComponents:
+class VideoFromComponents(VideoInput):
     """Images and sound that are in memory."""
 
     def __init__(self, components: VideoComponents) -> None:

@@ -1,0 +1,1 @@
+from nodes.extension import SoraExtension as SoraExtension

@@ -1,0 +1,1 @@
+from nodes.sora.cli import main as main
