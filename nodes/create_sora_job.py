@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from . import host, values
 from .host import SoraJob, in_users_language, io, made, output
 from .sora.errors import InvalidInput, SoraError
 from .sora.identity import FITS
 from .sora.spec import JobSpec, Reference, parse_extra_fields
-
-if TYPE_CHECKING:
-    from .sora.catalogue import Catalogue
 
 PROJECT = (
     "What the job is bought for, in a few words: the tab and `sora costs` add up costs by project. It changes nothing "
@@ -184,13 +180,14 @@ def _check_choice(model: str, seconds: str, size: str, provider: str | None, pro
     """InvalidInput for a choice that its provider does not make, unless it was bought before."""
     studio = host.studio()
 
-    def check(catalogue: Catalogue) -> None:
+    def check(*, fresh: bool) -> None:
+        catalogue = studio.fresh_catalogue() if fresh else studio.catalogue
         if provider is not None:
             catalogue.check_life(model, seconds, size, provider)
         catalogue.check_choice(model, seconds, size)
 
     try:
-        check(studio.catalogue)
+        check(fresh=False)
     except SoraError:  # only now is the ledger asked
         if not studio.was_bought(model, seconds, size, provider, prompt):
-            check(studio.fresh_catalogue())
+            check(fresh=True)
