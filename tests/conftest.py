@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from . import leftovers
 from .postgres import ABSENT, Server, find_programs
 from .systems import on_wine
 
 PACK = Path(__file__).parents[1]
+
+leftovers.watch_all()
 
 if on_wine():
     # The first program that needs a desktop starts it, as a process that holds the program's pipes open from then on.

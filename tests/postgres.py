@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import leftovers
+
 ABSENT = "there is no PostgreSQL server here (Debian: apt install postgresql)"
 
 
@@ -30,6 +32,7 @@ class Server:
 
     def __init__(self, programs: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sora-pg-"))  # short: a socket's path has 107 characters at most
+        leftovers.remove(self._folder)
         # PostgreSQL refuses to run as root, as tests in a container do.
         self._who: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         if self._who:

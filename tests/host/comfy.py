@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 import requests
 
+from .. import leftovers
 from .forks import Forked, Parent
 
 PACK = Path(__file__).parents[2]
@@ -172,7 +173,9 @@ class ComfyUI:
         python, log = find_python(self.comfyui), self.base / "log.txt"
         assert python is not None
         if self.forked:
-            return Parent.of(python).fork(command, self.comfyui, environment, log)
+            process = Parent.of(python).fork(command, self.comfyui, environment, log)
+            leftovers.watch(process.pid)  # no child of ours
+            return process
         with log.open("a", encoding="utf-8") as out:
             return subprocess.Popen(
                 [python, *command], cwd=self.comfyui, env=environment, stdout=out, stderr=subprocess.STDOUT
