@@ -99,6 +99,7 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path, victim: str) -> None:
     command += [] if victim == "the only process" else ["-n", "1"]
     with (tmp_path / "out").open("wb") as out:
         run = subprocess.Popen(command, cwd=PACK, stdout=out, stderr=out, start_new_session=True)
+    there: set[int] = set()
     try:
         up = tmp_path / "all"
         assert until(lambda: up.exists() or run.poll() is not None, START_S) and up.exists(), out_of(tmp_path)
@@ -118,6 +119,8 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path, victim: str) -> None:
     finally:
         run.kill()
         run.wait()
+        for pid in there & parents().keys():  # of a test that failed
+            os.kill(pid, signal.SIGKILL)
 
 
 def named(processes: set[int]) -> str:

@@ -18,25 +18,11 @@ from sora.media.frames import load_frames
 
 from ..failures import failing
 from .clips import make_clip
-
-GIB = 1 << 30
-
-
-def raising(error: Exception) -> Any:
-    def function(*_: object) -> None:
-        raise error
-
-    return function
+from .machines import GIB, machine, raising
 
 
-def psutil(monkeypatch: pytest.MonkeyPatch, available: Any, swap: Any) -> None:
-    """The module of that name, as its functions are called."""
-    module = SimpleNamespace(virtual_memory=available, swap_memory=swap)
-    monkeypatch.setitem(sys.modules, "psutil", module)
-
-
-def windows(monkeypatch: pytest.MonkeyPatch, *, phys: int, commit: int, works: bool = True) -> None:
-    """A Windows with so much free RAM and so much commit left."""
+def windows(*, phys: int, commit: int, works: bool = True) -> Any:
+    """The question of a Windows with so much free RAM and so much commit left."""
 
     def query(pointer: Any) -> int:
         status = pointer._obj
@@ -45,16 +31,12 @@ def windows(monkeypatch: pytest.MonkeyPatch, *, phys: int, commit: int, works: b
         ctypes.memmove(ctypes.addressof(status), raw, len(raw))
         return int(works)
 
-    kernel = SimpleNamespace(GlobalMemoryStatusEx=query)
-    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel), raising=False)
+    return query
 
 
 def test_swap_is_neither_counted_nor_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows without performance counters raises a RuntimeError over that question alone."""
-    broken = raising(RuntimeError("PdhAddEnglishCounterW failed"))
-    psutil(monkeypatch, lambda: SimpleNamespace(available=3 * GIB), broken)
-    monkeypatch.setattr(memory, "_windows", lambda: None)
-    monkeypatch.setattr(memory, "_container", lambda _: None)
+    machine(monkeypatch, free=3 * GIB)
     assert memory.available_bytes() == 3 * GIB
 
 
@@ -65,11 +47,9 @@ def test_on_windows_the_commit_that_is_left_counts_too(
     monkeypatch: pytest.MonkeyPatch, phys: int, commit: int, expected: int
 ) -> None:
     """Beyond it nothing is given, however much RAM is free."""
-    psutil(monkeypatch, lambda: SimpleNamespace(available=phys), raising(RuntimeError()))
-    monkeypatch.setattr(memory, "_container", lambda _: None)
-    windows(monkeypatch, phys=phys, commit=commit)
+    machine(monkeypatch, free=phys, windows=windows(phys=phys, commit=commit))
     assert memory.available_bytes() == expected
-    windows(monkeypatch, phys=phys, commit=commit, works=False)
+    machine(monkeypatch, free=phys, windows=windows(phys=phys, commit=commit, works=False))
     assert memory.available_bytes() == phys
 
 
@@ -78,22 +58,17 @@ def test_a_question_that_breaks_is_unknown_and_ends_no_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """Whatever it raises; what the others tell counts."""
-    broken = raising(error)
-    psutil(monkeypatch, broken, broken)
-    monkeypatch.setattr(memory, "_linux", lambda _: 5 * GIB)
-    monkeypatch.setattr(memory, "_container", broken)
-    monkeypatch.setattr(memory, "_windows", broken)
+    meminfo = f"MemAvailable: {5 * GIB // 1024} kB\n"
+    machine(monkeypatch, free=error, meminfo=meminfo, cgroup=error, windows=raising(error))
     assert memory.available_bytes() == 5 * GIB
-    monkeypatch.setattr(memory, "_linux", broken)
+    machine(monkeypatch, free=error, meminfo=error, cgroup=error, windows=raising(error))
     assert memory.available_bytes() is None
     assert len(load_frames(make_clip(tmp_path / "clip.mp4")).pixels) == 24
 
 
 def test_what_does_not_fit_in_ram_is_offered_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much swap there is."""
-    psutil(monkeypatch, lambda: SimpleNamespace(available=GIB), lambda: SimpleNamespace(free=64 * GIB))
-    monkeypatch.setattr(memory, "_windows", lambda: None)
-    monkeypatch.setattr(memory, "_container", lambda _: None)
+    """However much swap there is: it is not asked for."""
+    machine(monkeypatch, free=GIB)
     with failing(MediaTrouble, "out_of_memory", "2.06 GiB", "1.00 GiB are available") as caught:
         memory.buffer((200, 720, 1280, 3))
     assert "memory = disk" in caught.value.advice

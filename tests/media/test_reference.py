@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sora.errors import InvalidInput
-from sora.media import reference
 from sora.media.reference import fitted, from_file, from_float, to_png
 
 from ..failures import failing
@@ -95,7 +94,7 @@ def test_palettes_greys_and_alpha_are_converted(tmp_path: Path) -> None:
     assert red[4, 4, 0] > 200 > 60 > red[4, 4, 1]
 
 
-def test_files_that_are_no_image_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_no_image_are_refused(tmp_path: Path) -> None:
     """Missing, text, cut short, and too many pixels: each is wrong input, none an accident."""
     (tmp_path / "text.png").write_text("hello", encoding="utf-8")
     png = io.BytesIO()
@@ -106,9 +105,9 @@ def test_files_that_are_no_image_are_refused(tmp_path: Path, monkeypatch: pytest
         with failing(InvalidInput, code, name):
             from_file(tmp_path / name)
     (tmp_path / "whole.png").write_bytes(png.getvalue())
-    monkeypatch.setattr(reference, "MOST_PIXELS", 64 * 63)
     with failing(InvalidInput, "image_too_large", "whole.png"):
-        from_file(tmp_path / "whole.png")
+        from_file(tmp_path / "whole.png", most_pixels=64 * 63)
+    assert from_file(tmp_path / "whole.png", most_pixels=64 * 64).shape == (64, 64, 3)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:

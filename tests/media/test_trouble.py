@@ -18,6 +18,7 @@ from sora.media.frames import load_frames, probe
 
 from ..failures import failing
 from .clips import cut, in_another_process, make_clip, make_sound, tone
+from .machines import machine
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def test_a_choice_without_frames_says_how_many_there_are(clip: Path) -> None:
 def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says need, what is available and the cap that would fit."""
     one = 160 * 96 * 12
-    monkeypatch.setattr(memory, "available_bytes", lambda: 10 * one)
+    machine(monkeypatch, free=10 * one)
     converted: list[int] = []
     plain = reader_av.to_bgr
     monkeypatch.setattr(reader_av, "to_bgr", lambda *given: (converted.append(1), plain(*given))[1])
@@ -48,7 +49,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monk
 def test_frames_can_lie_on_disk(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However little memory there is: the same frames, which can be changed like others, in a file without a name."""
     expected = load_frames(clip).pixels
-    monkeypatch.setattr(memory, "available_bytes", lambda: 1)
+    machine(monkeypatch, free=1)
     pixels = load_frames(clip, scratch=tmp_path / "scratch").pixels
     assert isinstance(pixels, np.memmap)
     assert np.array_equal(pixels, expected)
@@ -78,25 +79,25 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
 
 def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody knows how much memory there is, a MemoryError becomes the same words."""
-    monkeypatch.setattr(memory, "available_bytes", lambda: None)
+    machine(monkeypatch)
     with failing(MediaTrouble, "out_of_memory", "8192x8192", "GiB"):
         load_frames(clip, FrameChoice(custom_width=8192, custom_height=8192, force_rate=1000))
 
 
 def test_available_memory_is_a_sane_number_and_a_container_lowers_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The smaller of what the machine and its container have; what the page cache can give back counts as free."""
-    for name, text in (("max", "1000"), ("current", "700"), ("stat", "anon 400\ninactive_file 250\n")):
-        (tmp_path / f"memory.{name}").write_text(text, encoding="ascii")
-    assert memory._container(tmp_path) == 550
-    (tmp_path / "memory.max").write_text("max", encoding="ascii")
-    assert memory._container(tmp_path) is None
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 5 kB\nSwapFree: 2 kB\n", encoding="ascii")
-    assert memory._linux(tmp_path / "meminfo") == 5 * 1024  # a machine that swaps stands still
-    monkeypatch.setattr(memory, "_machine", lambda: 800)
-    monkeypatch.setattr(memory, "_container", lambda _: 300)
-    assert memory.available_bytes() == 300
+    container = {"memory.max": "1000", "memory.current": "700", "memory.stat": "anon 400\ninactive_file 250\n"}
+    machine(monkeypatch, cgroup=container)
+    assert memory.available_bytes() == 550
+    machine(monkeypatch, cgroup=container | {"memory.max": "max"})
+    assert memory.available_bytes() is None
+    machine(monkeypatch, meminfo="MemTotal: 9 kB\nMemAvailable: 5 kB\nSwapFree: 2 kB\n")
+    assert memory.available_bytes() == 5 * 1024  # a machine that swaps stands still
+    for free, expected in ((800, 550), (300, 300)):
+        machine(monkeypatch, free=free, cgroup=container)
+        assert memory.available_bytes() == expected
 
 
 # The key lies where the shown part (160 letters) ends: cut before it is hidden, its rest would not look like a key.

@@ -27,6 +27,7 @@ ACTS = [
 ]  # fmt: skip
 KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
 JSON = {"Content-Type": "application/json"}
+LARGEST = 64 << 10  # bytes of a body
 
 
 def ask(
@@ -342,6 +343,29 @@ def test_a_body_that_is_none_is_refused_in_words(site: Site, kind: str, path: st
     assert "error" in json.loads(said)
     assert not (site.home / "keys").exists()
     assert not (site.home / "page.json").exists()
+
+
+@pytest.mark.parametrize(("size", "status"), [(1000, 200), (LARGEST, 200), (LARGEST + 1, 400), (LARGEST * 8, 400)])
+def test_a_body_that_comes_in_pieces_is_read_as_one(site: Site, size: int, status: int) -> None:
+    """However small they are: up to 64 KiB together, and not a byte more."""
+    key = "x" * 200
+    start = json.dumps({"provider": "cometapi", "key": key})
+    body = f"{start[:-1]}{' ' * (size - len(start))}}}".encode()
+    pieces = [body[at : at + 1 + size // 9] for at in range(0, size, 1 + size // 9)]
+    line = http.client.HTTPConnection("127.0.0.1", urlsplit(site.url).port, timeout=20)
+    line.request("POST", "/sora/keys", iter(pieces), JSON, encode_chunked=True)
+    answer = line.getresponse()
+    said = answer.read()
+    line.close()
+    assert answer.status == status, said
+    assert (str(LARGEST).encode() in said) == (status == 400)
+    file = site.home / "keys" / "cometapi"
+    assert (file.read_text(encoding="utf-8") if file.exists() else "") == (f"{key}\n" if status == 200 else "")
+
+
+def test_no_body_is_an_empty_object(site: Site) -> None:
+    """What takes nothing need not be sent anything."""
+    assert ask(site, "POST", "/sora/settings", JSON)[0] == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity"])

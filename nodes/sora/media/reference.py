@@ -60,30 +60,30 @@ def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
     return eight
 
 
-def from_file(path: str | Path) -> Pixels:
+def from_file(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> Pixels:
     """An image file -> uint8 [H, W, 3], or [H, W, 4] where it has transparency; upright as its EXIF says.
 
     Palettes, 16-bit greys and CMYK are converted; of an animation the first picture counts. InvalidInput when
-    there is no such file, it is no image that Pillow reads whole, or it has more than MOST_PIXELS.
+    there is no such file, it is no image that Pillow reads whole, or it has more than `most_pixels`.
     """
     path = Path(path)
     if not path.is_file():
         raise InvalidInput(f"There is no image file {path.name}.", code="file_not_found")
-    return _read(path, path.name, None)
+    return _read(path, path.name, None, most_pixels)
 
 
 def from_bytes(data: bytes, name: str, kinds: tuple[str, ...]) -> Pixels:
     """The same for a file in memory that goes by that name in errors; `kinds` are Pillow's names of those allowed."""
-    return _read(io.BytesIO(data), name, kinds)
+    return _read(io.BytesIO(data), name, kinds, MOST_PIXELS)
 
 
-def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None) -> Pixels:
+def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None, most_pixels: int) -> Pixels:
     from PIL import Image, ImageOps  # at first use
 
-    too_large = f"{name} has too many pixels; {MOST_PIXELS // 1_000_000} million is the most."
+    too_large = f"{name} has too many pixels; {most_pixels // 1_000_000} million is the most."
     try:
         with Image.open(file, formats=kinds) as image:
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > most_pixels:
                 raise InvalidInput(too_large, advice="Make it smaller first.", code="image_too_large")
             return _pixels(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
