@@ -29,9 +29,9 @@ def machine(
     cgroup: dict[str, str] | Exception | None = None,
     windows: Any = None,
 ) -> None:
-    """`free`: bytes by psutil, whose question for swap raises; None where it is missing. `meminfo`, `cgroup`: the texts of
-    /proc/meminfo and of the files below /sys/fs/cgroup; `windows`: GlobalMemoryStatusEx; None where there are none. An
-    exception is what reading raises."""
+    """`free`: bytes by psutil, whose question for swap raises; None where it is missing. `meminfo`, `cgroup`: the texts
+    of /proc/meminfo and of the files below /sys/fs/cgroup; `windows`: GlobalMemoryStatusEx; None where there are none.
+    An exception is what reading raises."""
     module = None
     if free is not None:
         tell = raising(free) if isinstance(free, Exception) else lambda: SimpleNamespace(available=free)
