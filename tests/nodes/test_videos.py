@@ -62,7 +62,7 @@ def test_a_video_in_memory_on_a_disk_in_trouble(bench: Bench, film: Path, monkey
     """A full temp folder is an error in words; a copy that a scanner has open on Windows costs no frames."""
     from comfy_api.latest import InputImpl
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     video = InputImpl.VideoFromFile(io.BytesIO(film.read_bytes()))
@@ -71,7 +71,7 @@ def test_a_video_in_memory_on_a_disk_in_trouble(bench: Bench, film: Path, monkey
         with pytest.raises(bench.pack.module("sora.errors").DiskTrouble) as caught:
             asyncio.run(bench.frames(video, frame_load_cap=1))
     assert caught.value.code == "disk_full"
-    monkeypatch.setattr(bench.pack.module("values"), "remove", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
     assert asyncio.run(bench.frames(video, frame_load_cap=1)).args[0].shape[0] == 1
 
 
