@@ -798,3 +798,21 @@ def test_a_full_disk_is_found_before_anything_is_sent(
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     assert caught.value.exit_code == 7
     assert server.requests == []
+
+
+@scripted(ACCEPTED)
+def test_an_id_that_is_stored_late_is_stored_once(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run until then names the job; later ones join it as it is and write nothing, whatever became of it."""
+    made, server = bench
+    with monkeypatch.context() as broken:
+        broken_ledger(broken, made, "submitted")
+        for _ in range(2):
+            with pytest.raises(MaybeBought) as caught:
+                made.buy()
+            assert caught.value.job == made.only_job().id
+    assert made.buy().job.video_id == "video_1"
+    broken_ledger(monkeypatch, made, "submitted")
+    assert made.buy().job.video_id == "video_1"
+    assert server.count("POST") == 1
