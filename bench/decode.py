@@ -176,10 +176,8 @@ def table(film: dict[str, Any]) -> str:
 
 
 def main(given: argparse.Namespace) -> None:
-    sys.path.append(str(ROOT / "tests"))
-    from host.comfy import find_comfyui, find_python, host_version
-
-    sys.path.append(ENGINE)  # not earlier: it has a `host` of its own
+    sys.path += [ENGINE, str(ROOT)]
+    from tests.host.comfy import find_comfyui, find_python, host_version
 
     comfyui = find_comfyui()
     python = str((comfyui and find_python(comfyui)) or sys.executable)

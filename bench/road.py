@@ -13,10 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from host.comfy import ENABLE, PACK, ComfyUI, find_comfyui, find_python, host_version
-from host.graphs import Graph, create, wait
+from tests.host.comfy import ENABLE, PACK, ComfyUI, find_comfyui, find_python, host_version
+from tests.host.graphs import Graph, create, wait
 
 RUNS = 5
 HEAVY = ["cv2", "sqlalchemy", "requests", "filelock", "tqdm"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from ..host.comfy import find_comfyui, find_python
 from ..postgres import find_programs
 
 PACK = Path(__file__).parents[2]
+BROWSER = find_chromium() is not None and importlib.util.find_spec("playwright") is not None
 START_S = 300  # for a ComfyUI on a busy machine
 GONE_S = leftovers.POLITE_S + leftovers.KILLED_S + 10
 
@@ -90,7 +92,7 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path, victim: str) -> None:
     has = {
         "postgresql": find_programs() is not None,
         "comfyui": comfyui is not None and find_python(comfyui) is not None and victim == "the only process",
-        "chromium": find_chromium() is not None and victim == "the only process",
+        "chromium": BROWSER and victim == "the only process",
     }
     file = tmp_path / "test_mini.py"
     file.write_text(RUN.format(folder=str(tmp_path), **has), encoding="utf-8")
