@@ -163,7 +163,7 @@ def test_a_damaged_packet_with_other_channels_is_silent(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(audio_module, "floats", spied)
     out = np.zeros((2, 2400), np.float32)
-    audio_module._decode(File(), Odd([]), out, 0.0)
+    audio_module.put_samples(File(), Odd([]), out, 0.0)
     assert seen == [2, 2]
     assert (out[:, :800] == 0.5).all()
     assert not out[:, 800:1600].any()

@@ -31,12 +31,12 @@ class Hostile:
 
     def _reply(self, line: socket.socket) -> None:
         request = self.server.requests[-1]
-        line.sendall(self._given(request))
+        line.sendall(self.response_to(request))
 
     def _stored(self, line: socket.socket) -> None:
         line.sendall(answer(200, self.film, [("Content-Type", f"video/{NAME.replace(' ', '.')}"), *self._headers("")]))
 
-    def _given(self, request: Request) -> bytes:
+    def response_to(self, request: Request) -> bytes:
         said = echoes(request)
         headers = self._headers(request.headers.get("authorization", ""))
         path = request.path.partition("?")[0]
@@ -106,7 +106,7 @@ def test_the_hunt_would_find_it() -> None:
     hostile = Hostile(b"")
     request = Request("GET", f"/v1/videos/{ID}", {"authorization": f"Bearer {KEY}"}, b"")
     with hostile.storage:
-        told = hostile._given(request).decode()
+        told = hostile.response_to(request).decode()
     assert places(told)
     assert all(word in told.lower() for word in SEEN if word not in (PROMPT.lower(), "red ball"))
     left = json.dumps(scrubbed({MAIL: [f"ask {MAIL}", "https://cdn.example/signed/a.mp4?sig=1", "Bearer abcdefgh"]}))

@@ -71,7 +71,7 @@ def load_audio(
             if start_s > RUN_UP_S and not joined:
                 with contextlib.suppress(av.error.FFmpegError):  # it cannot be sought in: from the beginning then
                     file.seek(int((start_s - RUN_UP_S) * 1e6) + (file.start_time or 0))
-            if not _decode(file, stream, waveform[0], start_s, joined=joined):
+            if not put_samples(file, stream, waveform[0], start_s, joined=joined):
                 return Audio(waveform, stream.rate, f"The sound of {path.name} is damaged, and therefore silence.")
             return Audio(waveform, stream.rate, note)
     except (av.error.FFmpegError, OSError) as error:
@@ -101,7 +101,7 @@ def _silence(channels: int, duration_s: float, rate: int) -> Samples:
         raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.", code="out_of_memory") from None
 
 
-def _decode(file: Any, stream: Any, out: Samples, start_s: float, *, joined: bool = False) -> bool:
+def put_samples(file: Any, stream: Any, out: Samples, start_s: float, *, joined: bool = False) -> bool:
     """Put the stream's samples in their places in `out` [C, T], which begins at `start_s` of the file. False where all
     of its packets are damaged."""
     error = lazy.av().error.FFmpegError
