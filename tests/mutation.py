@@ -145,9 +145,9 @@ timeout_multiplier = 5
         """What was changed in each mutant with `part` in its name, and nobody noticed."""
         from mutmut.mutation.diff_apply import get_diff_for_mutant
 
-        os.chdir(self.folder)  # where mutmut looks
         for mutant in self.survivors():
             if part in mutant:
+                os.chdir(self.folder)  # where mutmut looks
                 print(f"\n{mutant}\n{dedent(changed(get_diff_for_mutant(mutant, path=f'src/{self.path}')))}")
 
 

@@ -35,6 +35,7 @@ from sora.errors import (
     Unreachable,
 )
 from sora.fields import REFUSED
+from sora.ledger import TAKEN_OVER
 from sora.remote_video import RemoteVideo
 from sora.spec import JobSpec, JobState, Reference
 from sora.studio import Studio
@@ -816,3 +817,28 @@ def test_an_id_that_is_stored_late_is_stored_once(
     broken_ledger(monkeypatch, made, "submitted")
     assert made.buy().job.video_id == "video_1"
     assert server.count("POST") == 1
+
+
+@scripted(ACCEPTED)
+def test_what_could_not_be_sent_is_free_again_but_not_what_another_process_took_over(
+    bench: tuple[Bench, UglyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger fails before anything is sent: the row says why, and may be sent again. A row that belongs to another
+    process by now stays as it is: that one may be sending it, and marked as refused, it would be bought twice."""
+    made, server = bench
+
+    def fail(code: str) -> None:
+        def sending(*_: object) -> None:
+            raise LedgerTrouble("the ledger is away", code=code)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(made.studio.ledger, "sending", sending)
+            with pytest.raises(LedgerTrouble):
+                made.buy()
+
+    fail("")
+    refused = made.only_job()
+    assert (refused.state, "the ledger is away" in refused.error) == (JobState.REFUSED, True)
+    fail(TAKEN_OVER)
+    assert sorted(job.state for job in made.studio.ledger.jobs()) == [JobState.REFUSED, JobState.RESERVED]
+    assert server.requests == []
