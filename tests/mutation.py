@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", help="such as sora.ledger; without any, all of mutation.toml")
     parser.add_argument("--minutes", type=float, default=40, help="then it stops with what it has (40)")
     parser.add_argument("--children", type=int, default=1, help="processes at a time (1)")
-    parser.add_argument("--show", metavar="PART", help="the survivors with PART in their names, such as x_")
+    parser.add_argument("--show", nargs="?", const="", metavar="PART", help="the survivors, with PART in their names")
     parser.add_argument("--anew", action="store_true", help="forget earlier results")
     parser.add_argument("--again", action="store_true", help="only what survived, with tests that are new or changed")
     given = parser.parse_args()
