@@ -36,8 +36,13 @@ class Watched(subprocess.Popen[Any]):
 
 def watch_all() -> None:
     """From now on, watch every process that is started with subprocess, asyncio's and Playwright's included."""
-    if ABLE:
-        subprocess.Popen = Watched  # type: ignore[misc]
+    global _keeper
+    if ABLE and _keeper is None:
+        command = [sys.executable, "-I", "-S", __file__]
+        # In a session of its own, so that a Ctrl-C at the terminal does not end it first.
+        _keeper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        atexit.register(_close, os.getpid())
+        subprocess.Popen = Watched
 
 
 def watch(pid: int) -> None:
@@ -51,27 +56,17 @@ def remove(folder: Path) -> None:
 
 
 def _tell(line: str) -> None:
-    global _keeper
-    if not ABLE:
-        return
-    if _keeper is None:
-        command = [sys.executable, "-I", "-S", __file__]
-        # In a session of its own, so that a Ctrl-C at the terminal does not end it first.
-        _keeper = _Unwatched(command, stdin=subprocess.PIPE, start_new_session=True)
-        atexit.register(_close, os.getpid())
-    assert _keeper.stdin is not None
-    _keeper.stdin.write(f"{line}\n".encode())
-    _keeper.stdin.flush()
+    if _keeper is not None and _keeper.stdin is not None:
+        _keeper.stdin.write(f"{line}\n".encode())
+        _keeper.stdin.flush()
 
 
 def _close(pid: int) -> None:
-    assert _keeper is not None and _keeper.stdin is not None
+    assert _keeper is not None
+    assert _keeper.stdin is not None
     if pid == os.getpid():  # and not a fork of it
         _keeper.stdin.close()
         _keeper.wait()
-
-
-_Unwatched = subprocess.Popen
 
 
 class Keeper:
