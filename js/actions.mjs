@@ -59,7 +59,9 @@ export function actionsOf(row, host) {
     named && act("plus", "add", added(addJob)),
     there && act("pencil", "remix", remix, without && { disabled: true, title: say("no_remix", { model: row.model }) }),
     row.cure === "nearest" && act("arrow-right-arrow-left", "pick_nearest", () => withNearest(row, host)),
-    row.state === "failed" && row.video_id && act("refresh", "ask", () => askAgain(row, host), { title: say("ask_why") }),
+    row.state === "failed" &&
+      row.video_id &&
+      act("refresh", "ask", () => askAgain(row, host), { title: say("ask_why") }),
     row.kind !== "opened" && act("replay", "again", () => again(row, host)),
     row.running && !row.aside && act("eye-slash", "unwatch", () => setAside(row, host, "unwatched")),
     row.aside === "unwatched" && act("eye", "watch", () => setAside(row, host, "")),

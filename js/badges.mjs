@@ -64,7 +64,11 @@ function parentOf(origin) {
 
 /** The job that SoraOpenJob takes up: the id that was typed, else that at the end of the line that was chosen. */
 const openedBy = (node) =>
-  String(valueOf(node, "video_id") ?? "").trim() || String(valueOf(node, "past_job") ?? "").split(" · ").at(-1).trim();
+  String(valueOf(node, "video_id") ?? "").trim() ||
+  String(valueOf(node, "past_job") ?? "")
+    .split(" · ")
+    .at(-1)
+    .trim();
 
 /** The CreateSoraJob or SoraOpenJob whose job, or the video of it, comes to an input of a node. */
 function originOf(node, name) {

@@ -29,7 +29,10 @@ export class Combos {
   /** Offer the models there are, and the lengths and sizes of the one that is set. No value changes. */
   narrow(models) {
     const may = this.#allowed(models);
-    this.#list("model", models.filter((row) => row.is_offered !== false).map((row) => row.id));
+    this.#list(
+      "model",
+      models.filter((row) => row.is_offered !== false).map((row) => row.id),
+    );
     for (const name of ["seconds", "size"]) this.#list(name, may[name]);
   }
 

@@ -6,7 +6,14 @@ import { KINDS, amountsOf, makeLegend, makePlot, plotted } from "./plot.mjs";
 import { say } from "./words.mjs";
 
 const BY = { day: "by_day", week: "by_week", model: "by_model", provider: "by_provider", project: "by_project" };
-const SINCE = { "7d": "since_7", "30d": "since_30", "90d": "since_90", "365d": "since_365", "": "since_ever", date: "since_date" };
+const SINCE = {
+  "7d": "since_7",
+  "30d": "since_30",
+  "90d": "since_90",
+  "365d": "since_365",
+  "": "since_ever",
+  date: "since_date",
+};
 const WORDS = { charged: "charged", estimated: "estimated", uncertain: "uncertain", failed: "failed_costs" };
 const UPRIGHT = ["day", "week"];
 
@@ -72,7 +79,10 @@ export class Costs {
     const upright = UPRIGHT.includes(by);
     const nameOf = (row) => row.name || say("no_name");
     const kinds = KINDS.filter((kind) => amountsOf(total)[kind] > 0);
-    const told = (row) => `${nameOf(row)}: ${KINDS.map((kind) => said(row, kind)).filter(Boolean).join(", ")}`;
+    const told = (row) =>
+      `${nameOf(row)}: ${KINDS.map((kind) => said(row, kind))
+        .filter(Boolean)
+        .join(", ")}`;
     const usd = dollars(total.usd);
     const title = say("costs_title", { by: say(BY[by]), usd });
     const axes = [say(BY[by]), say("in_dollars")];
@@ -92,7 +102,11 @@ export class Costs {
   #choices() {
     const select = (key, words, label) => {
       const options = Object.entries(words).map(([value, word]) => el("option", { value, text: say(word) }));
-      const made = el("select", { "aria-label": say(label), "data-key": key, onchange: () => choose(key, made.value) }, options);
+      const made = el(
+        "select",
+        { "aria-label": say(label), "data-key": key, onchange: () => choose(key, made.value) },
+        options,
+      );
       made.value = chosen[key];
       return made;
     };
@@ -118,17 +132,41 @@ const said = (row, kind) => (amountsOf(row)[kind] > 0 ? `${say(WORDS[kind])} ${d
 function table(by, rows, total, nameOf) {
   const head = (text) => el("th", { scope: "col", text });
   const line = (name, row) =>
-    el("tr", {}, el("th", { scope: "row", text: name }), COLUMNS.map(([, cell]) => el("td", { text: cell(row) })));
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row", text: name }),
+      COLUMNS.map(([, cell]) => el("td", { text: cell(row) })),
+    );
   const shown = UPRIGHT.includes(by) ? rows.filter(isSomething).reverse() : rows; // the latest first
-  const given = { class: "sora-table", tabindex: 0, role: "region", "aria-label": say("costs_table"), "data-key": "table" };
+  const given = {
+    class: "sora-table",
+    tabindex: 0,
+    role: "region",
+    "aria-label": say("costs_table"),
+    "data-key": "table",
+  };
   return el(
     "div",
     given,
     el(
       "table",
       {},
-      el("thead", {}, el("tr", {}, head(say(BY[by])), COLUMNS.map(([key]) => head(say(key))))),
-      el("tbody", {}, shown.map((row) => line(nameOf(row), row))),
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          head(say(BY[by])),
+          COLUMNS.map(([key]) => head(say(key))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        shown.map((row) => line(nameOf(row), row)),
+      ),
       el("tfoot", {}, line(say("total"), total)),
     ),
   );

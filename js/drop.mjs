@@ -27,7 +27,9 @@ export async function jobOf(file, get, subtle = globalThis.crypto?.subtle) {
 export function takeDrops(element, dropped) {
   // A workflow or a picture is the page's own business.
   const carries = (event) =>
-    [...(event.dataTransfer?.items ?? [])].some(({ kind, type }) => kind === "file" && (!type || type.startsWith("video/")));
+    [...(event.dataTransfer?.items ?? [])].some(
+      ({ kind, type }) => kind === "file" && (!type || type.startsWith("video/")),
+    );
   const mark = (on) => element.classList.toggle("sora-drop", on);
   element.addEventListener("dragover", (event) => {
     if (!carries(event)) return;

@@ -4,7 +4,9 @@ export const rowOf = (models, id) => models.find((model) => model.id === id);
 
 /** Every length and every size that some model takes, in the catalogue's order. */
 export function everything(models) {
-  const all = (name) => [...new Set(models.filter((model) => model.is_offered !== false).flatMap((model) => model[name]))];
+  const all = (name) => [
+    ...new Set(models.filter((model) => model.is_offered !== false).flatMap((model) => model[name])),
+  ];
   return { seconds: all("seconds"), size: all("sizes") };
 }
 

@@ -157,7 +157,8 @@ export const WORDS = {
   no_costs: "No job in this time.",
   plot_part: "The chart has room for {count} of these.",
   table_part: "Not listed, but in the total: {count}",
-  costs_why: "The cost is what the provider says it charged, where it says so, else the estimate. Jobs that were bought elsewhere are left out.",
+  costs_why:
+    "The cost is what the provider says it charged, where it says so, else the estimate. Jobs that were bought elsewhere are left out.",
   costs_unpriced: "Jobs of unknown price, which are in no sum: {count}",
   costs_uncertain: "Uncertain jobs were perhaps bought. Settle them in the list, under Unknown.",
   costs_failed: "Whether failed jobs were charged is unknown.",

@@ -150,7 +150,8 @@ export const WORDS = {
   no_costs: "Không có công việc nào trong thời gian này.",
   plot_part: "Biểu đồ chỉ đủ chỗ cho {count} mục.",
   table_part: "Không liệt kê, nhưng có trong tổng: {count}",
-  costs_why: "Chi phí là số tiền nhà cung cấp cho biết đã tính, nếu có; nếu không thì là ước tính. Không gồm công việc mua ở nơi khác.",
+  costs_why:
+    "Chi phí là số tiền nhà cung cấp cho biết đã tính, nếu có; nếu không thì là ước tính. Không gồm công việc mua ở nơi khác.",
   costs_unpriced: "Công việc không rõ giá, không nằm trong tổng nào: {count}",
   costs_uncertain: "Công việc chưa chắc có thể đã được mua. Hãy làm rõ trong danh sách, mục Chưa rõ.",
   costs_failed: "Không rõ công việc thất bại có bị tính tiền hay không.",

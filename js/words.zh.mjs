@@ -174,12 +174,12 @@ export const WORDS = {
   per_job: "每个任务（美元）",
   spent: "最近 24 小时已花费：{usd}",
   why_owner: "机器的所有者可在 {by} 的 [page] 下用 may_change_budget = true 允许更改。",
-  why_elsewhere:
-    "可以在本机上更改；若要从别处更改，机器的所有者可在 {by} 的 [page] 下用 from_elsewhere = true 允许。",
+  why_elsewhere: "可以在本机上更改；若要从别处更改，机器的所有者可在 {by} 的 [page] 下用 from_elsewhere = true 允许。",
   why_fixed: "由 {by} 设定。",
   balance: "查询余额",
   balance_account: "查询账户余额",
-  ask_account: "这会把 {provider} 的一个密钥放在 URL 中发送到 query.cometapi.com，服务器和代理可能会把它记入日志。要查询账户余额吗？",
+  ask_account:
+    "这会把 {provider} 的一个密钥放在 URL 中发送到 query.cometapi.com，服务器和代理可能会把它记入日志。要查询账户余额吗？",
   balance_of_key: "此密钥：{facts}",
   balance_of_account: "账户：{facts}",
   balance_left: "剩余 {usd}",

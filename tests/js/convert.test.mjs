@@ -6,7 +6,13 @@ import { convertAll, settingsOf } from "../../js/convert.mjs";
 
 const VALUES = ["sora-2-pro", "a boat", "1024x1792", 12, 7, "randomize"];
 const SAID = { model: "sora-2-pro", prompt: "a boat", seconds: "12", size: "1024x1792" };
-const widgets = [["model", "sora-2-pro"], ["prompt", "a boat"], ["size", "1024x1792"], ["duration", 12], ["seed", 7]];
+const widgets = [
+  ["model", "sora-2-pro"],
+  ["prompt", "a boat"],
+  ["size", "1024x1792"],
+  ["duration", 12],
+  ["seed", 7],
+];
 
 const KEPT = {
   "its widgets": { widgets: widgets.map(([name, value]) => ({ name, value })) },
@@ -25,5 +31,8 @@ test("a node that says nothing becomes one with core's defaults", () => {
 
 test("a graph without such nodes is not touched", () => {
   const graph = { nodes: [{ type: "SaveVideo" }] }; // has neither add nor remove
-  assert.deepEqual(convertAll([graph], () => assert.fail()), { count: 0, lost: 0 });
+  assert.deepEqual(
+    convertAll([graph], () => assert.fail()),
+    { count: 0, lost: 0 },
+  );
 });

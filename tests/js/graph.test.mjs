@@ -155,7 +155,10 @@ test("how its images were fitted stays as the node has it where nobody knows", (
 
 test("a remix again is a remix of the same parent", () => {
   const { canvas, create, graph, says, types } = makeGraph();
-  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, { images: [], take: 3 });
+  addAgain(canvas, create, { ...ROW, kind: "remix", parent: "video_7", prompt: "at night" }, MODELS, {
+    images: [],
+    take: 3,
+  });
   assert.deepEqual(types(), ["SoraOpenJob", "WaitForVideo", "Remix", "WaitForVideo"]);
   assert.equal(says(graph.nodes[0]).video_id, "video_7");
   assert.deepEqual(says(graph.nodes[2]), { prompt: "at night", take: 3, project: "Winter film" });
@@ -185,7 +188,14 @@ function teller(usd) {
   return { asked, of: (node, wanted) => asked.push(wanted) && usd };
 }
 
-const PLAIN = { model: "sora-2", custom_model: "", seconds: "8", size: "1280x720", provider: "cometapi", extra_fields: "" };
+const PLAIN = {
+  model: "sora-2",
+  custom_model: "",
+  seconds: "8",
+  size: "1280x720",
+  provider: "cometapi",
+  extra_fields: "",
+};
 const link = (node, name) => node.inputs.push({ name, widget: { name }, link: 99 });
 
 test("the price badge asks what the widgets say, and reads what it is told", () => {
@@ -241,11 +251,13 @@ test("what comes through a link is not the widget's, and images that are sent ar
 
 test("a remix asks by the node that buys its parent, also through other remixes", () => {
   const { create, graph } = makeGraph();
-  const [job, wait, remix, again, second] = ["CreateSoraJob", "WaitForVideo", "Remix", "WaitForVideo", "Remix"].map((type) => {
-    const node = create(type);
-    graph.add(node);
-    return node;
-  });
+  const [job, wait, remix, again, second] = ["CreateSoraJob", "WaitForVideo", "Remix", "WaitForVideo", "Remix"].map(
+    (type) => {
+      const node = create(type);
+      graph.add(node);
+      return node;
+    },
+  );
   const told = teller({ usd: 0.8 });
   assert.equal(remixText(remix, told), ""); // nothing is connected
   job.connect(0, wait, 0);

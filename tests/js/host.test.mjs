@@ -22,7 +22,11 @@ for (const language of Object.keys(LANGUAGES)) {
     await speak("en");
     const api = answers([403, { ...REFUSED, language }]);
     const host = makeHost({}, api, async (_, told) => speak(told));
-    const said = await Promise.allSettled([host.get("/sora/jobs"), host.post("/sora/doctor"), host.get("/sora/models")]);
+    const said = await Promise.allSettled([
+      host.get("/sora/jobs"),
+      host.post("/sora/doctor"),
+      host.get("/sora/models"),
+    ]);
     assert.equal(spoken(), language);
     for (const { reason } of said) {
       assert.equal(reason.message, say("host_blocked", { host: REFUSED.host }));

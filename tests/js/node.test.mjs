@@ -94,7 +94,10 @@ for (const gone of ["old", "no such model"]) {
 }
 
 test("where no button can come later, a question is asked; no changes nothing", async () => {
-  for (const [answer, model] of [[true, "young"], [false, "old"]]) {
+  for (const [answer, model] of [
+    [true, "young"],
+    [false, "old"],
+  ]) {
     const { node } = await attached({ model: "old" }, { frozen: () => true, confirm: async () => answer });
     assert.equal(node.says()[0], model);
     assert.equal(node.button(), undefined);

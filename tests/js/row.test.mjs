@@ -111,7 +111,8 @@ test("a file's name tells its job, also as browsers and systems number copies", 
 
 test("trouble is what a person should be told of", () => {
   for (const state of ["failed", "unknown", "lapsed", "refused"]) assert.ok(inTrouble({ ...ROW, state }));
-  for (const state of ["reserved", "submitted", "completed", "stored", "lost"]) assert.ok(!inTrouble({ ...ROW, state }));
+  for (const state of ["reserved", "submitted", "completed", "stored", "lost"])
+    assert.ok(!inTrouble({ ...ROW, state }));
   assert.ok(!inTrouble({ ...ROW, state: "failed", aside: "forgotten" }));
 });
 

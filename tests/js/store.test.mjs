@@ -205,9 +205,15 @@ test("a look with more that is new than fits begins anew", async () => {
   const { store, rows } = await opened(150);
   rows.unshift(...Array.from({ length: 70 }, (_, at) => row(300 - at)));
   await store.refresh();
-  assert.deepEqual(store.ids.slice(0, 60), rows.slice(0, 60).map(({ id }) => id));
+  assert.deepEqual(
+    store.ids.slice(0, 60),
+    rows.slice(0, 60).map(({ id }) => id),
+  );
   await store.next();
-  assert.deepEqual(store.ids, rows.slice(0, 120).map(({ id }) => id));
+  assert.deepEqual(
+    store.ids,
+    rows.slice(0, 120).map(({ id }) => id),
+  );
 });
 
 test("an event and the answer to one's own click count once", async () => {

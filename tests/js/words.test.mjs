@@ -49,7 +49,12 @@ test("a language is spoken until another one is; one that there is not is Englis
 });
 
 test("a long list of models is cut", () => {
-  const told = sayRefreshed({ added: Array.from({ length: 15 }, (_, n) => `m${n}`), gone: [], changed: ["a"], doubtful: [] });
+  const told = sayRefreshed({
+    added: Array.from({ length: 15 }, (_, n) => `m${n}`),
+    gone: [],
+    changed: ["a"],
+    doubtful: [],
+  });
   assert.match(told, /m11 and 3 more\. No longer listed: none\. Other price: a\.$/);
   assert.match(sayRefreshed({ added: [], gone: [], changed: [], doubtful: ["b"] }), /ours are kept: b\.$/);
 });
