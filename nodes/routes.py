@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -68,8 +69,10 @@ async def history(request: web.Request) -> dict[str, Any]:
     if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
         raise InvalidInput("limit is no number.")
     number = int(limit) if limit else PAGE
-    return await asyncio.to_thread(
-        lambda: host.studio().board.page(state=state, search=search, after=after, limit=number)
+    return _dated(
+        await asyncio.to_thread(
+            lambda: host.studio().board.page(state=state, search=search, after=after, limit=number)
+        )
     )
 
 
@@ -77,7 +80,7 @@ async def history(request: web.Request) -> dict[str, Any]:
 @gate.reads
 async def one(request: web.Request) -> dict[str, Any]:
     """One job, with what it was remixed from and what from it."""
-    return await asyncio.to_thread(host.studio().board.tree, _id(request))
+    return _dated(await asyncio.to_thread(host.studio().board.tree, _id(request)))
 
 
 @routes.get("/sora/news")
@@ -88,7 +91,7 @@ async def news(request: web.Request) -> dict[str, Any]:
     after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
         raise InvalidInput(f"age is {age!r}; it takes whole seconds.")
-    return await asyncio.to_thread(host.studio().news, after, float(age or 0))
+    return _dated(await asyncio.to_thread(host.studio().news, after, float(age or 0)))
 
 
 @routes.get("/sora/history/{id}/thumbnail")
@@ -107,7 +110,9 @@ async def thumbnail(request: web.Request) -> web.StreamResponse:
 async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     """The job that a stored file came from."""
     found = await asyncio.to_thread(host.studio().board.of_file, request.match_info["sha256"][:LONGEST])
-    return web.json_response({"error": "No job of this ledger."}, status=404) if found is None else {"job": found}
+    if found is None:
+        return web.json_response({"error": "No job of this ledger."}, status=404)
+    return _dated({"job": found})
 
 
 @routes.post("/sora/history/{id}/settle")
@@ -121,7 +126,7 @@ async def settle(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
     settled = await asyncio.wrap_future(future)
     studio.look_after(settled.id)
-    return {"job": await asyncio.to_thread(studio.board.row, settled)}
+    return _dated({"job": await asyncio.to_thread(studio.board.row, settled)})
 
 
 @routes.post("/sora/history/{id}/ask")
@@ -131,7 +136,7 @@ async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     studio = host.studio()
     job = await asyncio.wrap_future(studio.ask_again(_id(request)))
     studio.look_after(job.id)
-    return {"job": await asyncio.to_thread(studio.board.row, job)}
+    return _dated({"job": await asyncio.to_thread(studio.board.row, job)})
 
 
 @routes.post("/sora/history/{id}/aside")
@@ -142,7 +147,7 @@ async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(wish, str):
         raise InvalidInput("aside is text.")
     job = await asyncio.wrap_future(host.studio().put_aside(_id(request), wish))
-    return {"job": await asyncio.to_thread(host.studio().board.row, job)}
+    return _dated({"job": await asyncio.to_thread(host.studio().board.row, job)})
 
 
 @routes.post("/sora/history/{id}/project")
@@ -153,7 +158,7 @@ async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(wish, str):
         raise InvalidInput("project is text.")
     job = await asyncio.wrap_future(host.studio().set_project(_id(request), wish))
-    return {"job": await asyncio.to_thread(host.studio().board.row, job)}
+    return _dated({"job": await asyncio.to_thread(host.studio().board.row, job)})
 
 
 @routes.post("/sora/history/{id}/again")
@@ -182,7 +187,7 @@ async def costs(request: web.Request) -> dict[str, Any]:
 async def models(_: web.Request) -> dict[str, Any]:
     """The catalogue: what each model takes, costs, and whether it lives."""
     catalogue = await asyncio.to_thread(host.studio().fresh_catalogue)
-    return {"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at}
+    return _dated({"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at})
 
 
 @routes.get("/sora/models/nearest")
@@ -260,7 +265,7 @@ async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     studio = host.studio()
     asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
     left: Balance = await asyncio.wrap_future(asked)
-    return dataclasses.asdict(left)
+    return _dated(dataclasses.asdict(left))
 
 
 @routes.post("/sora/doctor")
@@ -277,6 +282,12 @@ def _settings(request: web.Request) -> dict[str, Any]:
     from .sora.page_settings import shown
 
     return shown(host.studio().settings, host.studio().ledger, local=gate.is_local(request))
+
+
+def _dated(answer: dict[str, Any]) -> dict[str, Any]:
+    """Add the time `now`, in seconds since the epoch: what a page compares with the answer's times, whatever its own
+    clock says."""
+    return {**answer, "now": time.time()}
 
 
 def _id(request: web.Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -478,6 +479,29 @@ def test_a_project_is_a_short_line_of_text(site: Site) -> None:
     assert ledger.job(job.id).state == "reserved"
     assert put(site, "/sora/history/nobody/project", {"project": "x"})[0] == 400
     assert put(site, path, {"project": "x"}, headers={"Origin": "https://evil.example"})[0] == 403
+
+
+def has_times(value: Any) -> bool:
+    """Does it hold a time, by the name of its field?"""
+    if isinstance(value, dict):
+        return any(name.endswith("_at") or has_times(each) for name, each in value.items())
+    return isinstance(value, list) and any(map(has_times, value))
+
+
+def test_what_carries_times_carries_the_servers_now(site: Site) -> None:
+    """A page compares the two, since its own clock may be minutes off."""
+    spec, ledger = site.pack.module("sora.spec"), site.studio.ledger
+    asked = spec.JobSpec(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
+    begin = time.time()
+    answers = {path: ask(site, "GET", named(path).replace("abc123", job.id)) for path in READS}
+    for path, body in (("/sora/history/{id}/project", {"project": "y"}), ("/sora/quote", {}), ("/sora/doctor", {})):
+        answers[path] = put(site, path.replace("{id}", job.id), body)
+    told = {path: json.loads(said) for path, (_, said, _) in answers.items()}
+    dated = {path for path, each in told.items() if has_times(each)}
+    assert {"/sora/history", "/sora/history/{id}", "/sora/models", "/sora/history/{id}/project"} <= dated
+    for path in dated | {"/sora/news"}:
+        assert begin <= told[path]["now"] <= time.time(), path
 
 
 @pytest.mark.parametrize(
