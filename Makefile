@@ -2,13 +2,14 @@
 # of the pack, and the archive that users get.  make pythons: the same on each Python of the machine, with the newest of all
 # requirements.  make matrix: with the oldest, and with old and new OpenCV and PyAV.  make soak: faults and damaged files at
 # length.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
-# not notice.  make bench: the measurements.  make setup: only .venv.
+# not notice.  make bench: the measurements.  make setup: only .venv.  make js: the page's modules, with their types and
+# format.  make js-format: format them.
 PYTHON ?= python3
 BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test tests lint registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test tests lint js js-format registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
@@ -32,6 +33,12 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit.py
+
+js: .venv/.dev .venv/.node
+	$(BIN)/python -m pytest tests/js
+
+js-format: .venv/.node
+	tests/js/node_modules/.bin/prettier --write 'js/*.js' 'js/*.mjs' 'js/*.ts' 'tests/js/*.{mjs,json}' 'tests/js/page/**/*.ts'
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py
@@ -77,6 +84,11 @@ bench: .venv/.dev
 	$(BIN)/python -m pip install $(PIP) --requirement .venv/dev.txt
 	touch $@
 
+# TypeScript and Prettier, for tests/js/test_types.py, which is skipped where npm or the network is missing.
+.venv/.node: tests/js/package.json .venv/.ready
+	@if command -v npm >/dev/null && npm install --prefix tests/js --no-package-lock --no-audit --no-fund --silent; \
+		then touch $@; else echo "npm or the network is missing: the types and the format of js/ are not checked"; fi
+
 # In an environment of its own, since it brings its own versions of what the pack needs.
 .venv-litellm/.ready:
 	$(PYTHON) -m venv .venv-litellm
@@ -98,4 +110,4 @@ bench: .venv/.dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-litellm .venv-matrix .venv-mutation .venv-pythons .venv-registry out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf tests/js/node_modules .venv .venv-litellm .venv-matrix .venv-mutation .venv-pythons .venv-registry out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,16 +1,28 @@
 /** A job's nodes in the open graph. They only stand there: nothing is bought before the user runs them. */
 
+/** @import { AgainResponse, Canvas, GraphNode, Host, Model, Row } from "./types.d.ts" */
+
 import { nodesOf, setWidget, widgetOf } from "./graphs.mjs";
 
 const GAP = 60; // pixels between nodes, with the title of the lower one
 
-/** Nodes in a row below all others, each connected to the one before it: [[type, widgets, [output, input]], …]. */
+/** @typedef {[type: string, widgets: Record<string, unknown>, link?: [output: number, input: string]]} Step */
+/** @typedef {Host["create"]} Create */
+
+/**
+ * Nodes in a row below all others, each connected to the one before it.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {Step[]} steps
+ */
 function chain(canvas, create, steps) {
   const { graph } = canvas;
   const others = nodesOf(graph);
   let left = Math.min(...others.map((node) => node.pos[0]));
   if (!others.length) left = 0;
   const top = others.length ? Math.max(...others.map((node) => node.pos[1] + node.size[1])) + 2 * GAP : 0;
+  /** @type {GraphNode[]} */
   const made = [];
   for (const [type, widgets, link] of steps) {
     const node = create(type);
@@ -18,12 +30,19 @@ function chain(canvas, create, steps) {
     node.pos = [left, top];
     left += node.size[0] + GAP;
     for (const [name, value] of Object.entries(widgets)) setWidget(node, name, value);
-    if (link) connect(made.at(-1), link[0], node, link[1]);
+    const before = made.at(-1);
+    if (link && before) connect(before, link[0], node, link[1]);
     made.push(node);
   }
   return made;
 }
 
+/**
+ * @param {GraphNode} from
+ * @param {number} output
+ * @param {GraphNode} to
+ * @param {string} input
+ */
 function connect(from, output, to, input) {
   from.connect(
     output,
@@ -32,7 +51,12 @@ function connect(from, output, to, input) {
   );
 }
 
-/** As one step that one undo takes back; the new nodes are selected and in sight. */
+/**
+ * As one step that one undo takes back; the new nodes are selected and in sight.
+ *
+ * @param {Canvas} canvas
+ * @param {() => GraphNode[]} make
+ */
 function shown(canvas, make) {
   canvas.emitBeforeChange?.();
   try {
@@ -46,23 +70,53 @@ function shown(canvas, make) {
   }
 }
 
+/** @type {Step} */
 const WAIT = ["WaitForVideo", {}, [0, "job"]];
+/**
+ * @param {Pick<Row, "id" | "provider">} row
+ * @returns {Step[]}
+ */
 const opened = (row) => [["SoraOpenJob", { video_id: row.id, provider: row.provider }], WAIT];
 
-/** SoraOpenJob -> WaitForVideo. */
+/**
+ * SoraOpenJob -> WaitForVideo.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {Row} row
+ */
 export const addJob = (canvas, create, row) => shown(canvas, () => chain(canvas, create, opened(row)));
 
-/** … -> LoadVideoFrames. */
+/**
+ * … -> LoadVideoFrames.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {Row} row
+ */
 export const addFrames = (canvas, create, row) =>
   shown(canvas, () => chain(canvas, create, [...opened(row), ["LoadVideoFrames", {}, [0, "video"]]]));
 
-/** … -> Remix -> WaitForVideo. Returns the node whose prompt is to be written. */
+/**
+ * … -> Remix -> WaitForVideo. Returns the node whose prompt is to be written.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {Row} row
+ */
 export function addRemix(canvas, create, row) {
   const nodes = shown(canvas, () => chain(canvas, create, [...opened(row), ["Remix", {}, [1, "job"]], WAIT]));
   return nodes.find((node) => node.type === "Remix");
 }
 
-/** The take itself, or the next one that no node of the graph has with these words: two that are added are two. */
+/**
+ * The take itself, or the next one that no node of the graph has with this prompt: two that are added are two.
+ *
+ * @param {Canvas["graph"]} graph
+ * @param {string} type
+ * @param {string} prompt
+ * @param {number} take
+ */
 function freeTake(graph, type, prompt, take) {
   const alike = nodesOf(graph).filter((node) => node.type === type && widgetOf(node, "prompt")?.value === prompt);
   const taken = new Set(alike.map((node) => Number(widgetOf(node, "take")?.value)));
@@ -71,7 +125,13 @@ function freeTake(graph, type, prompt, take) {
   return free;
 }
 
-/** What CreateSoraJob's widgets say to send a row's job again as that take. `fit`: how its images went, if known. */
+/**
+ * The values of CreateSoraJob's widgets that send a row's job again as that take.
+ *
+ * @param {Row} row
+ * @param {Model[]} models
+ * @param {Pick<AgainResponse, "fit" | "take">} again
+ */
 export function widgetsOf(row, models, { fit, take }) {
   const listed = models.some((model) => model.id === row.model);
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
@@ -85,10 +145,17 @@ export function widgetsOf(row, models, { fit, take }) {
  * `take` or the next one that is free.
  *
  * A remix is a remix again: of the same parent, with the same prompt.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {Row} row
+ * @param {Model[]} models
+ * @param {AgainResponse} again
  */
 export function addAgain(canvas, create, row, models, { images, fit, take: next }) {
   const take = freeTake(canvas.graph, row.kind === "remix" ? "Remix" : "CreateSoraJob", row.prompt, next);
   if (row.kind === "remix") {
+    /** @type {Step[]} */
     const steps = [
       ...opened({ id: row.parent, provider: row.provider }),
       ["Remix", { prompt: row.prompt, take, project: row.project }, [1, "job"]],
@@ -102,7 +169,15 @@ export function addAgain(canvas, create, row, models, { images, fit, take: next 
   });
 }
 
-/** A LoadImage left of the job, connected to its first or its last reference. */
+/**
+ * A LoadImage left of the job, connected to its first or its last reference.
+ *
+ * @param {Canvas} canvas
+ * @param {Create} create
+ * @param {GraphNode} job
+ * @param {string} name
+ * @param {number} at
+ */
 function addImage(canvas, create, job, name, at) {
   const node = create("LoadImage");
   canvas.graph.add(node);

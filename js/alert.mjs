@@ -1,8 +1,10 @@
 /** A job that went wrong is told in words, with the button that cures it. The host's own toasts have no buttons. */
 
+/** @import { Alerted, Cure } from "./types.d.ts" */
+
 import { button, el } from "./dom.mjs";
-import { promptOf } from "./row.mjs";
-import { known, say } from "./words.mjs";
+import { promptOf, stateName } from "./row.mjs";
+import { t } from "./words.mjs";
 
 const SHOWN_MS = 15_000;
 const MOST = 3; // at a time; the tab has them all
@@ -10,10 +12,11 @@ const MOST = 3; // at a time; the tab has them all
 export class Alerts {
   #cures;
   #box = el("div", { class: "sora-jobs sora-alerts" });
-  #shown = new Map(); // job -> {close, wait}: what takes its toast away, and begins its time anew
+  /** @type {Map<string, { close(): void, wait(): void }>} job -> what removes its toast, and begins its time anew */
+  #shown = new Map();
   #seen = () => this.#shown.forEach(({ wait }) => wait());
 
-  /** `cures`: a row's `cure` -> {icon, key, run(row)}; "" is for rows without one. */
+  /** @param {{ [cure: string]: Cure | undefined, "": Cure }} cures by a row's `cure`; "" is for rows without one */
   constructor(cures) {
     this.#cures = cures;
     document.body.append(this.#box);
@@ -26,10 +29,12 @@ export class Alerts {
     this.#box.remove();
   }
 
+  /** @param {Alerted} job */
   show(job) {
     this.#shown.get(job.id)?.close();
-    if (this.#shown.size >= MOST) this.#shown.values().next().value.close();
-    let timer = 0;
+    if (this.#shown.size >= MOST) this.#shown.values().next().value?.close();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
     const close = () => {
       clearTimeout(timer);
       this.#shown.delete(job.id);
@@ -48,11 +53,11 @@ export class Alerts {
     const toast = el(
       "div",
       { class: "sora-alert", role: "alert", onmouseenter: stay, onfocusin: stay, onmouseleave: wait, onfocusout: wait },
-      el("strong", { text: known(job.state) ? say(job.state) : job.state }),
-      button("times", say("close"), close, { bare: true }),
+      el("strong", { text: stateName(job.state) }),
+      button("times", t("close"), close, { bare: true }),
       el("p", { class: "sora-prompt", text: promptOf(job) }),
       el("p", { class: "sora-text", text: job.error }),
-      button(icon, say(key), cured),
+      button(icon, t(key), cured),
     );
     toast.addEventListener("keydown", (event) => event.key === "Escape" && close());
     this.#shown.set(job.id, { close, wait });

@@ -1,8 +1,14 @@
 /** A progress bar of one job. */
 
-import { el, mark } from "./dom.mjs";
+/** @import { Brief } from "./types.d.ts" */
 
-/** Its element and `show(row)`. Not known how far: it moves, and says no number. */
+import { el, setAttribute } from "./dom.mjs";
+
+/**
+ * Its element and `show(row)`. While it is unknown how far it is, it moves, and says no number.
+ *
+ * @param {string} name
+ */
 export function makeBar(name) {
   const fill = el("div");
   const element = el(
@@ -10,13 +16,14 @@ export function makeBar(name) {
     { class: "sora-bar", role: "progressbar", "aria-label": name, "aria-valuemin": 0, "aria-valuemax": 100 },
     fill,
   );
+  /** @param {Brief} row */
   function show({ running, progress }) {
     element.hidden = !running;
     if (!running) return;
     element.classList.toggle("sora-open", progress == null);
     if (progress == null) element.removeAttribute("aria-valuenow");
-    else mark(element, "aria-valuenow", Math.round(progress));
-    mark(fill, "style", progress == null ? "" : `transform: scaleX(${progress / 100})`);
+    else setAttribute(element, "aria-valuenow", Math.round(progress));
+    setAttribute(fill, "style", progress == null ? "" : `transform: scaleX(${progress / 100})`);
   }
   return { element, show };
 }

@@ -1,22 +1,33 @@
-/** One row of the list: a picture with its price and age, and what it is and how it stands beside it. */
+/** One row of the list: a picture with its price and age, and what it is and how it is doing beside it. */
+
+/** @import { Host, Row } from "./types.d.ts" */
 
 import { makeBar } from "./bar.mjs";
-import { el, mark, write } from "./dom.mjs";
+import { el, setAttribute, setText } from "./dom.mjs";
+import { Recent } from "./recent.mjs";
 import { factsOf, priceAndAge, promptOf, stateOf, troubleOf } from "./row.mjs";
-import { say } from "./words.mjs";
+import { t } from "./words.mjs";
 
 export const HEIGHT = 104; // pixels, as sora.css has it
 const SETTLE_MS = 120; // pictures that only fly by are not asked for
+const MOST_WITHOUT = 500;
 
-const without = new Set(); // addresses that gave no picture
+/** @type {Recent<string, true>} addresses that gave no picture */
+export const without = new Recent(MOST_WITHOUT);
 
 /** The server may have been away when they were asked for. */
 export const tryPicturesAgain = () => without.clear();
 
-/** A box of 16:9 that gets the job's picture once there is one. `url(path)` makes an address of a route's. */
+/**
+ * A box of 16:9 that gets the job's picture once there is one. It is a span, since it may be in a button.
+ *
+ * @param {Host["url"]} url
+ */
 export function makeThumbnail(url) {
-  const element = el("div", { class: "sora-thumb" }, el("i", { class: "pi pi-video", "aria-hidden": "true" }));
+  const element = el("span", { class: "sora-thumb" }, el("i", { class: "pi pi-video", "aria-hidden": "true" }));
   let wanted = "";
+
+  /** @param {Row} row */
   function show(row) {
     const address = row.file ? url(`/sora/history/${row.id}/thumbnail`) : "";
     if (address === wanted || without.has(address)) return;
@@ -24,10 +35,12 @@ export function makeThumbnail(url) {
     element.querySelector("img")?.remove();
     if (address) setTimeout(() => element.isConnected && wanted === address && load(address), SETTLE_MS);
   }
+
+  /** @param {string} address */
   function load(address) {
     const image = el("img", { alt: "", decoding: "async", draggable: "false" });
     image.onerror = () => {
-      without.add(address);
+      without.set(address, true);
       image.remove();
       if (wanted === address) wanted = "";
     };
@@ -37,25 +50,36 @@ export function makeThumbnail(url) {
   return { element, show };
 }
 
-const line = (name) => el("div", { class: `sora-${name}` });
-
-/** `{element, show(row)}`; `open(id)` is called when it is pressed. */
-export function makeCard(id, { url, open }) {
-  const thumbnail = makeThumbnail(url);
-  const bar = makeBar(say("submitted"));
-  const [prompt, facts, state, bad, age] = ["prompt", "facts", "state", "bad", "age"].map(line);
+/**
+ * `{element, show(row)}`. Its button has the prompt as its name, is described by the other lines, and covers the card;
+ * the progress bar is beside it, since what is in a button is no element of its own for a screen reader.
+ *
+ * @param {string} id
+ * @param {Pick<Host, "url" | "now">} host
+ * @param {(id: string) => unknown} open is called when it is pressed
+ */
+export function makeCard(id, host, open) {
+  /** @param {string} name */
+  const line = (name) => el("div", { class: `sora-${name}`, id: `sora-${id}-${name}` });
+  const thumbnail = makeThumbnail(host.url);
+  const bar = makeBar(t("submitted"));
+  const [facts, state, bad, age] = ["facts", "state", "bad", "age"].map(line);
+  const prompt = el("span", { class: "sora-prompt" });
+  const described = [state, facts, bad, age].map((each) => each.id).join(" ");
+  const given = { type: "button", class: "sora-press", "aria-describedby": described, onclick: () => open(id) };
+  const lines = el("div", { class: "sora-lines" }, el("button", given, prompt), facts, state, bar.element, bad);
   const left = el("div", { class: "sora-left" }, thumbnail.element, age);
-  const right = el("div", { class: "sora-lines" }, prompt, facts, state, bar.element, bad);
-  const press = el("button", { type: "button", class: "sora-card", onclick: () => open(id) }, right, left);
-  const element = el("div", { class: "sora-item", role: "listitem" }, press);
+  const element = el("div", { class: "sora-item", role: "listitem" }, el("div", { class: "sora-card" }, lines, left));
+
+  /** @param {Row} row */
   function show(row) {
-    const now = Date.now() / 1000;
-    write(prompt, promptOf(row));
-    write(facts, factsOf(row));
-    write(state, stateOf(row, now));
-    write(bad, troubleOf(row));
-    mark(element, "data-running", row.running);
-    write(age, priceAndAge(row, now));
+    const now = host.now();
+    setText(prompt, promptOf(row));
+    setText(facts, factsOf(row));
+    setText(state, stateOf(row, now));
+    setText(bad, troubleOf(row));
+    setAttribute(element, "data-running", row.running);
+    setText(age, priceAndAge(row, now));
     bar.show(row);
     thumbnail.show(row);
   }

@@ -1,10 +1,15 @@
 /** The page "Costs": what the jobs cost, as a chart and as a table of the same numbers. */
 
-import { button, el, refill } from "./dom.mjs";
-import { dollars, seconds } from "./figures.mjs";
-import { KINDS, amountsOf, makeLegend, makePlot, plotted } from "./plot.mjs";
-import { say } from "./words.mjs";
+/** @import { Cost, CostsResponse, Host, Navigation } from "./types.d.ts" */
+/** @import { Kind } from "./plot.mjs" */
 
+import { button, el, replaceChildren } from "./dom.mjs";
+import { dollars, seconds } from "./figures.mjs";
+import { messageOf } from "./host.mjs";
+import { KINDS, amountsOf, makeLegend, makePlot, plotted } from "./plot.mjs";
+import { t } from "./words.mjs";
+
+/** @type {Record<CostsResponse["by"], string>} */
 const BY = { day: "by_day", week: "by_week", model: "by_model", provider: "by_provider", project: "by_project" };
 const SINCE = {
   "7d": "since_7",
@@ -14,16 +19,23 @@ const SINCE = {
   "": "since_ever",
   date: "since_date",
 };
+/** @type {Record<Kind, string>} */
 const WORDS = { charged: "charged", estimated: "estimated", uncertain: "uncertain", failed: "failed_costs" };
 const UPRIGHT = ["day", "week"];
 
+/** @type {{ by: string, since: string, date: string }} */
 let chosen = { by: "day", since: "30d", date: "" }; // as long as the page is open
 
-/** A part that stands apart: how many jobs, and their estimated price. */
+/**
+ * A part that is apart: how many jobs, and their estimated price.
+ *
+ * @param {Cost} row
+ * @param {"uncertain" | "failed"} part
+ */
 const apart = (row, part) =>
-  row[`${part}_jobs`] ? say("apart", { count: row[`${part}_jobs`], usd: dollars(row[`${part}_usd`]) }) : "–";
+  row[`${part}_jobs`] ? t("apart", { count: row[`${part}_jobs`], usd: dollars(row[`${part}_usd`]) }) : "–";
 
-/** [heading, cell of a row] of each column but the first. */
+/** @type {[heading: string, cell: (row: Cost) => string | number][]} each column but the first */
 const COLUMNS = [
   ["known_cost", (row) => (row.jobs && row.jobs === row.unpriced ? "?" : dollars(row.usd))],
   ["jobs", (row) => row.jobs],
@@ -39,15 +51,18 @@ export class Costs {
   element;
   stale = false; // a job changed since they were read
   #host;
-  #asked = 0; // an answer to an earlier choice counts no more
+  #requests = 0; // a response to an earlier choice counts no more
   #sum = el("p", { class: "sora-sum", role: "status" }); // what a screen reader is told of another choice
   #body = el("div");
 
-  /** `host` has get, attempt and back(). */
-  constructor(host) {
+  /**
+   * @param {Host} host
+   * @param {Navigation} view
+   */
+  constructor(host, view) {
     this.#host = host;
-    const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
-    const top = el("div", { class: "sora-top" }, back, el("h2", { text: say("costs"), tabindex: -1 }));
+    const back = button("arrow-left", t("back"), () => view.back(), { bare: true, "data-key": "back" });
+    const top = el("div", { class: "sora-top" }, back, el("h2", { text: t("costs"), tabindex: -1 }));
     this.element = el("div", { class: "sora-costs sora-scroll" }, top, this.#choices(), this.#sum, this.#body);
   }
 
@@ -62,61 +77,77 @@ export class Costs {
     const { by, since, date } = chosen;
     const from = since === "date" ? date : since;
     if (since === "date" && !date) return; // not chosen yet
-    const asked = (this.#asked += 1);
-    if (!this.#sum.firstChild) this.#sum.append(say("loading"));
+    const request = (this.#requests += 1);
+    if (!this.#sum.firstChild) this.#sum.append(t("loading"));
     try {
+      /** @type {CostsResponse} */
       const told = await this.#host.get(`/sora/costs?${new URLSearchParams({ by, since: from })}`);
-      if (asked === this.#asked) this.show(told);
+      if (request === this.#requests) this.show(told);
     } catch (error) {
-      if (asked !== this.#asked) return;
-      const again = button("refresh", say("retry"), () => this.load(), { "data-key": "retry" });
-      this.#sum.replaceChildren(el("span", { class: "sora-trouble", text: error.message }));
-      refill(this.#body, again);
+      if (request !== this.#requests) return;
+      const again = button("refresh", t("retry"), () => this.load(), { "data-key": "retry" });
+      this.#sum.replaceChildren(el("span", { class: "sora-trouble", text: messageOf(error) }));
+      replaceChildren(this.#body, again);
     }
   }
 
+  /** @param {CostsResponse} response */
   show({ by, rows, total, more }) {
     const upright = UPRIGHT.includes(by);
-    const nameOf = (row) => row.name || say("no_name");
+    /** @param {Cost} row */
+    const nameOf = (row) => row.name || t("no_name");
     const kinds = KINDS.filter((kind) => amountsOf(total)[kind] > 0);
+    /** @param {Cost} row */
     const told = (row) =>
-      `${nameOf(row)}: ${KINDS.map((kind) => said(row, kind))
+      `${nameOf(row)}: ${KINDS.map((kind) => amountText(row, kind))
         .filter(Boolean)
         .join(", ")}`;
     const usd = dollars(total.usd);
-    const title = say("costs_title", { by: say(BY[by]), usd });
-    const axes = [say(BY[by]), say("in_dollars")];
+    const title = t("costs_title", { by: t(BY[by]), usd });
+    /** @type {[names: string, dollars: string]} */
+    const axes = [t(BY[by]), t("in_dollars")];
     const left = rows.length - plotted(rows, upright).length;
-    this.#sum.replaceChildren(el("strong", { text: usd }), ` ${say("costs_sum", { count: total.jobs })}`);
-    refill(
+    this.#sum.replaceChildren(el("strong", { text: usd }), ` ${t("costs_sum", { count: total.jobs })}`);
+    replaceChildren(
       this.#body,
       kinds.length && makePlot(rows, { upright, title, axes, told, nameOf }),
-      kinds.length && makeLegend(kinds, (kind) => say(WORDS[kind])),
-      left && el("p", { class: "sora-quiet", text: say("plot_part", { count: rows.length - left }) }),
-      rows.length ? table(by, rows, total, nameOf) : el("p", { text: say("no_costs") }),
-      more && el("p", { class: "sora-quiet", text: say("table_part", { count: more }) }),
+      kinds.length && makeLegend(kinds, (kind) => t(WORDS[kind])),
+      left && el("p", { class: "sora-quiet", text: t("plot_part", { count: rows.length - left }) }),
+      rows.length ? table(by, rows, total, nameOf) : el("p", { text: t("no_costs") }),
+      more && el("p", { class: "sora-quiet", text: t("table_part", { count: more }) }),
       notes(total),
     );
   }
 
   #choices() {
+    /**
+     * @param {"by" | "since"} key
+     * @param {Record<string, string>} words
+     * @param {string} label
+     */
     const select = (key, words, label) => {
-      const options = Object.entries(words).map(([value, word]) => el("option", { value, text: say(word) }));
+      const options = Object.entries(words).map(([value, word]) => el("option", { value, text: t(word) }));
+      /** @type {HTMLSelectElement} */
       const made = el(
         "select",
-        { "aria-label": say(label), "data-key": key, onchange: () => choose(key, made.value) },
+        { "aria-label": t(label), "data-key": key, onchange: () => choose(key, made.value) },
         options,
       );
       made.value = chosen[key];
       return made;
     };
+    /** @type {HTMLInputElement} */
     const date = el("input", {
       type: "date",
-      "aria-label": say("since_date"),
+      "aria-label": t("since_date"),
       "data-key": "date",
       value: chosen.date,
       onchange: () => choose("date", date.value),
     });
+    /**
+     * @param {"by" | "since" | "date"} key
+     * @param {string} value
+     */
     const choose = (key, value) => {
       chosen = { ...chosen, [key]: value };
       date.hidden = chosen.since !== "date";
@@ -127,10 +158,26 @@ export class Costs {
   }
 }
 
-const said = (row, kind) => (amountsOf(row)[kind] > 0 ? `${say(WORDS[kind])} ${dollars(amountsOf(row)[kind])}` : "");
+/**
+ * @param {Cost} row
+ * @param {Kind} kind
+ */
+const amountText = (row, kind) =>
+  amountsOf(row)[kind] > 0 ? `${t(WORDS[kind])} ${dollars(amountsOf(row)[kind])}` : "";
 
+/**
+ * @param {CostsResponse["by"]} by
+ * @param {Cost[]} rows
+ * @param {Cost} total
+ * @param {(row: Cost) => string} nameOf
+ */
 function table(by, rows, total, nameOf) {
+  /** @param {string} text */
   const head = (text) => el("th", { scope: "col", text });
+  /**
+   * @param {string} name
+   * @param {Cost} row
+   */
   const line = (name, row) =>
     el(
       "tr",
@@ -143,7 +190,7 @@ function table(by, rows, total, nameOf) {
     class: "sora-table",
     tabindex: 0,
     role: "region",
-    "aria-label": say("costs_table"),
+    "aria-label": t("costs_table"),
     "data-key": "table",
   };
   return el(
@@ -158,8 +205,8 @@ function table(by, rows, total, nameOf) {
         el(
           "tr",
           {},
-          head(say(BY[by])),
-          COLUMNS.map(([key]) => head(say(key))),
+          head(t(BY[by])),
+          COLUMNS.map(([key]) => head(t(key))),
         ),
       ),
       el(
@@ -167,20 +214,25 @@ function table(by, rows, total, nameOf) {
         {},
         shown.map((row) => line(nameOf(row), row)),
       ),
-      el("tfoot", {}, line(say("total"), total)),
+      el("tfoot", {}, line(t("total"), total)),
     ),
   );
 }
 
-/** Days and weeks without a job are in the chart only. */
+/**
+ * Days and weeks without a job are in the chart only.
+ *
+ * @param {Cost} row
+ */
 const isSomething = (row) => row.jobs || row.uncertain_jobs || row.failed_jobs;
 
+/** @param {Cost} total */
 function notes(total) {
   const texts = [
-    say("costs_why"),
-    total.unpriced && say("costs_unpriced", { count: total.unpriced }),
-    total.uncertain_jobs && say("costs_uncertain"),
-    total.failed_jobs && say("costs_failed"),
+    t("costs_why"),
+    total.unpriced && t("costs_unpriced", { count: total.unpriced }),
+    total.uncertain_jobs && t("costs_uncertain"),
+    total.failed_jobs && t("costs_failed"),
   ];
-  return texts.filter(Boolean).map((text) => el("p", { class: "sora-quiet", text }));
+  return texts.map((text) => text && el("p", { class: "sora-quiet", text }));
 }

@@ -1,19 +1,25 @@
 /** One job in full: its video, what is known of it, where it comes from, and what can be done with it. */
 
+/** @import { Child, Host, Navigation, Row, TreeResponse } from "./types.d.ts" */
+
 import { actionsOf } from "./actions.mjs";
 import { makeBar } from "./bar.mjs";
 import { makeThumbnail } from "./card.mjs";
 import { diff } from "./diff.mjs";
-import { button, el, refill, write } from "./dom.mjs";
+import { button, el, replaceChildren, setText } from "./dom.mjs";
 import { bytes, dollars, moment, span } from "./figures.mjs";
 import { makeProject } from "./project.mjs";
 import { priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { makeSettle } from "./settle.mjs";
-import { say } from "./words.mjs";
+import { t } from "./words.mjs";
 
-const cell = (name, value) =>
-  value !== "" && value != null && [el("dt", { text: say(name) }), el("dd", { text: value })];
+/**
+ * @param {string} name
+ * @param {string | number | null} value
+ */
+const cell = (name, value) => value !== "" && value != null && [el("dt", { text: t(name) }), el("dd", { text: value })];
 
+/** @param {Row} row */
 function facts(row) {
   const extra = Object.keys(row.extra_fields ?? {}).length ? JSON.stringify(row.extra_fields) : "";
   return el(
@@ -35,68 +41,94 @@ function facts(row) {
   );
 }
 
-/** The words of two prompts in one text, with what went and what came marked as such. */
+/** @type {{ " ": "span", "-": "del", "+": "ins" }} */
+const TAGS = { " ": "span", "-": "del", "+": "ins" };
+
+/**
+ * The words of two prompts in one text, with what went and what came marked as such.
+ *
+ * @param {string} before
+ * @param {string} after
+ */
 function changes(before, after) {
-  const tags = { " ": "span", "-": "del", "+": "ins" };
   return el(
     "p",
     { class: "sora-diff" },
-    diff(before, after).map(([sign, text]) => el(tags[sign], { text })),
+    diff(before, after).map(([sign, text]) => el(TAGS[sign], { text })),
   );
 }
 
-function relative(row, host) {
+/**
+ * @param {Row} row
+ * @param {Host} host
+ * @param {Navigation} view
+ */
+function relative(row, host, view) {
   const thumbnail = makeThumbnail(host.url);
   thumbnail.show(row);
   const words = el("span", { class: "sora-lines" }, el("span", { class: "sora-prompt", text: promptOf(row) }));
-  const name = `${say("open_job")}: ${promptOf(row)}`;
+  const name = `${t("open_job")}: ${promptOf(row)}`;
   return el(
     "button",
-    { type: "button", class: "sora-card", "aria-label": name, onclick: () => host.open(row.id) },
+    { type: "button", class: "sora-card", "aria-label": name, onclick: () => view.open(row.id) },
     thumbnail.element,
     words,
   );
 }
 
-/** A remix's parent and what was changed in its prompt; then the remixes of it, each with its changes. */
-function tree({ job, parent, children }, host) {
+/**
+ * A remix's parent and what was changed in its prompt; then the remixes of it, each with its changes.
+ *
+ * @param {TreeResponse} response
+ * @param {Host} host
+ * @param {Navigation} view
+ */
+function tree({ job, parent, children }, host, view) {
+  /** @param {string} text */
   const heading = (text) => el("h3", { text });
   const above = parent
-    ? [heading(say("remix_of")), relative(parent, host), heading(say("changed")), changes(parent.prompt, job.prompt)]
-    : [job.kind === "remix" && heading(say("remix_of_unknown", { id: job.parent }))];
-  const below = children.flatMap((child) => [relative(child, host), changes(job.prompt, child.prompt)]);
-  return el("section", {}, above, below.length ? [heading(say("remixes")), ...below] : []);
+    ? [heading(t("remix_of")), relative(parent, host, view), heading(t("changed")), changes(parent.prompt, job.prompt)]
+    : [job.kind === "remix" && heading(t("remix_of_unknown", { id: job.parent }))];
+  const below = children.flatMap((child) => [relative(child, host, view), changes(job.prompt, child.prompt)]);
+  return el("section", {}, above, below.length ? [heading(t("remixes")), ...below] : []);
 }
 
 export class Detail {
   element;
   id;
   #host;
+  #view;
   #told;
-  #shape = "";
+  #shape = ""; // what is shown of it, as JSON
   #playing = "";
   #parts;
-  #bar = makeBar(say("submitted"));
+  #bar = makeBar(t("submitted"));
   #project;
 
-  /** `host` has `url`, `file(row)`, `open(id)`, `back()`, and what actionsOf and makeSettle need. */
-  constructor(told, host) {
-    [this.id, this.#host] = [told.job.id, host];
-    this.#project = makeProject(this.id, host);
-    const part = (tag, more) => el(tag, more);
-    this.#parts = {
-      video: part("div", { class: "sora-video" }),
-      state: part("h2", { tabindex: -1 }),
-      rest: part("div"),
-    };
-    const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
+  /**
+   * @param {TreeResponse} told
+   * @param {Host} host
+   * @param {Navigation} view
+   */
+  constructor(told, host, view) {
+    this.id = told.job.id;
+    this.#host = host;
+    this.#view = view;
+    this.#told = told;
+    this.#project = makeProject(this.id, host, view);
+    this.#parts = { video: el("div", { class: "sora-video" }), state: el("h2", { tabindex: -1 }), rest: el("div") };
+    const back = button("arrow-left", t("back"), () => view.back(), { bare: true, "data-key": "back" });
     const top = el("div", { class: "sora-top" }, back, this.#parts.state);
     const { video, rest } = this.#parts;
     this.element = el("div", { class: "sora-detail sora-scroll" }, top, this.#bar.element, video, rest);
     this.show(told);
   }
 
-  /** All of it; what did not change stays as it is, so that a video plays on. */
+  /**
+   * All of it; what did not change stays as it is, so that a video plays on.
+   *
+   * @param {TreeResponse} told
+   */
   show(told) {
     this.#told = told;
     this.tick();
@@ -107,11 +139,15 @@ export class Detail {
     this.#shape = shape;
     this.#play(told.job);
     this.#project.show(told.job);
-    refill(this.#parts.rest, this.#rest(told));
+    replaceChildren(this.#parts.rest, this.#rest(told));
   }
 
-  /** An event brought this job, or one of its relatives. */
-  take(row) {
+  /**
+   * An event brought this job, or one of its relatives.
+   *
+   * @param {Row} row
+   */
+  update(row) {
     const { job, parent, children } = this.#told;
     if (row.id === job.id) this.show({ ...this.#told, job: row });
     else if (row.id === parent?.id) this.show({ ...this.#told, parent: row });
@@ -121,11 +157,12 @@ export class Detail {
   }
 
   tick() {
-    write(this.#parts.state, stateOf(this.#told.job, Date.now() / 1000));
+    setText(this.#parts.state, stateOf(this.#told.job, this.#host.now()));
   }
 
+  /** @param {Row} row */
   #play(row) {
-    const address = row.file ? this.#host.file(row) : "";
+    const address = row.file ? this.#host.file(row.file) : "";
     if (address === this.#playing && this.#parts.video.firstChild) return;
     this.#playing = address;
     const poster = this.#host.url(`/sora/history/${row.id}/thumbnail`);
@@ -143,18 +180,26 @@ export class Detail {
     );
   }
 
+  /**
+   * @param {TreeResponse} told
+   * @returns {Child[]}
+   */
   #rest(told) {
     const { job } = told;
     const bad = troubleOf(job);
     return [
       bad && el("p", { class: "sora-trouble", text: bad }),
-      job.state === "unknown" && makeSettle(job, this.#host),
-      el("div", { class: "sora-actions", role: "group", "aria-label": say("actions") }, actionsOf(job, this.#host)),
-      el("h3", { text: say("prompt") }),
+      job.state === "unknown" && makeSettle(job, this.#host, this.#view),
+      el(
+        "div",
+        { class: "sora-actions", role: "group", "aria-label": t("actions") },
+        actionsOf(job, this.#host, this.#view),
+      ),
+      el("h3", { text: t("prompt") }),
       el("p", { class: "sora-text", text: promptOf(job) }),
-      tree(told, this.#host),
+      tree(told, this.#host, this.#view),
       facts(job),
-      el("h3", { text: say("project") }),
+      el("h3", { text: t("project") }),
       this.#project.element,
     ];
   }

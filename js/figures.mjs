@@ -1,7 +1,8 @@
-/** Numbers as a person reads them, in the language that is spoken. Plain values in, text out. */
+/** Numbers as a person reads them, in the current language. Plain values in, text out. */
 
-import { say, spoken } from "./words.mjs";
+import { t, currentLanguage } from "./words.mjs";
 
+/** @type {[unit: Intl.RelativeTimeFormatUnitSingular, count: number][]} */
 const STEPS = [
   ["second", 60],
   ["minute", 60],
@@ -12,7 +13,12 @@ const STEPS = [
 ];
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** Seconds -> [a whole number, its unit]: 100 -> [2, "minute"]. */
+/**
+ * Seconds -> [a whole number, its unit]: 100 -> [2, "minute"].
+ *
+ * @param {number} seconds
+ * @returns {[number, Intl.RelativeTimeFormatUnitSingular]}
+ */
 function rounded(seconds) {
   let amount = Math.max(0, seconds);
   for (const [unit, next] of STEPS) {
@@ -22,46 +28,85 @@ function rounded(seconds) {
   return [0, "second"]; // of something that is not a number
 }
 
-const makers = new Map(); // making a formatter takes longer than all else that a row needs
-
-function format(Kind, options) {
-  const key = `${spoken()} ${Kind.name} ${Object.values(options)}`;
-  if (!makers.has(key)) makers.set(key, new Kind(spoken(), options));
-  return makers.get(key);
+/**
+ * Making a formatter takes longer than all else that a row needs: each is kept, by its language and unit.
+ *
+ * @template Formatter
+ * @param {(language: string, unit: string) => Formatter} make
+ */
+function kept(make) {
+  /** @type {Map<string, Formatter>} */
+  const made = new Map();
+  return (unit = "") => {
+    const key = `${currentLanguage()} ${unit}`;
+    const formatter = made.get(key) ?? make(currentLanguage(), unit);
+    made.set(key, formatter);
+    return formatter;
+  };
 }
 
-/** "2 min" */
+const units = kept((language, unit) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }));
+const ages = kept((language) => new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "auto" }));
+
+/**
+ * "2 min"
+ *
+ * @param {number} seconds
+ */
 export function span(seconds) {
   const [amount, unit] = rounded(seconds);
-  return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(amount);
+  return units(unit).format(amount);
 }
 
-/** "280 sec": of a sum, which is not rounded to minutes. */
-export const seconds = (count) =>
-  format(Intl.NumberFormat, { style: "unit", unit: "second", unitDisplay: "short" }).format(count);
+/**
+ * "280 sec": of a sum, which is not rounded to minutes.
+ *
+ * @param {number} count
+ */
+export const seconds = (count) => units("second").format(count);
 
-/** "2m ago" */
+/**
+ * "2m ago"
+ *
+ * @param {number} seconds
+ */
 export function ago(seconds) {
   const [amount, unit] = rounded(seconds);
-  return format(Intl.RelativeTimeFormat, { style: "narrow", numeric: "auto" }).format(-amount, unit);
+  return ages().format(-amount, unit);
 }
 
-/** The day and the time of seconds since 1970. */
+/**
+ * The day and the time of seconds since 1970.
+ *
+ * @param {number} seconds
+ */
 export const moment = (seconds) =>
-  new Date(1000 * seconds).toLocaleString(spoken(), { dateStyle: "medium", timeStyle: "short" });
+  new Date(1000 * seconds).toLocaleString(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
 
-/** "1.2 GiB" */
+/**
+ * "1.2 GiB"
+ *
+ * @param {number} count
+ */
 export function bytes(count) {
   let [amount, step] = [count, 0];
   for (; amount >= 1000 && step < BYTES.length - 1; step += 1) amount /= 1024;
   return `${amount < 10 && step ? amount.toFixed(1) : Math.round(amount)} ${BYTES[step]}`;
 }
 
-/** "$0.80"; a price below a cent keeps what can be read of it. */
+/**
+ * "$0.80"; a price below a cent keeps what can be read of it.
+ *
+ * @param {number} usd
+ */
 export const dollars = (usd) => `$${usd > 0 && usd < 0.01 ? usd.toPrecision(1) : usd.toFixed(2)}`;
 
-/** What a purchase costs: "≈ $0.80", "free" or "price unknown". */
+/**
+ * What a purchase costs: "≈ $0.80", "free" or "price unknown".
+ *
+ * @param {number | null | undefined} usd
+ */
 export function price(usd) {
-  if (usd == null) return say("price_unknown");
-  return usd ? say("price", { usd: dollars(usd) }) : say("free");
+  if (usd == null) return t("price_unknown");
+  return usd ? t("price", { usd: dollars(usd) }) : t("free");
 }

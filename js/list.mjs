@@ -1,6 +1,11 @@
 /** A list of any length of which only what is seen is in the page. All rows are equally high. */
 
-import { el, mark } from "./dom.mjs";
+/** @import { Row } from "./types.d.ts" */
+/** @import { Store } from "./store.mjs" */
+
+/** @typedef {{ element: HTMLElement, show(row: Row): void }} Item */
+
+import { el, setAttribute } from "./dom.mjs";
 
 const SPARE = 4; // rows above and below, so that Tab finds the next one
 const NEAR = 30; // rows before the end at which older ones are read
@@ -11,15 +16,24 @@ export class List {
   #store;
   #height;
   #make;
-  #shown = new Map(); // id -> {element, show(row), visible(now)}
+  /** @type {Map<string, Item>} */
+  #shown = new Map();
+  /** @type {Set<string>} */
   #stale = new Set();
   #seen = 0; // height of the window, kept since asking for it costs a layout
   #due = 0;
   #ends;
 
-  /** `make(id)` gives {element, show(row)} for a row; `height` in pixels. */
+  /**
+   * @param {Store} store
+   * @param {number} height of a row, in pixels
+   * @param {string} name
+   * @param {(id: string) => Item} make
+   */
   constructor(store, height, name, make) {
-    [this.#store, this.#height, this.#make] = [store, height, make];
+    this.#store = store;
+    this.#height = height;
+    this.#make = make;
     this.#space = el("div", { role: "list", "aria-label": name, class: "sora-space" });
     this.element = el(
       "div",
@@ -39,7 +53,11 @@ export class List {
     cancelAnimationFrame(this.#due);
   }
 
-  /** A row is another one, or (without an id) the list is. */
+  /**
+   * A row is another one, or (without an id) the list is.
+   *
+   * @param {string} [id]
+   */
   changed(id) {
     if (id === undefined) for (const shown of this.#shown.keys()) this.#stale.add(shown);
     else if (this.#shown.has(id)) this.#stale.add(id);
@@ -47,7 +65,11 @@ export class List {
     this.draw();
   }
 
-  /** Time goes on: what says how long it takes, or how long ago it was. */
+  /**
+   * Time goes on: what says how long it takes, or how long ago it was.
+   *
+   * @param {boolean} onlyRunning
+   */
   tick(onlyRunning) {
     for (const id of this.#shown.keys()) if (!onlyRunning || this.#store.row(id)?.running) this.#stale.add(id);
     this.draw();
@@ -61,9 +83,13 @@ export class List {
     });
   }
 
-  /** Give it the keyboard. Can it have it? */
+  /**
+   * Give it the keyboard. Can it have it?
+   *
+   * @param {string} id
+   */
   focus(id) {
-    const press = this.#store.row(id) && this.#shown.get(id)?.element.firstChild;
+    const press = this.#store.row(id) && this.#shown.get(id)?.element.querySelector("button");
     press?.focus();
     return !!press;
   }
@@ -73,20 +99,26 @@ export class List {
     const { ids, more, loading, error } = this.#store;
     const first = Math.max(0, Math.floor(this.element.scrollTop / this.#height) - SPARE);
     const last = Math.min(ids.length, Math.ceil((this.element.scrollTop + this.#seen) / this.#height) + SPARE);
-    mark(this.#space, "style", `height: ${ids.length * this.#height}px`);
+    setAttribute(this.#space, "style", `height: ${ids.length * this.#height}px`);
     this.#fill(this.#wanted(first, last));
     if (more && !loading && !error && last > ids.length - NEAR) this.#store.next();
   }
 
-  /** Places in the list: those that are seen, and the one that has the keyboard, which would be lost otherwise. */
+  /**
+   * Places in the list: those that are seen, and the one that has the keyboard, which would be lost otherwise.
+   *
+   * @param {number} first
+   * @param {number} last
+   */
   #wanted(first, last) {
     const places = Array.from({ length: Math.max(0, last - first) }, (_, at) => first + at);
-    const held = document.activeElement?.closest?.(".sora-item");
-    const at = held && this.#space.contains(held) ? this.#store.ids.indexOf(held.dataset.id) : -1;
+    const held = document.activeElement && idOf(document.activeElement);
+    const at = held && this.#space.contains(document.activeElement) ? this.#store.ids.indexOf(held) : -1;
     if (at < 0 || (at >= first && at < last)) return places;
     return at < first ? [at, ...places] : [...places, at];
   }
 
+  /** @param {number[]} places */
   #fill(places) {
     const { ids, more } = this.#store;
     const wanted = new Set(places.map((at) => ids[at]));
@@ -98,15 +130,16 @@ export class List {
     let next = this.#space.firstChild; // the order in the page is the order of Tab
     for (const at of places) {
       const item = this.#item(ids[at]);
-      mark(item.element, "style", `transform: translateY(${at * this.#height}px)`);
-      mark(item.element, "aria-posinset", at + 1);
-      mark(item.element, "aria-setsize", more ? -1 : ids.length);
+      setAttribute(item.element, "style", `transform: translateY(${at * this.#height}px)`);
+      setAttribute(item.element, "aria-posinset", at + 1);
+      setAttribute(item.element, "aria-setsize", more ? -1 : ids.length);
       if (item.element === next) next = next.nextSibling;
       else this.#space.insertBefore(item.element, next);
     }
     this.#stale.clear();
   }
 
+  /** @param {string} id */
   #item(id) {
     let item = this.#shown.get(id);
     if (!item) {
@@ -114,15 +147,22 @@ export class List {
       item.element.dataset.id = id;
       this.#shown.set(id, item);
     } else if (!this.#stale.has(id)) return item;
-    item.show(this.#store.row(id));
+    const row = this.#store.row(id);
+    if (row) item.show(row);
     return item;
   }
 
-  /** Arrows, Home and End go from row to row. */
+  /**
+   * Arrows, Home and End go from row to row.
+   *
+   * @param {KeyboardEvent} event
+   */
   #key(event) {
     const { ids } = this.#store;
-    const at = ids.indexOf(event.target.closest(".sora-item")?.dataset.id);
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1 }[event.key];
+    const at = ids.indexOf(idOf(/** @type {Element} */ (event.target)));
+    const to = new Map(Object.entries({ ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1 })).get(
+      event.key,
+    );
     if (at < 0 || to === undefined || !ids[to]) return;
     event.preventDefault();
     const top = to * this.#height;
@@ -132,4 +172,15 @@ export class List {
     this.#draw();
     this.focus(ids[to]);
   }
+}
+
+/**
+ * The job of the row that an element is in; "" for others.
+ *
+ * @param {Element} element
+ */
+function idOf(element) {
+  /** @type {HTMLElement | null} */
+  const item = element.closest(".sora-item");
+  return item?.dataset.id ?? "";
 }

@@ -1,36 +1,42 @@
 /** Jobs that got into trouble, as the server knows them. An event only says that there may be some: it can get lost, or
  * come after the list has read the same. No DOM. */
 
+/** @import { NewsResponse, Row } from "./types.d.ts" */
+
 export class News {
-  /** Was something not read yet? */
-  owed = false;
+  /** Is there something that was not read yet? */
+  pending = false;
   #read;
-  #tell;
-  #asking = false;
+  #show;
+  #polling = false;
   #mark = ""; // how far the server has told
 
-  /** `read(path)` gives a route's answer; `tell(row)` shows one. */
-  constructor(read, tell) {
-    [this.#read, this.#tell] = [read, tell];
+  /**
+   * @param {(path: string) => Promise<NewsResponse>} read
+   * @param {(row: Row) => unknown} show
+   */
+  constructor(read, show) {
+    this.#read = read;
+    this.#show = show;
   }
 
-  /** Read and tell what came since the last time; the first time, since this page began to load. */
-  async ask() {
-    this.owed = true;
-    if (this.#asking) return; // that one asks once more
-    this.#asking = true;
+  /** Read and show what came since the last time; the first time, since this page began to load. */
+  async poll() {
+    this.pending = true;
+    if (this.#polling) return; // that one asks once more
+    this.#polling = true;
     try {
-      while (this.owed) {
-        this.owed = false;
-        const age = Math.ceil(performance.now() / 1000);
+      while (this.pending) {
+        this.pending = false;
+        const age = String(Math.ceil(performance.now() / 1000));
         const { mark, jobs } = await this.#read(`/sora/news?${new URLSearchParams({ after: this.#mark, age })}`);
-        for (const row of jobs) await this.#tell(row);
+        for (const row of jobs) await this.#show(row);
         this.#mark = mark;
       }
     } catch {
-      this.owed = true; // the next look asks again
+      this.pending = true; // the next poll asks again
     } finally {
-      this.#asking = false;
+      this.#polling = false;
     }
   }
 }

@@ -1,28 +1,54 @@
 /** A notification of the browser when a job is done and nobody looks at the page. It is off until somebody switches it
  * on; the switch and the permission are those of this browser. No DOM. */
 
-import { isRunning, promptOf } from "./row.mjs";
-import { known, say, spoken } from "./words.mjs";
+/** @import { Brief, Row } from "./types.d.ts" */
+
+import { isRunning, promptOf, stateName } from "./row.mjs";
+import { currentLanguage, t } from "./words.mjs";
 
 const KEPT = "sora-jobs.notify";
 const LONGEST = 60; // characters of a prompt: a lock screen shows them to everybody
 const FRESH_S = 120; // as in nodes/sora/news.py: a job that is new to the server may only have been read
 const ADDRESS = /(?:[a-z][\w+.-]*:\/\/|www\.|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[/:?])\S*/gi;
 
-/** The beginning of a prompt, without any address in it. */
+/**
+ * The beginning of a prompt, without any address in it.
+ *
+ * @param {string} prompt
+ */
 export function beginningOf(prompt) {
   const letters = [...prompt.replace(ADDRESS, "…").replace(/\s+/g, " ").trim()];
   return letters.length > LONGEST ? `${letters.slice(0, LONGEST - 1).join("")}…` : letters.join("");
 }
 
+/**
+ * The parts of a window that are used.
+ *
+ * @typedef {Pick<Window, "focus" | "isSecureContext" | "localStorage"> & {
+ *   document: Pick<Document, "hidden" | "hasFocus">,
+ *   Notification?: typeof Notification,
+ * }} Page
+ */
+
 export class Bell {
   #read;
   #open;
+  #now;
   #page;
 
-  /** `read(id)` gives a job's row, `open(id)` shows the job; `page` is the window. */
-  constructor(read, open, page = globalThis) {
-    [this.#read, this.#open, this.#page] = [read, open, page];
+  /**
+   * `now()` is the server's time, in seconds.
+   *
+   * @param {(id: string) => Promise<Row>} read
+   * @param {(id: string) => unknown} open
+   * @param {() => number} now
+   * @param {Page} [page]
+   */
+  constructor(read, open, now, page = globalThis.window) {
+    this.#read = read;
+    this.#open = open;
+    this.#now = now;
+    this.#page = page;
   }
 
   /** What stands in the way: "insecure" (http from another machine), "unsupported", "denied" or "". */
@@ -34,31 +60,43 @@ export class Bell {
 
   /** Is it switched on, and allowed? */
   get on() {
-    return this.#wanted && !this.hindrance && this.#page.Notification.permission === "granted";
+    return this.#wanted && !this.hindrance && this.#page.Notification?.permission === "granted";
   }
 
-  /** Switch it, in the handler of a click: browsers ask for the permission at no other time. */
-  async turn(on) {
-    const asked = on && !this.hindrance && this.#page.Notification.requestPermission();
-    await asked;
-    this.#keep(on && !this.hindrance && this.#page.Notification.permission === "granted");
+  /**
+   * Switch it, in the handler of a click: browsers ask for the permission at no other time.
+   *
+   * @param {boolean} on
+   */
+  async switchTo(on) {
+    await (on && !this.hindrance && this.#page.Notification?.requestPermission());
+    this.#keep(on && !this.hindrance && this.#page.Notification?.permission === "granted");
   }
 
-  /** An event of the server: `job` as it stands, `was` its state before. Tells of a video that is there now. */
-  async hear(job, was) {
+  /**
+   * An event of the server: notify of a video that is there now.
+   *
+   * @param {Pick<Brief, "id" | "state">} job
+   * @param {string} was its state before
+   */
+  async onJobEvent(job, was) {
     if (job.state !== "stored" || (was && !isRunning(was)) || !this.on || !this.#unseen) return;
     const row = await this.#read(job.id).catch(() => null);
-    if (row && (was || Date.now() / 1000 - row.stored_at < FRESH_S)) this.tell(row);
+    if (row && (was || this.#now() - (row.stored_at ?? 0) < FRESH_S)) this.notify(row);
   }
 
-  /** Tell of a job that is done, one way or the other; nothing where it is off, or somebody looks at the page. */
-  tell(row) {
-    if (!this.on || !this.#unseen) return;
-    const state = known(row.state) ? say(row.state) : row.state;
-    const title = row.state === "stored" ? say("notify_done") : say("notify_wrong", { state });
-    const given = { body: beginningOf(promptOf(row)), tag: `sora-job-${row.id}`, lang: spoken() };
+  /**
+   * Notify of a job that is done, one way or the other; not where it is off, or somebody looks at the page.
+   *
+   * @param {Pick<Row, "id" | "state" | "prompt">} row
+   */
+  notify(row) {
+    const { Notification } = this.#page;
+    if (!Notification || !this.on || !this.#unseen) return;
+    const title = row.state === "stored" ? t("notify_done") : t("notify_wrong", { state: stateName(row.state) });
+    const given = { body: beginningOf(promptOf(row)), tag: `sora-job-${row.id}`, lang: currentLanguage() };
     try {
-      const shown = new this.#page.Notification(title, given);
+      const shown = new Notification(title, given);
       shown.onclick = () => {
         this.#page.focus();
         shown.close();
@@ -81,6 +119,7 @@ export class Bell {
     }
   }
 
+  /** @param {boolean} on */
   #keep(on) {
     try {
       if (on) this.#page.localStorage.setItem(KEPT, "on");

@@ -1,9 +1,16 @@
 /** A bar chart of costs, as SVG. Of a row of GET /sora/costs four amounts are stacked: what was charged, what is only
  * estimated, and apart from these, by pattern and by words, what is uncertain and what failed. */
 
+/** @import { Child, Cost } from "./types.d.ts" */
+
+/** @typedef {"charged" | "estimated" | "uncertain" | "failed"} Kind */
+/** @typedef {Pick<Cost, "usd" | "charged_usd" | "uncertain_usd" | "failed_usd">} Amounts */
+/** @typedef {{ axes: [names: string, dollars: string], told(row: Cost): string, nameOf(row: Cost): string }} Words */
+
 import { el, svg } from "./dom.mjs";
 import { dollars } from "./figures.mjs";
 
+/** @type {Kind[]} */
 export const KINDS = ["charged", "estimated", "uncertain", "failed"];
 const WIDTH = 300; // of the drawing, about as many pixels as a narrow tab has
 const UPRIGHT = { most: 93, height: 200, left: 46, right: 6, top: 26, bottom: 34 };
@@ -13,7 +20,11 @@ const GAP = 0.25; // of the room of a bar
 const BROADEST = 24;
 const LABEL = 40; // room for 11-30 or W48 below a bar
 
-/** The four amounts of a row, in dollars. */
+/**
+ * The four amounts of a row, in dollars.
+ *
+ * @param {Amounts} row
+ */
 export const amountsOf = (row) => ({
   charged: row.charged_usd,
   estimated: Math.max(0, row.usd - row.charged_usd),
@@ -21,30 +32,55 @@ export const amountsOf = (row) => ({
   failed: row.failed_usd,
 });
 
-/** Where the axis of dollars has its marks: from 0 in equal steps of 1, 2 or 5 times a power of ten, up to `most` or
- * just above it, at most six. */
+/**
+ * Where the axis of dollars has its marks: from 0 in equal steps of 1, 2 or 5 times a power of ten, up to `most` or
+ * just above it, at most six.
+ *
+ * @param {number} most
+ */
 export function marks(most) {
   if (!(most > 0)) return [0, 1];
   const power = 10 ** Math.floor(Math.log10(most / 5));
-  const step = power * [1, 2, 5, 10].find((each) => most / (each * power) <= 5);
+  const step = power * ([1, 2, 5].find((each) => most / (each * power) <= 5) ?? 10);
   const count = Math.ceil(most / step - 1e-9);
   return Array.from({ length: count + 1 }, (_, at) => Number((at * step).toPrecision(12)));
 }
 
-/** The parts of a bar, from the axis outwards: [{kind, from, to}] in dollars, without those that are nothing. */
+/**
+ * The parts of a bar, from the axis outwards, in dollars, without those that are nothing.
+ *
+ * @param {Amounts} row
+ */
 export function stack(row) {
   const amounts = amountsOf(row);
   let from = 0;
   return KINDS.map((kind) => ({ kind, from, to: (from += amounts[kind]) })).filter(({ from, to }) => to > from);
 }
 
-/** What of the rows a plot has room for: the latest of days and weeks, the first of all else. */
+/**
+ * What of the rows a plot has room for: the latest of days and weeks, the first of all else.
+ *
+ * @template Each
+ * @param {Each[]} rows
+ * @param {boolean} upright
+ */
 export const plotted = (rows, upright) => (upright ? rows.slice(-UPRIGHT.most) : rows.slice(0, LYING.most));
 
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {string} words
+ * @param {Record<string, string>} [more]
+ */
 const text = (x, y, words, more = {}) => svg("text", { x, y, text: words, ...more });
+/** @param {string} name */
 const short = (name) => (name.length > NAME ? `${name.slice(0, NAME - 1)}…` : name);
 
-/** Lines for what is uncertain and dots for what failed: `fill` of a kind's parts, and the patterns themselves. */
+/**
+ * Lines for what is uncertain and dots for what failed: `fill` of a kind's parts.
+ *
+ * @type {Partial<Record<Kind, string>>}
+ */
 const FILLS = { uncertain: "url(#sora-lines)", failed: "url(#sora-dots)" };
 
 const patterns = () =>
@@ -63,9 +99,17 @@ const patterns = () =>
     ),
   );
 
+/**
+ * @param {Kind} kind
+ * @param {Record<"x" | "y" | "width" | "height", number>} place
+ */
 const box = (kind, place) => svg("rect", { ...place, class: `sora-${kind}`, fill: FILLS[kind] });
 
-/** A box of that kind's look, for the legend; it needs the patterns of a plot in the page. */
+/**
+ * A box of that kind's look, for the legend; it needs the patterns of a plot in the page.
+ *
+ * @param {Kind} kind
+ */
 export const swatch = (kind) =>
   svg(
     "svg",
@@ -76,6 +120,9 @@ export const swatch = (kind) =>
 /**
  * The chart. Days and weeks stand `upright` from left to right, anything else lies, with its name beside it. `title`
  * says to who does not see it what it is, `axes` names both axes: [names, dollars], and `told(row)` a row in words.
+ *
+ * @param {Cost[]} rows
+ * @param {Words & { upright: boolean, title: string }} given
  */
 export function makePlot(rows, { upright, title, axes, told, nameOf }) {
   const shown = plotted(rows, upright);
@@ -91,14 +138,26 @@ export function makePlot(rows, { upright, title, axes, told, nameOf }) {
   );
 }
 
-/** A day or a week below its bar: 2026-11-30 is 11-30, and 2026-W48 is W48. */
+/**
+ * A day or a week below its bar: 2026-11-30 is 11-30, and 2026-W48 is W48.
+ *
+ * @param {string} name
+ */
 export const labelOf = (name) => name.slice(name.indexOf("-") + 1);
 
+/**
+ * @param {Cost[]} rows
+ * @param {number[]} scale
+ * @param {Words} words
+ * @returns {{ height: number, parts: Child[] }}
+ */
 function drawUpright(rows, scale, { axes, told }) {
   const { height, left, right, top, bottom } = UPRIGHT;
   const room = (WIDTH - left - right) / rows.length;
   const long = height - top - bottom;
-  const y = (usd) => top + long * (1 - usd / scale.at(-1));
+  const highest = scale[scale.length - 1];
+  /** @param {number} usd */
+  const y = (usd) => top + long * (1 - usd / highest);
   const broad = Math.min(BROADEST, room * (1 - GAP));
   const every = Math.ceil(LABEL / room);
   const bars = rows.map((row, at) => {
@@ -123,10 +182,18 @@ function drawUpright(rows, scale, { axes, told }) {
   return { height, parts: [lines, bars, names, titles] };
 }
 
+/**
+ * @param {Cost[]} rows
+ * @param {number[]} scale
+ * @param {Words} words
+ * @returns {{ height: number, parts: Child[] }}
+ */
 function drawLying(rows, scale, { axes, told, nameOf }) {
   const { line, left, right, top, bottom } = LYING;
   const height = top + line * rows.length + bottom;
-  const x = (usd) => left + ((WIDTH - left - right) * usd) / scale.at(-1);
+  const highest = scale[scale.length - 1];
+  /** @param {number} usd */
+  const x = (usd) => left + ((WIDTH - left - right) * usd) / highest;
   const lines = scale.map((usd, at) => [
     svg("line", { x1: x(usd), x2: x(usd), y1: top, y2: height - bottom, class: "sora-line" }),
     at % 2 === 0 && text(x(usd), height - bottom + 14, dollars(usd), { "text-anchor": "middle" }),
@@ -146,7 +213,12 @@ function drawLying(rows, scale, { axes, told, nameOf }) {
   return { height, parts: [lines, bars, titles] };
 }
 
-/** What the looks of the bars mean: a list of the kinds that are there. `words(kind)` says one. */
+/**
+ * What the looks of the bars mean: a list of the kinds that are there.
+ *
+ * @param {Kind[]} kinds
+ * @param {(kind: Kind) => string} words
+ */
 export const makeLegend = (kinds, words) =>
   el(
     "ul",

@@ -1,47 +1,86 @@
 /** CreateSoraJob shows its reference as it will be sent, before anything is sent. */
 
-import { asked } from "./badges.mjs";
-import { el, write } from "./dom.mjs";
+/** @import { GraphNode, Host, Widget } from "./types.d.ts" */
+
+import { widgetValues } from "./badges.mjs";
+import { el, setText } from "./dom.mjs";
 import { fitted, sides } from "./fit.mjs";
-import { hook, isLinked, linkOf, widgetOf } from "./graphs.mjs";
-import { say, spoken } from "./words.mjs";
+import { hook, isLinked, nodesOf, sourceOf, widgetOf } from "./graphs.mjs";
+import { currentLanguage, t } from "./words.mjs";
 
 const NAME = "sora_preview";
-const LOOK_MS = 600; // nothing tells when another node has its picture
+export const LOOK_MS = 600; // nothing tells when another node has its picture
 const SIDE = 320; // pixels of the longer side, as it is drawn
 const HIGH = 180; // pixels that the node gives it
 
-/** The picture that a node shows (`imgs`), or that a LoadImage names: an address. */
+/** The previews of all nodes, which one timer of the page brings up to date. Nothing is kept of a node that is gone,
+ * whether the page told that it removed it or not: what is looked at are the nodes of the open workflow. */
+export class Previews {
+  /** @type {WeakMap<GraphNode, () => void>} */
+  #updates = new WeakMap();
+  #host;
+
+  /** @param {Host} host */
+  constructor(host) {
+    this.#host = host;
+  }
+
+  /** @param {GraphNode} node */
+  attach(node) {
+    this.#updates.set(node, attachPreview(node, this.#host));
+  }
+
+  update() {
+    for (const graph of this.#host.graphs()) for (const node of nodesOf(graph)) this.#updates.get(node)?.();
+  }
+}
+
+/**
+ * The picture that a node shows (`imgs`), or that a LoadImage names: an address.
+ *
+ * @param {GraphNode | undefined} node
+ * @param {Host["url"]} url
+ */
 function addressOf(node, url) {
   const shown = node?.imgs?.[node.imageIndex ?? 0]?.src;
   if (shown) return shown;
   const named = node?.comfyClass === "LoadImage" && !isLinked(node, "image") && widgetOf(node, "image")?.value;
   if (typeof named !== "string" || !named) return "";
-  const [path, type] = named.match(/^(.*?)(?: \[(\w+)\])?$/).slice(1);
+  const [, path = "", type = "input"] = named.match(/^(.*?)(?: \[(\w+)\])?$/) ?? [];
   const cut = path.lastIndexOf("/");
-  const query = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(0, cut)), type: type ?? "input" };
+  const query = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(0, cut)), type };
   return url(`/view?${new URLSearchParams(query)}`);
 }
 
-/** The node whose picture goes into `reference`. */
-function sourceOf(node) {
-  const link = linkOf(node.graph, node.inputs?.find(({ name }) => name === "reference")?.link);
-  return link && node.graph.getNodeById(link.origin_id);
-}
-
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {HTMLImageElement} image
+ * @param {[width: number, height: number]} size
+ * @param {unknown} fit
+ */
 function draw(canvas, image, size, fit) {
   const scale = SIDE / Math.max(...size);
   const { from, to } = fitted(image.naturalWidth, image.naturalHeight, size, fit);
   [canvas.width, canvas.height] = size.map((side) => Math.max(1, Math.round(side * scale)));
   const brush = canvas.getContext("2d");
+  if (!brush) return;
   brush.fillStyle = "#000"; // what pad puts around it, and what transparent places become
   brush.fillRect(0, 0, canvas.width, canvas.height);
-  brush.drawImage(image, ...from, ...to.map((side) => side * scale));
+  const [left, top, width, height] = to.map((side) => side * scale);
+  brush.drawImage(image, ...from, left, top, width, height);
 }
 
-/** Look after a node until it is removed. `host` has url and frozen(node). */
-export function attachPreview(node, host) {
-  let [widget, key, height] = [null, "", 0];
+/**
+ * Have a node show its reference. Returns what brings it up to date.
+ *
+ * @param {GraphNode} node
+ * @param {Host} host
+ */
+function attachPreview(node, host) {
+  /** @type {Widget | null} */
+  let widget = null;
+  let [key, height] = ["", 0];
+  let removed = false;
   const canvas = el("canvas", { role: "img" });
   const words = el("div");
   const box = el("div", { class: "sora-preview" }, canvas, words);
@@ -54,16 +93,23 @@ export function attachPreview(node, host) {
     grow(-height);
   }
 
+  /** @param {number} by */
   function grow(by) {
     node.setSize([node.size[0], Math.max(node.size[1] + by, node.computeSize()[1])]);
     node.setDirtyCanvas?.(true, true);
   }
 
-  function present(image, size, fit) {
-    draw(canvas, image, sides(size), fit);
-    const text = say("preview", { size, fit });
+  /**
+   * @param {HTMLImageElement} image
+   * @param {[width: number, height: number]} sizes
+   * @param {unknown} size
+   * @param {unknown} fit
+   */
+  function present(image, sizes, size, fit) {
+    draw(canvas, image, sizes, fit);
+    const text = t("preview", { size, fit });
     canvas.setAttribute("aria-label", text);
-    write(words, text);
+    setText(words, text);
     if (widget) return;
     const before = node.size[1];
     const given = { serialize: false, hideOnZoom: true, getMinHeight: () => HIGH, getMaxHeight: () => HIGH };
@@ -73,24 +119,27 @@ export function attachPreview(node, host) {
     height = Math.max(0, node.size[1] - before);
   }
 
-  function look() {
-    const { size } = asked(node);
+  function update() {
+    if (removed) return;
+    const { size } = widgetValues(node);
+    const sizes = sides(size);
     const fit = isLinked(node, "fit") ? undefined : widgetOf(node, "fit")?.value;
-    const address = sides(size) && fit && !host.frozen(node) ? addressOf(sourceOf(node), host.url) : "";
-    const now = address && [address, size, fit, spoken()].join("\n");
+    const shown = sizes && fit && !host.copiesWidgets(node);
+    const address = shown ? addressOf(sourceOf(node, "reference"), host.url) : "";
+    const now = address && [address, size, fit, currentLanguage()].join("\n");
     if (now === key) return;
     key = now;
-    if (!address) return hide();
+    if (!sizes || !address) return hide();
     const image = new Image();
-    image.onload = () => key === now && present(image, size, fit);
-    image.onerror = () => key === now && hide();
+    const isWanted = () => !removed && key === now; // and not one that comes late
+    image.onload = () => isWanted() && present(image, sizes, size, fit);
+    image.onerror = () => isWanted() && hide();
     image.src = address;
   }
 
-  const timer = setInterval(() => document.hidden || look(), LOOK_MS);
   const unhook = hook(node, "onRemoved", () => {
-    clearInterval(timer);
-    key = null; // a picture that is still to come finds nothing any more
+    removed = true;
     unhook();
   });
+  return update;
 }

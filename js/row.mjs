@@ -1,49 +1,92 @@
-/** A job's row (GET /sora/history) in words. Plain values in, plain values out. */
+/** A job's row (GET /sora/history) in words. Plain values in, plain values out; `now` is the server's time, in seconds
+ * since 1970. */
+
+/** @import { Brief, Filter, Row } from "./types.d.ts" */
 
 import { ago, price, span } from "./figures.mjs";
-import { known, say } from "./words.mjs";
+import { hasText, t } from "./words.mjs";
 
 const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora/news.py
 
-/** States in which a job is on its way, where only the state is known and not the row. */
+/**
+ * States in which a job is on its way, where only the state is known and not the row.
+ *
+ * @param {string} state
+ */
 export const isRunning = (state) => ["reserved", "submitted", "completed"].includes(state);
 
-export const promptOf = (row) => row.prompt || say("no_prompt");
+/** @param {string} state */
+export const stateName = (state) => (hasText(state) ? t(state) : state);
 
-/** Model, length, size and provider; what is not known (of a job from elsewhere) is left out. */
+/** @param {Pick<Row, "prompt">} row */
+export const promptOf = (row) => row.prompt || t("no_prompt");
+
+/**
+ * Model, length, size and provider; what is not known (of a job from elsewhere) is left out.
+ *
+ * @param {Row} row
+ */
 export function factsOf(row) {
   return [row.model, row.seconds && span(Number(row.seconds)), row.size.replace("x", "×"), row.provider]
     .filter(Boolean)
     .join(" · ");
 }
 
-/** The state in words, with how far it is and how long it will take. `now` in seconds since 1970. */
+/**
+ * The state in words, with how far it is and how long it will take.
+ *
+ * @param {Brief} row
+ * @param {number} now
+ */
 export function stateOf(row, now) {
-  const said = [known(row.state) ? say(row.state) : row.state];
-  if (row.running && row.state === "submitted" && row.progress != null) said[0] += ` ${Math.round(row.progress)} %`;
+  const parts = [stateName(row.state)];
+  if (row.running && row.state === "submitted" && row.progress != null) parts[0] += ` ${Math.round(row.progress)} %`;
   const left = secondsLeft(row, now);
-  if (left != null) said.push(left > 0 ? say("left", { time: span(left) }) : say("overdue"));
-  if (row.aside && known(row.aside)) said.push(say(row.aside));
-  return said.join(" · ");
+  if (left != null) parts.push(left > 0 ? t("left", { time: span(left) }) : t("overdue"));
+  if (row.aside && hasText(row.aside)) parts.push(t(row.aside));
+  return parts.join(" · ");
 }
 
-/** Seconds until the video should be there, as past jobs like it took; null where nobody can tell. */
+/**
+ * Seconds until the video should be there, as past jobs like it took; null where that is unknown.
+ *
+ * @param {Brief} row
+ * @param {number} now
+ */
 export function secondsLeft(row, now) {
   if (row.state !== "submitted" || !row.running || !row.expected_s || !row.submitted_at) return null;
   return row.expected_s - (now - row.submitted_at);
 }
 
-/** What it costs, as far as it was bought here; "" otherwise. */
+/**
+ * What it costs, as far as it was bought here; "" otherwise.
+ *
+ * @param {Row} row
+ */
 export const priceOf = (row) => (row.kind === "opened" || row.state === "refused" ? "" : price(row.estimated_usd));
 
-/** That, and how long ago it was begun. */
+/**
+ * That, and how long ago it was begun.
+ *
+ * @param {Row} row
+ * @param {number} now
+ */
 export const priceAndAge = (row, now) => [priceOf(row), ago(now - row.created_at)].filter(Boolean).join(" · ");
 
-/** What is wrong with it, in words; "" for nothing. */
+/**
+ * What is wrong with it, in words; "" for nothing.
+ *
+ * @param {Row} row
+ */
 export const troubleOf = (row) =>
-  row.error || row.warning || (row.state === "stored" && !row.file ? say("file_gone") : "");
+  row.error || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
 
-/** Does a row belong to the list that is shown? The server's own rules. */
+/**
+ * Does a row belong to the list that is shown? The server's own rules.
+ *
+ * @param {Row} row
+ * @param {Filter} filter
+ */
 export function matches(row, { state, search }) {
   const hidden = row.aside === "forgotten";
   if (hidden !== (state === "forgotten")) return false;
@@ -52,8 +95,16 @@ export function matches(row, { state, search }) {
   return !wanted || [row.prompt, row.id, row.video_id].some((text) => (text ?? "").toLowerCase().includes(wanted));
 }
 
-/** The ledger's id of the job in the name of its file, `2026-11-26_<id>.mp4`, also as browsers number a copy of it. */
+/**
+ * The ledger's id of the job in the name of its file, `2026-11-26_<id>.mp4`, also as browsers number a copy of it.
+ *
+ * @param {string} name
+ */
 export const jobInName = (name) => /_([0-9a-z]{10})(?:[ _]?\(\d+\))?\.mp4$/i.exec(name)?.[1].toLowerCase() ?? "";
 
-/** Is there something that a person should be told of? */
+/**
+ * Is there something that a person should be told of?
+ *
+ * @param {Pick<Brief, "state" | "aside">} row
+ */
 export const inTrouble = ({ state, aside }) => TROUBLE.includes(state) && !aside;

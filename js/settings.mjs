@@ -1,34 +1,55 @@
 /** The settings: keys, balance, budget, rescue, language, notifications, and the doctor. A key goes in once and never
  * comes back. */
 
-import { Balances } from "./balance.mjs";
-import { button, el, refill, write } from "./dom.mjs";
-import { dollars } from "./figures.mjs";
-import { LANGUAGES, known, say } from "./words.mjs";
+/** @import { Budget, Child, Finding, Host, Navigation, ProviderSettings, Reason, SettingsResponse } from "./types.d.ts" */
+/** @import { Bell } from "./notify.mjs" */
 
+import { Balances } from "./balance.mjs";
+import { button, el, replaceChildren, setText } from "./dom.mjs";
+import { dollars } from "./figures.mjs";
+import { LANGUAGES, hasText, t } from "./words.mjs";
+
+/** @type {Record<string, string>} */
 const KEYS = { "none needed": "key_none", unset: "key_unset", set: "key_set", environment: "key_environment" };
+/** @type {Record<string, string>} */
 const HINDRANCES = { insecure: "notify_insecure", unsupported: "notify_unsupported", denied: "notify_denied" };
+/** @type {Record<string, string>} */
 const ICONS = { ok: "check-circle", warning: "exclamation-triangle", failed: "times-circle" };
 
-/** Why something may not be changed here: {code, by} of the server, or nothing. */
+/**
+ * Why something may not be changed here, if it may not.
+ *
+ * @param {Reason} [reason]
+ */
 const why = (reason) =>
-  known(`why_${reason?.code}`) && el("p", { class: "sora-quiet", text: say(`why_${reason.code}`, reason) });
-const titled = (key, ...children) => el("section", {}, el("h3", { text: say(key) }), children);
+  reason && hasText(`why_${reason.code}`) && el("p", { class: "sora-quiet", text: t(`why_${reason.code}`, reason) });
+/**
+ * @param {string} key
+ * @param {...Child} children
+ */
+const titled = (key, ...children) => el("section", {}, el("h3", { text: t(key) }), children);
 
 export class Settings {
   element;
   #host;
+  #bell;
   #balances;
   #body = el("div");
   #doctor = el("div", { role: "status" });
 
-  /** `host` has get, post, attempt, confirm, say, back(), bell and spoken(settings), which takes the language up. */
-  constructor(host) {
+  /**
+   * @param {Host} host
+   * @param {Bell} bell
+   * @param {Navigation} view
+   */
+  constructor(host, bell, view) {
     this.#host = host;
+    this.#bell = bell;
     this.#balances = new Balances(host);
-    const back = button("arrow-left", say("back"), () => host.back(), { bare: true, "data-key": "back" });
-    const top = el("div", { class: "sora-top" }, back, el("h2", { text: say("settings"), tabindex: -1 }));
-    const run = button("heart", say("run_doctor"), () => host.attempt(() => this.#examine(run)), {
+    const back = button("arrow-left", t("back"), () => view.back(), { bare: true, "data-key": "back" });
+    const top = el("div", { class: "sora-top" }, back, el("h2", { text: t("settings"), tabindex: -1 }));
+    /** @type {HTMLButtonElement} */
+    const run = button("heart", t("run_doctor"), () => host.attempt(() => this.#examine(run)), {
       "data-key": "doctor",
     });
     this.element = el(
@@ -45,10 +66,11 @@ export class Settings {
     this.show(await this.#host.get("/sora/settings"));
   }
 
+  /** @param {SettingsResponse} settings */
   show(settings) {
     const { may, budget } = settings;
     const reason = settings.why ?? {};
-    refill(
+    replaceChildren(
       this.#body,
       titled(
         "providers",
@@ -63,37 +85,46 @@ export class Settings {
         "budget",
         this.#amount("per_day", "usd_per_day", budget, may.budget),
         this.#amount("per_job", "usd_per_job", budget, may.budget),
-        budget.spent_usd != null && el("p", { text: say("spent", { usd: dollars(budget.spent_usd) }) }),
+        budget.spent_usd != null && el("p", { text: t("spent", { usd: dollars(budget.spent_usd) }) }),
         why(reason.budget),
       ),
     );
   }
 
+  /**
+   * @param {string} path
+   * @param {object} body
+   */
   #send(path, body) {
     return this.#host.attempt(async () => {
       try {
+        /** @type {SettingsResponse} */
         const settings = await this.#host.post(path, body);
-        await this.#host.spoken(settings);
+        await this.#host.useSettings(settings);
         this.show(settings);
       } catch (error) {
         await this.load().catch(() => {}); // what is shown is what is kept
         throw error;
       }
-      this.#host.say(say("saved"));
+      this.#host.toast(t("saved"));
     });
   }
 
+  /**
+   * @param {ProviderSettings} provider
+   * @param {boolean} may
+   */
   #provider({ name, key, ends_in: end, url, error, balance }, may) {
-    const stands = error || (known(KEYS[key]) ? say(KEYS[key], { end }) : key);
+    const state = error || (hasText(KEYS[key]) ? t(KEYS[key], { end }) : key);
     const words = el(
       "div",
       { title: url },
       el("strong", { text: name }),
-      el("span", { class: "sora-quiet", text: ` ${stands}` }),
+      el("span", { class: "sora-quiet", text: ` ${state}` }),
     );
     const left = balance && may && this.#balances.line(name);
     if (key === "none needed" || key === "environment" || !may) return el("div", { class: "sora-box" }, words, left);
-    const label = say("key_of", { provider: name });
+    const label = t("key_of", { provider: name });
     const given = {
       type: "password",
       autocomplete: "off",
@@ -102,6 +133,7 @@ export class Settings {
       "data-key": `key-${name}`,
     };
     const input = el("input", given);
+    /** @param {Event} event */
     const save = (event) => {
       event.preventDefault();
       const typed = input.value.trim();
@@ -109,33 +141,41 @@ export class Settings {
       if (typed) this.#sendKey(name, typed);
     };
     const remove = async () =>
-      (await this.#host.confirm(say("ask_remove", { provider: name }))) && this.#sendKey(name, "");
+      (await this.#host.confirm(t("ask_remove", { provider: name }))) && this.#sendKey(name, "");
     const form = el(
       "form",
       { class: "sora-pair", onsubmit: save },
       input,
-      button("", say("save"), null, { type: "submit", "data-key": `save-${name}` }),
-      key === "set" && button("trash", say("remove"), remove, { bare: true, "data-key": `remove-${name}` }),
+      button("", t("save"), null, { type: "submit", "data-key": `save-${name}` }),
+      key === "set" && button("trash", t("remove"), remove, { bare: true, "data-key": `remove-${name}` }),
     );
     return el("div", { class: "sora-box" }, words, form, left);
   }
 
+  /**
+   * @param {string} provider
+   * @param {string} key
+   */
   #sendKey(provider, key) {
     this.#balances.forget(provider);
     return this.#send("/sora/keys", { provider, key });
   }
 
+  /** @param {SettingsResponse} settings */
   #language({ language, may }) {
-    const choose = (event) => this.#send("/sora/settings", { language: event.target.value });
+    const choose = () => this.#send("/sora/settings", { language: select.value });
     const options = Object.entries(LANGUAGES).map(([value, text]) => el("option", { value, text, lang: value }));
-    const given = { "aria-label": say("language"), disabled: !may.language, onchange: choose, "data-key": "language" };
+    const given = { "aria-label": t("language"), disabled: !may.language, onchange: choose, "data-key": "language" };
+    /** @type {HTMLSelectElement} */
     const select = el("select", given, options);
     select.value = language;
     return select;
   }
 
+  /** @param {SettingsResponse} settings */
   #rescue({ rescue, may }) {
-    const change = (event) => this.#send("/sora/settings", { rescue: event.target.checked });
+    const change = () => this.#send("/sora/settings", { rescue: box.checked });
+    /** @type {HTMLInputElement} */
     const box = el("input", {
       type: "checkbox",
       checked: rescue,
@@ -143,20 +183,21 @@ export class Settings {
       onchange: change,
       "data-key": "rescue",
     });
-    return el("label", { class: "sora-check" }, box, el("span", { text: say("rescue") }));
+    return el("label", { class: "sora-check" }, box, el("span", { text: t("rescue") }));
   }
 
   #notify() {
-    const { bell } = this.#host;
-    const sentence = () => say(HINDRANCES[bell.hindrance] ?? "notify_dismissed");
+    const bell = this.#bell;
+    const sentence = () => t(HINDRANCES[bell.hindrance] ?? "notify_dismissed");
     const why = el("p", { class: "sora-quiet", role: "status", id: "sora-notify-why" });
     if (bell.hindrance) why.textContent = sentence();
-    const change = async ({ target }) => {
-      const wanted = target.checked;
-      await bell.turn(wanted); // before anything else: the browser asks in a click only
-      target.checked = bell.on;
-      write(why, wanted && !bell.on ? sentence() : "");
+    const change = async () => {
+      const wanted = box.checked;
+      await bell.switchTo(wanted); // before anything else: the browser asks in a click only
+      box.checked = bell.on;
+      setText(why, wanted && !bell.on ? sentence() : "");
     };
+    /** @type {HTMLInputElement} */
     const box = el("input", {
       type: "checkbox",
       checked: bell.on,
@@ -165,13 +206,18 @@ export class Settings {
       "aria-describedby": why.id,
       "data-key": "notify",
     });
-    return [el("label", { class: "sora-check" }, box, el("span", { text: say("notify") })), why];
+    return [el("label", { class: "sora-check" }, box, el("span", { text: t("notify") })), why];
   }
 
+  /**
+   * @param {string} label
+   * @param {"usd_per_day" | "usd_per_job"} name
+   * @param {Budget} budget
+   * @param {boolean} may
+   */
   #amount(label, name, budget, may) {
-    if (!may) return el("p", { text: `${say(label)}: ${dollars(budget[name])}` });
-    const change = (event) =>
-      event.target.reportValidity() && this.#send("/sora/settings", { [name]: event.target.valueAsNumber });
+    if (!may) return el("p", { text: `${t(label)}: ${dollars(budget[name])}` });
+    const change = () => input.reportValidity() && this.#send("/sora/settings", { [name]: input.valueAsNumber });
     const given = {
       type: "number",
       min: 0,
@@ -181,13 +227,17 @@ export class Settings {
       onchange: change,
       "data-key": name,
     };
-    return el("label", { class: "sora-amount" }, el("span", { text: say(label) }), el("input", given));
+    /** @type {HTMLInputElement} */
+    const input = el("input", given);
+    return el("label", { class: "sora-amount" }, el("span", { text: t(label) }), input);
   }
 
+  /** @param {HTMLButtonElement} run */
   async #examine(run) {
     run.disabled = true;
-    this.#doctor.replaceChildren(el("p", { text: say("doctor_runs") }));
+    this.#doctor.replaceChildren(el("p", { text: t("doctor_runs") }));
     try {
+      /** @type {{ findings: Finding[] }} */
       const { findings } = await this.#host.post("/sora/doctor");
       this.#doctor.replaceChildren(el("ul", { class: "sora-findings" }, findings.map(finding)));
     } catch (error) {
@@ -199,8 +249,9 @@ export class Settings {
   }
 }
 
+/** @param {Finding} found */
 function finding({ name, level, text }) {
-  const word = known(`level_${level}`) ? say(`level_${level}`) : level;
+  const word = hasText(`level_${level}`) ? t(`level_${level}`) : level;
   return el(
     "li",
     { "data-level": level },

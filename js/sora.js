@@ -1,198 +1,210 @@
 /** What the page gets from this pack: the jobs in a tab, nodes that know the models, and commands. Nothing here buys. */
 
+/** @import { Alerted, Cure, ExecutionError, JobResponse, Model, ModelsResponse, Row } from "./types.d.ts" */
+/** @import { RefreshResponse, SettingsResponse } from "./types.d.ts" */
+/** @import { Alerts } from "./alert.mjs" */
+/** @import { Panel } from "./panel.mjs" */
+
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { addBadge, memoryText, priceText, remixText } from "./badges.mjs";
+import { memoryText, priceText, remixText } from "./badges.mjs";
 import { button } from "./dom.mjs";
-import { graphsOf, nodesOf, widgetOf } from "./graphs.mjs";
+import { nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
+import { JobEvents, NamedJobs } from "./jobs.mjs";
 import { News } from "./news.mjs";
 import { attach } from "./node.mjs";
 import { Bell } from "./notify.mjs";
 import { fillIn } from "./prefix.mjs";
-import { attachPreview } from "./preview.mjs";
+import { LOOK_MS, Previews } from "./preview.mjs";
 import { Quotes } from "./quotes.mjs";
-import { inTrouble } from "./row.mjs";
 import { Store } from "./store.mjs";
-import { TITLE, say, sayRefreshed, speak, spoken } from "./words.mjs";
+import { TITLE, currentLanguage, refreshedText, setLanguage, t } from "./words.mjs";
 
-const looks = new WeakMap(); // node -> what looks at it again
-const LOOK_MS = 10_000;
+const REFRESH_MS = 10_000;
+/** @type {WeakMap<object, () => void>} node -> what looks at it again */
+const checks = new WeakMap();
+/** @type {Model[]} */
 let models = [];
 let blocked = ""; // the name by which the page was opened, where the server does not take it
+/** @type {Panel | undefined} once the tab was opened */
+let panel;
+/** @type {string | undefined} that a new CreateSoraJob names: another one than the page read once a key was stored */
+let provider;
 
-const host = {
-  ...makeHost(app, api, async (name, language) => {
+const host = makeHost(app, api, {
+  models: () => models,
+  useSettings,
+  blocked: async (name, language) => {
     blocked = name;
     if (name) {
-      await use({ language });
-      host.tell("error", say("host_blocked", { host: name }));
+      await useSettings({ language: language ?? "" });
+      host.toastOnce(t("host_blocked", { host: name }), "error");
     }
-    host.stir();
-  }),
-  models: () => models,
-  nearest: (model, seconds, size, provider) =>
-    host.get(`/sora/models/nearest?${new URLSearchParams({ model, seconds, size, provider })}`),
-  spoken: (settings) => use(settings),
-  bell: new Bell(
-    async (id) => (await host.get(`/sora/history/${id}`)).job,
-    (id) => show((there) => there.open(id)),
-  ),
-};
+    host.refreshBadges();
+  },
+});
 const store = new Store(host.get);
-const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.stir);
-let panel; // once the tab was opened
-let provider; // that a new CreateSoraJob names: another one than the page read once a key was stored
+const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.refreshBadges);
+const named = new NamedJobs(host, store);
+const previews = new Previews(host);
+const bell = new Bell(readJob, (id) => show((tab) => tab.open(id)), host.now);
+const news = new News(host.get, (row) => {
+  bell.notify(row);
+  return alert(row);
+});
+const events = new JobEvents(host, store, news, bell, () => panel);
+
+/** @param {string} id */
+async function readJob(id) {
+  /** @type {JobResponse} */
+  const { job } = await host.get(`/sora/history/${id}`);
+  return job;
+}
 
 /** The tab with all that is in it, read at its first use: most pages are opened for something else. */
-async function tab() {
+async function openedPanel() {
   const { Panel } = await import("./panel.mjs");
-  panel ??= new Panel(store, host);
+  panel ??= new Panel(store, host, bell);
   return panel;
 }
 
-/** Open the tab, and something in it. */
+/**
+ * Open the tab, and something in it.
+ *
+ * @param {(tab: Panel) => unknown} what
+ */
 async function show(what) {
   host.openTab();
-  const there = await tab();
-  there.whenShown(() => what(there));
+  const tab = await openedPanel();
+  tab.whenShown(() => what(tab));
 }
 
-const openSettings = () => show((there) => there.settings());
+const openSettings = () => show((tab) => tab.settings());
 
-/** The host's dialog lies over the tab, and goes as it does for everyone. */
-function settingsFromDialog({ currentTarget }) {
-  currentTarget.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", code: "Escape", bubbles: true }));
+/** From the toast of a node: the host may tell its error in a dialog over the tab, too. */
+function openSettingsFromToast() {
+  host.closeDialog();
   return openSettings();
 }
 
-/** Some versions tell an error in such a dialog, too. */
-const settingsFromToast = () =>
-  document.querySelector(".p-dialog-mask") ? settingsFromDialog({ currentTarget: document.body }) : openSettings();
+/** In the host's own settings, which are a dialog over the tab. */
+function makeSettingsButton() {
+  /** @type {HTMLButtonElement} */
+  const made = button("cog", t("open_settings"), () => {
+    host.closeDialog(made);
+    return openSettings();
+  });
+  return made;
+}
 
-const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((there) => there.open(row.id)) };
-const acts = (name) => (row) => host.attempt(async () => (await import("./actions.mjs"))[name](row, host));
+/** @type {Cure} */
+const opens = { icon: "arrow-right", key: "open_job", run: (row) => show((tab) => tab.open(row.id)) };
+/**
+ * What `actions.mjs` does with a job.
+ *
+ * @param {"again" | "withNearest"} name
+ * @returns {Cure["run"]}
+ */
+const acts = (name) => (row) =>
+  host.attempt(async () => (await import("./actions.mjs"))[name](/** @type {Row} */ (row), host));
+/** @type {{ [cure: string]: Cure, "": Cure }} */
 const cures = {
   "": opens,
   settle: opens,
   nearest: { icon: "arrow-right-arrow-left", key: "pick_nearest", run: acts("withNearest") },
-  settings: { icon: "cog", key: "open_settings", run: settingsFromToast },
+  settings: { icon: "cog", key: "open_settings", run: openSettingsFromToast },
   take: { icon: "replay", key: "again", run: acts("again") },
 };
-// Errors before there is a job: the host's own dialog tells them, and has no button that helps.
+/**
+ * Errors before there is a job: the host's own dialog tells them, and has no button that helps.
+ *
+ * @type {Record<string, string | undefined>}
+ */
 const CURED = { MissingKey: "settings", BudgetReached: "settings" };
+/** @type {Alerts | undefined} */
 let alerts;
 
+/** @param {Alerted} row */
 async function alert(row) {
   const { Alerts } = await import("./alert.mjs");
   alerts ??= new Alerts(cures);
   alerts.show(row);
 }
 
-const news = new News(host.get, (row) => {
-  host.bell.tell(row);
-  return alert(row);
-});
-
-function tellError({ detail }) {
-  const cure = CURED[String(detail.exception_type).split(".").at(-1)];
+/** @param {CustomEvent<ExecutionError>} event */
+function alertOfNode({ detail }) {
+  const cure = CURED[String(detail.exception_type).split(".").at(-1) ?? ""];
   if (!cure) return;
   const prompt = window.LiteGraph.registered_node_types[detail.node_type]?.title ?? detail.node_type;
   alert({ id: `node ${detail.node_id}`, state: "not_sent", prompt, error: detail.exception_message.trim(), cure });
 }
 
-const rows = new Map(); // jobs that nodes name -> row, or null where there is none (yet)
-
-/** A job that a node names, for a badge, which is asked for again once it was read. */
-function rowOf(id) {
-  if (store.row(id)) return store.row(id);
-  if (!rows.has(id) && /^[0-9a-z]{10}$/.test(id)) {
-    rows.set(id, null);
-    const keep = ({ job }) => rows.set(id, job) && host.stir();
-    host.get(`/sora/history/${id}`).then(keep, () => {}); // there is no such job
-  }
-  return rows.get(id);
-}
-
-const named = () => ({ title: say("tab"), tooltip: say("tip") });
-
-/** What was read of the settings; another language is spoken at once. */
-async function use({ language, default_provider: now }) {
-  provider = now ?? provider;
-  if (language === spoken()) return;
-  await speak(language);
-  Object.assign(host.tab(), named());
+/**
+ * What was read of the settings; another language is used at once.
+ *
+ * @param {Pick<SettingsResponse, "language" | "default_provider">} settings
+ */
+async function useSettings({ language, default_provider: current }) {
+  provider = current ?? provider;
+  if (language === currentLanguage()) return;
+  await setLanguage(language);
+  host.nameTab(t("tab"), t("tip"));
   panel?.rebuild();
-  host.stir();
+  host.refreshBadges();
 }
 
 /** Read the catalogue. Without it the combos stay as the host made them; the backend checks all the same. */
-async function load() {
-  models = (await host.get("/sora/models")).models;
-  for (const graph of graphsOf(app)) for (const node of nodesOf(graph)) looks.get(node)?.();
+async function loadModels() {
+  /** @type {ModelsResponse} */
+  const response = await host.get("/sora/models");
+  models = response.models;
+  for (const graph of host.graphs()) for (const node of nodesOf(graph)) checks.get(node)?.();
   quotes.renew();
 }
 
-const refresh = () =>
+const refreshModels = () =>
   host.attempt(async () => {
-    const told = await host.post("/sora/models/refresh");
-    await load();
-    host.toast("success", sayRefreshed(told));
+    /** @type {RefreshResponse} */
+    const brought = await host.post("/sora/models/refresh");
+    await loadModels();
+    host.toast(refreshedText(brought), "success");
   });
 
 async function convert() {
   const { convertAll } = await import("./convert.mjs");
-  app.canvas.emitBeforeChange(); // so that one undo takes all of it back
+  const canvas = host.canvas();
+  canvas.emitBeforeChange?.(); // so that one undo takes all of it back
   try {
-    const { count, lost } = convertAll(graphsOf(app), host.create);
-    host.toast("info", count ? say("converted", { count }) : say("nothing"));
-    if (lost) host.toast("warn", say("lost_links", { count: lost }));
+    const { count, lost } = convertAll(host.graphs(), host.create);
+    host.toast(count ? t("converted", { count }) : t("nothing"));
+    if (lost) host.toast(t("lost_links", { count: lost }), "warn");
   } finally {
-    app.canvas.emitAfterChange();
+    canvas.emitAfterChange?.();
   }
 }
 
-/** The tab's icon carries the number of running jobs. */
-function count() {
-  const [tab, running] = [host.tab(), store.running ? String(store.running) : null];
-  if (tab.iconBadge !== running) tab.iconBadge = running;
-}
-
 /** Read again what no event told: jobs of other processes send none, nor does a server that was away. */
-function look(back = false) {
-  news.ask();
-  const reading = panel?.shown ? panel.look(back) : store.count();
-  reading.catch(() => {}); // the next look may find the server again
+function refresh(back = false) {
+  news.poll();
+  const reading = panel?.shown ? panel.refresh(back) : store.count();
+  reading.catch(() => {}); // the next refresh may find the server again
 }
 
 let away = false; // the socket is closed, and no event comes; some pages never open it again
 
 /** The server was away, or another one is there now. */
-function reconnected() {
+function onReconnected() {
   away = false;
-  look(true);
+  refresh(true);
   readSettings();
   quotes.renew();
 }
 
-const last = new Map(); // job -> number of its last event
-
-/** An event says how a job stands, and nothing of what it is: others can hear it. The rest is asked for. */
-async function heard({ job, was }) {
-  if (inTrouble(job)) news.ask();
-  host.bell.hear(job, was);
-  const number = (last.get(job.id) ?? 0) + 1;
-  last.set(job.id, number);
-  const known = panel?.shown ? store.row(job.id) : undefined;
-  if (known && known.state === job.state && known.aside === job.aside) return panel.take({ ...known, ...job }, was);
-  store.hear(job, was);
-  if (!panel?.shown) return;
-  const told = await host.get(`/sora/history/${job.id}`).catch(() => null); // the next look may find it
-  if (told && panel.shown && last.get(job.id) === number) panel.take(told.job, was);
-}
-
 async function readSettings() {
-  await use(await host.get("/sora/settings").catch(() => ({ language: spoken() })));
+  /** @type {Pick<SettingsResponse, "language" | "default_provider">} */
+  const settings = await host.get("/sora/settings").catch(() => ({ language: currentLanguage() }));
+  await useSettings(settings);
   panel?.refreshSettings();
 }
 
@@ -205,28 +217,30 @@ function begin() {
     id: TAB,
     icon: "pi pi-video",
     iconBadge: null,
-    ...named(),
+    title: t("tab"),
+    tooltip: t("tip"),
     type: "custom",
-    render: async (element) => (await tab()).mount(element),
+    render: async (element) => (await openedPanel()).mount(element),
     destroy: () => panel?.unmount(),
   });
-  store.watch(count);
-  api.addEventListener("sora.job", ({ detail }) => heard(detail));
+  store.watch(() => host.countTab(store.running));
+  api.addEventListener("sora.job", ({ detail }) => events.onJobEvent(detail));
   api.addEventListener("reconnecting", () => (away = true));
-  api.addEventListener("reconnected", reconnected);
-  api.addEventListener("execution_error", tellError);
-  window.addEventListener("focus", () => look());
+  api.addEventListener("reconnected", onReconnected);
+  api.addEventListener("execution_error", alertOfNode);
+  window.addEventListener("focus", () => refresh());
   window.addEventListener("focus", () => quotes.renew()); // an owner may have written another price into a file
-  setInterval(() => (store.running || news.owed || away) && !document.hidden && look(), LOOK_MS);
+  setInterval(() => (store.running || news.pending || away) && !document.hidden && refresh(), REFRESH_MS);
+  setInterval(() => document.hidden || previews.update(), LOOK_MS);
   api.addEventListener("sora.settings", readSettings);
-  const first = readSettings().then(() => news.ask()); // what came before this page listened
-  return Promise.allSettled([load(), first, store.count()]);
+  const first = readSettings().then(() => news.poll()); // what came before this page listened
+  return Promise.allSettled([loadModels(), first, store.count()]);
 }
 
 const commands = [
-  { id: "sora-jobs.refresh", label: () => say("refresh"), icon: "pi pi-refresh", function: refresh },
-  { id: "sora-jobs.convert", label: () => say("convert"), icon: "pi pi-arrow-right-arrow-left", function: convert },
-  { id: "sora-jobs.settings", label: () => say("show_settings"), icon: "pi pi-cog", function: openSettings },
+  { id: "sora-jobs.refresh", label: () => t("refresh"), icon: "pi pi-refresh", function: refreshModels },
+  { id: "sora-jobs.convert", label: () => t("convert"), icon: "pi pi-arrow-right-arrow-left", function: convert },
+  { id: "sora-jobs.settings", label: () => t("show_settings"), icon: "pi pi-cog", function: openSettings },
 ];
 
 app.registerExtension({
@@ -237,29 +251,31 @@ app.registerExtension({
     {
       id: "sora-jobs.settings",
       name: TITLE,
-      tooltip: say("settings_why"),
+      get tooltip() {
+        return t("settings_why"); // when it is shown: the language is not known before the settings were read
+      },
       defaultValue: "",
-      type: () => button("cog", say("open_settings"), settingsFromDialog),
+      type: makeSettingsButton,
     },
   ],
   setup: begin,
-  refreshComboInNodes: () => load().catch(() => {}), // the host has just put its own lists in again
+  refreshComboInNodes: () => loadModels().catch(() => {}), // the host has just put its own lists in again
   nodeCreated(node) {
     if (node.comfyClass === "CreateSoraJob") {
       const widget = provider && widgetOf(node, "provider");
       if (widget) widget.value = provider; // a node that is loaded or copied gets its own value after this
-      looks.set(node, attach(node, host));
-      addBadge(node, window.LGraphBadge, () => priceText(node, models, quotes), host.stirred);
-      attachPreview(node, host);
+      checks.set(node, attach(node, host));
+      host.addBadge(node, () => priceText(node, models, quotes));
+      previews.attach(node);
     } else if (node.comfyClass === "Remix") {
-      addBadge(node, window.LGraphBadge, () => remixText(node, quotes), host.stirred);
+      host.addBadge(node, () => remixText(node, quotes));
     } else if (node.comfyClass === "WaitForVideo") {
       fillIn(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
-      addBadge(node, window.LGraphBadge, () => memoryText(node, rowOf), host.stirred);
+      host.addBadge(node, () => memoryText(node, (id) => named.of(id)));
     } else if (node.comfyClass === "SoraOpenJob") {
       // The host fills its list, and shows an empty one where it may not be read.
-      addBadge(node, window.LGraphBadge, () => (blocked ? say("list_blocked", { host: blocked }) : ""), host.stirred);
+      host.addBadge(node, () => (blocked ? t("list_blocked", { host: blocked }) : ""));
     }
   },
 });

@@ -1,37 +1,65 @@
 /** The jobs that the tab shows: pages of GET /sora/history, kept right by the server's events. No DOM. */
 
+/** @import { Brief, Filter, JobResponse, PageResponse, Row } from "./types.d.ts" */
+
+import { messageOf } from "./host.mjs";
+import { Recent } from "./recent.mjs";
 import { isRunning, matches } from "./row.mjs";
 
 const PAGE = 60;
-const MOST = 20; // jobs that are asked for one by one at a look
+const MOST = 20; // jobs that are read one by one in a refresh
+const MOST_EVENTS = 500; // jobs whose last event is remembered
 
 export class Store {
-  /** Ledger ids, newest first, of all rows that were read so far. */
+  /** @type {string[]} ledger ids, newest first, of all rows that were read so far */
   ids = [];
   /** There are older ones. */
   more = true;
   /** How many jobs are on their way, in the whole ledger. */
   running = 0;
+  /** @type {Filter} */
   filter = { state: "", search: "" };
   loading = false;
   error = "";
+  /** @type {Map<string, Row>} of `ids` */
   #rows = new Map();
   #read;
-  #round = 0; // answers to an earlier filter count no more
+  #round = 0; // responses to an earlier filter count no more
   #events = 0;
-  #heard = new Map(); // id -> its last event: an answer that was asked for before tells what was earlier
+  /**
+   * A job's last event: a response to an earlier request tells what was before it. Only the latest are of use, since
+   * requests take seconds.
+   *
+   * @type {Recent<string, { job: Brief, at: number }>}
+   */
+  #latest = new Recent(MOST_EVENTS);
+  /** @type {Set<(id?: string) => void>} */
   #watchers = new Set();
 
-  /** `read(path)` gives a route's answer, or throws an error in plain words. */
+  /**
+   * `read(path)` gives a route's response, or throws an error in plain words.
+   *
+   * @param {<T>(path: string) => Promise<T>} read
+   */
   constructor(read) {
     this.#read = read;
   }
 
+  /** How many jobs have an event that is remembered. */
+  get events() {
+    return this.#latest.size;
+  }
+
+  /** @param {string} id */
   row(id) {
     return this.#rows.get(id);
   }
 
-  /** Have `changed(id)` called with a row that changed, or without one when the list did. Returns the way out. */
+  /**
+   * Have `changed(id)` called with a row that changed, or without one when the list did. Returns what ends that.
+   *
+   * @param {(id?: string) => void} changed
+   */
   watch(changed) {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
@@ -65,78 +93,120 @@ export class Store {
   async refresh() {
     if (this.error) await this.again();
     const [round, since] = [this.#round, this.#events];
+    /** @type {PageResponse} */
     const { jobs, more, running } = await this.#read(this.#path("", PAGE));
     if (round !== this.#round) return;
     const there = new Set(jobs.map(({ id }) => id));
     if (more && this.ids.length && !this.ids.some((id) => there.has(id))) return this.reset(); // so many are new
-    const left = this.#left(there, more ? jobs.at(-1) : null);
+    const left = this.#left(there, more ? jobs.at(-1) : undefined);
     for (const job of jobs) this.#put(this.#newest(job, since));
     this.#count(running, since);
     this.#tell();
-    await Promise.all(left.map((id) => this.#look(id, round)));
+    await Promise.all(left.map((id) => this.#readOne(id, round)));
   }
 
-  /** Those of the list that should be in an answer with `there` that ends with `last`, and are not; and what runs. */
+  /**
+   * Those of the list that should be in a response with `there` that ends with `last`, and are not; and what runs.
+   *
+   * @param {Set<string>} there
+   * @param {Row | undefined} last
+   */
   #left(there, last) {
-    const within = (row) => !last || !isNewer(last, row) || row.running;
+    /** @param {Row | undefined} row */
+    const within = (row) => row && (!last || !isNewer(last, row) || row.running);
     return this.ids.filter((id) => !there.has(id) && within(this.#rows.get(id))).slice(0, MOST);
   }
 
-  /** Read one job of the list again. */
-  async #look(id, round) {
+  /**
+   * Read one job of the list again.
+   *
+   * @param {string} id
+   * @param {number} round
+   */
+  async #readOne(id, round) {
     const since = this.#events;
-    const told = await this.#read(`/sora/history/${id}`).catch(() => null); // the next look may find it
-    if (told && round === this.#round) this.#put(this.#newest(told.job, since));
+    /** @type {JobResponse | null} */
+    const response = await this.#read(`/sora/history/${id}`).catch(() => null); // the next refresh may find it
+    if (response && round === this.#round) this.#put(this.#newest(response.job, since));
   }
 
   /** Only how many are running. */
   async count() {
     const since = this.#events;
-    this.#count((await this.#read("/sora/history?limit=1")).running, since);
+    /** @type {PageResponse} */
+    const { running } = await this.#read("/sora/history?limit=1");
+    this.#count(running, since);
     this.#tell();
   }
 
-  /** A row that was written; `was` is the state that it had, or "" for a new one. */
-  take(row, was) {
+  /**
+   * A row that was written.
+   *
+   * @param {Row} row
+   * @param {string} was the state that it had, "" for a new one
+   */
+  update(row, was) {
     this.#tally(row, was);
     this.#put(row);
   }
 
-  /** An event that says how a job stands, and no more. */
-  hear(brief, was) {
-    this.#tally(brief, was);
-    this.#tell(brief.id);
+  /**
+   * An event, of which the rest is not read.
+   *
+   * @param {Brief} job
+   * @param {string} was
+   */
+  onJobEvent(job, was) {
+    this.#tally(job, was);
+    this.#tell(job.id);
   }
 
-  #tally(row, was) {
-    const known = this.#heard.get(row.id)?.row ?? this.#rows.get(row.id);
-    this.#heard.set(row.id, { row, at: (this.#events += 1) });
+  /**
+   * @param {Brief} job
+   * @param {string} was
+   */
+  #tally(job, was) {
+    const known = this.#latest.get(job.id)?.job ?? this.#rows.get(job.id);
+    this.#latest.set(job.id, { job, at: (this.#events += 1) });
     const before = known ? counts(known) : isRunning(was);
-    this.running = Math.max(0, this.running + Number(counts(row)) - Number(before));
+    this.running = Math.max(0, this.running + Number(counts(job)) - Number(before));
   }
 
+  /**
+   * @param {string} after
+   * @param {number} limit
+   */
   #path(after, limit) {
-    return `/sora/history?${new URLSearchParams({ ...this.filter, after, limit })}`;
+    return `/sora/history?${new URLSearchParams({ ...this.filter, after, limit: String(limit) })}`;
   }
 
+  /**
+   * @param {string} after
+   * @param {(jobs: Row[], since: number) => void} use
+   */
   async #page(after, use) {
     const [round, since] = [this.#round, this.#events];
     [this.loading, this.error] = [true, ""];
     this.#tell();
     try {
-      const answer = await this.#read(this.#path(after, PAGE));
+      /** @type {PageResponse} */
+      const { jobs, more, running } = await this.#read(this.#path(after, PAGE));
       if (round !== this.#round) return;
-      use(answer.jobs, since);
-      this.more = answer.more;
-      this.#count(answer.running, since);
+      use(jobs, since);
+      this.more = more;
+      this.#count(running, since);
     } catch (error) {
       if (round !== this.#round) return;
-      this.error = error.message;
+      this.error = messageOf(error);
     }
     this.loading = false;
     this.#tell();
   }
 
+  /**
+   * @param {Row[]} jobs
+   * @param {number} since
+   */
   #append(jobs, since) {
     for (const job of jobs) {
       const row = this.#newest(job, since);
@@ -146,15 +216,27 @@ export class Store {
     }
   }
 
+  /**
+   * A row of a response to a request that was sent after `since` events.
+   *
+   * @param {Row} row
+   * @param {number} since
+   * @returns {Row}
+   */
   #newest(row, since) {
-    const heard = this.#heard.get(row.id);
-    return heard?.at > since ? { ...row, ...heard.row } : row;
+    const latest = this.#latest.get(row.id);
+    return latest && latest.at > since ? { ...row, ...latest.job } : row;
   }
 
+  /**
+   * @param {number} running
+   * @param {number} since
+   */
   #count(running, since) {
     if (this.#events === since) this.running = running;
   }
 
+  /** @param {Row} row */
   #put(row) {
     const known = this.#rows.has(row.id);
     if (!matches(row, this.filter)) {
@@ -167,21 +249,31 @@ export class Store {
       this.#rows.set(row.id, row);
       return this.#tell(row.id);
     }
-    const at = this.ids.findIndex((id) => isNewer(row, this.#rows.get(id)));
+    const at = this.ids.findIndex((id) => isNewer(row, /** @type {Row} */ (this.#rows.get(id))));
     if (at < 0 && this.more) return this.#tell(row.id); // older than what was read: its page brings it
     this.#rows.set(row.id, row);
     this.ids.splice(at < 0 ? this.ids.length : at, 0, row.id);
     return this.#tell();
   }
 
+  /** @param {string} [id] */
   #tell(id) {
     for (const watcher of this.#watchers) watcher(id);
   }
 }
 
-/** Is it one of those that are running, as the server counts them? */
-const counts = (row) => row.running && !row.aside;
+/**
+ * Is it one of those that are running, as the server counts them?
+ *
+ * @param {Brief} job
+ */
+const counts = (job) => job.running && !job.aside;
 
-/** Does `row` stand above `other`? The server's own order. */
+/**
+ * Is `row` above `other`? The server's own order.
+ *
+ * @param {Row} row
+ * @param {Row} other
+ */
 const isNewer = (row, other) =>
   row.created_at > other.created_at || (row.created_at === other.created_at && row.id < other.id);

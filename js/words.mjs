@@ -1,41 +1,75 @@
-/** What the page says, in the language that GET /sora/settings names. The tables are words.<language>.mjs. */
+/** The page's texts, in the language that GET /sora/settings names. The tables are words.<language>.mjs. */
+
+/** @import { RefreshResponse } from "./types.d.ts" */
 
 import { WORDS as ENGLISH } from "./words.en.mjs";
 
-/** Languages, as they call themselves. All but English are read at first use. */
+/**
+ * Languages, as they call themselves. All but English are read at first use.
+ *
+ * @type {Record<string, string>}
+ */
 export const LANGUAGES = { en: "English", vi: "Tiếng Việt", zh: "简体中文" };
 export const TITLE = "Sora Jobs"; // a name; it is not translated
 
 const MOST = 12; // ids in one toast
 
-let [language, words] = ["en", ENGLISH];
+/** @type {Record<string, string>} */
+const FALLBACK = ENGLISH;
+let [language, words] = ["en", FALLBACK];
 
-export const spoken = () => language;
+export const currentLanguage = () => language;
 
-/** Speak a language from now on; English in place of one that there is not. */
-export async function speak(name) {
+/**
+ * Use a language from now on; English in place of one that there is not.
+ *
+ * @param {string} [name]
+ */
+export async function setLanguage(name = "") {
   const wanted = Object.hasOwn(LANGUAGES, name) ? name : "en";
   const table = await import(`./words.${wanted}.mjs`);
   [language, words] = [wanted, table.WORDS];
 }
 
-/** The words of a key, with the values in the places of their names. */
-export const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-
-/** Is there such a word? For keys that are made of what the server says. */
-export const known = (key) => Object.hasOwn(ENGLISH, key);
-
-function listed(ids) {
-  const shown = ids.slice(0, MOST).join(", ");
-  return ids.length > MOST ? say("and_more", { shown, count: ids.length - MOST }) : shown || say("none");
+/**
+ * The text of a key, with the values in the places of their names. One that the language lacks is English.
+ *
+ * @param {string} key
+ * @param {object} [values]
+ */
+export function t(key, values = {}) {
+  const given = new Map(Object.entries(values));
+  return (words[key] ?? FALLBACK[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(given.get(name)));
 }
 
-/** Lengths and sizes that a model does not make and that became others: [[widget, what it was, what it is], …]. */
-export const sayMoved = (model, moves) =>
-  say("moved", { model, moves: moves.map(([name, from, to]) => say("moved_one", { name, from, to })).join(", ") });
+/**
+ * Is there such a text? For keys that are made of what the server sends.
+ *
+ * @param {string} key
+ */
+export const hasText = (key) => Object.hasOwn(ENGLISH, key);
 
-/** What a refresh of the models brought. */
-export function sayRefreshed({ added, gone, changed, doubtful }) {
-  const said = say("refreshed", { added: listed(added), gone: listed(gone), changed: listed(changed) });
-  return doubtful.length ? `${said} ${say("refreshed_doubtful", { doubtful: listed(doubtful) })}` : said;
+/** @param {string[]} ids */
+function listed(ids) {
+  const shown = ids.slice(0, MOST).join(", ");
+  return ids.length > MOST ? t("and_more", { shown, count: ids.length - MOST }) : shown || t("none");
+}
+
+/**
+ * Lengths and sizes that a model does not make and that became others.
+ *
+ * @param {string} model
+ * @param {[widget: string, from: string, to: string][]} moves
+ */
+export const movedText = (model, moves) =>
+  t("moved", { model, moves: moves.map(([name, from, to]) => t("moved_one", { name, from, to })).join(", ") });
+
+/**
+ * What a refresh of the models brought.
+ *
+ * @param {RefreshResponse} brought
+ */
+export function refreshedText({ added, gone, changed, doubtful }) {
+  const text = t("refreshed", { added: listed(added), gone: listed(gone), changed: listed(changed) });
+  return doubtful.length ? `${text} ${t("refreshed_doubtful", { doubtful: listed(doubtful) })}` : text;
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { balanceText, shortText } from "../../js/balance.mjs";
-import { LANGUAGES, speak } from "../../js/words.mjs";
+import { LANGUAGES, setLanguage } from "../../js/words.mjs";
 
 const TOLD = {
   of: "key",
@@ -37,8 +37,8 @@ test("a warning says what it was compared with", () => {
 
 for (const language of Object.keys(LANGUAGES))
   test(`all of it is there in ${language}`, async () => {
-    await speak(language);
+    await setLanguage(language);
     for (const told of [TOLD, { ...TOLD, of: "account", unlimited: true, left_usd: null }])
       assert.ok(!/undefined|null|NaN|\{/.test(balanceText(told) + shortText({ ...told, short: true })));
-    await speak("en");
+    await setLanguage("en");
   });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { addAgain, addFrames, addRemix, widgetsOf } from "../../js/add.mjs";
-import { addBadge, memoryText, priceText, remixText } from "../../js/badges.mjs";
+import { memoryText, priceText, remixText } from "../../js/badges.mjs";
 
 const SLOTS = {
   CreateSoraJob: [
@@ -325,23 +325,4 @@ test("the memory badge of a job that was opened goes by its row", () => {
     memoryText(graph.nodes[2], (id) => (id === ROW.id ? ROW : undefined)),
     "≈ 2.0 GiB of memory",
   );
-});
-
-test("a badge is made anew only when it reads otherwise", () => {
-  let text = "a";
-  const node = { badges: [] };
-  addBadge(
-    node,
-    class {
-      constructor(given) {
-        Object.assign(this, given);
-      }
-    },
-    () => text,
-    () => {},
-  );
-  const first = node.badges[0]();
-  assert.equal(node.badges[0](), first);
-  text = "b";
-  assert.equal(node.badges[0]().text, "b");
 });

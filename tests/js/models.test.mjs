@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { allowed, everything, standing, withOwn } from "../../js/models.mjs";
+import { allChoices, choicesFor, statusOf, withCurrent } from "../../js/models.mjs";
 
 const MODELS = [
   { id: "a", seconds: ["4", "8"], sizes: ["1280x720"], status: { cometapi: { state: "live", date: "2026-09-03" } } },
@@ -12,34 +12,34 @@ const MODELS = [
 const ALL = { seconds: ["4", "8", "5"], size: ["1280x720", "854x480"] };
 
 test("everything is each length and size once, in the catalogue's order", () => {
-  assert.deepEqual(everything(MODELS), ALL);
+  assert.deepEqual(allChoices(MODELS), ALL);
 });
 
 test("what is not on offer adds nothing to choose from", () => {
   const gone = { id: "gone", seconds: ["99"], sizes: ["64x64"], status: {}, is_offered: false };
-  assert.deepEqual(everything([...MODELS, gone]), ALL);
-  assert.deepEqual(allowed([...MODELS, gone], "gone"), { seconds: ["99"], size: ["64x64"] });
+  assert.deepEqual(allChoices([...MODELS, gone]), ALL);
+  assert.deepEqual(choicesFor([...MODELS, gone], "gone"), { seconds: ["99"], size: ["64x64"] });
 });
 
 test("a model narrows to its own, its defaults first", () => {
-  assert.deepEqual(allowed(MODELS, "b"), { seconds: ["5", "4"], size: ["854x480"] });
+  assert.deepEqual(choicesFor(MODELS, "b"), { seconds: ["5", "4"], size: ["854x480"] });
 });
 
 for (const id of ["new", "no such model", undefined]) {
   test(`all there are for ${id}, of which nobody knows what it takes`, () => {
-    assert.deepEqual(allowed(MODELS, id), ALL);
+    assert.deepEqual(choicesFor(MODELS, id), ALL);
   });
 }
 
 test("a combo keeps the value that it has", () => {
-  assert.deepEqual(withOwn(["4", "8"], "30"), ["30", "4", "8"]);
-  assert.deepEqual(withOwn(["4", "8"], "8"), ["4", "8"]);
-  assert.deepEqual(withOwn(["4", "8"], undefined), ["4", "8"]);
+  assert.deepEqual(withCurrent(["4", "8"], "30"), ["30", "4", "8"]);
+  assert.deepEqual(withCurrent(["4", "8"], "8"), ["4", "8"]);
+  assert.deepEqual(withCurrent(["4", "8"], undefined), ["4", "8"]);
 });
 
 test("a model's standing is its provider's", () => {
-  assert.equal(standing(MODELS, "a", "cometapi").state, "live");
-  assert.deepEqual(standing(MODELS, "b", "cometapi"), { state: "retired", date: "2026-09-21" });
-  assert.equal(standing(MODELS, "b", "sandbox").state, "unknown");
-  assert.equal(standing(MODELS, "no such model", "cometapi").state, "missing");
+  assert.equal(statusOf(MODELS, "a", "cometapi").state, "live");
+  assert.deepEqual(statusOf(MODELS, "b", "cometapi"), { state: "retired", date: "2026-09-21" });
+  assert.equal(statusOf(MODELS, "b", "sandbox").state, "unknown");
+  assert.equal(statusOf(MODELS, "no such model", "cometapi").state, "missing");
 });

@@ -18,8 +18,8 @@ function made(...answers) {
 
 test("the first question is for what came since the page began to load, the next for what came since the answer", async () => {
   const { news, asked, told } = made({ mark: "m-2", jobs: [{ id: "a" }, { id: "b" }] }, { mark: "m-3", jobs: [] });
-  await news.ask();
-  await news.ask();
+  await news.poll();
+  await news.poll();
   assert.deepEqual(told, ["a", "b"]);
   assert.equal(asked[0].after, "");
   assert.ok(Number(asked[0].age) >= 1);
@@ -28,10 +28,10 @@ test("the first question is for what came since the page began to load, the next
 
 test("an answer that did not come is asked for again", async () => {
   const { news, asked, told } = made(new Error("away"), { mark: "m-1", jobs: [{ id: "a" }] });
-  await news.ask();
-  assert.ok(news.owed);
-  await news.ask();
-  assert.ok(!news.owed);
+  await news.poll();
+  assert.ok(news.pending);
+  await news.poll();
+  assert.ok(!news.pending);
   assert.deepEqual([told, asked.length, asked[1].after], [["a"], 2, ""]);
 });
 
@@ -40,8 +40,8 @@ test("what cannot be shown stays owed", async () => {
     async () => ({ mark: "m-1", jobs: [{ id: "a" }] }),
     () => Promise.reject(new Error("no module")),
   );
-  await news.ask();
-  assert.ok(news.owed);
+  await news.poll();
+  assert.ok(news.pending);
 });
 
 test("an event in the middle of a question is a question of its own", async () => {
@@ -51,9 +51,9 @@ test("an event in the middle of a question is a question of its own", async () =
     (path) => new Promise((resolve) => (give = resolve) && asked.push(path)),
     () => {},
   );
-  const asking = news.ask();
-  await news.ask();
-  await news.ask();
+  const asking = news.poll();
+  await news.poll();
+  await news.poll();
   assert.equal(asked.length, 1);
   give({ mark: "m-1", jobs: [] });
   await new Promise(setImmediate);
@@ -61,5 +61,5 @@ test("an event in the middle of a question is a question of its own", async () =
   assert.ok(asked[1].includes("after=m-1"));
   give({ mark: "m-2", jobs: [] });
   await asking;
-  assert.ok(!news.owed);
+  assert.ok(!news.pending);
 });

@@ -43,9 +43,9 @@ async function attached(values, more = {}) {
   const page = {
     models: () => MODELS,
     nearest: async () => CHOICE,
-    tell: (severity, text) => told.push(text),
-    frozen: () => false,
-    redraw() {},
+    toastOnce: (text) => told.push(text),
+    copiesWidgets: () => false,
+    redrawWidgets() {},
     ...more,
   };
   attach(node, page);
@@ -98,7 +98,7 @@ test("where no button can come later, a question is asked; no changes nothing", 
     [true, "young"],
     [false, "old"],
   ]) {
-    const { node } = await attached({ model: "old" }, { frozen: () => true, confirm: async () => answer });
+    const { node } = await attached({ model: "old" }, { copiesWidgets: () => true, confirm: async () => answer });
     assert.equal(node.says()[0], model);
     assert.equal(node.button(), undefined);
   }

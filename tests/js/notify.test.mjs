@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Bell, beginningOf } from "../../js/notify.mjs";
-import { LANGUAGES, say, speak } from "../../js/words.mjs";
+import { LANGUAGES, t, setLanguage } from "../../js/words.mjs";
 
 const NOW = Date.now() / 1000;
 const ROW = { id: "0123456789", state: "stored", prompt: "a paper boat", stored_at: NOW };
@@ -42,13 +42,18 @@ function made({ permission = "default", answer = "granted", secure = true, hidde
     seen.read.push(id);
     return { ...ROW, id };
   };
-  const bell = new Bell(read, (id) => seen.opened.push(id), page);
+  const bell = new Bell(
+    read,
+    (id) => seen.opened.push(id),
+    () => NOW,
+    page,
+  );
   return { bell, page, seen, kept, Notification };
 }
 
 async function switchedOn(more) {
   const all = made(more);
-  await all.bell.turn(true);
+  await all.bell.switchTo(true);
   assert.ok(all.bell.on);
   return all;
 }
@@ -56,45 +61,45 @@ async function switchedOn(more) {
 test("it is off at first, and nothing is asked before it is switched on", async () => {
   const { bell, seen } = made({ permission: "granted" });
   assert.equal(bell.on, false);
-  await bell.hear(ROW, "submitted");
-  bell.tell(ROW);
+  await bell.onJobEvent(ROW, "submitted");
+  bell.notify(ROW);
   assert.deepEqual([seen.asked, seen.shown, seen.read], [0, [], []]);
 });
 
 test("the permission is asked for within the click, before anything is awaited", () => {
   const { bell, seen } = made();
-  bell.turn(true);
+  bell.switchTo(true);
   assert.equal(seen.asked, 1);
 });
 
 test("it is remembered by the browser, until it is switched off", async () => {
   const { bell, page, kept, seen } = await switchedOn();
-  assert.ok(new Bell(null, null, page).on);
-  await bell.turn(false);
-  assert.deepEqual([new Bell(null, null, page).on, kept.size, seen.asked], [false, 0, 1]);
+  assert.ok(new Bell(null, null, null, page).on);
+  await bell.switchTo(false);
+  assert.deepEqual([new Bell(null, null, null, page).on, kept.size, seen.asked], [false, 0, 1]);
 });
 
 for (const answer of ["denied", "default"])
   test(`without the permission (${answer}) it stays off`, async () => {
     const { bell, kept } = made({ answer });
-    await bell.turn(true);
+    await bell.switchTo(true);
     assert.deepEqual([bell.on, kept.size, bell.hindrance], [false, 0, answer === "denied" ? "denied" : ""]);
   });
 
 test("what the browser blocked is not asked for again", async () => {
   const { bell, seen } = made({ permission: "denied" });
-  await bell.turn(true);
+  await bell.switchTo(true);
   assert.deepEqual([bell.on, bell.hindrance, seen.asked], [false, "denied", 0]);
 });
 
 test("over http from another machine, and without notifications, nothing is asked", async () => {
   const { bell, seen } = made({ secure: false });
-  await bell.turn(true);
+  await bell.switchTo(true);
   assert.deepEqual([bell.on, bell.hindrance, seen.asked], [false, "insecure", 0]);
   const other = made();
   delete other.page.Notification;
-  await other.bell.turn(true);
-  other.bell.tell(ROW);
+  await other.bell.switchTo(true);
+  other.bell.notify(ROW);
   assert.deepEqual([other.bell.on, other.bell.hindrance], [false, "unsupported"]);
 });
 
@@ -111,7 +116,7 @@ test("a page without storage stays off, and nothing breaks", async () => {
       throw new Error("SecurityError");
     },
   });
-  await bell.turn(true);
+  await bell.switchTo(true);
   assert.equal(bell.on, false);
 });
 
@@ -123,14 +128,14 @@ for (const [hidden, focus, told] of [
 ])
   test(`hidden ${hidden}, focused ${focus}: ${told} told`, async () => {
     const { bell, seen } = await switchedOn({ hidden, focus });
-    await bell.hear(ROW, "completed");
-    bell.tell({ ...ROW, state: "failed" });
+    await bell.onJobEvent(ROW, "completed");
+    bell.notify({ ...ROW, state: "failed" });
     assert.deepEqual([seen.shown.length, seen.read.length], [2 * told, told]);
   });
 
 test("a page that is looked at while the row is read gets none", async () => {
   const { bell, page, seen } = await switchedOn();
-  const hearing = bell.hear(ROW, "completed");
+  const hearing = bell.onJobEvent(ROW, "completed");
   Object.assign(page.document, { hidden: false, hasFocus: () => true });
   await hearing;
   assert.deepEqual([seen.read.length, seen.shown], [1, []]);
@@ -145,9 +150,9 @@ test("only a job that was on its way and is there now is told", async () => {
     ["stored", "failed"],
     ["failed", "submitted"],
   ])
-    await bell.hear({ ...ROW, state }, was);
+    await bell.onJobEvent({ ...ROW, state }, was);
   assert.deepEqual(seen.read, []);
-  for (const was of ["reserved", "submitted", "completed"]) await bell.hear(ROW, was);
+  for (const was of ["reserved", "submitted", "completed"]) await bell.onJobEvent(ROW, was);
   assert.equal(seen.shown.length, 3);
 });
 
@@ -157,26 +162,27 @@ test("of a job that is new to the server only one that was just stored is told",
   const bell = new Bell(
     async () => row,
     () => {},
+    () => NOW,
     page,
   );
-  await bell.hear(ROW, "");
+  await bell.onJobEvent(ROW, "");
   assert.equal(seen.shown.length, 0);
   row = ROW;
-  await bell.hear(ROW, "");
+  await bell.onJobEvent(ROW, "");
   assert.equal(seen.shown.length, 1);
 });
 
 test("a row that cannot be read is not told", async () => {
   const { page, seen } = await switchedOn();
-  await new Bell(() => Promise.reject(new Error("away")), null, page).hear(ROW, "completed");
+  await new Bell(() => Promise.reject(new Error("away")), null, null, page).onJobEvent(ROW, "completed");
   assert.deepEqual(seen.shown, []);
 });
 
 test("one job has one tag, so that two pages show one notification", async () => {
   const { bell, seen } = await switchedOn();
-  bell.tell(ROW);
-  bell.tell({ ...ROW, id: "abcdefghij" });
-  bell.tell(ROW);
+  bell.notify(ROW);
+  bell.notify({ ...ROW, id: "abcdefghij" });
+  bell.notify(ROW);
   const [first, second, third] = seen.shown.map(({ tag }) => tag);
   assert.equal(first, third);
   assert.notEqual(first, second);
@@ -184,7 +190,7 @@ test("one job has one tag, so that two pages show one notification", async () =>
 
 test("a click brings the window to the front and opens the job", async () => {
   const { bell, seen } = await switchedOn();
-  bell.tell(ROW);
+  bell.notify(ROW);
   seen.last.onclick();
   assert.deepEqual([seen.focused, seen.opened, seen.closed], [1, ["0123456789"], 1]);
 });
@@ -197,21 +203,21 @@ test("a browser that throws at it (Android) breaks nothing", async () => {
       throw new TypeError("Illegal constructor");
     }
   };
-  bell.tell(ROW);
-  await bell.hear(ROW, "completed");
+  bell.notify(ROW);
+  await bell.onJobEvent(ROW, "completed");
 });
 
 for (const language of Object.keys(LANGUAGES))
   test(`a finished job and a failed one have other words, in ${language}`, async () => {
-    await speak(language);
+    await setLanguage(language);
     const { bell, seen } = await switchedOn();
-    bell.tell(ROW);
-    bell.tell({ ...ROW, state: "failed", error: "https://x.example/secret", file: { filename: "x.mp4" } });
+    bell.notify(ROW);
+    bell.notify({ ...ROW, state: "failed", error: "https://x.example/secret", file: { filename: "x.mp4" } });
     const [done, failed] = seen.shown;
-    assert.deepEqual([done.title, done.body, done.lang], [say("notify_done"), "a paper boat", language]);
-    assert.ok(failed.title.includes(say("failed")) && failed.title !== done.title);
+    assert.deepEqual([done.title, done.body, done.lang], [t("notify_done"), "a paper boat", language]);
+    assert.ok(failed.title.includes(t("failed")) && failed.title !== done.title);
     assert.ok(!JSON.stringify(seen.shown).match(/example|mp4/));
-    await speak("en");
+    await setLanguage("en");
   });
 
 test("no more than 60 characters of a prompt, and no address in it", () => {

@@ -4,36 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { ago, bytes, dollars, price, seconds, span } from "../../js/figures.mjs";
 import { factsOf, inTrouble, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
-import { speak } from "../../js/words.mjs";
-
-const NOW = 1_000_000;
-export const ROW = {
-  id: "abcdefghjk",
-  kind: "create",
-  state: "submitted",
-  running: true,
-  aside: "",
-  provider: "cometapi",
-  model: "sora-2",
-  seconds: "8",
-  size: "1280x720",
-  prompt: "A boat at sea",
-  take: 1,
-  video_id: "video_1",
-  parent: "",
-  progress: 40,
-  expected_s: 100,
-  estimated_usd: 0.8,
-  created_at: NOW - 61,
-  submitted_at: NOW - 60,
-  error: "",
-  warning: "",
-  cure: "",
-  references: 0,
-  extra_fields: {},
-  file: null,
-  bytes: null,
-};
+import { setLanguage } from "../../js/words.mjs";
+import { NOW, ROW } from "./rows.mjs";
 
 test("a running job says how far it is and how long it will take", () => {
   assert.equal(stateOf(ROW, NOW), "Rendering 40 % · about 40 sec left");
@@ -71,12 +43,12 @@ test("a finished job whose file is gone says so", () => {
 });
 
 test("figures in other languages", async () => {
-  await speak("vi");
+  await setLanguage("vi");
   assert.equal(span(120), "2 phút");
-  await speak("zh");
+  await setLanguage("zh");
   assert.match(ago(7200), /2小时前/);
   assert.match(stateOf(ROW, NOW), /^生成中 40 % · 约剩 40秒$/);
-  await speak("en");
+  await setLanguage("en");
 });
 
 test("figures are rounded as people do", () => {

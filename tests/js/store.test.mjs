@@ -59,43 +59,43 @@ test("an event changes its row in place, and says which", async () => {
   const { store } = await opened(3);
   const told = [];
   const unwatch = store.watch((id) => told.push(id));
-  store.take(row(2, { prompt: "other" }), "stored");
+  store.update(row(2, { prompt: "other" }), "stored");
   assert.equal(store.row("job00002").prompt, "other");
   assert.deepEqual(told, ["job00002"]);
   unwatch();
-  store.take(row(2), "stored");
+  store.update(row(2), "stored");
   assert.equal(told.length, 1);
 });
 
 test("a new job comes first, and is counted while it runs", async () => {
   const { store } = await opened(3);
-  store.take(row(9, { state: "submitted", running: true }), "");
+  store.update(row(9, { state: "submitted", running: true }), "");
   assert.deepEqual([store.ids[0], store.running], ["job00009", 3]);
-  store.take(row(9, { state: "submitted", running: true, progress: 50 }), "submitted");
+  store.update(row(9, { state: "submitted", running: true, progress: 50 }), "submitted");
   assert.equal(store.running, 3);
-  store.take(row(9, { state: "submitted", running: true, aside: "unwatched" }), "submitted");
+  store.update(row(9, { state: "submitted", running: true, aside: "unwatched" }), "submitted");
   assert.equal(store.running, 2);
-  store.take(row(9), "submitted");
+  store.update(row(9), "submitted");
   assert.equal(store.running, 2);
 });
 
 test("a job of a page that was not read yet waits for it; one that is not shown is counted all the same", async () => {
   const { store } = await opened(150);
-  store.take(row(5, { prompt: "changed" }), "submitted");
+  store.update(row(5, { prompt: "changed" }), "submitted");
   assert.equal(store.ids.length, 60);
   assert.equal(store.running, 1);
 });
 
 test("a job that no longer belongs goes", async () => {
   const { store } = await opened(3);
-  store.take(row(2, { aside: "forgotten" }), "stored");
+  store.update(row(2, { aside: "forgotten" }), "stored");
   assert.deepEqual(store.ids, ["job00003", "job00001"]);
 });
 
 test("a page that comes after an event brings no job twice", async () => {
   const { store } = await opened(61);
   store.more = false; // as if the event were older than all
-  store.take(row(1), "stored");
+  store.update(row(1), "stored");
   store.more = true;
   store.ids.splice(60, 1, "job00001");
   await store.next();
@@ -145,7 +145,7 @@ test("an answer that was asked for before an event does not undo it", async () =
     answer = slow;
     const reading = store[read]();
     await new Promise(setImmediate); // the server has read it
-    store.take(row(3), "submitted");
+    store.update(row(3), "submitted");
     go();
     await reading;
     assert.deepEqual([store.row("job00003").state, store.running], ["stored", 1], read);
@@ -159,11 +159,11 @@ test("what is only heard is counted, and laid over what an earlier question brin
   const store = new Store(slow);
   const reading = store.reset();
   await new Promise(setImmediate);
-  store.hear({ id: "job00003", state: "stored", running: false, aside: "" }, "submitted");
+  store.onJobEvent({ id: "job00003", state: "stored", running: false, aside: "" }, "submitted");
   go();
   await reading;
   assert.deepEqual([store.row("job00003").state, store.row("job00003").prompt], ["stored", "boat 3"]);
-  store.hear({ id: "job00009", state: "submitted", running: true, aside: "" }, "");
+  store.onJobEvent({ id: "job00009", state: "submitted", running: true, aside: "" }, "");
   assert.deepEqual([store.running, store.ids.length], [1, 3]);
 });
 
@@ -173,7 +173,7 @@ test("what an event sent out of the list stays out of an older page", async () =
   const store = new Store(slow);
   const reading = store.reset();
   await new Promise(setImmediate);
-  store.take(row(2, { aside: "forgotten" }), "stored");
+  store.update(row(2, { aside: "forgotten" }), "stored");
   go();
   await reading;
   assert.deepEqual(store.ids, ["job00003", "job00001"]);
@@ -220,8 +220,8 @@ test("an event and the answer to one's own click count once", async () => {
   const { store } = await opened(3);
   const aside = row(999, { state: "submitted", running: true, aside: "unwatched" }); // a job that no page brought
   store.filter = { state: "", search: "nothing like it" };
-  store.take(aside, "submitted");
-  store.take(aside, "submitted");
+  store.update(aside, "submitted");
+  store.update(aside, "submitted");
   assert.equal(store.running, 1);
 });
 
@@ -232,4 +232,10 @@ test("a look brings what other processes did", async () => {
   await store.refresh();
   assert.deepEqual(store.ids, ["job00004", "job00003", "job00002", "job00001"]);
   assert.equal(store.row("job00003").prompt, "changed");
+});
+
+test("of events the last are remembered, and not every job that ever had one", async () => {
+  const { store } = await opened(3);
+  for (let number = 0; number < 900; number += 1) store.onJobEvent(row(10_000 + number), "submitted");
+  assert.equal(store.events, 500);
 });

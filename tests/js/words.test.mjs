@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import test from "node:test";
-import { LANGUAGES, known, say, sayRefreshed, speak, spoken } from "../../js/words.mjs";
+import { LANGUAGES, hasText, t, refreshedText, setLanguage, currentLanguage } from "../../js/words.mjs";
 
 const FOLDER = new URL("../../js/", import.meta.url);
 const { WORDS: EN } = await import("../../js/words.en.mjs");
@@ -30,7 +30,7 @@ test("what is said exists, and every word is said somewhere", async () => {
   const files = (await readdir(FOLDER)).filter((name) => /\.m?js$/.test(name) && !/^words\.\w+\.mjs$/.test(name));
   const texts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), "utf8")));
   const all = texts.join("\n");
-  for (const [, key] of all.matchAll(/\bsay\("(\w+)"/g)) assert.ok(known(key), key);
+  for (const [, key] of all.matchAll(/\bt\("(\w+)"/g)) assert.ok(hasText(key), key);
   const server = await readFile(new URL("../nodes/sora/page_settings.py", FOLDER), "utf8");
   const codes = [...server.matchAll(/"code": "(\w+)"/g)].map(([, code]) => `why_${code}`);
   const whys = Object.keys(EN).filter((key) => /^why_/.test(key));
@@ -40,21 +40,35 @@ test("what is said exists, and every word is said somewhere", async () => {
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
 });
 
-test("a language is spoken until another one is; one that there is not is English", async () => {
-  await speak("vi");
-  assert.equal(say("free"), "miễn phí");
-  await speak("tlh");
-  assert.equal(spoken(), "en");
-  assert.equal(say("offer", { model: "a", seconds: "8", size: "1x1" }), "Use a, 8 s, 1x1");
+test("a language is currentLanguage until another one is; one that there is not is English", async () => {
+  await setLanguage("vi");
+  assert.equal(t("free"), "miễn phí");
+  await setLanguage("tlh");
+  assert.equal(currentLanguage(), "en");
+  assert.equal(t("offer", { model: "a", seconds: "8", size: "1x1" }), "Use a, 8 s, 1x1");
 });
 
 test("a long list of models is cut", () => {
-  const told = sayRefreshed({
+  const told = refreshedText({
     added: Array.from({ length: 15 }, (_, n) => `m${n}`),
     gone: [],
     changed: ["a"],
     doubtful: [],
   });
   assert.match(told, /m11 and 3 more\. No longer listed: none\. Other price: a\.$/);
-  assert.match(sayRefreshed({ added: [], gone: [], changed: [], doubtful: ["b"] }), /ours are kept: b\.$/);
+  assert.match(refreshedText({ added: [], gone: [], changed: [], doubtful: ["b"] }), /ours are kept: b\.$/);
+});
+
+test("a key that a language lacks is English, and one that nobody has is shown as it is", async () => {
+  const { WORDS } = await import("../../js/words.vi.mjs");
+  const { free } = WORDS;
+  delete WORDS.free;
+  try {
+    await setLanguage("vi");
+    assert.equal(t("free"), "free");
+    assert.equal(t("no_such_key", { a: 1 }), "no_such_key");
+  } finally {
+    WORDS.free = free;
+    await setLanguage("en");
+  }
 });

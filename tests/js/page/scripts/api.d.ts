@@ -1,0 +1,1 @@
+export const api: import("../../../../js/types.d.ts").Api;

@@ -1,0 +1,1 @@
+export const app: import("../../../../js/types.d.ts").App;

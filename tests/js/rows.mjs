@@ -1,0 +1,30 @@
+/** A job's row, as GET /sora/history has it, for the tests. */
+
+export const NOW = 1_000_000;
+export const ROW = {
+  id: "abcdefghjk",
+  kind: "create",
+  state: "submitted",
+  running: true,
+  aside: "",
+  provider: "cometapi",
+  model: "sora-2",
+  seconds: "8",
+  size: "1280x720",
+  prompt: "A boat at sea",
+  take: 1,
+  video_id: "video_1",
+  parent: "",
+  progress: 40,
+  expected_s: 100,
+  estimated_usd: 0.8,
+  created_at: NOW - 61,
+  submitted_at: NOW - 60,
+  error: "",
+  warning: "",
+  cure: "",
+  references: 0,
+  extra_fields: {},
+  file: null,
+  bytes: null,
+};
