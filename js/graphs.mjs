@@ -3,8 +3,8 @@
 /** @import { App, Graph, GraphNode } from "./types.d.ts" */
 
 /**
- * The open workflow's graphs: the main one, and those inside its subgraphs. `app.rootGraph` is there from 1.28 on at
- * the latest; 1.27.10 has only `app.graph`, which may be that of the subgraph that is shown.
+ * The open workflow's graphs: the main one, and those inside its subgraphs. The page has `app.rootGraph` in 1.49.6, and
+ * only `app.graph` in 1.27.10 (versions of comfyui-frontend-package).
  *
  * @param {App} app
  * @returns {Graph[]}

@@ -1,6 +1,6 @@
 /**
  * What the page's modules share: what the server sends, the host object, and the parts of ComfyUI's page that are used.
- * Only types: the browser never loads this file, and users do not get it. `make js` checks the modules by it.
+ * Only types: the browser never loads this file. `make js` checks the modules by it.
  */
 
 // -- what the server sends --------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ test("a picture that comes after its node was removed is shown nowhere", () => {
   previews.update();
   node.onRemoved();
   images[0].onload();
+  node.widgets[0].value = "720x1280";
   previews.update();
   assert.deepEqual([images.length, node.shown, node.onRemoved], [1, 0, undefined]);
 });

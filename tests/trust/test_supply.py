@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PACKED = {
     "": {".py", ".toml", ".txt", ".md", ""},
     "nodes": {".py", ".toml", ".mp4"},
-    "js": {".js", ".mjs", ".css", ".md", ".jpg", ".png"},
+    "js": {".js", ".mjs", ".ts", ".css", ".md", ".jpg", ".png"},
     "locales": {".json"},
     "example_workflows": {".json", ".jpg"},
     "docs": {".md", ".jpg", ".png"},
