@@ -95,6 +95,23 @@ def test_a_video_plays_and_can_be_downloaded(tab: Tab, buys_nothing: None) -> No
     tab.editor.picture("detail")
 
 
+def test_a_card_can_be_pressed_anywhere(tab: Tab) -> None:
+    """Its button is the prompt, and covers the picture, too."""
+    box = tab.row(BOAT).locator(".sora-thumb").bounding_box()
+    tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.root.locator(".sora-detail").wait_for()
+
+
+def test_the_hosts_settings_lead_to_ours(tab: Tab) -> None:
+    """Their dialog, which is over the tab, is closed."""
+    tab.page.evaluate("() => app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    dialog = tab.page.get_by_role("dialog")
+    dialog.locator("input").first.fill("Sora")
+    dialog.get_by_role("button", name="Open the settings").click()
+    dialog.wait_for(state="detached")
+    tab.until("Providers and keys")
+
+
 ADDED = {
     "Load frames": ["SoraOpenJob", "WaitForVideo", "LoadVideoFrames"],
     "Add to graph": ["SoraOpenJob", "WaitForVideo"],
