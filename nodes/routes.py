@@ -70,9 +70,7 @@ async def history(request: web.Request) -> dict[str, Any]:
         raise InvalidInput("limit is no number.")
     number = int(limit) if limit else PAGE
     return _dated(
-        await asyncio.to_thread(
-            lambda: host.studio().board.page(state=state, search=search, after=after, limit=number)
-        )
+        await asyncio.to_thread(lambda: host.studio().board.page(state=state, search=search, after=after, limit=number))
     )
 
 
