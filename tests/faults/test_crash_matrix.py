@@ -137,7 +137,7 @@ def test_nothing_half_done_is_left(case: Case, database: Ledgers, plays: Callabl
 
 def test_a_download_that_is_killed_again_and_again_goes_on(films: Path, tmp_path: Path) -> None:
     """Each process takes up what the one before it left: the film is asked for once, its rest three times."""
-    world = World(tmp_path, films)
+    world = World(tmp_path, films, forked=False)  # as users start them
     with world.gateway, Proxy(world.gateway.url) as line:
         world.url = line.url
         killed = [world.run("half downloaded") for _ in range(3)]
