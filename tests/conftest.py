@@ -6,16 +6,14 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from . import leftovers
+from .films import films_folder
 from .postgres import ABSENT, Server, find_programs
 from .systems import on_wine
-
-PACK = Path(__file__).parents[1]
 
 leftovers.watch_all()
 
@@ -60,13 +58,8 @@ def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def films() -> Path:
-    """The folder for the sandbox's films, which is kept from run to run: rendering them again would take much of the
-    tests' time. Each state of the sandbox's code has its own, and so has each version of PyAV."""
-    code = [file.read_bytes() for file in sorted((PACK / "nodes" / "sora" / "sandbox").glob("*.py"))]
-    key = hashlib.sha256(b"".join([*code, version("av").encode()])).hexdigest()[:16]
-    folder = PACK / "build" / "films" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """The folder for the sandbox's films."""
+    return films_folder()
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ import aiohttp
 import requests
 
 from .. import leftovers
+from ..films import put_node_pack
 from .forks import Forked, Parent
 
 PACK = Path(__file__).parents[2]
@@ -70,13 +71,14 @@ def put_pack(place: Path) -> None:
 
 class ComfyUI:
     """A running host. `base` is its base directory, `options` are more arguments for it; a context manager. With
-    `forked` it starts in a second, where the system can fork; without, in nine, as it does for users."""
+    `forked` it starts in a second, where the system can fork, and its sandbox uses the films of other tests; without,
+    it starts in nine and renders its own, as it does for users."""
 
     def __init__(self, base: Path, *options: str, forked: bool = True, **env: str) -> None:
         comfyui = find_comfyui()
         assert comfyui is not None
         self.comfyui, self.base, self.options = comfyui, base, options
-        self.forked = forked and hasattr(os, "fork")
+        self.forked = forked
         # ComfyUI looks up the name by which a page is opened, at each request that has an origin, and serves nobody
         # meanwhile. Where there is no DNS that is five seconds; by glibc's resolv.conf(5), this asks nobody.
         no_dns = {"RES_OPTIONS": "attempts:0"}
@@ -90,6 +92,8 @@ class ComfyUI:
         for folder in ("custom_nodes", "input", "output", "temp", "user", "models"):
             (self.base / folder).mkdir(parents=True, exist_ok=True)
         put_pack(self.base / "custom_nodes" / "sora-jobs")
+        if self.forked:
+            put_node_pack(self.base / "custom_nodes")
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
@@ -172,7 +176,7 @@ class ComfyUI:
     def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes] | Forked:
         python, log = find_python(self.comfyui), self.base / "log.txt"
         assert python is not None
-        if self.forked:
+        if self.forked and hasattr(os, "fork"):
             process = Parent.of(python).fork(command, self.comfyui, environment, log)
             leftovers.watch(process.pid)  # no child of ours
             return process
