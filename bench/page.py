@@ -23,7 +23,8 @@ from playwright.sync_api import sync_playwright
 from sora.ledger import Ledger
 from sora.rows import update
 
-from tests.browser.conftest import FLAGS, find_chromium, missing
+from tests.browser.conftest import missing
+from tests.browser.desk import FLAGS, find_chromium
 from tests.browser.editor import Classic
 from tests.browser.ledger import filled
 from tests.browser.tab import ROOT as TAB

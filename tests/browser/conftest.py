@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +12,12 @@ from typing import Any
 import pytest
 
 from ..host.comfy import ENABLE, ComfyUI, find_comfyui, find_python
+from .desk import DESK, find_chromium
 from .editor import RENDERERS, Editor
 from .gateway import Gateway
 from .tab import Tab
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 SKIPPED = pytest.StashKey[str]()
-
-
-def find_chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def missing() -> str:
@@ -68,53 +61,53 @@ def comfy(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Not for the whole session: while Playwright runs, no other test can have an event loop."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield browser
-        browser.close()
+def chromium() -> Any:
+    """Of Playwright's browsers the one of this machine."""
+    return DESK.chromium
 
 
-def opened(comfy: ComfyUI, chromium: Any, renderer: str, pictures: Path) -> Editor:
-    page = chromium.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
-    return RENDERERS[renderer](comfy, page, pictures)
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Chromium ends with the last test of this folder."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        DESK.close()
 
 
 @pytest.fixture(scope="module", params=sorted(RENDERERS))
-def either(request: pytest.FixtureRequest, comfy: ComfyUI, chromium: Any) -> Iterator[Editor]:
+def either(request: pytest.FixtureRequest, comfy: ComfyUI) -> Iterator[Editor]:
     """The page, once in each renderer."""
-    editor = opened(comfy, chromium, request.param, comfy.base / "pictures")
+    editor = DESK.editor(comfy, request.param)
     yield editor
-    editor.close()
+    editor.check()
 
 
 @pytest.fixture(scope="module")
-def editor(comfy: ComfyUI, chromium: Any) -> Iterator[Editor]:
+def editor(comfy: ComfyUI) -> Iterator[Editor]:
     """The page in the classic renderer."""
-    editor = opened(comfy, chromium, "classic", comfy.base / "pictures")
+    editor = DESK.editor(comfy, "classic")
     yield editor
-    editor.close()
+    editor.check()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
-    """A host of its own, without any key; what a test buys is bought at its sandbox."""
-    base = tmp_path_factory.mktemp("tab")
-    settings = base / "user" / "default" / "comfy.settings.json"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
-    with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="") as host:
+    """A host without any key; what a test buys is bought at its sandbox."""
+    with keyless(tmp_path_factory.mktemp("tab")) as host:
         yield host
 
 
+def keyless(base: Path) -> ComfyUI:
+    settings = base / "user" / "default" / "comfy.settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
+    return ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="")
+
+
 @pytest.fixture(scope="module")
-def page(host: ComfyUI, chromium: Any) -> Iterator[Editor]:
-    editor = opened(host, chromium, "classic", host.base / "pictures")
+def page(host: ComfyUI) -> Iterator[Editor]:
+    editor = DESK.editor(host, "classic")
     yield editor
-    editor.close()
+    editor.check()
 
 
 @pytest.fixture

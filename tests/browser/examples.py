@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from ..host.comfy import PACK, ComfyUI
-from .conftest import FLAGS, find_chromium
+from .desk import FLAGS, find_chromium
 from .editor import Classic
 from .stories import Story, stories
 from .tab import Tab

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ..host.comfy import ComfyUI
-from .conftest import FLAGS, find_chromium
+from .desk import FLAGS, find_chromium
 from .editor import READY, TOAST
 
 NAME = "comfy.example.com"
@@ -20,18 +20,15 @@ BADGES = """() => {
 
 
 @pytest.fixture(scope="module")
-def page(comfy: ComfyUI) -> Iterator[Any]:
+def page(comfy: ComfyUI, chromium: Any) -> Iterator[Any]:
     """In a browser for which that name leads to this machine."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = [*FLAGS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"http://{NAME}:{urlsplit(comfy.url).port}")
-        page.wait_for_function(READY)
-        yield page
-        browser.close()
+    flags = [*FLAGS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
+    browser = chromium.browser_type.launch(executable_path=find_chromium(), args=flags)
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"http://{NAME}:{urlsplit(comfy.url).port}")
+    page.wait_for_function(READY)
+    yield page
+    browser.close()
 
 
 def test_the_page_says_which_host_is_to_be_allowed(page: Any) -> None:

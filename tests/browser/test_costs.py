@@ -10,6 +10,7 @@ import pytest
 
 from ..host.comfy import ComfyUI
 from ..host.graphs import create, node
+from .desk import DESK
 from .editor import Editor
 from .ledger import spent
 from .tab import ROOT, Tab
@@ -64,6 +65,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     spent(base / "user" / "__sora")
     with ComfyUI(base, SORA_RESCUE="0", SORA_LANGUAGE="") as host:
         yield host
+        DESK.forget(host)
 
 
 @pytest.fixture

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .desk import DESK
 from .editor import Editor
 from .examples import FOLDER
 from .stories import stories
 
 
 @pytest.fixture(scope="module")
-def desk(comfy: ComfyUI, chromium: Any) -> Iterator[Editor]:
+def desk(comfy: ComfyUI) -> Iterator[Editor]:
     """The classic page; in the input folder lies what a new ComfyUI brings."""
     shutil.copy(comfy.comfyui / "input" / "example.png", comfy.base / "input")
-    editor = opened(comfy, chromium, "classic", comfy.base / "pictures")
+    editor = DESK.editor(comfy, "classic")
     yield editor
-    editor.close()
+    editor.check()
 
 
 def test_every_story_has_its_files() -> None:

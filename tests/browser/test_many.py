@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .desk import opened
 from .editor import Editor
 from .ledger import filled
 from .tab import Tab

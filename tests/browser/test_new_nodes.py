@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .desk import DESK
 from .editor import RENDERERS, Editor
 from .tab import Tab
 from .workflows import node
@@ -26,10 +26,10 @@ COPY = """(id) => {
 
 
 @pytest.fixture(params=sorted(RENDERERS))
-def page(request: pytest.FixtureRequest, host: ComfyUI, chromium: Any) -> Iterator[Editor]:
-    editor = opened(host, chromium, request.param, host.base / "pictures")
+def page(request: pytest.FixtureRequest, host: ComfyUI) -> Iterator[Editor]:
+    editor = DESK.editor(host, request.param)
     yield editor
-    editor.close()
+    editor.check()
 
 
 def added(page: Editor) -> Any:

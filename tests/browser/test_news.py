@@ -8,7 +8,7 @@ import pytest
 
 from ..host import graphs
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .desk import opened
 from .tab import Tab
 
 # No event of ours reaches the page, until it is handed over with HEAR.

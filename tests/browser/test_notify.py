@@ -9,7 +9,7 @@ import pytest
 
 from ..host import graphs
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .desk import opened
 from .editor import Editor
 from .tab import Tab
 

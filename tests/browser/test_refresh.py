@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from ..host.comfy import ComfyUI
+from .desk import DESK
 from .editor import Editor
 from .gateway import Gateway
 from .workflows import create
@@ -20,6 +21,7 @@ def forgotten(comfy: ComfyUI) -> Iterator[None]:
     """The other tests go by the catalogue that comes with the pack."""
     yield
     (comfy.home / "models.json").unlink(missing_ok=True)
+    DESK.forget(comfy)  # its combos have the other models
 
 
 def test_a_refresh_brings_new_models_into_open_nodes(editor: Editor, gateway: Gateway) -> None:

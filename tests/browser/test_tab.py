@@ -13,7 +13,8 @@ import requests
 
 from ..host import graphs
 from ..host.comfy import ComfyUI
-from .conftest import opened
+from .conftest import keyless
+from .desk import DESK, opened
 from .editor import CLOSE, Editor
 from .tab import Tab
 from .workflows import node
@@ -44,6 +45,14 @@ BACK = """() => {
   EventTarget.prototype.dispatchEvent = window.heard;
   app.api.dispatchEvent(new CustomEvent('reconnected'));
 }"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
+    """A host of its own, whose ledger is empty at first."""
+    with keyless(tmp_path_factory.mktemp("tab")) as host:
+        yield host
+        DESK.forget(host)
 
 
 @pytest.fixture
