@@ -1,4 +1,5 @@
-# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make registry: what comfy-cli says
+# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make check: the part of it that
+# takes half a minute, for after each change.  make registry: what comfy-cli says
 # of the pack, and the archive that users get.  make pythons: the same on each Python of the machine, with the newest of all
 # requirements.  make matrix: with the oldest, and with old and new OpenCV and PyAV.  make soak: faults and damaged files at
 # length.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
@@ -9,29 +10,36 @@ BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test tests lint js js-format registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test tests check style lint js js-format registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
 demo: .venv/.ready
 	$(BIN)/sora demo
 
-# Several files of tests at a time. The browser's and the host's by themselves, since Chromium and ComfyUI leave others
-# little room, and the faults', which fill two cores; the host runs the archive that users get, not the checkout. Text
-# whose encoding is not named is an error: on Windows it would be another one. With --jobs=2, as in .ci/run, lint runs
-# beside the tests.
-TESTS := PYTHONWARNDEFAULTENCODING=1 COMFYUI_PACK=build/sora-jobs.zip $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# With it each of hundreds of processes would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Three files of tests at a time, in the order of tests/conftest.py: one of them mostly waits for Chromium. The host runs the
+# archive that users get, not the checkout. Text whose encoding is not named is an error: on Windows it would be another
+# one. With --jobs=2, as in .ci/run, lint runs beside the tests.
+PYTEST := PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest
 test: lint tests
 
 tests: .venv/.dev registry
-	$(TESTS) -n 3 --ignore tests/browser --ignore tests/host --ignore tests/faults
-	$(TESTS) -n 3 tests/browser tests/host
-	$(TESTS) -n 2 tests/faults
+	COMFYUI_PACK=build/sora-jobs.zip $(PYTEST) -n 3
 
-lint: .venv/.dev
+# Without what tests/outside.py marks: sockets, other processes, videos.
+check: style
+	$(PYTEST) -q -n 2 -m "not outside" tests/engine tests/gateway tests/media tests/nodes tests/trust
+	$(PYTEST) -q tests/js
+
+style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint: style
 	$(BIN)/python tests/audit.py
 
 js: .venv/.dev .venv/.node

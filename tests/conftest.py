@@ -7,11 +7,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from . import leftovers
 from .films import films_folder
+from .outside import Guard, imports_it, is_outside
 from .postgres import ABSENT, Server, find_programs
 from .systems import on_wine
 
@@ -32,18 +34,60 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
-# Files that take longest, in that order.
+# Files that take longest, in that order; in the browser those that use one host follow each other.
 LONGEST = (
-    "nodes/test_real_host.py", "browser/test_examples.py", "browser/test_tab.py", "host/test_road.py",
-    "host/test_recovery.py", "browser/test_many.py", "engine/test_cli.py", "nodes/test_road.py", "engine/test_fetch.py",
-    "media/test_numbers.py", "trust/test_fuzz.py", "trust/test_secret_host.py",
+    "browser/test_tab.py", "browser/test_many.py", "browser/test_costs.py", "browser/test_examples.py",
+    "browser/test_badges.py", "browser/test_blocked.py", "browser/test_convert.py", "browser/test_models.py",
+    "browser/test_prefix.py", "browser/test_refresh.py", "browser/test_balance_line.py", "browser/test_new_nodes.py",
+    "browser/test_news.py", "browser/test_notify.py", "host/test_road.py", "nodes/test_real_host.py",
+    "faults/test_crash_matrix.py", "faults/test_fault_proxy.py", "engine/test_cli.py", "nodes/test_road.py",
+    "engine/test_fetch.py", "faults/test_takeover.py", "trust/test_fuzz.py", "media/test_numbers.py",
+    "trust/test_secret_host.py",
 )  # fmt: skip
+TOGETHER = {"tests/browser", "tests/host"}  # their files share hosts and pages, so one worker runs them
+GUARD = Guard()
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first: begun last, it would run alone at the end."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
+    for item in items:
+        if is_outside(item):
+            item.add_marker(pytest.mark.outside)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make check` need not import the files of which it runs nothing."""
+    unwanted = config.option.markexpr == "not outside" and collection_path.match("test_*.py")
+    return True if unwanted and imports_it(collection_path) else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With -n: file by file in our order, and two folders as if they were a file."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::", 1)[0]
+            folder = file.rpartition("/")[0]
+            return folder if folder in TOGETHER else file
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _says_what_it_uses(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that `make check` runs uses nothing that may be missing or slow."""
+    if request.node.get_closest_marker("outside"):
+        yield
+        return
+    GUARD.begin()
+    yield
+    assert GUARD.end() == [], "mark it: pytestmark = pytest.mark.outside"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,8 @@ import pytest
 
 PACK = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.outside  # it asks each Python of the machine
+
 
 @pytest.fixture(scope="module")
 def envs() -> ModuleType:
