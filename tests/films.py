@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PACK = Path(__file__).parents[1]
 
@@ -18,29 +19,32 @@ def films_folder() -> Path:
     return folder
 
 
-# A node pack for a ComfyUI of the tests, beside ours: jobs of one size, length and kind share a film, whatever they are
-# called. What a film shows of its prompt is no matter of the host, and is looked at in tests/gateway.
+def any_film(renders: Any, job: Any) -> str:
+    """A name for the film of a job, by its size, its length, its images and the number of its remixes: whatever those
+    are called that are alike, they share one. For `Renders.path_of`, where it does not matter what a film shows."""
+    chain = [one.references for one in renders._lineage(job)]
+    kind = (job.width, job.height, job.seconds, chain, "silent" in job.directives)
+    return f"any {hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}.mp4"
+
+
+# A node pack for a ComfyUI of the tests, beside ours. What a film shows of its prompt is no matter of the host, and is
+# looked at in tests/gateway.
 NODE_PACK = """
-import hashlib, importlib, sys
+import importlib, runpy, sys
 from pathlib import Path
 
 from server import PromptServer
 
 NODE_CLASS_MAPPINGS = {{}}
-FOLDER = Path({folder!r})
+any_film = runpy.run_path({here!r})["any_film"]
 
 
 def share(prompt):
     # At a prompt: the pack imports its sandbox when it first needs it.
     if sora := next((name for name in sys.modules if name.endswith(".nodes.sora")), ""):
-        importlib.import_module(sora + ".sandbox.renders").Renders.path_of = path_of
+        renders = importlib.import_module(sora + ".sandbox.renders").Renders
+        renders.path_of = lambda self, job: Path({folder!r}, any_film(self, job))
     return prompt
-
-
-def path_of(renders, job):
-    chain = [one.references for one in renders._lineage(job)]
-    kind = (job.width, job.height, job.seconds, chain, "silent" in job.directives)
-    return FOLDER / f"any {{hashlib.sha256(repr(kind).encode()).hexdigest()[:16]}}.mp4"
 
 
 PromptServer.instance.add_on_prompt_handler(share)
@@ -48,5 +52,6 @@ PromptServer.instance.add_on_prompt_handler(share)
 
 
 def put_node_pack(custom_nodes: Path) -> None:
-    """Have the ComfyUI of that folder use the shared films."""
-    (custom_nodes / "shared_films.py").write_text(NODE_PACK.format(folder=str(films_folder())), encoding="utf-8")
+    """Have the ComfyUI of that folder share films."""
+    text = NODE_PACK.format(here=__file__, folder=str(films_folder()))
+    (custom_nodes / "shared_films.py").write_text(text, encoding="utf-8")

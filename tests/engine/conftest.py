@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from sora.sandbox.renders import Renders
-from sora.sandbox.store import SandboxJob
+
+from ..films import any_film
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +19,5 @@ def shared_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def one_film(shared_films: None, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for all jobs of a size and length, where it matters how many there are and not what they show."""
-
-    def path_of(_: Renders, job: SandboxJob) -> Path:
-        return films / f"{job.width}x{job.height} {job.seconds}{' silent' * ('silent' in job.directives)}.mp4"
-
-    monkeypatch.setattr(Renders, "path_of", path_of)
+    """One for all jobs that are alike, where it matters how many there are and not what they show."""
+    monkeypatch.setattr(Renders, "path_of", lambda renders, job: films / any_film(renders, job))

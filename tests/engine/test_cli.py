@@ -31,6 +31,7 @@ from ..failures import failed_as
 from ..gateway.ugly import UglyServer, answer
 
 PACK = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("one_film")
 SMALL = ["--provider", "sandbox", "--model", "seedance-2-5", "--seconds", "4", "--size", "854x480"]
 
 
