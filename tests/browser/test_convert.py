@@ -13,6 +13,7 @@ from .workflows import node
 OLD = "OpenAIVideoSora2"
 IMAGE = {"name": "image", "type": "IMAGE", "link": 1}
 VIDEO = {"name": "VIDEO", "type": "VIDEO", "links": [2]}
+PUT_BACK = "() => { if (window.kept) LiteGraph.registered_node_types.OpenAIVideoSora2 = window.kept }"
 
 
 def workflow(kind: str) -> tuple[list[dict[str, Any]], list[list[Any]]]:
@@ -52,7 +53,7 @@ def converted(request: pytest.FixtureRequest, editor: Editor) -> Iterator[Editor
     editor.page.keyboard.press("Escape")  # what the page says of a missing node
     editor.run("sora-jobs.convert")
     yield editor
-    editor.page.evaluate("() => { LiteGraph.registered_node_types.OpenAIVideoSora2 = window.kept }")
+    editor.page.evaluate(PUT_BACK)
 
 
 def test_prompt_model_size_length_and_links_are_kept(converted: Editor) -> None:

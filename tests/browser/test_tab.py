@@ -497,6 +497,7 @@ def test_a_tab_that_was_closed_leaves_nothing_behind(tab: Tab) -> None:
 
 def test_the_history_is_there_after_a_restart(host: ComfyUI, chromium: Any) -> None:
     """Of ComfyUI, whose own history is gone then."""
+    DESK.forget(host)  # it would look for its host all the time
     host.__exit__()
     with host:
         editor = opened(host, chromium, "classic", host.base / "pictures")

@@ -67,7 +67,7 @@ def test_ten_prompts_buy_at_once(comfy: ComfyUI) -> None:
     before = {job["id"] for job in comfy.sandbox_jobs()}
     graphs: list[Graph] = [
         {
-            "1": create(f"of ten, number {n} [sandbox: slow=6]"),
+            "1": create(f"of ten, number {n} [sandbox: slow=12]"),
             "2": node("SoraSubmitOnly", job=["1", 0]),
         }
         for n in range(10)
