@@ -10,7 +10,7 @@ BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test tests check style lint js js-format registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test tests check pure style lint js js-format registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
@@ -26,13 +26,15 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest
 test: lint tests
 
-tests: .venv/.dev registry
+tests: .venv/.dev .venv/.node registry
 	COMFYUI_PACK=build/sora-jobs.zip $(PYTEST) -n 3
 
-# Without what tests/outside.py marks: sockets, other processes, videos.
-check: style
-	$(PYTEST) -q -n 2 -m "not outside" tests/engine tests/gateway tests/media tests/nodes tests/trust
-	$(PYTEST) -q tests/js
+# Without what tests/outside.py marks: sockets, other processes, videos. Two at a time: types beside tests.
+check: .venv/.dev
+	$(MAKE) --jobs=2 pure style js
+
+pure: .venv/.dev
+	$(PYTEST) -q -m "not outside" tests/engine tests/gateway tests/media tests/nodes tests/trust
 
 style: .venv/.dev
 	$(BIN)/ruff check .
@@ -43,7 +45,7 @@ lint: style
 	$(BIN)/python tests/audit.py
 
 js: .venv/.dev .venv/.node
-	$(BIN)/python -m pytest tests/js
+	$(PYTEST) -q tests/js
 
 js-format: .venv/.node
 	tests/js/node_modules/.bin/prettier --write 'js/*.js' 'js/*.mjs' 'js/*.ts' 'tests/js/*.{mjs,json}' 'tests/js/page/**/*.ts'

@@ -74,7 +74,7 @@ def words(language: str, key: str) -> str:
 def commands() -> dict[str, str]:
     """{id: key of its label's words} of the commands in sora.js."""
     script = (JS / "sora.js").read_text(encoding="utf-8")
-    found = dict(re.findall(r'\{ id: "(sora-jobs\.\w+)", label: \(\) => say\("(\w+)"\)', script))
+    found = dict(re.findall(r'\{ id: "(sora-jobs\.\w+)", label: \(\) => t\("(\w+)"\)', script))
     assert found and len(found) == script.count("label: ()"), "this test cannot read the commands of sora.js any more"
     return found
 
