@@ -40,6 +40,7 @@ style: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lint: style
 	$(BIN)/python tests/audit.py

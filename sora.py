@@ -6,7 +6,6 @@ of ComfyUI's portable build for Windows is one:
 Nothing is written into the pack, not even bytecode. (Python 3.8 can read this file, to say what it lacks.)
 """
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -18,16 +17,11 @@ def run() -> int:
         sys.stderr.write(f"sora: Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}.\n")
         return 7
     sys.dont_write_bytecode = True
-    # Without the pack itself, in which `sora` is this file.
-    sys.path[:] = [str(PACK / "nodes"), *(folder for folder in sys.path if Path(folder).resolve() != PACK)]
-    from sora.cli import main
+    sys.path.insert(0, str(PACK / "nodes"))
+    from sora_jobs.cli.main import main
 
     return main()
 
 
 if __name__ == "__main__":
     sys.exit(run())
-if __name__ == "sora":  # a Python that imports from the current folder, started in the pack's: it means the package
-    sys.path.insert(0, str(PACK / "nodes"))
-    del sys.modules["sora"]
-    importlib.import_module("sora")

@@ -72,7 +72,7 @@ def make_film(path: Path, film: Film, group_s: int = GROUP_S) -> None:
 
 def measure(film: Film, path: Path, names: list[str], runs: int, python: str) -> dict[str, Any]:
     """The runs of each reader, in turns; those that cannot run, with the reason."""
-    from sora.media.memory import available_bytes
+    from sora_jobs.media.frame_buffer import available_bytes
 
     done: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     left_out: dict[str, str] = {}

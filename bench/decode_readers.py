@@ -43,20 +43,20 @@ class Film(NamedTuple):
 
 
 def ours(_: Film, **choice: int) -> Read:
-    from sora.media import lazy
-    from sora.media.frames import FrameChoice, load_frames
+    from sora_jobs.media import backends
+    from sora_jobs.media.frames import FrameChoice, load_frames
 
-    lazy.cv2(), lazy.av()
+    backends.cv2(), backends.av()
     return lambda path, ready: load_frames(path, FrameChoice(**choice), progress=lambda *_: ready()).pixels
 
 
 def ours_resident(film: Film) -> Read:
     """The same into memory that the process has written to before."""
     import numpy as np
-    from sora.media import memory
+    from sora_jobs.media import frame_buffer
 
     out = np.full(film.shape, 0.5, np.float32)
-    memory.buffer = lambda *_, **__: out
+    frame_buffer.buffer = lambda *_, **__: out
 
     def read(path: str, ready: Ready) -> Any:
         pixels = ours(film)(path, ready)

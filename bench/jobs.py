@@ -33,7 +33,7 @@ FORM = {"model": "sora-2", "seconds": "4", "size": "1280x720"}
 
 def server(takes_s: int) -> None:
     """Serve, and print the calls that came whenever a line is read."""
-    from sora.sandbox import Sandbox
+    from sora_jobs.sandbox import Sandbox
 
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder), seconds=takes_s) as sandbox:
         print(sandbox.url, flush=True)
@@ -44,15 +44,15 @@ def server(takes_s: int) -> None:
 
 
 def ours(url: str, prompts: list[str], look: Callable[[], None] = lambda: None) -> None:
-    from sora.errors import SoraError
-    from sora.spec import JobSpec
-    from sora.studio import Studio
+    from sora_jobs.engine import Engine
+    from sora_jobs.errors import SoraError
+    from sora_jobs.jobs.spec import VideoRequest
 
     env = {"COMETAPI_BASE_URL": url, "COMETAPI_KEY": "any-key-123456", "SORA_POLL_SECONDS": str(PACE_S)}
     env |= {"SORA_BUDGET_USD_PER_DAY": "100000"}
     with tempfile.TemporaryDirectory() as folder:
-        studio = Studio(Path(folder), Path(folder) / "output", env=env)
-        submissions = [studio.submit(JobSpec(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts]
+        studio = Engine(Path(folder), Path(folder) / "output", env=env)
+        submissions = [studio.submit(VideoRequest(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts]
         waits = []
         for submission in submissions:
             with suppress(SoraError):

@@ -13,13 +13,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
-from sora.ledger import Ledger
-from sora.rows import insert, run
-from sora.spec import JobSpec
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import insert, run
 
 JOBS = 100_000
 RUNS = 50
-SPEC = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
 
 
 def filled(folder: Path) -> Ledger:
@@ -48,11 +48,11 @@ def main() -> None:
         ledger = filled(Path(folder))
         middle = replace(SPEC, prompt=f"a paper boat, shot {JOBS // 2}, drifting over a lake at sunset")
         print(f"{JOBS} jobs, medians of {RUNS} (min-max)")
-        holding = ledger.holding(middle)
-        assert holding is not None
-        print("identity                   ", median_ms(lambda: ledger.holding(middle)))
+        active_purchase = ledger.active_purchase(middle)
+        assert active_purchase is not None
+        print("identity                   ", median_ms(lambda: ledger.active_purchase(middle)))
         print("a page of 50, newest       ", median_ms(lambda: ledger.jobs(limit=50)))
-        print("a page of 50 in the middle ", median_ms(lambda: ledger.jobs(limit=50, after=holding.id)))
+        print("a page of 50 in the middle ", median_ms(lambda: ledger.jobs(limit=50, after=active_purchase.id)))
         print("the newest 50 that failed  ", median_ms(lambda: ledger.jobs(state="failed", limit=50)))
         print("a search that finds one    ", median_ms(lambda: ledger.jobs(search="shot 777,", limit=50)))
         ledger.close()

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
 from playwright.sync_api import sync_playwright
-from sora.ledger import Ledger
-from sora.rows import update
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import update
 
 from tests.browser.conftest import missing
 from tests.browser.desk import FLAGS, find_chromium

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 import cv2
 import numpy as np
 from PIL import Image
-from sora.media.fit import Fitting, fit_reference
-from sora.media.reference import fitted, from_float, to_png
+from sora_jobs.media.fit import Fitting, fit_reference
+from sora_jobs.media.reference import fitted, from_float, to_png
 
 RUNS = 7
 WIDTH, HEIGHT = 1280, 720

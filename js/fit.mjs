@@ -1,4 +1,4 @@
-/** Where a reference lands when it is fitted: the same rectangles as the engine's (nodes/sora/media/resize.py). */
+/** Where a reference lands when it is fitted: the same rectangles as the engine's (nodes/sora_jobs/media/resize.py). */
 
 /**
  * "1280x720" -> [1280, 720]; undefined for anything else.

@@ -5,7 +5,7 @@
 import { button, el } from "./dom.mjs";
 import { t } from "./words.mjs";
 
-const LONGEST = 100; // characters, as in nodes/sora/spec.py
+const LONGEST = 100; // characters, as in nodes/sora_jobs/jobs/spec.py
 
 /**
  * Its element and `show(row)`, which leaves alone what is being typed.

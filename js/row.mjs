@@ -6,7 +6,7 @@
 import { ago, price, span } from "./figures.mjs";
 import { hasText, t } from "./words.mjs";
 
-const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora/news.py
+const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora_jobs/views/news.py
 
 /**
  * States in which a job is on its way, where only the state is known and not the row.

@@ -121,7 +121,7 @@ const cures = {
  *
  * @type {Record<string, string | undefined>}
  */
-const CURED = { MissingKey: "settings", BudgetReached: "settings" };
+const CURED = { MissingKeyError: "settings", BudgetExceededError: "settings" };
 /** @type {Alerts | undefined} */
 let alerts;
 

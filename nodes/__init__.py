@@ -1,1 +1,1 @@
-"""ComfyUI's side of the pack; no imports here, so that `python -m nodes.sora` runs without ComfyUI."""
+"""ComfyUI's side of the pack; no imports here, so that `python -m nodes.sora_jobs` runs without ComfyUI."""

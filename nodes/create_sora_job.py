@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import host, values
-from .host import SoraJob, in_users_language, io, made, output
-from .sora.errors import InvalidInput, SoraError
-from .sora.identity import FITS
-from .sora.spec import JobSpec, Reference, parse_extra_fields
+from .host import engine, execution, messages, tensors
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, output, with_supported_arguments
+from .sora_jobs.errors import InvalidInputError, SoraError
+from .sora_jobs.jobs.identity import FITS
+from .sora_jobs.jobs.spec import Reference, VideoRequest, parse_extra_fields
 
 PROJECT = (
     "What the job is bought for, in a few words: the tab and `sora costs` add up costs by project. It changes nothing "
@@ -22,8 +23,8 @@ class CreateSoraJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        catalogue, providers = host.studio().catalogue, host.studio().provider_names()
-        return made(
+        catalogue, providers = engine.studio().catalogue, engine.studio().provider_names()
+        return with_supported_arguments(
             io.Schema,
             node_id="CreateSoraJob",
             display_name="Create Sora Job",
@@ -80,13 +81,13 @@ class CreateSoraJob(io.ComfyNode):
                 io.Combo.Input(
                     "provider",
                     options=providers,
-                    default=host.studio().default_provider(),  # of a new node; an omitted input means cometapi
+                    default=engine.studio().default_provider(),  # of a new node; an omitted input means cometapi
                     optional=True,
                     tooltip="Who makes it. sandbox is free and on this machine; the others need a key, which the "
                     "machine's owner sets (for cometapi: COMETAPI_KEY). A new node has sandbox until cometapi has a "
                     "key.",
                 ),
-                made(
+                with_supported_arguments(
                     io.String.Input,
                     "custom_model",
                     default="",
@@ -94,7 +95,7 @@ class CreateSoraJob(io.ComfyNode):
                     advanced=True,
                     tooltip="Another model's id, sent as typed in place of `model`, unchecked.",
                 ),
-                made(
+                with_supported_arguments(
                     io.String.Input,
                     "extra_fields",
                     default="",
@@ -103,7 +104,9 @@ class CreateSoraJob(io.ComfyNode):
                     tooltip='More form fields for the provider, as a JSON object such as {"seed": 7}. Harmless ones '
                     "pass, and those that the machine's owner allows in providers.toml.",
                 ),
-                made(io.String.Input, "project", default="", optional=True, advanced=True, tooltip=PROJECT),
+                with_supported_arguments(
+                    io.String.Input, "project", default="", optional=True, advanced=True, tooltip=PROJECT
+                ),
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
@@ -127,11 +130,11 @@ class CreateSoraJob(io.ComfyNode):
         ledger may be asked for again, whatever became of its model."""
         try:
             if provider is not None:
-                host.studio().check_provider(provider)
+                engine.studio().check_provider(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
                 _check_choice(str(model), str(seconds), str(size), provider, prompt)
         except SoraError as error:
-            return host.text_of(error)
+            return engine.text_of(error)
         return True
 
     @classmethod
@@ -143,8 +146,8 @@ class CreateSoraJob(io.ComfyNode):
         seconds: str,
         size: str,
         take: int = 1,
-        reference: values.Tensor | None = None,
-        last_reference: values.Tensor | None = None,
+        reference: tensors.Tensor | None = None,
+        last_reference: tensors.Tensor | None = None,
         fit: str = "crop",
         provider: str = "cometapi",
         custom_model: str = "",
@@ -152,14 +155,14 @@ class CreateSoraJob(io.ComfyNode):
         project: str = "",
     ) -> io.NodeOutput:
         """Check -> fit -> buy."""
-        from .sora.media.reference import from_float
+        from .sora_jobs.media.reference import from_float
 
-        studio, typed = host.studio(), custom_model.strip()
+        studio, typed = engine.studio(), custom_model.strip()
         if last_reference is not None and reference is None:
             what = "There is a last_reference but no reference."
-            raise InvalidInput(what, advice="Connect the first frame, too.", code="no_first_reference")
+            raise InvalidInputError(what, advice="Connect the first frame, too.", code="no_first_reference")
         images = [image for image in (reference, last_reference) if image is not None]
-        spec = JobSpec(
+        spec = VideoRequest(
             provider=provider,
             prompt=prompt,
             model=typed or model,
@@ -167,23 +170,23 @@ class CreateSoraJob(io.ComfyNode):
             size=size,
             take=take,
             extra_fields=parse_extra_fields(extra_fields),
-            references=tuple(Reference(from_float(values.pixels_of(image)), fit) for image in images),
+            references=tuple(Reference(from_float(tensors.pixels_of(image)), fit) for image in images),
             project=project,
         )
-        tell = partial(host.tell, node_id=cls.hidden.unique_id)
-        bought = await host.finish(studio.submit(spec, listed=not typed, tell=tell))
-        sent = values.image_of(bought.images[0]) if bought.images else values.nothing()
+        tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
+        bought = await execution.wait_for(studio.submit(spec, listed=not typed, tell=tell))
+        sent = tensors.image_of(bought.images[0]) if bought.images else tensors.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
 
 
 def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:
-    """InvalidInput for a choice that its provider does not make, unless it was bought before."""
-    studio = host.studio()
+    """InvalidInputError for a choice that its provider does not make, unless it was bought before."""
+    studio = engine.studio()
 
     def check(*, fresh: bool) -> None:
         catalogue = studio.fresh_catalogue() if fresh else studio.catalogue
         if provider is not None:
-            catalogue.check_life(model, seconds, size, provider)
+            catalogue.check_availability(model, seconds, size, provider)
         catalogue.check_choice(model, seconds, size)
 
     try:

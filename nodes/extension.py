@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from . import host, routes
 from .create_sora_job import CreateSoraJob
 from .fit_reference import SoraFitReference
-from .host import ComfyExtension, io
+from .host import engine
+from .host.schema import ComfyExtension, io
 from .load_video_frames import LoadVideoFrames
 from .open_job import SoraOpenJob
 from .remix import Remix
 from .submit_only import SoraSubmitOnly
 from .thumbnail import SoraThumbnail
 from .wait_for_video import WaitForVideo
+from .web import owner_routes, routes
 
 
 class SoraExtension(ComfyExtension):
     """What ComfyUI gets from `comfy_entrypoint`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        assert owner_routes.routes is routes.routes  # both are ComfyUI's own table
         routes.watch_ledger()
-        host.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
+        engine.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
         first = [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix]
         return [*first, SoraOpenJob, SoraSubmitOnly, SoraFitReference, SoraThumbnail]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import host, values
-from .host import in_users_language, io, made, output
-from .sora.errors import InvalidInput
-from .sora.identity import FITS
-from .sora.media.fit import PADDINGS, Fitting, fit_reference, parse_colour
-from .sora.spec import parse_size
+from .host import engine, execution, tensors
+from .host.engine import in_users_language
+from .host.schema import io, output, with_supported_arguments
+from .sora_jobs.errors import InvalidInputError
+from .sora_jobs.jobs.identity import FITS
+from .sora_jobs.jobs.spec import parse_size
+from .sora_jobs.media.fit import PADDINGS, Fitting, fit_reference, parse_colour
 
 
 class SoraFitReference(io.ComfyNode):
@@ -17,7 +18,7 @@ class SoraFitReference(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="SoraFitReference",
             display_name="Fit Sora Reference",
@@ -30,7 +31,7 @@ class SoraFitReference(io.ComfyNode):
                 io.Image.Input("image", tooltip="One image, RGB or RGBA. What is transparent shows the background."),
                 io.Combo.Input(
                     "size",
-                    options=host.studio().catalogue.sizes(),
+                    options=engine.studio().catalogue.sizes(),
                     default="1280x720",
                     tooltip="Width x height in pixels: the size of the video, as in CreateSoraJob.",
                 ),
@@ -71,20 +72,20 @@ class SoraFitReference(io.ComfyNode):
         try:
             parse_size("1x1" if size is None else size)
             parse_colour("#000000" if background is None else background)
-        except InvalidInput as error:
-            return host.text_of(error)
+        except InvalidInputError as error:
+            return engine.text_of(error)
         return True
 
     @classmethod
     @in_users_language
     async def execute(
-        cls, image: values.Tensor, size: str, mask: values.Tensor | None = None, **how: Any
+        cls, image: tensors.Tensor, size: str, mask: tensors.Tensor | None = None, **how: Any
     ) -> io.NodeOutput:
         """Fit -> show."""
         fitting = Fitting(**how)
-        pixels, clear = values.pixels_of(image), None if mask is None else values.pixels_of(mask)
-        sent = values.image_of(await host.work(lambda: fit_reference(pixels, size, fitting, clear)))
-        return io.NodeOutput(sent, ui=await values.preview(sent))
+        pixels, clear = tensors.pixels_of(image), None if mask is None else tensors.pixels_of(mask)
+        sent = tensors.image_of(await execution.run_in_thread(lambda: fit_reference(pixels, size, fitting, clear)))
+        return io.NodeOutput(sent, ui=await tensors.preview(sent))
 
 
 def _focus(name: str, start: str, end: str) -> io.Input:

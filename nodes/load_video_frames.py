@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import host, values
-from .host import in_users_language, io, made, output
-from .sora.media.choice import FrameChoice
-from .sora.spec import LARGEST_SIDE
+from .host import execution, files, messages, tensors
+from .host.engine import in_users_language
+from .host.schema import io, output, with_supported_arguments
+from .sora_jobs.jobs.spec import LARGEST_SIDE
+from .sora_jobs.media.selection import FrameChoice
 
 if TYPE_CHECKING:
-    from .sora.media.clip import Clip
+    from .sora_jobs.media.clip import Clip
 
 
 class LoadVideoFrames(io.ComfyNode):
@@ -21,7 +22,7 @@ class LoadVideoFrames(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="LoadVideoFrames",
             display_name="Load Video Frames",
@@ -75,7 +76,7 @@ class LoadVideoFrames(io.ComfyNode):
                     max=LARGEST_SIDE,
                     tooltip="Pixels. 0 keeps it, or follows custom_width in proportion. Both: the middle is cropped.",
                 ),
-                made(
+                with_supported_arguments(
                     io.Combo.Input,
                     "untagged",
                     options=["auto", "bt601", "bt709"],
@@ -85,7 +86,7 @@ class LoadVideoFrames(io.ComfyNode):
                     tooltip="Colours of a file that does not say how they are coded. auto: as players show it, BT.601 "
                     "for SD and BT.709 for HD. Files that do say it are read as they say.",
                 ),
-                made(
+                with_supported_arguments(
                     io.Combo.Input,
                     "memory",
                     options=["ram", "disk"],
@@ -95,7 +96,7 @@ class LoadVideoFrames(io.ComfyNode):
                     tooltip="disk: the frames lie in a file of ComfyUI's temp folder, for clips that do not fit in "
                     "memory. Nodes behind this one use them as usual, slower.",
                 ),
-                made(
+                with_supported_arguments(
                     io.Boolean.Input,
                     "square_pixels",
                     default=False,
@@ -119,23 +120,23 @@ class LoadVideoFrames(io.ComfyNode):
     @classmethod
     @in_users_language
     async def execute(
-        cls, video: values.Video, untagged: str = "auto", memory: str = "ram", **settings: Any
+        cls, video: files.Video, untagged: str = "auto", memory: str = "ram", **settings: Any
     ) -> io.NodeOutput:
         """Decode -> tensors."""
         choice = FrameChoice(**settings)
-        scratch = values.temp_folder() if memory == "disk" else None
+        scratch = files.temp_folder() if memory == "disk" else None
         decode = functools.partial(_clip, video, choice, untagged, scratch)
-        clip = await host.long_work(decode, cls.hidden.unique_id)
+        clip = await execution.run_with_progress(decode, cls.hidden.unique_id)
         for warning in clip.warnings:
-            host.tell(warning, cls.hidden.unique_id)
-        frames = values.image_of(clip.pixels)
-        audio = values.audio_of(clip.waveform, clip.sample_rate)
-        last = values.image_of(clip.pixels[-1:].copy())  # its own: the host may keep it when all the others are gone
+            messages.warn_user(warning, cls.hidden.unique_id)
+        frames = tensors.image_of(clip.pixels)
+        audio = tensors.audio_of(clip.waveform, clip.sample_rate)
+        last = tensors.image_of(clip.pixels[-1:].copy())  # its own: the host may keep it when all the others are gone
         return io.NodeOutput(frames, audio, clip.fps, len(frames), last)
 
 
 def _clip(
-    video: values.Video,
+    video: files.Video,
     choice: FrameChoice,
     untagged: str,
     scratch: Path | None,
@@ -143,14 +144,14 @@ def _clip(
     cancelled: Callable[[], bool],
 ) -> Clip:
     """Decode the file behind `video`, or choose among the images that it is made of."""
-    from .sora.media.clip import clip_of_file, clip_of_images
-    from .sora.media.probe import declared
+    from .sora_jobs.media.clip import clip_of_file, clip_of_images
+    from .sora_jobs.media.probe import declared
 
-    with values.file_of(video) as found:
-        if found is not None and values.shows_all_of(video, declared(found[0]), found[1]):
+    with files.file_of(video) as found:
+        if found is not None and files.shows_all_of(video, declared(found[0]), found[1]):
             path, window = found
             return clip_of_file(
                 path, choice, untagged=untagged, scratch=scratch, window=window, progress=progress, cancelled=cancelled
             )
-    images, waveform, sample_rate, fps = values.components_of(video)
+    images, waveform, sample_rate, fps = tensors.components_of(video)
     return clip_of_images(images, fps, waveform, sample_rate, choice, scratch=scratch)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import host
-from .host import SoraJob, in_users_language, io, made, output
-from .sora.errors import InvalidInput
+from .host import engine, execution
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, output, with_supported_arguments
+from .sora_jobs.errors import InvalidInputError
 
 
 class SoraOpenJob(io.ComfyNode):
@@ -12,8 +13,8 @@ class SoraOpenJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        providers = host.studio().provider_names()
-        return made(
+        providers = engine.studio().provider_names()
+        return with_supported_arguments(
             io.Schema,
             node_id="SoraOpenJob",
             display_name="Open Sora Job",
@@ -55,9 +56,9 @@ class SoraOpenJob(io.ComfyNode):
         CreateSoraJob."""
         try:
             if provider is not None:
-                host.studio().check_provider(provider)
-        except InvalidInput as error:
-            return host.text_of(error)
+                engine.studio().check_provider(provider)
+        except InvalidInputError as error:
+            return engine.text_of(error)
         return past_job is None or len(past_job) < 10_000
 
     @classmethod
@@ -67,6 +68,6 @@ class SoraOpenJob(io.ComfyNode):
         wanted = video_id.strip() or (past_job or "").strip()
         if not wanted:
             advice = "Choose one from the list, or paste its id into video_id."
-            raise InvalidInput("No job is chosen.", advice=advice, code="no_job")
-        job = await host.finish(host.studio().open(wanted, provider))
+            raise InvalidInputError("No job is chosen.", advice=advice, code="no_job")
+        job = await execution.wait_for(engine.studio().open(wanted, provider))
         return io.NodeOutput(job, job.video_id)

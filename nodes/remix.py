@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import host
-from .host import SoraJob, in_users_language, io, made, output
-from .sora.spec import Job
+from .host import engine, execution, messages
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, output, with_supported_arguments
+from .sora_jobs.jobs.spec import Job
 
 
 class Remix(io.ComfyNode):
@@ -14,7 +15,7 @@ class Remix(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="Remix",
             display_name="Remix Video",
@@ -32,7 +33,7 @@ class Remix(io.ComfyNode):
                     max=999_999,
                     tooltip="A new take of the same is a NEW PURCHASE. The same take is never bought twice.",
                 ),
-                made(
+                with_supported_arguments(
                     io.String.Input,
                     "project",
                     default="",
@@ -53,6 +54,6 @@ class Remix(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
-        tell = partial(host.tell, node_id=cls.hidden.unique_id)
-        bought = await host.finish(host.studio().remix(job.id, prompt, take, project, tell=tell))
+        tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
+        bought = await execution.wait_for(engine.studio().remix(job.id, prompt, take, project, tell=tell))
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import host
-from .host import SoraJob, in_users_language, io, made
-from .sora.spec import Job
+from .host import engine, messages
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, with_supported_arguments
+from .sora_jobs.jobs.spec import Job
 
 
 class SoraSubmitOnly(io.ComfyNode):
@@ -12,7 +13,7 @@ class SoraSubmitOnly(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="SoraSubmitOnly",
             display_name="Submit Sora Job",
@@ -30,6 +31,6 @@ class SoraSubmitOnly(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job) -> io.NodeOutput:
         """Let it go on without us."""
-        host.studio().look_after(job.id)
-        host.say(f"bought · {job.id}", cls.hidden.unique_id)
+        engine.studio().collect_in_background(job.id)
+        messages.set_node_text(f"bought · {job.id}", cls.hidden.unique_id)
         return io.NodeOutput()

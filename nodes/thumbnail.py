@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import host, values
-from .host import SoraJob, in_users_language, io, made, output
-from .sora.spec import Job
-from .sora.stills import VARIANTS
+from .host import engine, execution, tensors
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, output, with_supported_arguments
+from .sora_jobs.delivery.thumbnails import VARIANTS
+from .sora_jobs.jobs.spec import Job
 
 
 class SoraThumbnail(io.ComfyNode):
@@ -13,7 +14,7 @@ class SoraThumbnail(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="SoraThumbnail",
             display_name="Sora Thumbnail",
@@ -38,6 +39,6 @@ class SoraThumbnail(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
         """Ask -> show."""
-        picture = await host.finish(host.studio().thumbnail(job.id, variant))
-        image = values.image_of(picture)
-        return io.NodeOutput(image, ui=await values.preview(image))
+        picture = await execution.wait_for(engine.studio().thumbnail(job.id, variant))
+        image = tensors.image_of(picture)
+        return io.NodeOutput(image, ui=await tensors.preview(image))

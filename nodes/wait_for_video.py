@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import host, values
-from .host import SoraJob, in_users_language, io, made, output
-from .sora.errors import SoraError
-from .sora.spec import Job
+from .host import engine, execution, files, messages
+from .host.engine import in_users_language
+from .host.schema import SoraJob, io, output, with_supported_arguments
+from .sora_jobs.errors import SoraError
+from .sora_jobs.jobs.spec import Job
 
 
 class WaitForVideo(io.ComfyNode):
@@ -13,7 +14,7 @@ class WaitForVideo(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return made(
+        return with_supported_arguments(
             io.Schema,
             node_id="WaitForVideo",
             display_name="Wait For Video",
@@ -51,22 +52,22 @@ class WaitForVideo(io.ComfyNode):
     def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
         """A name that no file can have is refused before anything in the graph is bought."""
         try:
-            values.check_prefix(filename_prefix or "")
+            files.check_prefix(filename_prefix or "")
         except SoraError as error:
-            return host.text_of(error)
+            return engine.text_of(error)
         return True
 
     @classmethod
     def fingerprint_inputs(cls, **_: object) -> int:
         """The host keeps what this node gave; not when its file was deleted."""
-        return values.missing_files_fingerprint()
+        return files.missing_files_fingerprint()
 
     @classmethod
     @in_users_language
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
-        done = await host.watch(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
-        path, warning = await host.work(lambda: values.named_file(done, filename_prefix))
-        host.tell(" ".join(filter(None, (done.error, warning))), cls.hidden.unique_id)
-        values.track_output(path, cls.hidden.unique_id)
-        return io.NodeOutput(values.video_of(path), done, values.relative_name(path), ui=values.player(path))
+        done = await engine.wait_for_video(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
+        path, warning = await execution.run_in_thread(lambda: files.named_file(done, filename_prefix))
+        messages.warn_user(" ".join(filter(None, (done.error, warning))), cls.hidden.unique_id)
+        files.track_output(path, cls.hidden.unique_id)
+        return io.NodeOutput(files.video_of(path), done, files.relative_name(path), ui=files.player(path))

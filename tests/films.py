@@ -12,7 +12,7 @@ PACK = Path(__file__).parents[1]
 
 def films_folder() -> Path:
     """The folder for films, which is kept from run to run: one for each state of the sandbox's code and each PyAV."""
-    code = [file.read_bytes() for file in sorted((PACK / "nodes" / "sora" / "sandbox").glob("*.py"))]
+    code = [file.read_bytes() for file in sorted((PACK / "nodes" / "sora_jobs" / "sandbox").rglob("*.py"))]
     key = hashlib.sha256(b"".join([*code, version("av").encode()])).hexdigest()[:16]
     folder = PACK / "build" / "films" / key
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ any_film = runpy.run_path({here!r})["any_film"]
 
 def share(prompt):
     # At a prompt: the pack imports its sandbox when it first needs it.
-    if sora := next((name for name in sys.modules if name.endswith(".nodes.sora")), ""):
+    if sora := next((name for name in sys.modules if name.endswith(".nodes.sora_jobs")), ""):
         renders = importlib.import_module(sora + ".sandbox.renders").Renders
         renders.path_of = lambda self, job: Path({folder!r}, any_film(self, job))
     return prompt

@@ -1,5 +1,5 @@
-"""The gateway's side with old and new versions of urllib3, of whose inside nodes/sora/connect.py uses parts. `make
-matrix`, or this file alone.
+"""The gateway's side with old and new versions of urllib3, of whose inside
+nodes/sora_jobs/gateway/connections.py uses parts. `make matrix`, or this file alone.
 
 Each version has an environment of its own in .venv-matrix/, which is kept: the first run installs, later ones test.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv-matrix"
-URLLIB3 = ("2.0.7", "2.2.3", "newest")  # as TESTED in connect.py, whose last one is the newest of its day
+URLLIB3 = ("2.0.7", "2.2.3", "newest")  # as TESTED in connections.py, whose last one is the newest of its day
 TESTS = (
     "tests/gateway/quirks", "tests/gateway/test_bodies.py", "tests/gateway/test_connections.py",
     "tests/gateway/test_download.py", "tests/gateway/test_providers.py", "tests/gateway/test_purchase.py",

@@ -51,7 +51,7 @@ class Module:
 
     @property
     def name(self) -> str:
-        """sora.ledger."""
+        """sora_jobs.ledger.ledger."""
         return self.path.removesuffix(".py").replace("/", ".")
 
     @property
@@ -209,7 +209,7 @@ def row(name: str, here: Counter[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("modules", nargs="*", help="such as sora.ledger; without any, all of mutation.toml")
+    parser.add_argument("modules", nargs="*", help="such as sora_jobs.ledger.ledger; without any, all of mutation.toml")
     parser.add_argument("--minutes", type=float, default=40, help="then it stops with what it has (40)")
     parser.add_argument("--children", type=int, default=1, help="processes at a time (1)")
     parser.add_argument("--show", nargs="?", const="", metavar="PART", help="the survivors, with PART in their names")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sora.timing import Timing
+from sora_jobs.config.timing import Timing
 
 # Pauses before something is tried again are short. What a wait, a lease or a search decides by its length stays as it
 # is: a test of that says its own.

@@ -1,4 +1,4 @@
-"""What goes over the sockets, between ComfyUI's types and ours: pixels, sound, videos, and files below its folders."""
+"""Videos and other files below ComfyUI's folders."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import threading
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import folder_paths
 import numpy as np
-import torch
 from comfy_api.latest import InputImpl, io, ui
-from comfy_execution.graph_utils import ExecutionBlocker
 from comfy_execution.utils import get_executing_context
 
-from . import host
-from .sora.disk import path_is_too_long, reason_of
-from .sora.errors import InvalidInput, MediaTrouble, SoraError, disk_trouble
-from .sora.paths import confined
-from .sora.spec import Job
-from .sora.stored import is_same_video
-from .sora.whole import remove
+from ..sora_jobs.delivery.stored_files import is_same_video
+from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
+from ..sora_jobs.jobs.spec import Job
+from ..sora_jobs.util.atomic_write import remove
+from ..sora_jobs.util.disk import path_is_too_long, reason_of
+from .engine import studio
+from .safe_paths import confined
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
-    from numpy.typing import NDArray
 
-Tensor = torch.Tensor  # IMAGE [B, H, W, C] or MASK [B, H, W], float32 in 0..1
+
+def input_folder() -> Path:
+    """Where LoadImage finds its pictures."""
+    return Path(folder_paths.get_input_directory())
+
+
 Video: TypeAlias = "Input.Video"  # a VIDEO of the host, or of another pack
-
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 # Between counting the names that are there and making the next: for as long as a share takes, in threads only.
 _naming = threading.Lock()
@@ -42,29 +42,6 @@ _tracking = threading.Lock()  # of the two below: the host's event loop takes it
 _handed_out: defaultdict[str, set[Path]] = defaultdict(set)  # by node
 _generations: Counter[str] = Counter()
 COUNTER = len("_00001_.webm")
-
-
-def pixels_of(image: Tensor) -> NDArray[np.float32]:
-    """IMAGE or MASK -> float32 of the same shape: [B, H, W, C], [B, H, W]."""
-    array: NDArray[np.float32] = image.detach().to("cpu", torch.float32).numpy()
-    return array
-
-
-def image_of(pixels: NDArray[np.float32] | NDArray[np.uint8]) -> Tensor:
-    """float32 [N, H, W, 3] or uint8 [H, W, 3] -> IMAGE; floats keep their memory."""
-    if pixels.dtype == np.uint8:
-        pixels = np.divide(pixels[None], 255, dtype=np.float32)
-    return torch.from_numpy(pixels)
-
-
-def audio_of(waveform: NDArray[np.float32], sample_rate: int) -> Input.Audio:
-    """float32 [1, C, T] -> AUDIO."""
-    return {"waveform": torch.from_numpy(waveform), "sample_rate": sample_rate}
-
-
-def nothing() -> ExecutionBlocker:
-    """An output that nobody may use: nodes behind it do not run, and nothing is reported."""
-    return ExecutionBlocker(None)
 
 
 def video_of(path: Path) -> InputImpl.VideoFromFile:
@@ -97,7 +74,7 @@ def file_of(video: Video) -> Iterator[tuple[Path, tuple[float, float]] | None]:
             with source.getbuffer() as data:  # let go of at once, also by an error that is kept
                 copy.write_bytes(data)
         except OSError as error:
-            raise disk_trouble(f"{copy} could not be written", error) from error
+            raise storage_error(f"{copy} could not be written", error) from error
         yield copy, trim
     finally:
         with contextlib.suppress(OSError):  # the host empties that folder at its next start
@@ -125,41 +102,25 @@ def shows_all_of(video: Video, declared: tuple[tuple[int, int], float, int], win
     return True
 
 
-def components_of(video: Video) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, int, Fraction]:
-    """(images float32 [N, H, W, 3], waveform float32 [1, C, T] or None, sample rate, frame rate) of a VIDEO.
-    MediaTrouble where it cannot give them."""
-    try:
-        parts = video.get_components()
-        audio = parts.audio
-        waveform = None if audio is None else audio["waveform"].detach().to("cpu", torch.float32).numpy()
-        return pixels_of(parts.images), waveform, 0 if audio is None else int(audio["sample_rate"]), parts.frame_rate
-    except Exception as error:  # whatever the decoder of the host, or of another pack, raises
-        raise MediaTrouble(
-            f"This VIDEO ({type(video).__name__}) cannot be decoded ({type(error).__name__}: {error}).",
-            advice="It is decoded by the node that made it, or by ComfyUI. Save it with Save Video and load that file.",
-            code="not_decodable",
-        ) from error
-
-
 def check_prefix(prefix: str) -> None:
-    """InvalidInput for a prefix that no file of the output folder can have: known before anything is bought."""
+    """InvalidInputError for a prefix that no file of the output folder can have: known before anything is bought."""
     if not (prefix := prefix.strip()):
         return
     if "%date:" in prefix:  # SaveImage would give its file that name, which Windows does not take
-        raise InvalidInput(
+        raise InvalidInputError(
             f"filename_prefix is {prefix[:80]!r}: %date:…% is filled in by ComfyUI's page, and only in the widget.",
             advice="Use %year%, %month%, %day%, %hour%, %minute% and %second%, such as %year%-%month%-%day%/boat.",
         )
     output = Path(folder_paths.get_output_directory())
     confined(output, prefix)
     if too_long := path_is_too_long(output, len(prefix) + COUNTER):
-        raise InvalidInput(too_long, advice="Use a shorter filename_prefix.", code="path_too_long")
+        raise InvalidInputError(too_long, advice="Use a shorter filename_prefix.", code="path_too_long")
 
 
 def named_file(job: Job, prefix: str) -> tuple[Path, str]:
     """(the file under the name that `prefix` asks for, a warning): where that name cannot be given, the stored file,
     since it is paid for whatever it is called."""
-    stored = host.studio().path(job)
+    stored = studio().path(job)
     if not (prefix := prefix.strip().replace("\\", "/")):
         return stored, ""
     try:
@@ -174,14 +135,14 @@ def _linked(job: Job, stored: Path, prefix: str) -> Path:
     check_prefix(prefix)
     size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
     with _naming:
-        root = host.studio().settings.output
+        root = studio().settings.output
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
         # Once more, with the host's %year% and its like filled in, and its folders made.
         confined(root, os.path.relpath(Path(folder, name), root))
         for known in Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}"):
             if is_same_video(job, known, stored):  # the same graph run again makes no second name
                 return known
-        return host.studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
+        return studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
 
 
 def _size_of(path: Path) -> tuple[int, int]:
@@ -214,16 +175,11 @@ def missing_files_fingerprint() -> int:
 
 
 def relative_name(path: Path) -> str:
-    """A file's name relative to the output folder, with forward slashes. InvalidInput for one outside."""
+    """A file's name relative to the output folder, with forward slashes. InvalidInputError for one outside."""
     try:
         return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
     except ValueError:
-        raise InvalidInput(f"{path} is not in the output folder.") from None
-
-
-async def preview(image: Tensor) -> ui.PreviewImage:
-    """The image in the node, from a PNG in the temp folder."""
-    return await host.work(lambda: ui.PreviewImage(image))
+        raise InvalidInputError(f"{path} is not in the output folder.") from None
 
 
 def player(path: Path) -> ui.PreviewVideo:

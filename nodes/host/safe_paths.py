@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from .errors import InvalidInput
+from ..sora_jobs.errors import InvalidInputError
 
 LONGEST_NAME = 240  # characters, folders and all
 # Bytes of one part in UTF-8: file systems take 255, and a file gets a counter and a suffix; while it is copied, more.
@@ -18,7 +18,7 @@ _FORBIDDEN = re.compile(r'[<>:"|?*]')  # drives and streams (C:, a:b), wildcards
 
 
 def confined(root: Path, name: str) -> Path:
-    """`root`/`name`, below `root` also where links are followed. InvalidInput for any other name, and for one that
+    """`root`/`name`, below `root` also where links are followed. InvalidInputError for any other name, and for one that
     another system could not take or would take for something else."""
     if why := _wrong(name):
         raise _refusal(name, why)
@@ -50,6 +50,6 @@ def _wrong(name: str) -> str:
     return next((why for wrong, why in faults if wrong), "")
 
 
-def _refusal(name: str, why: str) -> InvalidInput:
+def _refusal(name: str, why: str) -> InvalidInputError:
     what = f"The name {name[:80]!r} {why}, so it is not used."
-    return InvalidInput(what, advice="Use a name such as shots/boat.", code="unsafe_name")
+    return InvalidInputError(what, advice="Use a name such as shots/boat.", code="unsafe_name")

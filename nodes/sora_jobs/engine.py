@@ -14,48 +14,48 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .backups import Kept, backup
-from .balance import Balance, balance_of
-from .board import Board
-from .budget import Spending
-from .buying import Buyer
-from .catalogue import Catalogue
-from .changes import Changes
-from .client import Client
-from .collect import Collector
-from .costs import BY, report
-from .errors import DiskTrouble, GatewayTrouble, InvalidInput, SoraError
-from .gateways import Gateways
-from .keys import default_provider
-from .ledger import Ledger
-from .merge import Imported, held_elsewhere, import_home
-from .news import News, in_trouble
-from .providers import COMETAPI, no_such_provider
-from .purchase import Order, Purchases, Submission, Tell, tell_nobody
-from .quote import Quote, quote
-from .rebuild import Rebuilt, rebuild
-from .refresh import LiveCatalogue, Refreshed, seen_here
-from .remote_video import LONGEST_ID
-from .rescue import Rescue
-from .restore import restore
+from .config.budget import Spending
+from .config.keys import default_provider
+from .config.providers import COMETAPI, no_such_provider
+from .config.settings import Settings
+from .config.timing import DEFAULT, Timing
+from .delivery.background import BackgroundCollector
+from .delivery.rebuild import Rebuilt, rebuild
+from .delivery.stored_files import file_of, free_name, is_same_video, second_name
+from .delivery.thumbnails import Picture, Thumbnails
+from .delivery.tracker import JobTracker
+from .delivery.waits import Wait
+from .errors import GatewayError, InvalidInputError, SoraError, StorageError
+from .gateway.client import Client
+from .gateway.clients import ClientPool
+from .jobs.remote_video import LONGEST_ID
+from .jobs.spec import Job, JobState, VideoRequest
+from .ledger.backups import Kept, backup
+from .ledger.costs import BY, report
+from .ledger.ledger import Ledger
+from .ledger.merge import Imported, held_elsewhere, import_home
+from .ledger.restore import restore
+from .models.catalogue import Catalogue
+from .models.refresh import LiveCatalogue, Refreshed, seen_here
+from .purchasing.balance import Balance, balance_of
+from .purchasing.buying import Buyer
+from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
+from .purchasing.quote import Quote, quote
+from .purchasing.reconcile import ask_about, ask_again, find_in_provider_list, reconcile
 from .sandbox.local import LocalSandbox
-from .settings import Settings
-from .settle import ask_about, ask_again, look_for, settle
-from .spec import Job, JobSpec, JobState
-from .stills import Picture, Stills
-from .stored import file_of, free_name, is_same_video, second_name
-from .threads import DaemonPool, pass_on
-from .timing import DEFAULT, Timing
-from .waiting import Wait
+from .util.daemon_pool import DaemonPool, pass_on
+from .views.change_feed import ChangeFeed
+from .views.history import HistoryView
+from .views.news import News, in_trouble
 
 ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
 
 T = TypeVar("T")
 
-__all__ = ["BY", "Studio", "Submission", "Wait"]
+__all__ = ["BY", "Engine", "PurchaseResult", "Wait"]
 
 
-class Studio:
+class Engine:
     """One per process. `output` is the root of all video files; they go into its folder `folder`. What the ledgers in
     `others()` hold is not bought here. All waits are those of `timing`."""
 
@@ -81,8 +81,8 @@ class Studio:
         )
         self._closing = threading.Event()
         self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
-        self._gateways = Gateways(self.settings, self._sandbox, timing)
-        self._purchases = Purchases(
+        self._gateways = ClientPool(self.settings, self._sandbox, timing)
+        self._purchases = Purchaser(
             self.ledger,
             self._gateways,
             self._models.fresh,
@@ -91,11 +91,11 @@ class Studio:
             closing=self._closing,
             elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
         )
-        self._collector = Collector(self.ledger, self._gateways, self.settings, timing)
-        self._rescue = Rescue(self.ledger, self.settings, self._collector, timing)
-        self.board = Board(self.ledger, self.settings, timing)
+        self._collector = JobTracker(self.ledger, self._gateways, self.settings, timing)
+        self._rescue = BackgroundCollector(self.ledger, self.settings, self._collector, timing)
+        self.board = HistoryView(self.ledger, self.settings, timing)
         self._news = News(timing)
-        self._stills = Stills(self._collector, self._gateways, self.settings)
+        self._stills = Thumbnails(self._collector, self._gateways, self.settings)
         self._buyer = Buyer(
             self.ledger,
             self._purchases,
@@ -125,7 +125,7 @@ class Studio:
             return False
 
     def refresh_models(self) -> Future[Refreshed]:
-        """Ask CometAPI for its public list of models, and keep it. GatewayTrouble, DiskTrouble: it stays as it is."""
+        """Ask CometAPI for its public list of models, and keep it. GatewayError, StorageError: it stays as it is."""
         return self._asking.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)), COMETAPI)
 
     def balance(self, name: str, *, account: bool = False) -> Future[Balance]:
@@ -146,7 +146,7 @@ class Studio:
         return default_provider(self.settings)
 
     def check_provider(self, name: str) -> None:
-        """InvalidInput where a workflow names one that is not there; nothing else of it is looked at."""
+        """InvalidInputError where a workflow names one that is not there; nothing else of it is looked at."""
         if name not in self.provider_names():
             raise no_such_provider(self.settings, name)
 
@@ -159,33 +159,33 @@ class Studio:
 
         return quote(wanted, self._gateways, self.fresh_catalogue(), find)
 
-    def submit(self, spec: JobSpec, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[Submission]:
-        """Buy what `spec` asks for, once; the errors are those of `Purchases`. Cancelled, it sends nothing that is not
+    def submit(self, spec: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[PurchaseResult]:
+        """Buy what `spec` asks for, once; the errors are those of `Purchaser`. Cancelled, it sends nothing that is not
         on its way yet. With `listed` the catalogue has to have the model of a new purchase; `tell(warning)` hears, in
         a thread, what is to be known of it before anything is sent."""
         return self._buyer.buy(lambda: self._purchases.prepare(spec, listed=listed, tell=tell), spec.provider)
 
     def remix(
         self, job_id: str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
-    ) -> Future[Submission]:
-        """Buy a remix of a finished job, for the parent's project unless another one is named. InvalidInput if it is
-        not finished, or its provider has no remix. `tell`: see `submit`."""
+    ) -> Future[PurchaseResult]:
+        """Buy a remix of a finished job, for the parent's project unless another one is named. InvalidInputError if it
+        is not finished, or its provider has no remix. `tell`: see `submit`."""
 
-        def prepare() -> Order:
+        def prepare() -> PreparedPurchase:
             parent = self._collector.look(job_id)
             if parent.state not in (JobState.COMPLETED, JobState.STORED):
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
                     advice="Connect the `job` output of WaitForVideo, which waits until it is finished.",
                     job=parent.id,
                     code="job_not_finished",
                 )
             self.catalogue.check_remix(parent.model, parent.id)
-            spec = JobSpec(
+            spec = VideoRequest(
                 kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id,
                 project=project,
             )  # fmt: skip
-            return self._purchases.prepare(spec, like=parent, tell=tell)
+            return self._purchases.prepare(spec, remix_of=parent, tell=tell)
 
         return self._buyer.buy_for(prepare, lambda: self._provider_of(job_id))
 
@@ -193,15 +193,15 @@ class Studio:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
         return self._collector.wait(job_id, timeout_s=timeout_s)
 
-    def look_after(self, job_id: str) -> None:
+    def collect_in_background(self, job_id: str) -> None:
         """Watch and fetch an unfinished job in the background, since nobody waits for it now; not where the owner does
         not want it."""
-        self._rescue.look_after(job_id)
+        self._rescue.collect_in_background(job_id)
 
     def rescue(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
         every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
-        farm this machine's caps count for the others, also before it buys anything. InvalidInput, LedgerTrouble: it
+        farm this machine's caps count for the others, also before it buys anything. InvalidInputError, LedgerError: it
         could not begin."""
         self.ledger.database.stay()
         found = self._rescue.begin()
@@ -211,8 +211,8 @@ class Studio:
 
     def open(self, text: str, provider: str = "") -> Future[Job]:
         """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
-        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there. JobFailed
-        for one that failed and cannot be asked about again."""
+        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there.
+        JobFailedError for one that failed and cannot be asked about again."""
         name = _id_in(text)
 
         def find() -> Job:
@@ -220,14 +220,14 @@ class Studio:
             if job is not None:
                 return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
             if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
-                raise InvalidInput(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
+                raise InvalidInputError(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
             chosen = self._gateways.provider(provider or self.provider_names()[0])
             try:
                 video = self._gateways.client(chosen.name).retrieve(name)
-            except GatewayTrouble as error:
-                if error.not_known:
+            except GatewayError as error:
+                if error.is_unknown_job:
                     known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
-                    raise InvalidInput(
+                    raise InvalidInputError(
                         f"{chosen.name} knows no job {name}: {error.what}",
                         advice=f"The ledger has it as job {known}: choose that one."
                         if known
@@ -240,12 +240,12 @@ class Studio:
         return self._asking.submit(find, provider) if provider else self._ask(find, name)
 
     def find(self, name: str, provider: str = "") -> Job | None:
-        """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInput where none is named and
+        """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInputError where none is named and
         several providers have it."""
         if not provider or not name:
             return self.ledger.find(name)
         origin = self._gateways.provider(provider).origin
-        return self.ledger.by_id(name) or self.ledger.at_gateway(provider, origin, name)
+        return self.ledger.by_id(name) or self.ledger.by_gateway_id(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
         """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
@@ -253,40 +253,41 @@ class Studio:
         return self._ask(lambda: ask_about(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
-        """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of `Stills.picture`."""
+        """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of
+        `Thumbnails.picture`."""
         return self._asking.submit(lambda: self._stills.picture(job_id, variant), "stills")
 
     def small_picture(self, job_id: str) -> Future[Path]:
-        """A small JPEG of the stored video; the errors are those of `Board.thumbnail`."""
+        """A small JPEG of the stored video; the errors are those of `HistoryView.thumbnail`."""
         return self._asking.submit(lambda: self.board.thumbnail(job_id), "stills")
 
-    def settle(self, job_id: str, *, video_id: str = "") -> Future[Job]:
+    def reconcile(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
 
         def run() -> Job:
-            return settle(self.ledger, self._gateways, self._collector.read(job_id), video_id)
+            return reconcile(self.ledger, self._gateways, self._collector.read(job_id), video_id)
 
         return self._ask(run, job_id)
 
-    def look_for(self, job_id: str) -> Future[Job]:
-        """End an unknown purchase with what the gateway's list shows, where it has one; MaybeBought where that does not
-        tell. Any other job comes back as it is."""
+    def find_in_provider_list(self, job_id: str) -> Future[Job]:
+        """End an unknown purchase with what the gateway's list shows, where it has one; PurchaseUncertainError where
+        that does not tell. Any other job comes back as it is."""
 
         def run() -> Job:
-            return look_for(self.ledger, self._gateways, self._collector.read(job_id))
+            return find_in_provider_list(self.ledger, self._gateways, self._collector.read(job_id))
 
         return self._ask(run, job_id)
 
-    def put_aside(self, job_id: str, aside: str) -> Future[Job]:
+    def set_visibility(self, job_id: str, aside: str) -> Future[Job]:
         """Stop looking after a job in the background (UNWATCHED), leave it out of lists (FORGOTTEN), or "" to end
-        either; the errors are those of `Ledger.put_aside`."""
+        either; the errors are those of `Ledger.set_visibility`."""
 
         def put() -> Job:
-            job = self.ledger.put_aside(job_id, aside)
+            job = self.ledger.set_visibility(job_id, aside)
             if aside:
                 self._rescue.leave(job_id)
             else:
-                self._rescue.look_after(job_id)
+                self._rescue.collect_in_background(job_id)
             return job
 
         return self._asking.submit(put)
@@ -299,7 +300,7 @@ class Studio:
             self._news.add(job, was)
             tell(job, was)
 
-        self.ledger.listener = Changes(self._collector, note, self.timing).changed
+        self.ledger.listener = ChangeFeed(self._collector, note, self.timing).changed
 
     def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
         """{"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last; without
@@ -310,12 +311,12 @@ class Studio:
 
     def unsettled(self) -> list[Job]:
         """Purchases of which nobody knows what became of them."""
-        self._collector.bury()
+        self._collector.recover_orphans()
         return self.ledger.jobs(state="unknown")
 
     def client(self, provider: str, *, key: bool = True) -> Client:
-        """A client for that provider, for a look that costs nothing; MissingKey, InvalidInput. Without its `key` it is
-        the caller's own, to be closed."""
+        """A client for that provider, for a look that costs nothing; MissingKeyError, InvalidInputError. Without its
+        `key` it is the caller's own, to be closed."""
         return self._gateways.client(provider) if key else Client(self._gateways.provider(provider), "", self.timing)
 
     def labels(self, limit: int = 200) -> list[str]:
@@ -357,19 +358,19 @@ class Studio:
 
     def _refuse_shared(self, instead: str) -> None:
         if self.ledger.database.shared:
-            raise InvalidInput(
+            raise InvalidInputError(
                 "The ledger is a PostgreSQL database.",
                 advice=f"{instead}; the images are in {' and '.join(map(str, self.ledger.references.folders))}.",
             )
 
     def path(self, job: Job) -> Path:
-        """The absolute path of a stored job's file under our own output root; DiskTrouble where it is gone.
+        """The absolute path of a stored job's file under our own output root; StorageError where it is gone.
 
         A file that was stored under another root (by the command line, say) is linked to ours first.
         """
         found = file_of(job, self.settings)
         if found is None:
-            raise DiskTrouble(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
+            raise StorageError(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
         ours = free_name(job, self.settings.videos / found.name)
@@ -379,7 +380,7 @@ class Studio:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
         if target.exists() and not is_same_video(job, target, source):
-            raise DiskTrouble(f"{target} exists already.", advice="Choose another name.", job=job.id)
+            raise StorageError(f"{target} exists already.", advice="Choose another name.", job=job.id)
         return target if target.exists() else second_name(job, source, target)
 
     def _ask(self, question: Callable[[], Job], name: str) -> Future[Job]:

@@ -2,25 +2,25 @@
 
 ::
 
-    SoraError                   what happened, what became of the money, which job, what to do next
-    ├── InvalidInput            2  wrong usage or wrong input; nothing was sent
-    │   └── MissingKey          2  no key for the provider
-    ├── NotBought               3  the gateway has no job from this call
-    │   ├── Refused             3  it said no, readably
-    │   ├── BudgetReached       3  the owner's budget said no, before anything was sent
-    │   └── Unreachable         3  it was never reached
-    ├── MaybeBought             4  the request may have arrived; only `sora resume` settles it
-    ├── JobFailed               5  the gateway took the job and it ended without a video
-    ├── NotFinished             6  run again: the job goes on at the gateway, or waits there to be fetched
-    │   ├── WaitTimeout         6  our own deadline passed first
-    │   ├── GatewayTrouble      6  a status or content call went wrong
-    │   │   ├── CutShort        6  the video came to its end too early
-    │   │   └── NotOffered      6  what came is no video, or the address for it has lapsed
-    │   └── LinkLapsed          6  the video is no longer offered for download
-    └── LocalTrouble            7  this machine: disk, ledger, codec
-        ├── DiskTrouble         7
-        ├── LedgerTrouble       7
-        └── MediaTrouble        7  a file that cannot be decoded
+    SoraError                       what happened, the charge, which job, what to do next
+    ├── InvalidInputError       2   wrong usage or wrong input; nothing was sent
+    │   └── MissingKeyError     2   no key for the provider
+    ├── NotPurchasedError       3   the provider has no job from this call
+    │   ├── RequestRejectedError 3  it clearly rejected the request
+    │   ├── BudgetExceededError 3   the owner's budget does not allow it; nothing was sent
+    │   └── UnreachableError    3   no connection was made
+    ├── PurchaseUncertainError  4   the request may have arrived; `sora resume` reconciles it
+    ├── JobFailedError          5   the provider accepted the job and it ended without a video
+    ├── NotFinishedError        6   run again: the job goes on at the provider, or waits there to be downloaded
+    │   ├── WaitTimeoutError    6   our own deadline passed first
+    │   ├── GatewayError        6   a status or content call failed
+    │   │   ├── TruncatedVideoError 6   the video ended too early
+    │   │   └── NotOfferedError 6   what came is no video, or its address has expired
+    │   └── DownloadExpiredError 6  the video is no longer offered for download
+    └── LocalError              7   this machine: disk, ledger, codec
+        ├── StorageError        7
+        ├── LedgerError         7
+        └── MediaError          7   a file that cannot be decoded
 
 The number is the exit status of the command line.
 """
@@ -29,9 +29,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from .disk import code_of, hint_of, reason_of
-from .plain import Money, kind_of, text_of
-from .redact import redact
+from .messages import Money, kind_of, text_of
+from .util.disk import code_of, hint_of, reason_of
+from .util.redact import redact
 
 
 class SoraError(Exception):
@@ -45,8 +45,8 @@ class SoraError(Exception):
     """
 
     exit_code: ClassVar[int] = 7
-    speaks_of_money: ClassVar[bool] = True
-    # Which table of words.toml speaks of it, where neither its code nor the HTTP status tells more …
+    mentions_charge: ClassVar[bool] = True
+    # Which table of messages.toml speaks of it, where neither its code nor the HTTP status tells more …
     class_kind: ClassVar[str] = ""
     fixes_kind: ClassVar[bool] = False  # … or whatever they tell
     quotes_gateway: ClassVar[bool] = False  # what it says is the gateway's, and wants explaining
@@ -94,10 +94,10 @@ class SoraError(Exception):
 
     @property
     def kind(self) -> str:
-        """The class of failure, as words.toml names it."""
+        """The class of failure, as messages.toml names it."""
         return kind_of(self)
 
-    def for_job(self, job: str) -> Self:
+    def with_job(self, job: str) -> Self:
         """The error, naming the ledger's job."""
         job = self.job or job
         return self.changed(job=job, advice=_of_job(self.advice, job))
@@ -107,26 +107,26 @@ def _of_job(advice: str, job: str) -> str:
     return advice.replace("sora resume JOB", f"sora resume {job}") if job else advice
 
 
-class InvalidInput(SoraError):
+class InvalidInputError(SoraError):
     """Wrong usage or wrong input, found before anything was sent or written."""
 
     exit_code = 2
     class_kind = "wrong_choice"
 
 
-class MissingKey(InvalidInput):
+class MissingKeyError(InvalidInputError):
     """There is no key for the provider."""
 
     class_kind = "no_key"
 
 
-class NotBought(SoraError):
+class NotPurchasedError(SoraError):
     """The gateway holds no job from this call; the same request may be sent again."""
 
     exit_code = 3
 
 
-class Refused(NotBought):
+class RequestRejectedError(NotPurchasedError):
     """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
 
     quotes_gateway = True
@@ -148,20 +148,20 @@ class Refused(NotBought):
         self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
 
-class BudgetReached(NotBought):
+class BudgetExceededError(NotPurchasedError):
     """The job would go over a cap that the machine's owner set."""
 
     class_kind = "budget"
     fixes_kind = True
 
 
-class Unreachable(NotBought):
+class UnreachableError(NotPurchasedError):
     """No connection was made, so nothing can have been bought."""
 
     class_kind = "network"
 
 
-class MaybeBought(SoraError):
+class PurchaseUncertainError(SoraError):
     """The request may have arrived, and no answer that could be read came back."""
 
     exit_code = 4
@@ -170,7 +170,7 @@ class MaybeBought(SoraError):
     money: Money = "perhaps"
 
 
-class JobFailed(SoraError):
+class JobFailedError(SoraError):
     """The gateway accepted the job and ended it without a video."""
 
     exit_code = 5
@@ -179,21 +179,21 @@ class JobFailed(SoraError):
     money: Money = "perhaps"
 
 
-class NotFinished(SoraError):
+class NotFinishedError(SoraError):
     """The job goes on at the gateway; running the same again takes it up."""
 
     exit_code = 6
     money: Money = "spent"
 
 
-class WaitTimeout(NotFinished):
+class WaitTimeoutError(NotFinishedError):
     """The caller's own deadline passed before the video was there."""
 
     class_kind = "waited_long"
     fixes_kind = True
 
 
-class GatewayTrouble(NotFinished):
+class GatewayError(NotFinishedError):
     """A status or content call did not give what it should; `retry_after_s` is the gateway's own pace, if any.
 
     `transient` is False where asking again cannot help (a bad key, an id that the gateway does not know).
@@ -217,16 +217,16 @@ class GatewayTrouble(NotFinished):
         self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
     @property
-    def not_known(self) -> bool:
+    def is_unknown_job(self) -> bool:
         """Does the gateway not know what it was asked about: not yet, or not any more?"""
         return self.http_status in (400, 404) or self.kind == "not_known"
 
 
-class CutShort(GatewayTrouble):
+class TruncatedVideoError(GatewayError):
     """The download came to its end, and the video holds less than it says."""
 
 
-class NotOffered(GatewayTrouble):
+class NotOfferedError(GatewayError):
     """What was asked for the finished video has something else for us, or says no where our key is not the reason.
 
     `transient` is False for an address that is not asked at all, since it is no https, say: only the gateway's content
@@ -237,42 +237,42 @@ class NotOffered(GatewayTrouble):
     quotes_gateway = False
 
 
-class LinkLapsed(NotFinished):
+class DownloadExpiredError(NotFinishedError):
     """The gateway no longer offers the finished video."""
 
     class_kind = "link_lapsed"
     fixes_kind = True
 
 
-class LocalTrouble(SoraError):
+class LocalError(SoraError):
     """Something on this machine: disk, ledger, codec."""
 
     exit_code = 7
 
 
-class DiskTrouble(LocalTrouble):
+class StorageError(LocalError):
     """A file could not be written or read."""
 
     class_kind = "disk"
 
 
-class LedgerTrouble(LocalTrouble):
+class LedgerError(LocalError):
     """The ledger could not be opened or written."""
 
 
-class MediaTrouble(LocalTrouble):
+class MediaError(LocalError):
     """A file that is not a video, or cannot be decoded."""
 
-    speaks_of_money = False
+    mentions_charge = False
 
 
-def disk_trouble(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> DiskTrouble:
+def storage_error(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> StorageError:
     """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
     advice = f"{hint_of(error)} {then}".strip()
-    return DiskTrouble(f"{what}: {reason_of(error)}.", advice=advice, code=code_of(error), **more)
+    return StorageError(f"{what}: {reason_of(error)}.", advice=advice, code=code_of(error), **more)
 
 
-def no_thread(error: RuntimeError) -> LocalTrouble:
+def no_thread_error(error: RuntimeError) -> LocalError:
     """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
     what = f"No thread could be started: {error}."
-    return LocalTrouble(what, advice="Close other programs, then run again.", code="no_thread")
+    return LocalError(what, advice="Close other programs, then run again.", code="no_thread")

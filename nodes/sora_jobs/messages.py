@@ -1,8 +1,8 @@
-"""What a failure means, in plain words (words.toml).
+"""What a failure means, in plain words (messages.toml).
 
 `str(error)` gives it in English; where it is shown, in the language of `error.changed(language=…)`. Which kind of
 failure it is, is decided by the error's class, code and HTTP status, never by its text; where a gateway gives only
-text, verdict.py has made a code of it.
+text, responses.py has made a code of it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Money = Literal["none", "perhaps", "spent"]
 
 LANGUAGES = ("en", "vi", "zh")
 # Read at import (about 10 ms): an error's text is also wanted where no file can be opened any more.
-_WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+_WORDS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("messages.toml").read_text(encoding="utf-8"))
 
 # What to do about an uncertain purchase, and about a job that goes on at the gateway. The labels are those of
 # js/words.en.mjs.
-SETTLE = (
+RECONCILE_HINT = (
     "It is not sent again by itself. Open the job in the tab *Sora jobs*: *Look in the gateway's list* finds it where "
     "the gateway has a list; else look into its list of tasks, then *Use this id* or *Declare it lost*. In a shell: "
     "`sora resume JOB --video-id ID` if it is there, `sora resume JOB --lost` if not (without an installed `sora`: "
     "ComfyUI's Python runs the file sora.py in the pack's folder)."
 )
-TAKE_UP = (
+RESUME_HINT = (
     "The job goes on at the gateway: run the same again to take it up. The tab *Sora jobs* shows how far it is; in a "
     "shell: `sora resume JOB`."
 )
@@ -84,7 +84,7 @@ class Failure(Protocol):
     quotes_gateway: ClassVar[bool]
     is_of_create: ClassVar[bool]
     ends_job: ClassVar[bool]
-    speaks_of_money: ClassVar[bool]
+    mentions_charge: ClassVar[bool]
     what: str
     advice: str
     job: str
@@ -95,7 +95,7 @@ class Failure(Protocol):
 
 
 def kind_of(error: Failure) -> str:
-    """The table in words.toml that speaks of this failure."""
+    """The table in messages.toml that speaks of this failure."""
     by_code = _BY_CODE.get(error.code.lower(), "")
     if error.ends_job:  # whatever ended it, running the same again does not
         return {"moderation_create": "moderation_job", "moderation_output": by_code}.get(by_code, error.class_kind)
@@ -125,7 +125,7 @@ def text_of(error: Failure) -> str:
     tongue = _known(error.language)
     kind = kind_of(error)
     words = _WORDS["kind"][kind]
-    money = _WORDS["money"][error.money][tongue] if error.speaks_of_money or error.job else ""
+    money = _WORDS["money"][error.money][tongue] if error.mentions_charge or error.job else ""
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
@@ -153,7 +153,7 @@ def text_of(error: Failure) -> str:
 
 
 def warning_of(name: str, language: str, **facts: str) -> str:
-    """A sentence of words.toml's table of warnings, with the facts in it."""
+    """A sentence of messages.toml's table of warnings, with the facts in it."""
     return str(_WORDS["warnings"][name][_known(language)]).format(**facts)
 
 

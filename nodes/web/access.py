@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from . import host
-from .sora.addresses import is_loopback
-from .sora.bounds import read_json
-from .sora.errors import GatewayTrouble, InvalidInput, LocalTrouble, SoraError
+from ..host import engine, http, messages
+from ..sora_jobs.errors import GatewayError, InvalidInputError, LocalError, SoraError
+from ..sora_jobs.util.addresses import is_loopback
+from ..sora_jobs.util.bounded_read import read_json
 
 LARGEST_BODY = 64 << 10  # bytes
 # Headers that proxies and tunnels set.
@@ -44,11 +44,11 @@ HEADERS = {
 blocked: dict[str, None] = {}  # names by which the page was asked for, and which are not allowed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Answer = Callable[[web.Request], Awaitable[object]]  # a response, or what becomes one as JSON
+Response = Callable[[web.Request], Awaitable[object]]  # a response, or what becomes one as JSON
 Action = Callable[[web.Request, dict[str, Any]], Awaitable[object]]
 
 
-def reads(answer: Answer) -> Handler:
+def reads(answer: Response) -> Handler:
     """Serve what `answer(request)` gives, as JSON."""
     return _guarded(answer)
 
@@ -74,13 +74,13 @@ def is_local(request: web.Request) -> bool:
     names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
     return (
         direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
-    ) or host.studio().settings.from_elsewhere
+    ) or engine.studio().settings.from_elsewhere
 
 
 def _only_local(answer: Action) -> Action:
     async def checked(request: web.Request, body: dict[str, Any]) -> object:
         if not await asyncio.to_thread(is_local, request):
-            raise InvalidInput(
+            raise InvalidInputError(
                 "This can be done on the machine itself only.",
                 advice="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
                 "`sora doctor` names the file.",
@@ -90,7 +90,7 @@ def _only_local(answer: Action) -> Action:
     return checked
 
 
-def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None] | None = None) -> Handler:
+def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | None] | None = None) -> Handler:
     @functools.wraps(answer)
     async def handler(request: web.Request) -> web.StreamResponse:
         given: object
@@ -103,7 +103,7 @@ def _guarded(answer: Answer, wrong: Callable[[web.Request], web.Response | None]
                 _check_letters(request)
                 given = await answer(request)
         except SoraError as error:
-            given = _refusal(_status(error), await asyncio.to_thread(host.text_of, error))
+            given = _refusal(_status(error), await asyncio.to_thread(engine.text_of, error))
         response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -118,9 +118,9 @@ def _stranger(request: web.Request) -> str | None:
     never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return ""
-    allowed = host.studio().settings.allowed_hosts - {""}
+    allowed = engine.studio().settings.allowed_hosts - {""}
     name = _host_of(request)
-    if host.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
+    if http.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
         return _shown(name)  # a name of somebody's that leads here
     ours = request.headers.get("Host", "").lower()
     for origin in request.headers.getall("Origin", []):
@@ -142,10 +142,10 @@ def _blocked(name: str) -> web.Response:
     and in the doctor's findings."""
     if not name:
         return _refusal(403, "Only ComfyUI's own page may ask for this.")
-    settings = host.studio().settings
+    settings = engine.studio().settings
     if name not in blocked and len(blocked) < MOST_NAMED:
         blocked[name] = None
-        host.warn(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")
+        messages.log_warning(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")
     text = (
         f"Request blocked: {name} is not an allowed host. If it is a tunnel or a proxy of this machine's owner, they "
         "add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the "
@@ -176,10 +176,10 @@ def _not_json(request: web.Request) -> web.Response | None:
 
 
 def _check_letters(request: web.Request) -> None:
-    """InvalidInput for parameters with what no database takes."""
+    """InvalidInputError for parameters with what no database takes."""
     said = "".join((*request.match_info.values(), *request.query.keys(), *request.query.values()))
     if "\0" in said or _has_halves(said):
-        raise InvalidInput("The request holds a character that is no letter.")
+        raise InvalidInputError("The request holds a character that is no letter.")
 
 
 def _has_halves(text: str) -> bool:
@@ -192,24 +192,24 @@ async def _body(request: web.Request) -> dict[str, Any]:
         async for piece in request.content.iter_chunked(LARGEST_BODY):
             data += piece
             if len(data) > LARGEST_BODY:
-                raise InvalidInput(f"The request is larger than {LARGEST_BODY} bytes.")
+                raise InvalidInputError(f"The request is larger than {LARGEST_BODY} bytes.")
         given = read_json(data.decode("utf-8") or "{}")  # and not whatever else JSON may come in
     except (web.RequestPayloadError, ValueError):
-        raise InvalidInput("The request is not JSON.") from None
+        raise InvalidInputError("The request is not JSON.") from None
     if not isinstance(given, dict):
-        raise InvalidInput("The request is not a JSON object.")
+        raise InvalidInputError("The request is not a JSON object.")
     said = json.dumps(given, ensure_ascii=False)
     if "\\u0000" in said or _has_halves(said):
-        raise InvalidInput("The request holds a character that is no letter.")
+        raise InvalidInputError("The request holds a character that is no letter.")
     return given
 
 
 def _status(error: SoraError) -> int:
-    if isinstance(error, InvalidInput):
+    if isinstance(error, InvalidInputError):
         return 400
-    if isinstance(error, GatewayTrouble):
+    if isinstance(error, GatewayError):
         return 502
-    return 503 if isinstance(error, LocalTrouble) else 409
+    return 503 if isinstance(error, LocalError) else 409
 
 
 def _refusal(status: int, text: str) -> web.Response:

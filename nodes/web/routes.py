@@ -14,275 +14,217 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from . import gate, host
-from .sora.board import PAGE
-from .sora.errors import InvalidInput, SoraError, disk_trouble
-from .sora.paths import confined
-from .sora.spec import Job
-from .sora.studio import Studio
-from .sora.whole import copy
+from ..host import engine, files, http, messages
+from ..host.safe_paths import confined
+from ..sora_jobs.engine import Engine
+from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
+from ..sora_jobs.jobs.spec import Job
+from ..sora_jobs.util.atomic_write import copy
+from ..sora_jobs.views.history import PAGE
+from . import access
 
 if TYPE_CHECKING:
-    from .sora.balance import Balance
-    from .sora.refresh import Refreshed
+    from ..sora_jobs.models.refresh import Refreshed
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
 FOR_EVER = "private, max-age=31536000, immutable"  # a stored video does not change
 
-routes = host.routes
+routes = http.routes
 
 
 def watch_ledger() -> None:
     """From now on, every open page is told of jobs that change. Pages of others can listen, too (a WebSocket knows no
     origin, and the host asks for none), so the event says how a job stands, and the page asks for the rest."""
 
-    def listen(studio: Studio) -> None:
+    def listen(studio: Engine) -> None:
         def tell(job: Job, was: str) -> None:
             try:
-                host.send("sora.job", {"job": studio.board.brief(job), "was": was})
+                http.send("sora.job", {"job": studio.board.brief(job), "was": was})
             except SoraError as error:  # the ledger's database is away
-                host.warn(str(error))
+                messages.log_warning(str(error))
 
         studio.listen(tell)
 
-    host.prepares[:] = [listen]
+    engine.on_engine_created[:] = [listen]
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------------
 
 
 @routes.get("/sora/jobs")
-@gate.reads
+@access.reads
 async def jobs(_: web.Request) -> list[str]:
     """The ledger's newest jobs as readable lines, for SoraOpenJob's list."""
-    return await asyncio.to_thread(host.studio().labels, LISTED)
+    return await asyncio.to_thread(engine.studio().labels, LISTED)
 
 
 @routes.get("/sora/history")
-@gate.reads
+@access.reads
 async def history(request: web.Request) -> dict[str, Any]:
     """A page of rows: `state`, `search`, `after` (the last id of the page before), `limit`."""
     state, search, after, limit = (
         request.query.get(name, "")[:LONGEST] for name in ("state", "search", "after", "limit")
     )
     if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
-        raise InvalidInput("limit is no number.")
+        raise InvalidInputError("limit is no number.")
     number = int(limit) if limit else PAGE
-    return _dated(
-        await asyncio.to_thread(lambda: host.studio().board.page(state=state, search=search, after=after, limit=number))
+    return dated(
+        await asyncio.to_thread(
+            lambda: engine.studio().board.page(state=state, search=search, after=after, limit=number)
+        )
     )
 
 
 @routes.get("/sora/history/{id}")
-@gate.reads
+@access.reads
 async def one(request: web.Request) -> dict[str, Any]:
     """One job, with what it was remixed from and what from it."""
-    return _dated(await asyncio.to_thread(host.studio().board.tree, _id(request)))
+    return dated(await asyncio.to_thread(engine.studio().board.tree, _id(request)))
 
 
 @routes.get("/sora/news")
-@gate.reads
+@access.reads
 async def news(request: web.Request) -> dict[str, Any]:
     """What a page may have missed: {"mark", "jobs"}, jobs that got into trouble `after` the mark of the last answer, or
     in the last `age` seconds."""
     after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
-        raise InvalidInput(f"age is {age!r}; it takes whole seconds.")
-    return _dated(await asyncio.to_thread(host.studio().news, after, float(age or 0)))
+        raise InvalidInputError(f"age is {age!r}; it takes whole seconds.")
+    return dated(await asyncio.to_thread(engine.studio().news, after, float(age or 0)))
 
 
 @routes.get("/sora/history/{id}/thumbnail")
-@gate.reads
+@access.reads
 async def thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the stored video."""
     try:
-        place = await asyncio.wrap_future(host.studio().small_picture(_id(request)))
+        place = await asyncio.wrap_future(engine.studio().small_picture(_id(request)))
     except SoraError as error:
-        return web.json_response({"error": await asyncio.to_thread(host.text_of, error)}, status=404)
+        return web.json_response({"error": await asyncio.to_thread(engine.text_of, error)}, status=404)
     return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
 
 
 @routes.get("/sora/of_file/{sha256}")
-@gate.reads
+@access.reads
 async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     """The job that a stored file came from."""
-    found = await asyncio.to_thread(host.studio().board.of_file, request.match_info["sha256"][:LONGEST])
+    found = await asyncio.to_thread(engine.studio().board.of_file, request.match_info["sha256"][:LONGEST])
     if found is None:
         return web.json_response({"error": "No job of this ledger."}, status=404)
-    return _dated({"job": found})
+    return dated({"job": found})
 
 
 @routes.post("/sora/history/{id}/settle")
-@gate.acts
-async def settle(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+@access.acts
+async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
-        raise InvalidInput("video_id takes text, and lost takes true or false.")
-    studio = host.studio()
-    future = studio.settle(job, video_id=video_id.strip()) if video_id.strip() or lost else studio.look_for(job)
+        raise InvalidInputError("video_id takes text, and lost takes true or false.")
+    studio = engine.studio()
+    future = (
+        studio.reconcile(job, video_id=video_id.strip())
+        if video_id.strip() or lost
+        else studio.find_in_provider_list(job)
+    )
     settled = await asyncio.wrap_future(future)
-    studio.look_after(settled.id)
-    return _dated({"job": await asyncio.to_thread(studio.board.row, settled)})
+    studio.collect_in_background(settled.id)
+    return dated({"job": await asyncio.to_thread(studio.board.row, settled)})
 
 
 @routes.post("/sora/history/{id}/ask")
-@gate.acts
+@access.acts
 async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
-    studio = host.studio()
+    studio = engine.studio()
     job = await asyncio.wrap_future(studio.ask_again(_id(request)))
-    studio.look_after(job.id)
-    return _dated({"job": await asyncio.to_thread(studio.board.row, job)})
+    studio.collect_in_background(job.id)
+    return dated({"job": await asyncio.to_thread(studio.board.row, job)})
 
 
 @routes.post("/sora/history/{id}/aside")
-@gate.acts
+@access.acts
 async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"aside": "unwatched", "forgotten" or ""}; no file is deleted, and nothing that was bought is bought again."""
     wish = body.get("aside")
     if not isinstance(wish, str):
-        raise InvalidInput("aside is text.")
-    job = await asyncio.wrap_future(host.studio().put_aside(_id(request), wish))
-    return _dated({"job": await asyncio.to_thread(host.studio().board.row, job)})
+        raise InvalidInputError("aside is text.")
+    job = await asyncio.wrap_future(engine.studio().set_visibility(_id(request), wish))
+    return dated({"job": await asyncio.to_thread(engine.studio().board.row, job)})
 
 
 @routes.post("/sora/history/{id}/project")
-@gate.acts
+@access.acts
 async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"project": what the job is put down to, "" for nothing}; it stays in the ledger."""
     wish = body.get("project")
     if not isinstance(wish, str):
-        raise InvalidInput("project is text.")
-    job = await asyncio.wrap_future(host.studio().set_project(_id(request), wish))
-    return _dated({"job": await asyncio.to_thread(host.studio().board.row, job)})
+        raise InvalidInputError("project is text.")
+    job = await asyncio.wrap_future(engine.studio().set_project(_id(request), wish))
+    return dated({"job": await asyncio.to_thread(engine.studio().board.row, job)})
 
 
 @routes.post("/sora/history/{id}/again")
-@gate.acts
+@access.acts
 async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """What a graph needs to ask for the same again: {"images": a job's images, brought into the input folder, where
     LoadImage finds them; "fit": as they were fitted, "" where nobody knows; "take": the next one that is free}."""
     job = _id(request)
     images = await asyncio.to_thread(_bring_in, job)
-    return {"images": images, **await asyncio.to_thread(host.studio().board.again, job)}
+    return {"images": images, **await asyncio.to_thread(engine.studio().board.again, job)}
 
 
 @routes.get("/sora/costs")
-@gate.reads
+@access.reads
 async def costs(request: web.Request) -> dict[str, Any]:
     """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
     by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
-    return await asyncio.to_thread(lambda: host.studio().costs(by or "day", since, page=True))
+    return await asyncio.to_thread(lambda: engine.studio().costs(by or "day", since, page=True))
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
 
 
 @routes.get("/sora/models")
-@gate.reads
+@access.reads
 async def models(_: web.Request) -> dict[str, Any]:
     """The catalogue: what each model takes, costs, and whether it lives."""
-    catalogue = await asyncio.to_thread(host.studio().fresh_catalogue)
-    return _dated({"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at})
+    catalogue = await asyncio.to_thread(engine.studio().fresh_catalogue)
+    return dated({"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at})
 
 
 @routes.get("/sora/models/nearest")
-@gate.reads
+@access.reads
 async def nearest(request: web.Request) -> dict[str, str]:
     """The living model that comes closest to a model, length and size, at a provider; {} where there is none."""
     model, seconds, size, provider = (
         request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")
     )
     try:
-        choice = (await asyncio.to_thread(host.studio().fresh_catalogue)).nearest(model, seconds, size, provider)
+        choice = (await asyncio.to_thread(engine.studio().fresh_catalogue)).nearest(model, seconds, size, provider)
     except SoraError:  # a size that is none
         choice = None
     return {} if choice is None else choice._asdict()
 
 
 @routes.post("/sora/quote")
-@gate.acts
+@access.acts
 async def quote(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
     "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
-    return (await asyncio.to_thread(host.studio().quote, body))._asdict()
+    return (await asyncio.to_thread(engine.studio().quote, body))._asdict()
 
 
 @routes.post("/sora/models/refresh")
-@gate.acts
+@access.acts
 async def refresh(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """Ask CometAPI for its public list of models: {"added", "gone", "changed", "doubtful"}, lists of ids."""
-    refreshed: Refreshed = await asyncio.wrap_future(host.studio().refresh_models())
+    refreshed: Refreshed = await asyncio.wrap_future(engine.studio().refresh_models())
     return dataclasses.asdict(refreshed)
 
 
-# -- settings ---------------------------------------------------------------------------------------------------------
-
-
-@routes.get("/sora/settings")
-@gate.reads
-async def settings(request: web.Request) -> dict[str, Any]:
-    """What the page shows of the settings, and what of it may be changed from where it runs."""
-    return await asyncio.to_thread(_settings, request)
-
-
-@routes.post("/sora/settings")
-@gate.acts
-async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
-    from .sora.page_settings import change
-
-    await asyncio.to_thread(lambda: change(host.studio().settings, body, local=gate.is_local(request)))
-    host.send("sora.settings", {})
-    return await asyncio.to_thread(_settings, request)
-
-
-@routes.post("/sora/keys")
-@gate.owns
-async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """{"provider", "key"}: keep a key; an empty one takes it away."""
-    from .sora.keys import write_key
-
-    provider, key = body.get("provider"), body.get("key")
-    if not isinstance(provider, str) or not isinstance(key, str):
-        raise InvalidInput("provider and key are text.")
-    await asyncio.to_thread(write_key, host.studio().settings, provider[:LONGEST], key)
-    host.send("sora.settings", {})
-    return await asyncio.to_thread(_settings, request)
-
-
-@routes.post("/sora/balance")
-@gate.owns
-async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
-    name, account = body.get("provider"), body.get("account", False)
-    if not isinstance(name, str) or not isinstance(account, bool):
-        raise InvalidInput("provider is text, and account is true or false.")
-    studio = host.studio()
-    asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
-    left: Balance = await asyncio.wrap_future(asked)
-    return _dated(dataclasses.asdict(left))
-
-
-@routes.post("/sora/doctor")
-@gate.acts
-async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
-    """What is wrong here, and on the way to each gateway. It costs nothing."""
-    from .sora.doctor import examine
-
-    findings = await asyncio.to_thread(examine, host.studio(), list(gate.blocked))
-    return {"findings": [dataclasses.asdict(finding) for finding in findings]}
-
-
-def _settings(request: web.Request) -> dict[str, Any]:
-    from .sora.page_settings import shown
-
-    return shown(host.studio().settings, host.studio().ledger, local=gate.is_local(request))
-
-
-def _dated(answer: dict[str, Any]) -> dict[str, Any]:
+def dated(answer: dict[str, Any]) -> dict[str, Any]:
     """Add the time `now`, in seconds since the epoch: what a page compares with the answer's times, whatever its own
     clock says."""
     return {**answer, "now": time.time()}
@@ -294,13 +236,13 @@ def _id(request: web.Request) -> str:
 
 def _bring_in(job_id: str) -> list[str]:
     names = []
-    for place in host.studio().board.references(job_id):
-        ours = confined(host.input_folder(), f"sora/{place.name}")
+    for place in engine.studio().board.references(job_id):
+        ours = confined(files.input_folder(), f"sora/{place.name}")
         try:
             ours.parent.mkdir(parents=True, exist_ok=True)
             if not ours.exists():
                 copy(place, ours)  # whole or not at all: under that name it is never looked at again
         except OSError as error:
-            raise disk_trouble(f"{ours} could not be written", error, job=job_id) from error
+            raise storage_error(f"{ours} could not be written", error, job=job_id) from error
         names.append(f"sora/{place.name}")
     return names

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sora.ledger import Ledger
-from sora.rows import existing, insert, run
-from sora.spec import JobSpec
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import existing, insert, run
 from sqlalchemy import text
 
-SPEC = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="8", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="8", size="1280x720")
 
 
 def filled(home: Path, count: int) -> None:

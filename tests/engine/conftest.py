@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sora.sandbox.renders import Renders
+from sora_jobs.sandbox.renders import Renders
 
 from ..films import any_film
 

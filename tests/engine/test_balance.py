@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.balance import PLACES, Balance, Places, balance_of, knows_balance
-from sora.budget import Budget
-from sora.cli import main
-from sora.doctor import examine
-from sora.errors import GatewayTrouble, InvalidInput, MissingKey
-from sora.ledger import Ledger
-from sora.page_settings import shown
-from sora.providers import Provider, cometapi
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.studio import Studio
-from sora.timing import DEFAULT, Timing
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.providers import Provider, cometapi
+from sora_jobs.config.settings import Settings
+from sora_jobs.config.timing import DEFAULT, Timing
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, InvalidInputError, MissingKeyError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.purchasing.balance import PLACES, Balance, Places, balance_of, knows_balance
+from sora_jobs.views.settings import shown
 
 from ..failures import failing
 from ..gateway.ugly import OLD_URLLIB3, Script, UglyServer, answer, reset
@@ -77,7 +77,7 @@ class Place:
         return balance_of(self.provider, self.settings, self.ledger, account=account, places=self.places, timing=timing)
 
     def bought(self, usd: float | None, prompt: str = "a boat", provider: str = "cometapi") -> None:
-        spec = JobSpec(provider=provider, prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        spec = VideoRequest(provider=provider, prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         self.ledger.reserve(spec, origin="x", estimated_usd=usd, budget=Budget())
 
 
@@ -146,7 +146,7 @@ def test_where_that_key_cannot_be_used_the_other_one_is_not_sent(place: Place, n
     file.parent.mkdir(parents=True)
     file.write_text("\n" if name.endswith("balance") else "sk-cannot-buy-anything", encoding="utf-8")
     file.chmod(0o600)
-    with failing(MissingKey, "missing_key"):
+    with failing(MissingKeyError, "missing_key"):
         place.ask(account=True)
     assert place.account.requests == []
 
@@ -212,7 +212,7 @@ def test_whatever_is_no_balance_is_told_and_is_no_number(tmp_path: Path, name: s
     script = [NO_BALANCE[name]]
     place = Place(tmp_path, script, script)
     with place.own, place.account:
-        with pytest.raises(GatewayTrouble) as caught:
+        with pytest.raises(GatewayError) as caught:
             place.ask(account=account)
         assert len((place.account if account else place.own).requests) == 1
     error = caught.value
@@ -225,7 +225,7 @@ def test_whatever_is_no_balance_is_told_and_is_no_number(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("place", [{"own": [answer(200, LIMIT), answer(500, b"")]}], indirect=True)
 def test_half_of_the_two_calls_is_no_balance(place: Place) -> None:
-    with failing(GatewayTrouble, "", "HTTP 500", charge="none"):
+    with failing(GatewayError, "", "HTTP 500", charge="none"):
         place.ask()
 
 
@@ -239,7 +239,7 @@ def test_a_response_that_drips_is_given_up(tmp_path: Path) -> None:
     place = Place(tmp_path, [drip], [drip])
     with place.own, place.account:
         began = time.monotonic()
-        with failing(GatewayTrouble, "network", "timed out" if OLD_URLLIB3 else "slow", charge="none"):
+        with failing(GatewayError, "network", "timed out" if OLD_URLLIB3 else "slow", charge="none"):
             place.ask(account=True, timing=Timing(balance_timeout_s=0.3))
         assert time.monotonic() - began < 3
 
@@ -247,10 +247,10 @@ def test_a_response_that_drips_is_given_up(tmp_path: Path) -> None:
 def test_it_is_known_of_cometapi_alone(place: Place) -> None:
     """At CometAPI's own origin: another base URL under that name may be anybody's. Nothing is sent."""
     for name in ("mine", "sandbox"):
-        with failing(InvalidInput, "balance_unsupported", f"at {name} "):
+        with failing(InvalidInputError, "balance_unsupported", f"at {name} "):
             balance_of(Provider(name=name, base_url=place.own.url), place.settings, place.ledger, places=place.places)
     for account in (False, True):
-        with failing(InvalidInput, "balance_unsupported", "COMETAPI_BASE_URL"):
+        with failing(InvalidInputError, "balance_unsupported", "COMETAPI_BASE_URL"):
             balance_of(place.provider, place.settings, place.ledger, account=account)
     assert place.own.requests + place.account.requests == []
 
@@ -307,7 +307,7 @@ def test_a_damaged_ledger_hides_no_balance(place: Place) -> None:
 
 @pytest.fixture
 def shell(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr("sora.balance.PLACES", place.places)
+    monkeypatch.setattr("sora_jobs.purchasing.balance.PLACES", place.places)
     monkeypatch.setenv("SORA_HOME", str(place.settings.home))
     monkeypatch.setenv("COMETAPI_BASE_URL", place.own.url)
     monkeypatch.setenv("COMETAPI_KEY", KEY)
@@ -355,7 +355,7 @@ def test_other_providers_get_a_sentence(
 
 def test_nobody_else_asks(shell: Place) -> None:
     """Neither the doctor, nor the settings of the page, nor a quote, nor an engine that starts and looks after jobs."""
-    studio = Studio(shell.settings.home, shell.settings.output)
+    studio = Engine(shell.settings.home, shell.settings.output)
     studio.rescue()
     examine(studio)
     row = shown(studio.settings, studio.ledger, local=True)["providers"][0]

@@ -13,13 +13,21 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from sora.budget import Budget
-from sora.errors import DiskTrouble, InvalidInput, JobFailed, MaybeBought, MediaTrouble, NotFinished, Refused
-from sora.identity import FITS
-from sora.remote_video import RemoteVideo
-from sora.rows import run, update
-from sora.spec import Job, JobSpec, JobState, Reference
-from sora.studio import Studio
+from sora_jobs.config.budget import Budget
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    InvalidInputError,
+    JobFailedError,
+    MediaError,
+    NotFinishedError,
+    PurchaseUncertainError,
+    RequestRejectedError,
+    StorageError,
+)
+from sora_jobs.jobs.identity import FITS
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.ledger.rows import run, update
 
 from ..failures import failing
 from ..systems import make_link
@@ -29,10 +37,10 @@ SPEC: dict[str, Any] = {"provider": "sandbox", "model": "seedance-2-5", "seconds
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Studio]:
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Engine]:
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
-    made = Studio(tmp_path / "home", tmp_path / "output", env={**os.environ, **shared})
+    made = Engine(tmp_path / "home", tmp_path / "output", env={**os.environ, **shared})
     yield made
     made.close()
 
@@ -41,32 +49,32 @@ def told(video_id: str, phase: str = "running") -> RemoteVideo:
     return RemoteVideo(id=video_id, phase=phase, status=phase)
 
 
-def row_of(studio: Studio, prompt: str, *, video_id: str = "", **changes: Any) -> Job:
+def row_of(studio: Engine, prompt: str, *, video_id: str = "", **changes: Any) -> Job:
     """A purchase that the ledger holds, as far as `video_id` and `changes` bring it."""
-    spec = JobSpec(prompt=prompt, **(SPEC | changes))
+    spec = VideoRequest(prompt=prompt, **(SPEC | changes))
     job, mine = studio.ledger.reserve(spec, origin="sandbox", estimated_usd=0.0, budget=Budget())
     assert mine
     studio.ledger.sending(job.id)
     return studio.ledger.submitted(job.id, told(video_id)) if video_id else job
 
 
-def seen(studio: Studio, job: Job, phase: str) -> Job:
+def seen(studio: Engine, job: Job, phase: str) -> Job:
     return studio.ledger.observed(job.id, told(job.video_id, phase))
 
 
-def stored(studio: Studio, prompt: str, **changes: Any) -> Job:
+def stored(studio: Engine, prompt: str, **changes: Any) -> Job:
     return studio.wait(
-        studio.submit(JobSpec(prompt=prompt, **(SPEC | changes))).result(30).job.id, timeout_s=30
+        studio.submit(VideoRequest(prompt=prompt, **(SPEC | changes))).result(30).job.id, timeout_s=30
     ).future.result(30)
 
 
-def test_without_a_ledger_the_list_is_empty(studio: Studio) -> None:
+def test_without_a_ledger_the_list_is_empty(studio: Engine) -> None:
     if not studio.ledger.database.shared:
         assert studio.board.page() == {"jobs": [], "more": False, "running": 0}
         assert not studio.ledger.database.exists  # looking makes none
 
 
-def test_pages_follow_each_other_and_filters_hold(studio: Studio) -> None:
+def test_pages_follow_each_other_and_filters_hold(studio: Engine) -> None:
     """Newest first, each once; `more` is true until the last one; `running` counts all that go on."""
     names = [row_of(studio, f"boat {number}", video_id=f"v{number}").id for number in range(7)]
     seen(studio, studio.ledger.job(names[0]), "failed")
@@ -81,7 +89,7 @@ def test_pages_follow_each_other_and_filters_hold(studio: Studio) -> None:
     assert studio.board.page(state="no such state")["jobs"] == []
 
 
-def test_what_opencv_raises_is_no_bug_of_the_page(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_opencv_raises_is_no_bug_of_the_page(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small picture that cannot be made is an error in words, whatever the library raises."""
     job = stored(studio, "a boat")
 
@@ -89,11 +97,11 @@ def test_what_opencv_raises_is_no_bug_of_the_page(studio: Studio, monkeypatch: p
         raise RuntimeError("OpenCV was built without JPEG")
 
     monkeypatch.setattr(cv2, "imencode", refuse)
-    with failing(MediaTrouble, "", "without JPEG"):
+    with failing(MediaError, "", "without JPEG"):
         studio.board.thumbnail(job.id)
 
 
-def test_a_stored_job_has_a_file_and_a_small_picture(studio: Studio) -> None:
+def test_a_stored_job_has_a_file_and_a_small_picture(studio: Engine) -> None:
     """The file as the host's page asks for it; the picture is made once."""
     row = studio.board.row(job := stored(studio, "a boat"))
     assert (row["state"], row["running"], row["error"], row["cure"]) == ("stored", False, "", "")
@@ -104,11 +112,11 @@ def test_a_stored_job_has_a_file_and_a_small_picture(studio: Studio) -> None:
     assert studio.board.thumbnail(job.id).stat().st_mtime_ns == made
     studio.path(job).unlink()
     assert studio.board.row(job)["file"] is None
-    with failing(NotFinished, "not_stored", job.id):
+    with failing(NotFinishedError, "not_stored", job.id):
         studio.board.thumbnail(job.id)
 
 
-def test_a_file_outside_the_output_folder_is_not_shown(studio: Studio, tmp_path: Path) -> None:
+def test_a_file_outside_the_output_folder_is_not_shown(studio: Engine, tmp_path: Path) -> None:
     """A link that leads elsewhere is none of the page's files."""
     job = stored(studio, "a boat")
     elsewhere = tmp_path / "elsewhere.mp4"
@@ -122,13 +130,18 @@ def test_a_file_outside_the_output_folder_is_not_shown(studio: Studio, tmp_path:
     ("end", "state", "words", "cure"),
     [
         (lambda s, j: seen(s, j, "failed"), "failed", "without a video", "take"),
-        (lambda s, j: s.ledger.not_fetched(j.id, NotFinished("gone", code="lapsed")), "lapsed", "gone", ""),
-        (lambda s, j: s.ledger.not_fetched(j.id, NotFinished("the disk is full")), "submitted", "the disk is full", ""),
+        (lambda s, j: s.ledger.not_fetched(j.id, NotFinishedError("gone", code="lapsed")), "lapsed", "gone", ""),
+        (
+            lambda s, j: s.ledger.not_fetched(j.id, NotFinishedError("the disk is full")),
+            "submitted",
+            "the disk is full",
+            "",
+        ),
         (lambda s, j: j, "submitted", "", ""),
     ],
 )
 def test_what_became_of_it_is_told(
-    studio: Studio, end: Callable[[Studio, Job], Job], state: str, words: str, cure: str
+    studio: Engine, end: Callable[[Engine, Job], Job], state: str, words: str, cure: str
 ) -> None:
     row = studio.board.row(end(studio, row_of(studio, "a boat", video_id="v1")))
     assert (row["state"], row["cure"]) == (state, cure)
@@ -136,19 +149,21 @@ def test_what_became_of_it_is_told(
     assert bool(row["error"]) == bool(words)
 
 
-def test_an_unknown_and_a_refused_purchase_are_told(studio: Studio) -> None:
+def test_an_unknown_and_a_refused_purchase_are_told(studio: Engine) -> None:
     """One says how it is settled, the other what cures it; both say what became of the money."""
-    unknown = studio.ledger.unknown(row_of(studio, "a boat").id, NotFinished("no answer came"))
+    unknown = studio.ledger.unknown(row_of(studio, "a boat").id, NotFinishedError("no answer came"))
     row = studio.board.row(unknown)
     assert row["cure"] == "settle"
     assert "may have been bought" in row["error"]
-    refused = studio.ledger.refused(row_of(studio, "another").id, Refused("No such key.", code="invalid_api_key"))
+    refused = studio.ledger.refused(
+        row_of(studio, "another").id, RequestRejectedError("No such key.", code="invalid_api_key")
+    )
     row = studio.board.row(refused)
     assert row["cure"] == "settings"
     assert "Nothing was spent" in row["error"]
 
 
-def test_a_remix_shows_its_tree(studio: Studio) -> None:
+def test_a_remix_shows_its_tree(studio: Engine) -> None:
     parent = stored(studio, "a boat", model="sora-2", size="1280x720")
     child = studio.remix(parent.id, "a boat at night").result(30).job
     assert [row["id"] for row in studio.board.tree(parent.id)["children"]] == [child.id]
@@ -157,7 +172,7 @@ def test_a_remix_shows_its_tree(studio: Studio) -> None:
     assert tree["children"] == []
 
 
-def test_time_left_is_learned_from_past_jobs(studio: Studio) -> None:
+def test_time_left_is_learned_from_past_jobs(studio: Engine) -> None:
     """The median of the same provider, model and length; None where there was none."""
     running = row_of(studio, "now", video_id="v9")
     assert studio.board.row(running)["expected_s"] is None
@@ -169,10 +184,10 @@ def test_time_left_is_learned_from_past_jobs(studio: Studio) -> None:
     assert studio.board.row(row_of(studio, "longer", video_id="v8", seconds="8"))["expected_s"] is None
 
 
-def test_a_page_asks_once_for_what_jobs_like_these_took(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_asks_once_for_what_jobs_like_these_took(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of sixty would read the past sixty times."""
     asked: list[str] = []
-    monkeypatch.setattr(studio.ledger, "typical_s", lambda job: asked.append(job.seconds) or float(job.seconds))
+    monkeypatch.setattr(studio.ledger, "median_render_s", lambda job: asked.append(job.seconds) or float(job.seconds))
     for number, seconds in enumerate(("4", "8", "4", "4")):
         row_of(studio, f"shot {number}", video_id=f"v{number}", seconds=seconds)
     rows = studio.board.page()["jobs"]
@@ -180,15 +195,15 @@ def test_a_page_asks_once_for_what_jobs_like_these_took(studio: Studio, monkeypa
     assert sorted(asked) == ["4", "8"]
 
 
-def test_an_event_costs_no_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_costs_no_disk(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand jobs on a network drive tell how they stand: no file and no settings are looked at."""
     jobs = [
         row_of(studio, "running", video_id="v1"),
-        studio.ledger.unknown(row_of(studio, "lost").id, MaybeBought("cut")),
+        studio.ledger.unknown(row_of(studio, "lost").id, PurchaseUncertainError("cut")),
     ]
-    done = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30).job
+    done = studio.submit(VideoRequest(prompt="a boat", **SPEC)).result(30).job
     jobs.append(studio.wait(done.id, timeout_s=30).future.result(30))
-    monkeypatch.setattr(studio.ledger, "typical_s", lambda job: 20.0)
+    monkeypatch.setattr(studio.ledger, "median_render_s", lambda job: 20.0)
     shown = [studio.board.row(job) for job in jobs]
 
     def refuse(*_: object, **__: object) -> None:
@@ -202,48 +217,48 @@ def test_an_event_costs_no_disk(studio: Studio, monkeypatch: pytest.MonkeyPatch)
     assert brief[0]["expected_s"] == 20.0
 
 
-def test_references_are_the_images_that_went_up(studio: Studio) -> None:
+def test_references_are_the_images_that_went_up(studio: Engine) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
-    spec = JobSpec(prompt="a boat", references=(Reference(pixels),), **SPEC)
+    spec = VideoRequest(prompt="a boat", references=(Reference(pixels),), **SPEC)
     job = studio.submit(spec).result(30).job
     (place,) = studio.board.references(job.id)
     assert np.array_equal(cv2.imread(str(place))[..., ::-1], pixels)
     place.unlink()
-    with failing(DiskTrouble, "missing_reference", place.name) as caught:
+    with failing(StorageError, "missing_reference", place.name) as caught:
         studio.board.references(job.id)
     assert caught.value.job == job.id
 
 
 @pytest.mark.parametrize("name", ["../keys/cometapi", "/etc/passwd", "a.png", ""])
-def test_a_reference_that_is_none_of_ours_is_not_brought(studio: Studio, name: str) -> None:
+def test_a_reference_that_is_none_of_ours_is_not_brought(studio: Engine, name: str) -> None:
     """Others may write into a ledger that a farm shares; the page would show them what they named."""
     job = row_of(studio, "a boat")
     with studio.ledger.database.write() as connection:
         update(connection, job.id, reference_files=json.dumps([name]))
     for ask in (studio.board.references, studio.board.again):
-        with failing(InvalidInput, "foreign_reference", repr(name)):
+        with failing(InvalidInputError, "foreign_reference", repr(name)):
             ask(job.id)
 
 
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("channels", [3, 4])
-def test_the_board_knows_how_they_were_fitted(studio: Studio, fit: str, channels: int) -> None:
+def test_the_board_knows_how_they_were_fitted(studio: Engine, fit: str, channels: int) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
-    job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
+    job = studio.submit(VideoRequest(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
     assert studio.board.again(job.id) == {"fit": fit, "take": 2}
 
 
-def test_the_next_take_is_one_that_nobody_asked_for(studio: Studio) -> None:
+def test_the_next_take_is_one_that_nobody_asked_for(studio: Engine) -> None:
     """Whatever became of it; another prompt's takes do not count."""
     jobs = [row_of(studio, "a boat", take=take) for take in (1, 2, 4)]
     row_of(studio, "another boat", take=3)
-    studio.ledger.refused(jobs[1].id, Refused("no"))
+    studio.ledger.refused(jobs[1].id, RequestRejectedError("no"))
     assert [studio.board.again(job.id)["take"] for job in jobs] == [3, 3, 5]
 
 
-def test_it_says_nothing_where_it_cannot_know(studio: Studio) -> None:
+def test_it_says_nothing_where_it_cannot_know(studio: Engine) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
-    job = studio.submit(JobSpec(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC)).result(30).job
+    job = studio.submit(VideoRequest(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC)).result(30).job
     with studio.ledger.database.write() as connection:  # a row of older code, whose images are elsewhere
         run(connection, "UPDATE jobs SET fit = ''")
     assert studio.board.again(job.id) == {"fit": "", "take": 2}
@@ -253,51 +268,51 @@ def test_it_says_nothing_where_it_cannot_know(studio: Studio) -> None:
 # -- set aside --------------------------------------------------------------------------------------------------------
 
 
-def test_a_forgotten_job_is_listed_no_more_and_stays_bought(studio: Studio) -> None:
+def test_a_forgotten_job_is_listed_no_more_and_stays_bought(studio: Engine) -> None:
     """Its row, its file and what it counts for stay; asked for again, it is there again, and nothing is paid."""
     job = stored(studio, "a boat")
-    studio.put_aside(job.id, "forgotten").result(30)
+    studio.set_visibility(job.id, "forgotten").result(30)
     assert studio.board.page()["jobs"] == []
     assert studio.labels() == []
     assert [row["id"] for row in studio.board.page(state="forgotten")["jobs"]] == [job.id]
     assert studio.path(job).is_file()
-    again = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30)
+    again = studio.submit(VideoRequest(prompt="a boat", **SPEC)).result(30)
     assert (again.job.id, again.reused) == (job.id, True)
     assert [row["id"] for row in studio.board.page()["jobs"]] == [job.id]
 
 
-def test_forgetting_does_not_free_the_budget(studio: Studio) -> None:
-    spec = JobSpec(prompt="dear", **SPEC)
+def test_forgetting_does_not_free_the_budget(studio: Engine) -> None:
+    spec = VideoRequest(prompt="dear", **SPEC)
     job, _ = studio.ledger.reserve(spec, origin="sandbox", estimated_usd=4.0, budget=Budget())
     studio.ledger.submitted(job.id, told("v1"))
     seen(studio, studio.ledger.job(job.id), "failed")
-    studio.ledger.put_aside(job.id, "forgotten")
+    studio.ledger.set_visibility(job.id, "forgotten")
     assert studio.ledger.spent_usd(Budget()) == 4.0
-    with pytest.raises(JobFailed):  # nor is it sent again
+    with pytest.raises(JobFailedError):  # nor is it sent again
         studio.submit(spec).result(30)
 
 
-def test_an_unwatched_job_is_fetched_only_when_somebody_waits(studio: Studio) -> None:
+def test_an_unwatched_job_is_fetched_only_when_somebody_waits(studio: Engine) -> None:
     """Not by the rescue, also not after a restart; a node that waits gets it."""
     asked: list[str] = []
     studio.client("sandbox").listen(lambda response, _: asked.append(response.url))
     job = row_of(studio, "a boat", video_id="v1")
-    studio.put_aside(job.id, "unwatched").result(30)
+    studio.set_visibility(job.id, "unwatched").result(30)
     assert studio.rescue() == 0
-    studio.look_after(job.id)
+    studio.collect_in_background(job.id)
     assert studio.board.page()["running"] == 0
-    bought = studio.submit(JobSpec(prompt="another", **SPEC)).result(30).job
-    studio.put_aside(bought.id, "unwatched").result(30)
+    bought = studio.submit(VideoRequest(prompt="another", **SPEC)).result(30).job
+    studio.set_visibility(bought.id, "unwatched").result(30)
     assert studio.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
     assert studio.ledger.job(job.id).state is JobState.SUBMITTED
     assert any(bought.video_id in url for url in asked)
     assert [url for url in asked if "/v1/videos/v1" in url] == []
 
 
-def test_watching_again_fetches_it(studio: Studio) -> None:
-    job = studio.submit(JobSpec(prompt="a boat", **SPEC)).result(30).job
-    studio.put_aside(job.id, "unwatched").result(30)
-    studio.put_aside(job.id, "").result(30)
+def test_watching_again_fetches_it(studio: Engine) -> None:
+    job = studio.submit(VideoRequest(prompt="a boat", **SPEC)).result(30).job
+    studio.set_visibility(job.id, "unwatched").result(30)
+    studio.set_visibility(job.id, "").result(30)
     end = time.monotonic() + 20
     while studio.ledger.job(job.id).state is not JobState.STORED:
         assert time.monotonic() < end
@@ -307,17 +322,17 @@ def test_watching_again_fetches_it(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("aside", "video_id"), [("forgotten", "v1"), ("forgotten", ""), ("unwatched", ""), ("x", "v1")]
 )
-def test_what_may_still_cost_or_come_is_not_forgotten(studio: Studio, aside: str, video_id: str) -> None:
+def test_what_may_still_cost_or_come_is_not_forgotten(studio: Engine, aside: str, video_id: str) -> None:
     job = row_of(studio, "a boat", video_id=video_id)
-    with pytest.raises(InvalidInput):
-        studio.put_aside(job.id, aside).result(30)
+    with pytest.raises(InvalidInputError):
+        studio.set_visibility(job.id, aside).result(30)
     assert studio.ledger.job(job.id).aside == ""
 
 
 # -- who is told ------------------------------------------------------------------------------------------------------
 
 
-def test_changes_are_told_from_reserved_to_stored(studio: Studio) -> None:
+def test_changes_are_told_from_reserved_to_stored(studio: Engine) -> None:
     """Each with the state before; the last thing told is the last state, and nothing is told twice."""
     heard: list[tuple[str, str, str]] = []
     studio.listen(lambda job, was: heard.append((job.id, was, job.standing)))

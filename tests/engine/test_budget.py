@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora.budget import Budget
-from sora.errors import BudgetReached, InvalidInput, MaybeBought, Refused
-from sora.ledger import Ledger
-from sora.rows import run
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.timing import Timing
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.settings import Settings
+from sora_jobs.config.timing import Timing
+from sora_jobs.errors import BudgetExceededError, InvalidInputError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
 
 from ..failures import failing
 
@@ -40,13 +40,13 @@ def ledger(tmp_path: Path, database_url: str, clock: Clock) -> Iterator[Ledger]:
 
 
 def buy(ledger: Ledger, prompt: str, usd: float | None, budget: Budget = CAPS) -> str:
-    spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+    spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
     return str(ledger.reserve(spec, origin="https://x", estimated_usd=usd, budget=budget)[0].id)
 
 
 def test_a_job_that_is_too_dear_is_refused(ledger: Ledger) -> None:
     """By how much, and how the owner can change it; no row is written."""
-    with failing(BudgetReached, "budget_per_job", "$1.00", "$0.50", charge="none") as caught:
+    with failing(BudgetExceededError, "budget_per_job", "$1.00", "$0.50", charge="none") as caught:
         buy(ledger, "dear", 1.5)
     assert "SORA_BUDGET_USD_PER_JOB" in caught.value.advice
     assert caught.value.exit_code == 3
@@ -64,23 +64,23 @@ def test_a_day_has_an_end(ledger: Ledger) -> None:
     buy(ledger, "a", 1.0)
     later(ledger, 3600)
     buy(ledger, "b", 1.0)
-    with failing(BudgetReached, "budget_per_day", "$2.00 of $2.00", "by $0.10"):
+    with failing(BudgetExceededError, "budget_per_day", "$2.00 of $2.00", "by $0.10"):
         buy(ledger, "c", 0.1)
     assert buy(ledger, "a", 1.0) == buy(ledger, "a", 1.0)  # bought before: costs nothing
     later(ledger, 86_400 - 3590)
     buy(ledger, "c", 1.0)
-    with failing(BudgetReached, "budget_per_day"):
+    with failing(BudgetExceededError, "budget_per_day"):
         buy(ledger, "d", 0.1)
 
 
 def test_what_was_refused_does_not_count(ledger: Ledger) -> None:
     """But what may have been bought does, also after it was declared lost: nobody empties the budget by declaring."""
-    ledger.refused(buy(ledger, "a", 1.0), Refused("no"))
+    ledger.refused(buy(ledger, "a", 1.0), RequestRejectedError("no"))
     lost = buy(ledger, "a", 1.0)
-    ledger.unknown(lost, MaybeBought("cut"))
-    ledger.settle(lost)
+    ledger.unknown(lost, PurchaseUncertainError("cut"))
+    ledger.reconcile(lost)
     buy(ledger, "b", 1.0)
-    with failing(BudgetReached, "budget_per_day"):
+    with failing(BudgetExceededError, "budget_per_day"):
         buy(ledger, "c", 0.01)
 
 
@@ -89,7 +89,7 @@ def test_an_unknown_price_counts_as_the_cap_of_a_job(ledger: Ledger) -> None:
     ledger.adopt("cometapi", "https://x", "video_1")
     buy(ledger, "a", None)
     buy(ledger, "b", None)
-    with failing(BudgetReached, "budget_per_day", "unknown price, which counts as $1.00"):
+    with failing(BudgetExceededError, "budget_per_day", "unknown price, which counts as $1.00"):
         buy(ledger, "c", None)
     buy(ledger, "on the sandbox", 0.0)
     assert ledger.spent_usd(CAPS) == 2.0
@@ -103,7 +103,7 @@ def test_parallel_attempts_share_one_budget(tmp_path: Path, ledger: Ledger, cloc
     def attempt(number: int) -> bool:
         try:
             buy(ledger if number % 2 else other, f"of many, {number}", 0.3, budget)
-        except BudgetReached:
+        except BudgetExceededError:
             return False
         return True
 
@@ -138,14 +138,14 @@ def test_a_cap_that_is_misspelt_is_an_error(
 ) -> None:
     """Else it would be no cap at all."""
     (tmp_path / "settings.toml").write_text(text, encoding="utf-8")
-    with failing(InvalidInput, code, name):
+    with failing(InvalidInputError, code, name):
         _ = Settings(home=tmp_path, output=tmp_path, env=variables).budget
 
 
 def test_a_cap_of_nothing_lets_nothing_through(ledger: Ledger) -> None:
     """Nor a job whose price nobody knows, which would count as nothing."""
     for usd in (0.4, None):
-        with failing(BudgetReached, "budget_per_job"):
+        with failing(BudgetExceededError, "budget_per_job"):
             buy(ledger, "a", usd, Budget(usd_per_day=20.0, usd_per_job=0.0))
     buy(ledger, "on the sandbox", 0.0, Budget(usd_per_day=0.0, usd_per_job=0.0))
 
@@ -158,7 +158,7 @@ def test_a_take_over_is_counted_anew(ledger: Ledger, tmp_path: Path, clock: Cloc
         with dead.database.write() as connection:
             run(connection, "UPDATE owners SET seen_at = 0")
     dead.database.owner.close()
-    with failing(BudgetReached, "budget_per_day"):
+    with failing(BudgetExceededError, "budget_per_day"):
         buy(ledger, "a", 0.9, Budget(usd_per_day=0.8, usd_per_job=1.0))
     assert buy(ledger, "a", 0.9) == job
     assert ledger.job(job).estimated_usd == 0.9

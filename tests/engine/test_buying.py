@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.budget import Budget
-from sora.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS
-from sora.errors import LocalTrouble, MaybeBought, NotFinished, Refused, WaitTimeout
-from sora.ledger import Ledger
-from sora.rows import run
-from sora.spec import FORGOTTEN, Job, JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.config.budget import Budget
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    LocalError,
+    NotFinishedError,
+    PurchaseUncertainError,
+    RequestRejectedError,
+    WaitTimeoutError,
+)
+from sora_jobs.jobs.spec import ARCHIVED, Job, JobState, VideoRequest
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
+from sora_jobs.purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
@@ -27,15 +33,15 @@ SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": 
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine]]:
     """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made: list[Studio] = []
+    made: list[Engine] = []
 
-    def studio(**waits: float) -> Studio:
+    def studio(**waits: float) -> Engine:
         timing = dataclasses.replace(FAST, **waits)
-        made.append(Studio(tmp_path / "home", tmp_path / "output", timing=timing))
+        made.append(Engine(tmp_path / "home", tmp_path / "output", timing=timing))
         return made[-1]
 
     yield studio
@@ -44,12 +50,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 @pytest.fixture
-def studio(start: Callable[..., Studio]) -> Studio:
+def studio(start: Callable[..., Engine]) -> Engine:
     return start()
 
 
 @pytest.fixture
-def found(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
+def found(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
     """The states in which the studio's purchases have found their row so far: each look of a join is one more."""
     reserve, states = studio.ledger.reserve, list[JobState]()
 
@@ -63,15 +69,15 @@ def found(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
 
 
 @pytest.fixture
-def other(studio: Studio) -> Iterator[Ledger]:
+def other(studio: Engine) -> Iterator[Ledger]:
     """Another process on the same ledger, in the middle of a purchase that takes its time."""
     ledger = Ledger(studio.settings.home)
     yield ledger
     ledger.close()
 
 
-def spec(prompt: str) -> JobSpec:
-    return JobSpec(prompt=prompt, **SPEC)
+def spec(prompt: str) -> VideoRequest:
+    return VideoRequest(prompt=prompt, **SPEC)
 
 
 def held(ledger: Ledger, prompt: str) -> Job:
@@ -82,7 +88,7 @@ def held(ledger: Ledger, prompt: str) -> Job:
     return job
 
 
-def test_joins_hold_up_no_other_purchase_and_no_wait(studio: Studio, other: Ledger) -> None:
+def test_joins_hold_up_no_other_purchase_and_no_wait(studio: Engine, other: Ledger) -> None:
     """A process that was stopped (Ctrl-Z) has more purchases in its hands than we have threads."""
     done = studio.submit(spec("before")).result(30).job
     names = [f"held {number}" for number in range(SUBMIT_THREADS + 3)]
@@ -95,31 +101,31 @@ def test_joins_hold_up_no_other_purchase_and_no_wait(studio: Studio, other: Ledg
     assert not any(join.done() for join in joins)
 
 
-def test_a_join_ends_with_the_others_answer(studio: Studio, other: Ledger, found: list[JobState]) -> None:
+def test_a_join_ends_with_the_others_answer(studio: Engine, other: Ledger, found: list[JobState]) -> None:
     """Refused there, it is sent here; the second one who wants it joins that."""
     job = held(other, "a boat")
     joins = [studio.submit(spec("a boat")) for _ in range(2)]
     until(lambda: len(found) > 6)
     assert not any(join.done() for join in joins)
-    other.refused(job.id, Refused("no"))
+    other.refused(job.id, RequestRejectedError("no"))
     submissions = [join.result(20) for join in joins]
     assert {submission.job.state.value for submission in submissions} <= {"submitted", "completed", "stored"}
     assert sorted(submission.reused for submission in submissions) == [False, True]
 
 
-def test_a_join_that_was_given_up_sends_nothing(studio: Studio, other: Ledger, found: list[JobState]) -> None:
+def test_a_join_that_was_given_up_sends_nothing(studio: Engine, other: Ledger, found: list[JobState]) -> None:
     """Cancel was pressed while another process was sending it; that it is refused there does not make us buy."""
     job = held(other, "a boat")
     join = studio.submit(spec("a boat"))
     until(lambda: found)
     join.cancel()
-    other.refused(job.id, Refused("no"))
-    with pytest.raises((NotFinished, CancelledError)):
+    other.refused(job.id, RequestRejectedError("no"))
+    with pytest.raises((NotFinishedError, CancelledError)):
         join.result(10)
     assert [one.state for one in studio.ledger.jobs()] == [JobState.REFUSED]
 
 
-def test_closing_sends_nothing_that_has_not_begun(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_sends_nothing_that_has_not_begun(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is queued when the program ends is not bought on its way out."""
     reserve, go_on = studio.ledger.reserve, threading.Event()
 
@@ -140,7 +146,7 @@ def test_closing_sends_nothing_that_has_not_begun(studio: Studio, monkeypatch: p
 
 
 def test_who_waits_for_a_purchase_learns_that_its_sender_died(
-    studio: Studio, other: Ledger, monkeypatch: pytest.MonkeyPatch
+    studio: Engine, other: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`sora resume` on a job that another program is sending: when that is killed, nobody waits an hour for nothing."""
     job = held(other, "a boat")
@@ -150,37 +156,37 @@ def test_who_waits_for_a_purchase_learns_that_its_sender_died(
     until(lambda: len(reads) > 6)  # more than it takes to begin: it was looked at
     assert not wait.future.done()
     other.close()
-    with pytest.raises(MaybeBought) as caught:
+    with pytest.raises(PurchaseUncertainError) as caught:
         wait.future.result(10)
     assert caught.value.job == job.id
     assert studio.ledger.job(job.id).state is JobState.UNKNOWN
 
 
 def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
-    studio: Studio, other: Ledger, found: list[JobState]
+    studio: Engine, other: Ledger, found: list[JobState]
 ) -> None:
     """Neither who joins it nor who waits for it can know more than that money may have been spent."""
     job = held(other, "a boat")
-    with failing(WaitTimeout, "wait_timeout", "another program is still sending it", charge="perhaps"):
+    with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="perhaps"):
         studio.wait(job.id, timeout_s=0.1).future.result(10)
     join = studio.submit(spec("a boat"))
     until(lambda: found)
     studio.close()
-    with failing(NotFinished, "closing", charge="perhaps"):
+    with failing(NotFinishedError, "closing", charge="perhaps"):
         join.result(10)
 
 
-def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Studio, other: Ledger) -> None:
+def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Engine, other: Ledger) -> None:
     """The job that the list shows may be the other take's, whose id nobody has written down yet."""
     take = dataclasses.replace(spec("a boat"), take=2)
     job, _ = studio.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
-    studio.ledger.unknown(job.id, MaybeBought("cut"))
+    studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
     sent = studio.submit(dataclasses.replace(spec("a boat"), take=3)).result(10).job
     with other.database.write() as connection:  # what the list shows is not known here
         run(connection, "DELETE FROM jobs WHERE id = :id", id=sent.id)
     held_job = held(other, "a boat")
-    with pytest.raises(MaybeBought) as caught:
-        studio.look_for(job.id).result(10)
+    with pytest.raises(PurchaseUncertainError) as caught:
+        studio.find_in_provider_list(job.id).result(10)
     assert held_job.id in caught.value.what
     assert studio.ledger.job(job.id).state is JobState.UNKNOWN
 
@@ -198,7 +204,7 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
         ]
         (tmp_path / "home" / "providers.toml").write_text("".join(tables), encoding="utf-8")
         env = {"SORA_SANDBOX_SECONDS": "0.05", "SORA_POLL_SECONDS": "0.02", "SORA_BUDGET_USD_PER_DAY": "1000"}
-        studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
         try:
             unknown = unknown_at(studio, "lists", lists.url)
             wanted = [
@@ -209,21 +215,21 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
             done = studio.submit(spec("another")).result(10).job
             assert studio.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
             assert studio.open(done.id).result(10).id == done.id
-            with pytest.raises(MaybeBought):
-                studio.look_for(unknown.id).result(10)
-            assert studio.put_aside(done.id, FORGOTTEN).result(10).aside == FORGOTTEN
+            with pytest.raises(PurchaseUncertainError):
+                studio.find_in_provider_list(unknown.id).result(10)
+            assert studio.set_visibility(done.id, ARCHIVED).result(10).aside == ARCHIVED
             assert not any(each.done() for each in wanted)
             assert slow.count("POST") == SUBMIT_THREADS
         finally:
             studio.close()
 
 
-def unknown_at(studio: Studio, provider: str, origin: str) -> Job:
+def unknown_at(studio: Engine, provider: str, origin: str) -> Job:
     job, _ = studio.ledger.reserve(
         dataclasses.replace(spec("lost"), provider=provider), origin=origin, estimated_usd=None, budget=Budget()
     )
     studio.ledger.sending(job.id)
-    return studio.ledger.unknown(job.id, MaybeBought("cut"))
+    return studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -237,7 +243,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def crowded(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def crowded(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing runs yet, and no thread can be started any more."""
 
     def none_left(_: threading.Thread) -> None:
@@ -247,24 +253,24 @@ def crowded(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Studio) -> None:
+def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Engine) -> None:
     """That is no end of the program: whoever asked is told at once, and can ask again."""
     for future in (
         studio.submit(spec("a boat")),
         studio.remix("job", "at night"),
         studio.wait("job", timeout_s=600).future,
-        studio.look_for("job"),
-        studio.settle("job"),
+        studio.find_in_provider_list("job"),
+        studio.reconcile("job"),
         studio.ask_again("job"),
         studio.open("job"),
     ):
         error = future.exception(5)
-        assert isinstance(error, LocalTrouble)
+        assert isinstance(error, LocalError)
         assert error.code == "no_thread"
 
 
 def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
-    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is told of what the ledger writes meanwhile; who waits gets an error of ours, and can wait again. The
     background download begins at the next start of it."""
@@ -282,9 +288,9 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
         assert job.video_id
         for done in (lambda: True, lambda: studio.open(job.id).result(20).state is JobState.COMPLETED):
             until(done)  # first it would be watched, then fetched
-            with failing(LocalTrouble, "no_thread", "new thread", charge="spent"):
+            with failing(LocalError, "no_thread", "new thread", charge="spent"):
                 studio.wait(job.id, timeout_s=600).future.result(20)
-        with failing(LocalTrouble, "no_thread"):
+        with failing(LocalError, "no_thread"):
             studio.rescue()
     assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     until(lambda: told == [job.id])
@@ -296,7 +302,7 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
 
 
 def test_a_search_for_which_no_thread_could_be_had_is_made_later(
-    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The background download goes on as soon as there is one."""
     studio, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
@@ -316,7 +322,7 @@ def test_a_search_for_which_no_thread_could_be_had_is_made_later(
     assert len(refused) == 3
 
 
-def test_one_event_that_fails_takes_no_other_with_it(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_event_that_fails_takes_no_other_with_it(studio: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """A page that is gone, say: all others hear of all jobs."""
     told: list[str] = []
 

@@ -17,8 +17,9 @@ PACK = Path(__file__).parents[2]
 OLD = ("3.8", "3.9", "3.10")
 
 
-def run(python: Path | str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(python: Path | str, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
     env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH" and "BYTECODE" not in name}
+    env |= more
     env["COMETAPI_BASE_URL"] = "http://127.0.0.1:9"  # where nothing listens: the doctor looks at it
     command = [python, *arguments]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, encoding="utf-8", timeout=120)
@@ -31,7 +32,7 @@ def pack(tmp_path: Path) -> Path:
     shutil.copytree(PACK / "nodes", copy / "nodes", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "sora.py"):
         shutil.copy(PACK / name, copy)
-    (copy / "nodes" / "sora" / "__init__.py").write_text('__version__ = "9.8.7"\n', encoding="utf-8")
+    (copy / "nodes" / "sora_jobs" / "__init__.py").write_text('__version__ = "9.8.7"\n', encoding="utf-8")
     return copy
 
 
@@ -50,11 +51,12 @@ def test_the_command_runs_by_its_path(pack: Path, tmp_path: Path, flag: str) -> 
     assert wrong.returncode == 2
 
 
-@pytest.mark.skipif(not hears_pythonpath(), reason="an embedded Python imports nothing from the current folder")
-def test_the_package_is_meant_by_its_name(pack: Path) -> None:
-    """Also by a Python that was started in the pack's folder, and finds the file first."""
-    ran = run(sys.executable, "-c", "import sora, sora.cli; print(sora.__version__, sora.cli.__name__)", cwd=pack)
-    assert ran.stdout == "9.8.7 sora.cli\n", ran.stderr
+@pytest.mark.skipif(not hears_pythonpath(), reason="an embedded Python reads no PYTHONPATH")
+def test_the_file_hides_no_package(pack: Path) -> None:
+    """A Python that was started in the pack's folder finds this file first, whose name is not the package's."""
+    program = "import sora_jobs.cli.main as main; print(main.__name__, sora_jobs.__version__)"
+    ran = run(sys.executable, "-c", f"import sora, sora_jobs; {program}", cwd=pack, PYTHONPATH=str(pack / "nodes"))
+    assert ran.stdout == "sora_jobs.cli.main 9.8.7\n", ran.stderr
 
 
 @pytest.mark.parametrize("file", ["__init__.py", "sora.py"])

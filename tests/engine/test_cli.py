@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from sora.budget import Budget
-from sora.cli import main
-from sora.ledger import Ledger
-from sora.spec import JobSpec
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.ledger import Ledger
 
 from ..failures import failed_as
 from ..gateway.ugly import UglyServer, answer
@@ -370,7 +370,7 @@ def test_the_timeout_covers_the_download(sora: Shell) -> None:
 
 def test_a_kill_in_the_middle_of_a_create_is_settled(sora: Shell, tmp_path: Path) -> None:
     """The row of the dead process is unknown from the first look on, whichever command it is."""
-    spec = JobSpec(provider="sandbox", prompt="cut", model="seedance-2-5", seconds="4", size="854x480")
+    spec = VideoRequest(provider="sandbox", prompt="cut", model="seedance-2-5", seconds="4", size="854x480")
     ledger = Ledger(tmp_path / "home")
     job = ledger.reserve(spec, origin="sandbox", estimated_usd=0.0, budget=Budget())[0].id
     ledger.sending(job)

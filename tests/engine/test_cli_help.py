@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.cli import build_parser, main
+from sora_jobs.cli.main import build_parser, main
 
 PACK = Path(__file__).parents[2]
 COMMANDS: dict[str, argparse.ArgumentParser] = next(

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.cli import main
-from sora.cli_costs import NUMBERS, safe_cell
-from sora.costs import BY, COLUMNS, MOST_ROWS, first_day, report
-from sora.errors import InvalidInput
-from sora.ledger import Ledger
-from sora.rows import existing, insert, run
-from sora.spec import JobSpec
+from sora_jobs.cli.costs import NUMBERS, safe_cell
+from sora_jobs.cli.main import main
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.costs import BY, COLUMNS, MOST_ROWS, first_day, report
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import existing, insert, run
 from sqlalchemy import text
 
 from ..failures import failing
 
-SPEC = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
 NOTHING: dict[str, Any] = {
     "jobs": 0, "seconds": 0.0, "usd": 0.0, "estimated_usd": 0.0, "charged_usd": 0.0, "charged_jobs": 0, "unpriced": 0,
     "uncertain_jobs": 0, "uncertain_usd": 0.0, "uncertain_unpriced": 0,
@@ -240,7 +240,7 @@ def test_since_takes_a_date_or_a_number_of_days(zone: Callable[[str], None]) -> 
 )  # fmt: skip
 def test_what_is_no_date_is_refused(since: str) -> None:
     """With an example of what is one."""
-    with failing(InvalidInput, "invalid_date") as caught:
+    with failing(InvalidInputError, "invalid_date") as caught:
         first_day(since, NOON)
     assert "2026-11-30" in caught.value.advice
     assert len(caught.value.what) < 80
@@ -249,7 +249,7 @@ def test_what_is_no_date_is_refused(since: str) -> None:
 def test_an_unknown_group_is_refused(ledger: Ledger) -> None:
     """Whatever it is, it never gets into a query."""
     for by in ("", "id; DROP TABLE jobs", "prompt"):
-        with failing(InvalidInput, "unknown_option", repr(by)) as caught:
+        with failing(InvalidInputError, "unknown_option", repr(by)) as caught:
             costs(ledger, by)
         assert all(name in caught.value.advice for name in BY)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora import database
-from sora.budget import Budget
-from sora.errors import LedgerTrouble
-from sora.ledger import Ledger
-from sora.spec import JobSpec
+from sora_jobs.config.budget import Budget
+from sora_jobs.errors import LedgerError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger import database
+from sora_jobs.ledger.ledger import Ledger
 
 
 class Connections:
@@ -89,7 +89,7 @@ def test_what_is_written_after_the_closing_is_kept_and_closed(connections: Conne
     """The response to a create came late: its id is worth more than an early end. No mark of a process is left."""
     ledger = Ledger(tmp_path)
     ledger.close()
-    spec = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+    spec = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
     job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())
     assert connections.open == 0
     assert list((tmp_path / "owners").glob("*.lock")) == []
@@ -102,15 +102,15 @@ def test_a_ledger_that_does_not_open_leaves_nothing_open(
 ) -> None:
     """A file that is none, and a folder in which no mark can be kept."""
     (tmp_path / "ledger.sqlite3").write_bytes(b"my diary " * 200)
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         Ledger(tmp_path).jobs()
     assert (len(connections.made) > 0, connections.open) == (True, 0)
 
-    def fails(_: Path) -> None:
-        raise LedgerTrouble("no")
+    def fails(*_: object) -> None:
+        raise LedgerError("no")
 
-    monkeypatch.setattr(database, "FileOwner", fails)
+    monkeypatch.setattr(database, "FileLiveness", fails)
     made = len(connections.made)
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         Ledger(tmp_path / "other").jobs()
     assert (len(connections.made) > made, connections.open) == (True, 0)

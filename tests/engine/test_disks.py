@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from sora import disk, page_settings, whole
-from sora.errors import DiskTrouble, LedgerTrouble, disk_trouble
-from sora.ledger import Ledger
-from sora.room import check_room
-from sora.settings import Settings
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import LedgerError, StorageError, storage_error
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.purchasing.disk_room import check_room
+from sora_jobs.util import atomic_write, disk
+from sora_jobs.views import settings as page_settings
 
 from ..failures import failing
 from ..frozen.gateway import Gateway
 
-ENGINE = Path(whole.__file__).parents[1]
+ENGINE = Path(atomic_write.__file__).parents[1]
 # What a file system may not offer, and the calls by which that is asked for.
 MISSING = ("sync of folders", "sync of files", "chmod", "utime", "link", "lock")
 ERRNOS = (errno.ENOTSUP, errno.EINVAL, errno.EBADF, errno.EACCES)
@@ -60,13 +61,13 @@ shims = {
 }
 shims[what]()
 import numpy as np
-from sora.disk import try_folder
-from sora.spec import JobSpec, Reference
-from sora.studio import Studio
-studio = Studio(home, Path(output))
+from sora_jobs.util.disk import try_folder
+from sora_jobs.jobs.spec import VideoRequest, Reference
+from sora_jobs.engine import Engine
+studio = Engine(home, Path(output))
 picture = np.zeros((720, 1280, 3), np.uint8)
 for code in codes:
-    spec = JobSpec(provider="cometapi", prompt=f"a boat {code}", model="sora-2", seconds="4", size="1280x720",
+    spec = VideoRequest(provider="cometapi", prompt=f"a boat {code}", model="sora-2", seconds="4", size="1280x720",
                    references=(Reference(picture),))
     job = studio.submit(spec).result(60).job
     done = studio.wait(job.id, timeout_s=60).future.result(90)
@@ -106,9 +107,9 @@ def test_what_a_file_system_lacks_ends_no_download(tmp_path: Path, what: str) ->
 
 
 def test_nothing_is_renamed_or_deleted_past_the_patient_way() -> None:
-    """On Windows a scanner has a file open for a moment: whole.py waits for it. Left out are marks of processes, which
-    a sweep deletes if not their owner, and the sandbox's own unfinished films."""
-    allowed = {"whole.py", "owner.py", "farm.py", "encode.py"}
+    """On Windows a scanner has a file open for a moment: atomic_write.py waits for it. Left out are marks of
+    processes, which a sweep deletes if not their owner, and the sandbox's own unfinished films."""
+    allowed = {"atomic_write.py", "liveness.py", "shared_output.py", "encode.py"}
     past = [
         (file.name, node.lineno)
         for file in ENGINE.rglob("*.py")
@@ -144,12 +145,12 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
 
     monkeypatch.setattr(Path, step, refusing)
     target = tmp_path / "key"
-    whole.write_whole(target, b"one")
+    atomic_write.atomic_write(target, b"one")
     assert target.read_bytes() == b"one"
-    whole.remove(target)
+    atomic_write.remove(target)
     assert list(tmp_path.iterdir()) == []
     assert len(refused) == 3
-    assert tuple(slept) == whole.PAUSES_S[:3]
+    assert tuple(slept) == atomic_write.PAUSES_S[:3]
 
 
 def test_a_file_that_stays_held_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +164,7 @@ def test_a_file_that_stays_held_is_told_in_words(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "replace", refuse)
     settings = Settings(home=tmp_path, output=tmp_path, env={})
-    with pytest.raises(DiskTrouble) as caught:
+    with pytest.raises(StorageError) as caught:
         page_settings.change(settings, {"language": "vi"}, local=True)
     assert (caught.value.code, caught.value.kind) == ("file_in_use", "file_in_use")
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
@@ -177,7 +178,7 @@ def test_a_file_that_is_open_for_a_second_is_replaced(tmp_path: Path) -> None:
     target.write_bytes(b"old")
     file = target.open("rb")
     threading.Timer(1.0, file.close).start()
-    whole.write_whole(target, b"new")
+    atomic_write.atomic_write(target, b"new")
     assert target.read_bytes() == b"new"
 
 
@@ -191,7 +192,7 @@ def test_another_refusal_is_told_at_once(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError):
-        whole.write_whole(tmp_path / "key", b"one")
+        atomic_write.atomic_write(tmp_path / "key", b"one")
     assert slept == []
 
 
@@ -202,11 +203,11 @@ def test_who_writes_while_another_does_is_kept(tmp_path: Path, monkeypatch: pyte
     def rename(unfinished: Path, path: Path) -> Path:
         if not others:
             others.append(1)
-            whole.write_whole(target, b"the other's")
+            atomic_write.atomic_write(target, b"the other's")
         return real(unfinished, path)
 
     monkeypatch.setattr(Path, "replace", rename)
-    whole.write_whole(target, b"ours, later")
+    atomic_write.atomic_write(target, b"ours, later")
     assert target.read_bytes() == b"ours, later"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -217,7 +218,7 @@ def test_many_who_write_at_once_leave_one_of_theirs(tmp_path: Path) -> None:
     def write(number: int) -> None:
         try:
             for turn in range(20):
-                whole.write_whole(target, f"{number} {turn}".encode() * 500)
+                atomic_write.atomic_write(target, f"{number} {turn}".encode() * 500)
         except OSError as error:
             failed.append(error)
 
@@ -236,7 +237,7 @@ def test_only_what_is_old_is_taken_for_abandoned(tmp_path: Path) -> None:
     for path in (old, fresh):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    whole.write_whole(tmp_path / "key", b"whole")
+    atomic_write.atomic_write(tmp_path / "key", b"whole")
     assert {path.name for path in tmp_path.iterdir()} == {"key", fresh.name}
 
 
@@ -274,18 +275,20 @@ def test_a_lock_that_is_never_released_has_a_deadline(tmp_path: Path, holder: st
     is_held, tried = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with whole.locked(path, 1.0) if holder == "a thread" else FileLock(path):  # past the lock among our threads
+        with (
+            atomic_write.locked(path, 1.0) if holder == "a thread" else FileLock(path)
+        ):  # past the lock among our threads
             is_held.set()
             tried.wait(5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert is_held.wait(30)
-    with pytest.raises(TimeoutError), whole.locked(path, 0.05):
+    with pytest.raises(TimeoutError), atomic_write.locked(path, 0.05):
         pass
     tried.set()
     thread.join()
-    with whole.locked(path, 1.0):
+    with atomic_write.locked(path, 1.0):
         assert path.exists()
     assert not path.exists()
 
@@ -294,10 +297,10 @@ def test_a_drive_that_is_not_there_is_an_error_of_ours(tmp_path: Path, monkeypat
     """A USB disk or a mapped drive, whose root has itself for a parent."""
     monkeypatch.setattr(Path, "exists", lambda _: False)
     ledger = Ledger(tmp_path / "home")
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         ledger.jobs()
     with pytest.raises(FileNotFoundError):
-        whole.make_private(Path(tmp_path.anchor))
+        atomic_write.make_private(Path(tmp_path.anchor))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +314,7 @@ def test_a_drive_that_is_not_there_is_an_error_of_ours(tmp_path: Path, monkeypat
     ],
 )
 def test_what_helps_depends_on_what_failed(error: OSError, words: str) -> None:
-    assert words in disk_trouble("It failed", error).advice
+    assert words in storage_error("It failed", error).advice
 
 
 @pytest.mark.parametrize("broken", ["write", "rename", "read"])
@@ -326,7 +329,7 @@ def test_a_folder_in_which_no_video_could_be_stored_is_found_before_buying(
     names = {"write": (os, "fsync"), "rename": (Path, "replace"), "read": (Path, "read_bytes")}
     with monkeypatch.context() as patched:
         patched.setattr(*names[broken], refuse)
-        with pytest.raises(DiskTrouble):
+        with pytest.raises(StorageError):
             check_room(tmp_path)
     assert list(tmp_path.iterdir()) == []
     check_room(tmp_path)
@@ -338,5 +341,5 @@ def test_a_path_that_windows_cannot_take_is_found_before_buying(
     monkeypatch.setattr(disk, "_is_windows", lambda: True)
     monkeypatch.setattr(disk, "_long_paths_are_enabled", lambda: False)
     check_room(tmp_path, 40)
-    with failing(DiskTrouble, "path_too_long", tmp_path):
+    with failing(StorageError, "path_too_long", tmp_path):
         check_room(tmp_path, 250)

@@ -13,27 +13,29 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sora import buying, disk, doctor
-from sora import studio as studio_module
-from sora.cli import main
-from sora.doctor import Finding, examine
-from sora.engines import CONNECTIONS
-from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble
-from sora.farm import meet
-from sora.fetch import FETCH_THREADS
-from sora.machines import machine_id
-from sora.monitor import POLL_THREADS
-from sora.room import check_room
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.studio import Studio
+from sora_jobs import engine as studio_module
+from sora_jobs.cli.main import main
+from sora_jobs.config.settings import Settings
+from sora_jobs.delivery.fetcher import FETCH_THREADS
+from sora_jobs.delivery.poller import POLL_THREADS
+from sora_jobs.diagnostics import doctor
+from sora_jobs.diagnostics.doctor import Finding, examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, LedgerError, StorageError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.connections import CONNECTIONS
+from sora_jobs.ledger.machines import machine_id
+from sora_jobs.ledger.shared_output import meet
+from sora_jobs.purchasing import buying
+from sora_jobs.purchasing.disk_room import check_room
+from sora_jobs.util import disk
 
 from ..failures import WORDING, failing
 from ..postgres import Server
 from ..systems import make_link
 
-BOAT = JobSpec(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
-Start = Callable[..., Studio]
+BOAT = VideoRequest(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+Start = Callable[..., Engine]
 
 
 @pytest.fixture
@@ -41,11 +43,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start the engine with that settings.toml and those variables."""
     made = []
 
-    def opened(text: str = "", home: Path = tmp_path / "home", **env: str) -> Studio:
+    def opened(text: str = "", home: Path = tmp_path / "home", **env: str) -> Engine:
         home.mkdir(exist_ok=True)
         (home / "settings.toml").write_text(text, encoding="utf-8")
         nowhere = {"COMETAPI_BASE_URL": "https://cometapi.invalid"}  # the doctor looks there without a key, too
-        made.append(Studio(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | nowhere | env))
+        made.append(Engine(home, tmp_path / "output", env={"SORA_SANDBOX_SECONDS": "0.2"} | nowhere | env))
         return made[-1]
 
     yield opened
@@ -53,11 +55,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
         studio.close()
 
 
-def levels(studio: Studio) -> dict[str, str]:
+def levels(studio: Engine) -> dict[str, str]:
     return {finding.name: finding.level for finding in examine(studio)}
 
 
-def failed(studio: Studio) -> dict[str, str]:
+def failed(studio: Engine) -> dict[str, str]:
     return {finding.name: finding.text for finding in examine(studio) if finding.level == "failed"}
 
 
@@ -88,7 +90,7 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
         if one not in stopped.split():
             use()
             continue
-        with failing(InvalidInput, code, name, charge="none") as caught:
+        with failing(InvalidInputError, code, name, charge="none") as caught:
             use()
         assert f"{studio.settings.file}{f': {name}' if name else ''} " in caught.value.what
         assert caught.value.advice
@@ -108,7 +110,7 @@ def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> N
 def test_a_mended_file_needs_no_restart(start: Start) -> None:
     """The next use reads it again; from then on the ledger stays where it is."""
     studio = start("rescue = flase")
-    with failing(InvalidInput, "settings_unreadable"):
+    with failing(InvalidInputError, "settings_unreadable"):
         studio.labels()
     studio.settings.file.write_text("rescue = false", encoding="utf-8")
     job = studio.submit(BOAT).result(30).job
@@ -156,7 +158,7 @@ def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
     """By the doctor and by the one who uses it, without the password that stands in it."""
     studio = start(SORA_DATABASE_URL=url)
     assert "SORA_DATABASE_URL" in failed(studio)["ledger"]
-    with failing(InvalidInput, "invalid_setting", "SORA_DATABASE_URL") as caught:
+    with failing(InvalidInputError, "invalid_setting", "SORA_DATABASE_URL") as caught:
         studio.ledger.jobs()
     assert "secret-word" not in str(caught.value) + str(failed(studio))
 
@@ -164,7 +166,7 @@ def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
 def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
     """Nor is it a crash."""
     (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}", encoding="utf-8")
-    with failing(InvalidInput, "invalid_setting", "settings.toml: budget.usd_per_day"):
+    with failing(InvalidInputError, "invalid_setting", "settings.toml: budget.usd_per_day"):
         _ = Settings(home=tmp_path, output=tmp_path, env={}).budget
 
 
@@ -205,8 +207,8 @@ def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, t
     else:
         make_link(videos, tmp_path / "unmounted")
     assert str(videos) in failed(studio)["output"]
-    asked = JobSpec(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
-    with failing(DiskTrouble, "", f"could be stored in {videos}") as caught:
+    asked = VideoRequest(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
+    with failing(StorageError, "", f"could be stored in {videos}") as caught:
         studio.submit(asked).result(30)
     assert "is not connected" in caught.value.advice
     assert studio.ledger.jobs() == []
@@ -226,7 +228,7 @@ def test_the_free_space_is_that_of_the_folder_of_the_videos(
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     assert levels(studio)["output"] == "warning"
-    with failing(DiskTrouble, "disk_full", "MiB left"):
+    with failing(StorageError, "disk_full", "MiB left"):
         check_room(studio.settings.videos)
 
 
@@ -261,7 +263,9 @@ def test_what_a_disk_lacks_is_told(start: Start, monkeypatch: pytest.MonkeyPatch
 def test_a_ledger_on_a_network_drive_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's locks do not hold there; a ledger on PostgreSQL is not on that drive."""
     studio = start()
-    monkeypatch.setattr("sora.doctor.network_of", lambda folder: "nfs4" if folder == studio.settings.home else "")
+    monkeypatch.setattr(
+        "sora_jobs.diagnostics.doctor.network_of", lambda folder: "nfs4" if folder == studio.settings.home else ""
+    )
     studio.ledger.jobs()
     found = [one for one in examine(studio) if one.name == "ledger"]
     assert [one.level for one in found] == ["warning", "ok"]
@@ -301,11 +305,11 @@ def test_the_database_has_a_connection_for_each_thread() -> None:
     assert engine + heartbeat + nodes + page <= CONNECTIONS
 
 
-@pytest.mark.parametrize("error", [LedgerTrouble("It is away.", advice="Look."), OSError("It is away. Look.")])
+@pytest.mark.parametrize("error", [LedgerError("It is away.", advice="Look."), OSError("It is away. Look.")])
 def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """It is one failed line, what it found before stays, and the same trouble is not told twice."""
 
-    def breaks(_: Studio) -> Iterator[Finding]:
+    def breaks(_: Engine) -> Iterator[Finding]:
         yield Finding("before", "ok", "still here")
         raise error
 
@@ -322,7 +326,7 @@ def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest
 def test_a_bug_in_one_check_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is."""
 
-    def breaks(_: Studio) -> Iterator[Finding]:
+    def breaks(_: Engine) -> Iterator[Finding]:
         yield Finding("before", "ok", "still here")
         raise KeyError("x")
 
@@ -340,7 +344,9 @@ def in_comfyui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ComfyUI's folder with the pack in it; the shell is somewhere else."""
     comfyui = tmp_path / "ComfyUI"
     (comfyui / "comfy").mkdir(parents=True)
-    monkeypatch.setattr("sora.locations.__file__", str(comfyui / "custom_nodes/pack/nodes/sora/locations.py"))
+    monkeypatch.setattr(
+        "sora_jobs.config.locations.__file__", str(comfyui / "custom_nodes/pack/nodes/sora_jobs/config/locations.py")
+    )
     (tmp_path / "shell").mkdir()
     monkeypatch.chdir(tmp_path / "shell")
     return comfyui
@@ -359,7 +365,9 @@ def test_the_doctor_looks_where_comfyui_puts_its_files(
     """Beside the ComfyUI that holds the pack, else in out/; --out says otherwise. It makes none of them."""
     assert output_of(capsys) == str(in_comfyui / "output" / "sora")
     assert output_of(capsys, "--out", str(tmp_path / "else")) == str(tmp_path / "else")
-    monkeypatch.setattr("sora.locations.__file__", str(tmp_path / "src/nodes/sora/locations.py"))
+    monkeypatch.setattr(
+        "sora_jobs.config.locations.__file__", str(tmp_path / "src/nodes/sora_jobs/config/locations.py")
+    )
     assert output_of(capsys, "--home", str(tmp_path / "home")) == str(tmp_path / "shell" / "out")
     assert list((tmp_path / "shell").iterdir()) == []
 
@@ -426,6 +434,6 @@ def test_a_machine_keeps_its_name(tmp_path: Path) -> None:
 def test_a_meeting_that_fails_leaves_no_file(start: Start, tmp_path: Path) -> None:
     """Nobody would ever take it away."""
     database = start("rescue = flase").ledger.database
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         meet(database, tmp_path / "output")
     assert list((tmp_path / "output" / ".sora-farm").iterdir()) == []

@@ -10,10 +10,10 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from sora.client import Client
-from sora.doctor import examine
-from sora.findings import Finding
-from sora.studio import Studio
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.diagnostics.findings import Finding
+from sora_jobs.engine import Engine
+from sora_jobs.gateway.client import Client
 
 from ..gateway.ugly import Script, UglyServer, answer
 
@@ -35,7 +35,7 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
 
     def examined(row: str, **env: str) -> list[Finding]:
         (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n', encoding="utf-8")
-        studio = Studio(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
+        studio = Engine(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
         try:
             found = examine(studio)
         finally:
@@ -213,7 +213,7 @@ def test_a_redirect_is_shown_by_its_host(lines: Lines) -> None:
 
 
 def about_cometapi(home: Path, tmp_path: Path, **env: str) -> list[Finding]:
-    studio = Studio(home, tmp_path / "output", env=env)
+    studio = Engine(home, tmp_path / "output", env=env)
     try:
         return [finding for finding in examine(studio) if finding.name in ("cometapi", "clock")]
     finally:

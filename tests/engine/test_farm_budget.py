@@ -10,16 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora import migrations
-from sora.budget import Budget
-from sora.cli import main
-from sora.doctor import examine
-from sora.errors import BudgetReached, InvalidInput
-from sora.ledger import Ledger
-from sora.rows import run
-from sora.spec import JobSpec
-from sora.studio import Studio
-from sora.timing import Timing
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.timing import Timing
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import BudgetExceededError, InvalidInputError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger import migrations
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
 
 from ..failures import failing
 from ..postgres import Server
@@ -50,12 +50,12 @@ class Machine:
         return True
 
     def buy(self, prompt: str, usd: float | None) -> str:
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         return self.ledger.reserve(spec, origin="https://x", estimated_usd=usd, budget=self.caps)[0].id
 
     def refusal(self, usd: float | None) -> str:
         """Why something at that price is not bought."""
-        with pytest.raises(BudgetReached) as caught:
+        with pytest.raises(BudgetExceededError) as caught:
             self.buy("refused", usd)
         error = caught.value
         assert error.money == "none"
@@ -180,7 +180,7 @@ def test_a_change_is_told_with_the_next_beat(start: Start) -> None:
     assert one.buy("a", 3)
 
     def misspelt() -> Budget:
-        raise InvalidInput("usd_per_day is 'twenty'.")
+        raise InvalidInputError("usd_per_day is 'twenty'.")
 
     two.told = misspelt
     two.fall_silent()
@@ -210,7 +210,7 @@ def test_at_once_from_many_machines_no_more_is_bought_than_the_strictest_allows(
     def attempt(number: int) -> bool:
         try:
             machines[number % 3].buy(f"of many, {number}", 0.3)
-        except BudgetReached:
+        except BudgetExceededError:
             return False
         return True
 
@@ -225,7 +225,7 @@ def test_what_another_machine_left_unsent_is_bought_within_the_caps(start: Start
     assert one.ledger.job(job).machine == "render-1"
     start("render-3", 100, 1)
     dead.fall_silent()
-    with failing(BudgetReached, "budget_per_job", "render-3"):
+    with failing(BudgetExceededError, "budget_per_job", "render-3"):
         one.buy("a", 2)
     assert one.buy("a", 1) == job
     assert one.ledger.job(job).machine == "render-2"
@@ -262,7 +262,7 @@ def test_a_ledger_of_the_fifth_schema_is_brought_up_to_date(
         old.close()
     ledger = Ledger(tmp_path, url=database_url, budget=lambda: WIDE)
     try:
-        spec = JobSpec(provider="cometapi", prompt="a", model="sora-2", seconds="4", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt="a", model="sora-2", seconds="4", size="1280x720")
         job, mine = ledger.reserve(spec, origin="https://x", estimated_usd=1, budget=WIDE)
         assert mine
         assert bool(job.machine) == bool(database_url)
@@ -318,7 +318,7 @@ def test_spent_and_the_doctor_name_the_machine(
     }  # fmt: skip
     assert main(["spent", "--home", "desk"]) == 0
     assert capsys.readouterr().out.count("render-1") == 2
-    studio = Studio(tmp_path / "desk", tmp_path / "output", env={"SORA_DATABASE_URL": url})
+    studio = Engine(tmp_path / "desk", tmp_path / "output", env={"SORA_DATABASE_URL": url})
     try:
         finding = next(finding for finding in examine(studio) if finding.name == "budget")
         assert (finding.level, finding.text.count("render-1")) == ("ok", 2)
@@ -350,7 +350,7 @@ def test_a_machine_tells_the_caps_of_its_settings(
     (home / "settings.toml").write_text("[budget]\nusd_per_job = 0.5\n", encoding="utf-8")
     env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": rescue}
     monkeypatch.setattr("socket.gethostname", lambda: "render-2")
-    studio = Studio(home, tmp_path / "output", env=env)
+    studio = Engine(home, tmp_path / "output", env=env)
     try:
         assert one.ledger.spending(one.caps).per_day.machine == "render-1"
         studio.rescue()  # as ComfyUI does at its start

@@ -12,25 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.doctor import examine
-from sora.errors import DiskTrouble, InvalidInput
-from sora.identities import fingerprints_of
-from sora.ledger import Ledger
-from sora.media.reference import to_png
-from sora.receipt import receipt_of
-from sora.rows import run
-from sora.spec import Job, JobSpec, JobState, Reference, fingerprints
-from sora.studio import Studio
+from sora_jobs.delivery.receipts import receipt_of
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, StorageError
+from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest, fingerprints
+from sora_jobs.ledger.identities import fingerprints_of
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
+from sora_jobs.media.reference import to_png
 
 from ..failures import failing
 from ..postgres import Server
 
 PIXELS = np.random.default_rng(3).integers(0, 255, (40, 60, 3), np.uint8)
-SPEC = JobSpec(
+SPEC = VideoRequest(
     provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480",
     references=(Reference(PIXELS, "pad"),),
 )  # fmt: skip
-Start = Callable[..., Studio]
+Start = Callable[..., Engine]
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def start(postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Start the engine of the farm's machine of that name, which is also that of its state folder."""
     url, made = postgresql.database(), []
 
-    def machine(host: str, output: Path = tmp_path / "output") -> Studio:
+    def machine(host: str, output: Path = tmp_path / "output") -> Engine:
         env = {"SORA_DATABASE_URL": url, "SORA_SANDBOX_SECONDS": "0.2", "SORA_POLL_SECONDS": "0.05"}
-        studio = Studio(tmp_path / host, output, env=env)
+        studio = Engine(tmp_path / host, output, env=env)
         made.append(studio)
         with monkeypatch.context() as here:
             here.setattr("socket.gethostname", lambda: host)
@@ -52,7 +52,7 @@ def start(postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         studio.close()
 
 
-def bought(studio: Studio, spec: JobSpec = SPEC) -> Job:
+def bought(studio: Engine, spec: VideoRequest = SPEC) -> Job:
     return studio.submit(spec).result(30).job
 
 
@@ -60,14 +60,14 @@ def kept_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
 
 
-def change(studio: Studio, job: Job, **columns: Any) -> None:
+def change(studio: Engine, job: Job, **columns: Any) -> None:
     """As older code, or a damaged disk, left the row."""
     with studio.ledger.database.write() as connection:
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         run(connection, f"UPDATE jobs SET {assignments} WHERE id = :job", job=job.id, **columns)
 
 
-def moved_home(studio: Studio, job: Job) -> Path:
+def moved_home(studio: Engine, job: Job) -> Path:
     """The job's image where older code kept it: in the machine's own state folder."""
     (place,) = studio.board.references(job.id)
     own = studio.settings.home / "references" / place.name
@@ -98,7 +98,7 @@ def test_every_user_of_the_machines_may_read_it(start: Start, tmp_path: Path) ->
     before = os.umask(0o022)
     try:
         job = bought(start("one"))
-        alone = Studio(tmp_path / "alone", tmp_path / "its output", env={"SORA_SANDBOX_SECONDS": "0.2"})
+        alone = Engine(tmp_path / "alone", tmp_path / "its output", env={"SORA_SANDBOX_SECONDS": "0.2"})
         try:
             (own,) = alone.board.references(bought(alone).id)
         finally:
@@ -116,15 +116,15 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
     job = bought(one)
     own = moved_home(one, job)
     assert one.board.references(job.id) == [own]
-    with failing(DiskTrouble, "missing_reference", "machine one") as caught:
+    with failing(StorageError, "missing_reference", "machine one") as caught:
         two.board.references(job.id)
     assert caught.value.job == job.id
     shared = tmp_path / "output" / ".sora-farm" / "references"
     assert str(shared) in caught.value.advice
-    with failing(DiskTrouble, "missing_reference", "machine one"):
+    with failing(StorageError, "missing_reference", "machine one"):
         two.board.again(job.id)
     change(one, job, machine="")  # the name was not recorded then
-    with failing(DiskTrouble, "missing_reference", "Another machine"):
+    with failing(StorageError, "missing_reference", "Another machine"):
         two.board.references(job.id)
     shutil.copyfile(own, shared / own.name)  # as the advice says
     assert two.board.references(job.id) == one.board.references(job.id) == [shared / own.name]
@@ -132,7 +132,7 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
 
 def test_a_machine_with_another_output_folder_names_the_one_that_has_it(start: Start, tmp_path: Path) -> None:
     job = bought(start("one"))
-    with failing(DiskTrouble, "missing_reference", "machine one"):
+    with failing(StorageError, "missing_reference", "machine one"):
         start("two", tmp_path / "elsewhere").board.references(job.id)
 
 
@@ -170,7 +170,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_bought(start:
     one = start("one")
     (tmp_path / "output" / ".sora-farm").mkdir(parents=True)
     (tmp_path / "output" / ".sora-farm" / "references").write_bytes(b"")
-    with pytest.raises(DiskTrouble) as caught:
+    with pytest.raises(StorageError) as caught:
         one.submit(SPEC).result(30)
     assert caught.value.money == "none"
     assert one.ledger.jobs() == []
@@ -184,7 +184,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_bought(start:
 
 
 def test_an_import_brings_its_images_to_every_machine(start: Start, tmp_path: Path) -> None:
-    alone = Studio(tmp_path / "alone", tmp_path / "its output", env={"SORA_SANDBOX_SECONDS": "0.2"})
+    alone = Engine(tmp_path / "alone", tmp_path / "its output", env={"SORA_SANDBOX_SECONDS": "0.2"})
     job = bought(alone)
     alone.close()
     one, two = start("one"), start("two")
@@ -215,7 +215,7 @@ def test_a_backup_names_where_the_images_are(start: Start, tmp_path: Path) -> No
     """What copies the database does not copy them."""
     one = start("one")
     for act in (one.backup, one.restore):
-        with pytest.raises(InvalidInput) as caught:
+        with pytest.raises(InvalidInputError) as caught:
             act(tmp_path / "l.zip")
         assert str(tmp_path / "output" / ".sora-farm" / "references") in caught.value.advice
 

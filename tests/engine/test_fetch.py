@@ -17,28 +17,28 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from sora import fetch
-from sora.cli_shell import described
-from sora.client import Client
-from sora.errors import (
-    DiskTrouble,
-    GatewayTrouble,
-    InvalidInput,
-    LedgerTrouble,
-    LinkLapsed,
-    MediaTrouble,
-    NotFinished,
-    NotOffered,
-    WaitTimeout,
+from sora_jobs.cli.console import described
+from sora_jobs.config.timing import Timing
+from sora_jobs.delivery import fetcher
+from sora_jobs.delivery.poller import POLL_THREADS
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    DownloadExpiredError,
+    GatewayError,
+    InvalidInputError,
+    LedgerError,
+    MediaError,
+    NotFinishedError,
+    NotOfferedError,
+    StorageError,
+    WaitTimeoutError,
 )
-from sora.ledger import Ledger
-from sora.media.frames import load_frames
-from sora.monitor import POLL_THREADS
-from sora.remote_video import RemoteVideo
-from sora.spec import Job, JobSpec, JobState
-from sora.studio import Studio
-from sora.timing import Timing
-from sora.watches import Watches
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.media.frames import load_frames
 
 from ..failures import failing
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
@@ -51,14 +51,14 @@ SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": 
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine]]:
     """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made: list[Studio] = []
+    made: list[Engine] = []
 
-    def studio(**waits: float) -> Studio:
-        made.append(Studio(tmp_path / "home", tmp_path / "output", timing=replace(FAST, **waits)))
+    def studio(**waits: float) -> Engine:
+        made.append(Engine(tmp_path / "home", tmp_path / "output", timing=replace(FAST, **waits)))
         return made[-1]
 
     yield studio
@@ -67,12 +67,12 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 @pytest.fixture
-def studio(start: Callable[..., Studio]) -> Studio:
+def studio(start: Callable[..., Engine]) -> Engine:
     return start()
 
 
-def bought(studio: Studio, prompt: str) -> Job:
-    return studio.submit(JobSpec(prompt=prompt, **SPEC)).result(30).job
+def bought(studio: Engine, prompt: str) -> Job:
+    return studio.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def gateway(
     url: str = "",
     timing: Timing = FAST,
     **env: str,
-) -> Iterator[tuple[Studio, UglyServer, Job]]:
+) -> Iterator[tuple[Engine, UglyServer, Job]]:
     """A job of a provider whose videos are finished at once: what its content call answers (`server.content` changes
     that), and the address that its video object carries (as `url`), if it carries one. With `polls`, which answer when
     it is asked for, it is not finished at once."""
@@ -111,9 +111,9 @@ def gateway(
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
-        studio = Studio(folder / "home", folder / "output", env=env, timing=timing)
+        studio = Engine(folder / "home", folder / "output", env=env, timing=timing)
         try:
-            spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
+            spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
             yield studio, server, studio.submit(spec).result(30).job
         finally:
             studio.close()
@@ -138,7 +138,7 @@ def until(what: str, holds: object, seconds: float = 20) -> None:
 
 
 @pytest.mark.usefixtures("one_film")
-def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Studio]) -> None:
+def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Engine]) -> None:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
     studio = start(content_retry_s=600.0, content_retry_max_s=600.0)
     stuck = [studio.wait(bought(studio, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
@@ -149,7 +149,7 @@ def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Studio]
     assert not any(wait.future.done() for wait in stuck)
 
 
-def test_a_file_that_is_there_waits_for_no_download(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_there_waits_for_no_download(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running a graph again must not wait behind downloads of other jobs."""
     done = bought(studio, "a boat")
     studio.wait(done.id, timeout_s=30).future.result(30)
@@ -158,45 +158,45 @@ def test_a_file_that_is_there_waits_for_no_download(studio: Studio, monkeypatch:
     def slow(*_: object, **__: object) -> None:
         taken.release()
         free.wait(20)
-        raise GatewayTrouble("never mind", transient=False)
+        raise GatewayError("never mind", transient=False)
 
     monkeypatch.setattr(Client, "content", slow)
     for n in range(6):
         studio.wait(bought(studio, f"slow [sandbox: word={n}]").id, timeout_s=60)
-    assert all(taken.acquire(timeout=10) for _ in range(fetch.FETCH_THREADS - 1))  # all that one gateway may have
+    assert all(taken.acquire(timeout=10) for _ in range(fetcher.FETCH_THREADS - 1))  # all that one gateway may have
     try:
         assert studio.wait(done.id, timeout_s=5).future.result(5).id == done.id
     finally:
         free.set()
 
 
-def test_a_lapsed_video_is_marked_and_not_asked_for_again(start: Callable[..., Studio]) -> None:
+def test_a_lapsed_video_is_marked_and_not_asked_for_again(start: Callable[..., Engine]) -> None:
     """By itself, that is: the list shows it, the rescue leaves it alone, and a new run of the user's tries it."""
     studio = start(expired_after_s=-1.0)
     job = bought(studio, "a boat [sandbox: expired]")
-    with pytest.raises(LinkLapsed):
+    with pytest.raises(DownloadExpiredError):
         studio.wait(job.id, timeout_s=30).future.result(30)
     job = studio.ledger.job(job.id)
     assert (job.state, job.standing) == (JobState.COMPLETED, "lapsed")
     assert "does not offer" in job.error
     assert "lapsed" in job.label
     assert start().rescue() == 0
-    with pytest.raises(LinkLapsed):
+    with pytest.raises(DownloadExpiredError):
         studio.wait(job.id, timeout_s=30).future.result(30)
 
 
-def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Studio]) -> None:
+def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Engine]) -> None:
     """The gateway's support gave the link new life: the mark goes."""
     studio = start(expired_after_s=-1.0)
     job = bought(studio, "a boat [sandbox: notready=8]")
-    with pytest.raises(LinkLapsed):
+    with pytest.raises(DownloadExpiredError):
         studio.wait(job.id, timeout_s=30).future.result(30)
     assert studio.ledger.job(job.id).lapsed
     stored = studio.wait(job.id, timeout_s=30).future.result(30)
     assert (stored.standing, stored.error, stored.error_code) == ("stored", "", "")
 
 
-def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(start: Callable[..., Studio]) -> None:
+def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(start: Callable[..., Engine]) -> None:
     """It says 404 for longer than all tries take: within hours of its end that is no lapsed link, and the rescue comes
     back for it."""
     studio = start(rescan_s=0.05, background_retry_s=0.1)
@@ -311,7 +311,7 @@ def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_not
     """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
     with gateway(tmp_path, answer(404), b"x", url=url) as (studio, server, job):
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
-        assert isinstance(error, NotOffered)
+        assert isinstance(error, NotOfferedError)
         assert (error.kind, error.job) == ("link_lapsed", job.id)
         assert ("[downloads] ranges" in error.advice) == ("10.0.0.5" in url)
         assert "in trouble" not in str(error)
@@ -388,7 +388,7 @@ def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: P
     with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (studio, _, job):
         assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     (tmp_path / "other").mkdir()
-    with gateway(tmp_path / "other", packed) as (studio, _, job), failing(LinkLapsed, "", "'zstd'"):
+    with gateway(tmp_path / "other", packed) as (studio, _, job), failing(DownloadExpiredError, "", "'zstd'"):
         studio.wait(job.id, timeout_s=30).future.result(30)
 
 
@@ -402,7 +402,7 @@ def test_a_gateway_that_never_gives_a_video_is_given_up(tmp_path: Path, content:
     with gateway(tmp_path, content, timing=replace(FAST, expired_after_s=-1.0)) as (studio, server, job):
         said_so = content.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
         named = content[9:12].decode() if said_so else "not a video"
-        with failing(LinkLapsed, "lapsed" if said_so else "", named):
+        with failing(DownloadExpiredError, "lapsed" if said_so else "", named):
             studio.wait(job.id, timeout_s=60).future.result(30)
         assert sum("/content" in request.path for request in server.requests) == FAST.content_attempts
         assert studio.ledger.job(job.id).lapsed == said_so
@@ -414,7 +414,7 @@ def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool
     its end the rescue leaves it alone."""
     timing = replace(FAST, expired_after_s=-1.0 if long_ago else 3600.0)
     with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (studio, server, job):
-        with pytest.raises(LinkLapsed) as caught:
+        with pytest.raises(DownloadExpiredError) as caught:
             studio.wait(job.id, timeout_s=60).future.result(30)
         assert "key" not in caught.value.what + caught.value.advice  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
@@ -428,7 +428,7 @@ def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(tmp
     """The create was taken with that very key, and there is no other address: the refusal is shown, and told at the
     deadline; meanwhile the video may come."""
     with gateway(tmp_path, answer(status)) as (studio, server, job):
-        with failing(WaitTimeout, "download_timeout", f"HTTP {status}"):
+        with failing(WaitTimeoutError, "download_timeout", f"HTTP {status}"):
             studio.wait(job.id, timeout_s=1).future.result(30)
         wait = studio.wait(job.id, timeout_s=60)
         until("it is shown", lambda: f"HTTP {status}" in wait.status)
@@ -440,9 +440,9 @@ def test_a_key_that_was_never_accepted_ends_the_wait(tmp_path: Path) -> None:
     """Another process bought it: here it is the key that the provider does not take."""
     with gateway(tmp_path, answer(401)) as (studio, _, job):
         studio.ledger.observed(job.id, RemoteVideo(id="video_1", phase="done"))
-        again = Studio(studio.settings.home, studio.settings.output, env=studio.settings.env)
+        again = Engine(studio.settings.home, studio.settings.output, env=studio.settings.env)
         try:
-            with failing(GatewayTrouble, "") as caught:
+            with failing(GatewayError, "") as caught:
                 again.wait(job.id, timeout_s=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
             assert "key" in caught.value.advice
@@ -469,7 +469,7 @@ def test_polls_that_refuse_a_key_which_was_accepted_are_asked_again(tmp_path: Pa
 def test_a_poll_that_goes_on_refusing_the_key_is_told_at_the_deadline(tmp_path: Path) -> None:
     """With what the gateway said."""
     with gateway(tmp_path, b"", polls=lambda: answer(403, WALL)) as (studio, _, job):
-        with failing(WaitTimeout, "wait_timeout", "HTTP 403"):
+        with failing(WaitTimeoutError, "wait_timeout", "HTTP 403"):
             studio.wait(job.id, timeout_s=1).future.result(30)
         assert studio.ledger.job(job.id).state is JobState.SUBMITTED
 
@@ -478,9 +478,9 @@ def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -
     """Of a job that was opened by its id, say."""
     with gateway(tmp_path, b"", polls=lambda: answer(401)) as (studio, server, _):
         opened = studio.ledger.adopt("mine", server.url, "video_9")
-        again = Studio(studio.settings.home, studio.settings.output, env=studio.settings.env)
+        again = Engine(studio.settings.home, studio.settings.output, env=studio.settings.env)
         try:
-            with failing(GatewayTrouble, "") as caught:
+            with failing(GatewayError, "") as caught:
                 again.wait(opened.id, timeout_s=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
             assert "key" in caught.value.advice
@@ -520,7 +520,7 @@ def test_a_bug_between_two_tries_ends_the_fetch(
     timing.bugs[:] = [bug]
     with gateway(tmp_path, lambda line: line.sendall(next(turns, good)), timing=timing) as (studio, _, job):
         wait = studio.wait(job.id, timeout_s=30)
-        with pytest.raises(NotFinished) as caught:
+        with pytest.raises(NotFinishedError) as caught:
             wait.future.result(20)
         assert (caught.value.job, caught.value.money) == (job.id, "spent")
         assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
@@ -529,7 +529,7 @@ def test_a_bug_between_two_tries_ends_the_fetch(
         assert again.fetch is not wait.fetch
 
 
-def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_gateway_holds_up_no_other(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls and downloads that hang at one leave room for the jobs of another."""
     free, hung = threading.Event(), threading.Semaphore(0)
     retrieve = Client.retrieve
@@ -538,7 +538,7 @@ def test_a_silent_gateway_holds_up_no_other(studio: Studio, monkeypatch: pytest.
         if self.provider.name == "cometapi":
             hung.release()
             free.wait(30)
-            raise GatewayTrouble("nothing came")
+            raise GatewayError("nothing came")
         return retrieve(self, video_id)
 
     monkeypatch.setattr(Client, "retrieve", silent)
@@ -606,7 +606,7 @@ def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(tmp_path: Pa
 def test_an_address_that_is_gone_is_asked_for_again_in_the_background(tmp_path: Path) -> None:
     """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
     with gateway(tmp_path, answer(404), answer(410)) as (studio, _, job):
-        with pytest.raises(LinkLapsed):
+        with pytest.raises(DownloadExpiredError):
             studio.wait(job.id, timeout_s=30).future.result(30)
         assert not studio.ledger.job(job.id).lapsed
 
@@ -629,7 +629,7 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
             monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
         assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == studio.path(kept)
         studio.path(kept).unlink()
-        with pytest.raises((InvalidInput, DiskTrouble)):
+        with pytest.raises((InvalidInputError, StorageError)):
             studio.wait(job.id, timeout_s=30).future.result(30)
 
 
@@ -673,7 +673,7 @@ def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, mon
         assert (stored.state, stored.error_code) == (JobState.STORED, "cut_short")
 
 
-def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and the next one who waits begins anew instead of waiting for what nobody does."""
     job, real = bought(studio, "a boat"), threading.Thread.start
 
@@ -685,7 +685,7 @@ def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Studio, monkeypatc
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", none_to_fetch)
         first = studio.wait(job.id, timeout_s=600)
-        with failing(NotFinished, "no_thread", "can't start new thread") as caught:
+        with failing(NotFinishedError, "no_thread", "can't start new thread") as caught:
             first.future.result(20)
         assert caught.value.job == job.id
     again = studio.wait(job.id, timeout_s=30)
@@ -710,7 +710,7 @@ def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
     with gateway(tmp_path, away_once) as (studio, server, job):
         real = studio.ledger.not_fetched
 
-        def given_up(job_id: str, error: GatewayTrouble) -> Job:
+        def given_up(job_id: str, error: GatewayError) -> Job:
             joined.append(studio.wait(job_id, timeout_s=60))
             until("it has joined", lambda: joined[0].fetch is not None)
             return real(job_id, error)
@@ -725,7 +725,7 @@ def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
 def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits without a deadline of his own is told; and a silent gateway does not hold up the end."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
-    studio = Studio(tmp_path / "home", tmp_path / "output")
+    studio = Engine(tmp_path / "home", tmp_path / "output")
     free = threading.Event()
     job = bought(studio, "a boat [sandbox: slow=60]")
     monkeypatch.setattr(Client, "retrieve", lambda *_: free.wait(20))
@@ -735,12 +735,12 @@ def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.Mon
     assert time.monotonic() - begun < 10
     free.set()
     for wait in waits:
-        with failing(NotFinished, "closing"):
+        with failing(NotFinishedError, "closing"):
             wait.future.result(1)
 
 
 def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the thread that begins waits was busy."""
     job, read = bought(studio, "a boat [sandbox: slow=60]"), studio.ledger.job
@@ -793,18 +793,18 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
         assert wait.future.result(30).state is JobState.STORED
 
 
-def test_a_failed_watch_leaves_its_claim(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_watch_leaves_its_claim(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the key gives the job up, and one that has it can take it at once."""
     job = bought(studio, "a boat [sandbox: slow=60]")
 
     def refused(*_: object) -> RemoteVideo:
-        raise GatewayTrouble("HTTP 401", transient=False, http_status=401)
+        raise GatewayError("HTTP 401", transient=False, http_status=401)
 
     monkeypatch.setattr(Client, "retrieve", refused)
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         studio.wait(job.id, timeout_s=60).future.result(30)
     other = Ledger(studio.settings.home)
-    until("the claim is free", lambda: Watches(other.database).take(job.id), 5)
+    until("the claim is free", lambda: Leases(other.database).take(job.id), 5)
     other.close()
 
 
@@ -832,14 +832,14 @@ def test_what_failed_in_the_background_is_tried_again(
     assert caplog.text.count("could not be fetched in the background") == caplog.text.count("no room") == 1
 
 
-def test_every_purchase_is_looked_after(studio: Studio) -> None:
+def test_every_purchase_is_looked_after(studio: Engine) -> None:
     """Where the rescue was begun (in ComfyUI), a video comes even if its graph ended before anyone waited for it."""
     assert studio.rescue() == 0
     job = bought(studio, "nobody waits")
     until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
 
 
-def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Studio]) -> None:
+def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Engine]) -> None:
     """The search is repeated: a command line that was closed leaves its job to the ComfyUI beside it."""
     studio = start(rescan_s=0.05)
     studio.rescue()
@@ -851,7 +851,7 @@ def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Stu
     until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
 
 
-def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while it renders nor while it is fetched."""
     calls: list[str] = []
 
@@ -859,7 +859,7 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Studio, monkeyp
         def called(job: str, *given: object) -> Job:
             calls.append(job)
             if len(calls) % 3 == 0:
-                raise LedgerTrouble("the database is away")
+                raise LedgerError("the database is away")
             return real(job, *given)
 
         return called
@@ -873,25 +873,25 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Studio, monkeyp
 
 
 def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits has bought."""
 
     def away(_: str) -> Job:
-        raise LedgerTrouble("the database is away")
+        raise LedgerError("the database is away")
 
     job = bought(studio, "a boat")
     monkeypatch.setattr(studio.ledger, "job", away)
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         studio.wait(job.id, timeout_s=30).future.result(30)
     assert caught.value.money == "spent"
 
 
 @pytest.mark.usefixtures("one_film")
-def test_threads_are_few_however_many_wait(studio: Studio) -> None:
+def test_threads_are_few_however_many_wait(studio: Engine) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
     studio.rescue()
-    futures = [studio.submit(JobSpec(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
+    futures = [studio.submit(VideoRequest(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
     waits = [studio.wait(future.result(30).job.id, timeout_s=180) for future in futures]
     most = 0
     while not all(wait.future.done() for wait in waits):
@@ -908,7 +908,7 @@ def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path) -> None:
     with gateway(tmp_path, answer(404, {"error": "none"})) as (studio, _, job):
         waits = [studio.wait(job.id, timeout_s=30) for _ in range(3)]
         errors = [wait.future.exception(30) for wait in waits]
-    assert {type(error) for error in errors} == {LinkLapsed}
+    assert {type(error) for error in errors} == {DownloadExpiredError}
     assert len({id(error) for error in errors}) == 3
     assert len({str(error) for error in errors}) == 1
 
@@ -919,7 +919,7 @@ def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, mo
     monkeypatch.setattr(Client, "content", raising(bug))
     with gateway(tmp_path, b"") as (studio, _, job):
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
-        assert isinstance(error, NotFinished)
+        assert isinstance(error, NotFinishedError)
         assert (error.job, error.money, error.__cause__) == (job.id, "spent", bug)
         assert repr(bug) in studio.ledger.job(job.id).error
 
@@ -942,7 +942,7 @@ def test_a_provider_that_sends_webm_is_stored_as_that(tmp_path: Path) -> None:
 
 def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that is broken must not leave a paid video behind as a `.part`."""
-    monkeypatch.setattr("sora.media.delivered._described", raising(AttributeError("no such field")))
+    monkeypatch.setattr("sora_jobs.media.delivered._described", raising(AttributeError("no such field")))
     with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
         done = studio.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "")
@@ -961,6 +961,6 @@ def test_a_video_that_cannot_be_decoded_here_is_described_without_its_frames(tmp
         assert (told["frames"], told["width"], told["fps"], told["has_audio"]) == (0, 0, 0, False)
         assert (told["path"], told["warning"]) == (str(studio.path(done)), done.error)
         assert "no decoder" in done.error
-        with failing(MediaTrouble, "no_decoder") as caught:
+        with failing(MediaError, "no_decoder") as caught:
             load_frames(studio.path(done))
         assert "delete" not in str(caught.value)

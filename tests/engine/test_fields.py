@@ -9,14 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput
-from sora.fields import ALWAYS_SENT, INPUTS, REFUSED, FieldRule, Opened, check_fields, read_opened, read_rules, shipped
-from sora.providers import check_file, load_provider
-from sora.settings import Settings
-from sora.spec import JobSpec
+from sora_jobs.config.extra_fields import (
+    ALWAYS_SENT,
+    INPUTS,
+    REFUSED,
+    FieldRule,
+    Opened,
+    check_fields,
+    read_opened,
+    read_rules,
+    shipped,
+)
+from sora_jobs.config.providers import check_file, load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.models.catalogue import Catalogue
 
-NODES = Path(__file__).parents[2] / "nodes" / "sora"
+NODES = Path(__file__).parents[2] / "nodes" / "sora_jobs"
 FILE = Path("/home/me/providers.toml")
 SERVERS = tomllib.loads(Path(__file__).with_name("request_models.toml").read_text(encoding="utf-8"))
 EVERY_FIELD = [
@@ -32,8 +42,8 @@ REACHES = re.compile(
 )
 
 
-def sent(fields: dict[str, Any], model: str = "new-model", provider: str = "mine") -> JobSpec:
-    return JobSpec(
+def sent(fields: dict[str, Any], model: str = "new-model", provider: str = "mine") -> VideoRequest:
+    return VideoRequest(
         provider=provider, prompt="a boat", model=model, seconds="4", size="1280x720", extra_fields=fields
     )  # fmt: skip
 
@@ -42,8 +52,8 @@ def check(fields: dict[str, Any], *opened: Opened, model: str = "new-model", pro
     check_fields(sent(fields, model, provider), Catalogue.shipped().fields(model), opened, FILE)
 
 
-def refusal(fields: dict[str, Any], *opened: Opened, **where: str) -> InvalidInput:
-    with pytest.raises(InvalidInput) as caught:
+def refusal(fields: dict[str, Any], *opened: Opened, **where: str) -> InvalidInputError:
+    with pytest.raises(InvalidInputError) as caught:
         check(fields, *opened, **where)
     assert (caught.value.code, caught.value.money, caught.value.exit_code) == (REFUSED, "none", 2)
     return caught.value
@@ -96,7 +106,7 @@ def test_nothing_on_the_shipped_list_reaches_a_file_a_model_or_an_address() -> N
 
 def test_the_shipped_list_is_whole() -> None:
     """Each field has a kind, limits where it is a number, and the source of the fact; words have no / \\ or :."""
-    found = tables("fields.toml")
+    found = tables("config/extra_fields.toml")
     rules = read_rules(found)
     assert len(rules) == sum(1 + len(table.get("also", ())) for table in found.values())  # no name twice
     for name, table in found.items():
@@ -116,7 +126,7 @@ def well_formed(rule: FieldRule, name: str) -> None:
 
 
 def test_models_that_have_fields_say_where_that_is_known() -> None:
-    rows = tomllib.loads((NODES / "models.toml").read_text(encoding="utf-8"))["model"]
+    rows = tomllib.loads((NODES / "models" / "models.toml").read_text(encoding="utf-8"))["model"]
     having = {row["id"]: row for row in rows if "extra_fields" in row}
     assert {"wan2.7", "seedance-2-5", "doubao-seedance-2-0"} <= having.keys()
     for model, row in having.items():
@@ -263,7 +273,7 @@ def test_a_fault_in_what_the_owner_opens_is_named(tmp_path: Path, text: str) -> 
     (fault,) = check_file(settings)
     assert "[provider.mine]: extra_fields is not right" in fault.what
     assert '["n", { name = "lora"' in fault.advice
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         load_provider(settings, "mine")
     with pytest.raises(ValueError):
         read_opened(tomllib.loads(f"x = {text}")["x"])

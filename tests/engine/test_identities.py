@@ -12,16 +12,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from sora import identity, migrations
-from sora.budget import Budget
-from sora.errors import MaybeBought, Refused
-from sora.ledger import Ledger
-from sora.media.reference import to_png
-from sora.remote_video import RemoteVideo
-from sora.rows import insert, run
-from sora.spec import Job, JobSpec, JobState, Reference
+from sora_jobs.config.budget import Budget
+from sora_jobs.errors import PurchaseUncertainError, RequestRejectedError
+from sora_jobs.jobs import identity
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.ledger import migrations
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import insert, run
+from sora_jobs.media.reference import to_png
 
-PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+PLAIN = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 SPACED = dataclasses.replace(PLAIN, prompt="a boat\n", typed="")
 SAME = np.full((720, 1280, 3), 90, np.uint8)
 # The columns that older code knows nothing of.
@@ -35,11 +36,11 @@ def ledger(tmp_path: Path, database_url: str) -> Iterator[Ledger]:
     opened.close()
 
 
-def reserve(ledger: Ledger, spec: JobSpec) -> tuple[Job, bool]:
+def reserve(ledger: Ledger, spec: VideoRequest) -> tuple[Job, bool]:
     return ledger.reserve(spec, origin="https://x", estimated_usd=0.32, budget=Budget(usd_per_day=1e6))
 
 
-def of_older_code(ledger: Ledger, spec: JobSpec, **more: Any) -> Job:
+def of_older_code(ledger: Ledger, spec: VideoRequest, **more: Any) -> Job:
     """A row as a process writes it that knows version 1 alone."""
     with ledger.database.exclusive() as connection:
         job = insert(connection, spec, origin="https://x", owner=ledger.database.owner.id, now=time.time())
@@ -56,7 +57,7 @@ def slots(ledger: Ledger, job: Job) -> tuple[bool, bool]:
     return row[0] is not None, row[1] is not None
 
 
-def with_image(fit: str, image: np.ndarray = SAME) -> JobSpec:
+def with_image(fit: str, image: np.ndarray = SAME) -> VideoRequest:
     return dataclasses.replace(PLAIN, references=(Reference(image, fit),))
 
 
@@ -75,8 +76,8 @@ def test_the_same_request_in_other_words_is_one_row(ledger: Ledger) -> None:
     image, _ = reserve(ledger, with_image("crop"))
     assert image.fit == "crop"
     assert reserve(ledger, with_image("pad")) == reserve(ledger, with_image("stretch")) == (image, False)
-    assert ledger.holding(SPACED) == job
-    assert ledger.asked_for(SPACED)
+    assert ledger.active_purchase(SPACED) == job
+    assert ledger.was_requested(SPACED)
 
 
 def test_a_process_with_older_code_is_joined(ledger: Ledger) -> None:
@@ -110,10 +111,10 @@ def test_what_older_code_freed_can_be_bought_again(ledger: Ledger, end: str) -> 
 def test_what_we_free_is_free_in_both_versions(ledger: Ledger, end: str) -> None:
     job, _ = reserve(ledger, PLAIN)
     if end == "refused":
-        ledger.refused(job.id, Refused("no"))
+        ledger.refused(job.id, RequestRejectedError("no"))
     else:
-        ledger.unknown(job.id, MaybeBought("cut"))
-        ledger.settle(job.id)
+        ledger.unknown(job.id, PurchaseUncertainError("cut"))
+        ledger.reconcile(job.id)
     assert slots(ledger, job) == (False, False)
     assert reserve(ledger, PLAIN)[1]
 
@@ -197,13 +198,13 @@ def test_a_ledger_of_the_fourth_schema_is_brought_up_to_date(
         old.close()
     ledger = Ledger(tmp_path, url=database_url)
     try:
-        remix = JobSpec(kind="remix", provider="cometapi", prompt=" at night ", parent="v1")
+        remix = VideoRequest(kind="remix", provider="cometapi", prompt=" at night ", parent="v1")
         opened = ledger.adopt("cometapi", "https://x", "video_9")
         rows = [of_older_code(ledger, spec, state="stored") for spec in (SPACED, remix)]
         with ledger.database.write() as connection:
             run(connection, "UPDATE jobs SET identity2 = '', slot2 = NULL, fit = ''")
-        assert ledger.holding(PLAIN) == ledger.job(rows[0].id)
-        assert ledger.holding(dataclasses.replace(remix, prompt="at night")) == ledger.job(rows[1].id)
+        assert ledger.active_purchase(PLAIN) == ledger.job(rows[0].id)
+        assert ledger.active_purchase(dataclasses.replace(remix, prompt="at night")) == ledger.job(rows[1].id)
         assert ledger.job(opened.id).identity2
     finally:
         ledger.close()
@@ -224,7 +225,7 @@ def test_the_images_are_hashed_once_and_outside_of_transactions(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Large ones take a while, in which nobody else could write."""
-    from sora import spec as module
+    from sora_jobs.jobs import spec as module
 
     hashed: list[int] = []
     real = module.hashlib.sha256
@@ -232,7 +233,7 @@ def test_the_images_are_hashed_once_and_outside_of_transactions(
     spec = with_image("pad")
     for _ in range(3):
         reserve(ledger, spec)
-        ledger.holding(spec)
+        ledger.active_purchase(spec)
     assert hashed.count(SAME.nbytes) == 1
     assert ledger.job(ledger.jobs()[0].id).state is JobState.RESERVED
 

@@ -15,27 +15,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora import locations
-from sora.backups import backup
-from sora.budget import Budget
-from sora.cli import main
-from sora.client import Client
-from sora.errors import InvalidInput, MaybeBought, NotBought
-from sora.ledger import Ledger
-from sora.media.reference import to_png
-from sora.merge import held_elsewhere, import_home
-from sora.receipt import receipt_of
-from sora.remote_video import RemoteVideo
-from sora.restore import restore
-from sora.rows import run
-from sora.spec import Job, JobSpec, JobState, Reference
-from sora.studio import Studio
+from sora_jobs.cli.main import main
+from sora_jobs.config import locations
+from sora_jobs.config.budget import Budget
+from sora_jobs.delivery.receipts import receipt_of
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, NotPurchasedError, PurchaseUncertainError
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.ledger.backups import backup
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.merge import held_elsewhere, import_home
+from sora_jobs.ledger.restore import restore
+from sora_jobs.ledger.rows import run
+from sora_jobs.media.reference import to_png
 
 from ..failures import failed_as, failing
 from ..frozen.gateway import Gateway
 from ..frozen.state import STATES, State, spec
 
-PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+PLAIN = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 IMAGE = np.full((720, 1280, 3), 90, np.uint8)
 REFERENCE = "a" * 64 + ".png"
 
@@ -52,7 +52,7 @@ def ledger(home: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def reserve(ledger: Ledger, spec: JobSpec = PLAIN, **more: Any) -> Job:
+def reserve(ledger: Ledger, spec: VideoRequest = PLAIN, **more: Any) -> Job:
     return ledger.reserve(spec, origin="https://x", estimated_usd=0.3, budget=Budget(usd_per_day=1e6), **more)[0]
 
 
@@ -144,7 +144,7 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
     assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
     assert {path.name for path in (home / "references").iterdir()} == {REFERENCE, "b" * 64 + ".png"}
     with Ledger_at(home) as ledger:
-        assert ledger.holding(dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))) == image
+        assert ledger.active_purchase(dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))) == image
 
 
 def test_nothing_is_restored_or_imported_while_it_is_in_use(
@@ -181,7 +181,7 @@ def test_a_comfyui_that_does_nothing_uses_its_ledger(
             bought(ledger)
             backup(home, tmp_path / "l.zip")
 
-    studio = Studio(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    studio = Engine(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
     try:
         if made == "before ComfyUI starts":
             make()
@@ -250,7 +250,7 @@ def test_what_is_no_backup_changes_nothing(spoil: Callable[[Path], None], home: 
         bought(ledger)
     spoil(file)
     before = rows(home), sorted(home.rglob("*"))
-    with failing(InvalidInput, "not_a_backup", file):
+    with failing(InvalidInputError, "not_a_backup", file):
         restore(home, file)
     assert (rows(home), sorted(home.rglob("*"))) == before
     assert not (tmp_path / "evil.png").exists()
@@ -355,7 +355,7 @@ def test_what_another_ledger_bought_is_known_after_an_import(
     with Ledger_at(home) as ledger:
         assert reserve(ledger, dataclasses.replace(PLAIN, prompt="a ", typed="")).id == jobs[1].id
         assert reserve(ledger, dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))).id == jobs[0].id
-        assert ledger.at_gateway("cometapi", "https://x", "video_o") == ledger.job(opened.id)
+        assert ledger.by_gateway_id("cometapi", "https://x", "video_o") == ledger.job(opened.id)
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -389,7 +389,7 @@ def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home
                 f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
                 **row,
             )
-        assert ledger.holding(fitted["pad"]) is not None
+        assert ledger.active_purchase(fitted["pad"]) is not None
     with Ledger_at(tmp_path / "old") as old:
         with_image(old)
         with old.database.write() as connection:  # as if the fit had been this one
@@ -401,7 +401,7 @@ def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home
     with Ledger_at(home) as ledger:
         assert import_home(tmp_path / "old", ledger).added == 1
         assert {one.id for one in ledger.jobs()} == {crop.id, "older", job.id}
-        assert {ledger.holding(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
+        assert {ledger.active_purchase(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
         assert {reserve(ledger, spec, references=[REFERENCE]).id for spec in fitted.values()} == {job.id}
 
 
@@ -444,9 +444,9 @@ def test_the_file_of_a_job_that_was_opened_is_known_to_its_purchase(
 
 def test_an_import_of_nothing_or_of_itself_is_refused(home: Path, ledger: Ledger, tmp_path: Path) -> None:
     reserve(ledger)
-    with failing(InvalidInput, "no_ledger", tmp_path):
+    with failing(InvalidInputError, "no_ledger", tmp_path):
         import_home(tmp_path, ledger)
-    with failing(InvalidInput, "same_ledger", home):
+    with failing(InvalidInputError, "same_ledger", home):
         import_home(home, ledger)
 
 
@@ -458,7 +458,7 @@ def test_yesterdays_state_is_brought_in(name: str, tmp_path: Path, home: Path, d
         state = State(name, tmp_path, gateway.url)
         shutil.copytree(state.home, home, ignore=shutil.ignore_patterns("ledger*", "references", "sandbox", "owners"))
         env = state.env | ({"SORA_DATABASE_URL": database_url} if database_url else {})
-        studio = Studio(home, tmp_path / "output", env=env)
+        studio = Engine(home, tmp_path / "output", env=env)
         try:
             done = import_home(state.home, studio.ledger)
             assert done.added == len(rows(state.home)) >= len(state.asked)
@@ -492,7 +492,7 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         assert told["receipts"] >= len(here) > 3
         assert Path(told["aside"], "ledger.sqlite3").read_bytes() == b"SQLite format 3\0" + b"\0" * 5000
         assert "do not say how the image was fitted" in said
-        studio = Studio(state.home, state.output, env=state.env)
+        studio = Engine(state.home, state.output, env=state.env)
         try:
             for row in here:
                 if row.get("fit", "crop") == "crop":
@@ -509,10 +509,10 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
 
 def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Path) -> None:
     """One page in the middle is damaged: rows before and behind it are read."""
-    from sora.gateways import Gateways
-    from sora.rebuild import rebuild
-    from sora.sandbox.local import LocalSandbox
-    from sora.settings import Settings
+    from sora_jobs.config.settings import Settings
+    from sora_jobs.delivery.rebuild import rebuild
+    from sora_jobs.gateway.clients import ClientPool
+    from sora_jobs.sandbox.local import LocalSandbox
 
     with Ledger_at(home) as ledger:
         jobs = [bought(ledger, f"{number} " + "long " * 200, f"video_{number}") for number in range(60)]
@@ -522,7 +522,7 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
     file.write_bytes(pages[:place] + b"\xff" * 4096 + pages[place + 4096 :])
     settings = Settings(home=home, output=tmp_path / "output", env={})
     with Ledger_at(home) as ledger:
-        done = rebuild(ledger, Gateways(settings, LocalSandbox(home / "sandbox", {})), tmp_path / "output")
+        done = rebuild(ledger, ClientPool(settings, LocalSandbox(home / "sandbox", {})), tmp_path / "output")
         assert 40 < done.read < 60
         assert done.aside is not None
         known = {job.id for job in ledger.jobs(limit=100)}
@@ -540,11 +540,11 @@ def test_jobs_that_only_a_list_tells_of_are_named(
         '[provider.house]\nbase_url = "http://127.0.0.1:9"\nkey = false\nlist = true\n', encoding="utf-8"
     )
 
-    def newest(client: Client) -> list[RemoteVideo]:
+    def list_videos(client: Client) -> list[RemoteVideo]:
         told = RemoteVideo(id="video_1", phase="running", status="queued", prompt="a boat")
         return [told] if client.provider.name == "house" else []
 
-    monkeypatch.setattr(Client, "newest", newest)
+    monkeypatch.setattr(Client, "list_videos", list_videos)
     command = ["restore", "--rebuild", "--home", str(home), "--out", str(tmp_path / "output")]
     status, told, said = sora(command, capsys)
     with Ledger_at(home) as ledger:
@@ -624,7 +624,7 @@ def ended_sent(ledger: Ledger) -> None:
 def unknown(ledger: Ledger) -> None:
     job = reserve(ledger).id
     ledger.sending(job)
-    ledger.unknown(job, MaybeBought("no answer"))
+    ledger.unknown(job, PurchaseUncertainError("no answer"))
 
 
 def failed(ledger: Ledger) -> None:
@@ -636,7 +636,7 @@ def submitted(ledger: Ledger) -> None:
 
 
 def refused(ledger: Ledger) -> None:
-    ledger.refused(reserve(ledger).id, NotBought("no"))
+    ledger.refused(reserve(ledger).id, NotPurchasedError("no"))
 
 
 @pytest.mark.parametrize(

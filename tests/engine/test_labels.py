@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.envelope import Answer
-from sora.errors import GatewayTrouble, InvalidInput
-from sora.spec import LAPSED, LONGEST_FIELDS, LONGEST_PROMPT, Job, JobSpec, JobState, Reference, parse_extra_fields
-from sora.verdict import read_created, read_list
-from sora.wire import plain_status, video_in
+from sora_jobs.errors import GatewayError, InvalidInputError
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.gateway.responses import read_created, read_list
+from sora_jobs.gateway.video_object import plain_status, video_in
+from sora_jobs.jobs.spec import (
+    EXPIRED,
+    LONGEST_FIELDS,
+    LONGEST_PROMPT,
+    Job,
+    JobState,
+    Reference,
+    VideoRequest,
+    parse_extra_fields,
+)
 
 from ..failures import failing
 
@@ -19,7 +28,7 @@ JOB = Job(
     id="abc", kind="create", state=JobState.SUBMITTED, provider="p", origin="o", model="sora-2", seconds="4",
     size="1280x720", prompt="a boat\n on a  lake", take=1, identity="i", video_id="v1",
 )  # fmt: skip
-EMPTY = Answer(200, {}, b"")
+EMPTY = Response(200, {}, b"")
 
 
 def test_the_label_of_a_job() -> None:
@@ -32,10 +41,10 @@ def test_the_label_of_a_job() -> None:
 
 def test_only_an_unfinished_job_lapses() -> None:
     """A stored one whose link is gone is stored."""
-    lapsed = {state for state in JobState if replace(JOB, state=state, error_code=LAPSED).lapsed}
+    lapsed = {state for state in JobState if replace(JOB, state=state, error_code=EXPIRED).lapsed}
     assert lapsed == {JobState.SUBMITTED, JobState.COMPLETED}
     assert not JOB.lapsed
-    assert (JOB.standing, replace(JOB, error_code=LAPSED).standing) == ("submitted", LAPSED)
+    assert (JOB.standing, replace(JOB, error_code=EXPIRED).standing) == ("submitted", EXPIRED)
 
 
 @pytest.mark.parametrize(
@@ -56,18 +65,18 @@ def test_extra_fields_that_cannot_be_taken() -> None:
     assert len(fits) == LONGEST_FIELDS
     assert list(parse_extra_fields(fits)) == ["a"]
     for text, name in ((fits + " ", f"not JSON: it has more than {LONGEST_FIELDS} characters."), ("[1]", "JSON list")):
-        with failing(InvalidInput, "invalid_extra_fields", name):
+        with failing(InvalidInputError, "invalid_extra_fields", name):
             parse_extra_fields(text)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 2), (4, 4, 5), (1, 4, 4, 3)])
 def test_pixels_of_another_shape_are_no_reference(shape: tuple[int, ...]) -> None:
     """Three or four letters of colour per pixel."""
-    with failing(InvalidInput, "invalid_image", shape):
+    with failing(InvalidInputError, "invalid_image", shape):
         Reference(np.zeros(shape, np.uint8))
     for letters in (3, 4):
         Reference(np.zeros((4, 4, letters), np.uint8))
-    with failing(InvalidInput, "unknown_option", "'squeeze'", "Choose from: crop, pad, stretch."):
+    with failing(InvalidInputError, "unknown_option", "'squeeze'", "Choose from: crop, pad, stretch."):
         Reference(np.zeros((4, 4, 3), np.uint8), "squeeze")
 
 
@@ -91,9 +100,9 @@ def test_a_wrong_wish_is_told_with_a_right_one(change: dict[str, Any], code: str
     right: dict[str, Any] = {"provider": "p", "prompt": "a" * LONGEST_PROMPT, "model": "m", "seconds": "4"}
     right |= {"size": "8192x1", "extra_fields": {"Resolution": "720p"}}
     with pytest.raises(TypeError):
-        JobSpec(**right).extra_fields["more"] = 1  # type: ignore[index]
-    with failing(InvalidInput, code, name):
-        JobSpec(**right | change)
+        VideoRequest(**right).extra_fields["more"] = 1  # type: ignore[index]
+    with failing(InvalidInputError, code, name):
+        VideoRequest(**right | change)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +122,10 @@ def test_what_counts_as_an_address(text: str, taken: bool) -> None:
 def test_a_list_that_is_none_is_trouble() -> None:
     """Told with what was asked, and with the gateway's own words."""
     for status in (300, 500):
-        with failing(GatewayTrouble, "", f"HTTP {status} when asked for its list of jobs: so sorry.") as caught:
-            read_list(Answer(status, {}, b'{"data": [], "error": {"message": "so sorry"}}'))
+        with failing(GatewayError, "", f"HTTP {status} when asked for its list of jobs: so sorry.") as caught:
+            read_list(Response(status, {}, b'{"data": [], "error": {"message": "so sorry"}}'))
         assert caught.value.http_status == status
-    listed = read_list(Answer(200, {}, b'{"data": {"data": [{"id": "video_1", "status": "queued"}, {"x": 1}]}}'))
+    listed = read_list(Response(200, {}, b'{"data": {"data": [{"id": "video_1", "status": "queued"}, {"x": 1}]}}'))
     assert [video.id for video in listed] == ["video_1"]
 
 
@@ -132,4 +141,4 @@ def test_a_list_that_is_none_is_trouble() -> None:
 )
 def test_a_success_around_a_bare_id_is_the_calls(body: str, phase: str) -> None:
     """A job that was just made is finished only where a film is shown."""
-    assert read_created(Answer(200, {}, body.encode())).phase == phase
+    assert read_created(Response(200, {}, body.encode())).phase == phase

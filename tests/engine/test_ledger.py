@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sora
-from sora import migrations
-from sora.budget import Budget
-from sora.envelope import Complaint
-from sora.errors import InvalidInput, LedgerTrouble, MaybeBought, Refused
-from sora.ledger import Ledger
-from sora.remote_video import RemoteVideo
-from sora.rows import run
-from sora.spec import JobSpec, JobState
-from sora.timing import Timing
-from sora.watches import Watches
+import sora_jobs
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.timing import Timing
+from sora_jobs.errors import InvalidInputError, LedgerError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.gateway.error_body import GatewayErrorBody
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.ledger import migrations
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
 
 from ..failures import failing
 
-SPEC = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
 # Texts of a row in the first version's schema.
 FIRST_COLUMNS = (
     "identity provider origin model seconds size prompt parent owner remote_status error error_code request_id path "
@@ -42,7 +42,7 @@ def ledger(tmp_path: Path, database_url: str) -> Iterator[Ledger]:
     opened.close()
 
 
-def reserve(ledger: Ledger, spec: JobSpec = SPEC) -> tuple[object, bool]:
+def reserve(ledger: Ledger, spec: VideoRequest = SPEC) -> tuple[object, bool]:
     return ledger.reserve(spec, origin="https://x", estimated_usd=0.32, budget=Budget())
 
 
@@ -80,10 +80,10 @@ def test_what_was_not_bought_frees_its_identity(ledger: Ledger, state: str) -> N
     """The old row stays as history; a new one takes its place."""
     job, _ = reserve(ledger)
     if state == "refused":
-        ledger.refused(job.id, Refused("no", code="bad", request_id="r"))
+        ledger.refused(job.id, RequestRejectedError("no", code="bad", request_id="r"))
     else:
-        ledger.unknown(job.id, MaybeBought("cut"))
-        ledger.settle(job.id)
+        ledger.unknown(job.id, PurchaseUncertainError("cut"))
+        ledger.reconcile(job.id)
     again, mine = reserve(ledger)
     assert mine
     assert again.id != job.id
@@ -102,11 +102,11 @@ CHILD = """
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[2])
-    from sora.budget import Budget
-    from sora.ledger import Ledger
-    from sora.spec import JobSpec
+    from sora_jobs.config.budget import Budget
+    from sora_jobs.ledger.ledger import Ledger
+    from sora_jobs.jobs.spec import VideoRequest
     ledger = Ledger(Path(sys.argv[1]), url=sys.argv[4])
-    spec = JobSpec(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
+    spec = VideoRequest(provider="cometapi", prompt="A boat_100%", model="sora-2", seconds="4", size="1280x720")
     job, _ = ledger.reserve(spec, origin="https://x", estimated_usd=None, budget=Budget())
     if sys.argv[3] == "sending":
         ledger.sending(job.id)
@@ -128,7 +128,7 @@ def test_a_killed_process_loses_nothing(ledger: Ledger, tmp_path: Path, database
 
     On one machine that is seen at once, on a farm when the dead machine was not heard of for a minute.
     """
-    engine = str(Path(sora.__file__).parents[1])
+    engine = str(Path(sora_jobs.__file__).parents[1])
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(CHILD), str(tmp_path), engine, step, database_url],
         stdin=subprocess.PIPE,
@@ -161,7 +161,8 @@ def test_a_list_is_newest_first_and_filtered(tmp_path: Path) -> None:
     times = iter(range(1000))
     ledger = Ledger(tmp_path, timing=Timing(clock=lambda: float(next(times))))
     names = [
-        reserve(ledger, JobSpec(**{**SPEC_FIELDS, "prompt": prompt}))[0].id for prompt in ("A 100% b", "a 1000 b", "C")
+        reserve(ledger, VideoRequest(**{**SPEC_FIELDS, "prompt": prompt}))[0].id
+        for prompt in ("A 100% b", "a 1000 b", "C")
     ]
     assert [job.id for job in ledger.jobs()] == names[::-1]
     assert [job.id for job in ledger.jobs(search="100%")] == names[:1]
@@ -194,7 +195,7 @@ def test_an_id_from_elsewhere_is_adopted_once(ledger: Ledger) -> None:
 
 def test_an_unknown_id_is_a_clear_error(ledger: Ledger) -> None:
     """It names the command that lists them."""
-    with failing(InvalidInput, "unknown_job", "'nope'") as caught:
+    with failing(InvalidInputError, "unknown_job", "'nope'") as caught:
         ledger.job("nope")
     assert "sora jobs" in caught.value.advice
 
@@ -204,7 +205,7 @@ def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path, database_u
     reserve(ledger)
     with ledger.database.write() as connection:
         run(connection, "UPDATE schema_version SET version = 999")
-    with failing(LedgerTrouble, "ledger_newer"):
+    with failing(LedgerError, "ledger_newer"):
         Ledger(tmp_path, url=database_url).jobs()
 
 
@@ -221,7 +222,7 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, database_url: str
     now = Ledger(tmp_path, url=database_url)
     assert now.find("v1").id == "abc"
     assert now.find("v1").aside == ""
-    assert Watches(now.database).take("abc")
+    assert Leases(now.database).take("abc")
     now.close()
 
 
@@ -229,7 +230,7 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     """The error names the file, and the file stays as it was."""
     file = tmp_path / "ledger.sqlite3"
     file.write_bytes(b"my diary " * 200)
-    with failing(LedgerTrouble, "ledger_damaged", "ledger.sqlite3"):
+    with failing(LedgerError, "ledger_damaged", "ledger.sqlite3"):
         Ledger(tmp_path).jobs()
     assert file.read_bytes() == b"my diary " * 200
 
@@ -238,7 +239,7 @@ def test_no_secret_gets_in(ledger: Ledger) -> None:
     """A gateway may write keys and signed addresses into its errors; the ledger is read by more than its errors."""
     job, _ = reserve(ledger)
     ledger.submitted(job.id, video())
-    said = Complaint("see https://x.org/a.mp4?sig=abcdef, key sk-abcdefghijk", ("sk-abcdefghijk",), "")
+    said = GatewayErrorBody("see https://x.org/a.mp4?sig=abcdef, key sk-abcdefghijk", ("sk-abcdefghijk",), "")
     seen = ledger.observed(job.id, video(phase="failed", status="sk-abcdefghijk", complaint=said))
     assert seen.state is JobState.FAILED
     assert not {"sig=abcdef", "sk-abcdefghijk"} & {part for text in vars(seen).values() for part in str(text).split()}

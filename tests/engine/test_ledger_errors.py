@@ -12,24 +12,26 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from filelock import FileLock, Timeout
-from sora import backups, database, disk, doctor, engines, ledger_errors
-from sora.backups import LEDGER, backup_ledger, uri_of
-from sora.budget import Budget
-from sora.errors import DiskTrouble, InvalidInput, LedgerTrouble, SoraError, disk_trouble
-from sora.ledger import Ledger
-from sora.ledger_errors import folder_trouble, ledger_trouble
-from sora.merge import held_elsewhere
-from sora.providers import load_provider
-from sora.restore import restore
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.studio import Studio
-from sora.timing import Timing
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.providers import load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.config.timing import Timing
+from sora_jobs.diagnostics import doctor
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, LedgerError, SoraError, StorageError, storage_error
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger import backups, connections, database, database_errors
+from sora_jobs.ledger.backups import LEDGER, backup_ledger, uri_of
+from sora_jobs.ledger.database_errors import folder_error, ledger_error
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.merge import held_elsewhere
+from sora_jobs.ledger.restore import restore
+from sora_jobs.util import disk
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer
 
-SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 ORIGIN = "https://api.cometapi.com"
 IMPATIENT = Timing(ledger_busy_s=0.1, ledger_copy_busy_s=0.1)
 
@@ -58,7 +60,7 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
     with (
         UglyServer([]) as server,
         contextlib.closing(
-            Studio(
+            Engine(
                 tmp_path,
                 tmp_path / "out",
                 env={"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-123456"},
@@ -67,7 +69,7 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
         ) as studio,
     ):
         for _ in range(2):
-            with held(file), pytest.raises(LedgerTrouble) as caught:
+            with held(file), pytest.raises(LedgerError) as caught:
                 studio.submit(dataclasses.replace(SPEC, take=2)).result(30)
             error = caught.value
             assert (error.code, error.kind, error.money) == ("ledger_in_use", "ledger_in_use", "none")
@@ -80,11 +82,11 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
 
 def test_a_ledger_on_a_network_is_told_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = with_a_job(tmp_path)
-    monkeypatch.setattr(ledger_errors, "network_of", lambda folder: "cifs" if folder == tmp_path else "")
+    monkeypatch.setattr(database_errors, "network_of", lambda folder: "cifs" if folder == tmp_path else "")
     with (
         contextlib.closing(Ledger(tmp_path, timing=IMPATIENT)) as ledger,
         held(file, alone=True),
-        pytest.raises(LedgerTrouble) as caught,
+        pytest.raises(LedgerError) as caught,
     ):
         ledger.jobs()
     assert caught.value.code == "ledger_in_use"
@@ -104,7 +106,7 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
             lambda: restore(other, tmp_path / "kept.zip", IMPATIENT),
             lambda: held_elsewhere(SPEC.identity, [other], IMPATIENT),
         ):
-            with pytest.raises(LedgerTrouble) as caught:
+            with pytest.raises(LedgerError) as caught:
                 use()
             assert (caught.value.code, str(file) in caught.value.what) == ("ledger_in_use", True)
     assert held_elsewhere(SPEC.identity, [other]) is not None
@@ -117,7 +119,7 @@ def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path) -> None:
         contextlib.closing(Ledger(tmp_path, timing=IMPATIENT)) as ledger,
         FileLock(f"{tmp_path / LEDGER}-opening"),
     ):
-        with pytest.raises(LedgerTrouble) as caught:
+        with pytest.raises(LedgerError) as caught:
             ledger.jobs()
         assert caught.value.code == "ledger_in_use"
 
@@ -146,7 +148,7 @@ def sqlite_error(number: int) -> sqlite3.Error:
 )
 def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, advice: str) -> None:
     """By its number. No advice is to free a disk that is not full."""
-    error = ledger_trouble(str(tmp_path / LEDGER), sqlite_error(number), folder=tmp_path)
+    error = ledger_error(str(tmp_path / LEDGER), sqlite_error(number), folder=tmp_path)
     assert (error.code, error.money) == (code, "none")
     assert str(tmp_path / LEDGER) in error.what
     assert advice in error.advice
@@ -182,7 +184,7 @@ def test_a_file_that_sqlite_could_not_open_is_asked_why(
 
     if why is not None:
         monkeypatch.setattr(Path, "open", opening)
-    error = ledger_trouble(str(tmp_path / LEDGER), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
+    error = ledger_error(str(tmp_path / LEDGER), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
     assert (error.code, advice in error.advice) == (code, True)
 
 
@@ -200,13 +202,13 @@ def test_what_postgresql_says_decides(state: str, code: str, advice: str) -> Non
     """And never this machine's disk."""
     said = Exception("what the server says")
     said.sqlstate = state  # type: ignore[attr-defined]
-    error = ledger_trouble("postgresql://x/y", said, folder=None)
+    error = ledger_error("postgresql://x/y", said, folder=None)
     assert (error.code, advice in error.advice) == (code, True)
 
 
 def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
     (tmp_path / LEDGER).write_bytes(b"my diary " * 200)
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         Ledger(tmp_path).jobs()
     assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
     assert disk.KEEP in caught.value.advice
@@ -243,8 +245,8 @@ def test_a_folder_of_another_users_is_told_with_its_cure(
     home = tmp_path / "home"
     with contextlib.closing(Ledger(home)) as ledger, monkeypatch.context() as broken:
         where = {
-            "make": (engines, "make_private"), "look": (Path, "exists"), "create": (engines.os, "open"),
-            "lock": (FileLock, "acquire"), "mark": (database, "FileOwner"),
+            "make": (connections, "make_private"), "look": (Path, "exists"), "create": (connections.os, "open"),
+            "lock": (FileLock, "acquire"), "mark": (database, "FileLiveness"),
         }[step]  # fmt: skip
         if step == "mark":
             real = FileLock.acquire
@@ -256,7 +258,7 @@ def test_a_folder_of_another_users_is_told_with_its_cure(
             )  # fmt: skip
         else:
             broken.setattr(*where, denied)
-        with pytest.raises(LedgerTrouble) as caught:
+        with pytest.raises(LedgerError) as caught:
             ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
     error = caught.value
     assert (error.code, error.kind, error.money) == ("ledger_denied", "ledger_denied", "none")
@@ -270,16 +272,16 @@ def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list of past jobs and the doctor ask first whether there is a ledger."""
-    studio = Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    studio = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
     with contextlib.closing(studio):
         monkeypatch.setattr(Path, "exists", denied)
-        with pytest.raises(LedgerTrouble) as caught:
+        with pytest.raises(LedgerError) as caught:
             studio.labels()
         assert caught.value.code == "ledger_denied"
 
 
 def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    studio = Studio(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    studio = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
     with contextlib.closing(studio):
         monkeypatch.setattr(doctor, "try_folder", denied)
         found = {finding.name: finding for finding in doctor.examine(studio)}
@@ -301,26 +303,26 @@ def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatc
     ids=str,
 )
 def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str, advice: str) -> None:
-    told = folder_trouble("The folder cannot be written", error, tmp_path)
+    told = folder_error("The folder cannot be written", error, tmp_path)
     assert (told.code, advice in told.advice) == (code, True)
 
 
 def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows lets nobody delete what another program has open: an error of ours, with the copy kept."""
     (tmp_path / LEDGER).write_bytes(b"my diary " * 2000)
-    studio = Studio(tmp_path, tmp_path / "out", env={})
+    studio = Engine(tmp_path, tmp_path / "out", env={})
     with contextlib.closing(studio), monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", denied)
-        with pytest.raises(DiskTrouble):
+        with pytest.raises(StorageError):
             studio.rebuild()
     assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
 
 
 def test_a_full_disk_is_called_so_everywhere() -> None:
     """And nothing else is."""
-    assert disk_trouble("x", OSError(errno.ENOSPC, "full")).kind == "disk_full"
-    assert disk_trouble("x", OSError(errno.EACCES, "denied")).kind == "disk"
-    assert isinstance(disk_trouble("x", OSError(errno.EIO, "bad")), SoraError)
+    assert storage_error("x", OSError(errno.ENOSPC, "full")).kind == "disk_full"
+    assert storage_error("x", OSError(errno.EACCES, "denied")).kind == "disk"
+    assert isinstance(storage_error("x", OSError(errno.EIO, "bad")), SoraError)
 
 
 @pytest.mark.parametrize("file", ["settings.toml", "providers.toml", "keys/cometapi"])
@@ -334,7 +336,7 @@ def test_what_is_read_before_the_ledger_tells_it_as_well(
     path.chmod(0o600)
     settings, real = Settings(home=tmp_path, output=tmp_path / "out", env={}), Path.open
     monkeypatch.setattr(Path, "open", lambda at, *given, **named: denied() if at == path else real(at, *given, **named))
-    with failing(InvalidInput, f"{'key_file' if 'keys' in file else 'settings'}_unreadable", path) as caught:
+    with failing(InvalidInputError, f"{'key_file' if 'keys' in file else 'settings'}_unreadable", path) as caught:
         if file == "settings.toml":
             _ = settings.budget
         else:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora.errors import DiskTrouble
-from sora.spec import Job, JobState
-from sora.stored import _linked
+from sora_jobs.delivery.stored_files import _linked
+from sora_jobs.errors import StorageError
+from sora_jobs.jobs.spec import Job, JobState
 
 from ..failures import failing
 
@@ -76,7 +76,7 @@ def test_the_slower_one_finds_what_the_quicker_one_made(stored: Path, tmp_path: 
     target.write_bytes(FILM)
     assert _linked(JOB, stored, target).read_bytes() == FILM
     target.write_bytes(b"another one")
-    with pytest.raises(DiskTrouble):
+    with pytest.raises(StorageError):
         _linked(JOB, stored, target)
     assert target.read_bytes() == b"another one"
 
@@ -90,6 +90,6 @@ def test_a_copy_that_fails_leaves_nothing(stored: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "fsync", full)
     target = tmp_path / "copies" / "v.mp4"
-    with failing(DiskTrouble, "disk_full", "No space left"):
+    with failing(StorageError, "disk_full", "No space left"):
         _linked(JOB, stored, target)
     assert list(target.parent.iterdir()) == []

@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora import locations
-from sora.budget import Budget
-from sora.cli import main
-from sora.database import Database
-from sora.errors import InvalidInput
-from sora.ledger import Ledger
-from sora.locations import (
+from sora_jobs.cli.main import main
+from sora_jobs.config import locations
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.locations import (
     location_of,
     other_homes,
     output_folder,
@@ -27,14 +24,17 @@ from sora.locations import (
     recorded_location,
     state_folder,
 )
-from sora.spec import JobSpec
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.database import Database
+from sora_jobs.ledger.ledger import Ledger
 
 from ..failures import failing
 from ..frozen.gateway import Gateway
 from ..systems import make_link
 
 PACK = Path(__file__).parents[2]
-PLAIN = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+PLAIN = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def comfyui(base: Path) -> tuple[Path, Path, Path]:
     return made
 
 
-def buy(home: Path, spec: JobSpec = PLAIN) -> str:
+def buy(home: Path, spec: VideoRequest = PLAIN) -> str:
     """A job in the ledger there; nothing is sent."""
     ledger = Ledger(home)
     try:
@@ -155,8 +155,8 @@ def test_nothing_is_bought_where_comfyui_uses_another_database(
     record_location(home, output, temp, Database(home, theirs).mark)
     monkeypatch.setenv("SORA_DATABASE_URL", ours)
     monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
-    monkeypatch.setattr(Ledger, "holding", lambda *_: None)  # no server has to run for it
-    monkeypatch.setattr("sora.engines._up_to_date", lambda engine: engine)
+    monkeypatch.setattr(Ledger, "active_purchase", lambda *_: None)  # no server has to run for it
+    monkeypatch.setattr("sora_jobs.ledger.connections._up_to_date", lambda engine: engine)
     with Gateway() as gateway:
         monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
         assert main(["run", "a boat", "--json"]) == 2
@@ -204,7 +204,7 @@ def test_a_database_is_told_by_its_place_and_not_by_who_uses_it(tmp_path: Path) 
     others = ("//db.example/two", "//db2.example/sora", "//db.example:5433/sora")
     assert len({mark(URL), mark(""), *(mark(f"postgresql+psycopg:{url}") for url in others)}) == 5
     assert mark("") == ""
-    with failing(InvalidInput, "invalid_setting"):
+    with failing(InvalidInputError, "invalid_setting"):
         mark("mysql://x")
 
 
@@ -306,7 +306,7 @@ def test_the_doctor_works_where_a_user_has_no_home(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_DATA_HOME")}
     code = (
         f"import pwd, sys; sys.path.insert(0, {str(PACK / 'nodes')!r}); pwd.getpwuid = {{}}.__getitem__\n"
-        "from sora.cli import main; sys.exit(main(['doctor', '--json']))"
+        "from sora_jobs.cli.main import main; sys.exit(main(['doctor', '--json']))"
     )
     for home, says in ((None, "Set SORA_HOME"), (str(tmp_path / "state"), "defaults")):
         run = subprocess.run(
@@ -323,7 +323,7 @@ def test_a_home_with_a_tilde_and_nobodys_home_is_told(monkeypatch: pytest.Monkey
         raise RuntimeError("no home")
 
     monkeypatch.setattr(Path, "expanduser", nowhere)
-    with failing(InvalidInput, "no_home_folder"):
+    with failing(InvalidInputError, "no_home_folder"):
         state_folder({"SORA_HOME": "~/sora"})
 
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sora.errors import GatewayTrouble, InvalidInput, LedgerTrouble, NotFinished, WaitTimeout
-from sora.monitor import Monitor
-from sora.spec import Job, JobState
-from sora.threads import DaemonPool
-from sora.timing import Timing
+from sora_jobs.config.timing import Timing
+from sora_jobs.delivery.poller import Poller
+from sora_jobs.errors import GatewayError, InvalidInputError, LedgerError, NotFinishedError, WaitTimeoutError
+from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.util.daemon_pool import DaemonPool
 
 from ..failures import failing
 
@@ -40,11 +40,11 @@ class Looks:
 
 
 @pytest.fixture
-def monitors() -> Iterator[Callable[..., Monitor]]:
-    made: list[Monitor] = []
+def monitors() -> Iterator[Callable[..., Poller]]:
+    made: list[Poller] = []
 
-    def make(looks: Callable[[Job], Job], pace_s: float = 0.001) -> Monitor:
-        made.append(Monitor(looks, lambda _provider: pace_s))
+    def make(looks: Callable[[Job], Job], pace_s: float = 0.001) -> Poller:
+        made.append(Poller(looks, lambda _provider: pace_s))
         return made[-1]
 
     yield make
@@ -63,21 +63,21 @@ def finishing_at(turn: int) -> Callable[[int], Job]:
     return lambda now: job(state=JobState.COMPLETED if now >= turn else JobState.SUBMITTED)
 
 
-def test_a_watch_ends_with_the_finished_job(monitors: Callable[..., Monitor]) -> None:
+def test_a_watch_ends_with_the_finished_job(monitors: Callable[..., Poller]) -> None:
     """It is looked at until the gateway is done."""
     looks = Looks(finishing_at(5))
     assert monitors(looks).watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
     assert looks.count == 5
 
 
-def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Monitor]) -> None:
+def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Poller]) -> None:
     """Nothing is asked for what is known."""
     looks = Looks(finishing_at(1))
     assert monitors(looks).watch(job(state=JobState.STORED), timeout_s=1).future.result(0).state is JobState.STORED
     assert looks.count == 0
 
 
-def test_who_is_told_may_take_his_time(monitors: Callable[..., Monitor]) -> None:
+def test_who_is_told_may_take_his_time(monitors: Callable[..., Poller]) -> None:
     """What he does then (a look at a slow disk, say) holds up nobody else who waits, or comes to wait."""
     monitor = monitors(Looks(finishing_at(1)))
     told, slow = threading.Event(), threading.Event()
@@ -92,7 +92,7 @@ def test_who_is_told_may_take_his_time(monitors: Callable[..., Monitor]) -> None
     slow.set()
 
 
-def test_looks_are_shared(monitors: Callable[..., Monitor]) -> None:
+def test_looks_are_shared(monitors: Callable[..., Poller]) -> None:
     """Fifty who wait for one job cost no more looks than one."""
     looks = Looks(finishing_at(4))
     monitor = monitors(looks, pace_s=0.02)
@@ -101,15 +101,15 @@ def test_looks_are_shared(monitors: Callable[..., Monitor]) -> None:
     assert looks.count == 4
 
 
-def test_the_deadline_ends_the_waiting_only(monitors: Callable[..., Monitor]) -> None:
+def test_the_deadline_ends_the_waiting_only(monitors: Callable[..., Poller]) -> None:
     """The error says that the job goes on and how to take it up."""
     watch = monitors(Looks(finishing_at(10**9))).watch(job(), timeout_s=0.05)
-    with failing(WaitTimeout, "wait_timeout", charge="spent") as caught:
+    with failing(WaitTimeoutError, "wait_timeout", charge="spent") as caught:
         watch.future.result(10)
     assert (caught.value.exit_code, caught.value.job) == (6, "a")
 
 
-def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callable[..., Monitor]) -> None:
+def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callable[..., Poller]) -> None:
     """After an interrupt the next run does not wait for the old pace."""
     looks = Looks(finishing_at(2))
     monitor = monitors(looks, pace_s=30)
@@ -121,13 +121,13 @@ def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callabl
     assert monitor.watch(job(), timeout_s=60).future.result(5).state is JobState.COMPLETED
 
 
-def test_passing_trouble_is_waited_out_and_shown(monitors: Callable[..., Monitor]) -> None:
+def test_passing_trouble_is_waited_out_and_shown(monitors: Callable[..., Poller]) -> None:
     """A gateway that answers badly for a while does not end the waiting."""
     seen: list[str] = []
 
     def script(turn: int) -> Job:
         if turn <= 3:
-            raise GatewayTrouble(f"HTTP 502, look {turn}")
+            raise GatewayError(f"HTTP 502, look {turn}")
         seen.append(watch.trouble)
         return finishing_at(4)(turn)
 
@@ -136,8 +136,8 @@ def test_passing_trouble_is_waited_out_and_shown(monitors: Callable[..., Monitor
     assert seen == ["HTTP 502, look 3"]
 
 
-@pytest.mark.parametrize("error", [GatewayTrouble("bad key", transient=False), InvalidInput("was bought elsewhere")])
-def test_trouble_that_stays_ends_the_waiting(monitors: Callable[..., Monitor], error: Exception) -> None:
+@pytest.mark.parametrize("error", [GatewayError("bad key", transient=False), InvalidInputError("was bought elsewhere")])
+def test_trouble_that_stays_ends_the_waiting(monitors: Callable[..., Poller], error: Exception) -> None:
     """A bad key does not get better by asking again."""
 
     def script(_: int) -> Job:
@@ -149,32 +149,32 @@ def test_trouble_that_stays_ends_the_waiting(monitors: Callable[..., Monitor], e
     assert looks.count == 1
 
 
-def test_a_bug_reaches_those_who_wait(monitors: Callable[..., Monitor]) -> None:
+def test_a_bug_reaches_those_who_wait(monitors: Callable[..., Poller]) -> None:
     """An error that is none of ours must not end in silence."""
 
     def script(_: int) -> Job:
         raise ZeroDivisionError
 
-    with failing(NotFinished, "internal_error", "ZeroDivisionError"):
+    with failing(NotFinishedError, "internal_error", "ZeroDivisionError"):
         monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
 
 
-def test_the_gateways_pace_is_kept(monitors: Callable[..., Monitor]) -> None:
+def test_the_gateways_pace_is_kept(monitors: Callable[..., Poller]) -> None:
     """Retry-After wins over our own pace."""
     times: list[float] = []
 
     def script(turn: int) -> Job:
         times.append(time.monotonic())
         if turn == 1:
-            raise GatewayTrouble("slow down", retry_after_s=0.2)
+            raise GatewayError("slow down", retry_after_s=0.2)
         return finishing_at(2)(turn)
 
     monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
     assert times[1] - times[0] >= 0.2
 
 
-@pytest.mark.parametrize("error", [LedgerTrouble("the database is away"), GatewayTrouble("HTTP 502", http_status=502)])
-def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Monitor], error: Exception) -> None:
+@pytest.mark.parametrize("error", [LedgerError("the database is away"), GatewayError("HTTP 502", http_status=502)])
+def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Poller], error: Exception) -> None:
     """However long it lasts: what is paid for is not given up because of it."""
 
     def script(turn: int) -> Job:
@@ -183,33 +183,33 @@ def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Moni
         return finishing_at(61)(turn)
 
     looks = Looks(script)
-    monitor = Monitor(looks, lambda _provider: 1e-6)
+    monitor = Poller(looks, lambda _provider: 1e-6)
     assert monitor.watch(job(), timeout_s=30).future.result(30).state is JobState.COMPLETED
     assert looks.count == 61
     monitor.close()
 
 
 @pytest.mark.parametrize("how", [{"http_status": 404}, {"http_status": 200, "code": "task_not_exist"}])
-def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[..., Monitor], how: Any) -> None:
+def test_a_job_that_the_gateway_does_not_know_is_given_up(monitors: Callable[..., Poller], how: Any) -> None:
     """Right after the create that may pass; after twenty looks it does not, with whatever status it is said."""
 
     def script(_: int) -> Job:
-        raise GatewayTrouble("not known", **how)
+        raise GatewayError("not known", **how)
 
     looks = Looks(script)
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         monitors(looks, pace_s=1e-6).watch(job(), timeout_s=30).future.result(30)
     assert looks.count == 21
 
 
-def test_one_answer_that_it_is_not_known_ends_nothing(monitors: Callable[..., Monitor]) -> None:
+def test_one_answer_that_it_is_not_known_ends_nothing(monitors: Callable[..., Poller]) -> None:
     """After a long outage a single 404 is trouble like any other."""
 
     def script(turn: int) -> Job:
         if turn <= 25:
-            raise GatewayTrouble("HTTP 502", http_status=502)
+            raise GatewayError("HTTP 502", http_status=502)
         if turn == 26:
-            raise GatewayTrouble("HTTP 404", http_status=404)
+            raise GatewayError("HTTP 404", http_status=404)
         return finishing_at(27)(turn)
 
     looks = Looks(script)
@@ -218,7 +218,7 @@ def test_one_answer_that_it_is_not_known_ends_nothing(monitors: Callable[..., Mo
 
 
 def test_an_alarm_that_fails_takes_nothing_with_it(
-    monitors: Callable[..., Monitor], caplog: pytest.LogCaptureFixture
+    monitors: Callable[..., Poller], caplog: pytest.LogCaptureFixture
 ) -> None:
     """All others still ring, and jobs are still looked at."""
     monitor = monitors(Looks(finishing_at(2)))
@@ -230,7 +230,7 @@ def test_an_alarm_that_fails_takes_nothing_with_it(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_what_is_over_takes_no_memory(monitors: Callable[..., Monitor]) -> None:
+def test_what_is_over_takes_no_memory(monitors: Callable[..., Poller]) -> None:
     """A day of waits that ended leaves neither deadlines nor alarms behind."""
     monitor = monitors(Looks(finishing_at(1)))
     kept: weakref.WeakSet[Future[Job]] = weakref.WeakSet()
@@ -262,7 +262,7 @@ class Sleeper:
     def __call__(self) -> float:
         return time.monotonic() + self.asleep_s
 
-    def sleep(self, monitor: Monitor, seconds: float) -> None:
+    def sleep(self, monitor: Poller, seconds: float) -> None:
         awake = threading.Event()
         self.asleep_s += seconds
         monitor.alarm(0, awake.set)
@@ -272,7 +272,7 @@ class Sleeper:
 def test_a_machine_that_slept_looks_once_more_before_it_is_too_late() -> None:
     """The video was finished meanwhile. The time asleep is not the time that one who waits was willing to wait."""
     clock, looks = Sleeper(), Looks(finishing_at(2))
-    monitor = Monitor(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
+    monitor = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
     watch = monitor.watch(job(), timeout_s=5)
     until(lambda: monitor.next_poll_s("a"))
     clock.sleep(monitor, 3600)
@@ -285,7 +285,7 @@ def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
     """A job that goes on ends the waiting at the deadline, of which nothing was taken off; what should ring only if a
     wait goes on rings then, too."""
     clock, looks, rung = Sleeper(), Looks(finishing_at(10**9)), threading.Event()
-    monitor = Monitor(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
+    monitor = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
     watch = monitor.watch(job(), timeout_s=3000)
     monitor.alarm(3000, rung.set, unless=watch.future)
     begun = monitor.now()
@@ -295,7 +295,7 @@ def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
     assert not rung.is_set()
     while not watch.future.done():
         clock.sleep(monitor, 20)  # too short for a sleep: a machine that has much to do
-    with failing(WaitTimeout, "wait_timeout"):
+    with failing(WaitTimeoutError, "wait_timeout"):
         watch.future.result(5)
     assert 3000 <= monitor.now() - begun < 3120
     monitor.close()
@@ -309,7 +309,7 @@ def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _pro
         raise error
 
     looks.script = fail
-    monitor = Monitor(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
+    monitor = Poller(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
     monitor.watch(job(), timeout_s=1e6)
     until(lambda: monitor.next_poll_s("a"))
     first = monitor.next_poll_s("a")
@@ -325,7 +325,7 @@ def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
     """A thousand jobs wake the process four times a second, not a hundred times; none is looked at too early."""
     clock, looks, jitter = Clock(), Looks(finishing_at(10**9)), iter([0.1, 0.6, 0.9, 0.123])
     timing = Timing(monotonic=clock)
-    monitor = Monitor(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
+    monitor = Poller(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
     for name in "abcd":
         monitor.watch(job(name), timeout_s=1e6)
     until(lambda: all(monitor.next_poll_s(name) for name in "abcd"))
@@ -336,24 +336,24 @@ def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
 
 def test_a_gateway_cannot_ask_for_endless_patience() -> None:
     """A day in Retry-After is a mistake; ten minutes are kept, also by one who comes later."""
-    assert planned_after(GatewayTrouble("busy", retry_after_s=86_400.0)) == (600.0, 600.0)
+    assert planned_after(GatewayError("busy", retry_after_s=86_400.0)) == (600.0, 600.0)
 
 
 def test_one_who_comes_later_looks_as_soon_as_the_pace_allows() -> None:
     """Trouble made the looks rare; a person who presses Run does not wait a minute for the next one."""
-    assert planned_after(GatewayTrouble("HTTP 502")) == (20.0, 10.0)
+    assert planned_after(GatewayError("HTTP 502")) == (20.0, 10.0)
 
 
 def test_a_provider_that_is_gone_for_a_moment_ends_no_wait() -> None:
     """providers.toml is being edited: the next look is planned all the same."""
 
     def pace(_: str) -> float:
-        raise InvalidInput("There is no provider 'mine'.")
+        raise InvalidInputError("There is no provider 'mine'.")
 
-    assert planned_after(GatewayTrouble("HTTP 502"), pace)[0] == 60.0
+    assert planned_after(GatewayError("HTTP 502"), pace)[0] == 60.0
 
 
-def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Monitor]) -> None:
+def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Poller]) -> None:
     """The number of threads does not grow with the number of jobs."""
     done = threading.Event()
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.budget import Budget
-from sora.errors import MaybeBought
-from sora.news import KEPT, News, is_news
-from sora.rows import run
-from sora.spec import FORGOTTEN, LAPSED, Job, JobSpec, JobState
-from sora.studio import Studio
-from sora.timing import Timing
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.timing import Timing
+from sora_jobs.engine import Engine
+from sora_jobs.errors import PurchaseUncertainError
+from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, Job, JobState, VideoRequest
+from sora_jobs.ledger.rows import run
+from sora_jobs.views.news import KEPT, News, is_news
 
 NOW = 1_800_000_000.0
 TIMING = Timing(clock=lambda: NOW)
@@ -27,14 +27,14 @@ FAILED = Job(
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio(tmp_path / "home", tmp_path / "output", env={})
+def studio(tmp_path: Path) -> Iterator[Engine]:
+    made = Engine(tmp_path / "home", tmp_path / "output", env={})
     yield made
     made.close()
 
 
-def reserved(studio: Studio, prompt: str) -> Job:
-    spec = JobSpec(provider="cometapi", **(BOAT | {"prompt": prompt}))
+def reserved(studio: Engine, prompt: str) -> Job:
+    spec = VideoRequest(provider="cometapi", **(BOAT | {"prompt": prompt}))
     return studio.ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())[0]
 
 
@@ -53,10 +53,10 @@ def until(true: Callable[[], Any]) -> None:
         ({}, "", False),  # an old one that was only read
         ({"completed_at": NOW - TIMING.news_fresh_s / 2}, "", True),  # it failed before this process told of it once
         ({"created_at": NOW - 1}, "", True),
-        ({"aside": FORGOTTEN}, "submitted", False),
+        ({"aside": ARCHIVED}, "submitted", False),
         ({"state": JobState.STORED}, "submitted", False),
         ({"state": JobState.SUBMITTED}, "reserved", False),
-        ({"state": JobState.SUBMITTED, "error_code": LAPSED}, "submitted", True),
+        ({"state": JobState.SUBMITTED, "error_code": EXPIRED}, "submitted", True),
         ({"state": JobState.REFUSED}, "reserved", True),
         ({"state": JobState.UNKNOWN}, "", True),  # however old: the process that sent it told nobody
     ],
@@ -100,31 +100,31 @@ def test_only_so_much_is_kept() -> None:
     assert len(news.since("", 60)[1]) == KEPT
 
 
-def test_a_job_in_trouble_is_told_after_its_event(studio: Studio) -> None:
+def test_a_job_in_trouble_is_told_after_its_event(studio: Engine) -> None:
     """Also to one who did not hear the event; not any more once the trouble is over."""
     events: list[str] = []
     studio.listen(lambda job, _: events.append(job.standing))
     job = reserved(studio, "a boat")
     studio.ledger.sending(job.id)
-    studio.ledger.unknown(job.id, MaybeBought("The answer was lost."))
+    studio.ledger.unknown(job.id, PurchaseUncertainError("The answer was lost."))
     until(lambda: "unknown" in events)
     told = studio.news(age_s=60)
     assert [(row["id"], row["state"], row["prompt"]) for row in told["jobs"]] == [(job.id, "unknown", "a boat")]
     assert studio.news(told["mark"])["jobs"] == []
-    studio.ledger.settle(job.id, video_id="v1")
+    studio.ledger.reconcile(job.id, video_id="v1")
     assert studio.news(age_s=60)["jobs"] == []
 
 
-def test_without_trouble_there_is_no_news(studio: Studio) -> None:
+def test_without_trouble_there_is_no_news(studio: Engine) -> None:
     """Nothing is opened or written for the question."""
     assert studio.news(age_s=60)["jobs"] == []
     assert not studio.settings.home.exists()
 
 
 @pytest.mark.parametrize("how", ["rescue", "unsettled"])
-def test_a_purchase_that_a_dead_process_was_sending_is_told(studio: Studio, tmp_path: Path, how: str) -> None:
+def test_a_purchase_that_a_dead_process_was_sending_is_told(studio: Engine, tmp_path: Path, how: str) -> None:
     """By the process that finds it, as an event and as news, though the ledger has it for a day."""
-    dead = Studio(tmp_path / "home", tmp_path / "output", env={})
+    dead = Engine(tmp_path / "home", tmp_path / "output", env={})
     sent, unsent = reserved(dead, "sent"), reserved(dead, "not sent")
     dead.ledger.sending(sent.id)
     with dead.ledger.database.write() as connection:

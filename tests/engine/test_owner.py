@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
-from sora.database import Database
-from sora.errors import LedgerTrouble
-from sora.owner import FileOwner
-from sora.rows import run
-from sora.timing import Timing
+from sora_jobs.config.timing import Timing
+from sora_jobs.errors import LedgerError
+from sora_jobs.ledger.database import Database
+from sora_jobs.ledger.liveness import FileLiveness
+from sora_jobs.ledger.rows import run
 
 from ..failures import failing
 from ..postgres import Server
@@ -37,15 +37,15 @@ def until(look: Callable[[], object], timeout_s: float = 20) -> None:
 def test_a_folder_that_is_a_file_is_told_and_tried_again(tmp_path: Path) -> None:
     """No mark is handed out that the others could not see; once the folder can be made there is one."""
     (tmp_path / "owners").write_text("", encoding="utf-8")
-    owner = FileOwner(tmp_path)
-    with pytest.raises(LedgerTrouble) as caught:
+    owner = FileLiveness(tmp_path)
+    with pytest.raises(LedgerError) as caught:
         _ = owner.id
     assert isinstance(caught.value.__cause__, FileExistsError)
     assert str(tmp_path / "owners") in caught.value.what
     assert caught.value.advice
     assert not owner.started
     (tmp_path / "owners").unlink()
-    assert FileOwner(tmp_path).alive(owner.id)
+    assert FileLiveness(tmp_path).alive(owner.id)
     owner.close()
 
 
@@ -65,13 +65,13 @@ def test_a_lock_that_cannot_be_had_leaves_no_mark(
     def refused(*_: object, **__: object) -> None:
         raise error
 
-    owner = FileOwner(tmp_path)
+    owner = FileLiveness(tmp_path)
     with monkeypatch.context() as broken:
         broken.setattr(FileLock, "acquire", refused)
-        with failing(LedgerTrouble, code, "could be locked"):
+        with failing(LedgerError, code, "could be locked"):
             _ = owner.id
     assert not owner.started
-    assert FileOwner(tmp_path).alive(owner.id)
+    assert FileLiveness(tmp_path).alive(owner.id)
     owner.close()
 
 
@@ -80,7 +80,7 @@ def test_a_file_system_without_locks_is_told_and_not_made_up_for(
 ) -> None:
     """Locks of another kind, which a crash leaves behind, are not taken instead; and a person sees no raw warning."""
     fcntl = pytest.importorskip("fcntl")
-    owner = FileOwner(tmp_path / "with")
+    owner = FileLiveness(tmp_path / "with")
     mark = owner.id
 
     def flock(*_: object) -> None:
@@ -88,11 +88,11 @@ def test_a_file_system_without_locks_is_told_and_not_made_up_for(
 
     with monkeypatch.context() as broken:
         broken.setattr(fcntl, "flock", flock)
-        with failing(LedgerTrouble, "no_file_locks", "could be locked"):
-            _ = FileOwner(tmp_path / "without").id
-        with failing(LedgerTrouble, "no_file_locks", "could be locked"):
-            FileOwner(tmp_path / "with").alive(mark)
-        with failing(LedgerTrouble, "no_file_locks"):
+        with failing(LedgerError, "no_file_locks", "could be locked"):
+            _ = FileLiveness(tmp_path / "without").id
+        with failing(LedgerError, "no_file_locks", "could be locked"):
+            FileLiveness(tmp_path / "with").alive(mark)
+        with failing(LedgerError, "no_file_locks"):
             _ = Database(tmp_path / "new", "").owner
     owner.close()
 
@@ -105,11 +105,11 @@ def test_nobody_is_taken_for_dead_because_the_file_cannot_be_read(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    owner, other = FileOwner(tmp_path), FileOwner(tmp_path)
+    owner, other = FileLiveness(tmp_path), FileLiveness(tmp_path)
     mark = owner.id
     with monkeypatch.context() as broken:
         broken.setattr(FileLock, "acquire", refused)
-        with failing(LedgerTrouble, "ledger_denied", "Permission denied"):
+        with failing(LedgerError, "ledger_denied", "Permission denied"):
             other.alive(mark)
     assert other.alive(mark)
     owner.close()
@@ -136,7 +136,7 @@ def test_a_sweep_removes_no_file_that_another_one_locks_meanwhile(
         remove(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", locked_just_before)
-    owner = FileOwner(tmp_path)
+    owner = FileLiveness(tmp_path)
     assert owner.id
     assert (got, left.exists()) in (([], False), ([left], True))
     newcomer.release(force=True)
@@ -157,10 +157,10 @@ def test_a_file_that_a_sweep_took_away_is_made_again(tmp_path: Path, monkeypatch
         return got
 
     monkeypatch.setattr(FileLock, "acquire", too_late)
-    owner = FileOwner(tmp_path)
+    owner = FileLiveness(tmp_path)
     mark = owner.id
     assert swept
-    assert FileOwner(tmp_path).alive(mark)
+    assert FileLiveness(tmp_path).alive(mark)
     owner.close()
 
 
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_removed_stop_nothing(tmp_path: Path, monkeypatch: 
     left = tmp_path / "owners" / f"{'0' * 32}.lock"
     left.parent.mkdir()
     left.write_text("", encoding="utf-8")
-    owner, other = FileOwner(tmp_path), FileOwner(tmp_path)
+    owner, other = FileLiveness(tmp_path), FileLiveness(tmp_path)
     with monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", refused)
         mark = owner.id
@@ -190,7 +190,7 @@ def test_a_ledger_that_another_one_keeps_opening_is_waited_for_no_longer_than_ne
     ledger = Database(tmp_path, "", timing=Timing(ledger_busy_s=0.1))
     with (
         FileLock(tmp_path / "ledger.sqlite3-opening", timeout=0),
-        failing(LedgerTrouble, "ledger_in_use", "has been opening"),
+        failing(LedgerError, "ledger_in_use", "has been opening"),
     ):
         _ = ledger.owner
     assert ledger.owner.id
@@ -229,7 +229,7 @@ def test_a_first_beat_that_fails_leaves_no_mark(machine: Open) -> None:
     mine, other = machine(), machine()
     with other.write() as connection:
         run(connection, "ALTER TABLE owners RENAME TO away")
-    with failing(LedgerTrouble, "", '"owners" does not exist') as caught:
+    with failing(LedgerError, "", '"owners" does not exist') as caught:
         _ = mine.owner.id
     assert caught.value.advice
     assert not mine.owner.started

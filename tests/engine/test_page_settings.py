@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.errors import InvalidInput
-from sora.keys import default_provider, write_key
-from sora.ledger import Ledger
-from sora.page_settings import change, shown
-from sora.providers import load_provider
-from sora.settings import Settings
+from sora_jobs.config.keys import default_provider, write_key
+from sora_jobs.config.providers import load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.views.settings import change, shown
 
 from ..failures import failing
 
@@ -108,7 +108,7 @@ def test_storing_and_removing_a_key_moves_it(settings: Settings) -> None:
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "x" * 5000, "nul\0"])
 def test_what_is_no_key_is_not_kept(settings: Settings, key: str) -> None:
     write_key(settings, "cometapi", KEY)
-    with failing(InvalidInput, "invalid_key") as caught:
+    with failing(InvalidInputError, "invalid_key") as caught:
         write_key(settings, "cometapi", key)
     assert key not in str(caught.value)
     assert load_provider(settings, "cometapi").key(settings.env) == KEY
@@ -116,7 +116,7 @@ def test_what_is_no_key_is_not_kept(settings: Settings, key: str) -> None:
 
 @pytest.mark.parametrize("name", ["sandbox", "nobody", "../keys/x", ""])
 def test_no_key_for_who_needs_none(settings: Settings, name: str) -> None:
-    with failing(InvalidInput, "no_key_needed" if name == "sandbox" else "unknown_provider", name):
+    with failing(InvalidInputError, "no_key_needed" if name == "sandbox" else "unknown_provider", name):
         write_key(settings, name, KEY)
     assert not settings.home.exists()
 
@@ -133,7 +133,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
     owner_writes(settings, 'language = "en"')
     assert look(settings)["may"]["language"] is False
     assert look(settings)["why"]["language"] == {"code": "fixed", "by": str(settings.file)}
-    with failing(InvalidInput, "setting_locked", "language", "settings.toml"):
+    with failing(InvalidInputError, "setting_locked", "language", "settings.toml"):
         change(settings, {"language": "vi", "rescue": False}, local=True)
     assert (settings.language, settings.rescue) == ("en", True)
     assert settings.file.read_text(encoding="utf-8") == 'language = "en"'
@@ -143,7 +143,7 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
 def test_the_budget_is_the_owners(settings: Settings) -> None:
     """No page changes it, unless the owner says that it may; taken back, what a page wished counts no more."""
     assert look(settings)["may"]["budget"] is False
-    with failing(InvalidInput, "setting_locked", "usd_per_day", "may_change_budget"):
+    with failing(InvalidInputError, "setting_locked", "usd_per_day", "may_change_budget"):
         change(settings, {"usd_per_day": 1000}, local=True)
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
     change(settings, {"usd_per_day": 3, "usd_per_job": 1.5}, local=True)
@@ -162,7 +162,7 @@ def test_a_wish_in_the_pages_file_alone_raises_nothing(settings: Settings) -> No
 def test_money_and_keys_want_the_machine_itself(settings: Settings) -> None:
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
     assert look(settings, local=False)["may"] == {"language": True, "rescue": True, "budget": False, "keys": False}
-    with failing(InvalidInput, "setting_locked", "usd_per_day", "from_elsewhere"):
+    with failing(InvalidInputError, "setting_locked", "usd_per_day", "from_elsewhere"):
         change(settings, {"usd_per_day": 1000}, local=False)
     owner_writes(settings, "[page]\nmay_change_budget = true\nfrom_elsewhere = true\n")
     change(settings, {"usd_per_day": 9}, local=False)
@@ -178,7 +178,7 @@ def test_what_is_no_setting_is_refused(settings: Settings, wish: dict[str, Any])
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
     [name] = wish
     unknown = name in ("home", "database_url")
-    with failing(InvalidInput, "unknown_setting" if unknown else "invalid_setting", name):
+    with failing(InvalidInputError, "unknown_setting" if unknown else "invalid_setting", name):
         change(settings, wish, local=True)
     assert not settings.page_file.exists()
 

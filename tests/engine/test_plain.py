@@ -21,38 +21,38 @@ from typing import Any
 
 import pytest
 import requests
-import sora
-from sora import plain
-from sora.catalogue import Catalogue
-from sora.cli import main
-from sora.connect import NoPySocks
-from sora.envelope import Answer
-from sora.errors import (
-    BudgetReached,
-    CutShort,
-    DiskTrouble,
-    GatewayTrouble,
-    InvalidInput,
-    JobFailed,
-    LedgerTrouble,
-    LinkLapsed,
-    LocalTrouble,
-    MaybeBought,
-    MissingKey,
-    NotOffered,
-    Refused,
+import sora_jobs
+from sora_jobs import messages
+from sora_jobs.cli.main import main
+from sora_jobs.config.settings import Settings
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    BudgetExceededError,
+    DownloadExpiredError,
+    GatewayError,
+    InvalidInputError,
+    JobFailedError,
+    LedgerError,
+    LocalError,
+    MissingKeyError,
+    NotOfferedError,
+    PurchaseUncertainError,
+    RequestRejectedError,
     SoraError,
-    Unreachable,
-    WaitTimeout,
+    StorageError,
+    TruncatedVideoError,
+    UnreachableError,
+    WaitTimeoutError,
 )
-from sora.plain import SETTLE
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.studio import Studio
-from sora.transport import kind_of_network
-from sora.verdict import read_created, read_status
+from sora_jobs.gateway.connections import NoPySocks
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.gateway.http import classify_network_error
+from sora_jobs.gateway.responses import read_created, read_status
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.messages import RECONCILE_HINT
+from sora_jobs.models.catalogue import Catalogue
 
-WORDS: dict[str, Any] = tomllib.loads((Path(sora.__file__).parent / "words.toml").read_text(encoding="utf-8"))
+WORDS: dict[str, Any] = tomllib.loads((Path(sora_jobs.__file__).parent / "messages.toml").read_text(encoding="utf-8"))
 PACK = Path(__file__).parents[2]
 
 
@@ -74,7 +74,7 @@ def names_in(text: str) -> set[str]:
 def test_every_sentence_is_there_in_every_language() -> None:
     """With the same commands and names in it; no language was left out or copied from another."""
     for name, texts in sentences():
-        assert tuple(texts) == plain.LANGUAGES, name
+        assert tuple(texts) == messages.LANGUAGES, name
         assert all(text.strip() for text in texts.values()), name
         assert len({names_in(text) == names_in(texts["en"]) for text in texts.values()} - {True}) == 0, name
         assert len(set(texts.values())) == len(texts), name
@@ -84,12 +84,12 @@ def test_the_first_error_is_told_where_no_file_can_be_opened() -> None:
     """Its words are in memory from the import on: a process without descriptors left reads none."""
     program = (
         "import errno, sys\n"
-        "from sora.errors import DiskTrouble\n"
+        "from sora_jobs.errors import StorageError\n"
         "def no_file(event, _):\n"
         "    if event == 'open':\n"
         "        raise OSError(errno.EMFILE, 'Too many open files')\n"
         "sys.addaudithook(no_file)\n"
-        "print(DiskTrouble('The video could not be written.'))\n"
+        "print(StorageError('The video could not be written.'))\n"
     )
     env = os.environ | {"PYTHONPATH": str(PACK / "nodes")}
     ran = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, encoding="utf-8", check=False)
@@ -99,24 +99,24 @@ def test_the_first_error_is_told_where_no_file_can_be_opened() -> None:
 def refused(status: int, code: str = "", message: str = "no") -> SoraError:
     body = json.dumps({"error": {"message": message, "code": code}}).encode()
     with pytest.raises(SoraError) as caught:
-        read_created(Answer(status, {"x-request-id": "req_77"}, body))
+        read_created(Response(status, {"x-request-id": "req_77"}, body))
     return caught.value
 
 
 def asked(status: int, code: str = "") -> SoraError:
     body = json.dumps({"error": {"message": "no", "code": code}}).encode()
     with pytest.raises(SoraError) as caught:
-        read_status(Answer(status, {}, body), "video_1")
+        read_status(Response(status, {}, body), "video_1")
     return caught.value
 
 
 BLOCKED = "Your request was blocked by our moderation system when checking inputs."
 KINDS: dict[str, tuple[SoraError, str, str]] = {
     "moderation at create": (refused(400, message=BLOCKED), "moderation_create", "none"),
-    "moderation at the job": (JobFailed("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
-    "moderation of the finished video": (JobFailed("no", code="output_moderated"), "moderation_output", "perhaps"),
+    "moderation at the job": (JobFailedError("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
+    "moderation of the finished video": (JobFailedError("no", code="output_moderated"), "moderation_output", "perhaps"),
     "model gone": (refused(503, "model_not_found"), "model_gone", "none"),
-    "model retired": (InvalidInput("retired", code="model_retired"), "model_gone", "none"),
+    "model retired": (InvalidInputError("retired", code="model_retired"), "model_gone", "none"),
     "no balance": (refused(403, "insufficient_user_quota"), "no_balance", "none"),
     "no balance, by status": (refused(402), "no_balance", "none"),
     "bad key": (refused(401, "invalid_api_key"), "bad_key", "none"),
@@ -124,7 +124,7 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "bad key at a proxy without a database": (refused(400, "no_db_connection"), "bad_key", "none"),
     "rate limit, under a code of its own": (refused(429, "Too Many Requests"), "rate_limit", "none"),
     "bad key while polling": (asked(401), "bad_key", "spent"),
-    "no key": (MissingKey("no key"), "no_key", "none"),
+    "no key": (MissingKeyError("no key"), "no_key", "none"),
     "rate limit": (refused(429, "rate_limit_exceeded"), "rate_limit", "none"),
     "saturation": (refused(403, "upstream_load_saturated"), "saturated", "none"),
     "unverified account": (
@@ -147,42 +147,42 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "not allowed while polling": (asked(403), "not_allowed", "spent"),
     "no such model, in capitals": (refused(400, "MODEL_NOT_FOUND"), "model_gone", "none"),
     "no such model at a proxy": (refused(400, message="Invalid model name passed in model=x."), "model_gone", "none"),
-    "a refusal as the ledger keeps it": (Refused("no", code="401"), "bad_key", "none"),
+    "a refusal as the ledger keeps it": (RequestRejectedError("no", code="401"), "bad_key", "none"),
     "moderation in Seedance's words": (
         refused(400, "InputImageSensitiveContentDetected.PrivacyInformation"),
         "moderation_create",
         "none",
     ),
     "a library that does not work": (
-        LocalTrouble("urllib3 9", code="unsupported_library"),
+        LocalError("urllib3 9", code="unsupported_library"),
         "unsupported_library",
         "none",
     ),
     "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),
-    "expired link": (LinkLapsed("gone"), "link_lapsed", "spent"),
-    "expired address": (NotOffered("gone"), "link_lapsed", "spent"),
+    "expired link": (DownloadExpiredError("gone"), "link_lapsed", "spent"),
+    "expired address": (NotOfferedError("gone"), "link_lapsed", "spent"),
     "gateway broken": (asked(502), "gateway_broken", "spent"),
-    "cut short": (CutShort("half"), "gateway_broken", "spent"),
-    "network": (Unreachable("no route", code="network"), "network", "none"),
-    "proxy": (Unreachable("407", code="proxy"), "proxy", "none"),
-    "SOCKS": (Unreachable("no PySocks", code="socks"), "socks", "none"),
-    "TLS": (Unreachable("bad certificate", code="tls"), "tls", "none"),
-    "perhaps bought": (MaybeBought("cut", code="tls"), "perhaps_bought", "perhaps"),
-    "job failed": (JobFailed("no reason", code="500"), "job_failed", "perhaps"),
-    "job failed at a limit": (JobFailed("slow", code="rate_limit_exceeded"), "job_failed", "perhaps"),
-    "job failed for want of balance": (JobFailed("no", code="insufficient_quota"), "job_failed", "perhaps"),
-    "job failed for its key": (JobFailed("no", code="invalid_api_key"), "job_failed", "perhaps"),
-    "waited long": (WaitTimeout("slow"), "waited_long", "spent"),
-    "budget": (BudgetReached("over"), "budget", "none"),
-    "disk": (DiskTrouble("read-only"), "disk", "none"),
-    "full disk": (DiskTrouble("full", code="disk_full"), "disk_full", "none"),
-    "a ledger on a full disk": (LedgerTrouble("full", code="ledger_full"), "disk_full", "none"),
-    "a ledger that another one holds": (LedgerTrouble("locked", code="ledger_in_use"), "ledger_in_use", "none"),
-    "a ledger of another user's": (LedgerTrouble("denied", code="ledger_denied"), "ledger_denied", "none"),
-    "a damaged ledger": (LedgerTrouble("no ledger", code="ledger_damaged"), "ledger_damaged", "none"),
-    "file_in_use": (DiskTrouble("open elsewhere", code="file_in_use"), "file_in_use", "none"),
-    "wrong choice": (InvalidInput("no such size"), "wrong_choice", "none"),
-    "unknown": (LedgerTrouble("odd"), "unknown", "none"),
+    "cut short": (TruncatedVideoError("half"), "gateway_broken", "spent"),
+    "network": (UnreachableError("no route", code="network"), "network", "none"),
+    "proxy": (UnreachableError("407", code="proxy"), "proxy", "none"),
+    "SOCKS": (UnreachableError("no PySocks", code="socks"), "socks", "none"),
+    "TLS": (UnreachableError("bad certificate", code="tls"), "tls", "none"),
+    "perhaps bought": (PurchaseUncertainError("cut", code="tls"), "perhaps_bought", "perhaps"),
+    "job failed": (JobFailedError("no reason", code="500"), "job_failed", "perhaps"),
+    "job failed at a limit": (JobFailedError("slow", code="rate_limit_exceeded"), "job_failed", "perhaps"),
+    "job failed for want of balance": (JobFailedError("no", code="insufficient_quota"), "job_failed", "perhaps"),
+    "job failed for its key": (JobFailedError("no", code="invalid_api_key"), "job_failed", "perhaps"),
+    "waited long": (WaitTimeoutError("slow"), "waited_long", "spent"),
+    "budget": (BudgetExceededError("over"), "budget", "none"),
+    "disk": (StorageError("read-only"), "disk", "none"),
+    "full disk": (StorageError("full", code="disk_full"), "disk_full", "none"),
+    "a ledger on a full disk": (LedgerError("full", code="ledger_full"), "disk_full", "none"),
+    "a ledger that another one holds": (LedgerError("locked", code="ledger_in_use"), "ledger_in_use", "none"),
+    "a ledger of another user's": (LedgerError("denied", code="ledger_denied"), "ledger_denied", "none"),
+    "a damaged ledger": (LedgerError("no ledger", code="ledger_damaged"), "ledger_damaged", "none"),
+    "file_in_use": (StorageError("open elsewhere", code="file_in_use"), "file_in_use", "none"),
+    "wrong choice": (InvalidInputError("no such size"), "wrong_choice", "none"),
+    "unknown": (LedgerError("odd"), "unknown", "none"),
 }
 
 
@@ -198,12 +198,12 @@ def test_every_kind_is_reached() -> None:
     assert {kind for _, kind, _ in KINDS.values()} == set(WORDS["kind"])
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 @pytest.mark.parametrize("name", KINDS)
 def test_the_text_has_all_that_is_needed(name: str, tongue: str) -> None:
     """What happened, the money, what to do, the job and the request's number; nothing left unfilled."""
     error, kind, money = KINDS[name]
-    known = error.for_job("j123").changed(request_id="r9", language=tongue)
+    known = error.with_job("j123").changed(request_id="r9", language=tongue)
     text = str(known)
     if tongue == "en":
         assert known.what in text
@@ -220,14 +220,14 @@ def test_the_text_has_all_that_is_needed(name: str, tongue: str) -> None:
         assert "sora resume j123 --lost" in text
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 @pytest.mark.parametrize(
     ("code", "kind"),
     [("rate_limit_exceeded", "rate_limit"), ("insufficient_quota", "no_balance"), ("invalid_api_key", "bad_key")],
 )
 def test_a_job_that_failed_is_not_mended_by_running_it_again(code: str, kind: str, tongue: str) -> None:
     """What ended it is told, and that the same only tells that again: another take is needed."""
-    text = str(JobFailed("It ended.", code=code, job="j1").changed(language=tongue))
+    text = str(JobFailedError("It ended.", code=code, job="j1").changed(language=tongue))
     assert WORDS["kind"][kind]["what"][tongue] in text
     assert WORDS["kind"]["job_failed"]["do"][tongue] in text
     assert WORDS["kind"][kind]["do"][tongue] not in text
@@ -239,18 +239,18 @@ def labels(tongue: str) -> dict[str, str]:
     return dict(re.findall(r'^  (\w+): "(.*)",$', text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 def test_what_may_have_been_bought_is_settled_in_the_tab_first(tongue: str) -> None:
     """Whoever reads a node's error has the page before them: the tab and its buttons by the names that the page gives
     them, and a shell's command behind."""
-    text = str(MaybeBought("cut", advice=SETTLE, job="j1").changed(language=tongue))
+    text = str(PurchaseUncertainError("cut", advice=RECONCILE_HINT, job="j1").changed(language=tongue))
     words = labels(tongue)
     names = [f"*{words[key]}*" for key in ("tab", "look", "use_id", "declare_lost")]
     places = [text.index(name) for name in (*names, "`sora resume j1 --video-id ID`", "`sora resume j1 --lost`")]
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 def test_a_failed_job_names_the_button_that_asks_again(tongue: str) -> None:
     """As the page calls it."""
     words, text = labels(tongue), WORDS["kind"]["job_failed"]["do"][tongue]
@@ -273,11 +273,11 @@ def sentences_of(source: Path) -> Iterator[str]:
 def test_no_sentence_sends_to_a_shell_first() -> None:
     """Whatever may have been paid for: where a command of a shell is named, so is the tab or the node before it. The
     command line itself speaks to a shell."""
-    folder = Path(sora.__file__).parent
+    folder = Path(sora_jobs.__file__).parent
     found = [
         (file.name, text)
         for file in sorted(folder.rglob("*.py"))
-        if not file.name.startswith("cli")
+        if file.parent.name != "cli"
         for text in sentences_of(file)
         if "`sora resume" in text
     ]
@@ -297,10 +297,10 @@ def test_who_does_not_know_a_job_is_not_in_trouble() -> None:
 
 def not_possible(tmp_path: Path, name: str) -> SoraError:
     """An error of the engine's whose advice holds the very fact that helps."""
-    studio = Studio(tmp_path, tmp_path / "out", env={})
+    studio = Engine(tmp_path, tmp_path / "out", env={})
     ask: dict[str, Callable[[], object]] = {
         "a wrong length": lambda: studio.catalogue.check_choice("sora-2", "5", "1280x720"),
-        "a model that is no more": lambda: studio.catalogue.check_life(
+        "a model that is no more": lambda: studio.catalogue.check_availability(
             "doubao-seedance-1-5-pro", "5", "1280x720", "cometapi"
         ),
         "a missing key": lambda: studio.client("cometapi"),
@@ -311,7 +311,7 @@ def not_possible(tmp_path: Path, name: str) -> SoraError:
     return caught.value
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 @pytest.mark.parametrize(
     ("name", "facts"),
     [
@@ -328,14 +328,14 @@ def test_no_language_loses_a_fact(tmp_path: Path, name: str, facts: tuple[str, .
 
 def test_a_network_failure_is_told_by_its_class() -> None:
     """Never by its words."""
-    assert kind_of_network(requests.exceptions.SSLError("x")) == "tls"
-    assert kind_of_network(requests.exceptions.ConnectionError(ssl.SSLError("x"))) == "tls"
-    assert kind_of_network(requests.exceptions.ProxyError("x")) == "proxy"
-    assert kind_of_network(NoPySocks("x")) == "socks"
-    assert kind_of_network(requests.exceptions.ConnectionError("certificate proxy")) == "network"
+    assert classify_network_error(requests.exceptions.SSLError("x")) == "tls"
+    assert classify_network_error(requests.exceptions.ConnectionError(ssl.SSLError("x"))) == "tls"
+    assert classify_network_error(requests.exceptions.ProxyError("x")) == "proxy"
+    assert classify_network_error(NoPySocks("x")) == "socks"
+    assert classify_network_error(requests.exceptions.ConnectionError("certificate proxy")) == "network"
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 def test_it_is_the_same_text_everywhere(
     tongue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -366,10 +366,10 @@ def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
         assert WORDS["kind"][kind]["what"][tongue] in done.stderr
 
 
-@pytest.mark.parametrize("tongue", plain.LANGUAGES)
+@pytest.mark.parametrize("tongue", messages.LANGUAGES)
 def test_a_warning_is_told_in_the_users_language(tongue: str) -> None:
     """With the model, the gateway and the catalogue's own note."""
-    unknown = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    unknown = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
     told = Catalogue.shipped().warning(unknown, None, tongue)
     assert told.startswith(WORDS["warnings"]["perhaps_gone"][tongue].split("{")[0])
     assert all(fact in told for fact in ("cometapi", "sora-2", "OpenAI ended its own API"))
@@ -383,40 +383,40 @@ def test_a_language_that_is_none(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, output=tmp_path, env={"SORA_LANGUAGE": "xx"})
     assert any("SORA_LANGUAGE" in fault.what for fault in settings.faults())
     assert settings.shown_language == "en"
-    assert "Nothing was spent" in str(Refused("no").changed(language="xx"))
+    assert "Nothing was spent" in str(RequestRejectedError("no").changed(language="xx"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
     assert Settings(home=tmp_path, output=tmp_path, env={}).shown_language == "vi"
 
 
 def test_the_text_of_an_error_depends_on_nothing_but_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No studio that was made before, no variable, and no file that may be slow or away."""
-    before = str(Refused("no"))
+    before = str(RequestRejectedError("no"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
     monkeypatch.setenv("SORA_LANGUAGE", "vi")
     for _ in range(2):  # of two in one process none speaks for the other
-        Studio(tmp_path, tmp_path / "out").close()
+        Engine(tmp_path, tmp_path / "out").close()
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a file was opened")
 
     for owner, name in ((builtins, "open"), (io, "open"), (os, "stat")):
         monkeypatch.setattr(owner, name, refuse)
-    now = str(Refused("no"))
+    now = str(RequestRejectedError("no"))
     monkeypatch.undo()
     assert now == before
 
 
 def test_an_error_does_not_change() -> None:
     """Who waits for the same video gets one of his own; what one does to it changes nobody else's."""
-    error = GatewayTrouble("slow", advice="`sora resume JOB`", code="x", retry_after_s=3, http_status=502)
+    error = GatewayError("slow", advice="`sora resume JOB`", code="x", retry_after_s=3, http_status=502)
     with pytest.raises(AttributeError):
         error.money = "none"
-    other = error.for_job("j1").changed(money="perhaps")
+    other = error.with_job("j1").changed(money="perhaps")
     assert (error.money, error.job, error.advice) == ("spent", "", "`sora resume JOB`")
     assert (other.money, other.job, other.advice) == ("perhaps", "j1", "`sora resume j1`")
     assert (type(other), other.args, other.code, other.retry_after_s, other.http_status) == (
-        GatewayTrouble, ("slow",), "x", 3, 502,
+        GatewayError, ("slow",), "x", 3, 502,
     )  # fmt: skip
-    with contextlib.suppress(GatewayTrouble):
+    with contextlib.suppress(GatewayError):
         raise error from ValueError("why")
     assert str(error.changed().__cause__) == "why"

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora import migrations
-from sora.backups import backup
-from sora.budget import Budget
-from sora.cli import main
-from sora.errors import InvalidInput
-from sora.ledger import Ledger
-from sora.merge import import_home
-from sora.receipt import receipt_of
-from sora.remote_video import RemoteVideo
-from sora.restore import restore
-from sora.rows import run
-from sora.spec import LONGEST_PROJECT, Job, JobSpec, JobState, parse_project
-from sora.studio import Studio
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.delivery.receipts import receipt_of
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import LONGEST_PROJECT, Job, JobState, VideoRequest, parse_project
+from sora_jobs.ledger import migrations
+from sora_jobs.ledger.backups import backup
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.merge import import_home
+from sora_jobs.ledger.restore import restore
+from sora_jobs.ledger.rows import run
 
 from ..failures import failing
 from .test_spec import GOLDEN
 
-SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 ORIGIN = "https://x"
 FIRST = dataclasses.replace(SPEC, project="Winter film")
 DONE = RemoteVideo(id="video_1", phase="done", status="completed", charged_usd=0.31)
@@ -40,11 +40,11 @@ def ledger(tmp_path: Path, database_url: str) -> Iterator[Ledger]:
     opened.close()
 
 
-def reserve(ledger: Ledger, spec: JobSpec = FIRST, **more: Any) -> Job:
+def reserve(ledger: Ledger, spec: VideoRequest = FIRST, **more: Any) -> Job:
     return ledger.reserve(spec, origin=ORIGIN, estimated_usd=0.4, budget=Budget(usd_per_day=1e6), **more)[0]
 
 
-def submitted(ledger: Ledger, spec: JobSpec = FIRST, video: str = "video_1") -> Job:
+def submitted(ledger: Ledger, spec: VideoRequest = FIRST, video: str = "video_1") -> Job:
     job = reserve(ledger, spec)
     ledger.sending(job.id)
     return ledger.submitted(job.id, RemoteVideo(id=video, phase="running", status="queued"))
@@ -85,10 +85,10 @@ def test_a_project_is_a_line_of_text(typed: str, name: str) -> None:
 )  # fmt: skip
 def test_what_is_no_line_of_text_is_refused(typed: str, code: str, names: tuple[str, ...], ledger: Ledger) -> None:
     """Before anything is written, and where a job is put down to another project, too."""
-    with failing(InvalidInput, code, *names):
+    with failing(InvalidInputError, code, *names):
         dataclasses.replace(SPEC, project=typed)
     job = reserve(ledger)
-    with failing(InvalidInput, code, *names):
+    with failing(InvalidInputError, code, *names):
         ledger.set_project(job.id, typed)
     assert ledger.job(job.id).project == "Winter film"
 
@@ -117,7 +117,7 @@ def test_a_project_is_changed_by_a_wish_alone(ledger: Ledger) -> None:
     assert changed == dataclasses.replace(job, project="Spring") == ledger.job(job.id)
     assert told == [changed]
     assert ledger.set_project(job.id, "").project == ""
-    with failing(InvalidInput, "unknown_job", "'nobody'"):
+    with failing(InvalidInputError, "unknown_job", "'nobody'"):
         ledger.set_project("nobody", "x")
 
 
@@ -125,8 +125,8 @@ def test_a_remix_belongs_to_its_parents_project(ledger: Ledger) -> None:
     """Unless it has one of its own."""
     parent = submitted(ledger)
     asked: dict[str, Any] = {"kind": "remix", "provider": "cometapi", "parent": "video_1"}
-    assert reserve(ledger, JobSpec(prompt="at night", **asked), like=parent).project == "Winter film"
-    assert reserve(ledger, JobSpec(prompt="at noon", project="own", **asked), like=parent).project == "own"
+    assert reserve(ledger, VideoRequest(prompt="at night", **asked), remix_of=parent).project == "Winter film"
+    assert reserve(ledger, VideoRequest(prompt="at noon", project="own", **asked), remix_of=parent).project == "own"
 
 
 def test_what_was_charged_is_kept_once_it_is_known(ledger: Ledger) -> None:
@@ -154,7 +154,7 @@ def test_what_was_opened_by_its_id_gives_its_charge_and_its_project_to_the_purch
         other = ledger.adopt("cometapi", ORIGIN, video)
         ledger.observed(other.id, dataclasses.replace(DONE, id=video))
         ledger.set_project(other.id, "of the other")
-        found = ledger.settle(job.id, video_id=video)
+        found = ledger.reconcile(job.id, video_id=video)
         assert (found.id, found.charged_usd, found.project) == (job.id, 0.31, expected)
 
 
@@ -249,7 +249,7 @@ def test_what_is_passed_on_tells_no_project(
     assert main(["run", "a boat", *SMALL, "--project", "Top-secret client", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     video = Path(told["path"])
-    studio = Studio(tmp_path / "home", tmp_path / "out")
+    studio = Engine(tmp_path / "home", tmp_path / "out")
     job = studio.ledger.job(told["job"])
     assert job.project == "Top-secret client"
     studio.link(job, tmp_path / "out" / "named.mp4")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sora
+import sora_jobs
 from PIL import Image
 
 PACK = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def test_the_registry_takes_the_name_and_the_version() -> None:
     assert PROJECT["name"] == "sora-jobs"
     assert COMFY["PublisherId"] == "sora-jobs"
     assert re.fullmatch(r"\d+\.\d+\.\d+", PROJECT["version"])
-    assert PROJECT["version"] == sora.__version__
+    assert PROJECT["version"] == sora_jobs.__version__
     assert re.fullmatch(r">=\d+\.\d+\.\d+", COMFY["requires-comfyui"])
     assert PROJECT["license"] == {"file": "LICENSE"}
     assert (PACK / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")

@@ -11,16 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sora.client import Client
-from sora.errors import GatewayTrouble, InvalidInput
-from sora.receipt import origin_of
-from sora.redact import remember
-from sora.remote_video import RemoteVideo
-from sora.rows import update
-from sora.spec import Job, JobSpec
-from sora.studio import Studio
-from sora.timing import Timing
-from sora.watches import Watches
+from sora_jobs.config.timing import Timing
+from sora_jobs.delivery.receipts import origin_of
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, InvalidInputError
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.rows import update
+from sora_jobs.util.redact import register_secret
 
 from ..failures import failing
 from ..timings import FAST
@@ -29,15 +29,15 @@ SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": 
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Callable[..., Studio]]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Callable[..., Engine]]:
     """Start the engine as often as asked, on one ledger: of one machine's folder `home`, or of a farm."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.4")
-    made: list[Studio] = []
+    made: list[Engine] = []
 
-    def studio(home: str = "home", timing: Timing = FAST, **variables: str) -> Studio:
+    def studio(home: str = "home", timing: Timing = FAST, **variables: str) -> Engine:
         shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
         env = {**os.environ, **shared, **variables}
-        made.append(Studio(tmp_path / home, tmp_path / "output", env=env, timing=timing))
+        made.append(Engine(tmp_path / home, tmp_path / "output", env=env, timing=timing))
         return made[-1]
 
     yield studio
@@ -45,8 +45,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) ->
         one.close()
 
 
-def buy(studio: Studio, prompt: str) -> Job:
-    return studio.submit(JobSpec(prompt=prompt, **SPEC)).result(30).job
+def buy(studio: Engine, prompt: str) -> Job:
+    return studio.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -56,12 +56,12 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def until_stored(studio: Studio, job: Job) -> Job:
+def until_stored(studio: Engine, job: Job) -> Job:
     until(lambda: studio.ledger.job(job.id).state.value == "stored")
     return studio.ledger.job(job.id)
 
 
-def test_a_restart_fetches_what_was_left(start: Callable[..., Studio]) -> None:
+def test_a_restart_fetches_what_was_left(start: Callable[..., Engine]) -> None:
     """Bought, closed, started again: the video comes without anyone asking for it."""
     first = start()
     job = buy(first, "left behind")
@@ -72,7 +72,7 @@ def test_a_restart_fetches_what_was_left(start: Callable[..., Studio]) -> None:
     assert second.rescue() == 0
 
 
-def left_for_days(studio: Studio, prompt: str) -> Job:
+def left_for_days(studio: Engine, prompt: str) -> Job:
     job = buy(studio, prompt)
     with studio.ledger.database.write() as connection:
         update(connection, job.id, submitted_at=time.time() - 3 * 86_400)
@@ -82,14 +82,14 @@ def left_for_days(studio: Studio, prompt: str) -> Job:
 
 @pytest.mark.parametrize("gateway", ["renders for ever", "is away"])
 def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
-    start: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gateway: str
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gateway: str
 ) -> None:
     """After a day it is looked at once more at a start. One that is still rendered is then watched no more, counts as
     running no more, and says why; a person can take that back. What cannot be asked is no answer."""
     job = left_for_days(start(), "a boat [sandbox: slow=900]")
 
     def away(*_: object) -> RemoteVideo:
-        raise GatewayTrouble("The gateway answered HTTP 502.", http_status=502)
+        raise GatewayError("The gateway answered HTTP 502.", http_status=502)
 
     second = start(timing=replace(FAST, background_last_poll_s=1.0))
     if gateway == "is away":
@@ -104,11 +104,11 @@ def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
     assert bool(third.board.row(now)["error"]) == over
     assert third.rescue() == (0 if over else 1)
     if over:
-        assert third.put_aside(job.id, "").result(10).aside == ""
+        assert third.set_visibility(job.id, "").result(10).aside == ""
         assert third.board.page()["running"] == 1
 
 
-def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:
+def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:
     """By variable or by file."""
     first = start()
     buy(first, "left alone")
@@ -121,14 +121,14 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Studio]) -> None:
 def test_without_a_ledger_nothing_starts(tmp_path: Path) -> None:
     """No file, no folder, no thread."""
     threads = threading.active_count()
-    studio = Studio(tmp_path / "home", tmp_path / "output", env={})
+    studio = Engine(tmp_path / "home", tmp_path / "output", env={})
     assert studio.rescue() == 0
     assert not studio.settings.home.exists()
     assert threading.active_count() == threads
     studio.close()
 
 
-def test_two_processes_fetch_once(start: Callable[..., Studio]) -> None:
+def test_two_processes_fetch_once(start: Callable[..., Engine]) -> None:
     """Both wait for the job; one of them asks the gateway and downloads, the other one sees the result."""
     first, second = start(), start()
     job = buy(first, "for two")
@@ -137,7 +137,7 @@ def test_two_processes_fetch_once(start: Callable[..., Studio]) -> None:
     assert len(paths) == 1
 
 
-def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -> None:
+def test_a_receipt_tells_the_job(start: Callable[..., Engine], tmp_path: Path) -> None:
     """Here by the ledger, on another machine by the file beside the video; it holds no key and no address."""
     studio = start()
     job = buy(studio, "with a receipt")
@@ -150,21 +150,21 @@ def test_a_receipt_tells_the_job(start: Callable[..., Studio], tmp_path: Path) -
     moved = tmp_path / "copy.mp4"
     moved.write_bytes(video.read_bytes())
     assert origin_of(moved, studio.ledger)[0].id == job.id
-    elsewhere = Studio(tmp_path / "another", tmp_path / "output", env={})
-    with failing(InvalidInput, "unknown_file", moved):
+    elsewhere = Engine(tmp_path / "another", tmp_path / "output", env={})
+    with failing(InvalidInputError, "unknown_file", moved):
         origin_of(moved, elsewhere.ledger)
     moved.with_suffix(".json").write_text(json.dumps(receipt), encoding="utf-8")
     assert origin_of(moved, elsewhere.ledger) == (None, receipt)
     moved.write_bytes(b"another film")
-    with failing(InvalidInput, "unknown_file", moved):
+    with failing(InvalidInputError, "unknown_file", moved):
         origin_of(moved, elsewhere.ledger)
     elsewhere.close()
 
 
-def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Studio]) -> None:
+def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Engine]) -> None:
     """Words that look like a secret's stay as they are, and the file stays JSON; a key of ours does not get in."""
     studio = start()
-    remember("sk-a-key-that-is-known")
+    register_secret("sk-a-key-that-is-known")
     prompt = 'The ring bearer "Frodo" reads https://x.org/?a=b, sk-a-key-that-is-known'
     job = buy(studio, prompt)
     studio.wait(job.id, timeout_s=30).future.result(30)
@@ -172,19 +172,19 @@ def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Studio]) -> No
     assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
 
-def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..., Studio], tmp_path: Path) -> None:
+def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..., Engine], tmp_path: Path) -> None:
     """That is the file which people pass on."""
     studio = start()
     job = buy(studio, "shots/boat")
     kept = studio.wait(job.id, timeout_s=30).future.result(30)
     named = studio.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
-    moved = Studio(tmp_path / "another", tmp_path / "output", env={})
+    moved = Engine(tmp_path / "another", tmp_path / "output", env={})
     found, receipt = origin_of(named, moved.ledger)
     assert (found, receipt["job"]) == (None, job.id)
     moved.close()
 
 
-def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None:
+def test_the_owner_can_do_without_receipts(start: Callable[..., Engine]) -> None:
     """Then only the video is there."""
     studio = start(SORA_RECEIPTS="0")
     job = buy(studio, "no receipt")
@@ -193,12 +193,12 @@ def test_the_owner_can_do_without_receipts(start: Callable[..., Studio]) -> None
 
 
 @pytest.mark.usefixtures("one_film")
-def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(start: Callable[..., Studio]) -> None:
+def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(start: Callable[..., Engine]) -> None:
     """Each waits for eight jobs, four of which the other one watches, and has four threads that fetch."""
     first, second = start(), start()
     jobs = [buy(first, f"many {number}") for number in range(8)]
     for number, job in enumerate(jobs):
-        assert Watches((first if number < 4 else second).ledger.database).take(job.id)
+        assert Leases((first if number < 4 else second).ledger.database).take(job.id)
         first.ledger.observed(job.id, RemoteVideo(id=job.video_id, phase="done", status="completed"))
     gateway = first.client("sandbox")
     until(lambda: all(gateway.retrieve(job.video_id).phase == "done" for job in jobs))

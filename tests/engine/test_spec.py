@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput
-from sora.form import create_call
-from sora.identity import FITS, effect_of
-from sora.media.resize import fitted, middle
-from sora.spec import JobSpec, Reference, parse_extra_fields, parse_size
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.identity import FITS, effect_of
+from sora_jobs.jobs.spec import Reference, VideoRequest, parse_extra_fields, parse_size
+from sora_jobs.media.resize import fitted, middle
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.form import create_call
 
 from ..failures import failing
 
@@ -27,27 +27,27 @@ def pixels() -> np.ndarray:
 
 GOLDEN = {  # versions 1 and 2
     "plain": (
-        JobSpec(**PLAIN),
+        VideoRequest(**PLAIN),
         "fe5ba1fe33069b5f290cce197cf0ac013730511672c4c629b5bb34a937cb6bba",
         "642224dcba61353971c9c56521b4a69a9e82965869319c951bdf2ec141a7a34a",
     ),
     "take": (
-        JobSpec(**PLAIN, take=2),
+        VideoRequest(**PLAIN, take=2),
         "beb05a8774b8ea7f5069d7554da8bd5591e0850186ebf27024839079b6f92894",
         "cef9c49a0147cdaa3df1054fce2f5a59d98c8f5db51a549fd3ed55f86c87ded3",
     ),
     "extra": (
-        JobSpec(**PLAIN, extra_fields={"b": 1, "a": "x"}),
+        VideoRequest(**PLAIN, extra_fields={"b": 1, "a": "x"}),
         "27c467311bb8670c1ebbe32e63d4f627d6111cc1b1337045e5703a096ff45df7",
         "741076ecb37c0bc6de63cde12e593ccaecfdb7bf9815ea21d24c6cf85af534a7",
     ),
     "reference": (
-        JobSpec(**PLAIN, references=(Reference(pixels(), "pad"),)),
+        VideoRequest(**PLAIN, references=(Reference(pixels(), "pad"),)),
         "bae63a2c58d2710d58ac263c9223f6c9d82f7ec078947fcf46b08b2b03fe9b78",
         "3126175462ac2e67172de618b6f1860af3897c84258a3aacf93383e3fc2fd6a7",
     ),
     "remix": (
-        JobSpec(kind="remix", provider="cometapi", prompt="tàu", parent="video_1"),
+        VideoRequest(kind="remix", provider="cometapi", prompt="tàu", parent="video_1"),
         "5f7b41552b15a930798cc7a69e70463b5dc4191ec7fe183e613284d29c4377f6",
         "f9a056086635d4ac37c01a373bd3806458ab4ffec19cca8d45e261f469d11508",
     ),
@@ -81,10 +81,10 @@ def test_an_identity_is_the_same_for_ever(name: str) -> None:
 def test_whatever_is_asked_for_differently_is_another_purchase(change: dict[str, object]) -> None:
     """Each input that reaches the gateway is part of the identity."""
     others = [
-        JobSpec(**{**PLAIN, **other}).identity
+        VideoRequest(**{**PLAIN, **other}).identity
         for other in ({}, {"take": 2}, {"references": (Reference(pixels(), "stretch"),)})
     ]
-    found = JobSpec(**{**PLAIN, **change}).identity
+    found = VideoRequest(**{**PLAIN, **change}).identity
     assert found.v1 not in [other.v1 for other in others]
     assert found.v2 not in [other.v2 for other in others]
 
@@ -93,29 +93,35 @@ def test_whatever_is_asked_for_differently_is_another_purchase(change: dict[str,
 def test_the_order_of_extra_fields_does_not_matter(fields: dict[str, object]) -> None:
     """The same request written in another order is the same purchase."""
     turned = dict(reversed(fields.items()))
-    assert JobSpec(**PLAIN, extra_fields=fields).identity == JobSpec(**PLAIN, extra_fields=turned).identity
+    assert VideoRequest(**PLAIN, extra_fields=fields).identity == VideoRequest(**PLAIN, extra_fields=turned).identity
 
 
 WIDE, SAME = np.zeros((40, 96, 3), np.uint8), np.zeros((720, 1280, 3), np.uint8)
 
 
-def with_image(image: np.ndarray, fit: str) -> JobSpec:
-    return JobSpec(**PLAIN, references=(Reference(image, fit),))
+def with_image(image: np.ndarray, fit: str) -> VideoRequest:
+    return VideoRequest(**PLAIN, references=(Reference(image, fit),))
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (JobSpec(**PLAIN), JobSpec(**{**PLAIN, "prompt": " a boat\n"})),
+        (VideoRequest(**PLAIN), VideoRequest(**{**PLAIN, "prompt": " a boat\n"})),
         (with_image(SAME, "crop"), with_image(SAME, "pad")),
         (with_image(SAME, "crop"), with_image(SAME, "stretch")),
         (with_image(SAME[::2, ::2], "pad"), with_image(SAME[::2, ::2], "stretch")),
-        (JobSpec(**PLAIN), JobSpec(**PLAIN, extra_fields={"size": "1280x720"})),
-        (JobSpec(**PLAIN, extra_fields={"seed": 7}), JobSpec(**PLAIN, extra_fields={"seed": "7", "size": "1280x720"})),
-        (JobSpec(**PLAIN, extra_fields={"watermark": True}), JobSpec(**PLAIN, extra_fields={"watermark": "true"})),
+        (VideoRequest(**PLAIN), VideoRequest(**PLAIN, extra_fields={"size": "1280x720"})),
+        (
+            VideoRequest(**PLAIN, extra_fields={"seed": 7}),
+            VideoRequest(**PLAIN, extra_fields={"seed": "7", "size": "1280x720"}),
+        ),
+        (
+            VideoRequest(**PLAIN, extra_fields={"watermark": True}),
+            VideoRequest(**PLAIN, extra_fields={"watermark": "true"}),
+        ),
     ],
 )
-def test_what_changes_nothing_in_the_request_is_no_other_purchase(one: JobSpec, other: JobSpec) -> None:
+def test_what_changes_nothing_in_the_request_is_no_other_purchase(one: VideoRequest, other: VideoRequest) -> None:
     """Version 2; version 1 tells them apart, as it always did."""
     assert one.identity.v2 == other.identity.v2
     assert one.identity.v1 != other.identity.v1
@@ -125,10 +131,10 @@ def test_what_changes_nothing_in_the_request_is_no_other_purchase(one: JobSpec, 
 
 def test_another_take_keeps_what_was_typed() -> None:
     """Processes that run older code know the purchase by the white space around its prompt, too."""
-    typed = JobSpec(**{**PLAIN, "prompt": "a boat\n"})
+    typed = VideoRequest(**{**PLAIN, "prompt": "a boat\n"})
     other = dataclasses.replace(typed, take=2)
     assert (typed.prompt, other.prompt, other.typed) == ("a boat", "a boat", "a boat\n")
-    assert other.identity == JobSpec(**{**PLAIN, "prompt": "a boat\n", "take": 2}).identity
+    assert other.identity == VideoRequest(**{**PLAIN, "prompt": "a boat\n", "take": 2}).identity
     assert dataclasses.replace(typed, prompt="a ship").typed == "a ship"
 
 
@@ -189,15 +195,15 @@ def test_the_same_identity_is_the_same_upload(shape: tuple[int, int, int]) -> No
 )
 def test_a_wrong_request_cannot_be_made(change: dict[str, object], code: str, name: str) -> None:
     """The check is in the request itself, so nothing wrong ever reaches the wire."""
-    with failing(InvalidInput, code, name, charge="none") as caught:
-        JobSpec(**{**PLAIN, **change})
+    with failing(InvalidInputError, code, name, charge="none") as caught:
+        VideoRequest(**{**PLAIN, **change})
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("text", ["[1]", '"a"', "{", "nul", "1"])
 def test_extra_fields_wants_an_object(text: str) -> None:
     """The error says what was found and shows an example."""
-    with failing(InvalidInput, "invalid_extra_fields") as caught:
+    with failing(InvalidInputError, "invalid_extra_fields") as caught:
         parse_extra_fields(text)
     assert "resolution" in caught.value.advice
 
@@ -210,7 +216,7 @@ def test_blank_extra_fields_are_none() -> None:
 @pytest.mark.parametrize("size", ["0x10", "10", "10x", "x10", "10X10", "1０x10", "10x1０", "10x10\n", "-1x2"])
 def test_a_size_is_two_numbers(size: str) -> None:
     """Also digits of other scripts, which Python would take for numbers, are refused."""
-    with failing(InvalidInput, "invalid_size", repr(size)):
+    with failing(InvalidInputError, "invalid_size", repr(size)):
         parse_size(size)
 
 
@@ -236,31 +242,31 @@ class TestCatalogue:
         self, change: dict[str, object], code: str, names: list[str], lists: str
     ) -> None:
         """The error lists what is allowed."""
-        with failing(InvalidInput, code, *names) as caught:
-            self.catalogue.check(JobSpec(**{**PLAIN, **change}))
+        with failing(InvalidInputError, code, *names) as caught:
+            self.catalogue.check(VideoRequest(**{**PLAIN, **change}))
         assert lists in caught.value.advice
 
     def test_an_unlisted_model_is_sent_as_typed(self) -> None:
         """Its limits are the gateway's to tell, and extra_fields may say its size otherwise; all else is as the inputs
         say, by which it is priced and shown."""
         plain = {**PLAIN, "model": "new-model", "seconds": "77"}
-        self.catalogue.check(JobSpec(**plain, extra_fields={"size": "16:9"}))
+        self.catalogue.check(VideoRequest(**plain, extra_fields={"size": "16:9"}))
         for name in ("prompt", "model", "seconds", "input_reference"):
-            with failing(InvalidInput, "reserved_field", f"replace {name}"):
-                self.catalogue.check(JobSpec(**plain, extra_fields={name: "600"}))
+            with failing(InvalidInputError, "reserved_field", f"replace {name}"):
+                self.catalogue.check(VideoRequest(**plain, extra_fields={name: "600"}))
 
     def test_a_mistyped_model_gets_a_suggestion(self) -> None:
         """The combo's value from another catalogue reaches this error."""
-        with failing(InvalidInput, "unknown_model", "'sora2'") as caught:
+        with failing(InvalidInputError, "unknown_model", "'sora2'") as caught:
             self.catalogue.require("sora2")
         assert "Did you mean 'sora-2'" in caught.value.advice
 
     def test_the_price_is_per_second_and_size(self) -> None:
         """Listed prices multiply; an unlisted one is unknown, not free."""
-        assert self.catalogue.estimate_usd(JobSpec(**PLAIN)) == 0.32
-        wide = JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})
+        assert self.catalogue.estimate_usd(VideoRequest(**PLAIN)) == 0.32
+        wide = VideoRequest(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})
         assert self.catalogue.estimate_usd(wide) == 1.155
-        assert self.catalogue.estimate_usd(JobSpec(**{**PLAIN, "model": "omni-fast"})) is None
+        assert self.catalogue.estimate_usd(VideoRequest(**{**PLAIN, "model": "omni-fast"})) is None
 
     @pytest.mark.parametrize(
         ("model", "size", "usd"),
@@ -301,7 +307,7 @@ class TestCatalogue:
 
     def test_what_nobody_knows_of_a_model_is_sent_as_typed(self) -> None:
         """Its lengths and sizes are not guessed; its price by the short side is known."""
-        spec = JobSpec(**{**PLAIN, "model": "wan3.0", "seconds": "17", "size": "1080x1920"})
+        spec = VideoRequest(**{**PLAIN, "model": "wan3.0", "seconds": "17", "size": "1080x1920"})
         self.catalogue.check(spec)
         assert self.catalogue.size_fields(spec) == {"size": "1080x1920"}
         assert self.catalogue.estimate_usd(spec) == 3.4
@@ -317,9 +323,9 @@ class TestCatalogue:
         self, model: str, seconds: str, size: str, first: tuple[str, str]
     ) -> None:
         """What is known comes first, and any other is sent as typed; the page can choose either."""
-        self.catalogue.check(JobSpec(**{**PLAIN, "model": model, "seconds": seconds, "size": size}))
-        self.catalogue.check(JobSpec(**{**PLAIN, "model": model, "seconds": first[0], "size": first[1]}))
-        assert self.catalogue.first_choice(model) == first
+        self.catalogue.check(VideoRequest(**{**PLAIN, "model": model, "seconds": seconds, "size": size}))
+        self.catalogue.check(VideoRequest(**{**PLAIN, "model": model, "seconds": first[0], "size": first[1]}))
+        assert self.catalogue.defaults_for(model) == first
         row = next(row for row in self.catalogue.rows() if row["id"] == model)
         assert (row["seconds"][0], row["sizes"][0]) == first
         assert set(row["seconds"]) == set(self.catalogue.seconds())
@@ -327,9 +333,9 @@ class TestCatalogue:
 
     def test_only_lengths_may_go_on(self) -> None:
         """Of a model whose sizes are all known."""
-        self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "seconds": "8", "size": "720x1280"}))
-        with failing(InvalidInput, "size_not_offered", "1080x1920"):
-            self.catalogue.check(JobSpec(**{**PLAIN, "model": "omni-fast", "size": "1080x1920"}))
+        self.catalogue.check(VideoRequest(**{**PLAIN, "model": "omni-fast", "seconds": "8", "size": "720x1280"}))
+        with failing(InvalidInputError, "size_not_offered", "1080x1920"):
+            self.catalogue.check(VideoRequest(**{**PLAIN, "model": "omni-fast", "size": "1080x1920"}))
 
     def test_sizes_are_written_as_each_model_wants_them(self) -> None:
         """WxH, a ratio with a resolution, a hint of the shape, fields of another name."""
@@ -340,7 +346,7 @@ class TestCatalogue:
             ("veo3-fast", "1280x720", {"size": "16x9"}),
             ("omni-fast", "720x1280", {"aspect_ratio": "9:16", "resolution": "720p"}),
         ):
-            assert self.catalogue.size_fields(JobSpec(**{**PLAIN, "model": model, "size": size})) == fields
+            assert self.catalogue.size_fields(VideoRequest(**{**PLAIN, "model": model, "size": size})) == fields
 
     @pytest.mark.parametrize(
         ("model", "seconds", "size", "nearest"),
@@ -382,28 +388,28 @@ class TestCatalogue:
 
     def test_a_mistyped_model_is_no_reason_to_name_a_retired_one(self) -> None:
         """It would be refused in the next breath."""
-        with failing(InvalidInput, "unknown_model") as caught:
+        with failing(InvalidInputError, "unknown_model") as caught:
             self.catalogue.require("doubao-seedance-1-5-prp")
         assert "1-5-pro" not in caught.value.advice
         assert "1-0-pro" not in caught.value.advice
 
     def test_only_a_retired_model_is_held_back(self) -> None:
         """There alone it would be money for nothing; where nobody knows, it is sent with a warning."""
-        retired = JobSpec(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})
-        with failing(InvalidInput, "model_retired", "cometapi", "doubao-seedance-1-5-pro", "2026-09-21") as caught:
+        retired = VideoRequest(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})
+        with failing(InvalidInputError, "model_retired", "cometapi", "doubao-seedance-1-5-pro", "2026-09-21") as caught:
             self.catalogue.check(retired)
         assert "seedance-2-5, 4 s, 1280x720" in caught.value.advice
         self.catalogue.check(dataclasses.replace(retired, provider="sandbox"))
-        unknown = JobSpec(**PLAIN)
+        unknown = VideoRequest(**PLAIN)
         self.catalogue.check(unknown)
         assert "not known (OpenAI ended its own API" in self.catalogue.warning(unknown)
         assert self.catalogue.warning(dataclasses.replace(unknown, provider="sandbox")) == ""
-        assert self.catalogue.warning(JobSpec(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})) == ""
+        assert self.catalogue.warning(VideoRequest(**{**PLAIN, "model": "seedance-2-5", "seconds": "5"})) == ""
 
 
 def test_a_reference_is_whole_pixels() -> None:
     """Floats, greys and unknown fits never reach a purchase."""
-    with failing(InvalidInput, "unknown_option", "'zoom'"):
+    with failing(InvalidInputError, "unknown_option", "'zoom'"):
         Reference(pixels(), "zoom")
-    with failing(InvalidInput, "invalid_image", "float32"):
+    with failing(InvalidInputError, "invalid_image", "float32"):
         Reference(pixels().astype(np.float32))

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sora import stored
-from sora.errors import DiskTrouble
-from sora.spec import Job, JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.delivery import stored_files
+from sora_jobs.engine import Engine
+from sora_jobs.errors import StorageError
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
 
 from ..frozen.gateway import Gateway, film
 
@@ -23,14 +23,14 @@ class Bench:
     def __init__(self, folder: Path, gateway: Gateway) -> None:
         env = {"COMETAPI_KEY": "test-key-123456", "COMETAPI_BASE_URL": gateway.url, "SORA_POLL_SECONDS": "0.02"}
         self.gateway = gateway
-        self.studio = Studio(folder / "home", folder / "output", env=env)
+        self.studio = Engine(folder / "home", folder / "output", env=env)
         self.job = self.fetch(self.buy("a boat").id)
         self.file = self.studio.path(self.job)
         self.whole = self.file.read_bytes()
         assert self.whole == film(self.job.video_id)
 
     def buy(self, prompt: str) -> Job:
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="own", seconds="4", size="128x64")
+        spec = VideoRequest(provider="cometapi", prompt=prompt, model="own", seconds="4", size="128x64")
         return self.studio.submit(spec).result(30).job
 
     def fetch(self, job_id: str) -> Job:
@@ -115,7 +115,7 @@ def test_the_good_copy_goes_before_a_changed_one(bench: Bench, tmp_path: Path) -
     truncate(bench.file)
     elsewhere.write_bytes(bench.whole)
     job = replace(bench.job, root=str(tmp_path / "elsewhere"))
-    assert stored.file_of(job, bench.studio.settings) == elsewhere
+    assert stored_files.file_of(job, bench.studio.settings) == elsewhere
     with_name = bench.studio.path(job)
     assert with_name.read_bytes() == bench.whole
     assert with_name != bench.file
@@ -143,9 +143,9 @@ def test_another_jobs_video_is_never_handed_out(bench: Bench) -> None:
     other = bench.fetch(bench.buy("a ship").id)
     taken = bench.studio.link(other, bench.file.parent / "shots" / "boat_00001_.mp4")
     assert taken.read_bytes() == film(other.video_id)
-    with pytest.raises(DiskTrouble):
+    with pytest.raises(StorageError):
         bench.studio.link(bench.job, taken)
-    assert not stored.is_same_video(bench.job, taken, bench.file)
+    assert not stored_files.is_same_video(bench.job, taken, bench.file)
 
 
 def test_a_copy_is_known_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +158,8 @@ def test_a_copy_is_known_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
     name = bench.file.parent / "shots" / "boat_00001_.mp4"
     assert bench.studio.link(bench.job, name) == name
     assert not name.samefile(bench.file)
-    assert stored.is_same_video(bench.job, name, bench.file)
+    assert stored_files.is_same_video(bench.job, name, bench.file)
     assert bench.studio.link(bench.job, name) == name
     name.write_bytes(bench.whole[:-1])
-    assert not stored.is_same_video(bench.job, name, bench.file)
+    assert not stored_files.is_same_video(bench.job, name, bench.file)
     assert bench.studio.ledger.job(bench.job.id).state is JobState.STORED

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sora.errors import InvalidInput, LinkLapsed, NotFinished
-from sora.spec import Job, JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import DownloadExpiredError, InvalidInputError, NotFinishedError
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
 
 from ..failures import failing
 from ..systems import make_link
@@ -19,21 +19,21 @@ from ..timings import FAST
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     # Waiting for a gateway that is not ready takes seconds; here only the order of things matters.
-    made = Studio(tmp_path / "home", tmp_path / "output", timing=replace(FAST, sleep=lambda *_: False))
+    made = Engine(tmp_path / "home", tmp_path / "output", timing=replace(FAST, sleep=lambda *_: False))
     yield made
     made.close()
 
 
-def spec(prompt: str, **more: object) -> JobSpec:
+def spec(prompt: str, **more: object) -> VideoRequest:
     given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
-    return JobSpec(**(given | more))
+    return VideoRequest(**(given | more))
 
 
-def collected(studio: Studio, prompt: str) -> Job:
+def collected(studio: Engine, prompt: str) -> Job:
     job = studio.submit(spec(prompt)).result(30).job
     return studio.wait(job.id, timeout_s=30).future.result(60)
 
@@ -43,7 +43,7 @@ def collected(studio: Studio, prompt: str) -> Job:
     "directive",
     ["notready=3", "cut=2", "bad_mp4=1", "html=3", "wrapped", "word=dreaming", "url", "redirect", "silent", "429=2"],
 )
-def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, directive: str) -> None:
+def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Engine, directive: str) -> None:
     """Not ready yet, cut, a wrong body, a page while polling, an address instead of /content: no job is lost."""
     job = collected(studio, f"a boat [sandbox: {directive}]")
     assert job.state is JobState.STORED
@@ -51,16 +51,16 @@ def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(studio: Studio, di
     assert {path.suffix for path in studio.path(job).parent.iterdir()} == {".mp4", ".json"}
 
 
-def test_a_lapsed_link_is_told(studio: Studio) -> None:
+def test_a_lapsed_link_is_told(studio: Engine) -> None:
     """The error says so and what to do; the job stays known as completed."""
     job = studio.submit(spec("a boat [sandbox: expired]")).result(30).job
-    with failing(LinkLapsed, "", "does not offer") as caught:
+    with failing(DownloadExpiredError, "", "does not offer") as caught:
         studio.wait(job.id, timeout_s=30).future.result(60)
     assert (caught.value.exit_code, caught.value.job) == (6, job.id)
     assert studio.ledger.job(job.id).state is JobState.COMPLETED
 
 
-def test_a_word_that_nobody_knows_is_shown(studio: Studio) -> None:
+def test_a_word_that_nobody_knows_is_shown(studio: Engine) -> None:
     """It counts as still running, and a person sees the gateway's own word."""
     job = studio.submit(spec("a boat [sandbox: word=dreaming, slow=3]")).result(30).job
     wait = studio.wait(job.id, timeout_s=30)
@@ -71,7 +71,7 @@ def test_a_word_that_nobody_knows_is_shown(studio: Studio) -> None:
     wait.cancel()
 
 
-def test_twins_share_one_download(studio: Studio) -> None:
+def test_twins_share_one_download(studio: Engine) -> None:
     """Many who wait for the same job get the same file, fetched once."""
     opened: list[str] = []
     studio.client("sandbox").listen(lambda response, _: opened.append(response.url))
@@ -81,21 +81,21 @@ def test_twins_share_one_download(studio: Studio) -> None:
     assert sum(url.endswith(f"{job.video_id}/content") for url in opened) == 1
 
 
-def test_two_programs_share_a_ledger(studio: Studio) -> None:
+def test_two_programs_share_a_ledger(studio: Engine) -> None:
     """The second one joins what the first one bought, and uses its file."""
     first = collected(studio, "a boat")
-    other = Studio(studio.settings.home, studio.settings.output)
+    other = Engine(studio.settings.home, studio.settings.output)
     assert other.submit(spec("a boat")).result(30).job.id == first.id
     assert other.wait(first.id, timeout_s=5).future.result(10).path == first.path
     other.close()
 
 
-def test_a_restart_of_the_sandbox_loses_no_job(studio: Studio) -> None:
+def test_a_restart_of_the_sandbox_loses_no_job(studio: Engine) -> None:
     """Its jobs lie on disk and their progress is a function of time: another server, another port, the same job."""
     job = studio.submit(spec("a boat [sandbox: slow=2]")).result(30).job
     address = studio.client("sandbox").provider.base_url
     studio.close()
-    again = Studio(studio.settings.home, studio.settings.output, timing=FAST)
+    again = Engine(studio.settings.home, studio.settings.output, timing=FAST)
     try:
         assert again.client("sandbox").provider.base_url != address
         assert again.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED
@@ -107,46 +107,46 @@ def test_closing_ends_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Nothing of ours is left running."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     before = set(threading.enumerate())
-    studio = Studio(tmp_path / "home", tmp_path / "output")
+    studio = Engine(tmp_path / "home", tmp_path / "output")
     collected(studio, "a boat")
     studio.close()
     left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
     assert left == []
 
 
-def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Studio, tmp_path: Path) -> None:
+def test_a_job_of_another_program_is_opened_by_its_gateway_id(studio: Engine, tmp_path: Path) -> None:
     """Bought elsewhere, found at the gateway, fetched here; an id that is unknown there is an error, and no row."""
     bought = studio.submit(spec("a boat")).result(30).job
     (tmp_path / "home2").mkdir()
     make_link(tmp_path / "home2" / "sandbox", studio.settings.home / "sandbox")
-    other = Studio(tmp_path / "home2", tmp_path / "output2")
+    other = Engine(tmp_path / "home2", tmp_path / "output2")
     opened = other.open(bought.video_id, "sandbox").result(30)
     assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")
     assert other.wait(opened.id, timeout_s=30).future.result(60).state is JobState.STORED
-    with failing(InvalidInput, "unknown_video", "not found"):
+    with failing(InvalidInputError, "unknown_video", "not found"):
         other.open("video_" + "0" * 32, "sandbox").result(30)
     assert len(other.ledger.jobs()) == 1
     other.close()
 
 
-def test_a_remix_needs_a_finished_source(studio: Studio) -> None:
+def test_a_remix_needs_a_finished_source(studio: Engine) -> None:
     """The error names what to connect; nothing is bought."""
     job = studio.submit(spec("a boat [sandbox: slow=30]", model="sora-2", size="1280x720")).result(30).job
-    with failing(InvalidInput, "job_not_finished", job.id):
+    with failing(InvalidInputError, "job_not_finished", job.id):
         studio.remix(job.id, "at night").result(30)
     assert len(studio.ledger.jobs()) == 1
 
 
-def test_a_model_without_remix_says_so(studio: Studio) -> None:
+def test_a_model_without_remix_says_so(studio: Engine) -> None:
     """In plain words, before anything is sent."""
     job = collected(studio, "a boat")
-    with failing(InvalidInput, "remix_unsupported", "seedance-2-5"):
+    with failing(InvalidInputError, "remix_unsupported", "seedance-2-5"):
         studio.remix(job.id, "at night").result(30)
 
 
-def test_a_wait_that_is_given_up_leaves_the_job(studio: Studio) -> None:
+def test_a_wait_that_is_given_up_leaves_the_job(studio: Engine) -> None:
     """The deadline ends the waiting; a longer wait gets the video."""
     job = studio.submit(spec("a boat [sandbox: slow=1]")).result(30).job
-    with pytest.raises(NotFinished):
+    with pytest.raises(NotFinishedError):
         studio.wait(job.id, timeout_s=0.05).future.result(10)
     assert studio.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED

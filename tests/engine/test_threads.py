@@ -6,7 +6,7 @@ import queue
 import threading
 
 import pytest
-from sora.threads import DaemonPool
+from sora_jobs.util.daemon_pool import DaemonPool
 
 
 def test_what_no_thread_can_be_had_for_is_neither_queued_nor_counted(monkeypatch: pytest.MonkeyPatch) -> None:

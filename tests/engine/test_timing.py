@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sora.timing import DEFAULT
+from sora_jobs.config.timing import DEFAULT
 
 from ..timings import FAST
 

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-import sora
-from sora.errors import InvalidInput, MissingKey, Refused, SoraError
-from sora.providers import check_file, checked_base_url, is_loopback, load_provider, provider_names
-from sora.redact import redact, remember
-from sora.settings import Settings
+import sora_jobs
+from sora_jobs.config.providers import check_file, checked_base_url, is_loopback, load_provider, provider_names
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import InvalidInputError, MissingKeyError, RequestRejectedError, SoraError
+from sora_jobs.util.redact import redact, register_secret
 
 from ..failures import failing
 
-ENGINE = Path(sora.__file__).parent
+ENGINE = Path(sora_jobs.__file__).parent
 
 
 def settings(tmp_path: Path, **env: str) -> Settings:
@@ -37,19 +37,19 @@ def settings(tmp_path: Path, **env: str) -> Settings:
 def test_secrets_are_taken_out_of_texts(text: str) -> None:
     """Bearer tokens, keys, passwords in addresses and signed queries."""
     assert "verysecret123" not in redact(text)
-    assert "verysecret123" not in str(Refused(text, advice=text))
+    assert "verysecret123" not in str(RequestRejectedError(text, advice=text))
 
 
 def test_a_key_that_was_read_is_hidden_whatever_it_looks_like() -> None:
     """Also one without a known form."""
-    remember("mykeyhasnoform")
+    register_secret("mykeyhasnoform")
     assert redact("it said mykeyhasnoform!") == "it said [hidden]!"
 
 
 def test_a_secret_inside_another_leaves_nothing_of_it() -> None:
     """A proxy's password may be a piece of a key; and two of them may overlap."""
-    remember("pieceofit")
-    remember("ofitandmore")
+    register_secret("pieceofit")
+    register_secret("ofitandmore")
     assert redact("key sk-beforepieceofitafter.") == "key [hidden]."
     assert redact("https://u:xpieceofitx@h/y?a=pieceofit pieceofitandmore") == "https://[hidden]@h/y?[hidden] [hidden]"
     assert redact(redact("bearer xpieceofitx")) == "bearer [hidden]"
@@ -76,7 +76,7 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
         ("", 'set MY_GPU_KEY in the environment and `key_variable = "MY_GPU_KEY"` under [provider.my-gpu] in'),
     ):
         (tmp_path / "providers.toml").write_text(row + more, encoding="utf-8")
-        with failing(MissingKey, "missing_key") as caught:
+        with failing(MissingKeyError, "missing_key") as caught:
             load_provider(settings(tmp_path), "my-gpu").key({})
         assert part in caught.value.advice
         assert str(tmp_path / "keys" / "my-gpu") in caught.value.advice
@@ -87,7 +87,7 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
 def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     """The variable wins; the file must be for its owner alone."""
     cometapi = load_provider(settings(tmp_path), "cometapi")
-    with failing(MissingKey, "missing_key", "COMETAPI_KEY"):
+    with failing(MissingKeyError, "missing_key", "COMETAPI_KEY"):
         cometapi.key({})
     file = tmp_path / "keys" / "cometapi"
     file.parent.mkdir()
@@ -97,13 +97,13 @@ def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     assert cometapi.key({"COMETAPI_KEY": "sk-from-env"}) == "sk-from-env"
     if os.name == "posix":
         file.chmod(0o640)
-        with failing(InvalidInput, "key_file_not_private", file):
+        with failing(InvalidInputError, "key_file_not_private", file):
             cometapi.key({})
-    with failing(InvalidInput, "invalid_key"):
+    with failing(InvalidInputError, "invalid_key"):
         cometapi.key({"COMETAPI_KEY": "sk-a\nX-Header: b"})
     file.write_bytes(b"sk-\xff")
     file.chmod(0o600)
-    with failing(InvalidInput, "key_file_unreadable", file):
+    with failing(InvalidInputError, "key_file_unreadable", file):
         cometapi.key({})
 
 
@@ -133,7 +133,7 @@ def test_a_base_url_may_have_a_v1_or_not(given: str, base: str) -> None:
 )  # fmt: skip
 def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
     """Plain http is for loopback only."""
-    with failing(InvalidInput, "url_not_https" if url == "http://a.com" else "url_invalid") as caught:
+    with failing(InvalidInputError, "url_not_https" if url == "http://a.com" else "url_invalid") as caught:
         checked_base_url(url, "X")
     assert caught.value.what.startswith("X ")
 
@@ -170,7 +170,7 @@ def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
     wrong = settings(tmp_path, COMETAPI_BASE_URL="http://example.com")
     assert provider_names(wrong) == ["cometapi", "sandbox"]
     assert load_provider(wrong, "sandbox").name == "sandbox"
-    with failing(InvalidInput, "url_not_https", "COMETAPI_BASE_URL"):
+    with failing(InvalidInputError, "url_not_https", "COMETAPI_BASE_URL"):
         load_provider(wrong, "cometapi")
     (tmp_path / "providers.toml").mkdir()
     assert provider_names(wrong) == ["cometapi", "sandbox"]
@@ -181,7 +181,7 @@ def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])
 def test_a_pace_that_is_no_pace_is_refused(tmp_path: Path, value: str) -> None:
     """The error names the variable."""
-    with failing(InvalidInput, "invalid_setting", f"SORA_POLL_SECONDS is {value!r}"):
+    with failing(InvalidInputError, "invalid_setting", f"SORA_POLL_SECONDS is {value!r}"):
         settings(tmp_path, SORA_POLL_SECONDS=value).poll_s()
 
 
@@ -196,11 +196,10 @@ def test_the_engine_never_imports_the_host() -> None:
             assert not {name.split(".")[0] for name in names} & banned, file
 
 
-def test_importing_the_studio_loads_nothing_heavy() -> None:
+def test_importing_the_engine_loads_nothing_heavy() -> None:
     """SQLAlchemy, cv2, av, aiohttp and Pillow come at first use, so that ComfyUI starts as fast as without us."""
-    script = (
-        "import sys, sora.studio; print(*{'sqlalchemy', 'cv2', 'av', 'aiohttp', 'PIL', 'torch'} & set(sys.modules))"
-    )
+    heavy = {"sqlalchemy", "cv2", "av", "aiohttp", "PIL", "torch"}
+    script = f"import sys, sora_jobs.engine; print(*{heavy} & set(sys.modules))"
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, encoding="utf-8", cwd=ENGINE.parent, check=True, timeout=60
     )

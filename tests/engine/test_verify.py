@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.cli import main
-from sora.client import Client
-from sora.create_call import CreateCall
-from sora.errors import BudgetReached, InvalidInput
-from sora.providers import Provider
-from sora.sandbox import Sandbox
-from sora.studio import Studio
-from sora.verify.choice import PROMPT, Offer, Wish, cheapest, check_spend, picture
+from sora_jobs.cli.main import main
+from sora_jobs.config.providers import Provider
+from sora_jobs.diagnostics.verify.choice import PROMPT, Offer, Wish, cheapest, check_spend, picture
+from sora_jobs.engine import Engine
+from sora_jobs.errors import BudgetExceededError, InvalidInputError
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.create_call import CreateCall
+from sora_jobs.sandbox import Sandbox
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
@@ -33,8 +33,8 @@ poll_seconds = 0.02
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "any", "COMETAPI_KEY": "any"})
+def studio(tmp_path: Path) -> Iterator[Engine]:
+    made = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "any", "COMETAPI_KEY": "any"})
     yield made
     made.close()
 
@@ -47,7 +47,7 @@ def write_row(home: Path, url: str = "https://x.example", more: str = "usd_per_s
 # -- what is chosen ---------------------------------------------------------------------------------------------------
 
 
-def test_the_cheapest_of_cometapi(studio: Studio) -> None:
+def test_the_cheapest_of_cometapi(studio: Engine) -> None:
     """By the catalogue's prices: 28 thousandths of a dollar, with a reference image. None of all is cheaper."""
     offer = cheapest(studio, Wish(provider="cometapi", spend=1), None)
     assert offer == Offer(model="viduq3-turbo", seconds="1", size="640x352", reference=True, usd=0.028)
@@ -57,15 +57,15 @@ def test_the_cheapest_of_cometapi(studio: Studio) -> None:
             assert usd is None or usd * min(map(int, model.seconds)) >= 0.028
 
 
-def test_a_named_model_at_its_cheapest(studio: Studio) -> None:
+def test_a_named_model_at_its_cheapest(studio: Engine) -> None:
     """Its shortest length, its cheapest size; a model that was retired is refused."""
     named = cheapest(studio, Wish(provider="cometapi", spend=1, model="doubao-seedance-2-0-fast"), None)
     assert (named.seconds, named.size, named.usd) == ("4", "640x640", 0.2016)
-    with failing(InvalidInput, "model_retired"):
+    with failing(InvalidInputError, "model_retired"):
         cheapest(studio, Wish(provider="cometapi", spend=1, model="doubao-seedance-1-5-pro"), None)
 
 
-def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(studio: Studio) -> None:
+def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(studio: Engine) -> None:
     """On the sandbox all are free."""
     offer = cheapest(studio, Wish(provider="sandbox"), None)
     assert offer == Offer(model="sora-2", seconds="4", size="1280x720", reference=True, usd=0.0)
@@ -78,26 +78,26 @@ def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(studio: Stud
         ({"Wan-AI/Wan2.2-T2V"}, "Wan-AI/Wan2.2-T2V"),
     ],
 )  # fmt: skip
-def test_an_owners_provider_is_asked_for_what_it_lists(studio: Studio, listed: Any, chosen: str) -> None:
+def test_an_owners_provider_is_asked_for_what_it_lists(studio: Engine, listed: Any, chosen: str) -> None:
     """Those of the catalogue that it lists, else the one that it lists, at the price that its row says."""
     write_row(studio.settings.home)
     offer = cheapest(studio, Wish(provider="mine", spend=9), listed)
     assert (offer.model, offer.usd) == (chosen, 0.5 * int(offer.seconds))
 
 
-def test_strange_models_have_to_be_named(studio: Studio) -> None:
+def test_strange_models_have_to_be_named(studio: Engine) -> None:
     """Which of them makes videos is unknown."""
     write_row(studio.settings.home)
-    with failing(InvalidInput, "no_model", "lists 2 models") as told:
+    with failing(InvalidInputError, "no_model", "lists 2 models") as told:
         cheapest(studio, Wish(provider="mine", spend=9), {"gpt-5", "gpt-6"})
     assert "--model ID" in told.value.advice
 
 
 @pytest.mark.parametrize("model", ["", "my-own", "sora-2"])
-def test_without_a_price_nothing_is_bought(studio: Studio, model: str) -> None:
+def test_without_a_price_nothing_is_bought(studio: Engine, model: str) -> None:
     """The error names --model and the line of providers.toml."""
     write_row(studio.settings.home, more="")
-    with failing(InvalidInput, "price_unknown") as told:
+    with failing(InvalidInputError, "price_unknown") as told:
         cheapest(studio, Wish(provider="mine", spend=9, model=model), None)
     assert all(words in told.value.advice for words in ("--model ID", "usd_per_second", "[provider.mine]"))
 
@@ -105,7 +105,7 @@ def test_without_a_price_nothing_is_bought(studio: Studio, model: str) -> None:
 def test_what_is_dearer_than_spend_is_refused() -> None:
     """With the sum that would do; the same sum is enough."""
     offer = Offer(model="m", seconds="4", size="64x64", reference=False, usd=0.1232)
-    with failing(BudgetReached, "spend_limit", "--spend 0.12", "--spend 0.13"):
+    with failing(BudgetExceededError, "spend_limit", "--spend 0.12", "--spend 0.13"):
         check_spend(offer, 0.12)
     check_spend(offer, 0.1232)
 
@@ -159,7 +159,7 @@ def prompted(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Has the sandbox misbehave."""
 
     def write(directive: str) -> None:
-        monkeypatch.setattr("sora.verify.choice.PROMPT", f"{PROMPT} [sandbox: {directive}]")
+        monkeypatch.setattr("sora_jobs.diagnostics.verify.choice.PROMPT", f"{PROMPT} [sandbox: {directive}]")
 
     return write
 
@@ -223,7 +223,7 @@ def test_a_remix_is_bought_where_the_money_is_enough_for_both(sora: Shell, spend
 
 def test_a_purchase_that_was_never_sent_is_checked_as_a_new_one(sora: Shell) -> None:
     """An earlier run ended between its row and its create: to send it now costs what a new one costs."""
-    studio = Studio(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
+    studio = Engine(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
     offer = cheapest(studio, Wish(provider="mine", spend=1), None)
     budget = studio.settings.budget
     studio.ledger.reserve(offer.spec("mine", 1), origin=sora.sandbox.url, estimated_usd=0.5, budget=budget)
@@ -260,7 +260,7 @@ def test_ctrl_c_speaks_of_money_where_some_may_be_spent(
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sora.verify.walk.Walk.go", stop)
+    monkeypatch.setattr("sora_jobs.diagnostics.verify.walk.Walk.go", stop)
     assert sora.json(*arguments)["money"] == money
 
 

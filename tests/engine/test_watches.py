@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora.budget import Budget
-from sora.errors import LedgerTrouble, MaybeBought, Refused
-from sora.farm import meet
-from sora.ledger import TAKEN_OVER, Ledger
-from sora.remote_video import RemoteVideo
-from sora.rows import run
-from sora.spec import JobSpec
-from sora.timing import Timing
-from sora.watches import Watches
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.timing import Timing
+from sora_jobs.errors import LedgerError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger
+from sora_jobs.ledger.rows import run
+from sora_jobs.ledger.shared_output import meet
 
 from ..failures import failing
 
@@ -24,11 +24,11 @@ class Machine:
 
     def __init__(self, home: Path, url: str) -> None:
         self.ledger = Ledger(home, url=url, timing=Timing(clock=lambda: self.now))
-        self.watches = Watches(self.ledger.database)
+        self.watches = Leases(self.ledger.database)
         self.now = 1_800_000_000.0
 
     def reserved(self, prompt: str) -> str:
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         return str(self.ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())[0].id)
 
     def submitted(self, prompt: str, phase: str = "running") -> str:
@@ -118,7 +118,7 @@ def test_a_sleeper_whose_job_was_taken_over_sends_nothing(machines: list[Machine
     job = first.reserved("a")
     first.die()
     assert second.reserved("a") == job
-    with failing(LedgerTrouble, TAKEN_OVER, job):
+    with failing(LedgerError, TAKEN_OVER, job):
         first.ledger.sending(job)
     second.ledger.sending(job)
 
@@ -139,7 +139,7 @@ def test_an_unknown_one_is_nobodys(machines: list[Machine]) -> None:
     """The rescue does not touch what only its owner can settle."""
     first, second = machines
     job = first.reserved("a")
-    first.ledger.unknown(job, MaybeBought("cut"))
+    first.ledger.unknown(job, PurchaseUncertainError("cut"))
     assert second.watches.rescuable() == []
 
 
@@ -166,8 +166,8 @@ def test_a_sleepers_own_end_does_not_touch_the_others_try(machines: list[Machine
     first.die()
     assert second.reserved("a") == job
     second.ledger.sending(job)
-    first.ledger.refused(job, Refused("no"))
-    first.ledger.unknown(job, MaybeBought("cut"))
+    first.ledger.refused(job, RequestRejectedError("no"))
+    first.ledger.unknown(job, PurchaseUncertainError("cut"))
     first.ledger.not_sent(job)
     assert second.ledger.job(job).sent_at is not None
     assert second.ledger.submitted(job, RemoteVideo(id="v1", phase="running", status="x")).state.value == "submitted"
@@ -179,8 +179,8 @@ def test_an_answer_after_the_row_was_freed_takes_the_purchase_back(machines: lis
     first, second = machines
     job = first.reserved("a")
     first.ledger.sending(job)
-    first.ledger.unknown(job, MaybeBought("cut"))
-    second.ledger.settle(job)
+    first.ledger.unknown(job, PurchaseUncertainError("cut"))
+    second.ledger.reconcile(job)
     running = RemoteVideo(id="v1", phase="running", status="x")
     assert first.ledger.submitted(job, running).state.value == "submitted"
     assert second.reserved("a") == job

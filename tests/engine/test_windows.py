@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from sora import cli_tools, doctor
-from sora.bounds import read_text
-from sora.cli import main
-from sora.errors import InvalidInput, MissingKey
-from sora.providers import check_file, load_provider
-from sora.settings import Settings
-from sora.studio import Studio
+from sora_jobs.cli import tool_commands
+from sora_jobs.cli.main import main
+from sora_jobs.config.providers import check_file, load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.diagnostics import doctor
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, MissingKeyError
+from sora_jobs.util.bounded_read import read_text
 
 from ..failures import failing
 
@@ -47,7 +48,7 @@ def test_a_key_saved_as_a_text_file_is_named(here: Settings) -> None:
     """Notepad adds the ending, and the Explorer hides it."""
     named = here.home / "keys" / "cometapi.txt"
     named.write_text("sk-test-key-123", encoding="utf-8")
-    with failing(MissingKey, "missing_key", named, "cometapi, without an ending"):
+    with failing(MissingKeyError, "missing_key", named, "cometapi, without an ending"):
         load_provider(here, "cometapi").key({})
     named.rename(named.with_suffix(""))
     named.with_suffix("").chmod(0o600)
@@ -86,8 +87,8 @@ def test_ctrl_c_reaches_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 raise KeyboardInterrupt
             return False
 
-    monkeypatch.setattr(cli_tools.threading, "Event", Event)
-    monkeypatch.setattr("sora.sandbox.server.Sandbox.start", lambda sandbox: "")
+    monkeypatch.setattr(tool_commands.threading, "Event", Event)
+    monkeypatch.setattr("sora_jobs.sandbox.server.Sandbox.start", lambda sandbox: "")
     assert main(["sandbox", "--home", str(tmp_path)]) == 0
     assert len(timeouts) == 3
     assert all(timeout is not None and timeout <= 1 for timeout in timeouts)
@@ -101,7 +102,7 @@ def test_the_doctor_says_where_others_may_read_a_key(
     monkeypatch.setattr(doctor, "WINDOWS", True)
     monkeypatch.setattr(Path, "home", lambda: tmp_path if inside else tmp_path / "profile")
     (here.home / "keys" / "cometapi").write_text("sk-test-key-123", encoding="utf-8")
-    studio = Studio(here.home, here.output, env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    studio = Engine(here.home, here.output, env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
     found = [finding for finding in doctor.examine(studio) if finding.name == "keys"]
     studio.close()
     assert [finding.level for finding in found] == ([] if inside else ["warning"])
@@ -110,5 +111,5 @@ def test_the_doctor_says_where_others_may_read_a_key(
 
 def test_a_fault_of_the_file_is_an_invalid_input(here: Settings) -> None:
     (here.home / "providers.toml").write_bytes(codecs.BOM_UTF16_LE + b"a")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         load_provider(here, "cometapi")

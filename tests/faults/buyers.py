@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sora.errors import MaybeBought, NotBought, NotFinished
-from sora.sandbox import Sandbox
-from sora.spec import Job, JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import NotFinishedError, NotPurchasedError, PurchaseUncertainError
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.sandbox import Sandbox
 
 from ..timings import FAST
 from .proxy import Proxy
@@ -18,10 +18,10 @@ from .proxy import Proxy
 MOST_RUNS = 200  # of one purchase; at half of all exchanges lost some ten are usual
 
 
-def wanted(number: int) -> JobSpec:
+def wanted(number: int) -> VideoRequest:
     """Each is a purchase of its own; the word is never shown, so that all of them have the same film."""
     prompt = f"a paper boat [sandbox: word={number}]"
-    return JobSpec(provider="cometapi", model="seedance-2-5", seconds="4", size="854x480", prompt=prompt)
+    return VideoRequest(provider="cometapi", model="seedance-2-5", seconds="4", size="854x480", prompt=prompt)
 
 
 class Buyers:
@@ -38,14 +38,14 @@ class Buyers:
             "SORA_DATABASE_URL": database,
         }
         homes = ["home", "another"] if database else ["home"]
-        self.studios = [Studio(folder / home, folder / "output", env=env, timing=FAST) for home in homes]
+        self.studios = [Engine(folder / home, folder / "output", env=env, timing=FAST) for home in homes]
         self.met: Counter[str] = Counter()
         self._line, self._gateway = line, gateway
         self._known: dict[str, str] = {}  # the gateway's ids and prompts, as far as they were read
         self._lock = threading.Lock()
 
     @property
-    def studio(self) -> Studio:
+    def studio(self) -> Engine:
         return self.studios[0]
 
     def close(self) -> None:
@@ -72,22 +72,22 @@ class Buyers:
             try:
                 job = studio.submit(spec).result(60).job
                 return studio.wait(job.id, timeout_s=30).future.result(60)
-            except MaybeBought as error:
+            except PurchaseUncertainError as error:
                 self._met(error)
                 self._settle(studio, spec.prompt, error.job)
-            except NotBought as error:
+            except NotPurchasedError as error:
                 self._met(error)
                 assert self.bought(spec.prompt) == [], f"told that nothing was bought: {error}"
-            except NotFinished as error:
+            except NotFinishedError as error:
                 self._met(error)
-        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.studio.ledger.holding(spec)}")
+        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.studio.ledger.active_purchase(spec)}")
 
-    def _settle(self, studio: Studio, prompt: str, job_id: str) -> None:
+    def _settle(self, studio: Engine, prompt: str, job_id: str) -> None:
         found = self.bought(prompt)
         assert len(found) <= 1
         try:
-            job = studio.settle(job_id, video_id=found[0] if found else "").result(60)
-        except NotFinished as error:  # the line broke while the gateway was asked for it: the next run tries again
+            job = studio.reconcile(job_id, video_id=found[0] if found else "").result(60)
+        except NotFinishedError as error:  # the line broke while the gateway was asked for it: the next run tries again
             self._met(error)
             return
         assert job.state in ((JobState.SUBMITTED, JobState.COMPLETED) if found else (JobState.LOST,))

@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from sora.errors import SoraError
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import SoraError
 
 sys.path.insert(0, str(Path(__file__).parent))  # which an embedded Python leaves out
 
@@ -23,7 +23,7 @@ from wish import TIMING, environment, spec
 def main() -> int:
     given = json.loads(sys.argv[1])
     env = environment(given["url"], given["database"])
-    studio = Studio(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
+    studio = Engine(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
     POINTS[given["point"]]()
     try:
         job = studio.submit(spec(given["prompt"], given["reference"])).result(30).job

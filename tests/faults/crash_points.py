@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import urllib3.connection
-from sora import bodies, download, ledger
-from sora.client import Client
-from sora.ledger import Ledger
-from sora.spec import JobState
+from sora_jobs.delivery import download
+from sora_jobs.gateway import bodies
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.ledger import ledger
+from sora_jobs.ledger.ledger import Ledger
 
 Condition = Callable[..., bool]
 SIGKILL = getattr(signal, "SIGKILL", 9)  # on Windows `os.kill` ends the process with that as its exit status
@@ -90,7 +92,7 @@ def answer_unread() -> None:
 
 def downloaded(share: float) -> None:
     """Die when that share of the film has been handed to the file."""
-    real = download.arriving
+    real = download.iter_body
     bodies.PIECE = 16 << 10  # on loopback a film would come in one or two pieces
 
     def chunks(response: Any, **how: Any) -> Iterator[bytes]:
@@ -101,7 +103,7 @@ def downloaded(share: float) -> None:
             if seen >= total * share:
                 die()
 
-    download.arriving = chunks
+    download.iter_body = chunks
 
 
 def named(suffix: str) -> Condition:
@@ -154,7 +156,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "first bytes downloaded": lambda: downloaded(0.01),
     "half downloaded": lambda: downloaded(0.5),
     "last byte, before fsync": lambda: before(os, "fsync", is_a_video),
-    "on disk, before the check": lambda: before(import_module("sora.media.delivered"), "examine_delivered"),
+    "on disk, before the check": lambda: before(import_module("sora_jobs.media.delivered"), "examine_delivered"),
     "checked, before the rename": lambda: before(download, "publish"),
     "renamed": lambda: after(Path, "replace", named(".mp4")),
     "receipt written, not renamed": lambda: before(Path, "replace", receipt),

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.errors import MaybeBought
-from sora.ledger import Ledger
-from sora.sandbox import Sandbox
-from sora.spec import Job, JobState
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import PurchaseUncertainError
+from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.sandbox import Sandbox
 
 from .forks import Fork, Forker
 from .wish import bare_environment, environment, spec
@@ -78,8 +78,8 @@ class World:
             killed = self.run(point)
             self.let_an_hour_pass()
             again = self.run("")
-            if again.said.get("error") == "MaybeBought":
-                self.settle(again)
+            if again.said.get("error") == "PurchaseUncertainError":
+                self.reconcile(again)
                 assert self.run("").status == 0
             return Played(self, killed, again, self.row())
 
@@ -105,14 +105,14 @@ class World:
             env=bare_environment(),
         )
 
-    def settle(self, run: Run) -> None:
+    def reconcile(self, run: Run) -> None:
         """As a person does it who looks into the gateway's list: name the job there, or give it up."""
-        studio = Studio(self.other_home, self.output, env=environment(self.url, self.database))
+        studio = Engine(self.other_home, self.output, env=environment(self.url, self.database))
         try:
-            with pytest.raises(MaybeBought):  # however often it is asked for
+            with pytest.raises(PurchaseUncertainError):  # however often it is asked for
                 studio.submit(spec(self.prompt, self.reference)).result(30)
             assert self.gateway.routes.counts[CREATE] == run.creates
-            job = studio.settle(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
+            job = studio.reconcile(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
             assert job.state in ((JobState.SUBMITTED, JobState.COMPLETED) if run.bought else (JobState.LOST,))
         finally:
             studio.close()
@@ -133,11 +133,11 @@ class World:
 
     def bought(self) -> list[str]:
         """The gateway's ids."""
-        return [job.id for job in self.gateway.routes.jobs.store.newest()]
+        return [job.id for job in self.gateway.routes.jobs.store.list_videos()]
 
     def film(self) -> Path:
         """The gateway's own file of the one job that was ever made there."""
-        (job,) = self.gateway.routes.jobs.store.newest()
+        (job,) = self.gateway.routes.jobs.store.list_videos()
         return self.gateway.routes.jobs.renders.path_of(job)
 
     def litter(self) -> set[str]:

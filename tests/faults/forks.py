@@ -24,7 +24,13 @@ from pathlib import Path
 
 # What a purchase imports by and by; those of the engine come last, since they bring most of the others.
 LIBRARIES = ("numpy", "PIL.Image", "PIL.PngImagePlugin", "av", "cv2", "sqlalchemy.dialects.sqlite")
-LIBRARIES += ("sora.studio", "sora.ledger", "sora.media.delivered", "sora.media.reference", "sora.sandbox.render")
+LIBRARIES += (
+    "sora_jobs.engine",
+    "sora_jobs.ledger.ledger",
+    "sora_jobs.media.delivered",
+    "sora_jobs.media.reference",
+    "sora_jobs.sandbox.render",
+)
 
 
 class Fork:

@@ -11,19 +11,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sora.errors import SoraError
-from sora.spec import JobSpec
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import SoraError
+from sora_jobs.jobs.spec import VideoRequest
 
 
 def main() -> None:
     given = json.loads(sys.argv[1])
     env = {"COMETAPI_BASE_URL": given["url"], "COMETAPI_KEY": given["key"], **given["variables"]}
     home = Path(given["home"])
-    studio = Studio(home, home / "output", env=env)
+    studio = Engine(home, home / "output", env=env)
 
     def buy(prompt: str) -> tuple[str, str]:
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         try:
             return prompt, studio.submit(spec).result(60).job.video_id
         except SoraError as error:

@@ -16,8 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora.media.probe import probe
-from sora.spec import JobState
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.media.probe import probe
 
 from .conftest import Row
 from .crash_expected import CASES, EXPECTED, Case

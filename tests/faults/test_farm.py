@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora import download
-from sora.budget import Budget
-from sora.ledger import Ledger
-from sora.remote_video import RemoteVideo
-from sora.rows import run
-from sora.sandbox import Sandbox
-from sora.spec import JobState
-from sora.studio import Studio
-from sora.timing import Timing
-from sora.watches import Watches
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.timing import Timing
+from sora_jobs.delivery import download
+from sora_jobs.engine import Engine
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.rows import run
+from sora_jobs.sandbox import Sandbox
 
 from .crash_world import share_films, until
 from .wish import environment, spec
@@ -34,7 +34,7 @@ class Machine:
 
     def __init__(self, home: Path, url: str, timing: Timing = TIMING) -> None:
         self.ledger = Ledger(home, url=url, timing=timing)
-        self.watches = Watches(self.ledger.database)
+        self.watches = Leases(self.ledger.database)
 
     def reserve(self, prompt: str) -> tuple[str, bool]:
         wanted = spec(prompt, reference=False)
@@ -95,16 +95,16 @@ def test_a_claim_under_way_is_neither_waited_for_nor_broken(machines: list[Machi
 @pytest.fixture
 def slow_download(monkeypatch: pytest.MonkeyPatch) -> None:
     """A film comes in pieces for twice as long as a claim lasts."""
-    real, pieces = download.arriving, 40
-    monkeypatch.setattr("sora.bodies.PIECE", 16 << 10)  # the film has nearly a megabyte
+    real, pieces = download.iter_body, 40
+    monkeypatch.setattr("sora_jobs.gateway.bodies.PIECE", 16 << 10)  # the film has nearly a megabyte
 
-    def arriving(response: Any, **how: Any) -> Iterator[bytes]:
+    def iter_body(response: Any, **how: Any) -> Iterator[bytes]:
         for number, piece in enumerate(real(response, **how)):
             if number < pieces:
                 time.sleep(2 * CLAIM_S / pieces)
             yield piece
 
-    monkeypatch.setattr(download, "arriving", arriving)
+    monkeypatch.setattr(download, "iter_body", iter_body)
 
 
 def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
@@ -114,7 +114,7 @@ def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
     moment = [time.time()]
     with Sandbox(tmp_path / "gateway", seconds=1, clock=lambda: moment[0]) as gateway:
         share_films(gateway, films)
-        studio = Studio(
+        studio = Engine(
             tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url), timing=TIMING
         )
         other = Machine(tmp_path / ("other" if database_url else "home"), database_url)

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora.errors import MaybeBought, Unreachable
-from sora.sandbox import Sandbox
-from sora.spec import JobState
+from sora_jobs.errors import PurchaseUncertainError, UnreachableError
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.sandbox import Sandbox
 
 from ..failures import failing
 from .buyers import Buyers, wanted
@@ -68,7 +68,7 @@ def test_a_bad_line_costs_nothing_twice(
             files = [buyers.studio.path(job) for job in jobs]
         finally:
             buyers.close()
-    there = gateway.routes.jobs.store.newest()
+    there = gateway.routes.jobs.store.list_videos()
     broken = sum(count for (_, fault), count in line.tally.items() if fault in FAULTS)
     told = ", ".join(f"{name} {count}" for name, count in sorted(buyers.met.items())) or "-"
     resumed = sum(count for (call, _), count in line.tally.items() if call == "rest of content")
@@ -95,13 +95,13 @@ def test_a_bad_line_costs_nothing_twice(
 @pytest.mark.parametrize(
     ("fault", "errors", "there"),
     [
-        ("closed unread", (Unreachable, MaybeBought), 0),
-        ("request head cut", (Unreachable, MaybeBought), 0),
-        ("request body cut", (MaybeBought,), 0),
-        ("answer dropped", (MaybeBought,), 1),
-        ("answer head cut", (MaybeBought,), 1),
-        ("answer body cut", (MaybeBought,), 1),
-        ("hung", (MaybeBought,), 1),
+        ("closed unread", (UnreachableError, PurchaseUncertainError), 0),
+        ("request head cut", (UnreachableError, PurchaseUncertainError), 0),
+        ("request body cut", (PurchaseUncertainError,), 0),
+        ("answer dropped", (PurchaseUncertainError,), 1),
+        ("answer head cut", (PurchaseUncertainError,), 1),
+        ("answer body cut", (PurchaseUncertainError,), 1),
+        ("hung", (PurchaseUncertainError,), 1),
     ],
 )
 def test_a_broken_create_is_never_called_refused(
@@ -114,9 +114,9 @@ def test_a_broken_create_is_never_called_refused(
             with pytest.raises(errors) as caught:
                 buyers.studio.submit(wanted(0)).result(30)
             assert len(buyers.bought(wanted(0).prompt)) == there == line.whole_creates
-            if caught.type is MaybeBought:
+            if caught.type is PurchaseUncertainError:
                 passed = line.tally.total()
-                with failing(MaybeBought, "", charge="perhaps"):
+                with failing(PurchaseUncertainError, "", charge="perhaps"):
                     buyers.studio.submit(wanted(0)).result(30)
                 assert line.tally.total() == passed
         finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .. import leftovers
-from ..browser.conftest import find_chromium
+from ..browser.desk import find_chromium
 from ..host.comfy import find_comfyui, find_python
 from ..postgres import find_programs
 
@@ -30,13 +30,13 @@ RUN = """
 import subprocess, sys, time
 from pathlib import Path
 
-from tests.browser.conftest import FLAGS, find_chromium
+from tests.browser.desk import FLAGS, find_chromium
 from tests.host.comfy import ComfyUI, find_comfyui, find_python
 
 
 def test_that_is_killed(request, tmp_path):
     folder = Path({folder!r})
-    sandbox = subprocess.Popen([sys.executable, "-m", "sora", "sandbox", "--home", str(tmp_path / "home")])
+    sandbox = subprocess.Popen([sys.executable, "-m", "sora_jobs", "sandbox", "--home", str(tmp_path / "home")])
     (folder / "sandbox").write_text(str(sandbox.pid))
     if {postgresql}:
         server = request.getfixturevalue("postgresql")
@@ -98,7 +98,7 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path, victim: str) -> None:
     file.write_text(RUN.format(folder=str(tmp_path), **has), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", str(file)]
     command += ["-c", "pyproject.toml", "--rootdir", str(PACK), "--basetemp", str(tmp_path / "base")]
-    command += [] if victim == "the only process" else ["-n", "1"]
+    command += [] if victim == "the only process" else ["-n", "1", "--max-worker-restart", "0"]
     with (tmp_path / "out").open("wb") as out:
         run = subprocess.Popen(command, cwd=PACK, stdout=out, stderr=out, start_new_session=True)
     there: set[int] = set()

@@ -12,12 +12,12 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sora.budget import Budget
-from sora.errors import LedgerTrouble, MaybeBought, Refused
-from sora.ledger import Ledger
-from sora.remote_video import RemoteVideo
-from sora.spec import JobSpec, JobState
-from sora.watches import Watches
+from sora_jobs.config.budget import Budget
+from sora_jobs.errors import LedgerError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import Ledger
 
 PROMPTS = st.sampled_from(["a", "b"])
 PROCESSES = st.integers(0, 1)
@@ -48,7 +48,7 @@ class LedgerModel(RuleBasedStateMachine):
     @rule(prompt=PROMPTS, process=PROCESSES)
     def reserve(self, prompt: str, process: int) -> None:
         """A row is ours exactly where nothing can be at the gateway and no living process holds it."""
-        spec = JobSpec(provider="cometapi", prompt=prompt, model="m", seconds="4", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt=prompt, model="m", seconds="4", size="1280x720")
         job, mine = self.ledgers[process].reserve(
             spec, origin="https://x", estimated_usd=0.01, budget=Budget(usd_per_day=1e6)
         )
@@ -75,7 +75,7 @@ class LedgerModel(RuleBasedStateMachine):
         allowed = row.state is JobState.RESERVED and row.owner == self._life(process)
         try:
             self.ledgers[process].sending(row.job)
-        except LedgerTrouble:
+        except LedgerError:
             assert not allowed
         else:
             assert allowed
@@ -92,13 +92,13 @@ class LedgerModel(RuleBasedStateMachine):
             ledger.submitted(row.job, RemoteVideo(id=f"v{self.ids}", phase="waiting", status="queued"))
             row.state = JobState.SUBMITTED
         elif answer == "no":
-            ledger.refused(row.job, Refused("no"))
+            ledger.refused(row.job, RequestRejectedError("no"))
             row.state, row.sent = JobState.REFUSED, False
         elif answer == "busy":
             ledger.not_sent(row.job)
             row.sent = False
         else:
-            ledger.unknown(row.job, MaybeBought("cut"))
+            ledger.unknown(row.job, PurchaseUncertainError("cut"))
             row.state = JobState.UNKNOWN
 
     @rule(prompt=PROMPTS, process=PROCESSES, phase=st.sampled_from(["running", "done", "failed"]))
@@ -120,12 +120,12 @@ class LedgerModel(RuleBasedStateMachine):
             row.state = JobState.STORED
 
     @rule(prompt=PROMPTS, process=PROCESSES, found=st.booleans())
-    def settle(self, prompt: str, process: int, found: bool) -> None:
+    def reconcile(self, prompt: str, process: int, found: bool) -> None:
         """The user says what became of an unknown one."""
         row = self.rows.get(prompt)
         if row is not None and row.state is JobState.UNKNOWN:
             self.ids += 1
-            self.ledgers[process].settle(row.job, video_id=f"found-{self.ids}" if found else "")
+            self.ledgers[process].reconcile(row.job, video_id=f"found-{self.ids}" if found else "")
             row.state = JobState.SUBMITTED if found else JobState.LOST
 
     @rule(process=PROCESSES)
@@ -147,7 +147,7 @@ class LedgerModel(RuleBasedStateMachine):
     @rule(process=PROCESSES)
     def rescue(self, process: int) -> None:
         """What the dead left half sent is put right."""
-        Watches(self.ledgers[process].database).rescuable()
+        Leases(self.ledgers[process].database).rescuable()
         for row in self.rows.values():
             if row.state is JobState.RESERVED and not self._lives(row.owner):
                 row.state = JobState.UNKNOWN if row.sent else JobState.REFUSED

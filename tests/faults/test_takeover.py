@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sora.rows import run
-from sora.spec import JobState
-from sora.studio import Studio
-from sora.timing import Timing
+from sora_jobs.config.timing import Timing
+from sora_jobs.engine import Engine
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.ledger.rows import run
 
 from .crash_points import KILLED
 from .crash_world import CREATE, World, until
@@ -50,15 +50,15 @@ def world(tmp_path: Path, films: Path, database_url: str, clock: Moment) -> Iter
 
 
 @pytest.fixture
-def survivor(world: World) -> Iterator[Callable[[str], Studio]]:
+def survivor(world: World) -> Iterator[Callable[[str], Engine]]:
     """Start another process's engine, which looks after what others leave: a machine of that name in a farm, else one
     more program on the same machine."""
-    made: list[Studio] = []
+    made: list[Engine] = []
 
-    def start(name: str) -> Studio:
+    def start(name: str) -> Engine:
         home = world.home.with_name(name) if world.database else world.home
         env = environment(world.url, world.database)
-        made.append(Studio(home, world.output, env=env, timing=TIMING))
+        made.append(Engine(home, world.output, env=env, timing=TIMING))
         made[-1].rescue()
         if not world.database:  # with a file it searches once it has bought something itself
             made[-1].submit(spec(f"a paper boat [sandbox: word={name}]", reference=False)).result(30)
@@ -69,7 +69,7 @@ def survivor(world: World) -> Iterator[Callable[[str], Studio]]:
         studio.close()
 
 
-def watcher(studio: Studio, prompt: str) -> str:
+def watcher(studio: Engine, prompt: str) -> str:
     """Who watches the job with that prompt."""
     query = "SELECT watcher FROM jobs WHERE prompt = :prompt AND state = 'submitted'"
     with studio.ledger.database.read() as connection:
@@ -77,7 +77,7 @@ def watcher(studio: Studio, prompt: str) -> str:
 
 
 def test_a_killed_watchers_job_is_fetched_by_another(
-    world: World, survivor: Callable[[str], Studio], clock: Moment
+    world: World, survivor: Callable[[str], Engine], clock: Moment
 ) -> None:
     """While it lives nobody takes its job, however often they look. Then one of two others fetches it, once."""
     others = [survivor("one"), survivor("two")]
@@ -114,7 +114,7 @@ ENDS = {
 
 
 def test_what_the_dead_left_is_put_right(
-    world: World, survivor: Callable[[str], Studio], clock: Moment, monkeypatch: pytest.MonkeyPatch
+    world: World, survivor: Callable[[str], Engine], clock: Moment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From every state, among them what may have been sent: that is told, and never sent again by itself."""
     prompts = {point: f"a paper boat [sandbox: word={number}]" for number, point in enumerate(ENDS)}

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sora.references import write_once
+from sora_jobs.ledger.references import write_once
 
 THREADS = 16  # as many as the studio submits with
 ROUNDS = 100

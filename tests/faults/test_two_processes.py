@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.sandbox import Sandbox
+from sora_jobs.sandbox import Sandbox
 
 from .wish import bare_environment
 
@@ -72,5 +72,5 @@ def test_one_budget_for_both(gateway: Sandbox, tmp_path: Path, database_url: str
     results = race(gateway, tmp_path, database_url, prompts, **limit)
     assert gateway.routes.counts["POST", "/v1/videos"] == 20
     for result in results:
-        bought = Counter(became.startswith("BudgetReached") for became in result.values())
+        bought = Counter(became.startswith("BudgetExceededError") for became in result.values())
         assert bought == {True: 60, False: 20}

@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 
 import numpy as np
-import sora
-from sora.spec import JobSpec, Reference
-from sora.timing import Timing
+import sora_jobs
+from sora_jobs.config.timing import Timing
+from sora_jobs.jobs.spec import Reference, VideoRequest
 
 # On a farm a machine says every 15 s that it lives, and is taken for dead when it was silent for 60 s.
 TIMING = Timing(heartbeat_s=0.25, heartbeat_timeout_s=1.0)
 
 
-def spec(prompt: str, reference: bool) -> JobSpec:
+def spec(prompt: str, reference: bool) -> VideoRequest:
     """The purchase: the smallest film that any model makes. Noise, so that the upload is a megabyte in many pieces."""
     noise = np.random.default_rng(7).integers(0, 255, (480, 854, 3), np.uint8)
-    return JobSpec(
+    return VideoRequest(
         provider="cometapi",
         model="seedance-2-5",
         seconds="4",
@@ -36,4 +36,4 @@ def environment(url: str, database: str = "") -> dict[str, str]:
 def bare_environment() -> dict[str, str]:
     """What a child of these tests gets: the engine, and nothing else of ours (Windows' sockets need SYSTEMROOT)."""
     kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
-    return {"PYTHONPATH": str(Path(sora.__file__).parents[1]), "PATH": "", "PYTHONIOENCODING": "utf-8"} | kept
+    return {"PYTHONPATH": str(Path(sora_jobs.__file__).parents[1]), "PATH": "", "PYTHONIOENCODING": "utf-8"} | kept

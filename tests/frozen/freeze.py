@@ -73,12 +73,12 @@ class Frozen:
 
     def __init__(self, pack: Pack, gateway: Gateway) -> None:
         self.pack, self.gateway = pack, gateway
-        self.studio = pack.host.studio()
+        self.studio = pack.engine.studio()
         self.rows: list[dict[str, Any]] = []
 
     def spec(self, asked: dict[str, Any]) -> Any:
-        module, words = self.pack.module("sora.spec"), {**NODE, **asked}
-        return module.JobSpec(
+        module, words = self.pack.module("sora_jobs.jobs.spec"), {**NODE, **asked}
+        return module.VideoRequest(
             **{name: words[name] for name in ("provider", "model", "seconds", "size", "take")},
             prompt=words["prompt"],
             extra_fields=words.get("extra_fields", {}),
@@ -93,14 +93,14 @@ class Frozen:
         except self.pack.error("SoraError") as caught:
             error, job = caught, self.studio.ledger.jobs(search=spec.prompt, limit=1)[0]
         if asked.get("aside") == "unwatched":
-            job = self.studio.put_aside(job.id, "unwatched").result(30)
+            job = self.studio.set_visibility(job.id, "unwatched").result(30)
         if error is None and state not in ("submitted",):
             with contextlib.suppress(self.pack.error("SoraError")):
                 self.studio.wait(job.id, timeout_s=12 if state in ("lapsed", "completed") else 120).future.result(150)
         if state == "lost":
-            self.studio.settle(job.id).result(30)
+            self.studio.reconcile(job.id).result(30)
         if asked.get("aside") == "forgotten":
-            self.studio.put_aside(job.id, "forgotten").result(30)
+            self.studio.set_visibility(job.id, "forgotten").result(30)
         self.gateway.does = "finished"
         self.note(job.id, **asked)
 
@@ -139,7 +139,7 @@ def owners_files() -> None:
 
 
 async def workflows(frozen: Frozen, target: Path) -> None:
-    renders = frozen.pack.module("sora.sandbox.renders").Renders
+    renders = frozen.pack.module("sora_jobs.sandbox.renders").Renders
     renders._render = lambda self, job, path: (
         path.parent.mkdir(exist_ok=True), path.write_bytes(film(job.id)), path)[2]  # fmt: skip
     target.mkdir(parents=True)
@@ -190,10 +190,11 @@ def freeze(name: str) -> None:
 def reserved(frozen: Frozen) -> None:
     """Two rows of a process that is dead: one that it had sent, one that it had not."""
     code = (
-        "import sys, os; from pathlib import Path; from sora.ledger import Ledger; from sora.budget import Budget; "
-        "from sora.spec import JobSpec; ledger = Ledger(Path(sys.argv[1]))\n"
+        "import sys, os; from pathlib import Path; from sora_jobs.ledger.ledger import Ledger; "
+        "from sora_jobs.config.budget import Budget; "
+        "from sora_jobs.jobs.spec import VideoRequest; ledger = Ledger(Path(sys.argv[1]))\n"
         "for sent in (False, True):\n"
-        "    spec = JobSpec(provider='cometapi', prompt=f'Reserved, sent: {sent}', model='sora-2', seconds='4', "
+        "    spec = VideoRequest(provider='cometapi', prompt=f'Reserved, sent: {sent}', model='sora-2', seconds='4', "
         "size='1280x720')\n"
         "    job, _ = ledger.reserve(spec, origin=sys.argv[2], estimated_usd=0.32, budget=Budget(500, 9))\n"
         "    if sent: ledger.sending(job.id)\n"
@@ -227,7 +228,7 @@ def dump(frozen: Frozen, server: Server, programs: Path, target: Path) -> None:
     from sqlalchemy import create_engine, text
 
     url = server.database()
-    ledger = frozen.pack.module("sora.ledger").Ledger(HOME, url=url)
+    ledger = frozen.pack.module("sora_jobs.ledger.ledger").Ledger(HOME, url=url)
     with ledger.database.read():
         pass
     ledger.close()

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 PACK = Path(__file__).parents[2]
-CLIP = PACK / "nodes" / "sora" / "media" / "selftest" / "bt709_limited.mp4"
+CLIP = PACK / "nodes" / "sora_jobs" / "media" / "selftest" / "bt709_limited.mp4"
 ORIGIN = "http://127.0.0.1:49517"  # in the frozen state, where a test puts its own in place of it
 
 

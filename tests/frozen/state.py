@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from sora.spec import JobSpec, Reference
+from sora_jobs.jobs.spec import Reference, VideoRequest
 
 from .gateway import ORIGIN
 from .graphs import HERE, picture
@@ -49,10 +49,10 @@ class State:
         return [row for row in self.asked if row["as"] in states and row.get("kind", "create") == "create"]
 
 
-def spec(row: dict[str, Any]) -> JobSpec:
+def spec(row: dict[str, Any]) -> VideoRequest:
     """The purchase, in the words in which it was asked for."""
     words = {**WORDS, **row}
-    return JobSpec(
+    return VideoRequest(
         **{name: words[name] for name in (*WORDS, "prompt")},
         extra_fields=words.get("extra_fields", {}),
         references=tuple(Reference(picture(name), words["fit"]) for name in words.get("references", [])),

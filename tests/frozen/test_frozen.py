@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput, JobFailed, MaybeBought
-from sora.fields import REFUSED
-from sora.ledger import Ledger
-from sora.model import Status
-from sora.receipt import origin_of
-from sora.spec import JobState
-from sora.studio import Studio
+from sora_jobs.config.extra_fields import REFUSED
+from sora_jobs.delivery.receipts import origin_of
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, JobFailedError, PurchaseUncertainError
+from sora_jobs.jobs.spec import JobState
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.model import Status
 
 from ..failures import failing
 from .gateway import Gateway
@@ -26,7 +26,7 @@ class Bench:
 
     def __init__(self, state: State, gateway: Gateway) -> None:
         self.state, self.gateway = state, gateway
-        self.studio = Studio(state.home, state.output, env=state.env)
+        self.studio = Engine(state.home, state.output, env=state.env)
 
 
 @pytest.fixture(params=STATES)
@@ -59,10 +59,10 @@ def test_a_stored_job_is_used_though_its_fields_are_refused_today(
 ) -> None:
     """Whatever the list of harmless fields holds one day: that is only looked at where something is to be sent."""
     (row,) = [row for row in bench.state.rows("stored") if row.get("extra_fields")]
-    monkeypatch.setattr("sora.catalogue.shipped", dict)
+    monkeypatch.setattr("sora_jobs.models.catalogue.shipped", dict)
     submission = bench.studio.submit(spec(row)).result(30)
     assert (submission.job.id, submission.reused) == (row["job"], True)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         bench.studio.submit(spec(row | {"take": 99})).result(30)
     assert caught.value.code == REFUSED
     assert bench.gateway.creates == []
@@ -84,7 +84,7 @@ def test_a_stored_job_is_used_though_its_model_left_the_catalogue(
         submission = bench.studio.submit(spec(row), listed=True).result(30)
         assert (submission.job.id, submission.reused) == (row["job"], True)
         known = left == "retired" and spec(row).model in {model.id for model in models}
-        with failing(InvalidInput, "model_retired" if known else "unknown_model"):
+        with failing(InvalidInputError, "model_retired" if known else "unknown_model"):
             bench.studio.submit(spec(row | {"take": 99}), listed=True).result(30)
     assert bench.gateway.creates == []
 
@@ -117,11 +117,11 @@ def test_what_failed_or_may_have_been_bought_is_not_sent_again(bench: Bench) -> 
     for row in bench.state.rows("failed", "unknown"):
         if row.get("references"):  # one picture of the video's size was bought in each fit: see below
             continue
-        with pytest.raises(JobFailed if row["as"] == "failed" else MaybeBought) as caught:
+        with pytest.raises(JobFailedError if row["as"] == "failed" else PurchaseUncertainError) as caught:
             bench.studio.submit(spec(row)).result(30)
         assert caught.value.job == row["job"]
     sent = next(row for row in bench.state.rows("reserved") if row["sent"])
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         bench.studio.submit(spec(sent)).result(30)
     assert bench.gateway.creates == []
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.exceptions import ContentDecodingError
-from sora import bodies
-from sora.bodies import PIECE, unpacked
-from sora.client import Client
-from sora.create_call import CreateCall
-from sora.errors import GatewayTrouble, MaybeBought
-from sora.providers import Provider
+from sora_jobs.config.providers import Provider
+from sora_jobs.errors import GatewayError, PurchaseUncertainError
+from sora_jobs.gateway import bodies
+from sora_jobs.gateway.bodies import PIECE, unpacked
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.create_call import CreateCall
 
 from ..failures import failing
 from .ugly import UglyServer, answer
@@ -112,9 +112,9 @@ def test_what_cannot_be_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, librar
     packed = answer(200, BROTLI, [("Content-Encoding", "br")])
     with UglyServer([packed]) as server:
         client = Client(Provider(name="x", base_url=server.url, timeout_s=5), "sk-key-12345")
-        with failing(GatewayTrouble, "network", "compressed with 'br', which needs the package brotli"):
+        with failing(GatewayError, "network", "compressed with 'br', which needs the package brotli"):
             client.retrieve("video_1")
-        with failing(MaybeBought, "connection_lost", "compressed with 'br'"):
+        with failing(PurchaseUncertainError, "connection_lost", "compressed with 'br'"):
             client.create(CreateCall({"prompt": "a boat"}))
         client.close()
         assert server.count("POST") == 1

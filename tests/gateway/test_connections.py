@@ -12,29 +12,29 @@ from textwrap import dedent
 import pytest
 import urllib3.connection
 from requests.exceptions import InvalidSchema
-from sora import connect
-from sora.client import Client
-from sora.create_call import CreateCall
-from sora.doctor import examine
-from sora.errors import GatewayTrouble, LocalTrouble, SoraError, Unreachable
-from sora.providers import Provider
-from sora.spec import JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.config.providers import Provider
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, LocalError, SoraError, UnreachableError
+from sora_jobs.gateway import connections
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.create_call import CreateCall
+from sora_jobs.jobs.spec import JobState, VideoRequest
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..failures import failing
 from .ugly import UglyServer, answer
 
 ACCEPTED = answer(200, {"id": "video_1", "object": "video", "model": "own", "status": "queued"})
-SPEC = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
 
 
 @pytest.fixture
 def unproved() -> Iterator[None]:
     """A process that has not sent anything yet; afterwards none of this is remembered."""
-    connect.prove.cache_clear()
+    connections.prove.cache_clear()
     yield
-    connect.prove.cache_clear()
+    connections.prove.cache_clear()
 
 
 def local(server: UglyServer) -> str:
@@ -49,7 +49,7 @@ def test_the_check_is_proved_once_per_process(unproved: None) -> None:
             client = Client(Provider(name="x", base_url=url, timeout_s=5), "sk-key-12345")
             client.retrieve("video_1")
             client.close()
-            assert connect.prove.cache_info().misses == proofs
+            assert connections.prove.cache_info().misses == proofs
 
 
 def test_the_proof_connects_to_nothing(unproved: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,28 +59,28 @@ def test_the_proof_connects_to_nothing(unproved: None, monkeypatch: pytest.Monke
         raise AssertionError(given)
 
     monkeypatch.setattr("socket.create_connection", connected)
-    connect.prove()
+    connections.prove()
 
 
 def test_a_missing_file_of_certificates_is_told_as_that(unproved: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no fault of urllib3's, and another version of it mends nothing."""
     with monkeypatch.context() as gone:
         gone.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", "/nowhere/cacert.pem")
-        with failing(LocalTrouble, "check_not_tried", "/nowhere/cacert.pem") as caught:
-            connect.prove()
+        with failing(LocalError, "check_not_tried", "/nowhere/cacert.pem") as caught:
+            connections.prove()
     assert caught.value.kind != "unsupported_library"
     assert "urllib3" not in str(caught.value)
     assert "certifi" in caught.value.advice
-    connect.prove()
+    connections.prove()
 
 
 # In each of these the pool or the connection is urllib3's own, as it would be after a change of its names.
 @pytest.mark.parametrize("lost", ["direct", "through a proxy", "plain", "over TLS"])
 def test_each_way_is_proved(unproved: None, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
     """One way on which the check is not called is enough to send nothing."""
-    real = connect._pools
+    real = connections._pools
 
-    def pools(check: connect.Check) -> dict[str, type]:
+    def pools(check: connections.Check) -> dict[str, type]:
         calls.append(check)
         direct = len(calls) % 2  # an adapter makes its own first, then those for proxies
         theirs = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
@@ -89,10 +89,10 @@ def test_each_way_is_proved(unproved: None, monkeypatch: pytest.MonkeyPatch, los
         name = {"plain": "http", "over TLS": "https"}.get(lost, "")
         return real(check) | ({name: theirs[name]} if name else {})
 
-    calls: list[connect.Check] = []
-    monkeypatch.setattr(connect, "_pools", pools)
-    with pytest.raises(LocalTrouble) as caught:
-        connect.prove()
+    calls: list[connections.Check] = []
+    monkeypatch.setattr(connections, "_pools", pools)
+    with pytest.raises(LocalError) as caught:
+        connections.prove()
     assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
 
 
@@ -100,23 +100,23 @@ def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
     unproved: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The row is refused and may be sent again; the error names the version that is installed and one that works."""
-    monkeypatch.setattr(connect._Line, "_new_conn", urllib3.connection.HTTPConnection._new_conn)
+    monkeypatch.setattr(connections._Line, "_new_conn", urllib3.connection.HTTPConnection._new_conn)
     (tmp_path / "home").mkdir()
     with UglyServer([ACCEPTED]) as server:
         row = f'[provider.mine]\nbase_url = "{local(server)}"\nkey_variable = "MINE_KEY"\n'
         (tmp_path / "home" / "providers.toml").write_text(row, encoding="utf-8")
-        studio = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
+        studio = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
         try:
-            with pytest.raises(LocalTrouble) as caught:
+            with pytest.raises(LocalError) as caught:
                 studio.submit(SPEC).result(20)
-            with pytest.raises(LocalTrouble):
+            with pytest.raises(LocalError):
                 studio.client("mine").reach()
             assert server.requests == []
             (job,) = studio.ledger.jobs()
             assert job.state is JobState.REFUSED
             assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
             assert urllib3.__version__ in caught.value.what
-            assert connect.TESTED[-1] in caught.value.advice
+            assert connections.TESTED[-1] in caught.value.advice
             monkeypatch.undo()
             assert studio.submit(SPEC).result(20).job.state is JobState.SUBMITTED
         finally:
@@ -133,23 +133,23 @@ def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None
         source = Path(theirs.__file__).read_text(encoding="utf-8")
         assert "def _new_conn(" in source
         exec(compile(source.replace("_new_conn", "_open_socket"), theirs.__file__, "exec"), theirs.__dict__)
-        from sora.client import Client
-        from sora.create_call import CreateCall
-        from sora.errors import LocalTrouble
-        from sora.providers import Provider
+        from sora_jobs.gateway.client import Client
+        from sora_jobs.jobs.create_call import CreateCall
+        from sora_jobs.errors import LocalError
+        from sora_jobs.config.providers import Provider
         client = Client(Provider(name="x", base_url=sys.argv[1], timeout_s=5), "sk-key-12345")
         for call in (lambda: client.create(CreateCall({"prompt": "a boat"})), lambda: client.retrieve("video_1"),
                      lambda: client.stream("https://cdn.example.com/a.mp4", {})):
             try:
                 call()
-            except LocalTrouble as error:
+            except LocalError as error:
                 assert error.code == "unsupported_library"
             else:
                 raise AssertionError("it was sent")
     """)
     with UglyServer([answer(502)]) as server:
         url = "https://videos.nowhere.invalid" if proxied else local(server)
-        env = {**os.environ, "PYTHONPATH": str(Path(connect.__file__).parents[1])}
+        env = {**os.environ, "PYTHONPATH": str(Path(connections.__file__).parents[1])}
         env |= {"HTTPS_PROXY": server.url} if proxied else {}
         ran = subprocess.run(
             [sys.executable, "-c", program, url], env=env, capture_output=True, encoding="utf-8", timeout=60
@@ -167,15 +167,15 @@ def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypat
     monkeypatch.setattr("requests.adapters.SOCKSProxyManager", without_it)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:hunter2secret@127.0.0.1:9")
     env = {"COMETAPI_KEY": "sk-key-12345", "COMETAPI_BASE_URL": "https://videos.nowhere.invalid"}
-    studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+    studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
     try:
         client = studio.client("cometapi")
-        spec = JobSpec(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
+        spec = VideoRequest(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
         calls: list[tuple[Callable[[], object], type[SoraError]]] = [
-            (lambda: studio.submit(spec).result(20), Unreachable),
-            (lambda: client.retrieve("video_1"), GatewayTrouble),
-            (lambda: client.content("video_1", {}), GatewayTrouble),
-            (lambda: studio.refresh_models().result(20), GatewayTrouble),
+            (lambda: studio.submit(spec).result(20), UnreachableError),
+            (lambda: client.retrieve("video_1"), GatewayError),
+            (lambda: client.content("video_1", {}), GatewayError),
+            (lambda: studio.refresh_models().result(20), GatewayError),
         ]
         for call, kind in calls:
             with pytest.raises(kind) as caught:
@@ -210,7 +210,7 @@ def test_a_connection_that_is_not_made_is_told_without_pythons_own_words(
     }
     try:
         says = "timed out" if isinstance(trouble, TimeoutError) else "refused"
-        with failing(Unreachable if call == "create" else GatewayTrouble, "network", says) as caught:
+        with failing(UnreachableError if call == "create" else GatewayError, "network", says) as caught:
             getattr(client, call)(*given.get(call, ("http://127.0.0.1:9/film.mp4", {})))
     finally:
         client.close()

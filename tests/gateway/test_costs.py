@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sora import charges
-from sora.spec import JobState, Reference
-from sora.vocabulary import Charge
+from sora_jobs.gateway import charges
+from sora_jobs.gateway.vocabulary import Charge
+from sora_jobs.jobs.spec import JobState, Reference
 
 from .test_purchase import ACCEPTED, SPEC, Bench
 from .ugly import UglyServer, answer

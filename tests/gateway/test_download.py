@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 import requests
-from sora.client import Client
-from sora.download import download
-from sora.errors import CutShort, DiskTrouble, GatewayTrouble, MediaTrouble, NotOffered
-from sora.media.delivered import Delivered
-from sora.part import Part
-from sora.providers import Provider
-from sora.timing import Timing
-from sora.whole import locked
+from sora_jobs.config.providers import Provider
+from sora_jobs.config.timing import Timing
+from sora_jobs.delivery.download import download
+from sora_jobs.delivery.partial_file import PartialDownload
+from sora_jobs.errors import GatewayError, MediaError, NotOfferedError, StorageError, TruncatedVideoError
+from sora_jobs.gateway.client import Client
+from sora_jobs.media.delivered import Delivered
+from sora_jobs.util.atomic_write import locked
 
 from ..failures import failing
 from .ugly import Script, UglyServer, answer, hang_up
@@ -40,7 +40,7 @@ def cut(at: int) -> bytes:
 
 def is_whole(path: Path) -> Delivered:
     if hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(BYTES).digest():
-        raise MediaTrouble("these are not the bytes")
+        raise MediaError("these are not the bytes")
     return Delivered(suffix=".mp4")
 
 
@@ -114,7 +114,7 @@ def test_a_part_at_the_wrong_place_is_not_appended(tmp_path: Path) -> None:
 
 def test_what_goes_on_where_another_process_stopped(tmp_path: Path) -> None:
     """The very next byte, of the version that is here or of one that does not say; from the first byte of any."""
-    part = Part(tmp_path / "x.part", '"one"')
+    part = PartialDownload(tmp_path / "x.part", '"one"')
     assert part.goes_on(0, '"other"')
     assert not part.goes_on(1, '"one"')
     part.path.write_bytes(b"12345")
@@ -154,7 +154,7 @@ def test_killed_while_another_version_begins(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(KeyboardInterrupt):
         Fetched(tmp_path, answer(200, OTHER[:2000], [("ETag", '"two"')], length=len(OTHER)))
     monkeypatch.undo()
-    left = Part(folder / "v.part")
+    left = PartialDownload(folder / "v.part")
     left.load()
     data = left.path.read_bytes() if left.path.exists() else b""
     assert data == {'"one"': BYTES, '"two"': OTHER, "": data}[left.validator][: len(data)]
@@ -176,7 +176,7 @@ def test_a_range_that_cannot_be_had_starts_anew(tmp_path: Path) -> None:
 
 def test_a_download_that_always_breaks_is_given_up_and_kept(tmp_path: Path) -> None:
     """The part stays for the next run, which continues it."""
-    with failing(GatewayTrouble, "connection_lost", "3 times"):
+    with failing(GatewayError, "connection_lost", "3 times"):
         Fetched(
             tmp_path, cut(1000), answer(206, b"", [("Content-Range", "bytes 1000-1048575/1048576"), ETAG], length=9)
         )
@@ -196,7 +196,7 @@ def test_a_line_that_breaks_without_an_etag_is_given_up(tmp_path: Path) -> None:
         opened.append(next(lengths))
         connection.sendall(answer(200, BYTES[: opened[-1]], length=len(BYTES)))
 
-    with failing(GatewayTrouble, "connection_lost", "3 times"):
+    with failing(GatewayError, "connection_lost", "3 times"):
         Fetched(tmp_path, breaking)
     assert opened == [5000, 1000, 2000, 3000]
 
@@ -204,7 +204,7 @@ def test_a_line_that_breaks_without_an_etag_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", [unmeasured(BYTES[:70_000]), answer(200, BYTES[:70_000])])
 def test_a_video_that_ends_too_early_is_refused(tmp_path: Path, script: bytes) -> None:
     """It plays, but holds less than it says: cut off by the line, or by a proxy that measured what it had cut."""
-    with failing(CutShort, "video_truncated") as caught:
+    with failing(TruncatedVideoError, "video_truncated") as caught:
         Fetched(tmp_path, script, check=is_not_cut)
     assert caught.value.advice == "Run again in a while."
     assert list((tmp_path / "output").iterdir()) == []
@@ -244,7 +244,7 @@ def test_a_rest_that_does_not_say_where_it_begins_is_not_appended(tmp_path: Path
 
 def test_a_download_that_does_not_end_is_broken_off(tmp_path: Path) -> None:
     """It would fill the disk; asked again it would not end either."""
-    with failing(GatewayTrouble, "too_large") as caught:
+    with failing(GatewayError, "too_large") as caught:
         Fetched(tmp_path, unmeasured(BYTES), largest=len(BYTES) - 1)
     assert caught.value.transient is False
     assert "v.mp4" not in {path.name for path in (tmp_path / "output").iterdir()}
@@ -259,7 +259,7 @@ def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None
         opened.append(1)
         connection.sendall(answer(200, b"", length=9))
 
-    with failing(GatewayTrouble, "connection_lost", "3 times", "0 bytes read, 9 more expected") as caught:
+    with failing(GatewayError, "connection_lost", "3 times", "0 bytes read, 9 more expected") as caught:
         Fetched(tmp_path, silent)
     assert len(opened) == 3
     assert caught.value.advice == "What arrived is kept; run again."
@@ -268,7 +268,7 @@ def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None
 @pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b"", b"[1]"])
 def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
-    with failing(NotOffered, "not_a_video") as caught:
+    with failing(NotOfferedError, "not_a_video") as caught:
         Fetched(tmp_path, answer(200, body))
     assert caught.value.advice == "Run again in a while."
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
@@ -277,7 +277,7 @@ def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes
 def test_something_else_with_200_costs_nothing_that_arrived(tmp_path: Path) -> None:
     """A page that says that the gateway is being serviced comes in the middle: the rest is fetched after it."""
     page = answer(200, b"\xef\xbb\xbf\n<!doctype html>", [("Content-Type", "text/html; charset=utf-8")])
-    with failing(NotOffered, "not_a_video", "(text/html)"):
+    with failing(NotOfferedError, "not_a_video", "(text/html)"):
         Fetched(tmp_path, cut(1000), page)
     assert Fetched(tmp_path, part(1000)).asked(0)["range"] == "bytes=1000-"
 
@@ -290,7 +290,7 @@ def test_a_video_is_one_whatever_the_server_calls_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [404, 410, 500])
 def test_a_refused_download_is_told(tmp_path: Path, status: int) -> None:
     """The status comes with the error, since what to do depends on it."""
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         Fetched(tmp_path, answer(status, {"error": {"message": "gone"}}))
     assert caught.value.http_status == status
 
@@ -299,7 +299,7 @@ def test_a_refused_download_is_told(tmp_path: Path, status: int) -> None:
 def test_an_address_that_says_no_has_lapsed(tmp_path: Path, status: int) -> None:
     """Neither the key nor the balance nor the base URL is to blame: storage knows none of them."""
     refused = answer(status, b"<Error><Code>AccessDenied</Code></Error>")
-    with UglyServer([refused]) as storage, failing(NotOffered, "", "the address that it gave") as caught:
+    with UglyServer([refused]) as storage, failing(NotOfferedError, "", "the address that it gave") as caught:
         Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
     assert caught.value.http_status == status
     assert not any(word in str(caught.value) for word in ("key", "account", "base URL"))
@@ -307,14 +307,14 @@ def test_an_address_that_says_no_has_lapsed(tmp_path: Path, status: int) -> None
 
 def test_an_address_that_is_busy_has_not_lapsed(tmp_path: Path) -> None:
     """It is waited for, like any outage."""
-    with UglyServer([answer(503, b"slow down")]) as storage, pytest.raises(GatewayTrouble) as caught:
+    with UglyServer([answer(503, b"slow down")]) as storage, pytest.raises(GatewayError) as caught:
         Fetched(tmp_path, answer(302, b"", [("Location", f"{storage.url}/signed?sig=1")]))
-    assert (type(caught.value), caught.value.http_status) == (GatewayTrouble, 503)
+    assert (type(caught.value), caught.value.http_status) == (GatewayError, 503)
 
 
 def test_a_connection_that_is_never_answered_is_trouble(tmp_path: Path) -> None:
     """No answer at all is the network's trouble: run again."""
-    with failing(GatewayTrouble, "network", "could not be downloaded"):
+    with failing(GatewayError, "network", "could not be downloaded"):
         Fetched(tmp_path, hang_up)
 
 
@@ -330,13 +330,13 @@ def test_a_redirect_to_another_host_goes_without_the_key(tmp_path: Path) -> None
 @pytest.mark.parametrize("location", ["http://example.com/x", "file:///etc/passwd", "ftp://127.0.0.1/x"])
 def test_a_redirect_to_what_is_not_https_is_refused(tmp_path: Path, location: str) -> None:
     """Only loopback may be plain http, and only where the gateway itself is on loopback."""
-    with failing(NotOffered, "url_not_https"):
+    with failing(NotOfferedError, "url_not_https"):
         Fetched(tmp_path, answer(302, b"", [("Location", location)]))
 
 
 def test_redirects_have_an_end(tmp_path: Path) -> None:
     """A circle is not followed for ever."""
-    with failing(GatewayTrouble, "too_many_redirects"):
+    with failing(GatewayError, "too_many_redirects"):
         Fetched(tmp_path, answer(302, b"", [("Location", "/v1/videos/v/content")]))
 
 
@@ -348,7 +348,7 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with failing(DiskTrouble, "disk_full", tmp_path / "output", "No space left on device", charge="spent") as caught:
+    with failing(StorageError, "disk_full", tmp_path / "output", "No space left on device", charge="spent") as caught:
         Fetched(tmp_path, answer(200, BYTES))
     assert caught.value.kind == "disk_full"
     assert "Free disk space" in caught.value.advice
@@ -363,7 +363,7 @@ def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkey
             raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
-    with failing(DiskTrouble, "", "Input/output error", charge="spent"):
+    with failing(StorageError, "", "Input/output error", charge="spent"):
         Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
 
@@ -412,16 +412,16 @@ def test_a_video_that_is_here_already_is_not_asked_for(tmp_path: Path, etag: str
 
 def test_the_size_is_noted_beside_the_etag(tmp_path: Path) -> None:
     """As soon as the server tells it, also with the rest of a part that was begun without it."""
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         Fetched(tmp_path, cut(1000), answer(500))
-    part = Part(tmp_path / "output" / "v.part")
+    part = PartialDownload(tmp_path / "output" / "v.part")
     part.load()
     assert (part.validator, part.total, part.has_all_bytes) == ('"one"', len(BYTES), False)
     left_behind(tmp_path / "b", BYTES[:1000], '"one"')
     rest = answer(206, BYTES[1000:2000], [("Content-Range", f"bytes 1000-1999/{len(BYTES)}"), ETAG])
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         Fetched(tmp_path / "b", rest, answer(500))
-    part = Part(tmp_path / "b" / "output" / "v.part")
+    part = PartialDownload(tmp_path / "b" / "output" / "v.part")
     part.load()
     assert (part.size, part.total) == (2000, len(BYTES))
 
@@ -456,7 +456,7 @@ def test_a_link_that_expired_is_not_believed_where_the_video_is_here(tmp_path: P
 
 def test_half_a_video_is_none_where_the_link_expired(tmp_path: Path) -> None:
     left_behind(tmp_path, BYTES[:1000], '"one"')
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         Fetched(tmp_path, answer(410))
     assert {path.name for path in (tmp_path / "output").iterdir()} == {"v.part", "v.etag"}
 
@@ -493,6 +493,6 @@ def test_a_video_that_is_still_cut_is_not_fetched_again(tmp_path: Path) -> None:
     """Its length tells that nothing more came: the bytes stay where they are."""
     (tmp_path / "output").mkdir()
     (tmp_path / "output" / "v.mp4").write_bytes(BYTES[:1000])
-    with failing(CutShort, "video_truncated"):
+    with failing(TruncatedVideoError, "video_truncated"):
         Fetched(tmp_path, answer(200, OTHER[:1000]), check=is_not_cut, anew=True)
     assert (tmp_path / "output" / "v.mp4").read_bytes() == BYTES[:1000]

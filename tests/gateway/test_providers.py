@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 import trustme
-from sora.errors import GatewayTrouble, InvalidInput, NotBought, NotOffered, SoraError
-from sora.provider_file import FIELDS
-from sora.providers import check_file, load_provider, provider_names
-from sora.redact import redact
-from sora.settings import Settings
-from sora.spec import JobSpec
-from sora.studio import Studio
+from sora_jobs.config.providers import check_file, load_provider, provider_names
+from sora_jobs.config.providers_toml import FIELDS
+from sora_jobs.config.settings import Settings
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, InvalidInputError, NotOfferedError, NotPurchasedError, SoraError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.util.redact import redact
 
 from ..failures import failing
 from .ugly import UglyServer, answer
 
 DOCS = Path(__file__).parents[2] / "docs" / "providers.md"
-SPEC = JobSpec(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 ACCEPTED = answer(200, {"id": "video_1", "object": "video", "model": "sora-2", "status": "queued"})
 
 
@@ -37,10 +37,10 @@ def written(home: Path, text: str) -> Settings:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[tuple[Studio, UglyServer]]:
+def studio(tmp_path: Path) -> Iterator[tuple[Engine, UglyServer]]:
     """An engine whose provider `mine` is a scripted server; a test writes the rest of its row."""
     with UglyServer([ACCEPTED]) as server:
-        made = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
+        made = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
         yield made, server
         made.close()
 
@@ -130,7 +130,7 @@ def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
     assert (fault.code, says in fault.what) == (code, True)
     assert fault.advice
     assert "sk-abcdef123456" not in str(fault)
-    with failing(InvalidInput, code, "provider.mine", says):
+    with failing(InvalidInputError, code, "provider.mine", says):
         load_provider(here, "mine")
     assert load_provider(here, "good").base_url == "https://y.org"
 
@@ -173,7 +173,7 @@ def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path:
     assert "key" not in fault.what + fault.advice
     assert "insecure" not in fault.advice
     for url in ("http://192.168.1.20", "http://gpu.local", "http://example.com"):
-        with failing(InvalidInput, "url_not_https", "would send the key") as caught:
+        with failing(InvalidInputError, "url_not_https", "would send the key") as caught:
             load_provider(settings(tmp_path, COMETAPI_BASE_URL=url), "cometapi")
         assert "insecure" not in caught.value.advice
 
@@ -186,7 +186,7 @@ def test_what_is_no_provider_is_a_mistake(tmp_path: Path, table: str) -> None:
     assert fault.code == "unknown_setting"
     assert "[provider.NAME]" in fault.advice
     for name in ("good", "cometapi"):
-        with failing(InvalidInput, "unknown_setting", "providers.toml"):
+        with failing(InvalidInputError, "unknown_setting", "providers.toml"):
             load_provider(here, name)
     assert provider_names(here) == ["cometapi", "sandbox"]
     assert load_provider(here, "sandbox").name == "sandbox"
@@ -220,11 +220,11 @@ def test_what_cometapi_is_stays_built_in(tmp_path: Path, field: str) -> None:
     (fault,) = check_file(here)
     assert fault.code == "setting_locked"
     assert "COMETAPI_BASE_URL" in fault.advice
-    with failing(InvalidInput, "setting_locked", field.partition(" ")[0]):
+    with failing(InvalidInputError, "setting_locked", field.partition(" ")[0]):
         load_provider(here, "cometapi")
 
 
-def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """With the key; not to an address that the gateway gives for the video, which is another host. They are hidden in
     texts, as a key is."""
     made, server = studio
@@ -241,7 +241,7 @@ def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Studio, UglyServer]
     assert "tenant-secret-7" not in redact("it said tenant-secret-7")
 
 
-def test_a_gateway_without_a_key_gets_none(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+def test_a_gateway_without_a_key_gets_none(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """A server of one's own; no key has to be made up for it."""
     made, server = studio
     written(tmp_path / "home", row(server, "key = false"))
@@ -249,26 +249,26 @@ def test_a_gateway_without_a_key_gets_none(studio: tuple[Studio, UglyServer], tm
     assert "authorization" not in server.requests[0].headers
 
 
-def test_a_job_stays_with_its_provider(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+def test_a_job_stays_with_its_provider(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """The owner points the name at another host: neither the id nor the new key goes there."""
     made, server = studio
     written(tmp_path / "home", row(server))
     job = made.submit(SPEC).result(10).job
     with UglyServer([ACCEPTED]) as other:
         written(tmp_path / "home", row(other))
-        with failing(InvalidInput, "origin_changed", job.origin, other.url, charge="spent"):
+        with failing(InvalidInputError, "origin_changed", job.origin, other.url, charge="spent"):
             made.wait(job.id, timeout_s=5).future.result(10)
         assert other.requests == []
 
 
-def test_a_proxy_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes before the variables; the gateway's name is the proxy's to resolve. Loopback goes through none."""
     made, server = studio
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     server.answers[:] = [answer(502, b"no way")]
     text = 'base_url = "https://videos.nowhere.invalid"\nkey_variable = "MINE_KEY"\n'
     written(tmp_path / "home", f'[provider.mine]\n{text}proxy = "{server.url}"\n')
-    with pytest.raises(NotBought):
+    with pytest.raises(NotPurchasedError):
         made.submit(SPEC).result(20)
     assert {(request.method, request.path) for request in server.requests} == {
         ("CONNECT", "videos.nowhere.invalid:443")
@@ -279,7 +279,7 @@ def test_a_proxy_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Path, m
     assert made.submit(SPEC).result(20).job.video_id == "video_1"
 
 
-def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Path) -> None:
+def test_authorities_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """A certificate that the company signed itself; whoever else's is refused, before anything is sent."""
     made, _ = studio
     authority = trustme.CA()
@@ -289,7 +289,7 @@ def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Pat
     with _tls_server(context) as (url, seen):
         mine = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
         written(tmp_path / "home", mine)
-        with failing(GatewayTrouble, "tls", charge="none"):
+        with failing(GatewayError, "tls", charge="none"):
             made.client("mine").reach()
         assert seen == []
         written(tmp_path / "home", f"{mine}ca_bundle = '{tmp_path / 'ca.pem'}'\n")
@@ -298,7 +298,7 @@ def test_authorities_of_its_own(studio: tuple[Studio, UglyServer], tmp_path: Pat
 
 
 def test_its_own_authorities_vouch_for_it_alone(
-    studio: tuple[Studio, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sends us to for the video is checked by the usual authorities, which a company's own must not replace."""
     made, _ = studio
@@ -309,18 +309,18 @@ def test_its_own_authorities_vouch_for_it_alone(
     for authority, context in zip((own, own, usual), contexts, strict=True):
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "usual.pem"))
-    monkeypatch.setattr("sora.transport.is_loopback", lambda host: False)  # to which no variable applies
-    monkeypatch.setattr("sora.transport.is_public", lambda address, ranges: True)
+    monkeypatch.setattr("sora_jobs.gateway.http.is_loopback", lambda host: False)  # to which no variable applies
+    monkeypatch.setattr("sora_jobs.gateway.http.is_public", lambda address, ranges: True)
     with _tls_server(contexts[0]) as (url, _), _tls_server(contexts[1]) as (stranger, seen), \
             _tls_server(contexts[2]) as (storage, _):  # fmt: skip
         row = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
         written(tmp_path / "home", f"{row}ca_bundle = '{tmp_path / 'own.pem'}'\n")
         client = made.client("mine")
         assert client.reach().status == 200
-        with failing(GatewayTrouble, "tls"):
+        with failing(GatewayError, "tls"):
             client.stream(f"{stranger}/a.mp4", {})
         assert seen == []
-        with failing(NotOffered, "not_a_video"):  # it is reached, and gives a list
+        with failing(NotOfferedError, "not_a_video"):  # it is reached, and gives a list
             client.stream(f"{storage}/a.mp4", {})
 
 

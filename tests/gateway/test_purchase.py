@@ -19,35 +19,36 @@ import numpy as np
 import pytest
 import requests
 import trustme
-from sora import client, disk
-from sora.budget import Budget
-from sora.disk import LONGEST_PATH
-from sora.errors import (
-    DiskTrouble,
-    GatewayTrouble,
-    InvalidInput,
-    JobFailed,
-    LedgerTrouble,
-    MaybeBought,
-    MissingKey,
-    NotBought,
-    Refused,
-    Unreachable,
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.extra_fields import REFUSED
+from sora_jobs.config.timing import Timing
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    GatewayError,
+    InvalidInputError,
+    JobFailedError,
+    LedgerError,
+    MissingKeyError,
+    NotPurchasedError,
+    PurchaseUncertainError,
+    RequestRejectedError,
+    StorageError,
+    UnreachableError,
 )
-from sora.fields import REFUSED
-from sora.ledger import TAKEN_OVER
-from sora.remote_video import RemoteVideo
-from sora.spec import JobSpec, JobState, Reference
-from sora.studio import Studio
-from sora.timing import Timing
-from sora.watches import Watches
+from sora_jobs.gateway import client
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import JobState, Reference, VideoRequest
+from sora_jobs.ledger.leases import Leases
+from sora_jobs.ledger.ledger import TAKEN_OVER
+from sora_jobs.util import disk
+from sora_jobs.util.disk import LONGEST_PATH
 
 from ..failures import failing
 from ..timings import FAST
 from ..trust.lines import stop_listening
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
-SPEC = JobSpec(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="cometapi", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 ACCEPTED = answer(200, {"id": "video_1", "status": "queued", "progress": 0})
 BUSY = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", "0")])
 
@@ -58,9 +59,9 @@ class Bench:
     def __init__(self, folder: Path, base_url: str, *, timing: Timing = FAST, **env: str) -> None:
         self.env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": base_url, "SORA_POLL_SECONDS": "0.01"} | env
         self.home = folder / "home"
-        self.studio = Studio(self.home, folder / "output", env=self.env, timing=timing)
+        self.studio = Engine(self.home, folder / "output", env=self.env, timing=timing)
 
-    def buy(self, spec: JobSpec = SPEC) -> object:
+    def buy(self, spec: VideoRequest = SPEC) -> object:
         return self.studio.submit(spec).result(30)
 
     def only_job(self) -> object:
@@ -104,7 +105,7 @@ def test_the_same_is_bought_once(bench: tuple[Bench, UglyServer]) -> None:
     made, server = bench
     first, again = made.buy(), made.buy()
     assert (first.job.id, first.reused, again.reused) == (again.job.id, False, True)
-    twin = Studio(made.home, made.home, env=made.env)
+    twin = Engine(made.home, made.home, env=made.env)
     assert twin.submit(SPEC).result(30).job.id == first.job.id
     twin.close()
     assert server.count("POST") == 1
@@ -142,7 +143,7 @@ def test_a_readable_not_now_is_tried_again(bench: tuple[Bench, UglyServer]) -> N
 def test_a_gateway_that_stays_busy_is_given_up(bench: tuple[Bench, UglyServer]) -> None:
     """After five tries it counts as refused, and the same may be sent again later."""
     made, server = bench
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejectedError):
         made.buy()
     assert server.count("POST") == 5
     assert made.only_job().state is JobState.REFUSED
@@ -169,7 +170,7 @@ def test_the_gateways_own_pace_is_not_shortened(tmp_path: Path) -> None:
 def test_a_long_pace_is_told_instead_of_kept(bench: tuple[Bench, UglyServer]) -> None:
     """Nobody waits a quarter of an hour for a node; nothing was bought, and the same may be sent then."""
     made, server = bench
-    with failing(Refused, "rate_limit_exceeded", "run again in 900 s", charge="none"):
+    with failing(RequestRejectedError, "rate_limit_exceeded", "run again in 900 s", charge="none"):
         made.buy()
     assert server.count("POST") == 1
     assert made.buy().job.state is JobState.SUBMITTED
@@ -183,7 +184,7 @@ def test_what_was_cancelled_is_not_sent_again(bench: tuple[Bench, UglyServer]) -
     while server.count("POST") < 1 or made.only_job().sent_at is not None:
         time.sleep(0.01)
     future.cancel()
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejectedError):
         future.result(5)
     assert server.count("POST") == 1
     assert made.only_job().state is JobState.REFUSED
@@ -194,7 +195,7 @@ def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench,
     """Taken away between the check and the sending: nothing was sent, and the next run sends it."""
     made, server = bench
     key = made.env["COMETAPI_KEY"]
-    with failing(MissingKey, "missing_key", "cometapi"):
+    with failing(MissingKeyError, "missing_key", "cometapi"):
         made.studio.submit(SPEC, tell=lambda _: made.env.pop("COMETAPI_KEY")).result(30)
     assert made.only_job().state is JobState.REFUSED
     made.env["COMETAPI_KEY"] = key
@@ -206,7 +207,7 @@ def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench,
 def test_what_was_refused_may_be_sent_again(bench: tuple[Bench, UglyServer]) -> None:
     """A refusal frees the identity, and stays in the history."""
     made, server = bench
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         made.buy()
     assert caught.value.exit_code == 3
     assert caught.value.job == made.only_job().id
@@ -225,7 +226,7 @@ def test_what_may_have_arrived_is_never_sent_twice(bench: tuple[Bench, UglyServe
     """The row becomes unknown; the next run says so instead of buying; the user settles it."""
     made, server = bench
     for _ in range(2):
-        with pytest.raises(MaybeBought) as caught:
+        with pytest.raises(PurchaseUncertainError) as caught:
             made.buy()
         assert caught.value.exit_code == 4
         assert caught.value.job == made.only_job().id
@@ -238,7 +239,7 @@ def test_a_read_timeout_is_perhaps_bought(tmp_path: Path) -> None:
     released = threading.Event()
     with UglyServer([lambda _connection: released.wait(5)]) as server:
         made = Bench(tmp_path, server.url, SORA_HTTP_TIMEOUT_SECONDS="0.2")
-        with failing(MaybeBought, "connection_lost"):
+        with failing(PurchaseUncertainError, "connection_lost"):
             made.buy()
         released.set()
         made.studio.close()
@@ -247,7 +248,7 @@ def test_a_read_timeout_is_perhaps_bought(tmp_path: Path) -> None:
 def test_a_closed_port_is_never_money(tmp_path: Path) -> None:
     """Where no connection was made nothing can have been bought, and the same may be sent again."""
     made = Bench(tmp_path, "http://127.0.0.1:9")
-    with failing(Unreachable, "network", "refused", charge="none"):
+    with failing(UnreachableError, "network", "refused", charge="none"):
         made.buy()
     assert made.only_job().state is JobState.REFUSED
     made.studio.close()
@@ -257,9 +258,9 @@ def test_a_closed_port_is_never_money(tmp_path: Path) -> None:
 def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServer]) -> None:
     """The user found it at the gateway; the same then joins it."""
     made, server = bench
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy()
-    job = made.studio.settle(made.only_job().id, video_id="video_7").result(10)
+    job = made.studio.reconcile(made.only_job().id, video_id="video_7").result(10)
     assert (job.state, job.video_id) == (JobState.SUBMITTED, "video_7")
     assert made.buy().job.video_id == "video_7"
     assert server.count("POST") == 1
@@ -269,10 +270,10 @@ def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServ
 def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServer]) -> None:
     """The gateway's no to a question is no proof of anything."""
     made, _ = bench
-    with pytest.raises(MaybeBought) as lost:
+    with pytest.raises(PurchaseUncertainError) as lost:
         made.buy()
-    with pytest.raises(GatewayTrouble) as caught:
-        made.studio.settle(lost.value.job, video_id="video_9").result(10)
+    with pytest.raises(GatewayError) as caught:
+        made.studio.reconcile(lost.value.job, video_id="video_9").result(10)
     assert (caught.value.money, caught.value.job) == ("perhaps", lost.value.job)
     assert "another take" in caught.value.advice
     in_the_tab, _, in_a_shell = caught.value.advice.partition(f"`sora resume {lost.value.job} --lost`")
@@ -285,10 +286,10 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
     """A wrong line of the gateway's list was copied; the purchase stays to be found, and the way to that video is
     told."""
     made, _ = bench
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy()
-    with failing(InvalidInput, "video_differs", "video_7", "its prompt is 'a cat'") as caught:
-        made.studio.settle(made.only_job().id, video_id="video_7").result(10)
+    with failing(InvalidInputError, "video_differs", "video_7", "its prompt is 'a cat'") as caught:
+        made.studio.reconcile(made.only_job().id, video_id="video_7").result(10)
     assert "sora resume video_7" in caught.value.advice
     assert made.only_job().state is JobState.UNKNOWN
 
@@ -297,19 +298,19 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
 def test_an_id_that_was_opened_first_still_settles_its_purchase(bench: tuple[Bench, UglyServer]) -> None:
     """Pasted into SoraOpenJob, which knows nothing of the unknown purchase: settling makes one job of both."""
     made, server = bench
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy()
     unknown = made.only_job()
     opened = made.studio.open("video_7", "cometapi").result(10)
     assert opened.id != unknown.id
-    watches = Watches(made.studio.ledger.database)
+    watches = Leases(made.studio.ledger.database)
     assert watches.take(opened.id)
-    with failing(InvalidInput, "download_in_progress", opened.id):
-        made.studio.settle(unknown.id, video_id="video_7").result(10)
+    with failing(InvalidInputError, "download_in_progress", opened.id):
+        made.studio.reconcile(unknown.id, video_id="video_7").result(10)
     watches.leave(opened.id)
     made.studio.ledger.observed(opened.id, RemoteVideo(id="video_7", phase="done", status="completed"))
     made.studio.ledger.stored(opened.id, path="x.mp4", root="/videos", sha256="ab", size=7)
-    job = made.studio.settle(unknown.id, video_id="video_7").result(10)
+    job = made.studio.reconcile(unknown.id, video_id="video_7").result(10)
     assert (job.id, job.state, job.path, job.sha256) == (unknown.id, JobState.STORED, "x.mp4", "ab")
     assert made.only_job().estimated_usd == 0.32
     assert made.buy().reused
@@ -320,13 +321,13 @@ def test_an_id_that_was_opened_first_still_settles_its_purchase(bench: tuple[Ben
 def test_an_unknown_purchase_can_be_declared_lost(bench: tuple[Bench, UglyServer]) -> None:
     """Then, and only then, the same is bought anew."""
     made, _ = bench
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy()
-    made.studio.settle(made.only_job().id).result(10)
+    made.studio.reconcile(made.only_job().id).result(10)
     assert made.buy().job.state is JobState.SUBMITTED
     assert [job.state for job in made.studio.ledger.jobs()] == [JobState.SUBMITTED, JobState.LOST]
-    with failing(InvalidInput, "not_uncertain", "submitted"):
-        made.studio.settle(made.studio.ledger.jobs()[0].id).result(10)
+    with failing(InvalidInputError, "not_uncertain", "submitted"):
+        made.studio.reconcile(made.studio.ledger.jobs()[0].id).result(10)
 
 
 @scripted(
@@ -338,7 +339,7 @@ def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglySer
     made, server = bench
     job = made.buy().job
     for attempt in (lambda: made.studio.wait(job.id, timeout_s=10).future.result(10), made.buy):
-        with failing(JobFailed, "moderation_blocked", "moderation_blocked: a face") as caught:
+        with failing(JobFailedError, "moderation_blocked", "moderation_blocked: a face") as caught:
             attempt()
         assert "another take" in caught.value.advice
     assert server.count("POST") == 1
@@ -347,7 +348,7 @@ def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglySer
 def test_no_key_comes_before_anything_is_written(tmp_path: Path) -> None:
     """The error names the variable, the key file and the free sandbox; no ledger row, no reference."""
     made = Bench(tmp_path, "http://127.0.0.1:9", COMETAPI_KEY="")
-    with failing(MissingKey, "missing_key", "cometapi") as caught:
+    with failing(MissingKeyError, "missing_key", "cometapi") as caught:
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     for named in ("COMETAPI_KEY", str(made.home / "keys" / "cometapi"), "sandbox"):
         assert named in caught.value.advice
@@ -363,7 +364,7 @@ def test_a_job_never_moves_to_another_gateway(bench: tuple[Bench, UglyServer]) -
     job = made.buy().job
     with UglyServer([ACCEPTED]) as other:
         made.env["COMETAPI_BASE_URL"] = other.url
-        with failing(InvalidInput, "origin_changed", job.origin, other.url):
+        with failing(InvalidInputError, "origin_changed", job.origin, other.url):
             made.studio.open(job.id).result(10)
         assert other.requests == []
 
@@ -372,7 +373,7 @@ def test_a_job_never_moves_to_another_gateway(bench: tuple[Bench, UglyServer]) -
 def test_a_create_is_never_redirected(bench: tuple[Bench, UglyServer]) -> None:
     """A wrong base URL is a refusal that says so; key and form stay here."""
     made, _ = bench
-    with failing(Refused, "302", "another address") as caught:
+    with failing(RequestRejectedError, "302", "another address") as caught:
         made.buy()
     assert (caught.value.http_status, caught.value.kind) == (302, "wrong_address")
 
@@ -383,7 +384,7 @@ def test_waiting_for_what_is_paid_never_says_that_nothing_was_spent(bench: tuple
     made, _ = bench
     job = made.buy().job
     del made.env["COMETAPI_KEY"]
-    with failing(MissingKey, "missing_key", "cometapi", charge="spent"):
+    with failing(MissingKeyError, "missing_key", "cometapi", charge="spent"):
         made.studio.wait(job.id, timeout_s=10).future.result(10)
 
 
@@ -391,7 +392,7 @@ def broken_ledger(monkeypatch: pytest.MonkeyPatch, made: Bench, step: str) -> No
     """The disk fails at that step."""
 
     def full(*_: object) -> None:
-        raise LedgerTrouble("disk full")
+        raise LedgerError("disk full")
 
     monkeypatch.setattr(made.studio.ledger, step, full)
 
@@ -404,12 +405,12 @@ def test_an_answer_that_cannot_be_stored_is_told(
     made, server = bench
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "submitted")
-        with pytest.raises(MaybeBought) as caught:
+        with pytest.raises(PurchaseUncertainError) as caught:
             made.buy()
     assert caught.value.money == "spent"
     in_the_tab, command, _ = caught.value.advice.partition(f"`sora resume {caught.value.job} --video-id video_1`")
     assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
-    assert made.studio.settle(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
+    assert made.studio.reconcile(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
     assert made.buy().reused
     assert server.count("POST") == 1
 
@@ -423,7 +424,7 @@ def test_an_answer_that_could_not_be_stored_is_stored_by_the_next_run(
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "submitted")
         for _ in range(2):
-            with failing(MaybeBought, "id_not_stored", "video_1", charge="spent"):
+            with failing(PurchaseUncertainError, "id_not_stored", "video_1", charge="spent"):
                 made.buy()
     assert made.buy().job.video_id == "video_1"
     assert server.count("POST") == 1
@@ -439,7 +440,7 @@ def test_what_cannot_be_noted_before_is_not_sent(
         broken_ledger(broken, made, "sending")
         broken_ledger(broken, made, "refused")
         for _ in range(2):
-            with pytest.raises(LedgerTrouble) as caught:
+            with pytest.raises(LedgerError) as caught:
                 made.buy()
             assert caught.value.money == "none"
     assert server.requests == []
@@ -454,10 +455,10 @@ def test_money_that_is_perhaps_spent_is_told_also_when_it_cannot_be_noted(
     made, server = bench
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "unknown")
-        with pytest.raises(MaybeBought) as caught:
+        with pytest.raises(PurchaseUncertainError) as caught:
             made.buy()
     assert (caught.value.money, caught.value.exit_code) == ("perhaps", 4)
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy()
     assert server.count("POST") == 1
 
@@ -470,7 +471,7 @@ def test_a_refusal_that_cannot_be_noted_stays_known(
     made, server = bench
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "refused")
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRejectedError):
             made.buy()
         assert made.only_job().state is JobState.RESERVED
     bought = made.buy()
@@ -487,9 +488,9 @@ def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
     job, _ = made.studio.ledger.reserve(
         dataclasses.replace(SPEC, take=2), origin=first.origin, estimated_usd=None, budget=Budget()
     )
-    made.studio.ledger.unknown(job.id, MaybeBought("cut"))
-    with failing(InvalidInput, "video_id_taken", "video_1", first.id):
-        made.studio.settle(job.id, video_id="video_1").result(10)
+    made.studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
+    with failing(InvalidInputError, "video_id_taken", "video_1", first.id):
+        made.studio.reconcile(job.id, video_id="video_1").result(10)
 
 
 @scripted(
@@ -535,7 +536,7 @@ def test_who_has_given_up_is_warned_of_nothing(
     assert begun.wait(10)
     future.cancel()
     cancelled.set()
-    with pytest.raises(NotBought):
+    with pytest.raises(NotPurchasedError):
         future.result(30)
     assert (heard, server.requests) == ([], [])
 
@@ -549,12 +550,12 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
     usage = type("Usage", (), {"free": 5 << 20})
     with monkeypatch.context() as full:
         full.setattr("shutil.disk_usage", lambda _: usage)
-        with failing(DiskTrouble, "disk_full", "5 MiB", made.studio.settings.videos, charge="none") as caught:
+        with failing(StorageError, "disk_full", "5 MiB", made.studio.settings.videos, charge="none") as caught:
             made.buy()
     assert caught.value.exit_code == 7
     shutil.rmtree(made.studio.settings.output)
     made.studio.settings.output.write_text("a file", encoding="utf-8")
-    with failing(DiskTrouble, "", "No video could be stored", made.studio.settings.videos, charge="none"):
+    with failing(StorageError, "", "No video could be stored", made.studio.settings.videos, charge="none"):
         made.buy()
     assert server.requests == []
 
@@ -571,7 +572,7 @@ def test_a_folder_too_deep_for_windows_is_found_before_it_is_bought(
         made, usual = Bench(deep, server.url), Bench(tmp_path, server.url)
         try:
             assert len(str(made.studio.settings.videos)) == LONGEST_PATH - 40
-            with failing(DiskTrouble, "path_too_long", made.studio.settings.videos, charge="none"):
+            with failing(StorageError, "path_too_long", made.studio.settings.videos, charge="none"):
                 made.buy()
             assert server.requests == []
             assert usual.buy().job.video_id
@@ -604,7 +605,7 @@ def test_a_field_that_may_not_be_sent_is_refused_before_anything_is_written(
 ) -> None:
     """Neither a row nor a request."""
     made, server = bench
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         made.buy(dataclasses.replace(SPEC, extra_fields=fields))
     assert (caught.value.code, caught.value.money) == (REFUSED, "none")
     assert str(made.home / "providers.toml") in caught.value.advice
@@ -624,7 +625,7 @@ def test_what_is_bought_is_handed_out_whatever_its_fields(bench: tuple[Bench, Ug
     assert first.estimated_usd is None
     opened.unlink()
     assert (made.buy(spec).job.id, made.buy(spec).reused) == (first.id, True)
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         made.buy(dataclasses.replace(spec, take=2))
     assert caught.value.code == REFUSED
     assert server.count("POST") == 1
@@ -646,9 +647,9 @@ def test_a_row_of_an_older_version_is_used_and_never_sent_anew(bench: tuple[Benc
     ledger.sending(rows["sent"].id)
     joined = made.buy(specs["stored"])
     assert (joined.job.id, joined.reused) == (rows["stored"].id, True)
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         made.buy(specs["sent"])
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         made.buy(specs["never sent"])
     assert caught.value.code == REFUSED
     assert server.count("POST") == 0
@@ -715,7 +716,7 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
             f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n', encoding="utf-8"
         )
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
-        with failing(InvalidInput, "remix_unsupported", "mine") as caught:
+        with failing(InvalidInputError, "remix_unsupported", "mine") as caught:
             made.studio.remix(job.id, "at night").result(30)
         assert "Create a new video" in caught.value.advice
         assert server.count("POST") == 1
@@ -756,7 +757,7 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
             return session
 
         monkeypatch.setattr(client, "new_session", trusting)
-        with pytest.raises(MaybeBought):
+        with pytest.raises(PurchaseUncertainError):
             made.buy()
         assert len(received) == 1
         assert made.only_job().state.value == "unknown"
@@ -777,7 +778,7 @@ def test_an_answer_that_drips_keeps_to_the_deadline(tmp_path: Path) -> None:
     with UglyServer([drip]) as server:
         made = Bench(tmp_path, server.url, SORA_HTTP_TIMEOUT_SECONDS="0.4")
         begun = time.monotonic()
-        with pytest.raises(MaybeBought):
+        with pytest.raises(PurchaseUncertainError):
             made.buy()
         assert time.monotonic() - begun < 5
         gone.set()
@@ -795,7 +796,7 @@ def test_a_full_disk_is_found_before_anything_is_sent(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with failing(DiskTrouble, "disk_full", "No space left", charge="none") as caught:
+    with failing(StorageError, "disk_full", "No space left", charge="none") as caught:
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     assert caught.value.exit_code == 7
     assert server.requests == []
@@ -810,7 +811,7 @@ def test_an_id_that_is_stored_late_is_stored_once(
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "submitted")
         for _ in range(2):
-            with pytest.raises(MaybeBought) as caught:
+            with pytest.raises(PurchaseUncertainError) as caught:
                 made.buy()
             assert caught.value.job == made.only_job().id
     assert made.buy().job.video_id == "video_1"
@@ -829,11 +830,11 @@ def test_what_could_not_be_sent_is_free_again_but_not_what_another_process_took_
 
     def fail(code: str) -> None:
         def sending(*_: object) -> None:
-            raise LedgerTrouble("the ledger is away", code=code)
+            raise LedgerError("the ledger is away", code=code)
 
         with monkeypatch.context() as broken:
             broken.setattr(made.studio.ledger, "sending", sending)
-            with pytest.raises(LedgerTrouble):
+            with pytest.raises(LedgerError):
                 made.buy()
 
     fail("")

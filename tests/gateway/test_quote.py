@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput
-from sora.quote import Quote
-from sora.spec import Job, JobSpec, parse_extra_fields
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.spec import Job, VideoRequest, parse_extra_fields
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.purchasing.quote import Quote
 
 from ..failures import failing
 from .ugly import Request, UglyServer, answer
@@ -55,8 +55,8 @@ class Bench:
         ]
         (self.home / "providers.toml").write_text("\n".join(tables), encoding="utf-8")
         env = {"COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01", "SORA_BUDGET_USD_PER_DAY": "1000"}
-        self.studio = Studio(self.home, self.output, env=env | {"COMETAPI_KEY": "sk-test-key-123"})
-        self.keyless = Studio(self.home, self.output, env=env)  # as the page asks before anything is set up
+        self.studio = Engine(self.home, self.output, env=env | {"COMETAPI_KEY": "sk-test-key-123"})
+        self.keyless = Engine(self.home, self.output, env=env)  # as the page asks before anything is set up
 
     def quote(self, wanted: dict[str, Any]) -> float | None:
         """Without a key, and nothing is sent."""
@@ -67,7 +67,7 @@ class Bench:
 
     def buy(self, widgets: dict[str, str], prompt: str = "a boat") -> Job:
         names = ("seconds", "size", "provider")
-        spec = JobSpec(
+        spec = VideoRequest(
             prompt=prompt,
             model=widgets["custom_model"] or widgets["model"],
             extra_fields=parse_extra_fields(widgets["extra_fields"]),
@@ -202,7 +202,7 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_bought_has_no_price(bench: Bench, name: str) -> None:
     """It is an error, as the purchase would be."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         bench.quote(WIDGETS | WRONG[name])
 
 
@@ -211,7 +211,7 @@ def test_a_retired_model_has_no_price(bench: Bench) -> None:
     rows = bench.studio.catalogue.models.values()
     gone = next(row for row in rows if row.state("cometapi") == "retired" and row.seconds and row.sizes)
     widgets = WIDGETS | {"model": gone.id, "seconds": gone.seconds[0], "size": next(iter(gone.sizes))}
-    with failing(InvalidInput, "model_retired", gone.id):
+    with failing(InvalidInputError, "model_retired", gone.id):
         bench.quote(widgets)
     assert bench.quote(widgets | {"provider": "sandbox"}) == 0.0
 
@@ -224,7 +224,7 @@ def test_a_retired_model_has_no_price(bench: Bench) -> None:
      {"job": "video_1", "provider": "unpriced"}],
 )  # fmt: skip
 def test_a_question_that_is_none(bench: Bench, wanted: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInputError):
         bench.quote(wanted)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sora.client import Client
-from sora.errors import JobFailed
-from sora.providers import Provider
-from sora.spec import JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.config.providers import Provider
+from sora_jobs.engine import Engine
+from sora_jobs.errors import JobFailedError
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.spec import JobState, VideoRequest
 
 from .ugly import Script, UglyServer, answer, hang_up, reset
 
@@ -88,18 +88,18 @@ def test_a_reason_that_is_given_is_not_asked_for() -> None:
 
 
 @pytest.fixture
-def bought(tmp_path: Path) -> Callable[[UglyServer], JobFailed]:
+def bought(tmp_path: Path) -> Callable[[UglyServer], JobFailedError]:
     """Buys at that server and waits; the failure."""
 
-    def wait(server: UglyServer) -> JobFailed:
+    def wait(server: UglyServer) -> JobFailedError:
         row = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\npoll_seconds = 0.02\n'
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "providers.toml").write_text(row, encoding="utf-8")
-        studio = Studio(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": KEY})
+        studio = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": KEY})
         try:
-            spec = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+            spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
             job = studio.submit(spec).result(20).job
-            with pytest.raises(JobFailed) as caught:
+            with pytest.raises(JobFailedError) as caught:
                 studio.wait(job.id, timeout_s=30).future.result(30)
             assert studio.ledger.job(job.id).state is JobState.FAILED
             return caught.value
@@ -109,7 +109,7 @@ def bought(tmp_path: Path) -> Callable[[UglyServer], JobFailed]:
     return wait
 
 
-def test_a_moderated_video_is_told_as_such(bought: Callable[[UglyServer], JobFailed]) -> None:
+def test_a_moderated_video_is_told_as_such(bought: Callable[[UglyServer], JobFailedError]) -> None:
     """It is a failure of its own kind, which may have been charged."""
     with UglyServer([ACCEPTED, FAILED, status("VIOLATION")]) as server:
         error = bought(server)
@@ -117,7 +117,7 @@ def test_a_moderated_video_is_told_as_such(bought: Callable[[UglyServer], JobFai
         assert [request.path.rsplit("/", 1)[-1] for request in server.requests] == ["videos", "video_1", "content"]
 
 
-def test_a_failure_without_any_reason_ends_the_job(bought: Callable[[UglyServer], JobFailed]) -> None:
+def test_a_failure_without_any_reason_ends_the_job(bought: Callable[[UglyServer], JobFailedError]) -> None:
     """As before."""
     with UglyServer([ACCEPTED, FAILED, hang_up]) as server:
         error = bought(server)

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sora.budget import Budget
-from sora.catalogue import Catalogue
-from sora.cli import main
-from sora.errors import GatewayTrouble, InvalidInput, Refused
-from sora.model import Status
-from sora.model_list import read_list
-from sora.providers import load_provider
-from sora.refresh import merged
-from sora.remote_video import RemoteVideo
-from sora.rows import update
-from sora.spec import Job, JobSpec, JobState
-from sora.studio import Studio
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.providers import load_provider
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, InvalidInputError, RequestRejectedError
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.ledger.rows import update
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.model import Status
+from sora_jobs.models.refresh import merged
+from sora_jobs.models.remote_list import read_list
 
 from ..failures import failing
 from .ugly import Script, UglyServer, answer
@@ -52,16 +52,16 @@ ROWS = (
 
 
 @pytest.fixture
-def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Studio, UglyServer]]:
+def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Engine, UglyServer]]:
     script: list[Script] = getattr(request, "param", [answer(200, listing(*ROWS))])
     with UglyServer(script) as server:
         env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
-        made = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        made = Engine(tmp_path / "home", tmp_path / "output", env=env)
         yield made, server
         made.close()
 
 
-def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Engine, UglyServer]) -> None:
     """New ids appear and are sent as typed, prices move, what is not listed is marked. A row proves nothing: what is
     unknown stays so, and what was retired may be tried again."""
     made, server = studio
@@ -83,7 +83,7 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
         "unknown"
     }
     assert models["seedance-2-5"].state("cometapi") == "live"
-    spec = JobSpec(provider="cometapi", prompt="x", model="brand-new-1", seconds="7", size="999x111")
+    spec = VideoRequest(provider="cometapi", prompt="x", model="brand-new-1", seconds="7", size="999x111")
     made.catalogue.check(spec)
     assert made.catalogue.estimate_usd(spec) is None  # its one price may be that of the smallest size
     assert "listed at $0.5 per second" in models["brand-new-1"].note
@@ -91,10 +91,10 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Studi
     assert [request.path for request in server.requests] == ["/api/models"]
 
 
-def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Engine, UglyServer]) -> None:
     """Priced rows were refused as without a channel. That it is listed is told beside what the pack knew."""
     made, server = studio
-    spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    spec = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
     assert "not known" in made.catalogue.warning(spec)
     server.answers[:] = [answer(200, listing(*ROWS, row("omni-fast")))]
     made.refresh_models().result(10)
@@ -105,7 +105,7 @@ def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Studio, UglyServer]) -> N
     assert "a beta" in made.catalogue.models["omni-fast"].note
 
 
-def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Studio, UglyServer]) -> None:
+def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Engine, UglyServer]) -> None:
     """A workflow may name it; and once it is back, that is told."""
     made, server = studio
     made.refresh_models().result(10)
@@ -127,7 +127,7 @@ def pages(*parts: tuple[Any, ...], total: int) -> list[Script]:
     ]
 
 
-def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Engine, UglyServer]) -> None:
     """What stands on the second page is not gone."""
     made, server = studio
     server.answers[:] = pages(ROWS[:2], ROWS[2:], total=4)
@@ -147,7 +147,7 @@ def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Studio, UglyServer]) -
         [answer(200, {"total": 9, "data": list(ROWS)})],
     ],
 )
-def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Studio, UglyServer], scripts: list[Script]) -> None:
+def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Engine, UglyServer], scripts: list[Script]) -> None:
     """What it has lives, and of the rest nothing new is known."""
     made, server = studio
     made.refresh_models().result(10)  # so that there is an id that the pack does not know
@@ -162,14 +162,14 @@ def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Studio, UglyS
 
 
 @pytest.mark.parametrize("studio", [pages(ROWS[:2], total=4)], indirect=True)
-def test_a_first_list_that_is_not_whole_marks_nothing(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_first_list_that_is_not_whole_marks_nothing(studio: tuple[Engine, UglyServer]) -> None:
     """Nobody has seen it all yet."""
     made, _ = studio
     assert made.refresh_models().result(10).gone == ()
     assert made.catalogue.models["wan2.7"] == Catalogue.shipped().models["wan2.7"]
 
 
-def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Engine, UglyServer]) -> None:
     """A table of one price follows the list; one of several is named where the list's price is none of it."""
     made, server = studio
     prices = {"sora-2-pro": 0.3, "wan2.7": 0.08, "viduq3": 0.01, "viduq3-turbo": 0.028}
@@ -182,14 +182,14 @@ def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Studio,
     assert (done.changed, done.doubtful) == (("sora-2-pro",), ("viduq3",))
 
 
-def test_a_refresh_is_public(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_refresh_is_public(studio: tuple[Engine, UglyServer]) -> None:
     """The list needs no key, so none goes there."""
     made, server = studio
     made.refresh_models().result(10)
     assert "authorization" not in server.requests[0].headers
 
 
-def test_nothing_is_asked_by_itself(studio: tuple[Studio, UglyServer]) -> None:
+def test_nothing_is_asked_by_itself(studio: tuple[Engine, UglyServer]) -> None:
     """Neither the catalogue nor a list of names asks anybody."""
     made, server = studio
     assert made.catalogue.models
@@ -197,10 +197,10 @@ def test_nothing_is_asked_by_itself(studio: tuple[Studio, UglyServer]) -> None:
     assert server.requests == []
 
 
-def test_another_program_sees_it_too(studio: tuple[Studio, UglyServer]) -> None:
+def test_another_program_sees_it_too(studio: tuple[Engine, UglyServer]) -> None:
     """The kept copy is looked at by its time; who runs already needs no restart. One that is broken counts as none."""
     made, _ = studio
-    other = Studio(made.settings.home, made.settings.output, env={})
+    other = Engine(made.settings.home, made.settings.output, env={})
     assert "brand-new-1" not in other.catalogue.models
     made.refresh_models().result(10)
     assert "brand-new-1" in other.catalogue.models
@@ -223,10 +223,10 @@ TROUBLES: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("studio", [[script] for script in TROUBLES.values()], ids=list(TROUBLES), indirect=True)
-def test_a_list_that_is_none_changes_nothing(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_list_that_is_none_changes_nothing(studio: tuple[Engine, UglyServer]) -> None:
     """Else a gateway that is being serviced would mark every model as gone."""
     made, _ = studio
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         made.refresh_models().result(10)
     assert caught.value.money == "none"
     assert "stays as it is" in caught.value.advice
@@ -312,7 +312,7 @@ def test_whatever_comes_is_a_list_or_a_clear_error(value: Any) -> None:
     """And whatever lies on the disk is a catalogue."""
     try:
         rows = read_list(value)
-    except GatewayTrouble:
+    except GatewayError:
         rows = []
     kept = merged({"provider": "cometapi", "at": 1e9, "models": json.loads(json.dumps(rows))})
     assert kept.models.keys() >= Catalogue.shipped().models.keys()
@@ -339,18 +339,18 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
     status, said = GONE[name]
     with UglyServer([answer(status, {"error": said})]) as server:
         env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
-        made = Studio(tmp_path / "home", tmp_path / "output", env=env)
-        spec = JobSpec(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
-        with pytest.raises(Refused) as caught:
+        made = Engine(tmp_path / "home", tmp_path / "output", env=env)
+        spec = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
+        with pytest.raises(RequestRejectedError) as caught:
             made.submit(spec).result(10)
         error = caught.value
         assert (error.kind, error.money, error.transient) == ("model_gone", "none", False)
         assert made.ledger.job(error.job).state is JobState.REFUSED
         assert "seedance-2-5, 4 s, 1280x720" in str(caught.value)
-        retired = JobSpec(
+        retired = VideoRequest(
             provider="cometapi", prompt="x", model="doubao-seedance-1-5-pro", seconds="5", size="1280x720"
         )
-        with failing(InvalidInput, "model_retired", retired.model):
+        with failing(InvalidInputError, "model_retired", retired.model):
             made.submit(retired).result(10)
         assert server.count("POST") == 1
         made.close()
@@ -360,19 +360,24 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
 
 
 def bought(
-    studio: Studio, model: str, video: RemoteVideo | Refused, *, provider: str = "cometapi", origin: str = ""
+    studio: Engine,
+    model: str,
+    video: RemoteVideo | RequestRejectedError,
+    *,
+    provider: str = "cometapi",
+    origin: str = "",
 ) -> Job:
     """A purchase that came to that end."""
     at = load_provider(studio.settings, provider).origin
-    spec = JobSpec(provider=provider, prompt=f"{time.time()}", model=model, seconds="5", size="1280x720")
+    spec = VideoRequest(provider=provider, prompt=f"{time.time()}", model=model, seconds="5", size="1280x720")
     job, _ = studio.ledger.reserve(spec, origin=origin or at, estimated_usd=0.0, budget=Budget())
-    if isinstance(video, Refused):
+    if isinstance(video, RequestRejectedError):
         return studio.ledger.refused(job.id, video)
     return studio.ledger.submitted(job.id, video)
 
 
 DONE = RemoteVideo(id="video_1", phase="done")
-NOT_THERE = Refused("no available channel", code="model_not_found")
+NOT_THERE = RequestRejectedError("no available channel", code="model_not_found")
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 
 
@@ -387,7 +392,7 @@ TODAY = time.strftime("%Y-%m-%d", time.gmtime())
     ],
 )
 def test_the_ledger_is_the_best_evidence(
-    studio: tuple[Studio, UglyServer], model: str, ends: list[RemoteVideo | Refused], state: str
+    studio: tuple[Engine, UglyServer], model: str, ends: list[RemoteVideo | RequestRejectedError], state: str
 ) -> None:
     """What it saw complete lives here, with that date; what was refused as not available after that does not."""
     made, _ = studio
@@ -396,21 +401,23 @@ def test_the_ledger_is_the_best_evidence(
         time.sleep(0.01)
     status = made.fresh_catalogue().models[model].status["cometapi"]
     assert (status.state, status.date, status.here) == (state, TODAY, True)
-    spec = JobSpec(provider="cometapi", prompt="x", model=model, seconds="5", size="1280x720")
+    spec = VideoRequest(provider="cometapi", prompt="x", model=model, seconds="5", size="1280x720")
     assert ("not known" in made.fresh_catalogue().warning(spec)) == (state == "unknown")
     if state == "live":
-        made.fresh_catalogue().check_life(model, "5", "1280x720", "cometapi")
+        made.fresh_catalogue().check_availability(model, "5", "1280x720", "cometapi")
 
 
 @pytest.mark.parametrize(
     ("end", "provider"),
     [
         (DONE, "sandbox"),
-        (Refused("no", code="invalid_value"), "cometapi"),
+        (RequestRejectedError("no", code="invalid_value"), "cometapi"),
         (RemoteVideo(id="video_2", phase="running"), "cometapi"),
     ],
 )
-def test_what_proves_nothing(studio: tuple[Studio, UglyServer], end: RemoteVideo | Refused, provider: str) -> None:
+def test_what_proves_nothing(
+    studio: tuple[Engine, UglyServer], end: RemoteVideo | RequestRejectedError, provider: str
+) -> None:
     """The sandbox's films, a wrong form, and a job that is not done."""
     made, _ = studio
     bought(made, "sora-2", end, provider=provider)
@@ -425,8 +432,8 @@ def test_what_proves_nothing(studio: tuple[Studio, UglyServer], end: RemoteVideo
     ],
 )
 def test_a_model_that_was_typed_is_told_by_what_was_seen_of_it(
-    studio: tuple[Studio, UglyServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    end: RemoteVideo | Refused, state: str, says: str,
+    studio: tuple[Engine, UglyServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    end: RemoteVideo | RequestRejectedError, state: str, says: str,
 ) -> None:  # fmt: skip
     """It has no row, and so nothing that it is asked for is checked."""
     made, server = studio
@@ -439,7 +446,7 @@ def test_a_model_that_was_typed_is_told_by_what_was_seen_of_it(
     assert f"{says}, {TODAY}" in capsys.readouterr().out
 
 
-def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]) -> None:
+def test_what_was_seen_here_goes_before_a_list(studio: tuple[Engine, UglyServer]) -> None:
     """Also where the list does not have it any more."""
     made, _ = studio
     bought(made, "wan2.7", DONE)
@@ -447,7 +454,7 @@ def test_what_was_seen_here_goes_before_a_list(studio: tuple[Studio, UglyServer]
     assert made.fresh_catalogue().models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
 
 
-def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Engine, UglyServer]) -> None:
     """Whoever needs the ledger is told."""
     made, _ = studio
     made.settings.home.mkdir(parents=True)
@@ -466,21 +473,21 @@ def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Studio,
     ],
 )
 def test_each_way_to_say_that_a_model_is_not_there_marks_it(
-    studio: tuple[Studio, UglyServer], status: int, error: dict[str, str]
+    studio: tuple[Engine, UglyServer], status: int, error: dict[str, str]
 ) -> None:
     """As gateways say it to a create (docs/gateway.md, quirk 5)."""
     made, server = studio
     server.answers[:] = [answer(status, {"error": error})]
-    spec = JobSpec(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
-    with pytest.raises(Refused):
+    spec = VideoRequest(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
+    with pytest.raises(RequestRejectedError):
         made.submit(spec).result(30)
-    later = Studio(made.settings.home, made.settings.output, env={"COMETAPI_BASE_URL": server.url})
+    later = Engine(made.settings.home, made.settings.output, env={"COMETAPI_BASE_URL": server.url})
     assert later.fresh_catalogue().models["seedance-2-5"].status["cometapi"] == Status("unknown", TODAY, here=True)
     assert "it was refused here" in later.fresh_catalogue().warning(spec)
     later.close()
 
 
-def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Engine, UglyServer]) -> None:
     """A job that was taken before its model was retired, and is found complete after it: the model stays retired."""
     made, server = studio
     job = bought(made, "doubao-seedance-1-5-pro", DONE)
@@ -488,19 +495,21 @@ def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Studio, UglyServer]
         update(connection, job.id, submitted_at=datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp())
     status = made.fresh_catalogue().models["doubao-seedance-1-5-pro"].status["cometapi"]
     assert status == Status("retired", "2026-09-21")
-    with failing(InvalidInput, "model_retired", job.model):
-        made.submit(JobSpec(provider="cometapi", prompt="x", model=job.model, seconds="5", size="1280x720")).result(30)
+    with failing(InvalidInputError, "model_retired", job.model):
+        made.submit(
+            VideoRequest(provider="cometapi", prompt="x", model=job.model, seconds="5", size="1280x720")
+        ).result(30)
     assert server.count("POST") == 0
 
 
-def test_what_another_address_served_proves_nothing(studio: tuple[Studio, UglyServer]) -> None:
+def test_what_another_address_served_proves_nothing(studio: tuple[Engine, UglyServer]) -> None:
     """Of the provider's present one: the name stays when its base URL changes."""
     made, _ = studio
     bought(made, "sora-2", DONE, origin="https://elsewhere.example")
     assert made.fresh_catalogue().models["sora-2"].status["cometapi"].here is False
 
 
-def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Studio, UglyServer]) -> None:
+def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Engine, UglyServer]) -> None:
     """A list of today against a job of last week, newer than what the pack knows."""
     made, _ = studio
     job = bought(made, "sora-2", DONE)
@@ -510,7 +519,7 @@ def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Studio, UglyServer
     assert made.fresh_catalogue().models["sora-2"].status["cometapi"] == Status("live", "2026-11-28", here=True)
 
 
-def test_no_event_loop_waits_for_the_ledger(studio: tuple[Studio, UglyServer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_loop_waits_for_the_ledger(studio: tuple[Engine, UglyServer], monkeypatch: pytest.MonkeyPatch) -> None:
     """`catalogue` is what ComfyUI's loop reads: by what the ledger was last asked for."""
     made, _ = studio
     bought(made, "sora-2", DONE)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import requests
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput
-from sora.sandbox import Sandbox, store
-from sora.sandbox.store import LINK_LASTS_S
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.sandbox import Sandbox, store
+from sora_jobs.sandbox.store import LINK_LASTS_S
 
 from ..failures import failing
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways, picture, png, reference
@@ -219,7 +219,7 @@ def test_numbers_are_refused_where_strings_are_due(gateway: Gateway) -> None:
 
 def test_too_large_is_413(gateways: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
     """A body above the limit is not read to its end."""
-    monkeypatch.setattr("sora.sandbox.server.LARGEST_REQUEST", 2_000_000)
+    monkeypatch.setattr("sora_jobs.sandbox.server.LARGEST_REQUEST", 2_000_000)
     gateway = gateways()
     refused(gateway.create(files=[reference(b"\x89PNG" * 600_000)]), 413)
     refused(gateway.call("POST", "/v1/videos", json=SMALL | {"prompt": "a" * 2_100_000}), 413)
@@ -444,7 +444,7 @@ def test_a_port_that_is_taken(gateway: Gateway, tmp_path: Path) -> None:
     port = int(gateway.url.rpartition(":")[2])
     for _ in range(5):
         second = Sandbox(tmp_path, port=port)
-        with failing(InvalidInput, "port_unavailable", f"cannot listen on port {port}"):
+        with failing(InvalidInputError, "port_unavailable", f"cannot listen on port {port}"):
             second.start()
         second.close()
 
@@ -453,7 +453,7 @@ def test_a_port_that_is_taken(gateway: Gateway, tmp_path: Path) -> None:
 def test_the_speed_must_be_a_number_of_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """SORA_SANDBOX_SECONDS is checked before the server starts."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", text)
-    with failing(InvalidInput, "invalid_setting", "SORA_SANDBOX_SECONDS", repr(text)):
+    with failing(InvalidInputError, "invalid_setting", "SORA_SANDBOX_SECONDS", repr(text)):
         Sandbox(tmp_path)
 
 

@@ -24,7 +24,7 @@ def test_no_thread_is_left_in_a_decoder(tmp_path: Path, monkeypatch: pytest.Monk
             assert go_on.wait(20)
             yield None
 
-    monkeypatch.setattr("sora.sandbox.renders.film", film)
+    monkeypatch.setattr("sora_jobs.sandbox.renders.film", film)
     gateway = Gateway(tmp_path / "sandbox")
     gateway.made()
     assert began.wait(20)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from sora.sandbox.directives import DIRECTIVES, REFUSALS, describe_directives
-from sora.sandbox.store import LINK_LASTS_S
+from sora_jobs.sandbox.directives import DIRECTIVES, REFUSALS, describe_directives
+from sora_jobs.sandbox.store import LINK_LASTS_S
 
 from .test_sandbox_setup import SMALL, TAKES_S, Gateway, films, gateway, gateways
 

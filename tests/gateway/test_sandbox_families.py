@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import requests
-from sora.cli import main
-from sora.errors import InvalidInput, JobFailed, MaybeBought, Refused, SoraError
-from sora.sandbox import Sandbox
-from sora.sandbox.families import FAMILIES, find_family
-from sora.spec import Job, JobSpec
-from sora.studio import Studio
+from sora_jobs.cli.main import main
+from sora_jobs.engine import Engine
+from sora_jobs.errors import InvalidInputError, JobFailedError, PurchaseUncertainError, RequestRejectedError, SoraError
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.sandbox import Sandbox
+from sora_jobs.sandbox.families import FAMILIES, find_family
 
 from ..failures import failing
 from ..systems import share_folder
@@ -292,11 +292,11 @@ def test_an_unknown_family_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With those that there are: in the program, by the variable, and on the command line."""
-    with failing(InvalidInput, "unknown_option", "'esperanto'") as told:
+    with failing(InvalidInputError, "unknown_option", "'esperanto'") as told:
         Sandbox(tmp_path, speak="esperanto")
     assert told.value.advice == "It speaks: openai, new-api, litellm, sglang, vllm-omni, seedance."
     monkeypatch.setenv("SORA_SANDBOX_SPEAK", "esperanto")
-    with failing(InvalidInput, "unknown_option", "SORA_SANDBOX_SPEAK"):
+    with failing(InvalidInputError, "unknown_option", "SORA_SANDBOX_SPEAK"):
         Sandbox(tmp_path)
     assert main(["sandbox", "--home", str(tmp_path)]) == 2
     assert "SORA_SANDBOX_SPEAK" in capsys.readouterr().err
@@ -313,7 +313,7 @@ def test_the_variable_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- our whole road over each -----------------------------------------------------------------------------------------
 
-SPEC = JobSpec(provider="sandbox", prompt="a paper boat", model="seedance-2-5", seconds="4", size="854x480")
+SPEC = VideoRequest(provider="sandbox", prompt="a paper boat", model="seedance-2-5", seconds="4", size="854x480")
 
 
 class Road:
@@ -322,7 +322,7 @@ class Road:
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]
         self.env = {"SORA_SANDBOX_SPEAK": family, "SORA_POLL_SECONDS": "0.02", "SORA_RESCUE": "0"}
-        self.studio = Studio(folder / "home", folder / "output", env=self.env, timing=FAST)
+        self.studio = Engine(folder / "home", folder / "output", env=self.env, timing=FAST)
         self.jobs = folder / "home" / "sandbox" / "jobs"
 
     def buy(self, directives: str = "", **change: Any) -> Job:
@@ -343,7 +343,7 @@ class Road:
         return self.family.shown_id(self._stored(file.stem))
 
     def _stored(self, job_id: str) -> Any:
-        from sora.sandbox.store import Store
+        from sora_jobs.sandbox.store import Store
 
         return Store(self.jobs.parent).load(job_id)
 
@@ -382,7 +382,7 @@ def test_a_film_that_is_not_there_at_once(road: Road) -> None:
 def test_a_failing_job(road: Road) -> None:
     """Its end is told in the gateway's words and at once, whatever status and envelope it comes in."""
     job = road.buy("fail=broken")
-    with pytest.raises(JobFailed) as failed:
+    with pytest.raises(JobFailedError) as failed:
         road.wait(job)
     assert "asked to fail this job (broken)" in failed.value.what
     assert road.studio.ledger.job(job.id).state.value == "failed"
@@ -397,7 +397,7 @@ def test_a_failing_job(road: Road) -> None:
 )
 def test_a_refused_create(road: Road, why: str, kinds: tuple[str, ...], says: str) -> None:
     """A no that was read as a no: nothing was bought, and it may be sent again."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRejectedError) as refused:
         road.buy(f"refuse={why}")
     assert (refused.value.kind in kinds, says in refused.value.what) == (True, True)
     assert (refused.value.money, road.bought()) == ("none", 0)
@@ -415,29 +415,29 @@ def test_a_remix(road: Road) -> None:
     """Where there is one, it is bought on top of its parent; elsewhere it is told before anything is sent."""
     parent = road.wait(road.buy("silent", model="sora-2", size="1280x720"))
     if not road.family.remix:
-        with failing(InvalidInput, "remix_unsupported", parent.provider):
+        with failing(InvalidInputError, "remix_unsupported", parent.provider):
             road.studio.remix(parent.id, "at night").result(30)
         assert road.bought() == 1
         return
     remix = road.studio.remix(parent.id, "at night [sandbox: fail=broken]").result(30).job
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailedError):
         road.wait(remix)
     assert road.bought() == 2
 
 
 def test_an_unknown_purchase(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found in the list where that tells the prompt; elsewhere by its id. It is not bought again."""
-    with pytest.raises(MaybeBought) as lost:
+    with pytest.raises(PurchaseUncertainError) as lost:
         road.buy("lost_answer")
     job = road.studio.ledger.job(lost.value.job)
     assert job.state.value == "unknown"
     if road.family.name in ("openai", "vllm-omni"):
-        found = road.studio.look_for(job.id).result(30)
+        found = road.studio.find_in_provider_list(job.id).result(30)
     else:
         with pytest.raises(SoraError) as stays:
-            road.studio.look_for(job.id).result(30)
+            road.studio.find_in_provider_list(job.id).result(30)
         assert stays.value.money == "perhaps"
-        found = road.studio.settle(job.id, video_id=road.only_id()).result(30)
+        found = road.studio.reconcile(job.id, video_id=road.only_id()).result(30)
     assert (road.wait(found).state.value, road.bought()) == ("stored", 1)
 
 

@@ -178,7 +178,7 @@ def test_a_remix_keeps_the_picture(five: Films, parent: str, remix: str) -> None
 @pytest.mark.parametrize("size", [(854, 480), (96, 64)])
 def test_any_prompt_can_be_written(prompt: str, size: tuple[int, int]) -> None:
     """However long and in whatever script, the words stay inside the picture and away from its edge."""
-    from sora.sandbox.caption import Caption
+    from sora_jobs.sandbox.caption import Caption
 
     width, height = size
     caption = Caption(prompt, width, height)

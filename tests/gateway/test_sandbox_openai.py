@@ -9,7 +9,7 @@ from pathlib import Path
 import openai
 import pytest
 from PIL import Image
-from sora.sandbox.store import LINK_LASTS_S
+from sora_jobs.sandbox.store import LINK_LASTS_S
 
 from .test_sandbox_setup import SMALL, Gateway, films, gateways, picture, png
 

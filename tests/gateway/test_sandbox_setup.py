@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
-from sora.sandbox import Sandbox
+from sora_jobs.sandbox import Sandbox
 
 # The smallest film that any model makes, so that the tests are quick; the one prompt, so that it is rendered once.
 SMALL = {"model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": "a paper boat"}

@@ -7,19 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora.errors import LocalTrouble
-from sora.gateways import Gateways
-from sora.sandbox import Sandbox
-from sora.sandbox.local import LocalSandbox
-from sora.settings import Settings
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import LocalError
+from sora_jobs.gateway.clients import ClientPool
+from sora_jobs.sandbox import Sandbox
+from sora_jobs.sandbox.local import LocalSandbox
 
 
 def test_a_sandbox_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread died: who waits for it does not wait for ever, and neither does who wants another provider."""
-    monkeypatch.setattr("sora.sandbox.server.START_S", 0.05)
+    monkeypatch.setattr("sora_jobs.sandbox.server.START_S", 0.05)
     monkeypatch.setattr(Sandbox, "_serve", lambda *_: None)
-    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env={}), LocalSandbox(tmp_path / "sandbox", {}))
-    with pytest.raises(LocalTrouble):
+    gateways = ClientPool(Settings(home=tmp_path, output=tmp_path, env={}), LocalSandbox(tmp_path / "sandbox", {}))
+    with pytest.raises(LocalError):
         gateways.client("sandbox")
     monkeypatch.undo()
     assert gateways.client("sandbox").provider.base_url
@@ -37,7 +37,7 @@ def test_a_sandbox_that_is_starting_holds_up_no_other_provider(tmp_path: Path, m
     monkeypatch.setattr(Sandbox, "start", slow)
     monkeypatch.setattr(Sandbox, "close", lambda _: None)
     env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": "http://127.0.0.1:1"}
-    gateways = Gateways(Settings(home=tmp_path, output=tmp_path, env=env), LocalSandbox(tmp_path / "sandbox", env))
+    gateways = ClientPool(Settings(home=tmp_path, output=tmp_path, env=env), LocalSandbox(tmp_path / "sandbox", env))
     thread = threading.Thread(target=gateways.client, args=("sandbox",))
     thread.start()
     assert starting.wait(5)
@@ -54,7 +54,7 @@ def test_whatever_keeps_the_sandbox_from_starting_is_told(tmp_path: Path, monkey
     async def broken(*_: object) -> str:
         raise RuntimeError("no loop here")
 
-    monkeypatch.setattr("sora.sandbox.server._listen", broken)
-    with pytest.raises(LocalTrouble) as caught:
+    monkeypatch.setattr("sora_jobs.sandbox.server._listen", broken)
+    with pytest.raises(LocalError) as caught:
         Sandbox(tmp_path).start()
     assert "no loop here" in caught.value.what

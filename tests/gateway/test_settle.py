@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MaybeBought, SoraError
-from sora.remote_video import LONGEST_ID
-from sora.settle import _same_length, _same_model, _same_size
-from sora.spec import Job, JobSpec, JobState, Reference
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import GatewayError, InvalidInputError, JobFailedError, PurchaseUncertainError, SoraError
+from sora_jobs.jobs.remote_video import LONGEST_ID
+from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.purchasing.reconcile import _same_length, _same_model, _same_size
 
 from ..failures import failing
 from ..frozen.gateway import film
 from .ugly import UglyServer, answer
 
-SPEC = JobSpec(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="mine", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
 LISTED = {"object": "video", "status": "completed", "prompt": "a boat", "model": "sora-2", "seconds": "4"}
 LISTED |= {"size": "1280x720"}
 
@@ -46,12 +46,12 @@ class Bench:
         self.studio.close()
         self.server.__exit__()
 
-    def engine(self, home: str) -> Studio:
+    def engine(self, home: str) -> Engine:
         (self.folder / home).mkdir()
         table = f'base_url = "{self.server.url}"\nkey = false\nlist = true\nremix = true\n'
         text = f"[provider.mine]\n{table}[provider.other]\n{table}"
         (self.folder / home / "providers.toml").write_text(text, encoding="utf-8")
-        return Studio(self.folder / home, self.folder / "output", env={"SORA_POLL_SECONDS": "0.01"})
+        return Engine(self.folder / home, self.folder / "output", env={"SORA_POLL_SECONDS": "0.01"})
 
     def reply(self, connection: socket.socket) -> None:
         request = self.server.requests[-1]
@@ -71,15 +71,15 @@ class Bench:
     def unknown(self, **changes: Any) -> Job:
         """A purchase of which nobody knows whether it was made."""
         spec = dataclasses.replace(SPEC, typed="", **changes)
-        with pytest.raises(MaybeBought) as caught:
+        with pytest.raises(PurchaseUncertainError) as caught:
             self.studio.submit(spec).result(30)
         return self.studio.ledger.job(caught.value.job)
 
     def lists(self, name: str, **changes: Any) -> None:
         self.listed.append(LISTED | {"id": name, "created_at": int(time.time())} | changes)
 
-    def look_for(self, job: Job) -> Job:
-        return self.studio.look_for(job.id).result(30)
+    def find_in_provider_list(self, job: Job) -> Job:
+        return self.studio.find_in_provider_list(job.id).result(30)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_the_one_that_fits_is_taken(bench: Bench) -> None:
     job = bench.unknown()
     bench.lists("video_1")
-    found = bench.look_for(job)
+    found = bench.find_in_provider_list(job)
     assert (found.state, found.video_id) == (JobState.COMPLETED, "video_1")
 
 
@@ -114,8 +114,8 @@ def test_a_list_that_shows_another_video_settles_nothing(bench: Bench, told: dic
     declared lost, and neither gets the other's video."""
     job = bench.unknown()
     bench.lists("video_1", **told)
-    with pytest.raises(MaybeBought):
-        bench.look_for(job)
+    with pytest.raises(PurchaseUncertainError):
+        bench.find_in_provider_list(job)
     assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
 
 
@@ -138,18 +138,18 @@ def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: di
     """Some name a ratio, a version of the model, or nothing."""
     job = bench.unknown()
     bench.lists("video_1", **told)
-    assert bench.look_for(job).video_id == "video_1"
+    assert bench.find_in_provider_list(job).video_id == "video_1"
 
 
 def test_a_remix_whose_length_is_unknown_fits_a_list_that_tells_it(bench: Bench) -> None:
     """Its parent was opened by its id, and the gateway told no length of it."""
     parent = bench.studio.open("video_0", "mine").result(30)
-    with pytest.raises(MaybeBought) as caught:
+    with pytest.raises(PurchaseUncertainError) as caught:
         bench.studio.remix(parent.id, "at night").result(30)
     job = bench.studio.ledger.job(caught.value.job)
     assert job.seconds == ""
     bench.lists("video_1", prompt="at night", remixed_from_video_id="video_0", seconds="12")
-    assert bench.look_for(job).video_id == "video_1"
+    assert bench.find_in_provider_list(job).video_id == "video_1"
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_two_sizes_of_one_prompt_get_each_its_own(bench: Bench) -> None:
     wide, tall = bench.unknown(), bench.unknown(size="720x1280")
     bench.lists("video_wide")
     bench.lists("video_tall", size="720x1280")
-    assert bench.look_for(tall).video_id == "video_tall"
-    assert bench.look_for(wide).video_id == "video_wide"
+    assert bench.find_in_provider_list(tall).video_id == "video_tall"
+    assert bench.find_in_provider_list(wide).video_id == "video_wide"
 
 
 @pytest.mark.parametrize("change", [{"take": 2}, {"extra_fields": {"seed": 7}}])
@@ -178,13 +178,13 @@ def test_of_two_that_may_be_it_none_is_chosen(bench: Bench, change: dict[str, An
     first, second = bench.unknown(), bench.unknown(**change)
     bench.lists("video_1")
     for job, other in ((first, second), (second, first)):
-        with pytest.raises(MaybeBought) as caught:
-            bench.look_for(job)
+        with pytest.raises(PurchaseUncertainError) as caught:
+            bench.find_in_provider_list(job)
         assert other.id in caught.value.what
         assert "video_1" in caught.value.advice
     assert {bench.studio.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
-    bench.studio.settle(second.id).result(30)  # declared lost
-    assert bench.look_for(first).video_id == "video_1"
+    bench.studio.reconcile(second.id).result(30)  # declared lost
+    assert bench.find_in_provider_list(first).video_id == "video_1"
 
 
 def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
@@ -199,8 +199,8 @@ def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
         assert mine
         other.ledger.sending(sent.id)
         bench.lists("video_1")
-        with pytest.raises(MaybeBought) as caught:
-            bench.look_for(job)
+        with pytest.raises(PurchaseUncertainError) as caught:
+            bench.find_in_provider_list(job)
         assert sent.id in caught.value.what
     finally:
         other.close()
@@ -224,8 +224,8 @@ def test_an_id_by_hand_of_another_video_is_refused_with_what_differs(
     """Each of them is told: a wrong id settles nothing, and the purchase stays open."""
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video} | told
-    with failing(InvalidInput, "video_differs", "video_1", *words):
-        bench.studio.settle(job.id, video_id="video_1").result(30)
+    with failing(InvalidInputError, "video_differs", "video_1", *words):
+        bench.studio.reconcile(job.id, video_id="video_1").result(30)
     assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
 
 
@@ -234,7 +234,7 @@ def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) ->
     """A person knows more than the clock, and what the gateway does not tell speaks against nothing."""
     job = bench.unknown()
     bench.states = lambda video: {"id": video, "status": "completed"} if not told else LISTED | {"id": video} | told
-    assert bench.studio.settle(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
+    assert bench.studio.reconcile(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
 
 
 def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
@@ -243,32 +243,32 @@ def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
     bench.states = lambda video: LISTED | {"id": video}
     name = "video_" + "a" * (LONGEST_ID - 6)
     asked = len(bench.server.requests)
-    with failing(InvalidInput, "video_id_too_long", LONGEST_ID + 1, f"{LONGEST_ID} is the most"):
-        bench.studio.settle(job.id, video_id=name + "a").result(30)
+    with failing(InvalidInputError, "video_id_too_long", LONGEST_ID + 1, f"{LONGEST_ID} is the most"):
+        bench.studio.reconcile(job.id, video_id=name + "a").result(30)
     assert len(bench.server.requests) == asked
-    assert bench.studio.settle(job.id, video_id=name).result(30).video_id == name
+    assert bench.studio.reconcile(job.id, video_id=name).result(30).video_id == name
 
 
 def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
     """As the refusal says: the video is opened by its id, and the purchase is declared lost."""
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
-    with failing(InvalidInput, "video_differs", "azure/my-deployment") as caught:
-        bench.studio.settle(job.id, video_id="video_1").result(30)
+    with failing(InvalidInputError, "video_differs", "azure/my-deployment") as caught:
+        bench.studio.reconcile(job.id, video_id="video_1").result(30)
     assert "`sora resume video_1 --provider mine`" in caught.value.advice
     assert f"`sora resume {job.id} --lost`" in caught.value.advice
     assert bench.studio.open("video_1", "mine").result(30).state is JobState.COMPLETED
-    assert bench.studio.settle(job.id).result(30).state is JobState.LOST
+    assert bench.studio.reconcile(job.id).result(30).state is JobState.LOST
 
 
 def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
     pixels = np.zeros((720, 1280, 3), np.uint8)
     job = bench.unknown(references=(Reference(pixels),))
     bench.lists("video_1", input_references=[])
-    with pytest.raises(MaybeBought):
-        bench.look_for(job)
+    with pytest.raises(PurchaseUncertainError):
+        bench.find_in_provider_list(job)
     bench.lists("video_2", input_references=["first.png"])
-    assert bench.look_for(job).video_id == "video_2"
+    assert bench.find_in_provider_list(job).video_id == "video_2"
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def failed(bench: Bench) -> Job:
     """A job whose gateway says once that it failed."""
     bench.states = lambda video: {"id": video, "status": "failed", "error": {"code": "internal", "message": "oops"}}
     job = bench.studio.ledger.adopt("mine", bench.server.url, "video_1")
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailedError):
         bench.studio.wait(job.id, timeout_s=10).future.result(30)
     return bench.studio.ledger.job(job.id)
 
@@ -336,7 +336,7 @@ def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench
     if how in table:
         (bench.studio.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
     bench.refuses = how == "key refused"
-    with pytest.raises(JobFailed) as caught:
+    with pytest.raises(JobFailedError) as caught:
         bench.studio.open(job.id).result(30)
     cause = caught.value.__cause__
     assert isinstance(cause, SoraError)
@@ -363,7 +363,7 @@ def test_a_person_who_asks_again_gets_the_answer(bench: Bench, status: str, expe
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "money"), [("no provider", InvalidInput, "none"), ("no answer", GatewayTrouble, "perhaps")]
+    ("how", "error", "money"), [("no provider", InvalidInputError, "none"), ("no answer", GatewayError, "perhaps")]
 )
 def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
     bench: Bench, how: str, error: type[SoraError], money: str
@@ -396,16 +396,16 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
 
     with UglyServer([reply]) as server:
         env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01"}
-        studio = Studio(tmp_path / "home", tmp_path / "output", env=env)
+        studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
         try:
             spec = dataclasses.replace(SPEC, provider="cometapi")
             job = studio.submit(spec).result(30).job
-            with pytest.raises(JobFailed):
+            with pytest.raises(JobFailedError):
                 studio.wait(job.id, timeout_s=10).future.result(30)
-            with pytest.raises(JobFailed):
+            with pytest.raises(JobFailedError):
                 studio.submit(spec).result(30)
             status[0] = "no answer"
-            with failing(JobFailed, "", "could not be asked about it again"):
+            with failing(JobFailedError, "", "could not be asked about it again"):
                 studio.submit(spec).result(30)
             status[0] = "completed"
             again = studio.submit(spec).result(30)
@@ -426,7 +426,7 @@ def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
     opened = bench.studio.open("video_1", "mine").result(30)
     assert (opened.provider, opened.id == other.id) == ("mine", False)
     assert bench.studio.open("video_1", "mine").result(30).id == opened.id
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         bench.studio.open("video_1").result(30)
     assert all(job.id in caught.value.advice for job in (opened, other))
     assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
@@ -436,7 +436,7 @@ def test_a_long_id_is_opened(bench: Bench) -> None:
     """As long as the wire takes it: LiteLLM puts the names of its provider and model into it."""
     name = "video_" + "a" * (LONGEST_ID - 6)
     assert bench.studio.open(name, "mine").result(30).video_id == name
-    with failing(InvalidInput, "unknown_video", name):
+    with failing(InvalidInputError, "unknown_video", name):
         bench.studio.open(name + "a", "mine").result(30)
 
 
@@ -444,7 +444,7 @@ def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
     """The wrong provider is chosen in the node."""
     other = bench.studio.ledger.adopt("other", "https://other.example.com", "video_elsewhere")
     bench.states = lambda video: {"error": {"code": "task_not_exist", "message": "no such task"}}
-    with failing(InvalidInput, "unknown_video", "video_elsewhere") as caught:
+    with failing(InvalidInputError, "unknown_video", "video_elsewhere") as caught:
         bench.studio.open("video_elsewhere", "mine").result(30)
     assert other.id in caught.value.advice
 
@@ -453,7 +453,7 @@ def test_a_remix_belongs_to_the_video_of_its_own_gateway(bench: Bench) -> None:
     """In what the page shows beside a job."""
     ledger = bench.studio.ledger
     ours, other = ledger.adopt("mine", bench.server.url, "video_1"), ledger.adopt("mine", "https://old", "video_1")
-    spec = JobSpec(kind="remix", provider="mine", prompt="at night", parent="video_1")
+    spec = VideoRequest(kind="remix", provider="mine", prompt="at night", parent="video_1")
     remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=bench.studio.settings.budget)
     assert [child["id"] for child in bench.studio.board.tree(ours.id)["children"]] == [remix.id]
     assert bench.studio.board.tree(other.id)["children"] == []

@@ -16,20 +16,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sora.errors import GatewayTrouble, InvalidInput, JobFailed, MediaTrouble, MissingKey, NotFinished, SoraError
-from sora.media import stills as made_here
-from sora.media.reference import MOST_PIXELS
-from sora.spec import Job, JobSpec, JobState
-from sora.stills import LARGEST
-from sora.studio import Studio
+from sora_jobs.delivery.thumbnails import LARGEST
+from sora_jobs.engine import Engine
+from sora_jobs.errors import (
+    GatewayError,
+    InvalidInputError,
+    JobFailedError,
+    MediaError,
+    MissingKeyError,
+    NotFinishedError,
+    SoraError,
+)
+from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.media import still_images as made_here
+from sora_jobs.media.reference import MOST_PIXELS
 
 from ..failures import failing
 from .ugly import OLD_URLLIB3, Script, UglyServer, answer, hang_up
 
-SPEC = JobSpec(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
 ACCEPTED = answer(200, {"id": "video_1", "status": "completed", "progress": 100})
 RED = np.full((40, 60, 3), (250, 10, 20), np.uint8)
-Made = Callable[..., tuple[Studio, UglyServer, Job]]
+Made = Callable[..., tuple[Engine, UglyServer, Job]]
 
 
 def picture(kind: str = "PNG", pixels: np.ndarray = RED, **options: object) -> bytes:
@@ -39,26 +47,26 @@ def picture(kind: str = "PNG", pixels: np.ndarray = RED, **options: object) -> b
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """On the sandbox, which has both variants."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made = Studio(tmp_path / "home", tmp_path / "output")
+    made = Engine(tmp_path / "home", tmp_path / "output")
     yield made
     made.close()
 
 
-def bought(studio: Studio, prompt: str = "a boat") -> Job:
+def bought(studio: Engine, prompt: str = "a boat") -> Job:
     given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
-    return studio.submit(JobSpec(**given)).result(30).job  # type: ignore[arg-type]
+    return studio.submit(VideoRequest(**given)).result(30).job  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def finished(tmp_path: Path) -> Iterator[Made]:
     """`finished(answer, …, variants=True)`: a job that was bought and finished at a scripted provider, not fetched."""
-    opened: list[Studio | UglyServer] = []
+    opened: list[Engine | UglyServer] = []
 
-    def make(*answers: Script, variants: bool = True, timeout_s: float = 5) -> tuple[Studio, UglyServer, Job]:
+    def make(*answers: Script, variants: bool = True, timeout_s: float = 5) -> tuple[Engine, UglyServer, Job]:
         server = UglyServer([ACCEPTED, *answers])
         server.__enter__()
         home = tmp_path / "home"
@@ -68,7 +76,7 @@ def finished(tmp_path: Path) -> Iterator[Made]:
         flag = f"variants = {str(variants).lower()}"
         (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n', encoding="utf-8")
         env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_RESCUE": "0"}
-        studio = Studio(home, tmp_path / "output", env=env)
+        studio = Engine(home, tmp_path / "output", env=env)
         opened.extend([studio, server])
         job = studio.submit(SPEC).result(30).job
         server.requests.clear()
@@ -76,10 +84,10 @@ def finished(tmp_path: Path) -> Iterator[Made]:
 
     yield make
     for one in opened:
-        one.close() if isinstance(one, Studio) else one.__exit__()
+        one.close() if isinstance(one, Engine) else one.__exit__()
 
 
-def stored(studio: Studio, job: Job, video: Path) -> Path:
+def stored(studio: Engine, job: Job, video: Path) -> Path:
     """As if the job's video had been fetched."""
     target = studio.settings.output / "sora" / f"{job.id}.mp4"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +116,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("variant", "shape"), [("thumbnail", (480, 854, 3)), ("spritesheet", (537, 1280, 3))])
-def test_the_gateways_own_is_taken(studio: Studio, variant: str, shape: tuple[int, ...]) -> None:
+def test_the_gateways_own_is_taken(studio: Engine, variant: str, shape: tuple[int, ...]) -> None:
     """A finished job needs no stored video for it, and nothing is bought; with one, it is the same picture."""
     job = bought(studio)
     while studio.open(job.id).result(30).state is JobState.SUBMITTED:
@@ -122,35 +130,35 @@ def test_the_gateways_own_is_taken(studio: Studio, variant: str, shape: tuple[in
     assert len(studio.ledger.jobs()) == 1
 
 
-def test_a_redirect_that_forgets_the_variant_is_noticed(studio: Studio) -> None:
+def test_a_redirect_that_forgets_the_variant_is_noticed(studio: Engine) -> None:
     """The signed address gives the video instead: after its first bytes the stored file is taken."""
     job = bought(studio, "a boat [sandbox: redirect]")
     video = studio.path(studio.wait(job.id, timeout_s=30).future.result(60))
     assert np.array_equal(studio.thumbnail(job.id).result(60), made_here.thumbnail(video))
 
 
-def test_a_job_that_is_not_finished_has_none(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_not_finished_has_none(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, and where to connect; nothing is lost."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = bought(studio)
-    with failing(NotFinished, "job_not_finished", "WaitForVideo") as caught:
+    with failing(NotFinishedError, "job_not_finished", "WaitForVideo") as caught:
         studio.thumbnail(job.id).result(30)
     assert (caught.value.job, caught.value.exit_code) == (job.id, 6)
     assert studio.ledger.job(job.id).state is JobState.SUBMITTED
 
 
-def test_a_job_that_failed_has_none(studio: Studio) -> None:
+def test_a_job_that_failed_has_none(studio: Engine) -> None:
     """The error is the job's own."""
     job = bought(studio, "a boat [sandbox: fail=moderation_blocked]")
-    with failing(JobFailed, "moderation_blocked"):
+    with failing(JobFailedError, "moderation_blocked"):
         studio.wait(job.id, timeout_s=30).future.result(60)
-    with failing(JobFailed, "moderation_blocked"):
+    with failing(JobFailedError, "moderation_blocked"):
         studio.thumbnail(job.id).result(30)
 
 
-def test_another_variant_is_refused(studio: Studio) -> None:
+def test_another_variant_is_refused(studio: Engine) -> None:
     """Also `video`, which is no picture; with what there is."""
-    with failing(InvalidInput, "unknown_option", "thumbnail, spritesheet"):
+    with failing(InvalidInputError, "unknown_option", "thumbnail, spritesheet"):
         studio.thumbnail("any", "video").result(30)
 
 
@@ -180,7 +188,7 @@ def test_a_clear_picture_stands_on_black(finished: Made) -> None:
 def test_a_provider_without_variants_is_not_asked(finished: Made, film: Path) -> None:
     """`variants` is false unless the owner says otherwise: the stored file, or a word that there is none."""
     studio, server, job = finished(answer(200, picture()), variants=False)
-    with failing(NotFinished, "not_stored", "mine makes none", "WaitForVideo"):
+    with failing(NotFinishedError, "not_stored", "mine makes none", "WaitForVideo"):
         studio.thumbnail(job.id).result(30)
     stored(studio, job, film)
     assert np.abs(studio.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
@@ -227,7 +235,7 @@ def test_a_gateway_that_gives_none_leaves_the_stored_file(
 ) -> None:
     """Without one the error tells what the gateway gave; with one nobody is troubled."""
     studio, _, job = finished(script, timeout_s=0.5)
-    with failing(NotFinished, "not_stored", says, "WaitForVideo") as caught:
+    with failing(NotFinishedError, "not_stored", says, "WaitForVideo") as caught:
         studio.thumbnail(job.id).result(30)
     assert "nothing will be bought again" in str(caught.value)
     stored(studio, job, film)
@@ -253,7 +261,7 @@ def of_pixels(width: int, height: int) -> bytes:
 def test_a_picture_has_limits(finished: Made, body: bytes, says: str) -> None:
     """Bytes and pixels."""
     studio, _, job = finished(answer(200, body))
-    with failing(NotFinished, "not_stored", says):
+    with failing(NotFinishedError, "not_stored", says):
         studio.thumbnail(job.id).result(30)
 
 
@@ -261,7 +269,7 @@ def test_a_key_that_is_gone_is_told_only_where_it_matters(finished: Made, film: 
     """A stored video needs none."""
     studio, _, job = finished(answer(200, picture()))
     (studio.settings.home / "keys" / "mine").unlink()
-    with failing(MissingKey, "missing_key", "mine"):
+    with failing(MissingKeyError, "missing_key", "mine"):
         studio.thumbnail(job.id).result(30)
     stored(studio, job, film)
     assert studio.thumbnail(job.id).result(30).shape == (48, 64, 3)
@@ -274,10 +282,10 @@ def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path
     studio, _, job = finished(answer(404, b""))
     video = stored(studio, job, film)
     video.write_text("no video", encoding="utf-8")
-    with failing(MediaTrouble, "not_a_video", video.name):
+    with failing(MediaError, "not_a_video", video.name):
         studio.thumbnail(job.id).result(30)
     video.unlink()
-    with failing(NotFinished, "not_stored", job.id):
+    with failing(NotFinishedError, "not_stored", job.id):
         studio.thumbnail(job.id).result(30)
 
 
@@ -291,7 +299,7 @@ def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) 
 
     studio, _, job = finished(slow, timeout_s=60)
     asked = [studio.thumbnail(job.id) for _ in range(6)]
-    with failing(InvalidInput, "unknown_provider", "nobody"):
+    with failing(InvalidInputError, "unknown_provider", "nobody"):
         studio.submit(dataclasses.replace(SPEC, provider="nobody")).result(30)
     assert not any(one.done() for one in asked)
     go_on.set()
@@ -304,6 +312,6 @@ def test_trouble_with_the_job_itself_is_passed_on(finished: Made) -> None:
     """Its state has to be known first."""
     studio, _, job = finished(answer(500, b""))
     opened = studio.ledger.adopt("mine", studio.ledger.job(job.id).origin, "video_2")
-    with failing(GatewayTrouble, "") as caught:
+    with failing(GatewayError, "") as caught:
         studio.thumbnail(opened.id).result(30)
     assert caught.value.http_status == 500

@@ -6,13 +6,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from sora.catalogue import Catalogue
-from sora.errors import InvalidInput
-from sora.form import create_call
-from sora.model import Model
-from sora.sandbox.checks import Refusal, check_create
-from sora.sandbox.pages import SHAPES, VendorPage, pages
-from sora.spec import JobSpec, parse_size
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.jobs.spec import VideoRequest, parse_size
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.form import create_call
+from sora_jobs.models.model import Model
+from sora_jobs.sandbox.pages import SHAPES, VendorPage, pages
+from sora_jobs.sandbox.validation import Refusal, check_create
 
 from ..failures import failing
 
@@ -46,9 +46,11 @@ PRICES = {
 }  # fmt: skip
 
 
-def spec(model: str, **change: Any) -> JobSpec:
-    seconds, size = Catalogue.shipped().first_choice(model)
-    return JobSpec(**{"provider": "sandbox", "prompt": "x", "model": model, "seconds": seconds, "size": size} | change)
+def spec(model: str, **change: Any) -> VideoRequest:
+    seconds, size = Catalogue.shipped().defaults_for(model)
+    return VideoRequest(
+        **{"provider": "sandbox", "prompt": "x", "model": model, "seconds": seconds, "size": size} | change
+    )
 
 
 def asked(row: Model, **change: Any) -> dict[str, str]:
@@ -164,5 +166,5 @@ def test_a_size_that_comes_out_as_another_is_told_before_it_is_bought() -> None:
     catalogue = Catalogue.shipped()
     assert catalogue.comes_out(spec("omni-fast", size="1920x1080")) == "1280x720"
     assert "omni-fast makes 1280x720 where 1920x1080" in catalogue.warning(spec("omni-fast", size="1920x1080"))
-    with failing(InvalidInput, "size_not_offered", "would come out as 1280x720"):
+    with failing(InvalidInputError, "size_not_offered", "would come out as 1280x720"):
         catalogue.check(spec("doubao-seedance-2-0-mini", size="1920x1080"))

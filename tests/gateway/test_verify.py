@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.cli import main
-from sora.envelope import Answer
-from sora.sandbox import Sandbox
-from sora.sandbox.families import FAMILIES
-from sora.sandbox.family import Family
+from sora_jobs.cli.main import main
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.sandbox import Sandbox
+from sora_jobs.sandbox.families import FAMILIES
+from sora_jobs.sandbox.families.base import Family
 
 from ..systems import share_folder
 from .quirks.from_report import rows_of
@@ -136,7 +136,7 @@ def test_what_a_report_of_new_api_becomes(place: Callable[[str], Place], tmp_pat
     assert told["status"] == "completed"
     assert told["task_id"] == told["id"]
     assert told["metadata"] == {"url": "https://cdn.example/a.mp4"}
-    assert Answer(done.status, {}, done.body).json()["progress"] == 1
+    assert Response(done.status, {}, done.body).json()["progress"] == 1
 
 
 def test_a_row_that_is_wrong_differs(place: Callable[[str], Place]) -> None:

@@ -7,19 +7,19 @@ import json
 from typing import Any
 
 import pytest
-from sora.client import Client
-from sora.envelope import Answer
-from sora.media.source import VideoInfo
-from sora.providers import Provider
-from sora.spec import Job, JobState
-from sora.verify.choice import Offer, Wish
-from sora.verify.compare import Compared, with_rows
-from sora.verify.private import Private
-from sora.verify.quirks import with_quirks
-from sora.verify.record import Exchange, Recorder
-from sora.verify.shapes import merged, shape
-from sora.verify.told import states_of, timings_of
-from sora.verify.walk import UNKNOWN, Content, Walked
+from sora_jobs.config.providers import Provider
+from sora_jobs.diagnostics.verify.choice import Offer, Wish
+from sora_jobs.diagnostics.verify.compare import Compared, with_rows
+from sora_jobs.diagnostics.verify.private import Private
+from sora_jobs.diagnostics.verify.quirks import with_quirks
+from sora_jobs.diagnostics.verify.record import Exchange, Recorder
+from sora_jobs.diagnostics.verify.shapes import merged, shape
+from sora_jobs.diagnostics.verify.told import states_of, timings_of
+from sora_jobs.diagnostics.verify.walk import UNKNOWN, Content, Walked
+from sora_jobs.gateway.client import Client
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.media.source import VideoInfo
 
 PROVIDER = Provider(name="mine", base_url="https://api.example.com", lists=True)
 INFO = VideoInfo(
@@ -41,7 +41,7 @@ def exchange(call: Any, status: int = 200, body: Any = None, **more: Any) -> Exc
         "call": call, "method": "GET", "url": "https://api.example.com/v1/x", "video_id": "video_1", "variant": "",
         "headers": headers, "with_key": True, "at": 0.0, "took_s": 0.1,
     }  # fmt: skip
-    return Exchange(**(given | more), status=status, answer=None if body is None else Answer(status, headers, data))
+    return Exchange(**(given | more), status=status, answer=None if body is None else Response(status, headers, data))
 
 
 def walked(*exchanges: Exchange, **more: Any) -> Walked:

@@ -7,22 +7,22 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sora.catalogue import Catalogue
-from sora.envelope import Answer, read_complaint
-from sora.errors import GatewayTrouble, MaybeBought, NotBought, Refused, SoraError
-from sora.form import create_call
-from sora.remote_video import LONGEST_ID
-from sora.spec import JobSpec
-from sora.verdict import read_created, read_status, retry_after_s
+from sora_jobs.errors import GatewayError, NotPurchasedError, PurchaseUncertainError, RequestRejectedError, SoraError
+from sora_jobs.gateway.error_body import Response, read_complaint
+from sora_jobs.gateway.responses import read_created, read_status, retry_after_s
+from sora_jobs.jobs.remote_video import LONGEST_ID
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.form import create_call
 
 from ..failures import failing
 
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
 
-def answer(status: int, body: object, **headers: str) -> Answer:
+def answer(status: int, body: object, **headers: str) -> Response:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
 
 
 STATES = {
@@ -125,8 +125,8 @@ def test_a_path_is_joined_to_the_gateways_own_origin(name: str) -> None:
     """Where a key says that it is an address; and nothing of it where it is not known what was asked."""
     fields, url = PATHS[name]
     body = json.dumps({"id": "v", "status": "completed", **fields}).encode()
-    assert read_status(Answer(200, {}, body, GATEWAY), "v").url == url
-    assert read_status(Answer(200, {}, body), "v").url == (url if url.encode() in body else "")
+    assert read_status(Response(200, {}, body, GATEWAY), "v").url == url
+    assert read_status(Response(200, {}, body), "v").url == (url if url.encode() in body else "")
 
 
 BLOCKED = "Your request was blocked by our moderation system when checking inputs."
@@ -169,7 +169,7 @@ REFUSALS = {
 def test_a_readable_no_means_that_nothing_was_bought(name: str) -> None:
     """Refused carries the gateway's code and whether the same may be tried again by itself."""
     status, body, code, transient = REFUSALS[name]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         read_created(answer(status, body))
     assert (caught.value.code, caught.value.transient, caught.value.money) == (code, transient, "none")
     assert caught.value.advice
@@ -200,10 +200,10 @@ def test_a_job_that_comes_with_an_error_status_is_not_sent_again(status: int) ->
     """The object shows it alive: kept, or, beside an error, told with its id; never taken for a refusal."""
     video = {"id": "video_1", "object": "video", "model": "sora-2", "status": "queued"}
     assert read_created(answer(status, video)).id == "video_1"
-    with failing(MaybeBought, "", "the job video_1 exists") as caught:
+    with failing(PurchaseUncertainError, "", "the job video_1 exists") as caught:
         read_created(answer(status, {**video, **error("slow down", code="rate_limit_exceeded")}))
     assert "--video-id video_1`" in caught.value.advice
-    with failing(MaybeBought, "", "the job video_1 exists"):
+    with failing(PurchaseUncertainError, "", "the job video_1 exists"):
         read_created(answer(status, {"id": "video_1", "status": "in_progress", "message": "busy"}))
 
 
@@ -237,7 +237,7 @@ def test_a_job_that_comes_with_an_error_status_is_not_sent_again(status: int) ->
 )
 def test_whatever_leaves_it_open_is_perhaps_bought(status: int, body: object) -> None:
     """Without a readable refusal the gateway may hold a job, so it is never sent again by itself."""
-    with pytest.raises(MaybeBought) as caught:
+    with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(status, body))
     assert caught.value.money == "perhaps"
     assert "sora resume" in caught.value.advice
@@ -245,7 +245,7 @@ def test_whatever_leaves_it_open_is_perhaps_bought(status: int, body: object) ->
 
 def test_a_page_instead_of_a_state_is_asked_again() -> None:
     """HTTP 200 with HTML while polling is trouble that passes."""
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         read_status(answer(200, HTML), "v")
     assert caught.value.transient
 
@@ -253,24 +253,24 @@ def test_a_page_instead_of_a_state_is_asked_again() -> None:
 @pytest.mark.parametrize(("status", "transient"), [(401, False), (403, False), (404, True), (400, True), (500, True)])
 def test_only_what_can_pass_is_asked_again(status: int, transient: bool) -> None:
     """An id can be unknown for a moment right after create; a bad key stays bad."""
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         read_status(answer(status, {"error": {"message": "m", "code": "task_not_exist"}}), "v")
     assert caught.value.transient is transient
 
 
 def test_the_request_id_is_kept() -> None:
     """Support asks for it, whether it came in a header or inside the message."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         read_created(answer(400, {"error": {"message": "bad (request id: 2026abc-DEF)"}}))
     assert caught.value.request_id == "2026abc-DEF"
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         read_created(answer(400, {"error": {"message": "bad"}}, x_request_id="req_9"))
     assert "req_9" in str(caught.value)
 
 
 def test_an_echoed_key_is_hidden() -> None:
     """A gateway that repeats our header in its error does not carry it into ours."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejectedError) as caught:
         read_created(answer(401, {"error": {"message": "Bad header 'Authorization: Bearer sk-abcdef123456'"}}))
     assert "abcdef" not in str(caught.value)
 
@@ -296,7 +296,7 @@ def test_the_gateways_pace_is_read_from_every_header_it_uses(headers: dict[str, 
 
 def test_the_form_says_length_and_size_as_text() -> None:
     """Gateways differ in their defaults, so both always go; a model's own words for a size come from the catalogue."""
-    spec = JobSpec(
+    spec = VideoRequest(
         provider="cometapi",
         prompt="p",
         model="veo3-fast",
@@ -310,7 +310,7 @@ def test_the_form_says_length_and_size_as_text() -> None:
 
 def test_extra_fields_replace_ours_for_an_unlisted_model() -> None:
     """Someone who types a model's id may know better what it wants."""
-    spec = JobSpec(
+    spec = VideoRequest(
         provider="cometapi", prompt="p", model="mine", seconds="8", size="720x1280", extra_fields={"size": "9:16"}
     )
     assert create_call(spec, Catalogue.shipped()).fields["size"] == "9:16"
@@ -334,11 +334,11 @@ json_values = st.recursive(
 @given(st.integers(100, 599), json_values.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=60))
 def test_no_answer_causes_another_kind_of_error(status: int, body: bytes) -> None:
     """Whatever comes, the outcome is a state or an error of our tree."""
-    got = Answer(status, {}, body)
+    got = Response(status, {}, body)
     for read in (read_created, lambda one: read_status(one, "v")):
         try:
             video = read(got)
-        except (NotBought, MaybeBought, GatewayTrouble) as error:
+        except (NotPurchasedError, PurchaseUncertainError, GatewayError) as error:
             assert isinstance(error, SoraError)
         else:
             assert video.id
@@ -350,13 +350,13 @@ def test_no_answer_causes_another_kind_of_error(status: int, body: bytes) -> Non
 @pytest.mark.parametrize("body", [{"status": "error", "message": "Too many requests"}, {"status": "fail"}])
 def test_a_call_that_failed_is_not_a_job_that_failed(status: int, body: dict[str, str]) -> None:
     """Some gateways give every error a "status"; taken for the job's own, a paid video would be given up."""
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         read_status(answer(status, body), "v")
 
 
 def test_a_refused_create_with_a_status_is_no_job() -> None:
     """The id of such an error is the request's."""
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejectedError):
         read_created(answer(429, {"status": "error", "id": "req-1", "message": "Too many requests"}))
 
 
@@ -379,7 +379,7 @@ def test_an_id_alone_may_be_as_long_as_any(length: int) -> None:
 def test_a_failure_without_an_id_is_the_calls() -> None:
     """However much it looks like a job's own."""
     for status in (500, 404):
-        with pytest.raises(GatewayTrouble):
+        with pytest.raises(GatewayError):
             read_status(answer(status, {"object": "video", "model": "sora-2", "status": "failed"}), "v")
 
 

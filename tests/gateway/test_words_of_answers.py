@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from sora.envelope import Answer, complaint_in, read_complaint, says_error
-from sora.errors import GatewayTrouble, MaybeBought, Refused
-from sora.plain import SETTLE
-from sora.remote_video import LONGEST_ID
-from sora.verdict import read_created, read_status, refusal, trouble
-from sora.vocabulary import ADVICE, ADVICE_BY_STATUS
-from sora.wire import read_video
+from sora_jobs.errors import GatewayError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.gateway.error_body import Response, complaint_in, read_complaint, says_error
+from sora_jobs.gateway.responses import read_created, read_status, refusal, trouble
+from sora_jobs.gateway.video_object import read_video
+from sora_jobs.gateway.vocabulary import ADVICE, ADVICE_BY_STATUS
+from sora_jobs.jobs.remote_video import LONGEST_ID
+from sora_jobs.messages import RECONCILE_HINT
 
 from ..failures import failing
 
 
-def answer(status: int, body: object = None, **headers: str) -> Answer:
-    return Answer(status, headers, b"" if body is None else json.dumps(body).encode())
+def answer(status: int, body: object = None, **headers: str) -> Response:
+    return Response(status, headers, b"" if body is None else json.dumps(body).encode())
 
 
 def error(message: str, code: str = "", **more: str) -> dict[str, object]:
@@ -83,14 +83,14 @@ def test_the_request_id_is_found_in_the_words() -> None:
 
 def test_a_maybe_says_how_it_is_settled() -> None:
     """With the id that may be the job's, where there is one."""
-    with pytest.raises(MaybeBought) as caught:
+    with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(502, error("bad gateway.")))
     bare = "The gateway answered HTTP 502 without saying whether the job exists: bad gateway."
-    assert (caught.value.what, caught.value.advice) == (bare, SETTLE)
-    with pytest.raises(MaybeBought) as caught:
+    assert (caught.value.what, caught.value.advice) == (bare, RECONCILE_HINT)
+    with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(502))
     assert caught.value.what == "The gateway answered HTTP 502 without saying whether the job exists."
-    with pytest.raises(MaybeBought) as caught:
+    with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(200, {"id": "task_12345678", "code": "weird"}))
     assert "whether the job task_12345678 exists" in caught.value.what
     assert "--video-id task_12345678`" in caught.value.advice
@@ -107,7 +107,7 @@ def test_a_maybe_says_how_it_is_settled() -> None:
 )
 def test_a_state_without_an_id_is_a_refusal_only_where_it_says_so(body: dict[str, object], bought: str) -> None:
     """With HTTP 200. What may be waiting somewhere is not bought again by itself."""
-    with pytest.raises((Refused, MaybeBought)) as caught:
+    with pytest.raises((RequestRejectedError, PurchaseUncertainError)) as caught:
         read_created(answer(200, body))
     assert caught.value.money == bought
 
@@ -122,11 +122,11 @@ def test_a_family_of_errors_over_a_broken_upstream_promises_nothing() -> None:
 
 def test_a_state_that_cannot_be_told() -> None:
     """An id that is not known, or not any more, has an advice of its own."""
-    for status, not_known in ((404, True), (410, True), (500, False)):
-        with failing(GatewayTrouble, "", f"HTTP {status} when asked for the job's state") as caught:
+    for status, is_unknown_job in ((404, True), (410, True), (500, False)):
+        with failing(GatewayError, "", f"HTTP {status} when asked for the job's state") as caught:
             read_status(answer(status), "v")
-        assert caught.value.advice.startswith("It does not know this job") is not_known, status
-        assert (caught.value.http_status, caught.value.not_known) == (status, not_known)
+        assert caught.value.advice.startswith("It does not know this job") is is_unknown_job, status
+        assert (caught.value.http_status, caught.value.is_unknown_job) == (status, is_unknown_job)
 
 
 def test_a_detail_is_an_error_and_a_word_of_success_is_none() -> None:

@@ -145,7 +145,7 @@ class ComfyUI:
         self.events.clear()
         answer = requests.post(f"{self.url}/prompt", json={"prompt": graph, "client_id": self.client_id}, timeout=60)
         if answer.status_code != 200:
-            raise Refused(answer.json())
+            raise RequestRejectedError(answer.json())
         prompt_id: str = answer.json()["prompt_id"]
         return prompt_id
 
@@ -200,7 +200,7 @@ class ComfyUI:
         raise RuntimeError(f"ComfyUI did not start:\n{self.log[-3000:]}")
 
 
-class Refused(Exception):
+class RequestRejectedError(Exception):
     """POST /prompt said no."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .comfy import ComfyUI, Refused
+from .comfy import ComfyUI, RequestRejectedError
 from .graphs import SORA, Graph, bought, create, image, node, wait
 
 
@@ -62,7 +62,7 @@ def test_an_omitted_provider_is_cometapi(comfy: ComfyUI) -> None:
 )
 def test_an_old_workflow_reaches_our_own_check(comfy: ComfyUI, change: dict[str, Any], says: str) -> None:
     """A choice that is not in the list any more is refused with what is allowed, not with the host's bare words."""
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(RequestRejectedError, match=says):
         comfy.queue(bought("a boat", **change))
 
 
@@ -99,5 +99,5 @@ def test_a_closed_port_is_told(tmp_path: Path) -> None:
 def test_a_name_that_no_file_can_have_is_refused_before_buying(comfy: ComfyUI, prefix: str) -> None:
     """A prompt that comes without the page, which would have written the date."""
     graph: Graph = {"1": create("a boat"), "2": wait("1", filename_prefix=prefix)}
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRejectedError):
         comfy.queue(graph)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
-from .comfy import ComfyUI, Refused
+from .comfy import ComfyUI, RequestRejectedError
 from .graphs import SORA, Graph, bought, create, frames, image, node, saved
 
 HOW = {"size": "1280x720", "fit": "crop", "focus_x": 0.5, "focus_y": 0.5, "padding": "colour", "background": "#000000"}
@@ -71,7 +71,7 @@ def test_the_mask_of_a_picture_without_transparency_is_none(comfy: ComfyUI) -> N
 def test_wrong_input_is_told(comfy: ComfyUI) -> None:
     """A colour before anything runs; a mask of another size when it does; a size that no list holds is taken."""
     graph: Graph = {"0": image(300, 90), "9": node("SolidMask", value=1.0, width=90, height=300)}
-    with pytest.raises(Refused, match="is not a colour"):
+    with pytest.raises(RequestRejectedError, match="is not a colour"):
         comfy.queue(graph | {"1": fit("0", background="blue")})
     assert "mask is 90x300, the image 300x90" in comfy.run(graph | {"1": fit("0", mask=["9", 0])}).error
     run = comfy.run(graph | {"1": fit("0", size="64x48")})

@@ -31,7 +31,7 @@ test("what is said exists, and every word is said somewhere", async () => {
   const texts = await Promise.all(files.map((name) => readFile(new URL(name, FOLDER), "utf8")));
   const all = texts.join("\n");
   for (const [, key] of all.matchAll(/\bt\("(\w+)"/g)) assert.ok(hasText(key), key);
-  const server = await readFile(new URL("../nodes/sora/page_settings.py", FOLDER), "utf8");
+  const server = await readFile(new URL("../nodes/sora_jobs/views/settings.py", FOLDER), "utf8");
   const codes = [...server.matchAll(/"code": "(\w+)"/g)].map(([, code]) => `why_${code}`);
   const whys = Object.keys(EN).filter((key) => /^why_/.test(key));
   assert.deepEqual(codes.sort(), whys.sort());

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from sora.sandbox import Sandbox
+from sora_jobs.sandbox import Sandbox
 
 from .proxy import ENABLED, OPT_IN, Proxy
 

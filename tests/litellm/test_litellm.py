@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.errors import JobFailed, MaybeBought, Refused
-from sora.media.export import save_frames
-from sora.media.frames import FrameChoice
-from sora.sandbox import Sandbox
-from sora.spec import Job, JobSpec
-from sora.studio import Studio
+from sora_jobs.engine import Engine
+from sora_jobs.errors import JobFailedError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.frames import FrameChoice
+from sora_jobs.sandbox import Sandbox
 
 from ..failures import failing
 from .proxy import ENABLED, OPT_IN, Proxy
 
 pytestmark = pytest.mark.skipif(not ENABLED, reason=OPT_IN)
 
-SPEC = JobSpec(provider="proxy", prompt="a paper boat", model="sora-2", seconds="4", size="1280x720")
+SPEC = VideoRequest(provider="proxy", prompt="a paper boat", model="sora-2", seconds="4", size="1280x720")
 OMNI = {"model": "seedance-2-5", "size": "854x480"}  # at the proxy, a sandbox that speaks as vLLM-Omni makes it
 
 
@@ -40,7 +40,7 @@ class Chain:
             "poll_seconds = 0.2\nusd_per_second = 0.1\n",
             encoding="utf-8",
         )
-        self.studio = Studio(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
+        self.studio = Engine(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
         self._counts, self._jobs = sandbox.routes.counts, sandbox.routes.jobs
         self._sent_before, self._bought_before = self._all_sent(), self._all_bought()
 
@@ -71,7 +71,7 @@ class Chain:
         return self._counts["POST", "/v1/videos"]
 
     def _all_bought(self) -> int:
-        return len(self._jobs.store.newest())
+        return len(self._jobs.store.list_videos())
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_create_wait_file_and_frames(chain: Chain, sandbox: Sandbox, tmp_path: P
     """The film is on disk under an id that the proxy made; the same again is not bought twice."""
     job = chain.buy()
     assert len(job.video_id) > 200
-    (there,) = sandbox.routes.jobs.store.newest()
+    (there,) = sandbox.routes.jobs.store.list_videos()
     assert there.id in base64.b64decode(job.video_id.removeprefix("video_") + "==").decode()
     done = chain.wait(job)
     path = chain.studio.path(done)
@@ -115,14 +115,14 @@ def test_a_remix(chain: Chain) -> None:
     parent = chain.wait(chain.buy())
     remix = chain.studio.remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
     assert (remix.parent, chain.bought) == (parent.video_id, 2)
-    with failing(JobFailed, "broken"):
+    with failing(JobFailedError, "broken"):
         chain.wait(remix)
 
 
 def test_a_failing_job(chain: Chain) -> None:
     """Told as what it is, with the sandbox's own code."""
     job = chain.buy("fail=moderation_blocked")
-    with failing(JobFailed, "moderation_blocked"):
+    with failing(JobFailedError, "moderation_blocked"):
         chain.wait(job)
     assert chain.studio.ledger.job(job.id).error_code == "moderation_blocked"
 
@@ -130,13 +130,13 @@ def test_a_failing_job(chain: Chain) -> None:
 def test_a_failing_job_of_vllm_omni_behind_it(chain: Chain) -> None:
     """That answers HTTP 500 with the whole object, which comes as text inside an error of the proxy."""
     job = chain.buy("fail=broken", **OMNI)
-    with pytest.raises(JobFailed, match="broken"):
+    with pytest.raises(JobFailedError, match="broken"):
         chain.wait(job)
 
 
 def test_a_refusal(chain: Chain) -> None:
     """HTTP 400 is sent upstream once, and read as the no that it is."""
-    with pytest.raises(Refused, match="blocked by our moderation system") as refused:
+    with pytest.raises(RequestRejectedError, match="blocked by our moderation system") as refused:
         chain.buy("refuse=moderation")
     assert (refused.value.money, chain.sent, chain.bought) == ("none", 1, 0)
     assert (chain.only_row().state.value, chain.only_row().video_id) == ("refused", "")
@@ -145,7 +145,7 @@ def test_a_refusal(chain: Chain) -> None:
 
 def test_a_model_that_it_does_not_have(chain: Chain) -> None:
     """Refused by the proxy itself: nothing goes upstream."""
-    with pytest.raises(Refused, match="Invalid model name"):
+    with pytest.raises(RequestRejectedError, match="Invalid model name"):
         chain.buy(model="nobody-has-this")
     assert (chain.sent, chain.only_row().state.value) == (0, "refused")
 
@@ -159,14 +159,14 @@ def test_429(chain: Chain) -> None:
 
 def test_500(chain: Chain) -> None:
     """Three creates upstream, and no word on whether there is a job: unknown, and not sent again by itself."""
-    with pytest.raises(MaybeBought, match="HTTP 500") as lost:
+    with pytest.raises(PurchaseUncertainError, match="HTTP 500") as lost:
         chain.buy("refuse=server_error")
     assert (lost.value.money, chain.sent, chain.bought) == ("perhaps", 3, 0)
     row = chain.only_row()
     assert (row.state.value, row.video_id) == ("unknown", "")
     assert "HTTP 500" in row.error
     assert "The server had an error" in row.error
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         chain.buy("refuse=server_error")
     assert chain.sent == 3
 
@@ -178,16 +178,16 @@ def test_500(chain: Chain) -> None:
 def test_a_lost_answer(chain: Chain, directive: str, status: int, says: str) -> None:
     """Three jobs are paid for at the sandbox. The ledger has one purchase of which nobody can tell, says that it may
     have cost money, and sends nothing more until its owner has settled it."""
-    with pytest.raises(MaybeBought, match=f"HTTP {status}") as lost:
+    with pytest.raises(PurchaseUncertainError, match=f"HTTP {status}") as lost:
         chain.buy(directive)
     assert (lost.value.money, chain.sent, chain.bought) == ("perhaps", 3, 3)
     row = chain.only_row()
     assert (row.state.value, row.estimated_usd) == ("unknown", 0.4)
     assert says in row.error
-    with pytest.raises(MaybeBought) as again:
+    with pytest.raises(PurchaseUncertainError) as again:
         chain.buy(directive)
     assert (again.value.job, chain.sent) == (row.id, 3)
-    assert chain.studio.settle(row.id).result(30).state.value == "lost"
+    assert chain.studio.reconcile(row.id).result(30).state.value == "lost"
 
 
 def test_a_proxy_that_sends_once(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -195,7 +195,7 @@ def test_a_proxy_that_sends_once(tmp_path: Path, sandbox: Sandbox) -> None:
     with Proxy(tmp_path / "run", {"sora-2": f"{sandbox.url}/v1"}, retries=0) as proxy:
         chain = Chain(tmp_path, proxy, sandbox)
         try:
-            with pytest.raises(MaybeBought):
+            with pytest.raises(PurchaseUncertainError):
                 chain.buy("lost_answer, silent")
             assert (chain.sent, chain.bought, chain.only_row().state.value) == (1, 1, "unknown")
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
-import sora.media
+import sora_jobs.media
 from numpy.typing import NDArray
 
 BITS = 10  # bars of a frame number, the highest bit on the left
@@ -198,7 +198,7 @@ def cut(path: Path, target: Path, share: float) -> Path:
 
 def in_another_process(code: str, *arguments: str) -> str:
     """What a fresh Python with the engine on its path prints; its stderr must stay empty."""
-    engine = Path(sora.media.__file__).parents[2]
+    engine = Path(sora_jobs.media.__file__).parents[2]
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(engine)!r})\n{code}", *arguments]
     ran = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=60)
     assert ran.stderr == ""

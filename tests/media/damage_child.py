@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 ENGINE, *WHOLE = sys.argv[1:]
 sys.path.insert(0, ENGINE)
 
-from sora.errors import MediaTrouble  # noqa: E402 - the engine's folder is an argument
-from sora.media import lazy, memory  # noqa: E402
-from sora.media.audio import audio_for, load_audio  # noqa: E402
-from sora.media.delivered import examine_delivered  # noqa: E402
-from sora.media.frames import FrameChoice, Frames, load_frames  # noqa: E402
+from sora_jobs.errors import MediaError  # noqa: E402 - the engine's folder is an argument
+from sora_jobs.media import backends, frame_buffer  # noqa: E402
+from sora_jobs.media.audio import audio_for, load_audio  # noqa: E402
+from sora_jobs.media.delivered import examine_delivered  # noqa: E402
+from sora_jobs.media.frames import FrameChoice, Frames, load_frames  # noqa: E402
 
 BLOCK = 8  # pixels that are compared as one
 ALIKE = 0.04  # of 1, in each of them
@@ -34,7 +34,7 @@ CHOICES = (
 
 def blocks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """[N, H, W, 3] -> the means of its blocks, [N, H/8, W/8, 3]."""
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     size = (pixels.shape[2] // BLOCK, pixels.shape[1] // BLOCK)
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in pixels])
 
@@ -68,7 +68,7 @@ def attempt(result: dict[str, Any], name: str, work: Any) -> Any:
     """The work's result; how it ended is noted under the name."""
     try:
         done = work()
-    except MediaTrouble as trouble:
+    except MediaError as trouble:
         result[name] = {"trouble": str(trouble)}
         return None
     except Exception:  # noqa: BLE001 - whatever it is, it is what is looked for
@@ -97,8 +97,8 @@ def look(path: Path, number: int, clean: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def main() -> None:
-    memory.available_bytes = lambda: 1 << 30  # a damaged header may speak of any size
-    buffer = memory.buffer
+    frame_buffer.available_bytes = lambda: 1 << 30  # a damaged header may speak of any size
+    buffer = frame_buffer.buffer
 
     def hollow(*given: Any, **options: Any) -> NDArray[np.float32]:
         """Memory in which a frame that was never written cannot be taken for one."""
@@ -106,7 +106,7 @@ def main() -> None:
         made.fill(np.nan)
         return made
 
-    memory.buffer = hollow
+    frame_buffer.buffer = hollow
     files = dict(one.split("=", 1) for one in WHOLE)
     whole = {name: load_frames(path) for name, path in files.items()}
     clean = {name: blocks(frames.pixels) for name, frames in whole.items()}

@@ -9,10 +9,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from sora.errors import InvalidInput, MediaTrouble
-from sora.media import audio as audio_module
-from sora.media.audio import audio_for, load_audio
-from sora.media.frames import FrameChoice, load_frames
+from sora_jobs.errors import InvalidInputError, MediaError
+from sora_jobs.media import audio as audio_module
+from sora_jobs.media.audio import audio_for, load_audio
+from sora_jobs.media.frames import FrameChoice, load_frames
 
 from ..failures import failing
 from .clips import make_clip, make_sound, tone
@@ -189,10 +189,10 @@ def test_a_pause_in_the_sound_stays_where_it_is(tmp_path: Path) -> None:
 def test_wrong_spans_and_files_are_told(tmp_path: Path, clip: Path) -> None:
     """Negative and infinite lengths are wrong input; a file that is none is local trouble."""
     for start_s, duration_s in ((-1.0, 1.0), (0.0, -1.0), (float("nan"), 1.0), (0.0, float("inf"))):
-        with failing(InvalidInput, "invalid_span", start_s, duration_s):
+        with failing(InvalidInputError, "invalid_span", start_s, duration_s):
             load_audio(clip, start_s=start_s, duration_s=duration_s)
-    with failing(MediaTrouble, "out_of_memory", "1e+12 s"):
+    with failing(MediaError, "out_of_memory", "1e+12 s"):
         load_audio(clip, duration_s=1e12)
     (tmp_path / "error.mp4").write_text('{"error": "gone"}', encoding="utf-8")
-    with failing(MediaTrouble, "not_a_video", "JSON"):
+    with failing(MediaError, "not_a_video", "JSON"):
         load_audio(tmp_path / "error.mp4")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sora.errors import InvalidInput
-from sora.media.choice import FrameChoice, Plan, plan
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.media.selection import FrameChoice, Plan, plan
 
 from ..failures import failing
 
@@ -128,5 +128,5 @@ def test_one_side_alone_keeps_the_proportions(custom: tuple[int, int], expected:
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_name(setting: dict[str, float]) -> None:
     """The error names the setting, and nothing is opened."""
-    with failing(InvalidInput, "out_of_range", next(iter(setting))):
+    with failing(InvalidInputError, "out_of_range", next(iter(setting))):
         FrameChoice(**setting)  # type: ignore[arg-type]

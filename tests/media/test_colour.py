@@ -12,12 +12,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from sora.errors import InvalidInput
-from sora.media import colour, planes
-from sora.media.choice import FrameChoice
-from sora.media.colour import CLIPS, Colour, colour_of, opencv_is_right, pyav_is_right
-from sora.media.frames import Frames, load_frames
-from sora.media.probe import examine, probe
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.media import colour, yuv
+from sora_jobs.media.colour import CLIPS, Colour, colour_of, opencv_is_right, pyav_is_right
+from sora_jobs.media.frames import Frames, load_frames
+from sora_jobs.media.probe import examine, probe
+from sora_jobs.media.selection import FrameChoice
 
 from ..failures import failing
 from .clips import make_clip, make_patches
@@ -31,7 +31,7 @@ NEAR = 4  # of 255: rounding of the coder and of FFmpeg's quick arithmetic; a wr
 def libraries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is installed, and what the self-test says of older ones."""
     if request.param != "as they are":
-        monkeypatch.setattr("sora.media.reader.opencv_is_right", lambda _: False)
+        monkeypatch.setattr("sora_jobs.media.reader.opencv_is_right", lambda _: False)
     if request.param == "both too old":
         monkeypatch.setattr(colour, "pyav_is_right", lambda _: False)
     yield
@@ -89,7 +89,7 @@ def test_the_user_can_say_what_no_tag_says(tmp_path: Path, matrix: str) -> None:
     assert off(load_frames(untagged, untagged=other)) > 15
     tagged = make_patches(tmp_path / "tagged.mp4", PATCHES, matrix, full=False)
     assert off(load_frames(tagged, untagged=other)) <= NEAR
-    with failing(InvalidInput, "unknown_option", "auto, bt601, bt709"):
+    with failing(InvalidInputError, "unknown_option", "auto, bt601, bt709"):
         load_frames(untagged, untagged="bt2020")
 
 
@@ -102,7 +102,7 @@ def test_opencv_and_pyav_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         clip = make_clip(tmp_path / f"{matrix}_{full}.mp4", 5, size=(320, 180), matrix=matrix, full=full)
         first = load_frames(clip).pixels
         with monkeypatch.context() as old:
-            old.setattr("sora.media.reader.opencv_is_right", lambda _: False)
+            old.setattr("sora_jobs.media.reader.opencv_is_right", lambda _: False)
             second = load_frames(clip).pixels
         assert np.abs(first - second).max() <= 1 / 255 + 1e-6
 
@@ -125,7 +125,7 @@ def test_odd_sizes_lose_no_row_and_no_column(size: tuple[int, int], kind: str) -
     red, blue = luma + 1.5748 * cr, luma + 1.8556 * cb
     green = (luma - 0.2126 * red - 0.0722 * blue) / 0.7152
     expected = np.clip(np.stack([blue, green, red], 2) * 255, 0, 255)
-    assert np.abs(planes.to_bgr(frame, "bt709", full=False) - expected).max() <= 1  # OpenCV counts in steps of 1/1024
+    assert np.abs(yuv.to_bgr(frame, "bt709", full=False) - expected).max() <= 1  # OpenCV counts in steps of 1/1024
 
 
 def test_the_self_test_notices_a_library_that_ignores_the_tags(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from sora.errors import MediaTrouble
-from sora.media import container, lazy, samples
-from sora.media.audio import load_audio
-from sora.media.delivered import examine_delivered
-from sora.media.frames import load_frames, probe
+from sora_jobs.errors import MediaError
+from sora_jobs.media import backends, container, samples
+from sora_jobs.media.audio import load_audio
+from sora_jobs.media.delivered import examine_delivered
+from sora_jobs.media.frames import load_frames, probe
 
 from ..failures import failing
 from .clips import cut, make_clip, make_sound, numbered, numbers_of, tone
@@ -196,7 +196,7 @@ def test_what_hides_behind_the_file_is_looked_at_too(tmp_path: Path) -> None:
     bomb = box(b"stsz", struct.pack(">3I", 0, 1, 2**31))
     path = tmp_path / "bomb.mp4"
     path.write_bytes(film + struct.pack(">I", 1 << 30) + b"trak" + bomb)
-    with failing(MediaTrouble, "too_many_frames", path.name):
+    with failing(MediaError, "too_many_frames", path.name):
         examine_delivered(path)
 
 
@@ -236,7 +236,7 @@ def test_a_picture_is_told_as_one(tmp_path: Path, name: str, options: dict[str, 
     first.save(tmp_path / name, **options, **more)
     path = (tmp_path / name).rename(tmp_path / "film.mp4")
     for look in (probe, load_frames, examine_delivered):
-        with failing(MediaTrouble, "not_a_video", f"film.mp4 is {words}") as caught:
+        with failing(MediaError, "not_a_video", f"film.mp4 is {words}") as caught:
             look(path)
         assert "convert it to MP4 or GIF" in caught.value.advice
 
@@ -244,7 +244,7 @@ def test_a_picture_is_told_as_one(tmp_path: Path, name: str, options: dict[str, 
 def test_a_picture_in_an_mp4s_boxes_is_told_as_one(tmp_path: Path) -> None:
     path = tmp_path / "photo.heic"
     path.write_bytes(box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(200)))
-    with failing(MediaTrouble, "not_a_video", "an AVIF or HEIC picture"):
+    with failing(MediaError, "not_a_video", "an AVIF or HEIC picture"):
         probe(path)
 
 
@@ -301,4 +301,4 @@ def test_ffmpeg_opens_nothing_else_whatever_it_guesses(tmp_path: Path) -> None:
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile a.wav\n", encoding="utf-8")
     for name in ("a.wav", "list.mp4"):
         with pytest.raises(av.error.FFmpegError):
-            lazy.open_av(tmp_path / name)
+            backends.open_av(tmp_path / name)

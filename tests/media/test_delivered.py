@@ -12,9 +12,9 @@ from typing import Any
 import av
 import pytest
 from PIL import Image
-from sora.errors import MediaTrouble
-from sora.media import container, delivered, lazy, probe, samples
-from sora.media.delivered import examine_delivered
+from sora_jobs.errors import MediaError
+from sora_jobs.media import backends, container, delivered, probe, samples
+from sora_jobs.media.delivered import examine_delivered
 
 from ..failures import failing
 from .clips import HEIGHT, WIDTH, cut, make_clip, make_sound, numbered, tone
@@ -78,7 +78,7 @@ def test_a_film_that_ffmpeg_does_not_open_for_its_unfinished_end_is_accepted(tmp
     """As incomplete, since a whole one may be had: every frame is there, and other players show them."""
     path = make_clip(tmp_path / "film.mp4")
     path.write_bytes(path.read_bytes() + struct.pack(">I", 9000) + b"uuid" + bytes(10))
-    with failing(MediaTrouble, "unreadable_video", path.name):
+    with failing(MediaError, "unreadable_video", path.name):
         probe.probe(path)
     delivered = examine_delivered(path)
     assert (delivered.suffix, delivered.is_complete) == (".mp4", False)
@@ -141,7 +141,7 @@ NO_VIDEO: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("name", NO_VIDEO)
 def test_what_surely_is_no_video_is_refused(tmp_path: Path, name: str) -> None:
     """By its content, whatever it is called."""
-    with pytest.raises(MediaTrouble) as caught:
+    with pytest.raises(MediaError) as caught:
         examine_delivered(NO_VIDEO[name](tmp_path / "v.mp4"))
     assert "v.mp4" in caught.value.what
 
@@ -152,14 +152,14 @@ def test_one_that_declares_millions_of_frames_is_refused(tmp_path: Path, count: 
     clip = make_clip(tmp_path / "c.mp4").read_bytes()
     bomb = b"\0\0\0\x24moof\0\0\0\x1ctraf\0\0\0\x14trun\0\0\0\0" + struct.pack(">I", count) + bytes(4)
     for data in (clip + bomb, clip + struct.pack(">I", 1 << 30) + b"junk" + bomb):
-        with failing(MediaTrouble, "too_many_frames", "b.mp4"):
+        with failing(MediaError, "too_many_frames", "b.mp4"):
             examine_delivered(written(tmp_path / "b.mp4", data))
 
 
 PLACES: dict[str, tuple[Any, str]] = {
     "the container's check": (container, "look"),
     "its index": (samples, "end_of"),
-    "opening it": (lazy, "open_av"),
+    "opening it": (backends, "open_av"),
     "its tracks": (delivered, "best_picture"),
     "its packets": (probe.packets, "walked"),
     "its tags": (probe, "_tagged"),
@@ -199,14 +199,14 @@ def test_without_pyav_it_is_stored_unchecked(tmp_path: Path, monkeypatch: pytest
         try:
             raise ModuleNotFoundError("No module named 'av'")
         except ModuleNotFoundError as error:
-            raise MediaTrouble("PyAV cannot be loaded.", advice="pip install av") from error
+            raise MediaError("PyAV cannot be loaded.", advice="pip install av") from error
 
     clip = make_clip(tmp_path / "a.mkv", 90)
     short = cut(clip, tmp_path / "b.mkv", 0.6)
-    monkeypatch.setattr(lazy, "av", missing)
+    monkeypatch.setattr(backends, "av", missing)
     for path, is_complete in ((clip, True), (short, False)):
         found = examine_delivered(path)
         assert (found.suffix, found.is_complete) == (".mkv", is_complete)
         assert "could not be checked: PyAV cannot be loaded" in found.warnings[0]
-    with failing(MediaTrouble, "not_a_video", "c.mp4"):
+    with failing(MediaError, "not_a_video", "c.mp4"):
         examine_delivered(written(tmp_path / "c.mp4", b'{"error": "no"}'))

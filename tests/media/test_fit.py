@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sora.errors import InvalidInput
-from sora.media.fit import Fitting, fit_reference, masked, parse_colour
-from sora.media.resize import fitted, middle, on_colour
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.media.fit import Fitting, fit_reference, masked, parse_colour
+from sora_jobs.media.resize import fitted, middle, on_colour
 
 from ..failures import failing
 
@@ -260,7 +260,7 @@ def test_a_mask_that_does_not_fit_is_refused(
     shape: tuple[int, ...], value: float, code: str, sizes: tuple[str, ...]
 ) -> None:
     """With both sizes in the words."""
-    with failing(InvalidInput, code, *sizes):
+    with failing(InvalidInputError, code, *sizes):
         fit_reference(floats(noise(30, 20)), "16x9", Fitting(), np.full(shape, value, np.float32))
 
 
@@ -282,15 +282,15 @@ def test_a_mask_that_does_not_fit_is_refused(
 )
 def test_an_option_that_makes_no_sense_is_refused(change: dict[str, object], code: str, names: str) -> None:
     """Before a pixel is touched, with what is allowed."""
-    with failing(InvalidInput, code, names):
+    with failing(InvalidInputError, code, names):
         Fitting(**change)  # type: ignore[arg-type]
 
 
 def test_a_batch_and_a_size_that_is_none_are_refused() -> None:
     """As for CreateSoraJob."""
-    with failing(InvalidInput, "several_images", "2 images"):
+    with failing(InvalidInputError, "several_images", "2 images"):
         fit_reference(np.zeros((2, 8, 8, 3), np.float32), "16x9", Fitting())
-    with failing(InvalidInput, "invalid_size", "'16 by 9'"):
+    with failing(InvalidInputError, "invalid_size", "'16 by 9'"):
         fit_reference(np.zeros((1, 8, 8, 3), np.float32), "16 by 9", Fitting())
 
 

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sora.errors import MediaTrouble
-from sora.media import frames as frames_module
-from sora.media.audio import audio_for, load_audio
-from sora.media.choice import FrameChoice, plan
-from sora.media.colour import Colour, opencv_is_right, opencv_reads_fields
-from sora.media.frames import Frames, load_frames, probe
-from sora.media.probe import examine
-from sora.media.reader_av import PyavReader
-from sora.media.reader_cv2 import OpencvReader
-from sora.media.resize import fitted
-from sora.media.times import spacing
+from sora_jobs.errors import MediaError
+from sora_jobs.media import frames as frames_module
+from sora_jobs.media.audio import audio_for, load_audio
+from sora_jobs.media.colour import Colour, opencv_is_right, opencv_reads_fields
+from sora_jobs.media.frames import Frames, load_frames, probe
+from sora_jobs.media.opencv_reader import OpencvReader
+from sora_jobs.media.probe import examine
+from sora_jobs.media.pyav_reader import PyavReader
+from sora_jobs.media.resize import fitted
+from sora_jobs.media.selection import FrameChoice, plan
+from sora_jobs.media.timestamps import spacing
 
 from ..failures import failing
 from .clips import cut, in_another_process, make_clip, numbers_of, rotated
@@ -85,7 +85,7 @@ def test_the_frames_of_a_choice_are_those_of_its_plan(clip: Path, choice: FrameC
     source = examine(clip)
     expected = plan(choice, source.times_s, source.rate, even=True, tick_s=source.tick_s).indices.tolist()
     if not expected:
-        with failing(MediaTrouble, "no_frame_chosen", 24):
+        with failing(MediaError, "no_frame_chosen", 24):
             load_frames(clip, choice)
         return
     loaded = load_frames(clip, choice)
@@ -148,7 +148,7 @@ def test_jumping_ahead_changes_no_pixel(groups: tuple[Path, Frames], choice: Fra
     path, every = groups
     try:
         loaded = load_frames(path, choice)
-    except MediaTrouble as error:
+    except MediaError as error:
         assert error.code == "no_frame_chosen"
         return
     assert np.array_equal(loaded.pixels, every.pixels[loaded.indices])
@@ -310,7 +310,7 @@ def test_progress_is_told_and_a_cancelled_load_stops(clip: Path) -> None:
 def test_importing_the_engine_imports_no_decoder() -> None:
     """cv2, av and Pillow come at first use; torch and ComfyUI never."""
     code = """
-import sora.media.frames, sora.media.audio, sora.media.sheet, sora.media.reference
+import sora_jobs.media.frames, sora_jobs.media.audio, sora_jobs.media.sheet, sora_jobs.media.reference
 print([name for name in ("cv2", "av", "PIL", "torch", "comfy") if name in sys.modules])
 """
     assert in_another_process(code).strip() == "[]"
@@ -323,7 +323,7 @@ def test_the_peak_of_memory_is_the_frames_and_little_more(tmp_path: Path) -> Non
     code = """
 import cv2, av
 from pathlib import Path
-from sora.media.frames import load_frames
+from sora_jobs.media.frames import load_frames
 def kib(name):
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))

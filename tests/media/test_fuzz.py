@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import sora.media
+import sora_jobs.media
 
 from .damage import Damaged, damaged, only_pictures, whole_files
 
@@ -64,7 +64,7 @@ class Child:
             self._process = None
 
     def _start(self) -> None:
-        engine = Path(sora.media.__file__).parents[2]
+        engine = Path(sora_jobs.media.__file__).parents[2]
         command = [sys.executable, str(Path(__file__).with_name("damage_child.py")), str(engine)]
         command += [f"{name}={path}" for name, path in self._whole.items()]
         with (self._folder / f"{threading.get_ident()}.txt").open("a", encoding="utf-8") as words:
@@ -159,7 +159,7 @@ def test_nothing_crashes_the_process_or_hangs(run: Run) -> None:
 
 
 def test_what_cannot_be_is_told_in_words(run: Run) -> None:
-    """Whatever is asked of a damaged file, nothing but MediaTrouble is raised, and that says something."""
+    """Whatever is asked of a damaged file, nothing but MediaError is raised, and that says something."""
     bad = []
     for look in run[0]:
         for name, load in look.result.items():

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora.errors import MediaTrouble
-from sora.media import memory
-from sora.media.frames import load_frames
+from sora_jobs.errors import MediaError
+from sora_jobs.media import frame_buffer
+from sora_jobs.media.frames import load_frames
 
 from ..failures import failing
 from .clips import make_clip
@@ -37,7 +37,7 @@ def windows(*, phys: int, commit: int, works: bool = True) -> Any:
 def test_swap_is_neither_counted_nor_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows without performance counters raises a RuntimeError over that question alone."""
     machine(monkeypatch, free=3 * GIB)
-    assert memory.available_bytes() == 3 * GIB
+    assert frame_buffer.available_bytes() == 3 * GIB
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_on_windows_the_commit_that_is_left_counts_too(
 ) -> None:
     """Beyond it nothing is given, however much RAM is free."""
     machine(monkeypatch, free=phys, windows=windows(phys=phys, commit=commit))
-    assert memory.available_bytes() == expected
+    assert frame_buffer.available_bytes() == expected
     machine(monkeypatch, free=phys, windows=windows(phys=phys, commit=commit, works=False))
-    assert memory.available_bytes() == phys
+    assert frame_buffer.available_bytes() == phys
 
 
 @pytest.mark.parametrize("error", [RuntimeError("PDH"), OSError(5, "denied"), AttributeError("x"), MemoryError()])
@@ -60,17 +60,17 @@ def test_a_question_that_breaks_is_unknown_and_ends_no_load(
     """Whatever it raises; what the others tell counts."""
     meminfo = f"MemAvailable: {5 * GIB // 1024} kB\n"
     machine(monkeypatch, free=error, meminfo=meminfo, cgroup=error, windows=raising(error))
-    assert memory.available_bytes() == 5 * GIB
+    assert frame_buffer.available_bytes() == 5 * GIB
     machine(monkeypatch, free=error, meminfo=error, cgroup=error, windows=raising(error))
-    assert memory.available_bytes() is None
+    assert frame_buffer.available_bytes() is None
     assert len(load_frames(make_clip(tmp_path / "clip.mp4")).pixels) == 24
 
 
 def test_what_does_not_fit_in_ram_is_offered_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """However much swap there is: it is not asked for."""
     machine(monkeypatch, free=GIB)
-    with failing(MediaTrouble, "out_of_memory", "2.06 GiB", "1.00 GiB are available") as caught:
-        memory.buffer((200, 720, 1280, 3))
+    with failing(MediaError, "out_of_memory", "2.06 GiB", "1.00 GiB are available") as caught:
+        frame_buffer.buffer((200, 720, 1280, 3))
     assert "memory = disk" in caught.value.advice
     assert "frame_load_cap = 97 would fit" in caught.value.advice
 
@@ -98,7 +98,7 @@ def test_on_macos_the_disk_gives_the_room_at_once(tmp_path: Path, monkeypatch: p
     """In one piece, else in several; all of it, from the end of the file on."""
     need = 2 * 8 * 10 * 3 * 4
     mac = Mac(monkeypatch, errno.ENOSPC)
-    pixels = memory.buffer((2, 8, 10, 3), scratch=tmp_path)
+    pixels = frame_buffer.buffer((2, 8, 10, 3), scratch=tmp_path)
     assert isinstance(pixels, np.memmap)
     assert pixels.shape == (2, 8, 10, 3)
     assert mac.asked == [(2 | 4, 3, 0, need, 0), (4, 3, 0, need, 0)]
@@ -107,8 +107,8 @@ def test_on_macos_the_disk_gives_the_room_at_once(tmp_path: Path, monkeypatch: p
 def test_on_macos_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Instead of a SIGBUS in the middle of a graph."""
     Mac(monkeypatch, errno.ENOSPC, errno.ENOSPC)
-    with failing(MediaTrouble, "no_space", "No space left"):
-        memory.buffer((2, 8, 10, 3), scratch=tmp_path)
+    with failing(MediaError, "no_space", "No space left"):
+        frame_buffer.buffer((2, 8, 10, 3), scratch=tmp_path)
 
 
 @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
@@ -117,6 +117,6 @@ def test_a_file_system_without_that_call_is_used_all_the_same(
 ) -> None:
     """How much room is free was looked at before."""
     monkeypatch.setattr("os.posix_fallocate", raising(OSError(code, "Operation not supported")), raising=False)
-    pixels = memory.buffer((2, 8, 10, 3), scratch=tmp_path)
+    pixels = frame_buffer.buffer((2, 8, 10, 3), scratch=tmp_path)
     pixels[:] = 0.5
     assert isinstance(pixels, np.memmap)

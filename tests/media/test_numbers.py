@@ -12,14 +12,14 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from sora.errors import MediaTrouble
-from sora.media import stills
-from sora.media.audio import audio_for
-from sora.media.choice import FrameChoice
-from sora.media.export import save_frames
-from sora.media.frames import load_frames, probe
-from sora.media.probe import examine
-from sora.media.sheet import tiles_of
+from sora_jobs.errors import MediaError
+from sora_jobs.media import still_images
+from sora_jobs.media.audio import audio_for
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.frames import load_frames, probe
+from sora_jobs.media.probe import examine
+from sora_jobs.media.selection import FrameChoice
+from sora_jobs.media.sheet import tiles_of
 
 from ..failures import failing
 from .clips import HEIGHT, WIDTH, make_clip, number_of, numbered, numbers_of, tone
@@ -154,7 +154,7 @@ def test_a_number_is_the_same_picture_whatever_is_asked(
     """As floats and as files; and each frame that a choice names without sampling is one that it means."""
     try:
         loaded = load_frames(film, choice)
-    except MediaTrouble as error:  # all of the chosen ones are lost
+    except MediaError as error:  # all of the chosen ones are lost
         assert error.code == "not_decodable"
         assert set(range(choice.skip_first_frames, choice.skip_first_frames + 1)).isdisjoint(every)
         return
@@ -179,8 +179,8 @@ def test_pictures_for_people_have_the_same_numbers(film: Path, every: dict[int, 
     for tile in tiles:
         assert number_of(tile.picture / 255) == every[int(tile.right.removeprefix("frame "))]
     middle = {every[number] for number in sorted(every)[len(every) // 2 - 1 :][:3]}  # the end may be lost
-    assert number_of(stills.thumbnail(film) / 255) in middle
-    assert stills.spritesheet(film).shape[1] == 1280
+    assert number_of(still_images.thumbnail(film) / 255) in middle
+    assert still_images.spritesheet(film).shape[1] == 1280
 
 
 def told(path: Path, **choice: Any) -> str:
@@ -209,7 +209,7 @@ def test_lost_frames_keep_their_numbers_and_are_told(tmp_path: Path) -> None:
     assert (loaded.info.frames, loaded.info.cut_short) == (58, True)
     assert (loaded.duration_s, loaded.fps) == pytest.approx((2.0, 29.0))
     assert "declares 60 frames and holds only 58" in loaded.warnings[0]
-    with failing(MediaTrouble, "not_decodable", "None of the chosen frames", "(20 to 20)", 58):
+    with failing(MediaError, "not_decodable", "None of the chosen frames", "(20 to 20)", 58):
         load_frames(film, FrameChoice(skip_first_frames=20, frame_load_cap=1))
     # A sample in time shows what is on screen then: the frame before.
     sampled = load_frames(film, FrameChoice(force_rate=30, skip_first_frames=19, frame_load_cap=3))

@@ -13,13 +13,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from sora.errors import MediaTrouble
-from sora.media import audio, frames, memory
-from sora.media.audio import load_audio
-from sora.media.choice import FrameChoice
-from sora.media.export import save_frames
-from sora.media.frames import load_frames, probe
-from sora.media.sheet import contact_sheet
+from sora_jobs.errors import MediaError
+from sora_jobs.media import audio, frame_buffer, frames
+from sora_jobs.media.audio import load_audio
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.frames import load_frames, probe
+from sora_jobs.media.selection import FrameChoice
+from sora_jobs.media.sheet import contact_sheet
 
 from ..failures import failing
 from .clips import HEIGHT, WIDTH, cut, in_another_process, make_clip, make_sound, numbered, numbers_of, tone
@@ -120,14 +120,14 @@ def test_a_damaged_file_takes_no_more_memory_than_a_whole_one(tmp_path: Path, mo
     data[middle : middle + 1500] = bytes(1500)
     film.write_bytes(data)
     held: list[int] = []
-    buffer = memory.buffer
+    buffer = frame_buffer.buffer
 
     def counted(shape: tuple[int, ...], **more: object) -> np.ndarray:
         made = buffer(shape, **more)
         held.append(tracemalloc.get_traced_memory()[0])
         return made
 
-    monkeypatch.setattr(frames.memory, "buffer", counted)
+    monkeypatch.setattr(frames.frame_buffer, "buffer", counted)
     tracemalloc.start()
     try:
         loaded = load_frames(film)
@@ -184,7 +184,7 @@ def test_many_channels_are_sound_and_no_crash(tmp_path: Path, layout: str) -> No
     channels = len(av.AudioLayout(layout).channels)
     wave = np.repeat(tone(48000, 0.5), channels)[None]  # packed: PyAV cannot make eight planes either
     film = make_sound(tmp_path / "many.mp4", "aac", 48000, layout, wave, "flt")
-    code = "from sora.media.audio import load_audio; print(load_audio(sys.argv[1], duration_s=0.5).waveform.shape)"
+    code = "from sora_jobs.media.audio import load_audio; print(load_audio(sys.argv[1], duration_s=0.5).waveform.shape)"
     assert in_another_process(code, str(film)).strip() == f"(1, {channels}, 24000)"
 
 
@@ -203,7 +203,7 @@ def test_a_trimmed_piece_counts_as_the_whole(tmp_path: Path, window: tuple[float
     ]
     nth = FrameChoice(select_every_nth=4, frame_load_cap=3)
     assert numbers_of(load_frames(film, nth, window=window).pixels) == list(range(first, first + 12, 4))
-    with failing(MediaTrouble, "no_frame_chosen", "holds no frame", film.name):
+    with failing(MediaError, "no_frame_chosen", "holds no frame", film.name):
         load_frames(film, window=(5.0, 1.0))
 
 
@@ -226,7 +226,7 @@ def test_an_error_in_any_language_is_named(tmp_path: Path, text: str, mark: str)
     """A JSON error that was stored as .mp4; its own words are what helps."""
     path = tmp_path / "x.mp4"
     path.write_text(mark + json.dumps({"error": {"message": text}}, ensure_ascii=False), encoding="utf-8")
-    with failing(MediaTrouble, "not_a_video", "a JSON message") as caught:
+    with failing(MediaError, "not_a_video", "a JSON message") as caught:
         probe(path)
     assert text in caught.value.what
 

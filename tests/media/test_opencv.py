@@ -11,12 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sora.media import lazy
+from sora_jobs.media import backends
 
 from ..systems import hears_pythonpath
 
 PACK = Path(__file__).parents[2]
-CLIP = next((PACK / "nodes" / "sora" / "media" / "selftest").glob("*.mp4"))
+CLIP = next((PACK / "nodes" / "sora_jobs" / "media" / "selftest").glob("*.mp4"))
 BROKEN = {
     "hollow": "",
     "mixed": "raise AttributeError(\"partially initialized module 'cv2' has no attribute 'gapi_wip_gst'\")",
@@ -58,26 +58,28 @@ def test_the_pack_loads_and_says_what_to_install(broken: dict[str, str], tmp_pat
     """The nodes are there, the list of jobs works, the doctor and whoever needs a frame name the cure."""
     loaded = python(broken, "-c", LOAD_AS_THE_HOST_DOES)
     assert "LoadVideoFrames" in loaded.stdout, loaded.stderr
-    assert python(broken, "-m", "nodes.sora", "jobs").returncode == 0
-    frames = python(broken, "-m", "nodes.sora", "frames", str(CLIP), "--out", str(tmp_path), "--json")
+    assert python(broken, "-m", "nodes.sora_jobs", "jobs").returncode == 0
+    frames = python(broken, "-m", "nodes.sora_jobs", "frames", str(CLIP), "--out", str(tmp_path), "--json")
     assert frames.returncode == 7
     told = json.loads(frames.stdout)
-    doctor = python(broken, "-m", "nodes.sora", "doctor", "--json")
+    doctor = python(broken, "-m", "nodes.sora_jobs", "doctor", "--json")
     (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
     assert (doctor.returncode, found["level"]) == (7, "failed")
     for text in (told["error"] + told["advice"], found["text"]):
         assert "OpenCV" in text
-        assert f"pip uninstall {' '.join(lazy.WHEELS)}, then pip install opencv-python" in text
+        assert f"pip uninstall {' '.join(backends.WHEELS)}, then pip install opencv-python" in text
 
 
 @needs_pythonpath
 def test_two_wheels_are_warned_of(tmp_path: Path) -> None:
     """They work until one of them is uninstalled."""
-    for name in lazy.WHEELS[1:3]:
+    for name in backends.WHEELS[1:3]:
         folder = tmp_path / f"{name.replace('-', '_')}-9.9.dist-info"
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n", encoding="utf-8")
-    doctor = python({"PYTHONPATH": str(tmp_path), "SORA_HOME": str(tmp_path)}, "-m", "nodes.sora", "doctor", "--json")
+    doctor = python(
+        {"PYTHONPATH": str(tmp_path), "SORA_HOME": str(tmp_path)}, "-m", "nodes.sora_jobs", "doctor", "--json"
+    )
     (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
     assert (doctor.returncode, found["level"]) == (0, "warning")
     assert "opencv-contrib-python 9.9 and opencv-python-headless 9.9" in found["text"]
@@ -95,14 +97,14 @@ def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.Mon
         given.append(keywords)
         return av.open(file, mode, container_options=keywords.get("container_options"))
 
-    av = lazy.av()
-    monkeypatch.setattr(lazy, "av", lambda: SimpleNamespace(open=open_as_it_does))
-    lazy._odd_metadata.cache_clear()
+    av = backends.av()
+    monkeypatch.setattr(backends, "av", lambda: SimpleNamespace(open=open_as_it_does))
+    backends._odd_metadata.cache_clear()
     try:
-        with lazy.open_av(CLIP) as file:
+        with backends.open_av(CLIP) as file:
             assert file.streams.video
     finally:
-        lazy._odd_metadata.cache_clear()
+        backends._odd_metadata.cache_clear()
     assert ("metadata_errors" in given[-1]) is knows_the_keyword
 
 
@@ -120,4 +122,4 @@ def test_every_pyav_opens_files(knows_the_keyword: bool, monkeypatch: pytest.Mon
 )
 def test_a_rate_is_a_fraction_whatever_pyav_has_for_it(given: object, expected: Fraction | None) -> None:
     """And what is not known is None, also where PyAV calls it 0/0."""
-    assert lazy.fraction(given) == expected
+    assert backends.fraction(given) == expected

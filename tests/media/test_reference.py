@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sora.errors import InvalidInput
-from sora.media.reference import fitted, from_file, from_float, to_png
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.media.reference import fitted, from_file, from_float, to_png
 
 from ..failures import failing
 
@@ -52,7 +52,7 @@ def test_channels_keep_their_order_and_alpha() -> None:
 )
 def test_what_is_no_single_image_is_refused(image: np.ndarray, code: str, names: tuple[str, ...]) -> None:
     """The words say what is wrong, for a batch also which node picks one."""
-    with failing(InvalidInput, code, *names):
+    with failing(InvalidInputError, code, *names):
         from_float(image)
 
 
@@ -102,10 +102,10 @@ def test_files_that_are_no_image_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(png.getvalue()[:5000])
     unreadable = {"gone.png": "file_not_found", "text.png": "unreadable_image", "cut.png": "unreadable_image"}
     for name, code in unreadable.items():
-        with failing(InvalidInput, code, name):
+        with failing(InvalidInputError, code, name):
             from_file(tmp_path / name)
     (tmp_path / "whole.png").write_bytes(png.getvalue())
-    with failing(InvalidInput, "image_too_large", "whole.png"):
+    with failing(InvalidInputError, "image_too_large", "whole.png"):
         from_file(tmp_path / "whole.png", most_pixels=64 * 63)
     assert from_file(tmp_path / "whole.png", most_pixels=64 * 64).shape == (64, 64, 3)
 
@@ -113,7 +113,7 @@ def test_files_that_are_no_image_are_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     """A file of few bytes that would be 900 million pixels."""
     Image.new("1", (30000, 30000)).save(tmp_path / "bomb.png")
-    with failing(InvalidInput, "image_too_large", "bomb.png"):
+    with failing(InvalidInputError, "image_too_large", "bomb.png"):
         from_file(tmp_path / "bomb.png")
 
 
@@ -201,7 +201,7 @@ def test_a_fit_that_is_none_is_refused() -> None:
         "invalid_size": (image, 0, 4, "crop"),
         "invalid_image": (image.astype(float), 4, 4, "crop"),
     }.items():
-        with failing(InvalidInput, code):
+        with failing(InvalidInputError, code):
             fitted(*arguments)  # type: ignore[arg-type]
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora import doctor
-from sora.errors import MediaTrouble
-from sora.findings import Finding
-from sora.media import colour, lazy, reader_av, selftest
-from sora.media.colour import Colour
-from sora.media.export import save_frames
-from sora.media.frames import load_frames
-from sora.media.reader_cv2 import OpencvReader
-from sora.studio import Studio
+from sora_jobs.diagnostics import doctor
+from sora_jobs.diagnostics.findings import Finding
+from sora_jobs.engine import Engine
+from sora_jobs.errors import MediaError
+from sora_jobs.media import backends, colour, pyav_reader, selftest
+from sora_jobs.media.colour import Colour
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.frames import load_frames
+from sora_jobs.media.opencv_reader import OpencvReader
 
 from ..failures import failing
 from .clips import make_clip, numbers_of
@@ -36,7 +36,7 @@ def tried_anew() -> Iterator[None]:
 def looked(tmp_path: Path) -> dict[str, Finding]:
     """What the doctor says of both."""
     nowhere = {"COMETAPI_BASE_URL": "https://cometapi.invalid", "SORA_SANDBOX_SECONDS": "0.2"}
-    studio = Studio(tmp_path / "home", tmp_path / "output", env=nowhere)
+    studio = Engine(tmp_path / "home", tmp_path / "output", env=nowhere)
     try:
         return {one.name: one for one in doctor.examine(studio) if one.name in ("opencv", "pyav")}
     finally:
@@ -47,7 +47,7 @@ def test_what_was_seen_is_said(tmp_path: Path) -> None:
     """Version, frames, size, colours, sound, and which files each of them reads."""
     found = looked(tmp_path)
     assert {one.level for one in found.values()} == {"ok"}
-    for name, library in (("opencv", lazy.cv2()), ("pyav", lazy.av())):
+    for name, library in (("opencv", backends.cv2()), ("pyav", backends.av())):
         text = found[name].text
         assert library.__version__ in text
         for words in ("6 of 6 frames of 128x64", "colours", "reads"):
@@ -72,18 +72,18 @@ def test_a_pyav_that_opens_no_file_has_failed(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(lazy, "open_av", broken)
+    monkeypatch.setattr(backends, "open_av", broken)
     found = looked(tmp_path)
     assert found["pyav"].level == "failed"
     assert str(error.args[-1]) in found["pyav"].text
-    assert lazy.NEW_PYAV in found["pyav"].text
+    assert backends.NEW_PYAV in found["pyav"].text
     assert found["opencv"].level == "failed" or "6 of 6 frames" in found["opencv"].text
 
 
 def test_a_pyav_that_decodes_wrongly_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong colours, too few frames, no sound."""
     with monkeypatch.context() as patch:
-        patch.setattr(reader_av, "to_bgr", lambda frame, look: np.zeros((64, 128, 3), np.uint8))
+        patch.setattr(pyav_reader, "to_bgr", lambda frame, look: np.zeros((64, 128, 3), np.uint8))
         assert "BT.709 full range" in looked(tmp_path)["pyav"].text
         assert looked(tmp_path)["pyav"].level == "failed"
     with monkeypatch.context() as patch:
@@ -105,7 +105,7 @@ class Capture:
 
     def __init__(self, *given: Any) -> None:
         if self.wrong == "raises":
-            raise lazy.cv2().error("unknown backend")
+            raise backends.cv2().error("unknown backend")
         self.real = REAL(*given)
 
     def __getattr__(self, name: str) -> Any:
@@ -121,27 +121,27 @@ class Capture:
         if self.wrong == "converts nothing":
             return False, None
         if self.wrong == "raises later":
-            raise lazy.cv2().error("bad conversion")
+            raise backends.cv2().error("bad conversion")
         return self.real.retrieve(*given)  # type: ignore[no-any-return]
 
 
-REAL: Any = lazy.cv2().VideoCapture
+REAL: Any = backends.cv2().VideoCapture
 
 
 def test_an_opencv_that_raises_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what cures it; PyAV is looked at all the same."""
     monkeypatch.setattr(Capture, "wrong", "raises")
-    monkeypatch.setattr(lazy.cv2(), "VideoCapture", Capture)
+    monkeypatch.setattr(backends.cv2(), "VideoCapture", Capture)
     found = looked(tmp_path)
     assert (found["opencv"].level, found["pyav"].level) == ("failed", "ok")
     assert "unknown backend" in found["opencv"].text
-    assert lazy.ONE_OPENCV in found["opencv"].text
+    assert backends.ONE_OPENCV in found["opencv"].text
 
 
 def test_an_opencv_without_ffmpeg_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything works by PyAV."""
     monkeypatch.setattr(Capture, "wrong", "opens nothing")
-    monkeypatch.setattr(lazy.cv2(), "VideoCapture", Capture)
+    monkeypatch.setattr(backends.cv2(), "VideoCapture", Capture)
     found = looked(tmp_path)
     assert (found["opencv"].level, found["pyav"].level) == ("warning", "ok")
     assert "opens no video file" in found["opencv"].text
@@ -153,12 +153,12 @@ def test_what_opencv_cannot_read_is_read_with_pyav(tmp_path: Path, monkeypatch: 
     clip = make_clip(tmp_path / "clip.mp4", matrix="bt601")
     if not colour.opencv_is_right(Colour("bt601", full=False)):
         pytest.skip("this OpenCV is not chosen for it")
-    monkeypatch.setattr("sora.media.reader.opencv_reads_fields", lambda: True)
+    monkeypatch.setattr("sora_jobs.media.reader.opencv_reads_fields", lambda: True)
     begun: list[int] = []
     plain = OpencvReader.__init__
     monkeypatch.setattr(OpencvReader, "__init__", lambda *given: (begun.append(1), plain(*given))[1])
     monkeypatch.setattr(Capture, "wrong", wrong)
-    monkeypatch.setattr(lazy.cv2(), "VideoCapture", Capture)
+    monkeypatch.setattr(backends.cv2(), "VideoCapture", Capture)
     assert numbers_of(load_frames(clip).pixels) == list(range(24))
     assert len(save_frames(clip, tmp_path / "png")) == 24
     assert begun
@@ -177,6 +177,6 @@ def test_a_pyav_with_other_words_for_colours_is_told_by_the_planes(monkeypatch: 
 
 def test_the_clip_of_the_self_test_has_sound() -> None:
     """Half a tone high, which is what is looked for."""
-    with failing(MediaTrouble, "file_not_found", "none.mp4"):
-        selftest.load_audio(lazy.CLIPS / "none.mp4")
-    assert np.abs(selftest.load_audio(lazy.CLIPS / selftest.SOUND).waveform).max() > selftest.LOUD
+    with failing(MediaError, "file_not_found", "none.mp4"):
+        selftest.load_audio(backends.CLIPS / "none.mp4")
+    assert np.abs(selftest.load_audio(backends.CLIPS / selftest.SOUND).waveform).max() > selftest.LOUD

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sora.media.choice import FrameChoice, shown_size
-from sora.media.export import save_frames
-from sora.media.frames import Frames, load_frames, probe
-from sora.media.resize import cropped, fitted, stretched
-from sora.media.sheet import contact_sheet
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.frames import Frames, load_frames, probe
+from sora_jobs.media.resize import cropped, fitted, stretched
+from sora_jobs.media.selection import FrameChoice, shown_size
+from sora_jobs.media.sheet import contact_sheet
 
 from .clips import make_clip, numbers_of, rotated
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sora.errors import DiskTrouble, MediaTrouble
-from sora.media.export import save_frames, save_png
-from sora.media.frames import FrameChoice, load_frames
-from sora.media.probe import examine
-from sora.media.sheet import Tile, contact_sheet, draw, tiles_of
+from sora_jobs.errors import MediaError, StorageError
+from sora_jobs.media.export import save_frames, save_png
+from sora_jobs.media.frames import FrameChoice, load_frames
+from sora_jobs.media.probe import examine
+from sora_jobs.media.sheet import Tile, contact_sheet, draw, tiles_of
 
 from ..failures import failing
 from .clips import cut, make_clip, number_of
@@ -52,14 +52,14 @@ def test_a_cut_file_gives_the_files_that_it_has(tmp_path: Path) -> None:
     assert len(save_frames(short, tmp_path / "all")) == count
     (last,) = save_frames(short, tmp_path / "last", FrameChoice(skip_first_frames=-1))
     assert last.name == f"frame_{count - 1:06d}.png"
-    with failing(MediaTrouble, "no_frame_chosen", "has 90"):
+    with failing(MediaError, "no_frame_chosen", "has 90"):
         save_frames(tmp_path / "whole.mp4", tmp_path, FrameChoice(skip_first_frames=90))
 
 
 def test_a_disk_that_refuses_is_told_and_leaves_nothing(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk at the second file: DiskTrouble, and no half-written file under any name."""
+    """A full disk at the second file: StorageError, and no half-written file under any name."""
     plain = Path.replace
 
     def full(self: Path, target: Path) -> Path:
@@ -68,20 +68,20 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(
         return plain(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with failing(DiskTrouble, "disk_full", "No space left"):
+    with failing(StorageError, "disk_full", "No space left"):
         save_frames(clip, tmp_path)
     assert not [file.name for file in tmp_path.iterdir() if not file.name.startswith("frame_")]
     assert all(opened(file).shape == (96, 160, 3) for file in tmp_path.iterdir())
 
 
 def test_a_png_replaces_an_older_one_whole(tmp_path: Path) -> None:
-    """The new picture is under the name, folders are made, and a folder in its place is DiskTrouble."""
+    """The new picture is under the name, folders are made, and a folder in its place is StorageError."""
     target = tmp_path / "a" / "picture.png"
     for level in (10, 200):
         save_png(target, np.full((4, 5, 3), level, np.uint8))
         assert (opened(target) == level).all()
     assert list(target.parent.iterdir()) == [target]
-    with pytest.raises(DiskTrouble):
+    with pytest.raises(StorageError):
         save_png(tmp_path / "a", np.zeros((4, 5, 3), np.uint8))
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sora.errors import MediaTrouble
-from sora.media.frames import load_frames
-from sora.media.stills import spritesheet, thumbnail
+from sora_jobs.errors import MediaError
+from sora_jobs.media.frames import load_frames
+from sora_jobs.media.still_images import spritesheet, thumbnail
 
 from ..failures import failing
 from .clips import cut, make_clip, number_of, numbers_of, rotated
@@ -64,5 +64,5 @@ def test_a_cut_file_shows_what_it_has(clip: Path, tmp_path: Path) -> None:
     assert (shown[0], shown[-1]) == (0, left[-1])  # of the last ones, some may be lost
     (tmp_path / "text.mp4").write_text("hello", encoding="utf-8")
     for make in (thumbnail, spritesheet):
-        with failing(MediaTrouble, "not_a_video", "text.mp4"):
+        with failing(MediaError, "not_a_video", "text.mp4"):
             make(tmp_path / "text.mp4")

@@ -12,18 +12,18 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from sora.errors import InvalidInput, MediaTrouble
-from sora.media import lazy, reader_av
-from sora.media.audio import load_audio
-from sora.media.choice import FrameChoice
-from sora.media.clip import clip_of_file, clip_of_images
-from sora.media.delivered import examine_delivered
-from sora.media.export import save_frames
-from sora.media.fit import Fitting, fit_reference
-from sora.media.frames import load_frames, probe
-from sora.media.reference import from_float, to_png
-from sora.media.sheet import contact_sheet
-from sora.media.stills import spritesheet, thumbnail
+from sora_jobs.errors import InvalidInputError, MediaError
+from sora_jobs.media import backends, pyav_reader
+from sora_jobs.media.audio import load_audio
+from sora_jobs.media.clip import clip_of_file, clip_of_images
+from sora_jobs.media.delivered import examine_delivered
+from sora_jobs.media.export import save_frames
+from sora_jobs.media.fit import Fitting, fit_reference
+from sora_jobs.media.frames import load_frames, probe
+from sora_jobs.media.reference import from_float, to_png
+from sora_jobs.media.selection import FrameChoice
+from sora_jobs.media.sheet import contact_sheet
+from sora_jobs.media.still_images import spritesheet, thumbnail
 
 from ..failures import failing
 from .clips import HEIGHT, WIDTH, make_clip, numbered, numbers_of
@@ -212,8 +212,8 @@ def test_whatever_breaks_in_pyav_is_an_error_of_ours(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(lazy, "open_av", broken)
-    with pytest.raises(MediaTrouble) as caught:
+    monkeypatch.setattr(backends, "open_av", broken)
+    with pytest.raises(MediaError) as caught:
         USES[name](clip)
     assert caught.value.__cause__ is error or caught.value.__cause__.__cause__ is error
     assert clip.name in caught.value.what
@@ -226,7 +226,7 @@ def test_whatever_breaks_in_opencv_is_an_error_of_ours(
     clip: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception | None
 ) -> None:
     """Its own error too, which is nothing but an Exception."""
-    raised = error or lazy.cv2().error("OpenCV(5.0.0) error: (-215:Assertion failed) !_src.empty()")
+    raised = error or backends.cv2().error("OpenCV(5.0.0) error: (-215:Assertion failed) !_src.empty()")
 
     class Broken:
         def __getattr__(self, name: str) -> Any:
@@ -238,9 +238,9 @@ def test_whatever_breaks_in_opencv_is_an_error_of_ours(
 
             return function
 
-    real = lazy.cv2()
-    monkeypatch.setattr(lazy, "cv2", Broken)
-    with pytest.raises(MediaTrouble) as caught:
+    real = backends.cv2()
+    monkeypatch.setattr(backends, "cv2", Broken)
+    with pytest.raises(MediaError) as caught:
         (OPENCV_USES | USES)[name](clip)
     assert caught.value.__cause__ is raised
 
@@ -251,16 +251,16 @@ def test_too_little_memory_is_told_as_that(clip: Path, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(reader_av, "to_bgr", full)
-    with failing(MediaTrouble, "out_of_memory", clip.name) as caught:
+    monkeypatch.setattr(pyav_reader, "to_bgr", full)
+    with failing(MediaError, "out_of_memory", clip.name) as caught:
         load_frames(clip)
     assert "memory = disk" in caught.value.advice
 
 
-@pytest.mark.parametrize("ends", [KeyboardInterrupt, concurrent.futures.CancelledError, InvalidInput])
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, concurrent.futures.CancelledError, InvalidInputError])
 def test_an_end_that_was_meant_is_passed_on(clip: Path, ends: type[BaseException]) -> None:
     """Ctrl-C, a cancelled node, and the errors of the tree."""
-    what = ends("x") if ends is InvalidInput else ends()
+    what = ends("x") if ends is InvalidInputError else ends()
 
     def stop(*_: int) -> None:
         raise what

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sora.errors import MediaTrouble
-from sora.media import lazy, memory, reader_av
-from sora.media.choice import FrameChoice
-from sora.media.delivered import examine_delivered
-from sora.media.frames import load_frames, probe
+from sora_jobs.errors import MediaError
+from sora_jobs.media import backends, frame_buffer, pyav_reader
+from sora_jobs.media.delivered import examine_delivered
+from sora_jobs.media.frames import load_frames, probe
+from sora_jobs.media.selection import FrameChoice
 
 from ..failures import failing
 from .clips import cut, in_another_process, make_clip, make_sound, tone
@@ -29,7 +29,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_choice_without_frames_says_how_many_there_are(clip: Path) -> None:
     """Skipping more than there is names both numbers."""
-    with failing(MediaTrouble, "no_frame_chosen", "has 24", "skip_first_frames is 99"):
+    with failing(MediaError, "no_frame_chosen", "has 24", "skip_first_frames is 99"):
         load_frames(clip, FrameChoice(skip_first_frames=99))
 
 
@@ -38,9 +38,9 @@ def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monk
     one = 160 * 96 * 12
     machine(monkeypatch, free=10 * one)
     converted: list[int] = []
-    plain = reader_av.to_bgr
-    monkeypatch.setattr(reader_av, "to_bgr", lambda *given: (converted.append(1), plain(*given))[1])
-    with failing(MediaTrouble, "out_of_memory", "24 frames of 160x96", "are available") as caught:
+    plain = pyav_reader.to_bgr
+    monkeypatch.setattr(pyav_reader, "to_bgr", lambda *given: (converted.append(1), plain(*given))[1])
+    with failing(MediaError, "out_of_memory", "24 frames of 160x96", "are available") as caught:
         load_frames(clip)
     assert re.search(r"frame_load_cap = \d would fit", caught.value.advice)
     assert len(converted) == 1  # the first, which tells the true size
@@ -65,14 +65,14 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
     """With what is needed and what is free; and the same where the room is gone in that very moment."""
     with monkeypatch.context() as small:
         small.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1 << 20))
-        with failing(MediaTrouble, "no_space", "24 frames of 160x96", "4.2 MiB on disk", "1.0 MiB"):
+        with failing(MediaError, "no_space", "24 frames of 160x96", "4.2 MiB on disk", "1.0 MiB"):
             load_frames(clip, scratch=tmp_path)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full, raising=False)
-    with failing(MediaTrouble, "no_space", "No space left"):
+    with failing(MediaError, "no_space", "No space left"):
         load_frames(clip, scratch=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -80,7 +80,7 @@ def test_a_full_disk_is_told_before_anything_is_decoded(
 def test_an_allocation_that_fails_is_told_as_need(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody knows how much memory there is, a MemoryError becomes the same words."""
     machine(monkeypatch)
-    with failing(MediaTrouble, "out_of_memory", "8192x8192", "GiB"):
+    with failing(MediaError, "out_of_memory", "8192x8192", "GiB"):
         load_frames(clip, FrameChoice(custom_width=8192, custom_height=8192, force_rate=1000))
 
 
@@ -90,14 +90,14 @@ def test_available_memory_is_a_sane_number_and_a_container_lowers_it(
     """The smaller of what the machine and its container have; what the page cache can give back counts as free."""
     container = {"memory.max": "1000", "memory.current": "700", "memory.stat": "anon 400\ninactive_file 250\n"}
     machine(monkeypatch, cgroup=container)
-    assert memory.available_bytes() == 550
+    assert frame_buffer.available_bytes() == 550
     machine(monkeypatch, cgroup=container | {"memory.max": "max"})
-    assert memory.available_bytes() is None
+    assert frame_buffer.available_bytes() is None
     machine(monkeypatch, meminfo="MemTotal: 9 kB\nMemAvailable: 5 kB\nSwapFree: 2 kB\n")
-    assert memory.available_bytes() == 5 * 1024  # a machine that swaps stands still
+    assert frame_buffer.available_bytes() == 5 * 1024  # a machine that swaps stands still
     for free, expected in ((800, 550), (300, 300)):
         machine(monkeypatch, free=free, cgroup=container)
-        assert memory.available_bytes() == expected
+        assert frame_buffer.available_bytes() == expected
 
 
 # The key lies where the shown part (160 letters) ends: cut before it is hidden, its rest would not look like a key.
@@ -126,7 +126,7 @@ def test_what_is_no_video_is_named(
     path = tmp_path / "video.mp4"
     path.write_bytes(body)
     for look in (probe, examine_delivered, load_frames):
-        with failing(MediaTrouble, code, "video.mp4", *names) as caught:
+        with failing(MediaError, code, "video.mp4", *names) as caught:
             look(path)
         assert "sk-abc" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
@@ -137,7 +137,7 @@ def test_an_index_without_a_track_is_no_video(tmp_path: Path, capfd: pytest.Capt
     path = tmp_path / "video.mp4"
     path.write_bytes(b"\x00\x00\x00\x08moov")
     for look in (probe, examine_delivered, load_frames):
-        with pytest.raises(MediaTrouble) as caught:
+        with pytest.raises(MediaError) as caught:
             look(path)
         assert caught.value.code in ("unreadable_video", "no_video_track")
         assert "video.mp4" in str(caught.value)
@@ -147,21 +147,21 @@ def test_an_index_without_a_track_is_no_video(tmp_path: Path, capfd: pytest.Capt
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     """No path of this machine is needed to say it."""
     for path in (tmp_path / "gone.mp4", tmp_path):
-        with failing(MediaTrouble, "file_not_found", path.name):
+        with failing(MediaError, "file_not_found", path.name):
             load_frames(path)
 
 
 def test_an_mp4_cut_before_its_index_says_so(tmp_path: Path) -> None:
     """With the index at the end, a cut file holds nothing that can be found."""
     short = cut(make_clip(tmp_path / "late.mp4", faststart=False), tmp_path / "short.mp4", 0.6)
-    with failing(MediaTrouble, "video_truncated", "ends before its index (moov)"):
+    with failing(MediaError, "video_truncated", "ends before its index (moov)"):
         load_frames(short)
 
 
 def test_a_file_with_sound_only_has_no_picture(tmp_path: Path) -> None:
     """It says what is there instead."""
     path = make_sound(tmp_path / "sound.mp4", "aac", 48000, "mono", tone(48000, 0.2)[None], "fltp")
-    with failing(MediaTrouble, "no_video_track", "audio"):
+    with failing(MediaError, "no_video_track", "audio"):
         load_frames(path)
 
 
@@ -171,7 +171,7 @@ def test_an_mp4_whose_frames_are_noise_is_told(clip: Path, tmp_path: Path, capfd
     start = data.index(b"mdat") + 4
     data[start:] = bytes(len(data) - start)
     (tmp_path / "noise.mp4").write_bytes(data)
-    with failing(MediaTrouble, "not_decodable", "No frame of noise.mp4"):
+    with failing(MediaError, "not_decodable", "No frame of noise.mp4"):
         examine_delivered(tmp_path / "noise.mp4")
     assert capfd.readouterr() == ("", "")
 
@@ -185,17 +185,17 @@ def test_numbers_in_a_file_name_are_not_taken_for_a_series(clip: Path, tmp_path:
 
 def test_a_hollow_opencv_says_what_to_install(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left when one of two OpenCV wheels was uninstalled imports well and has no VideoCapture."""
-    lazy.cv2.cache_clear()
+    backends.cv2.cache_clear()
     monkeypatch.setitem(sys.modules, "cv2", types.ModuleType("cv2"))
     try:
-        with failing(MediaTrouble, "opencv_unusable", "hollow", "opencv-python"):
+        with failing(MediaError, "opencv_unusable", "hollow", "opencv-python"):
             load_frames(clip)
     finally:
-        lazy.cv2.cache_clear()
+        backends.cv2.cache_clear()
 
 
 def test_a_damaged_file_is_told_in_words_only(tmp_path: Path) -> None:
     """The decoder's own lines about macroblocks and partial files do not reach the terminal."""
     short = cut(make_clip(tmp_path / "whole.mp4", 60), tmp_path / "short.mp4", 0.6)
-    code = "from sora.media.frames import load_frames; print(load_frames(sys.argv[1]).warnings)"
+    code = "from sora_jobs.media.frames import load_frames; print(load_frames(sys.argv[1]).warnings)"
     assert "declares 60" in in_another_process(code, str(short))

@@ -50,12 +50,12 @@ class Bench:
     def __init__(self, pack: Pack, page: Page, folder: Path, speak: str, films: Path) -> None:
         self.pack, self.page, self.io = pack, page, pack.io
         self._films = films
-        self.family = pack.module("sora.sandbox.families").FAMILIES[speak]
+        self.family = pack.module("sora_jobs.sandbox.families").FAMILIES[speak]
         self.home, self.output, self.temp = folder / "home", folder / "output", folder / "temp"
 
     @property
     def studio(self) -> Any:
-        return self.pack.host.studio()
+        return self.pack.engine.studio()
 
     def sandbox_jobs(self) -> list[dict[str, Any]]:
         """What was bought at the sandbox: its own files."""
@@ -117,7 +117,7 @@ def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speak: st
     monkeypatch.setattr(PromptServer.instance, "send_sync", page.on_message)
     monkeypatch.setattr(PromptServer.instance, "client_id", "page-1")
     yield made
-    if (studio := pack.host._studio) is not None:
-        pack.host._studio = None
+    if (studio := pack.engine._studio) is not None:
+        pack.engine._studio = None
         atexit.unregister(studio.close)
         studio.close()

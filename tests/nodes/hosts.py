@@ -27,8 +27,8 @@ class Pack:
         self.real = real
         self.name = str(PACK).replace(".", "_x_")
         self._load()
-        self.host: Any = self.module("host")
-        self.io: Any = self.host.io
+        self.engine: Any = self.module("host.engine")  # nodes/host/engine.py
+        self.io: Any = self.module("host.schema").io
         extension = asyncio.run(sys.modules[self.name].comfy_entrypoint())  # type: ignore[attr-defined]
         found = asyncio.run(extension.get_node_list())
         self.nodes: dict[str, Any] = {node.__name__: node for node in found}
@@ -47,7 +47,7 @@ class Pack:
 
     def error(self, name: str) -> Any:
         """A class of the pack's own error tree."""
-        return getattr(self.module("sora.errors"), name)
+        return getattr(self.module("sora_jobs.errors"), name)
 
     async def run(self, node_id: str, unique_id: str = "1", **inputs: Any) -> Any:
         """Execute a node as the host does: on a clone of its class that carries the hidden values."""

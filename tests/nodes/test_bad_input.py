@@ -47,7 +47,7 @@ def test_a_wrong_request_is_refused(bench: Bench, change: dict[str, Any], code: 
 def test_an_omitted_provider_is_cometapi(bench: Bench) -> None:
     """Also while a new node would name the sandbox: a prompt in API form means what it always meant."""
     words = {"prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
-    with failing(bench.pack.error("MissingKey"), "missing_key", "COMETAPI_KEY"):
+    with failing(bench.pack.error("MissingKeyError"), "missing_key", "COMETAPI_KEY"):
         asyncio.run(bench.pack.run("CreateSoraJob", "1", **words))
     assert bench.sandbox_jobs() == []
 
@@ -55,7 +55,7 @@ def test_an_omitted_provider_is_cometapi(bench: Bench) -> None:
 def test_a_last_image_needs_a_first(bench: Bench) -> None:
     """The two are told apart by their order, so the second cannot come alone."""
     image = bench.image(np.zeros((1, 8, 8, 3), np.float32))
-    with failing(bench.pack.error("InvalidInput"), "no_first_reference"):
+    with failing(bench.pack.error("InvalidInputError"), "no_first_reference"):
         asyncio.run(bench.create("a boat", last_reference=image))
 
 
@@ -88,11 +88,11 @@ def test_what_was_bought_passes_whatever_became_of_its_model(
 ) -> None:
     """The ledger is asked first, with the prompt or without one that comes through a link. What was not bought is
     refused before the run and in it."""
-    node, engine = bench.pack.nodes["CreateSoraJob"], bench.pack.module("sora.catalogue")
+    node, engine = bench.pack.nodes["CreateSoraJob"], bench.pack.module("sora_jobs.models.catalogue")
     asked = {"model": "omni-fast", "seconds": "4", "size": "1280x720", "provider": "sandbox"}
     bought = asyncio.run(bench.create(" a boat ", **asked))
     (row,) = [model for model in engine.Catalogue.shipped().models.values() if model.id == "omni-fast"]
-    status = {"sandbox": bench.pack.module("sora.model").Status("retired", "2026-12-01")}
+    status = {"sandbox": bench.pack.module("sora_jobs.models.model").Status("retired", "2026-12-01")}
     rows = {
         "retired": [dataclasses.replace(row, status=status)],
         "gone": [],
@@ -106,7 +106,7 @@ def test_what_was_bought_passes_whatever_became_of_its_model(
     for other in ({"prompt": "another boat"}, {"seconds": "5"}):
         assert node.validate_inputs(**{"prompt": "a boat", **asked, **other}) is not True
     codes = {"retired": "model_retired", "gone": "unknown_model", "made otherwise": "seconds_not_offered"}
-    with failing(bench.pack.error("InvalidInput"), codes[left]):
+    with failing(bench.pack.error("InvalidInputError"), codes[left]):
         asyncio.run(bench.create("a boat", **asked, take=2))
 
 
@@ -116,7 +116,7 @@ def test_the_check_before_a_run_says_what_the_run_would_say(bench: Bench, monkey
     chosen = {"model": "doubao-seedance-1-5-pro", "seconds": "77", "size": "1280x720", "provider": "cometapi"}
     for tongue in ("en", "zh"):
         monkeypatch.setenv("SORA_LANGUAGE", tongue)
-        with failing(bench.pack.error("InvalidInput"), "model_retired", "doubao-seedance-1-5-pro") as caught:
+        with failing(bench.pack.error("InvalidInputError"), "model_retired", "doubao-seedance-1-5-pro") as caught:
             asyncio.run(bench.create("a boat", **chosen))
         assert bench.pack.nodes["CreateSoraJob"].validate_inputs(**chosen) == str(caught.value)
         fit = bench.pack.nodes["SoraFitReference"].validate_inputs(size="5")
@@ -124,7 +124,7 @@ def test_the_check_before_a_run_says_what_the_run_would_say(bench: Bench, monkey
         nobody = {"provider": "nobody"}
         told = bench.pack.nodes["CreateSoraJob"].validate_inputs(model=None, seconds=None, size=None, **nobody)
         assert bench.pack.nodes["SoraOpenJob"].validate_inputs(**nobody) == told
-        with failing(bench.pack.error("InvalidInput"), "unknown_provider", "'nobody'") as caught:
+        with failing(bench.pack.error("InvalidInputError"), "unknown_provider", "'nobody'") as caught:
             asyncio.run(bench.create("a boat", **nobody))
         assert str(caught.value) == told
 
@@ -140,14 +140,14 @@ def test_a_remix_of_an_unfinished_job_is_refused(bench: Bench, monkeypatch: pyte
     """It says how to get there, and buys nothing."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = asyncio.run(bench.create("a red kite")).args[0]
-    with failing(bench.pack.error("InvalidInput"), "job_not_finished", job.id):
+    with failing(bench.pack.error("InvalidInputError"), "job_not_finished", job.id):
         asyncio.run(bench.pack.run("Remix", job=job, prompt="at night", take=1))
     assert len(bench.sandbox_jobs()) == 1
 
 
 def test_nothing_chosen_is_nothing_opened(bench: Bench) -> None:
     """SoraOpenJob as it is dropped on the canvas."""
-    with failing(bench.pack.error("InvalidInput"), "no_job"):
+    with failing(bench.pack.error("InvalidInputError"), "no_job"):
         asyncio.run(bench.pack.run("SoraOpenJob", provider="sandbox"))
 
 
@@ -176,7 +176,7 @@ def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPa
     """The node fails, the job goes on."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = asyncio.run(bench.create("a red kite")).args[0]
-    with failing(bench.pack.error("WaitTimeout"), "wait_timeout", job.id) as caught:
+    with failing(bench.pack.error("WaitTimeoutError"), "wait_timeout", job.id) as caught:
         asyncio.run(bench.wait(job, timeout_minutes=0.005))
     assert "run the same again" in caught.value.advice
     assert bench.studio.ledger.job(job.id).video_id == job.video_id
@@ -190,6 +190,6 @@ def test_a_typing_error_in_the_settings_breaks_no_node(bench: Bench) -> None:
         assert node.GET_SCHEMA().inputs
     assert bench.pack.nodes["CreateSoraJob"].validate_inputs(model="sora-2", seconds="4", size="1280x720") is True
     unreadable = (bench.home / "settings.toml", "Nothing was spent")
-    with failing(bench.pack.error("InvalidInput"), "settings_unreadable", *unreadable, charge="none"):
+    with failing(bench.pack.error("InvalidInputError"), "settings_unreadable", *unreadable, charge="none"):
         asyncio.run(bench.create("a boat"))
     assert bench.sandbox_jobs() == []

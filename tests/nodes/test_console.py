@@ -15,14 +15,14 @@ CTRL_C, CLOSE, SHUTDOWN = 0, 2, 6
 def test_a_closed_window_closes_the_studio(bench: Bench) -> None:
     """And Ctrl-C does not: ComfyUI ends itself then, in its own way."""
     closed: list[str] = []
-    host = bench.pack.host
-    host._close_with_the_window(lambda: closed.append("closed"))
+    engine = bench.pack.engine
+    engine._close_with_the_window(lambda: closed.append("closed"))
     try:
-        assert host._handlers[-1](CTRL_C) == 0
+        assert engine._handlers[-1](CTRL_C) == 0
         assert closed == []
-        assert [host._handlers[-1](event) for event in (CLOSE, SHUTDOWN)] == [0, 0]
+        assert [engine._handlers[-1](event) for event in (CLOSE, SHUTDOWN)] == [0, 0]
         assert closed == ["closed"] * 2
     finally:
         import ctypes
 
-        assert ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(host._handlers.pop(), 0)  # it was there
+        assert ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(engine._handlers.pop(), 0)  # it was there

@@ -101,7 +101,7 @@ def test_wrong_input_is_told(bench: Bench, change: dict[str, Any], code: str, na
     given = dict(change)
     image = noise(*given.pop("image", (1, 8, 8, 3)))
     mask = noise(*given.pop("mask")) if "mask" in given else None
-    with failing(bench.pack.error("InvalidInput"), code, name):
+    with failing(bench.pack.error("InvalidInputError"), code, name):
         asyncio.run(fit(bench, image, mask, **given))
 
 
@@ -138,7 +138,7 @@ def test_a_finished_job_as_a_picture(bench: Bench, variant: str, shape: tuple[in
     for file in (bench.home / "sandbox" / "jobs").iterdir():
         file.unlink()
     bench.studio.close()
-    bench.pack.host._studio = None
+    bench.pack.engine._studio = None
     made = asyncio.run(bench.pack.run("SoraThumbnail", job=job, variant=variant))
     for one in (given, made):
         pixels = one.args[0].numpy()
@@ -154,7 +154,7 @@ def test_an_unfinished_job_has_no_picture(bench: Bench, monkeypatch: pytest.Monk
     """It says what to connect, and the job goes on."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = asyncio.run(bench.create("a red kite")).args[0]
-    with failing(bench.pack.error("NotFinished"), "job_not_finished", job.id) as caught:
+    with failing(bench.pack.error("NotFinishedError"), "job_not_finished", job.id) as caught:
         asyncio.run(bench.pack.run("SoraThumbnail", job=job))
     assert "WaitForVideo" in caught.value.advice
     assert len(bench.sandbox_jobs()) == 1

@@ -63,7 +63,7 @@ def test_a_remix(bench: Bench) -> None:
         return first, remixed, await bench.wait(remixed.args[0])
 
     if not bench.family.remix:
-        with failing(bench.pack.error("InvalidInput"), "remix_unsupported"):
+        with failing(bench.pack.error("InvalidInputError"), "remix_unsupported"):
             asyncio.run(road())
         assert len(bench.sandbox_jobs()) == 1
         return
@@ -79,7 +79,7 @@ def test_a_remix(bench: Bench) -> None:
 def test_a_job_that_fails(bench: Bench) -> None:
     """The node says so in the gateway's words, at once."""
     job = asyncio.run(bench.create("a storm [sandbox: fail=broken]")).args[0]
-    with pytest.raises(bench.pack.error("JobFailed")) as failed:
+    with pytest.raises(bench.pack.error("JobFailedError")) as failed:
         asyncio.run(bench.wait(job, timeout_minutes=0.3))
     assert (failed.value.kind, failed.value.money) == ("job_failed", "perhaps")
     assert "fail this job (broken)" in failed.value.what
@@ -88,7 +88,7 @@ def test_a_job_that_fails(bench: Bench) -> None:
 @every_family
 def test_a_create_that_is_refused(bench: Bench) -> None:
     """The node says so in the gateway's words, and that nothing was spent."""
-    with pytest.raises(bench.pack.error("Refused")) as refused:
+    with pytest.raises(bench.pack.error("RequestRejectedError")) as refused:
         asyncio.run(bench.create("a face [sandbox: refuse=moderation]"))
     assert (refused.value.kind, refused.value.money) == ("moderation_create", "none")
     assert "blocked by our moderation system" in refused.value.what
@@ -159,7 +159,7 @@ def test_the_shell_finds_what_a_node_bought_with_extra_fields(
             "--extra-fields",
             text,
         )
-        assert bench.pack.module("sora.cli").main(["run", "shared", *given, "--json"]) == 0
+        assert bench.pack.module("sora_jobs.cli.main").main(["run", "shared", *given, "--json"]) == 0
         result: dict[str, Any] = json.loads(capsys.readouterr().out)
         return result
 
@@ -192,7 +192,7 @@ def test_progress_and_status_reach_the_page_that_asked(bench: Bench, monkeypatch
 
 def test_what_a_size_comes_out_as_is_said_before_it_is_bought(bench: Bench) -> None:
     """In the node, also on a prompt that no page wrote: it stands there although the gateway refuses the job."""
-    with failing(bench.pack.error("Refused"), "insufficient_user_quota"):
+    with failing(bench.pack.error("RequestRejectedError"), "insufficient_user_quota"):
         asyncio.run(bench.create("a kite [sandbox: refuse=quota]", "77", model="omni-fast", size="1920x1080"))
     assert bench.page.texts("77") == ["omni-fast makes 1280x720 where 1920x1080 is asked for."]
 
@@ -228,7 +228,7 @@ def test_a_prefix_has_the_size_of_the_video(bench: Bench) -> None:
     made = asyncio.run(
         bench.wait(asyncio.run(bench.create("a red kite")).args[0], filename_prefix="%width%x%height%/boat %CLIP.text%")
     )
-    picture = bench.pack.module("sora.media.probe").probe(bench.output / made.args[2])
+    picture = bench.pack.module("sora_jobs.media.probe").probe(bench.output / made.args[2])
     assert made.args[2] == f"{picture.width}x{picture.height}/boat %CLIP.text%_00001_.mp4"
 
 
@@ -315,7 +315,7 @@ def test_a_job_from_elsewhere_is_taken_up(bench: Bench) -> None:
     """An id that this ledger does not know is looked up at the gateway, and can be waited for."""
     video_id = asyncio.run(bench.create("a red kite")).args[1]
     bench.studio.close()
-    bench.pack.host._studio = None
+    bench.pack.engine._studio = None
     for file in bench.home.glob("ledger*"):
         file.unlink()
     opened = asyncio.run(bench.pack.run("SoraOpenJob", video_id=video_id, provider="sandbox"))
@@ -373,7 +373,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
         first = asyncio.create_task(bench.wait(named.args[0], filename_prefix="boat"))
         assert await asyncio.to_thread(naming.wait, 30)
         second = await bench.wait(other.args[0], unique_id="3")
-        bench.pack.module("values").missing_files_fingerprint()
+        bench.pack.module("host.files").missing_files_fingerprint()
         still = not responds.is_set()
         responds.set()
         return still, await first, second

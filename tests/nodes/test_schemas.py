@@ -80,7 +80,7 @@ def test_a_new_node_names_the_sandbox_until_there_is_a_key(bench: Bench, monkeyp
     def default(name: str) -> str:
         return str({one.id: one for one in bench.pack.nodes[name].GET_SCHEMA().inputs}["provider"].default)
 
-    write_key = bench.pack.module("sora.keys").write_key
+    write_key = bench.pack.module("sora_jobs.config.keys").write_key
     assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("sandbox", "cometapi")
     write_key(bench.studio.settings, "cometapi", "sk-test-0123456789")
     assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("cometapi", "cometapi")
@@ -113,13 +113,13 @@ def test_keywords_that_an_older_host_lacks_are_left_out(bench: Bench, monkeypatc
     assert [described(node.GET_SCHEMA()) for node in bench.pack.nodes.values()] == before
 
 
-def test_made_passes_what_is_known(bench: Bench) -> None:
+def test_arguments_that_are_supported_are_passed(bench: Bench) -> None:
     """The filter drops unknown keywords and nothing else."""
 
     def kind(first: int, *, known: int = 0) -> tuple[int, int]:
         return first, known
 
-    assert bench.pack.host.made(kind, 1, known=2, unknown=3) == (1, 2)
+    assert bench.pack.module("host.schema").with_supported_arguments(kind, 1, known=2, unknown=3) == (1, 2)
 
 
 def test_asking_for_schemas_leaves_no_trace(bench: Bench) -> None:

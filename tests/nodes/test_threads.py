@@ -11,14 +11,14 @@ from .conftest import Bench
 
 def test_long_decodes_hold_up_no_node_that_waits(bench: Bench) -> None:
     """As many as there are threads for them; a video that has just arrived gets its name meanwhile."""
-    host, free = bench.pack.host, threading.Event()
+    execution, free = bench.pack.module("host.execution"), threading.Event()
 
     def decode(progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> str:
         free.wait(30)
         return "decoded"
 
     async def graph() -> list[object]:
-        long = [asyncio.create_task(host.long_work(decode, str(number))) for number in range(4)]
+        long = [asyncio.create_task(execution.run_with_progress(decode, str(number))) for number in range(4)]
         await asyncio.sleep(0)
         job = (await bench.create("a red kite")).args[0]
         made = await bench.wait(job, filename_prefix="shots/boat")

@@ -68,7 +68,7 @@ def test_a_video_in_memory_on_a_disk_in_trouble(bench: Bench, film: Path, monkey
     video = InputImpl.VideoFromFile(io.BytesIO(film.read_bytes()))
     with monkeypatch.context() as full:
         full.setattr(Path, "write_bytes", refuse)
-        with pytest.raises(bench.pack.module("sora.errors").DiskTrouble) as caught:
+        with pytest.raises(bench.pack.module("sora_jobs.errors").StorageError) as caught:
             asyncio.run(bench.frames(video, frame_load_cap=1))
     assert caught.value.code == "disk_full"
     monkeypatch.setattr(Path, "unlink", refuse)
@@ -80,7 +80,7 @@ def test_an_interrupt_ends_the_decoding(bench: Bench, film: Path, monkeypatch: p
     from comfy_api.latest import InputImpl
 
     ended: list[str] = []
-    module = bench.pack.module("sora.media.clip")
+    module = bench.pack.module("sora_jobs.media.clip")
     plain = module.load_frames
 
     def slowly(*given: Any, progress: Any, **more: Any) -> Any:
@@ -217,7 +217,7 @@ def test_a_video_that_its_own_class_cannot_decode_is_told(bench: Bench, clip: Pa
         def get_components(self) -> Any:
             raise KeyError("frames")
 
-    with failing(bench.pack.error("MediaTrouble"), "not_decodable", "VIDEO (Broken)"):
+    with failing(bench.pack.error("MediaError"), "not_decodable", "VIDEO (Broken)"):
         asyncio.run(bench.frames(Broken(str(clip))))
 
 

@@ -54,7 +54,7 @@ class Site:
 
     @property
     def studio(self) -> Any:
-        return self.pack.host.studio()
+        return self.pack.engine.studio()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
@@ -64,7 +64,7 @@ class Site:
     async def _serve(self, ready: threading.Event) -> None:
         self._closing = asyncio.Event()
         app = web.Application()
-        app.add_routes(self.pack.host.routes)
+        app.add_routes(self.pack.module("host.http").routes)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -90,8 +90,8 @@ def site(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     made = Site(pack, tmp_path)
     yield made
     made.close()
-    pack.module("gate").blocked.clear()
-    if (studio := pack.host._studio) is not None:
-        pack.host._studio = None
+    pack.module("web.access").blocked.clear()
+    if (studio := pack.engine._studio) is not None:
+        pack.engine._studio = None
         atexit.unregister(studio.close)
         studio.close()

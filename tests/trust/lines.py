@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import trustme
-from sora.client import Client
-from sora.providers import Provider
+from sora_jobs.config.providers import Provider
+from sora_jobs.gateway.client import Client
 
 KEY = "sk-key-of-the-gateway"
 GATEWAY = "https://api.example.com"  # never reached in these tests

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sora.addresses import is_loopback, is_private, is_public, numeric, parse_ranges
-from sora.errors import InvalidInput
-from sora.providers import load_provider
-from sora.settings import Settings
+from sora_jobs.config.providers import load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import InvalidInputError
+from sora_jobs.util.addresses import is_loopback, is_private, is_public, parse_ip_literal, parse_ranges
 
 from ..failures import failing
 
@@ -79,7 +79,7 @@ def test_the_owner_allows_ranges(ranges: list[str], address: str, may: bool) -> 
 )  # fmt: skip
 def test_a_number_is_known_however_it_is_written(host: str, address: str) -> None:
     """As resolvers read it: a proxy would be given it as it is."""
-    assert numeric(host) == address
+    assert parse_ip_literal(host) == address
 
 
 def test_this_machine_is_told_by_its_name() -> None:
@@ -97,6 +97,6 @@ def test_the_owner_writes_the_ranges_into_the_settings(tmp_path: Path) -> None:
     assert is_public("10.9.9.9", load_provider(settings, "cometapi").ranges)
     for wrong in ('["10.0.0.0/99"]', '["everything"]', "[10]", '"10.0.0.0/8"'):
         settings.file.write_text(f"[downloads]\nranges = {wrong}\n", encoding="utf-8")
-        with failing(InvalidInput, "invalid_setting", "downloads.ranges"):
+        with failing(InvalidInputError, "invalid_setting", "downloads.ranges"):
             load_provider(settings, "cometapi")
         assert settings.faults()

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sora.balance import KeyInUrl, Places, balance_of
-from sora.cli import main
-from sora.errors import GatewayTrouble, SoraError
-from sora.ledger import Ledger
-from sora.providers import Provider
-from sora.settings import Settings
+from sora_jobs.cli.main import main
+from sora_jobs.config.providers import Provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.errors import GatewayError, SoraError
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.purchasing.balance import KeyInUrl, Places, balance_of
 
 from ..failures import failing
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
@@ -88,7 +88,7 @@ def test_the_key_in_the_url_is_in_no_log_error_or_answer(
     (request,) = account.requests
     assert parse_qs(urlsplit(request.path).query) == {"key": [KEY]}  # it did go out, and arrived as it is
     assert own.requests == []
-    assert isinstance(found, GatewayTrouble) == (fate != "good")
+    assert isinstance(found, GatewayError) == (fate != "good")
     heard = [caplog.text, *map(str, caplog.records), *(str(record.args) for record in caplog.records), all_of(found)]
     assert [place for text in heard for place in places(text)] == []
     assert list(files_with_it(tmp_path)) == []
@@ -110,7 +110,7 @@ def test_nothing_is_followed_and_nobody_else_is_asked(settings: Settings) -> Non
             for status in (301, 302, 307, 308):
                 with UglyServer([answer(status, b"{}", [("Location", location)]), GOOD]) as account:
                     found = asked(settings, own.url, account.url)
-                assert isinstance(found, GatewayTrouble)
+                assert isinstance(found, GatewayError)
                 assert f"HTTP {status}" in found.what
                 assert len(account.requests) == 1
         assert evil.requests + own.requests == []
@@ -126,7 +126,7 @@ def test_the_key_is_put_into_the_exact_origins_url_alone(url: str) -> None:
 
     request = requests.PreparedRequest()
     request.url = url
-    with failing(GatewayTrouble, "key_not_for_origin", charge="none"):
+    with failing(GatewayError, "key_not_for_origin", charge="none"):
         KeyInUrl(KEY, "https://query.cometapi.com")(request)
     assert request.url == url
     assert places(repr(KeyInUrl(KEY, "https://query.cometapi.com"))) == []
@@ -142,12 +142,12 @@ def test_it_goes_over_tls_to_whoever_has_the_name(
         more: dict[str, Any] = {"headers": (("X-Cost-Centre", "team-a-secret"),), "ca_bundle": str(account.bundle)}
         good, bad = (f"https://query.cometapi.com:{port}" for port in (account.port, evil.port))
         refused = asked(settings, "https://api.cometapi.com", good, **more)
-        assert (isinstance(refused, GatewayTrouble), refused.kind) == (True, "tls")
+        assert (isinstance(refused, GatewayError), refused.kind) == (True, "tls")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(account.bundle))
         assert asked(settings, "https://api.cometapi.com", good, **more).left_usd == 7.5
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(evil.bundle))
         wrong = asked(settings, "https://api.cometapi.com", bad, **more)
-        assert (isinstance(wrong, GatewayTrouble), wrong.kind) == (True, "tls")
+        assert (isinstance(wrong, GatewayError), wrong.kind) == (True, "tls")
         assert [place for found in (refused, wrong) for place in places(all_of(found))] == []
         (heard,) = account.heard
         assert heard.startswith(b"GET /user/quota?key=")
@@ -179,7 +179,7 @@ def test_the_shell_shows_nothing_of_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with UglyServer([LIMIT, USED] if given is GOOD else [given]) as own, UglyServer([given]) as account:
-        monkeypatch.setattr("sora.balance.PLACES", Places(own=own.url, account=account.url))
+        monkeypatch.setattr("sora_jobs.purchasing.balance.PLACES", Places(own=own.url, account=account.url))
         for name, value in {"COMETAPI_KEY": KEY, "COMETAPI_BASE_URL": own.url}.items():
             monkeypatch.setenv(name, value)
         assert main(["balance", *arguments, "--home", str(settings.home)]) == (0 if given is GOOD else 6)
@@ -200,7 +200,7 @@ OWN = {"Sec-Fetch-Site": "same-origin"}
 def comet(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Site, UglyServer, UglyServer]]:
     """The routes, with servers in the places of CometAPI's two origins."""
     with UglyServer([LIMIT, USED]) as own, UglyServer([GOOD]) as account:
-        balance = site.pack.module("sora.balance")
+        balance = site.pack.module("sora_jobs.purchasing.balance")
         monkeypatch.setattr(balance, "PLACES", balance.Places(own=own.url, account=account.url))
         monkeypatch.setenv("COMETAPI_BASE_URL", own.url)
         monkeypatch.setenv("COMETAPI_KEY", KEY)
@@ -279,5 +279,5 @@ def test_a_gateway_that_repeats_all_it_heard_leaks_nothing(
         heard.headers["authorization"] = heard.path
         account.answers[:] = [answer(400, echoes(heard).encode()), answer(200, echoes(heard).encode())]
         found = [asked(settings, own.url, account.url) for _ in range(2)]
-    assert all(isinstance(one, GatewayTrouble) for one in found)
+    assert all(isinstance(one, GatewayError) for one in found)
     assert [place for one in found for place in places(all_of(one))] + places(caplog.text) == []

@@ -115,7 +115,7 @@ async def send(site: Site, job: str, batch: list[Any]) -> list[tuple[int, str, s
 def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     """What is looked at: every status, what the gateway was asked for, and what lies on the disk afterwards."""
     site, gateway = attacked
-    spec = site.pack.module("sora.spec").JobSpec(**SPEC)
+    spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
     job = site.studio.submit(spec).result(30).job.id
     bought = site.studio.ledger.spent_usd(site.studio.settings.budget)
     seen: list[tuple[int, str, str]] = []
@@ -150,7 +150,7 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
 def test_a_foreign_page_has_no_effect(attacked: tuple[Site, UglyServer], pack: Pack) -> None:
     """The very bodies that would have one from the host's own page."""
     site, gateway = attacked
-    spec = site.pack.module("sora.spec").JobSpec(**SPEC)
+    spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
     job = site.studio.submit(spec).result(30).job.id
     site.studio.close()
     before = {name: data for name, data in everything(site).items() if "/sandbox/" not in name}

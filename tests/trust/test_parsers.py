@@ -15,24 +15,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sora import bounds
-from sora.bounds import read_json, read_text, read_toml
-from sora.calls import LARGEST_ANSWER
-from sora.catalogue import Catalogue
-from sora.client import Client
-from sora.envelope import Answer, read_complaint
-from sora.errors import GatewayTrouble, InvalidInput, MediaTrouble, SoraError
-from sora.fields import REFUSED, check_fields
-from sora.ledger import Ledger
-from sora.media.delivered import examine_delivered
-from sora.media.reference import from_bytes
-from sora.providers import Provider, check_file, load_provider
-from sora.receipt import origin_of
-from sora.refresh import LiveCatalogue
-from sora.settings import Settings
-from sora.spec import JobSpec, parse_extra_fields
-from sora.verdict import read_created, read_status
-from sora.wire import read_video
+from sora_jobs.config.extra_fields import REFUSED, check_fields
+from sora_jobs.config.providers import Provider, check_file, load_provider
+from sora_jobs.config.settings import Settings
+from sora_jobs.delivery.receipts import origin_of
+from sora_jobs.errors import GatewayError, InvalidInputError, MediaError, SoraError
+from sora_jobs.gateway.calls import LARGEST_ANSWER
+from sora_jobs.gateway.client import Client
+from sora_jobs.gateway.error_body import Response, read_complaint
+from sora_jobs.gateway.responses import read_created, read_status
+from sora_jobs.gateway.video_object import read_video
+from sora_jobs.jobs.spec import VideoRequest, parse_extra_fields
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.media.delivered import examine_delivered
+from sora_jobs.media.reference import from_bytes
+from sora_jobs.models.catalogue import Catalogue
+from sora_jobs.models.refresh import LiveCatalogue
+from sora_jobs.util import bounded_read
+from sora_jobs.util.bounded_read import read_json, read_text, read_toml
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
@@ -51,12 +51,12 @@ DEEP = {
 def test_a_deep_answer_is_none(text: str) -> None:
     """Whoever reads it gets an error of ours, or nothing; at once."""
     begun = time.monotonic()
-    given = Answer(200, {}, text.encode())
+    given = Response(200, {}, text.encode())
     assert read_video(given) is None
     read_complaint(given)
-    with pytest.raises(GatewayTrouble):
+    with pytest.raises(GatewayError):
         read_status(given, "video_1")
-    with failing(InvalidInput, "invalid_extra_fields"):
+    with failing(InvalidInputError, "invalid_extra_fields"):
         parse_extra_fields(text)
     assert time.monotonic() - begun < 3
 
@@ -67,11 +67,14 @@ def test_json_inside_a_text_is_no_deeper(depth: int) -> None:
     inner = json.dumps({"detail": 1}).replace("1", "[" * depth + "]" * depth)
     for body in ({"message": inner}, {"error": {"message": inner}}, {"error": inner}):
         with pytest.raises(SoraError):
-            read_created(Answer(200, {}, json.dumps(body).encode()))
+            read_created(Response(200, {}, json.dumps(body).encode()))
 
 
 def test_depth_is_measured_and_not_guessed() -> None:
-    good, bad = "[" * bounds.DEEPEST + "]" * bounds.DEEPEST, "[" * (bounds.DEEPEST + 1) + "]" * (bounds.DEEPEST + 1)
+    good, bad = (
+        "[" * bounded_read.DEEPEST + "]" * bounded_read.DEEPEST,
+        "[" * (bounded_read.DEEPEST + 1) + "]" * (bounded_read.DEEPEST + 1),
+    )
     assert read_json(good)
     with pytest.raises(ValueError, match="too deep"):
         read_json(bad)
@@ -80,7 +83,7 @@ def test_depth_is_measured_and_not_guessed() -> None:
 def test_a_large_answer_is_broken_off() -> None:
     with UglyServer([answer(200, {"id": "video_1", "filler": "x" * LARGEST_ANSWER})]) as gateway:
         client = Client(Provider(name="x", base_url=gateway.url, timeout_s=5), "sk-key-12345")
-        with failing(GatewayTrouble, "network", "too long"):
+        with failing(GatewayError, "network", "too long"):
             client.retrieve("video_1")
         client.close()
 
@@ -90,7 +93,7 @@ def test_a_list_of_models_changes_nothing_that_it_must_not(tmp_path: Path, text:
     """Also the kept one."""
     models = LiveCatalogue(tmp_path)
     shipped = list(models.now().models)
-    with UglyServer([answer(200, text.encode())]) as gateway, pytest.raises(GatewayTrouble):
+    with UglyServer([answer(200, text.encode())]) as gateway, pytest.raises(GatewayError):
         models.refresh(Provider(name="cometapi", base_url=gateway.url, timeout_s=5))
     models.file.write_text(text, encoding="utf-8")
     assert list(models.now().models) == shipped
@@ -132,7 +135,7 @@ def test_a_key_file_is_not_read_without_end(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("x" * 100_000, encoding="utf-8")
     file.chmod(0o600)
-    with failing(InvalidInput, "key_file_unreadable", file):
+    with failing(InvalidInputError, "key_file_unreadable", file):
         load_provider(Settings(home=tmp_path, output=tmp_path, env={}), "cometapi").key({})
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_text(file, 10)
@@ -145,13 +148,13 @@ def test_a_receipt_of_a_stranger_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "v.json").write_text(text, encoding="utf-8")
     with (
         contextlib.closing(Ledger(tmp_path)) as ledger,
-        failing(InvalidInput, "unknown_file", tmp_path / "v.mp4"),
+        failing(InvalidInputError, "unknown_file", tmp_path / "v.mp4"),
     ):
         origin_of(tmp_path / "v.mp4", ledger)
 
 
 def check_new_model(fields: dict[str, Any]) -> None:
-    spec = JobSpec(
+    spec = VideoRequest(
         provider="x", prompt="see https://x", model="m", seconds="4", size="1280x720", extra_fields=fields
     )  # fmt: skip
     check_fields(spec, Catalogue.shipped().fields("m"), (), Path("providers.toml"))
@@ -173,7 +176,7 @@ def check_new_model(fields: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_no_address_comes_in_extra_fields(fields: dict[str, str]) -> None:
     """A stranger's workflow would have the gateway fetch from there, or send the video there."""
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         check_new_model(fields)
     assert caught.value.code == REFUSED
 
@@ -188,7 +191,7 @@ def test_no_address_comes_in_extra_fields(fields: dict[str, str]) -> None:
 )  # fmt: skip
 def test_no_workflow_opens_a_file_or_loads_a_model_at_the_provider(fields: dict[str, str]) -> None:
     """vLLM-Omni unpickles what such a repository holds; SGLang reads and writes such files."""
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         check_new_model(fields)
     assert caught.value.code == REFUSED
 
@@ -233,7 +236,7 @@ def test_a_picture_that_swells_is_refused(kind: str) -> None:
     """In words, and before memory is taken for it."""
     data = BOMBS[kind]()
     tracemalloc.start()
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         from_bytes(data, "the picture", ("PNG", "JPEG", "WEBP"))
     assert caught.value.code in ("image_too_large", "unreadable_image")
     assert tracemalloc.get_traced_memory()[1] < 80 << 20
@@ -245,7 +248,7 @@ def test_nothing_of_a_pictures_text_counts() -> None:
     text = (b"tEXt", b"prompt\0{}")
     pixels = from_bytes(png(1, 1, text, data=zlib.compress(b"\0\x01\x02\x03")), "x", ("PNG",))
     assert np.array_equal(pixels, [[[1, 2, 3]]])
-    with failing(InvalidInput, "unreadable_image"):
+    with failing(InvalidInputError, "unreadable_image"):
         from_bytes(io.BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n").getvalue(), "x", ("PNG", "JPEG", "WEBP"))
 
 
@@ -272,7 +275,7 @@ def test_a_film_that_declares_millions_of_frames_is_refused(tmp_path: Path, coun
     }.items():
         (tmp_path / "b.mp4").write_bytes(data)
         begun = time.monotonic()
-        with failing(MediaTrouble, "too_many_frames", "b.mp4"):
+        with failing(MediaError, "too_many_frames", "b.mp4"):
             examine_delivered(tmp_path / "b.mp4")
         assert time.monotonic() - begun < 1, name
 
@@ -286,10 +289,10 @@ def test_words_that_look_like_an_index_are_words(tmp_path: Path) -> None:
 
 
 def test_a_film_of_nothing_but_boxes_ends_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sora.media.container.MOST_BOXES", 1000)
+    monkeypatch.setattr("sora_jobs.media.container.MOST_BOXES", 1000)
     (tmp_path / "b.mp4").write_bytes(b"\0\0\0\x08free" * 5000)
-    with failing(MediaTrouble, "index_missing", "b.mp4"):
+    with failing(MediaError, "index_missing", "b.mp4"):
         examine_delivered(tmp_path / "b.mp4")
-    monkeypatch.setattr("sora.media.container.LARGEST_INDEX", 4000)
-    with failing(MediaTrouble, "too_many_frames", "b.mp4"):
+    monkeypatch.setattr("sora_jobs.media.container.LARGEST_INDEX", 4000)
+    with failing(MediaError, "too_many_frames", "b.mp4"):
         examine_delivered(tmp_path / "b.mp4")

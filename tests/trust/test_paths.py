@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sora.errors import InvalidInput
-from sora.paths import LONGEST_NAME, LONGEST_PART, confined
-from sora.whole import copy
+from sora_jobs.util.atomic_write import copy
+
+from nodes.host.safe_paths import LONGEST_NAME, LONGEST_PART, confined
+from nodes.sora_jobs.errors import InvalidInputError
 
 from ..failures import failing
 from ..systems import make_link
@@ -46,7 +47,7 @@ def test_an_ordinary_name_stays_below_its_folder(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("name", BAD, ids=[ascii(name)[:30] for name in BAD])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     """Up, to a root, a drive, a share, a device or a stream; or to what a system would make another name of."""
-    with failing(InvalidInput, "unsafe_name", repr(name[:80])):
+    with failing(InvalidInputError, "unsafe_name", repr(name[:80])):
         confined(tmp_path, name)
     assert list(tmp_path.iterdir()) == []
 
@@ -71,7 +72,7 @@ def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
     make_link(root / "again", root / "in")
     make_link(root / "self", root)
     for name in ("out/x", "out", "in/up/x", "in/up", "again/up/x", "self"):
-        with failing(InvalidInput, "unsafe_name", repr(name), "through a link"):
+        with failing(InvalidInputError, "unsafe_name", repr(name), "through a link"):
             confined(root, name)
     assert confined(root, "again/x") == root / "again/x"
     make_link(tmp_path / "linked", root)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sora.download import download
-from sora.errors import GatewayTrouble, NotOffered
-from sora.media.delivered import examine_delivered
+from sora_jobs.delivery.download import download
+from sora_jobs.errors import GatewayError, NotOfferedError
+from sora_jobs.media.delivered import examine_delivered
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
@@ -38,9 +38,9 @@ def fetched(folder: Path, script: bytes | Callable[[socket.socket], None], timeo
 
 def ending(
     folder: Path, script: bytes | Callable[[socket.socket], None], timeout_s: float = 5.0, **more: int
-) -> GatewayTrouble:
+) -> GatewayError:
     """The same where it must fail; nothing has the final name, and no half file is left that is none of a film's."""
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         fetched(folder, script, timeout_s, **more)
     assert not list((folder / "output").glob("*.mp4"))
     return caught.value
@@ -68,7 +68,7 @@ def ending(
 def test_only_a_film_gets_the_name(tmp_path: Path, body: bytes) -> None:
     """Whatever it says that it is."""
     error = ending(tmp_path, answer(200, body, [("Content-Type", "video/mp4")]))
-    assert isinstance(error, NotOffered)
+    assert isinstance(error, NotOfferedError)
 
 
 def test_a_film_gets_the_name_that_we_chose(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_length_that_is_no_number_is_survived(tmp_path: Path, length: str) -> 
     """It ends in one of our errors, or in the film."""
     film = make_clip(tmp_path / "c.mp4").read_bytes()
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n".encode()
-    with contextlib.suppress(GatewayTrouble):
+    with contextlib.suppress(GatewayError):
         assert fetched(tmp_path, head + film).read_bytes() == film
 
 
@@ -130,7 +130,7 @@ def test_a_packed_answer_swells_to_no_more_than_is_allowed() -> None:
     bomb = answer(200, gzip.compress(bytes(64 << 20), 1), [("Content-Encoding", "gzip")])
     with UglyServer([bomb]) as gateway, client(gateway.url) as made:
         tracemalloc.start()
-        with failing(GatewayTrouble, "network", "too long"):
+        with failing(GatewayError, "network", "too long"):
             made.retrieve("video_1")
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
         tracemalloc.stop()
@@ -145,6 +145,6 @@ def test_a_packed_answer_is_read_all_the_same() -> None:
     ]
     with UglyServer(given) as gateway, client(gateway.url) as made:
         assert made.retrieve("video_1").id == "video_1"
-        with pytest.raises(GatewayTrouble):
+        with pytest.raises(GatewayError):
             made.retrieve("video_1")
     assert gateway.requests[0].headers["accept-encoding"] == "identity"

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 import requests
-from sora import transport
-from sora.addresses import parse_ranges
-from sora.create_call import CreateCall
-from sora.envelope import Answer
-from sora.errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
-from sora.providers import Provider
-from sora.redact import redact
-from sora.wire import read_video
+from sora_jobs.config.providers import Provider
+from sora_jobs.errors import GatewayError, InvalidInputError, NotOfferedError, SoraError
+from sora_jobs.gateway import http
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.gateway.video_object import read_video
+from sora_jobs.jobs.create_call import CreateCall
+from sora_jobs.util.addresses import parse_ranges
+from sora_jobs.util.redact import redact
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
@@ -48,7 +48,7 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )  # fmt: skip
 def test_an_inner_address_is_never_asked(host: str, connected: list[str]) -> None:
     """However it is written: the error names it and says how its owner would allow it; it is not tried again."""
-    with client() as made, failing(NotOffered, "url_not_public", host.strip("[]")) as caught:
+    with client() as made, failing(NotOfferedError, "url_not_public", host.strip("[]")) as caught:
         made.stream(f"https://{host}:9/film.mp4?sig=1", {})
     assert connected == []
     assert not caught.value.transient
@@ -58,14 +58,14 @@ def test_an_inner_address_is_never_asked(host: str, connected: list[str]) -> Non
 @pytest.mark.parametrize("url", ["http://cdn.example.com/x", "http://127.0.0.1/x", "ftp://x/y", "file:///x", "//x", ""])
 def test_nothing_but_https_is_asked(url: str, connected: list[str]) -> None:
     """Unless the gateway itself is on this machine."""
-    with client() as made, failing(NotOffered, "url_not_https"):
+    with client() as made, failing(NotOfferedError, "url_not_https"):
         made.stream(url, {})
     assert connected == []
 
 
 @pytest.mark.parametrize("url", ["https://x:99999999/", "https://[::1", "https://x:port/"])
 def test_what_is_no_address_is_told(url: str) -> None:
-    with client() as made, failing(NotOffered, "url_invalid"):
+    with client() as made, failing(NotOfferedError, "url_invalid"):
         made.stream(url, {})
 
 
@@ -82,25 +82,25 @@ def test_an_address_with_two_meanings_is_none(url: str, connected: list[str]) ->
     """Neither in an answer nor in a redirect, and nothing is asked: who checks an address is not who connects to it."""
     video = b'{"id": "v", "status": "completed", "video_url": %s}' % json.dumps(url).encode()
     for base in ("", GATEWAY):
-        found = read_video(Answer(200, {}, video, base))
+        found = read_video(Response(200, {}, video, base))
         assert found is not None
         assert found.url == ""
-    with client() as made, pytest.raises(NotOffered) as caught:
+    with client() as made, pytest.raises(NotOfferedError) as caught:
         made.stream(url, {})
     assert caught.value.code in ("url_invalid", "url_not_https")
     assert connected == []
-    assert not transport.same_origin(url, "https://api.example.com")
+    assert not http.same_origin(url, "https://api.example.com")
 
 
 def test_the_key_does_not_follow_a_backslash() -> None:
     """The wrong server answers 401, as one would that wants the key: it gets neither the key nor a second request."""
     with UglyServer([answer(401, b"who are you?")]) as evil, UglyServer([answer(200, b"")]) as gateway:
         url = f"http://{evil.url.removeprefix('http://')}\\@{gateway.url.removeprefix('http://')}/film"
-        with client(gateway.url) as made, pytest.raises(GatewayTrouble):
+        with client(gateway.url) as made, pytest.raises(GatewayError):
             made.stream(url, {})
         assert (evil.requests, gateway.requests) == ([], [])
-    signed = transport.Bearer(KEY, Provider(name="x", base_url=GATEWAY))
-    with failing(GatewayTrouble, "key_not_for_origin"):
+    signed = http.Bearer(KEY, Provider(name="x", base_url=GATEWAY))
+    with failing(GatewayError, "key_not_for_origin"):
         signed(requests.Request("GET", "https://evil.example/x").prepare())
 
 
@@ -108,7 +108,7 @@ def test_the_key_does_not_follow_a_backslash() -> None:
 def test_an_id_is_no_way_to_other_calls(video_id: str, connected: list[str]) -> None:
     with client() as made:
         for call in (made.retrieve, lambda one: made.content(one, {}), lambda one: made.remix(one, "p")):
-            with failing(InvalidInput, "invalid_video_id", repr(video_id)):
+            with failing(InvalidInputError, "invalid_video_id", repr(video_id)):
                 call(video_id)
     assert connected == []
 
@@ -116,10 +116,10 @@ def test_an_id_is_no_way_to_other_calls(video_id: str, connected: list[str]) -> 
 def test_a_name_that_leads_inside_is_never_asked(monkeypatch: pytest.MonkeyPatch, connected: list[str]) -> None:
     """Only the resolver knows; of several addresses the good ones are used."""
     resolver = Resolver(monkeypatch, cdn_evil_example=["192.168.1.1"])
-    with client() as made, failing(NotOffered, "url_not_public", "cdn.evil.example is 192.168.1.1"):
+    with client() as made, failing(NotOfferedError, "url_not_public", "cdn.evil.example is 192.168.1.1"):
         made.stream("https://cdn.evil.example/film.mp4", {})
     assert (resolver.asked, connected) == (["cdn.evil.example"], [])
-    assert transport.reachable(Provider(name="x", base_url=GATEWAY), "h", ["10.0.0.1", "1.1.1.1"]) == ["1.1.1.1"]
+    assert http.reachable(Provider(name="x", base_url=GATEWAY), "h", ["10.0.0.1", "1.1.1.1"]) == ["1.1.1.1"]
 
 
 def test_a_second_answer_of_the_name_server_changes_nothing(
@@ -130,7 +130,7 @@ def test_a_second_answer_of_the_name_server_changes_nothing(
     with UglyServer([answer(200, b"the secret of this machine")]) as inside:
         port = int(inside.url.rsplit(":", 1)[1])
         resolver = Resolver(monkeypatch, cdn_evil_example=["93.184.216.34", "127.0.0.1"])
-        with client() as made, pytest.raises(GatewayTrouble):
+        with client() as made, pytest.raises(GatewayError):
             made.stream(f"https://cdn.evil.example:{port}/film.mp4", {})
         assert connected == ["93.184.216.34"]
         assert resolver.asked == ["cdn.evil.example"] * 2  # the second, for another try, is refused
@@ -146,7 +146,7 @@ def test_tls_goes_on_verifying_the_name(tmp_path: Path, monkeypatch: pytest.Monk
     with storage, client(ranges=ranges) as made:
         with made.stream(f"https://cdn.example.com:{storage.port}/film.mp4?sig=1", {}) as response:
             assert response.content == b"film"
-        with failing(GatewayTrouble, "tls"):
+        with failing(GatewayError, "tls"):
             made.stream(f"https://other.example.com:{storage.port}/film.mp4", {})
     (heard,) = storage.heard
     assert KEY.encode() not in heard
@@ -161,14 +161,14 @@ def test_redirects_are_checked_one_by_one(tmp_path: Path, monkeypatch: pytest.Mo
         next_step = [("Location", f"{inside.url}/admin"), ("Set-Cookie", "a=b")]
         with TLSServer("cdn.example.com", tmp_path, answer(302, b"", next_step)) as storage:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
-            with client(ranges=ranges) as made, failing(NotOffered, "url_not_https"):
+            with client(ranges=ranges) as made, failing(NotOfferedError, "url_not_https"):
                 made.stream(f"https://cdn.example.com:{storage.port}/a", {})
         https = [("Location", f"https://169.254.169.254:{storage.port}/latest/meta-data")]
         with TLSServer("cdn.example.com", tmp_path, answer(307, b"", https)) as storage:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(storage.bundle))
             with (
                 client(ranges=parse_ranges(["127.0.0.0/8"])) as made,
-                failing(NotOffered, "url_not_public", "169.254.169.254"),
+                failing(NotOfferedError, "url_not_public", "169.254.169.254"),
             ):
                 made.stream(f"https://cdn.example.com:{storage.port}/a", {})
         assert inside.requests == []
@@ -179,7 +179,7 @@ def test_a_chain_of_redirects_has_an_end_and_never_carries_the_key() -> None:
     itself wants it."""
     with UglyServer([]) as gateway:
         gateway.answers.append(answer(302, b"", [("Location", f"{gateway.url}/round")]))
-        with client(gateway.url) as made, failing(GatewayTrouble, "too_many_redirects"):
+        with client(gateway.url) as made, failing(GatewayError, "too_many_redirects"):
             made.content("v", {})
         assert len(gateway.requests) <= 7
         assert ["authorization" in request.headers for request in gateway.requests][1:] == [False] * 5
@@ -205,7 +205,7 @@ def test_what_comes_in_place_of_a_video_opens_no_other_door(
     }.items():
         with TLSServer("api.example.com", tmp_path, given(url)) as server:
             base = f"https://api.example.com:{server.port}"
-            with client(base, ca_bundle=str(server.bundle)) as made, failing(NotOffered, code):
+            with client(base, ca_bundle=str(server.bundle)) as made, failing(NotOfferedError, code):
                 made.content("video_1", {})
     assert set(connected) == {"127.0.0.1"}
     with UglyServer([]) as storage, UglyServer([answer(200, b"film")]) as inside:
@@ -219,7 +219,7 @@ def test_json_that_leads_to_json_has_an_end() -> None:
     """As a chain of redirects has."""
     with UglyServer([]) as gateway, client(gateway.url) as made:
         gateway.answers.append(answer(200, {"url": f"{gateway.url}/round"}))
-        with failing(GatewayTrouble, "too_many_redirects"):
+        with failing(GatewayError, "too_many_redirects"):
             made.content("v", {})
         assert len(gateway.requests) <= 7
         assert ["authorization" in request.headers for request in gateway.requests][1:] == [False] * 5
@@ -229,7 +229,7 @@ def test_an_error_in_place_of_a_video_is_followed_nowhere() -> None:
     """Whatever address stands beside it: a page that explains it, say. Its words and its number are kept."""
     body = {"error": {"message": "Link has expired", "request_id": "req_123456"}, "url": "https://docs.example.com/e"}
     with UglyServer([answer(200, body)]) as gateway, client(gateway.url) as made:
-        with failing(NotOffered, "not_a_video", "Link has expired") as caught:
+        with failing(NotOfferedError, "not_a_video", "Link has expired") as caught:
             made.content("v", {})
         assert caught.value.request_id == "req_123456"
 
@@ -241,9 +241,9 @@ def test_a_gateway_on_this_machine_may_send_us_to_this_machine(monkeypatch: pyte
         port = storage.url.rsplit(":", 1)[1]
         with made.stream(f"http://storage.localhost:{port}/film", {}) as response:
             assert response.content == b"film"
-        with failing(InvalidInput, "url_not_loopback", "evil.localhost"):
+        with failing(InvalidInputError, "url_not_loopback", "evil.localhost"):
             made.stream(f"http://evil.localhost:{port}/film", {})
-        with failing(NotOffered, "url_not_public", "10.0.0.1"):
+        with failing(NotOfferedError, "url_not_public", "10.0.0.1"):
             made.stream("https://10.0.0.1/film", {})
 
 
@@ -251,9 +251,9 @@ def test_a_base_url_that_looks_local_has_to_be_it(monkeypatch: pytest.MonkeyPatc
     """Its key would go over plain http."""
     Resolver(monkeypatch, api_localhost=["93.184.216.34"])
     with client("http://api.localhost:9") as made:
-        with failing(InvalidInput, "url_not_loopback", "api.localhost"):
+        with failing(InvalidInputError, "url_not_loopback", "api.localhost"):
             made.retrieve("video_1")
-        with failing(InvalidInput, "url_not_loopback", "api.localhost"):
+        with failing(InvalidInputError, "url_not_loopback", "api.localhost"):
             made.create(CreateCall({"prompt": "x"}))
 
 
@@ -270,7 +270,7 @@ def test_plain_http_goes_to_the_private_network_alone(monkeypatch: pytest.Monkey
             assert connected == ["127.0.0.1"] * 2
             for call in (lambda: made.create(CreateCall({"prompt": "a boat"})), lambda: made.retrieve("video_1"),
                          lambda: made.content("video_1", {}), made.reach):  # fmt: skip
-                with failing(InvalidInput, "url_not_private", "leads to 93.184.216.34"):
+                with failing(InvalidInputError, "url_not_private", "leads to 93.184.216.34"):
                     call()
         assert connected == ["127.0.0.1"] * 2
         assert resolver.asked == ["gpu.example"] * 6
@@ -308,7 +308,7 @@ def test_all_addresses_of_plain_http_have_to_be_private(
 ) -> None:
     """One that is not is enough: which of them answers is not ours to choose."""
     resolves_to(monkeypatch, addresses)
-    with client("http://gpu.example") as made, failing(InvalidInput, "url_not_private", addresses[-1]):
+    with client("http://gpu.example") as made, failing(InvalidInputError, "url_not_private", addresses[-1]):
         made.create(CreateCall({"prompt": "a boat"}))
     assert connected == []
 
@@ -334,9 +334,9 @@ def test_plain_http_opens_no_other_address(monkeypatch: pytest.MonkeyPatch, conn
         with client(f"http://gpu.example:{port}") as made:
             made.stream(f"http://gpu.example:{port}/videos/a.mp4", {}).close()
             for url in (f"http://other.example:{port}/a.mp4", "http://gpu.example:9/a.mp4", "http://192.168.1.20/a"):
-                with failing(NotOffered, "url_not_https"):
+                with failing(NotOfferedError, "url_not_https"):
                     made.stream(url, {})
-            with failing(NotOffered, "url_not_public", "192.168.1.20"):
+            with failing(NotOfferedError, "url_not_public", "192.168.1.20"):
                 made.stream("https://192.168.1.20/a.mp4", {})
         assert connected == ["127.0.0.1"]
         assert [KEY in str(request.headers) for request in inside.requests] == [False]
@@ -348,12 +348,12 @@ def test_a_proxy_gets_names_and_no_inner_numbers(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         resolver = Resolver(monkeypatch, cdn_example_com=["10.0.0.1"])
         with client() as made:
-            with failing(GatewayTrouble, "proxy", "could not be downloaded"):
+            with failing(GatewayError, "proxy", "could not be downloaded"):
                 made.stream("https://cdn.example.com/film", {})
             assert {request.path for request in proxy.requests} == {"cdn.example.com:443"}
             before = len(proxy.requests)
             for host in ("10.0.0.1", "127.1", "0xa9fea9fe", "localhost"):
-                with failing(NotOffered, "url_not_public", host):
+                with failing(NotOfferedError, "url_not_public", host):
                     made.stream(f"https://{host}/film", {})
         assert len(proxy.requests) == before
         assert resolver.asked == []
@@ -384,7 +384,7 @@ def test_signed_addresses_are_in_no_log_and_no_text(caplog: pytest.LogCaptureFix
 
     caplog.set_level(logging.DEBUG)
     local = "http://127.0.0.1:1"
-    with UglyServer([broken]) as storage, client(local) as made, pytest.raises(GatewayTrouble) as caught:
+    with UglyServer([broken]) as storage, client(local) as made, pytest.raises(GatewayError) as caught:
         made.stream(storage.url + signed, {})
     assert len(storage.requests) == 2  # it was tried again, which urllib3 warns of
     assert "canarysignature" not in caplog.text + str(caught.value)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.cli import main
-from sora.verify.choice import PROMPT
-from sora.verify.private import Private, scrubbed
+from sora_jobs.cli.main import main
+from sora_jobs.diagnostics.verify.choice import PROMPT
+from sora_jobs.diagnostics.verify.private import Private, scrubbed
 
 from ..gateway.ugly import Request, UglyServer, answer
 from ..media.clips import make_clip

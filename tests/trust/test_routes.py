@@ -73,7 +73,7 @@ def named(path: str) -> str:
 
 def test_these_are_all_routes_that_there_are(site: Site) -> None:
     """As few as can be: a new one is a decision, taken here first. Whatever changes something is a POST."""
-    there = {(route.method, route.path) for route in site.pack.host.routes}
+    there = {(route.method, route.path) for route in site.pack.module("host.http").routes}
     assert there == {("GET", path) for path in READS} | {("POST", path) for path in ACTS}
 
 
@@ -193,7 +193,7 @@ def test_a_tunnels_name_is_told_and_nothing_else(
     if not seen:
         assert status == 400 or json.loads(said) == {"error": "Only ComfyUI's own page may ask for this."}
         assert caplog.records == []
-        assert site.pack.module("gate").blocked == {}
+        assert site.pack.module("web.access").blocked == {}
         return
     told = json.loads(said)
     assert (told["host"], told["language"], set(told)) == (seen, "vi", {"error", "host", "language"})
@@ -228,7 +228,7 @@ def test_made_up_names_fill_no_log(untouched: Site, caplog: pytest.LogCaptureFix
     """A name that was rebound to this machine costs nothing, and each gets its refusal."""
     for number in range(40):
         assert json.loads(ask(untouched, "GET", "/sora/jobs", host=f"a{number}.example")[1])["host"]
-    assert len(caplog.records) == untouched.pack.module("gate").MOST_NAMED
+    assert len(caplog.records) == untouched.pack.module("web.access").MOST_NAMED
 
 
 def test_a_page_from_elsewhere_is_told_no_path(site: Site) -> None:
@@ -414,7 +414,7 @@ def test_a_query_is_survived(site: Site, query: str) -> None:
 
 def test_an_id_that_a_gateway_gives_can_be_named(site: Site) -> None:
     """LiteLLM's have some 250 characters. The page's field takes as many as the engine."""
-    longest = site.pack.module("sora.wire").LONGEST_ID
+    longest = site.pack.module("sora_jobs.gateway.video_object").LONGEST_ID
     for length in (250, longest):
         status, said, _ = put(site, "/sora/history/abc123/settle", {"video_id": "v" * length})
         assert status == 400
@@ -432,10 +432,10 @@ def test_what_settles_a_job_is_text_or_a_yes(untouched: Site, body: dict[str, An
 
 def test_an_image_is_brought_in_whole_or_not_at_all(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk was full for a moment: what is there under the image's name is used by every later run."""
-    studio, spec = site.studio, site.pack.module("sora.spec")
-    image = site.pack.module("sora.media.reference").to_png(np.zeros((8, 8, 3), np.uint8))
+    studio, spec = site.studio, site.pack.module("sora_jobs.jobs.spec")
+    image = site.pack.module("sora_jobs.media.reference").to_png(np.zeros((8, 8, 3), np.uint8))
     name = studio.ledger.references.keep(image)
-    asked = spec.JobSpec(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
+    asked = spec.VideoRequest(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
     job, _ = studio.ledger.reserve(
         asked, origin="https://x", estimated_usd=0.0, budget=studio.settings.budget, references=[name]
     )
@@ -455,7 +455,8 @@ def test_an_image_is_brought_in_whole_or_not_at_all(site: Site, monkeypatch: pyt
 
 def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
     """No parameter of any route is one, by its name; and no answer is a page or a script."""
-    source = Path(site.pack.module("routes").__file__ or "").read_text(encoding="utf-8")
+    modules = map(site.pack.module, ("web.routes", "web.owner_routes"))
+    source = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in modules)
     assert not [word for word in ('"path"', '"url"', '"file"', '"folder"', '"base_url"', "filename") if word in source]
     for path in READS:
         status, _, headers = ask(site, "GET", named(path))
@@ -464,8 +465,8 @@ def test_nothing_takes_a_path_or_an_address(site: Site) -> None:
 
 def test_a_project_is_a_short_line_of_text(site: Site) -> None:
     """A stranger's words cannot fill the ledger, or come into a page or a terminal as anything else than text."""
-    spec = site.pack.module("sora.spec")
-    asked = spec.JobSpec(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    spec = site.pack.module("sora_jobs.jobs.spec")
+    asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
     ledger = site.studio.ledger
     job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
     path = f"/sora/history/{job.id}/project"
@@ -490,8 +491,8 @@ def has_times(value: Any) -> bool:
 
 def test_what_carries_times_carries_the_servers_now(site: Site) -> None:
     """A page compares the two, since its own clock may be minutes off."""
-    spec, ledger = site.pack.module("sora.spec"), site.studio.ledger
-    asked = spec.JobSpec(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
+    spec, ledger = site.pack.module("sora_jobs.jobs.spec"), site.studio.ledger
+    asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
     job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
     begin = time.time()
     answers = {path: ask(site, "GET", named(path).replace("abc123", job.id)) for path in READS}

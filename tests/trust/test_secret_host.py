@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from sora.board import BRIEF
+from sora_jobs.views.history import BRIEF
 
 from ..host.comfy import ComfyUI, find_comfyui, find_python
 from ..host.graphs import Graph, bought, frames, node, saved

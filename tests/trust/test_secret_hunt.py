@@ -15,14 +15,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from sora.budget import Budget
-from sora.cli import main
-from sora.doctor import examine
-from sora.errors import SoraError
-from sora.keys import write_key
-from sora.page_settings import shown
-from sora.spec import JobSpec
-from sora.studio import Studio
+from sora_jobs.cli.main import main
+from sora_jobs.config.budget import Budget
+from sora_jobs.config.keys import write_key
+from sora_jobs.diagnostics.doctor import examine
+from sora_jobs.engine import Engine
+from sora_jobs.errors import SoraError
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.views.settings import shown
 
 from ..media.clips import make_clip
 from ..systems import others_may_read
@@ -57,7 +57,7 @@ class Hunt:
             self.key_file.chmod(0o600)
         else:
             self.env["MINE_KEY"] = KEY
-        self.studio = Studio(self.home, self.output, env=self.env, timing=TIMING)
+        self.studio = Engine(self.home, self.output, env=self.env, timing=TIMING)
 
     def close(self) -> None:
         self.studio.close()
@@ -67,7 +67,7 @@ class Hunt:
         """Buy, wait and fetch under that fate; whatever is raised is heard as the host would print it."""
         self.echo.fate = fate
         try:
-            job = self.studio.submit(JobSpec(prompt=f"a boat {fate}", **SPEC)).result(30).job
+            job = self.studio.submit(VideoRequest(prompt=f"a boat {fate}", **SPEC)).result(30).job
             self.heard.append(repr(job))
             self.heard.append(repr(self.studio.wait(job.id, timeout_s=1).future.result(30)))
         except BaseException as error:  # noqa: BLE001 - all of it is searched
@@ -100,7 +100,7 @@ def test_the_key_is_nowhere(
     for fate in FATES[:-1] if "MINE_KEY" in hunt.env else FATES[:-1:5]:  # the second time for what is otherwise then
         hunt.run(fate)
     with monkeypatch.context() as crash:
-        crash.setattr("sora.client.read_created", lambda answered: 1 / 0)
+        crash.setattr("sora_jobs.gateway.client.read_created", lambda answered: 1 / 0)
         hunt.run("crash")
     assert any(KEY in request.headers.get("authorization", "") for request in hunt.echo.server.requests)
     hunt.open_from_elsewhere()
@@ -171,10 +171,10 @@ def test_nobody_else_reads_the_state(tmp_path: Path, folder: str, key_first: boo
     ledger and its journal, since prompts are nobody else's business."""
     (tmp_path / "open").mkdir(mode=0o755)
     home = tmp_path / folder
-    studio = Studio(home, tmp_path / "output", env={})
+    studio = Engine(home, tmp_path / "output", env={})
     if key_first:
         write_key(studio.settings, "cometapi", KEY)
-    spec = JobSpec(prompt="a boat", **(SPEC | {"provider": "cometapi"}))
+    spec = VideoRequest(prompt="a boat", **(SPEC | {"provider": "cometapi"}))
     studio.ledger.reserve(spec, origin="x", estimated_usd=0.0, budget=Budget())
     files = [path for path in home.rglob("*") if path.is_file() and path.stat().st_size]  # locks are empty
     assert {"ledger.sqlite3", "ledger.sqlite3-wal"} <= {path.name for path in files}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pathspec
 import pytest
-from sora.connect import TESTED
+from sora_jobs.gateway.connections import TESTED
 
 from ..matrix_urllib3 import URLLIB3
 

@@ -7,9 +7,9 @@ import dataclasses
 import time
 from typing import Any
 
-from .balance import QUERY_KEY, Balance
-from .cli_shell import looked_up, open_studio, say, tell, warn
-from .providers import COMETAPI
+from ..config.providers import COMETAPI
+from ..purchasing.balance import QUERY_KEY, Balance
+from .console import looked_up, open_studio, say, tell, warn
 
 ACCOUNT = f"`sora balance {COMETAPI} --account`"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .cli_shell import open_studio
-from .errors import LocalTrouble
+from ..errors import LocalError
+from .console import open_studio
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
@@ -36,7 +36,7 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
     try:
         import shtab
     except ImportError:
-        raise LocalTrouble("shtab is not installed.", advice="pip install shtab, for this command alone.") from None
+        raise LocalError("shtab is not installed.", advice="pip install shtab, for this command alone.") from None
     with open_studio(options.home) as studio:
         known = {"--model": list(studio.catalogue.models), "--provider": studio.provider_names()}
     for action in _actions(parser):

@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import InvalidInput, MediaTrouble, NotBought, NotFinished, SoraError
-from .locations import location_of, other_homes, output_folder, recorded_location, state_folder
-from .settings import Settings
-from .spec import Job
-from .studio import Studio, Submission
+from ..config.locations import location_of, other_homes, output_folder, recorded_location, state_folder
+from ..config.settings import Settings
+from ..engine import Engine, PurchaseResult
+from ..errors import InvalidInputError, MediaError, NotFinishedError, NotPurchasedError, SoraError
+from ..jobs.spec import Job
 
 T = TypeVar("T")
 TICK_S = 0.1
@@ -29,15 +29,15 @@ FORMULAS = ("=", "+", "-", "@")
 @contextlib.contextmanager
 def open_studio(
     home: Path | None, out: Path | None = None, *, name: bool = False, **variables: str
-) -> Iterator[Studio]:
+) -> Iterator[Engine]:
     """The engine on the ledger of `--home`, else of the nodes of this pack, else of this user, with its videos in
     `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds, and
-    nothing at all where ComfyUI uses another database (InvalidInput).
+    nothing at all where ComfyUI uses another database (InvalidInputError).
     `name` says on stderr which ledger it is; `variables` go before those of the environment."""
     place, folder = home_of(home), ""
     if out is None and (comfyui := output_folder()) is not None:
         out, folder = comfyui, "sora"
-    studio = Studio(
+    studio = Engine(
         place,
         (out or Path("out")).absolute(),
         folder=folder,
@@ -57,13 +57,13 @@ def home_of(home: Path | None) -> Path:
     return home.absolute() if home else state_folder(os.environ)
 
 
-def _others(studio: Studio) -> list[Path]:
+def _others(studio: Engine) -> list[Path]:
     if (error := _other_database(studio)) is not None:
         raise error
     return other_homes(studio.settings.home)
 
 
-def _other_database(studio: Studio) -> InvalidInput | None:
+def _other_database(studio: Engine) -> InvalidInputError | None:
     """The error where ComfyUI, with the same state folder, uses another database: it may have been told of one by its
     environment alone. What it bought is then not known here."""
     settings, database = studio.settings, studio.ledger.database
@@ -76,14 +76,14 @@ def _other_database(studio: Studio) -> InvalidInput | None:
     cure = f"Set SORA_DATABASE_URL to ComfyUI's value, or database_url in {settings.file}, which both read."
     if not told.database:
         cure = f"Remove it from {here}, or set it for ComfyUI, too."
-    return InvalidInput(
+    return InvalidInputError(
         f"ComfyUI kept its jobs in {theirs} on {told.day}, and {ours if here else 'SORA_DATABASE_URL is not set'}.",
         advice=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
         "For jobs apart from ComfyUI's, use another folder: --home DIR.",
     )
 
 
-def _name_ledger(studio: Studio, home: Path | None) -> None:
+def _name_ledger(studio: Engine, home: Path | None) -> None:
     told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
     if told is not None and told.is_stale:
         warn(f"ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
@@ -123,7 +123,7 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
-def collect(studio: Studio, submission: Submission, options: argparse.Namespace) -> dict[str, Any]:
+def collect(studio: Engine, submission: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
     """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
     from tqdm import tqdm
 
@@ -139,7 +139,7 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
                 bar.set_description_str(wait.status)
         except KeyboardInterrupt:
             wait.cancel()
-            raise NotFinished(
+            raise NotFinishedError(
                 "Stopped waiting; the job goes on at the gateway.",
                 advice="Run the same again to take it up.",
                 job=job.id,
@@ -152,10 +152,10 @@ def collect(studio: Studio, submission: Submission, options: argparse.Namespace)
     return result
 
 
-def described(studio: Studio, job: Job) -> dict[str, Any]:
+def described(studio: Engine, job: Job) -> dict[str, Any]:
     """What a script wants to know of a stored job and its file; zeros for one that cannot be decoded here: it may play
     elsewhere. `warning` is what the user should know of it."""
-    from .media.frames import probe
+    from ..media.frames import probe
 
     path, warning = studio.path(job), job.error
     answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
@@ -163,7 +163,7 @@ def described(studio: Studio, job: Job) -> dict[str, Any]:
     try:
         info = probe(path)
         answer |= {name: getattr(info, name) for name in ("frames", "fps", "width", "height", "has_audio")}
-    except MediaTrouble as error:
+    except MediaError as error:
         warning = warning or f"{error.what} {error.advice}"
     return answer | {"estimated_usd": job.estimated_usd, "warning": warning}
 
@@ -177,12 +177,12 @@ def finish(future: Future[T]) -> T:
     except KeyboardInterrupt:
         future.cancel()
         if future.cancelled():
-            raise NotBought("Stopped before anything was sent.") from None
+            raise NotPurchasedError("Stopped before anything was sent.") from None
         say("Waiting for the gateway's answer, so that nothing paid is lost (Ctrl-C again to give it up) …")
         while not _ready(future):
             pass
-        if isinstance(result := future.result(), Submission):
-            raise NotFinished(
+        if isinstance(result := future.result(), PurchaseResult):
+            raise NotFinishedError(
                 "Stopped; the job goes on at the gateway.",
                 advice="Run the same again to take it up.",
                 job=result.job.id,
@@ -197,7 +197,9 @@ def looked_up(future: Future[T]) -> T:
             pass
     except KeyboardInterrupt:
         future.cancel()
-        raise NotFinished("Stopped before anything was sent.", advice="Run the same again.", money="none") from None
+        raise NotFinishedError(
+            "Stopped before anything was sent.", advice="Run the same again.", money="none"
+        ) from None
     return future.result()
 
 
@@ -217,9 +219,9 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def minutes(value: float) -> float:
-    """The value of --timeout. InvalidInput for one that is no time."""
+    """The value of --timeout. InvalidInputError for one that is no time."""
     if not 0 < value <= 100_000:  # also refuses nan
-        raise InvalidInput(f"--timeout is {value}.", advice="It wants minutes above 0.", code="out_of_range")
+        raise InvalidInputError(f"--timeout is {value}.", advice="It wants minutes above 0.", code="out_of_range")
     return value
 
 

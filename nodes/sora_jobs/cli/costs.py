@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .cli_shell import open_studio, safe_cell, say, tell
-from .errors import InvalidInput
-from .studio import BY
+from ..engine import BY
+from ..errors import InvalidInputError
+from .console import open_studio, safe_cell, say, tell
 
 NUMBERS = (
     "jobs", "seconds", "usd", "estimated_usd", "charged_usd", "charged_jobs", "unpriced", "uncertain_jobs",
@@ -46,7 +46,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
-        raise InvalidInput("--csv and --json were given.", advice="Choose one of both.")
+        raise InvalidInputError("--csv and --json were given.", advice="Choose one of both.")
     with open_studio(options.home, name=True) as studio:
         told = studio.costs(options.by, options.since)
     if options.csv:

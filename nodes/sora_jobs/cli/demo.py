@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cli_shell import collect, finish, open_studio
-from .providers import SANDBOX
-from .spec import JobSpec, Reference
+from ..config.providers import SANDBOX
+from ..jobs.spec import Reference, VideoRequest
+from .console import collect, finish, open_studio
 
 PROMPT = "A paper boat drifts over a calm lake at sunset, slow camera"
 REMIX = "The same paper boat under the northern lights"
@@ -19,11 +19,11 @@ REMIX = "The same paper boat under the northern lights"
 
 def demo_command(options: argparse.Namespace) -> dict[str, Any]:
     """Create with a reference image, wait, download, decode to a sheet, remix."""
-    from .media.sheet import contact_sheet
+    from ..media.sheet import contact_sheet
 
     waiting = argparse.Namespace(json=True, timeout=10.0)  # its own lines are printed here
     with open_studio(options.home, options.out, SORA_RECEIPTS="0") as studio:  # what it leaves is told line by line
-        spec = JobSpec(
+        spec = VideoRequest(
             provider=SANDBOX,
             prompt=PROMPT,
             model="sora-2",

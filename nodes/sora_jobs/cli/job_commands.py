@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .cli_shell import collect, finish, looked_up, minutes, open_studio, safe_cell, say, tell, warn
-from .errors import InvalidInput, disk_trouble
-from .identity import FITS
-from .spec import Job, JobSpec, JobState, Reference, parse_extra_fields, parse_project
-from .studio import Studio, Submission
+from ..engine import Engine, PurchaseResult
+from ..errors import InvalidInputError, storage_error
+from ..jobs.identity import FITS
+from ..jobs.spec import Job, JobState, Reference, VideoRequest, parse_extra_fields, parse_project
+from .console import collect, finish, looked_up, minutes, open_studio, safe_cell, say, tell, warn
 
 EXPORTS = (".csv", ".json")
 
@@ -135,9 +135,9 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     resume.add_argument(
         "--provider", default="", metavar="NAME", help="where an id from elsewhere was bought (cometapi)"
     )
-    settle = resume.add_mutually_exclusive_group()
-    settle.add_argument("--video-id", metavar="ID", help="an unknown purchase is this job at the gateway")
-    settle.add_argument("--lost", action="store_true", help="an unknown purchase is not at the gateway: free it")
+    reconcile = resume.add_mutually_exclusive_group()
+    reconcile.add_argument("--video-id", metavar="ID", help="an unknown purchase is this job at the gateway")
+    reconcile.add_argument("--lost", action="store_true", help="an unknown purchase is not at the gateway: free it")
     resume.set_defaults(command=resume_command)
 
 
@@ -147,8 +147,8 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         model = studio.catalogue.find(options.model)
         if model is None and not options.json:
             say(f"{options.model} is not in the catalogue: it is sent as typed, unchecked.")
-        seconds, size = studio.catalogue.first_choice(options.model)
-        spec = JobSpec(
+        seconds, size = studio.catalogue.defaults_for(options.model)
+        spec = VideoRequest(
             provider=options.provider,
             prompt=options.prompt,
             model=options.model,
@@ -177,23 +177,25 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
         named = options.job, options.provider
         job = studio.find(*named) if settling else looked_up(studio.open(*named))
         if job is None:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
             )
         if options.lost:
-            job = looked_up(studio.settle(job.id))
+            job = looked_up(studio.reconcile(job.id))
             tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
         found = options.video_id
-        job = looked_up(studio.settle(job.id, video_id=found) if found else studio.look_for(job.id))
-        return collect(studio, Submission(job, reused=True), options)
+        job = looked_up(studio.reconcile(job.id, video_id=found) if found else studio.find_in_provider_list(job.id))
+        return collect(studio, PurchaseResult(job, reused=True), options)
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit < 1:
-        raise InvalidInput(f"--limit is {options.limit}.", advice="It wants a number above 0.", code="out_of_range")
+        raise InvalidInputError(
+            f"--limit is {options.limit}.", advice="It wants a number above 0.", code="out_of_range"
+        )
     if options.export is not None and options.export.suffix not in EXPORTS:
-        raise InvalidInput(f"{options.export} is neither a .csv nor a .json file.")
+        raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
     if options.job or options.set_project is not None:
         return _set_project(options)
     with open_studio(options.home, name=True) as studio:
@@ -223,14 +225,16 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if options.set_project is None or not options.job:
-        raise InvalidInput("--set-project NAME and JOB go together.", advice='Such as --set-project "Winter film" JOB.')
+        raise InvalidInputError(
+            "--set-project NAME and JOB go together.", advice='Such as --set-project "Winter film" JOB.'
+        )
     if any((options.state, options.model, options.search, options.file, options.export)):
-        raise InvalidInput("--set-project takes jobs by their ids only.", advice="Leave the other options out.")
+        raise InvalidInputError("--set-project takes jobs by their ids only.", advice="Leave the other options out.")
     project = parse_project(options.set_project)
     with open_studio(options.home, name=True) as studio:
         found = {name: studio.find(name) if studio.ledger.database.exists else None for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"The ledger has no job {missing[0]!r}.", advice="Nothing was changed.", code="unknown_job"
             )
         jobs = [looked_up(studio.set_project(job.id, project)) for job in found.values() if job is not None]
@@ -239,9 +243,9 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     return {"jobs": [as_dict(job) for job in jobs]}
 
 
-def _job_of_file(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
+def _job_of_file(studio: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """By the ledger, else by the receipt beside the file, which speaks of a job of another machine."""
-    from .receipt import origin_of
+    from ..delivery.receipts import origin_of
 
     job, receipt = origin_of(options.file, studio.ledger)
     found = as_dict(job) if job is not None else receipt
@@ -260,7 +264,7 @@ def as_dict(job: Job) -> dict[str, Any]:
 
 
 def _reference(path: Path, fit: str) -> Reference:
-    from .media.reference import from_file
+    from ..media.reference import from_file
 
     return Reference(from_file(path), fit)
 
@@ -282,4 +286,4 @@ def _export(jobs: list[Job], path: Path) -> None:
                         {name: safe_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
                     )
     except OSError as error:
-        raise disk_trouble(f"{path} could not be written", error) from error
+        raise storage_error(f"{path} could not be written", error) from error

@@ -7,9 +7,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from .cli_shell import open_studio, say, tell
-from .errors import InvalidInput
-from .studio import Studio
+from ..engine import Engine
+from ..errors import InvalidInputError
+from .console import open_studio, say, tell
 
 MANY = 10  # ids in a sentence
 
@@ -63,7 +63,7 @@ def backup_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.rebuild == (options.file is not None):
-        raise InvalidInput("What shall be restored?", advice="Give a backup FILE, or --rebuild.")
+        raise InvalidInputError("What shall be restored?", advice="Give a backup FILE, or --rebuild.")
     with open_studio(options.home, options.out, name=True) as studio:
         if options.rebuild:
             return _rebuild(studio, options)
@@ -81,7 +81,7 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     return restored | {"aside": _aside(kept.aside)}
 
 
-def _rebuild(studio: Studio, options: argparse.Namespace) -> dict[str, Any]:
+def _rebuild(studio: Engine, options: argparse.Namespace) -> dict[str, Any]:
     done = studio.rebuild()
     listed = len(done.listed)
     found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {listed} from providers' lists"

@@ -14,18 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import (
-    __version__,
-    cli_balance,
-    cli_completion,
-    cli_costs,
-    cli_jobs,
-    cli_keep,
-    cli_tools,
-    cli_verify,
-)
-from .cli_shell import language_at
-from .errors import InvalidInput, NotFinished, SoraError
+from .. import __version__
+from ..errors import InvalidInputError, NotFinishedError, SoraError
+from . import balance, completion, costs, job_commands, keep_commands, tool_commands, verify
+from .console import language_at
 
 EPILOG = """\
 examples:
@@ -57,7 +49,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         what = f"{message[:1].upper()}{message[1:]}."
-        raise InvalidInput(what, advice=f"See `{self.prog} --help`.", code="wrong_usage")
+        raise InvalidInputError(what, advice=f"See `{self.prog} --help`.", code="wrong_usage")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         spending = arguments[:1] == ["verify"] and any(word.startswith("--spend") for word in arguments)
         buying = arguments[:1] in (["run"], ["remix"]) or spending
-        stopped = NotFinished("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
+        stopped = NotFinishedError("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
         _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code
     except BrokenPipeError:  # `sora jobs | head`: nobody reads on, which is no failure
@@ -107,13 +99,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sora {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    cli_jobs.add_commands(commands, common)
-    cli_tools.add_commands(commands, common)
-    cli_costs.add_commands(commands, common)
-    cli_balance.add_command(commands, common)
-    cli_verify.add_command(commands, common)
-    cli_keep.add_commands(commands, common)
-    cli_completion.add_command(commands, common, parser)
+    job_commands.add_commands(commands, common)
+    tool_commands.add_commands(commands, common)
+    costs.add_commands(commands, common)
+    balance.add_command(commands, common)
+    verify.add_command(commands, common)
+    keep_commands.add_commands(commands, common)
+    completion.add_command(commands, common, parser)
     return parser
 
 

@@ -10,12 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from .cli_demo import demo_command
-from .cli_shell import TICK_S, counted, looked_up, open_studio, tell
-from .errors import InvalidInput, LocalTrouble
-from .model import Model
-from .providers import COMETAPI
-from .spec import parse_size
+from ..config.providers import COMETAPI
+from ..errors import InvalidInputError, LocalError
+from ..jobs.spec import parse_size
+from ..models.model import Model
+from .console import TICK_S, counted, looked_up, open_studio, tell
+from .demo import demo_command
 
 UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
 MOST_SIZES = 3  # in a line
@@ -100,8 +100,8 @@ def _add_frames(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _add_sandbox(commands: Any, common: argparse.ArgumentParser) -> None:
-    from .sandbox.directives import describe_directives
-    from .sandbox.families import FAMILIES, VARIABLE
+    from ..sandbox.directives import describe_directives
+    from ..sandbox.families import FAMILIES, VARIABLE
 
     sandbox = commands.add_parser(
         "sandbox",
@@ -120,18 +120,18 @@ def _add_sandbox(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def frames_command(options: argparse.Namespace) -> dict[str, Any]:
-    from .media.export import save_frames
-    from .media.frames import FrameChoice
-    from .media.sheet import contact_sheet
+    from ..media.export import save_frames
+    from ..media.frames import FrameChoice
+    from ..media.sheet import contact_sheet
 
     if options.out is None and options.sheet is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             "Nothing to do.",
             advice="Give --out DIR for the frames, --sheet FILE for one picture, or both.",
             code="nothing_to_do",
         )
     if options.sheet is not None and options.sheet.suffix.lower() != ".png":
-        raise InvalidInput(f"{options.sheet} is no .png file.", advice="The sheet is a PNG picture.")
+        raise InvalidInputError(f"{options.sheet} is no .png file.", advice="The sheet is a PNG picture.")
     width, height = parse_size(options.size) if options.size else (0, 0)
     choice = FrameChoice(
         force_rate=options.fps,
@@ -256,7 +256,7 @@ def spent_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
-    from .doctor import examine
+    from ..diagnostics.doctor import examine
 
     # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
     with open_studio(options.home, options.out) as studio:
@@ -266,18 +266,18 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
         tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
     failed = any(finding.level == "failed" for finding in findings)
     if failed and not options.json:
-        raise LocalTrouble("Something above failed.", advice="Each failed line says what cures it.")
+        raise LocalError("Something above failed.", advice="Each failed line says what cures it.")
     return {"findings": [finding.__dict__ for finding in findings], "exit": 7 if failed else 0}
 
 
 def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
-    from .sandbox import Sandbox
+    from ..sandbox import Sandbox
 
     with open_studio(options.home) as studio:
         folder = studio.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
         advice = "Ports go from 1 to 65535; 0 takes any that is free."
-        raise InvalidInput(f"--port is {options.port}.", advice=advice, code="out_of_range")
+        raise InvalidInputError(f"--port is {options.port}.", advice=advice, code="out_of_range")
     try:
         with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
             family = sandbox.routes.family.name

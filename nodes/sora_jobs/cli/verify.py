@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .cli_shell import collect, finish, minutes, open_studio, say, tell
-from .errors import InvalidInput, SoraError, disk_trouble
-from .studio import Studio, Submission
+from ..engine import Engine, PurchaseResult
+from ..errors import InvalidInputError, SoraError, storage_error
+from .console import collect, finish, minutes, open_studio, say, tell
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -45,14 +45,14 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def verify_command(options: argparse.Namespace) -> dict[str, Any]:
-    from .verify.choice import Wish
-    from .verify.report import lines_of, report_of
-    from .verify.walk import Walk
+    from ..diagnostics.verify.choice import Wish
+    from ..diagnostics.verify.report import lines_of, report_of
+    from ..diagnostics.verify.walk import Walk
 
     minutes(options.timeout)
     wish = Wish(provider=options.provider, spend=_dollars(options.spend), model=options.model, take=options.take)
     if options.take < 1:
-        raise InvalidInput(f"take is {options.take}.", advice="Takes are counted from 1.", code="invalid_take")
+        raise InvalidInputError(f"take is {options.take}.", advice="Takes are counted from 1.", code="invalid_take")
     with open_studio(options.home, options.out, name=True) as studio:
         found = Walk(studio, wish, finish, lambda bought: _collected(studio, bought, options)).go()
     report = report_of(found)
@@ -68,7 +68,7 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     return report | _as_json(found.error)
 
 
-def _collected(studio: Studio, bought: Submission, options: argparse.Namespace) -> Path:
+def _collected(studio: Engine, bought: PurchaseResult, options: argparse.Namespace) -> Path:
     """Wait for the video; where it is, is told on stderr, since it is no part of the report."""
     path = Path(collect(studio, bought, argparse.Namespace(json=True, timeout=options.timeout))["path"])
     say(f"video: {path}")
@@ -77,7 +77,7 @@ def _collected(studio: Studio, bought: Submission, options: argparse.Namespace) 
 
 def _dollars(spend: float | None) -> float | None:
     if spend is not None and (not math.isfinite(spend) or spend < 0):
-        raise InvalidInput(f"--spend is {spend}.", advice="It wants dollars, from 0 on.", code="out_of_range")
+        raise InvalidInputError(f"--spend is {spend}.", advice="It wants dollars, from 0 on.", code="out_of_range")
     return spend
 
 
@@ -86,7 +86,7 @@ def _write(file: Path, report: dict[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise disk_trouble(f"{file} could not be written", error) from error
+        raise storage_error(f"{file} could not be written", error) from error
 
 
 def _as_json(error: SoraError) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import BudgetReached
+from ..errors import BudgetExceededError
 
 DAY_S = 86_400.0
 USD_PER_DAY = 20.0
@@ -30,10 +30,10 @@ class Budget:
         return known_usd + unknown * self.usd_per_job
 
     def check(self, estimated_usd: float | None, spent_usd: float) -> None:
-        """BudgetReached if the job is too dear, or too dear after the `spent_usd` of the last 24 hours."""
+        """BudgetExceededError if the job is too dear, or too dear after the `spent_usd` of the last 24 hours."""
         price = self.counted(estimated_usd)
         if estimated_usd is None and price <= 0:
-            raise BudgetReached(
+            raise BudgetExceededError(
                 f"The owner's budget allows nothing per job, and the price of this job is unknown.{self._whose}",
                 advice=self._raise("PER_JOB"),
                 code="budget_per_job",
@@ -42,14 +42,14 @@ class Budget:
             return
         about = "at an unknown price, which counts as" if estimated_usd is None else "at about"
         if _over(price, self.usd_per_job):
-            raise BudgetReached(
+            raise BudgetExceededError(
                 f"This job is over the owner's budget: {about} ${price:.2f} it exceeds the ${self.usd_per_job:.2f} "
                 f"allowed per job by ${price - self.usd_per_job:.2f}.{self._whose}",
                 advice=self._raise("PER_JOB"),
                 code="budget_per_job",
             )
         if _over(spent_usd + price, self.usd_per_day):
-            raise BudgetReached(
+            raise BudgetExceededError(
                 f"The owner's budget of the day is used up: ${spent_usd:.2f} of ${self.usd_per_day:.2f} were spent or "
                 f"are in flight in the last 24 hours, and this job, {about} ${price:.2f}, exceeds it by "
                 f"${spent_usd + price - self.usd_per_day:.2f}.{self._whose}",

@@ -1,5 +1,5 @@
-"""Which form fields `extra_fields` may carry: those known to be harmless (fields.toml), those of the model's own row in
-models.toml, and those that the owner of the machine allows in providers.toml.
+"""Which form fields `extra_fields` may carry: those known to be harmless (extra_fields.toml), those of the model's own
+row in models.toml, and those that the owner of the machine allows in providers.toml.
 
 A workflow of a stranger holds whatever they wrote, and a field can make a provider read a file, load a model or call a
 URL. So what is on none of these lists is refused.
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from .errors import InvalidInput
-from .identity import form_text
-from .spec import FIELD_NAME, JobSpec, Scalar
+from ..errors import InvalidInputError
+from ..jobs.identity import form_text
+from ..jobs.spec import FIELD_NAME, Scalar, VideoRequest
 
 REFUSED = "field_refused"  # the code of an error for a field that may not be sent, or not with that value
 SANDBOX = "sandbox"  # as in providers.py: nothing is opened there
@@ -42,7 +42,7 @@ _WORDS = re.compile(r"[^\W_][\w +-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class FieldRule:
-    """What a field may hold; fields.toml explains each of these."""
+    """What a field may hold; extra_fields.toml explains each of these."""
 
     kind: Literal["number", "boolean", "word", "ratio", "prose"]
     dearer: bool
@@ -98,7 +98,7 @@ class Opened(NamedTuple):
 
 
 def read_rules(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, FieldRule]:
-    """Rules by the name of the field, also under its other names, from tables in the form of fields.toml."""
+    """Rules by the name of the field, also under its other names, from tables in the form of extra_fields.toml."""
     rules: dict[str, FieldRule] = {}
     for name, table in tables.items():
         facts = {key: value for key, value in table.items() if key != "also"}
@@ -110,8 +110,8 @@ def read_rules(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, FieldRule]:
 
 @functools.cache
 def shipped() -> Mapping[str, FieldRule]:
-    """The fields that any workflow may send (fields.toml)."""
-    return read_rules(tomllib.loads(Path(__file__).with_name("fields.toml").read_text(encoding="utf-8")))
+    """The fields that any workflow may send (extra_fields.toml)."""
+    return read_rules(tomllib.loads(Path(__file__).with_name("extra_fields.toml").read_text(encoding="utf-8")))
 
 
 def read_opened(value: Any) -> tuple[Opened, ...]:
@@ -137,9 +137,9 @@ def may_be_dearer(names: Iterable[str], rules: Mapping[str, FieldRule]) -> bool:
     return any(name not in rules or rules[name].dearer for name in names)
 
 
-def check_fields(spec: JobSpec, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path) -> None:
-    """InvalidInput for a field that may not be sent to the spec's provider, or not with that value. `rules` are those
-    of its model, `opened` those of its provider; `file` is where the owner of the machine opens one."""
+def check_fields(spec: VideoRequest, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path) -> None:
+    """InvalidInputError for a field that may not be sent to the spec's provider, or not with that value. `rules` are
+    those of its model, `opened` those of its provider; `file` is where the owner of the machine opens one."""
     theirs = {field.name: field.values for field in opened}
     for name, value in spec.extra_fields.items():
         if name in theirs:
@@ -152,14 +152,14 @@ def check_fields(spec: JobSpec, rules: Mapping[str, FieldRule], opened: Sequence
             raise _wrong(name, value, f"It wants {rules[name].wants}. {_how_to_open(name, spec, opened, file)}")
 
 
-def _wrong(name: str, value: Scalar, advice: str) -> InvalidInput:
+def _wrong(name: str, value: Scalar, advice: str) -> InvalidInputError:
     shown = value if not isinstance(value, str) or len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
-    return InvalidInput(f"extra_fields: {name!r} must not be {shown!r}.", advice=advice.strip(), code=REFUSED)
+    return InvalidInputError(f"extra_fields: {name!r} must not be {shown!r}.", advice=advice.strip(), code=REFUSED)
 
 
 def _unknown(
-    name: str, spec: JobSpec, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path
-) -> InvalidInput:
+    name: str, spec: VideoRequest, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path
+) -> InvalidInputError:
     listed = ""
     if name in INPUTS:
         instead = f"Use the input `{INPUTS[name]}`."
@@ -169,7 +169,7 @@ def _unknown(
         instead = f"Did you mean {names[near[0]]!r}?" if near else ""
         # Last: it is long, and a toast shows the beginning.
         listed = f"A workflow may send: {', '.join(sorted(names.values(), key=str.lower))}."
-    return InvalidInput(
+    return InvalidInputError(
         f"extra_fields: {name!r} may not be sent to {spec.provider}. It is not on the list of harmless fields, and "
         "others can make a provider read files, load models or call URLs.",
         advice=" ".join(filter(None, (instead, _how_to_open(name, spec, opened, file), listed))),
@@ -177,7 +177,7 @@ def _unknown(
     )
 
 
-def _how_to_open(name: str, spec: JobSpec, opened: Sequence[Opened], file: Path) -> str:
+def _how_to_open(name: str, spec: VideoRequest, opened: Sequence[Opened], file: Path) -> str:
     if spec.provider == SANDBOX or name in ALWAYS_SENT:
         return ""
     line = f'add "{name}" to `extra_fields`' if opened else f'`extra_fields = ["{name}"]`'

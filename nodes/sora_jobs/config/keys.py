@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .errors import InvalidInput, MissingKey, disk_trouble
+from ..errors import InvalidInputError, MissingKeyError, storage_error
+from ..util.atomic_write import atomic_write, remove
 from .providers import COMETAPI, SANDBOX, Provider, cometapi, load_provider
 from .settings import Settings
-from .whole import remove, write_whole
 
 LONGEST_KEY = 4096
 SHOWN = 4  # last letters of a key
@@ -17,21 +17,21 @@ State = Literal["none needed", "unset", "set", "environment"]
 
 
 def write_key(settings: Settings, name: str, key: str) -> None:
-    """Keep the key of that provider; an empty one takes it away. InvalidInput, DiskTrouble: the old one stays."""
+    """Keep the key of that provider; an empty one takes it away. InvalidInputError, StorageError: the old one stays."""
     provider = load_provider(settings, name)
     key = key.strip()
     if provider.key_file is None or not provider.wants_key:
-        raise InvalidInput(f"{name} needs no key.", code="no_key_needed")
+        raise InvalidInputError(f"{name} needs no key.", code="no_key_needed")
     if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
         what = "That is too long for a key, or holds a character that no key has."
-        raise InvalidInput(what, advice="Copy it again.", code="invalid_key")
+        raise InvalidInputError(what, advice="Copy it again.", code="invalid_key")
     try:
         if key:
-            write_whole(provider.key_file, f"{key}\n".encode())
+            atomic_write(provider.key_file, f"{key}\n".encode())
         else:
             remove(provider.key_file)
     except OSError as error:
-        raise disk_trouble(f"The key file {provider.key_file} could not be written", error) from error
+        raise storage_error(f"The key file {provider.key_file} could not be written", error) from error
 
 
 def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
@@ -40,9 +40,9 @@ def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
         return "none needed", ""
     try:
         key = provider.key(settings.env)
-    except MissingKey:
+    except MissingKeyError:
         return "unset", ""
-    except InvalidInput:  # a file that others can read, say: the doctor tells
+    except InvalidInputError:  # a file that others can read, say: the doctor tells
         return "unset", ""
     from_environment = bool(provider.key_variable and settings.env.get(provider.key_variable, "").strip())
     if from_environment:
@@ -55,8 +55,8 @@ def default_provider(settings: Settings) -> str:
     none. Keys of other providers choose nothing. No error: one that is wrong is told when something is bought."""
     try:
         cometapi(settings.home).key(settings.env)
-    except MissingKey:
+    except MissingKeyError:
         return SANDBOX
-    except (InvalidInput, OSError):  # there is one, which cannot be read or used
+    except (InvalidInputError, OSError):  # there is one, which cannot be read or used
         return COMETAPI
     return COMETAPI

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .bounds import read_json, read_text
-from .disk import is_gone
-from .errors import InvalidInput
-from .whole import write_whole
+from ..errors import InvalidInputError
+from ..util.atomic_write import atomic_write
+from ..util.bounded_read import read_json, read_text
+from ..util.disk import is_gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Location:
 
 
 def user_folder() -> Path:
-    """The platform's folder for this user's data. InvalidInput where there is no home folder (no HOME, as in some
+    """The platform's folder for this user's data. InvalidInputError where there is no home folder (no HOME, as in some
     services and containers)."""
     import platformdirs
 
@@ -55,7 +55,7 @@ def user_folder() -> Path:
     with contextlib.suppress(RuntimeError):  # older platformdirs return the ~ instead
         folder = Path(platformdirs.user_data_dir("sora", appauthor=False))
     if not folder.is_absolute():
-        raise InvalidInput(
+        raise InvalidInputError(
             "This user has no home folder, so there is no place for the ledger.",
             advice="Set SORA_HOME to a folder that this user may write, or HOME.",
             code="no_home_folder",
@@ -66,20 +66,21 @@ def user_folder() -> Path:
 def packs() -> list[Path]:
     """The folder of this pack, by the path under which it was loaded and by the real one: it may be a link."""
     here = Path(__file__)
-    return list(dict.fromkeys((here.absolute().parents[2], here.resolve().parents[2])))
+    return list(dict.fromkeys((here.absolute().parents[3], here.resolve().parents[3])))
 
 
 def record_location(home: Path, output: Path, temp: Path, database: str | None = None) -> None:
-    """Record for the command line where the nodes' folders are. OSError, InvalidInput where that cannot be written."""
+    """Record for the command line where the nodes' folders are. OSError, InvalidInputError where that cannot be
+    written."""
     places = {"home": str(home), "output": str(output), "temp": str(temp)}
     for pack in packs():
         told = Location(pack=str(pack), **places, at=time.time(), database=database)
-        write_whole(_record(pack), json.dumps(asdict(told), indent=1).encode())
+        atomic_write(_record(pack), json.dumps(asdict(told), indent=1).encode())
 
 
 def recorded_location() -> Location | None:
     """What the nodes of this pack said last; None where they never did."""
-    with contextlib.suppress(InvalidInput):
+    with contextlib.suppress(InvalidInputError):
         found = [location for pack in packs() if (location := _read(_record(pack))) is not None]
         return max(found, key=lambda location: location.at, default=None)
     return None
@@ -87,7 +88,7 @@ def recorded_location() -> Location | None:
 
 def location_of(home: Path) -> Location | None:
     """What the ComfyUI said that used this state folder last; None where none did."""
-    with contextlib.suppress(InvalidInput):
+    with contextlib.suppress(InvalidInputError):
         real = os.path.realpath(home)
         found = [location for location in _all(user_folder()) if os.path.realpath(location.home) == real]
         return max(found, key=lambda location: location.at, default=None)
@@ -112,7 +113,8 @@ def surrounding_comfyui() -> Path | None:
 
 def state_folder(env: Mapping[str, str]) -> Path:
     """The ledger that the command line opens where no `--home` is given: `SORA_HOME`, else that of the nodes of this
-    pack, else that of the ComfyUI around it, else the platform's place. InvalidInput where there is none of them."""
+    pack, else that of the ComfyUI around it, else the platform's place. InvalidInputError where there is none of
+    them."""
     if home := env.get("SORA_HOME", "").strip():
         return _expanded(home)
     if (told := recorded_location()) is not None and not told.is_stale:
@@ -133,7 +135,7 @@ def other_homes(home: Path) -> list[Path]:
     """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any. Also
     those that this user may not look into."""
     found: list[Path] = []
-    with contextlib.suppress(InvalidInput):
+    with contextlib.suppress(InvalidInputError):
         folder = user_folder()
         comfyui = surrounding_comfyui()
         found += [folder, *([comfyui / "user" / "__sora"] if comfyui else [])]
@@ -147,7 +149,7 @@ def _expanded(home: str) -> Path:
     try:
         return Path(home).expanduser().absolute()
     except RuntimeError:  # ~ without a home folder
-        raise InvalidInput(
+        raise InvalidInputError(
             f"SORA_HOME is {home!r}, and this user has no home folder.",
             advice="Write the whole path.",
             code="no_home_folder",

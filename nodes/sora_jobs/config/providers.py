@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .addresses import Range, is_loopback, is_plain, is_private, numeric
-from .bounds import read_text
-from .disk import reason_of, rights_hint
-from .errors import InvalidInput, MissingKey
-from .fields import Opened, read_opened
-from .provider_file import OF_THIS_MACHINE, check_row, owner_rows
-from .redact import remember
+from ..errors import InvalidInputError, MissingKeyError
+from ..util.addresses import Range, is_loopback, is_private, is_unambiguous_url, parse_ip_literal
+from ..util.bounded_read import read_text
+from ..util.disk import reason_of, rights_hint
+from ..util.redact import register_secret
+from .extra_fields import Opened, read_opened
+from .providers_toml import OF_THIS_MACHINE, check_row, owner_rows
 from .settings import HTTP_TIMEOUT_S, POLL_S, Settings
 
 COMETAPI = "cometapi"
@@ -80,16 +80,16 @@ class Provider:
         return f"{parts.scheme}://{parts.netloc}"
 
     def check_remix(self) -> None:
-        """InvalidInput where it has no remix."""
+        """InvalidInputError where it has no remix."""
         if not self.remix:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{self.name} has no remix.",
                 advice="Create a new video with the changed prompt.",
                 code="remix_unsupported",
             )
 
     def key(self, env: Mapping[str, str]) -> str:
-        """The key, from the environment or the key file. MissingKey says where one can be put."""
+        """The key, from the environment or the key file. MissingKeyError says where one can be put."""
         if self.name == SANDBOX:
             return SANDBOX
         if not self.wants_key:
@@ -100,14 +100,14 @@ class Provider:
             raise self._no_key()
         if not key.isascii() or not key.isprintable() or " " in key:
             what = f"The key for {self.name} holds a character that no key has."
-            raise InvalidInput(what, advice="Copy it again.", code="invalid_key")
-        remember(key)
+            raise InvalidInputError(what, advice="Copy it again.", code="invalid_key")
+        register_secret(key)
         return key
 
-    def _no_key(self) -> MissingKey:
+    def _no_key(self) -> MissingKeyError:
         file = self.key_file
         if file is not None and (named := file.with_name(f"{file.name}.txt")).is_file():
-            return MissingKey(
+            return MissingKeyError(
                 f"There is no key for {self.name}: {named} has the ending of a text file.",
                 advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
                 code="missing_key",
@@ -121,7 +121,7 @@ class Provider:
                 f"Put the key into {file}{mode}, or set {variable} in the environment and "
                 f'`key_variable = "{variable}"` under [provider.{self.name}] in providers.toml'
             )
-        return MissingKey(
+        return MissingKeyError(
             f"There is no key for {self.name}.",
             advice=f"{put}; or choose the provider {SANDBOX}, which is free.",
             code="missing_key",
@@ -134,7 +134,7 @@ class Provider:
             if not self.key_file.is_file():
                 return ""
             if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"The key file {self.key_file} can be read by others.",
                     advice=f"Run: chmod 600 {self.key_file}",
                     code="key_file_not_private",
@@ -142,10 +142,12 @@ class Provider:
             return read_text(self.key_file, LARGEST_KEY_FILE).strip()
         except PermissionError as error:
             what = f"The key file {self.key_file} cannot be read: {reason_of(error)}."
-            raise InvalidInput(what, advice=rights_hint(self.key_file.parent), code="key_file_unreadable") from None
+            raise InvalidInputError(
+                what, advice=rights_hint(self.key_file.parent), code="key_file_unreadable"
+            ) from None
         except (OSError, ValueError):
             what = f"The key file {self.key_file} cannot be read."
-            raise InvalidInput(what, advice="Write it anew.", code="key_file_unreadable") from None
+            raise InvalidInputError(what, advice="Write it anew.", code="key_file_unreadable") from None
 
 
 def provider_names(settings: Settings) -> list[str]:
@@ -153,13 +155,13 @@ def provider_names(settings: Settings) -> list[str]:
     a list of names must not fail for an address that nobody asked for."""
     try:
         return [*BUILT_IN, *(name for name in owner_rows(file_of(settings)) if name not in BUILT_IN)]
-    except InvalidInput:
+    except InvalidInputError:
         return list(BUILT_IN)
 
 
-def no_such_provider(settings: Settings, name: str) -> InvalidInput:
+def no_such_provider(settings: Settings, name: str) -> InvalidInputError:
     """For a name that nobody has; it lists those there are."""
-    return InvalidInput(
+    return InvalidInputError(
         f"There is no provider {name!r}.",
         advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
         f"{file_of(settings)}.",
@@ -172,17 +174,17 @@ def file_of(settings: Settings) -> Path:
     return settings.home / "providers.toml"
 
 
-def check_file(settings: Settings) -> list[InvalidInput]:
+def check_file(settings: Settings) -> list[InvalidInputError]:
     """All that is wrong in providers.toml."""
-    found: list[InvalidInput] = []
+    found: list[InvalidInputError] = []
     try:
         rows = owner_rows(file_of(settings))
-    except InvalidInput as error:
+    except InvalidInputError as error:
         return [error]
     for name, row in rows.items():
         try:
             _from_row(name, row, settings) if name != COMETAPI else check_row(name, row, OF_THIS_MACHINE)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             found.append(error)
     return found
 
@@ -194,7 +196,7 @@ def cometapi(home: Path) -> Provider:
 
 
 def load_provider(settings: Settings, name: str) -> Provider:
-    """The provider of that name. InvalidInput lists those there are, or says what of its settings is wrong."""
+    """The provider of that name. InvalidInputError lists those there are, or says what of its settings is wrong."""
     return dataclasses.replace(_loaded(settings, name), ranges=settings.download_ranges)
 
 
@@ -217,23 +219,23 @@ def _loaded(settings: Settings, name: str) -> Provider:
 
 
 def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None) -> str:
-    """`url` without a trailing slash or `/v1`; InvalidInput if it is no address that a key may travel to, or, for the
-    table `row` of providers.toml, none that its owner may reach without TLS."""
+    """`url` without a trailing slash or `/v1`; InvalidInputError if it is no address that a key may travel to, or, for
+    the table `row` of providers.toml, none that its owner may reach without TLS."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # reading the port checks it
     except ValueError:
         parts, host = urlsplit(""), ""
-    if not is_plain(url) or parts.query or parts.fragment:
+    if not is_unambiguous_url(url) or parts.query or parts.fragment:
         advice = "Write something like https://api.example.com"
-        raise InvalidInput(f"{where} is not a base URL.", advice=advice, code="url_invalid")
+        raise InvalidInputError(f"{where} is not a base URL.", advice=advice, code="url_invalid")
     if parts.scheme == "http" and not is_loopback(host):
         _check_plain_http(host, parts.port or 80, where, row)
     return url.rstrip("/").removesuffix("/v1")
 
 
 def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] | None) -> None:
-    """InvalidInput unless the owner may reach that host without TLS. Where a name leads is looked at when it is
+    """InvalidInputError unless the owner may reach that host without TLS. Where a name leads is looked at when it is
     connected to: it may lead elsewhere tomorrow."""
     own = port if port >= LEAST_FREE_PORT else OWN_PORT
     advice = (
@@ -241,9 +243,9 @@ def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] |
         f"{'base_url' if row is not None else 'value'}."
     )
     wants_key = row is None or row.get("key", True)
-    if row is not None and (address := numeric(host)) and not is_private(address):
+    if row is not None and (address := parse_ip_literal(host)) and not is_private(address):
         what = "sends the key" if wants_key else "sends prompts and gets videos"
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{where} {what} over plain http to {host}, which is not in a private network: anybody on the way could "
             "read and change it.",
             advice=advice,
@@ -251,7 +253,7 @@ def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] |
         )
     if wants_key and not (row or {}).get("insecure", False):
         allowed = " In a private network that you trust, `insecure = true` in the same table allows it."
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{where} would send the key over plain http to {host}.",
             advice=advice + (allowed if row else ""),
             code="url_not_https",
@@ -263,7 +265,7 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     check_row(name, row)
     if name == SANDBOX:
         what = f"{where}: that name is built in."
-        raise InvalidInput(what, advice="Choose another one.", code="invalid_provider_name")
+        raise InvalidInputError(what, advice="Choose another one.", code="invalid_provider_name")
     price = row.get("usd_per_second")
     return Provider(
         name=name,
@@ -285,7 +287,7 @@ def _of_this_machine(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
     headers = tuple(sorted(row.get("headers", {}).items()))
     for _, text in headers:
         if len(text) >= LIKE_A_SECRET:
-            remember(text)
+            register_secret(text)
     return {
         "poll_s": settings.poll_s(float(row.get("poll_seconds", POLL_S))),
         "timeout_s": settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),

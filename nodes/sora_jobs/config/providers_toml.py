@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .bounds import read_toml
-from .disk import reason_of, rights_hint
-from .errors import InvalidInput
-from .fields import read_opened
+from ..errors import InvalidInputError
+from ..util.bounded_read import read_toml
+from ..util.disk import reason_of, rights_hint
+from .extra_fields import read_opened
 
 MOST_HEADERS = 20
 LONGEST_HEADER = 2000
@@ -101,38 +101,39 @@ OF_THIS_MACHINE = ("proxy", "ca_bundle", "timeout_seconds", "poll_seconds", "hea
 
 
 def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables [provider.NAME], unchecked. InvalidInput where the file cannot be read, or holds anything else."""
+    """The tables [provider.NAME], unchecked. InvalidInputError where the file cannot be read, or holds anything
+    else."""
     try:
         tables = read_toml(path)
     except FileNotFoundError:
         return {}
     except PermissionError as error:
         what = f"{path} cannot be read: {reason_of(error)}."
-        raise InvalidInput(what, advice=rights_hint(path.parent), code="settings_unreadable") from None
+        raise InvalidInputError(what, advice=rights_hint(path.parent), code="settings_unreadable") from None
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path} cannot be read: {error}.", code="settings_unreadable") from None
+        raise InvalidInputError(f"{path} cannot be read: {error}.", code="settings_unreadable") from None
     if strange := ", ".join(name for name in tables if name != "provider"):
         what = f"{path}: {strange} is not understood."
-        raise InvalidInput(what, advice="It wants tables named [provider.NAME].", code="unknown_setting")
+        raise InvalidInputError(what, advice="It wants tables named [provider.NAME].", code="unknown_setting")
     rows = tables.get("provider", {})
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-        raise InvalidInput(f"{path} wants tables named [provider.NAME].", code="invalid_setting")
+        raise InvalidInputError(f"{path} wants tables named [provider.NAME].", code="invalid_setting")
     return rows
 
 
 def check_row(name: str, row: Mapping[str, Any], fields: Iterable[str] = FIELDS) -> None:
-    """InvalidInput for a field that is none of `fields`, or not of its kind. The value is not repeated: it may be a
-    secret."""
+    """InvalidInputError for a field that is none of `fields`, or not of its kind. The value is not repeated: it may be
+    a secret."""
     where = f"providers.toml, [provider.{name}]"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
         advice = "Use small letters, digits, - and _."
-        raise InvalidInput(f"{where}: that name cannot be used.", advice=advice, code="invalid_provider_name")
+        raise InvalidInputError(f"{where}: that name cannot be used.", advice=advice, code="invalid_provider_name")
     for field, value in row.items():
         if field not in FIELDS:
             what = f"{where}: {field} is not understood."
-            raise InvalidInput(what, advice=f"It takes: {', '.join(fields)}.", code="unknown_setting")
+            raise InvalidInputError(what, advice=f"It takes: {', '.join(fields)}.", code="unknown_setting")
         if field not in fields:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{where}: {field} is not to be set here, since {name} is built in.",
                 advice=f"It takes: {', '.join(fields)}. Its address and key are in variables: COMETAPI_BASE_URL, "
                 "COMETAPI_KEY.",
@@ -140,4 +141,4 @@ def check_row(name: str, row: Mapping[str, Any], fields: Iterable[str] = FIELDS)
             )
         if not FIELDS[field].right(value):
             what = f"{where}: {field} is not right."
-            raise InvalidInput(what, advice=f"It wants {FIELDS[field].words}.", code="invalid_setting")
+            raise InvalidInputError(what, advice=f"It wants {FIELDS[field].words}.", code="invalid_setting")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .addresses import Range, parse_ranges
-from .bounds import read_json, read_text, read_toml
+from ..errors import InvalidInputError
+from ..messages import LANGUAGES
+from ..util.addresses import Range, parse_ranges
+from ..util.bounded_read import read_json, read_text, read_toml
+from ..util.disk import reason_of, rights_hint
+from ..util.redact import register_secret
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
-from .disk import reason_of, rights_hint
-from .errors import InvalidInput
-from .plain import LANGUAGES
-from .redact import remember
 
 HTTP_TIMEOUT_S = 120.0
 POLL_S = 10.0  # the pace that the gateway documents
@@ -57,17 +57,17 @@ class Settings:
         """What the owner set, where that is not a variable; it need not be there."""
         return self.home / "settings.toml"
 
-    def faults(self) -> list[InvalidInput]:
+    def faults(self) -> list[InvalidInputError]:
         """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
         readers: tuple[Callable[[], object], ...] = (
             self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
             lambda: self.language, lambda: self.download_ranges, self.http_timeout_s, self.poll_s,
         )  # fmt: skip
-        found: dict[str, InvalidInput] = {}
+        found: dict[str, InvalidInputError] = {}
         for read in readers:
             try:
                 read()
-            except InvalidInput as error:
+            except InvalidInputError as error:
                 found.setdefault(error.what, error)
         return list(found.values())
 
@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def budget(self) -> Budget:
-        """The owner's caps; InvalidInput for one that is no amount, so that a typing error lifts no cap."""
+        """The owner's caps; InvalidInputError for one that is no amount, so that a typing error lifts no cap."""
         return Budget(
             usd_per_day=self._usd("SORA_BUDGET_USD_PER_DAY", "budget.usd_per_day", USD_PER_DAY),
             usd_per_job=self._usd("SORA_BUDGET_USD_PER_JOB", "budget.usd_per_job", USD_PER_JOB),
@@ -107,7 +107,7 @@ class Settings:
             value = self._file("language").get("language", self.page_wishes().get("language", "en"))
         if value not in LANGUAGES:
             advice = f"It wants one of: {', '.join(LANGUAGES)}."
-            raise InvalidInput(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
+            raise InvalidInputError(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
         return str(value)
 
     @property
@@ -115,14 +115,14 @@ class Settings:
         """The same; en where it is not set right, since errors are shown whatever state the settings are in."""
         try:
             return self.language
-        except InvalidInput:
+        except InvalidInputError:
             return "en"
 
     @property
     def database_url(self) -> str:
         """Where the ledger is, if not in `home`/ledger.sqlite3."""
         url = self.env.get("SORA_DATABASE_URL", "").strip() or self._file("database_url").get("database_url", "")
-        remember(url)
+        register_secret(url)
         return str(url)
 
     @property
@@ -133,7 +133,7 @@ class Settings:
             return parse_ranges(ranges)
         except ValueError as error:
             what = f"{self.file}: downloads.ranges: {error}."
-            raise InvalidInput(what, advice='Write ["10.0.0.0/8"].', code="invalid_setting") from None
+            raise InvalidInputError(what, advice='Write ["10.0.0.0/8"].', code="invalid_setting") from None
 
     @property
     def page_file(self) -> Path:
@@ -185,13 +185,13 @@ class Settings:
             usd = math.nan
         if not 0 <= usd < 1e7:  # also refuses nan
             advice = "It wants an amount in dollars, such as 20."
-            raise InvalidInput(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
+            raise InvalidInputError(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
         return usd
 
     def _switch(self, variable: str, name: str) -> bool:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
-            raise InvalidInput(f"{variable} is {text!r}.", advice="It wants 1 or 0.", code="invalid_setting")
+            raise InvalidInputError(f"{variable} is {text!r}.", advice="It wants 1 or 0.", code="invalid_setting")
         return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, True)))
 
     def _file(self, only: str = "") -> dict[str, Any]:
@@ -203,10 +203,10 @@ class Settings:
             return {}
         except PermissionError as error:
             what = f"{self.file} cannot be read: {reason_of(error)}."
-            raise InvalidInput(what, advice=rights_hint(self.home), code="settings_unreadable") from None
+            raise InvalidInputError(what, advice=rights_hint(self.home), code="settings_unreadable") from None
         except (OSError, ValueError) as error:
             what = f"{self.file} cannot be read: {error}."
-            raise InvalidInput(what, advice="Correct it: it is TOML.", code="settings_unreadable") from None
+            raise InvalidInputError(what, advice="Correct it: it is TOML.", code="settings_unreadable") from None
         found: dict[str, Any] = {}
         for name, value in tree.items():
             found |= (
@@ -217,11 +217,11 @@ class Settings:
                 continue
             if name not in KNOWN:
                 what, advice = f"{self.file}: {name} is not known.", f"It takes: {', '.join(KNOWN)}."
-                raise InvalidInput(what, advice=advice, code="unknown_setting")
+                raise InvalidInputError(what, advice=advice, code="unknown_setting")
             kinds, words = KNOWN[name]
             if type(value) not in kinds:  # not isinstance: true is no amount
                 what = f"{self.file}: {name} is of another kind."
-                raise InvalidInput(what, advice=f"It wants {words}.", code="invalid_setting")
+                raise InvalidInputError(what, advice=f"It wants {words}.", code="invalid_setting")
         return found
 
     def _seconds(self, name: str, default: float) -> float:
@@ -232,5 +232,5 @@ class Settings:
             value = -1.0
         if not 0 < value < 86_400:  # also refuses nan
             advice = "It wants a number of seconds above 0."
-            raise InvalidInput(f"{name} is {text!r}.", advice=advice, code="invalid_setting")
+            raise InvalidInputError(f"{name} is {text!r}.", advice=advice, code="invalid_setting")
         return value

@@ -1,6 +1,6 @@
 """How long the engine waits, how often it tries, and when it gives up: all such numbers, and the clocks, in one place.
 
-A process has one `Timing()`, which its `Studio` hands to whatever waits. A test hands in one of its own, so that it
+A process has one `Timing()`, which its `Engine` hands to whatever waits. A test hands in one of its own, so that it
 neither sleeps nor changes a module. Owners of a machine set two of these waits for themselves: SORA_POLL_SECONDS and
 SORA_HTTP_TIMEOUT_SECONDS (settings.py).
 """

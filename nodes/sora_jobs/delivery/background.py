@@ -8,26 +8,26 @@ import math
 import threading
 from concurrent.futures import Future
 
-from .collect import Collector
-from .errors import GatewayTrouble, SoraError, WaitTimeout
-from .ledger import UNFINISHED, Ledger
-from .redact import redact
-from .settings import Settings
-from .spec import LAPSED, UNWATCHED, Job, JobState
-from .timing import Timing
-from .waiting import Wait
+from ..config.settings import Settings
+from ..config.timing import Timing
+from ..errors import GatewayError, SoraError, WaitTimeoutError
+from ..jobs.spec import EXPIRED, MUTED, Job, JobState
+from ..ledger.ledger import UNFINISHED, Ledger
+from ..util.redact import redact
+from .tracker import JobTracker
+from .waits import Wait
 
 _log = logging.getLogger("sora")
 
 
-class Rescue:
+class BackgroundCollector:
     """Looks after jobs, where the owner wants it.
 
     Once begun, it looks after all that is bought here, and searches the ledger now and then for what others left: a
     process that died, a node that was interrupted, a download that failed.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, collector: Collector, timing: Timing) -> None:
+    def __init__(self, ledger: Ledger, settings: Settings, collector: JobTracker, timing: Timing) -> None:
         self._ledger, self._settings, self._collector, self._timing = ledger, settings, collector, timing
         self._begun = self._searching = False
         self._after: dict[str, Wait] = {}  # what is looked after now
@@ -52,9 +52,9 @@ class Rescue:
     def bought(self, job_id: str) -> None:
         """A purchase is through: nobody may ever come to wait for it."""
         if self._begun:
-            self.look_after(job_id)
+            self.collect_in_background(job_id)
 
-    def look_after(self, job_id: str) -> None:
+    def collect_in_background(self, job_id: str) -> None:
         """Watch and fetch an unfinished job. What goes wrong is one line in the log: the job stays in the ledger."""
 
         def begin() -> None:
@@ -96,11 +96,11 @@ class Rescue:
         counted as running, for ever: it becomes unwatched, which a person can take back."""
         error, watch = (None, None) if done.cancelled() else (done.exception(), wait.watch)
         seen = watch is not None and watch.job is not wait.job and not watch.trouble
-        if watch is None or not seen or not isinstance(error, WaitTimeout):
+        if watch is None or not seen or not isinstance(error, WaitTimeoutError):
             return
         with contextlib.suppress(SoraError):
             self._ledger.not_fetched(watch.job.id, error)
-            self._ledger.put_aside(watch.job.id, UNWATCHED)
+            self._ledger.set_visibility(watch.job.id, MUTED)
         _log.warning(
             "The gateway has not finished job %s for more than a day. It is not watched any more: *Watch again* in the "
             "tab *Sora jobs* or `sora resume %s` looks at it.",
@@ -120,9 +120,9 @@ class Rescue:
                 self._resting[job_id] = math.inf if old else self._timing.monotonic() + self._timing.background_retry_s
         if error is not None:
             self._tell(job_id, error)
-            if old and isinstance(error, GatewayTrouble) and (error.not_known or error.http_status == 410):
+            if old and isinstance(error, GatewayError) and (error.is_unknown_job or error.http_status == 410):
                 with contextlib.suppress(SoraError):  # it is not asked for again by itself, at no start
-                    self._ledger.not_fetched(job_id, error.changed(code=LAPSED))
+                    self._ledger.not_fetched(job_id, error.changed(code=EXPIRED))
         elif not done.cancelled():
             _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
 

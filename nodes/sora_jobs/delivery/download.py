@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
-from .errors import CutShort, GatewayTrouble, MediaTrouble, NotOffered, disk_trouble
-from .part import Part
-from .redact import redact
-from .timing import DEFAULT, Timing
-from .transport import arriving, in_words
-from .whole import locked, publish, remove_abandoned, sync_file, unfinished_name
+from ..config.timing import DEFAULT, Timing
+from ..errors import GatewayError, MediaError, NotOfferedError, TruncatedVideoError, storage_error
+from ..gateway.http import in_words, iter_body
+from ..util.atomic_write import locked, publish, remove_abandoned, sync_file, unfinished_name
+from ..util.redact import redact
+from .partial_file import PartialDownload
 
 LARGEST_VIDEO = 8 << 30  # bytes; a 30 s clip has some 50 MB, this only stops an endless stream
 NO_VIDEOS = (".part", ".etag", ".lock", ".json")  # what may be beside one
 
 if TYPE_CHECKING:  # which the media layer makes, at first use
-    from .media.delivered import Delivered
+    from ..media.delivered import Delivered
 
 Check = Callable[[Path], "Delivered"]
 Open = Callable[[Mapping[str, str]], requests.Response]  # headers -> an open stream with status 200, 206 or 416
@@ -61,20 +61,21 @@ def download(
     largest: int = LARGEST_VIDEO,
     timing: Timing = DEFAULT,
 ) -> Downloaded:
-    """Bring the stream to `target`, with the suffix of what it is. `check(path)` raises MediaTrouble for a file that is
+    """Bring the stream to `target`, with the suffix of what it is. `check(path)` raises MediaError for a file that is
     no video, and tells of one that holds less than it says: that is refused, too, unless the caller takes it as the
     best that can be had. `largest` is the limit in bytes.
 
-    `anew` fetches also what is there, and puts a longer file in its place. GatewayTrouble: the gateway did not give it,
-    run again (CutShort: it ended too early; NotOffered: it is no video). DiskTrouble: it could not be written.
+    `anew` fetches also what is there, and puts a longer file in its place. GatewayError: the gateway did not give it,
+    run again (TruncatedVideoError: it ended too early; NotOfferedError: it is no video). StorageError: it could not be
+    written.
     """
 
     def bounded(done: int, total: int | None) -> None:
         progress(done, total)
         if done > largest:
-            raise GatewayTrouble("The download does not end.", transient=False, code="too_large")
+            raise GatewayError("The download does not end.", transient=False, code="too_large")
 
-    part = Part(target.with_suffix(".part"))
+    part = PartialDownload(target.with_suffix(".part"))
     if anew and target.exists():
         open_stream = _unless_same(open_stream, target.stat().st_size)
     try:
@@ -84,7 +85,7 @@ def download(
             try:
                 lock.enter_context(locked(target.with_suffix(".lock"), timing.download_lock_s))
             except TimeoutError:  # it still writes, or hangs, or the disk refuses locks so that it looks like that
-                part = Part(unfinished_name(target))
+                part = PartialDownload(unfinished_name(target))
             there = None if anew else _there(target, check)
             if there is None:
                 part.load()
@@ -92,7 +93,7 @@ def download(
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
                     what = "The gateway gave only a part of the video."
-                    raise CutShort(what, advice="Run again in a while.", code="video_truncated")
+                    raise TruncatedVideoError(what, advice="Run again in a while.", code="video_truncated")
                 final = target.with_suffix(found.suffix)
                 publish(part.path, final)
                 told = tuple(warning.replace(part.path.name, final.name) for warning in found.warnings)
@@ -106,7 +107,7 @@ def download(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             part.remove()  # a full disk needs the room more than the next try needs these bytes
-        raise disk_trouble(
+        raise storage_error(
             f"The video could not be written to {target.parent}",
             error,
             then="Then run again: the video is paid for and waits at the gateway.",
@@ -122,7 +123,7 @@ def _unless_same(open_stream: Open, size: int) -> Open:
         if _span(response)[1] == size:
             response.close()
             what = "The gateway still gives only a part of the video."
-            raise CutShort(what, advice="Run again in a while.", code="video_truncated")
+            raise TruncatedVideoError(what, advice="Run again in a while.", code="video_truncated")
         return response
 
     return opened
@@ -133,46 +134,46 @@ def _there(target: Path, check: Check) -> tuple[Path, Delivered] | None:
     not complete. None where there is none, or one that is no video."""
     for path in [target, *sorted(target.parent.glob(f"{glob.escape(target.stem)}.*"))]:
         if path.suffix not in NO_VIDEOS and path.is_file():
-            with contextlib.suppress(MediaTrouble):
+            with contextlib.suppress(MediaError):
                 return path, check(path)
     return None
 
 
-def _arrived(open_stream: Open, part: Part, check: Check, progress: OnProgress, attempts: int) -> Delivered:
+def _arrived(open_stream: Open, part: PartialDownload, check: Check, progress: OnProgress, attempts: int) -> Delivered:
     """Have the video in the part: what a process left that died before it could rename it, else what is fetched now."""
     if part.has_all_bytes and (found := _video_in(part, check)) is not None:
         return found
     try:
         _transfer(open_stream, part, check, progress, attempts)
-    except GatewayTrouble as error:
+    except GatewayError as error:
         # A link that has expired is believed only where the whole video is not here already.
-        if error.http_status is None and not isinstance(error, NotOffered):
+        if error.http_status is None and not isinstance(error, NotOfferedError):
             raise
         if (found := _video_in(part, check)) is None:
             raise
         return found
     try:
         return check(part.path)
-    except MediaTrouble as error:
+    except MediaError as error:
         part.remove()  # whatever it is, resuming it cannot make it a video
-        raise NotOffered(
+        raise NotOfferedError(
             f"The gateway sent something that is not a video: {error.what}",
             advice="Run again in a while.",
             code="not_a_video",
         ) from error
 
 
-def _video_in(part: Part, check: Check) -> Delivered | None:
+def _video_in(part: PartialDownload, check: Check) -> Delivered | None:
     """The part, if it is a video that holds all that it says."""
     try:
         found = check(part.path) if part.size else None
-    except MediaTrouble:
+    except MediaError:
         return None
     return found if found is not None and found.is_complete else None
 
 
-def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress, attempts: int) -> None:
-    """Fill the part, taking it up where a broken connection left it. GatewayTrouble after that many `attempts`:
+def _transfer(open_stream: Open, part: PartialDownload, check: Check, progress: OnProgress, attempts: int) -> None:
+    """Fill the part, taking it up where a broken connection left it. GatewayError after that many `attempts`:
     connections in a row that brought nothing new."""
     broken, longest = 0, part.size
     while True:
@@ -185,14 +186,14 @@ def _transfer(open_stream: Open, part: Part, check: Check, progress: OnProgress,
         broken = 0 if part.size > longest else broken + 1
         longest = max(longest, part.size)
         if broken >= attempts:
-            raise GatewayTrouble(
+            raise GatewayError(
                 f"The download broke off {attempts} times: {reason}.",
                 advice="What arrived is kept; run again.",
                 code="connection_lost",
             )
 
 
-def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgress) -> bool:
+def _stream_once(open_stream: Open, part: PartialDownload, check: Check, progress: OnProgress) -> bool:
     """One connection's worth. True when the stream came to its end, as far as the server told where that is."""
     with open_stream(part.headers()) as response:
         start, total = _span(response)
@@ -204,7 +205,7 @@ def _stream_once(open_stream: Open, part: Part, check: Check, progress: OnProgre
         if response.status_code == 416 or (response.status_code == 206 and not part.goes_on(start, validator)):
             part.remove()
             return False
-        pieces = arriving(response, decode=False)
+        pieces = iter_body(response, decode=False)
         if start == 0:
             first = next(pieces, b"")
             _refuse_text(first, response)  # before anything is given up for it
@@ -227,7 +228,7 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
     are not rare."""
     if first.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"<", b"{", b"["):
         kind = redact(response.headers.get("Content-Type", "").partition(";")[0])[:80]
-        raise NotOffered(
+        raise NotOfferedError(
             f"The gateway sent something that is not a video{f' ({kind})' if kind else ''}.",
             advice="Run again in a while.",
             code="not_a_video",

@@ -4,50 +4,54 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from .errors import GatewayTrouble, LinkLapsed, NotFinished, NotOffered, SoraError, WaitTimeout
-from .plain import TAKE_UP
-from .spec import LAPSED, Job
-from .timing import Timing
-from .waiting import Fetch
+from ..config.timing import Timing
+from ..errors import DownloadExpiredError, GatewayError, NotFinishedError, NotOfferedError, SoraError, WaitTimeoutError
+from ..jobs.spec import EXPIRED, Job
+from ..messages import RESUME_HINT
+from .waits import Fetch
 
 NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
 
 
-def is_not_offered(error: BaseException) -> TypeGuard[GatewayTrouble]:
+def is_not_offered(error: BaseException) -> TypeGuard[GatewayError]:
     """Is there no video, by this way to it, as far as the gateway says?"""
-    return isinstance(error, NotOffered) or (isinstance(error, GatewayTrouble) and error.http_status in NOT_OFFERED)
+    return isinstance(error, NotOfferedError) or (isinstance(error, GatewayError) and error.http_status in NOT_OFFERED)
 
 
 def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
     """The error with the job; for a video that the gateway does not offer, with what to do about that."""
-    if not is_not_offered(error) or (isinstance(error, NotOffered) and not error.transient):
-        return error.for_job(job.id)  # of an address that we do not ask, it says itself what to do
+    if not is_not_offered(error) or (isinstance(error, NotOfferedError) and not error.transient):
+        return error.with_job(job.id)  # of an address that we do not ask, it says itself what to do
     long_ago = job.completed_at is not None and timing.clock() - job.completed_at > timing.expired_after_s
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
-    gone = error.http_status == 410 and not isinstance(error, NotOffered)  # says the gateway, and not just an address
-    return LinkLapsed(
+    gone = error.http_status == 410 and not isinstance(
+        error, NotOfferedError
+    )  # says the gateway, and not just an address
+    return DownloadExpiredError(
         f"The gateway does not offer the finished video for download (any more): {error.what}",
         advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
-        code=LAPSED if (long_ago and said_so) or gone else "",
+        code=EXPIRED if (long_ago and said_so) or gone else "",
     )
 
 
-def unexpected(error: BaseException) -> NotFinished:
+def unexpected(error: BaseException) -> NotFinishedError:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
-    wrapped = NotFinished(f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it.")
+    wrapped = NotFinishedError(
+        f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it."
+    )
     wrapped.__cause__ = error
     return wrapped
 
 
-def too_late(job: Job, fetch: Fetch) -> WaitTimeout:
+def too_late(job: Job, fetch: Fetch) -> WaitTimeoutError:
     """Nobody waits any longer; with the reason of the last try."""
     why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
-    return WaitTimeout(
+    return WaitTimeoutError(
         f"The video is finished, but could not be fetched in time{why}",
-        advice=f"It is paid for. {TAKE_UP}",
+        advice=f"It is paid for. {RESUME_HINT}",
         job=job.id,
         code="download_timeout",
     )

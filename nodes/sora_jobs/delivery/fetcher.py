@@ -14,32 +14,32 @@ from pathlib import Path
 
 import requests
 
-from .client import Client
-from .download import Downloaded, download
-from .errors import (
-    CutShort,
-    DiskTrouble,
-    GatewayTrouble,
-    InvalidInput,
-    LedgerTrouble,
-    LocalTrouble,
-    NotFinished,
-    NotOffered,
+from ..config.settings import Settings
+from ..config.timing import Timing
+from ..errors import (
+    GatewayError,
+    InvalidInputError,
+    LedgerError,
+    LocalError,
+    NotFinishedError,
+    NotOfferedError,
     SoraError,
+    StorageError,
+    TruncatedVideoError,
 )
+from ..gateway.client import Client
+from ..gateway.clients import ClientPool
+from ..jobs.spec import TRUNCATED, Job
+from ..ledger.leases import Leases
+from ..ledger.ledger import Ledger
+from ..util.daemon_pool import DaemonPool, PoolClosedError
+from ..util.redact import redact
+from .download import Downloaded, download
 from .fetch_errors import NOT_OFFERED, is_not_offered, told, too_late, unexpected
-from .gateways import Gateways
-from .ledger import Ledger
-from .monitor import Monitor
-from .receipt import write_receipt
-from .redact import redact
-from .settings import Settings
-from .spec import CUT, Job
-from .stored import file_of, free_name, is_intact, unchanged_file_of
-from .threads import DaemonPool, PoolClosed
-from .timing import Timing
-from .waiting import Fetch, Wait
-from .watches import Watches
+from .poller import Poller
+from .receipts import write_receipt
+from .stored_files import file_of, free_name, is_intact, unchanged_file_of
+from .waits import Fetch, Wait
 
 FETCH_THREADS = 4
 ASK_FOR_ADDRESS = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good
@@ -57,10 +57,10 @@ class Fetcher:
     def __init__(
         self,
         ledger: Ledger,
-        gateways: Gateways,
+        gateways: ClientPool,
         settings: Settings,
-        watches: Watches,
-        monitor: Monitor,
+        watches: Leases,
+        monitor: Poller,
         timing: Timing,
     ) -> None:
         self._ledger, self._gateways, self._settings = ledger, gateways, settings
@@ -71,7 +71,7 @@ class Fetcher:
 
     def join(self, wait: Wait, job: Job) -> None:
         """Have `wait` end with the finished job's file: at once if it is there, else when it is fetched."""
-        if unchanged_file_of(job, self._settings) is not None and job.error_code != CUT:
+        if unchanged_file_of(job, self._settings) is not None and job.error_code != TRUNCATED:
             wait.succeed(job)
             return
         with self._lock:
@@ -95,8 +95,8 @@ class Fetcher:
         except RuntimeError as error:  # the program is closing, or not one thread can be had
             self._forget(job.id, fetch)  # our claim to it lapses by itself: the monitor's thread asks no ledger
             what = f"The video cannot be fetched now: {error}."
-            code = "closing" if isinstance(error, PoolClosed) else "no_thread"
-            why = NotFinished(what, advice="Run again.", job=job.id, code=code)
+            code = "closing" if isinstance(error, PoolClosedError) else "no_thread"
+            why = NotFinishedError(what, advice="Run again.", job=job.id, code=code)
             fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:
@@ -109,7 +109,7 @@ class Fetcher:
                 self._let_go(job.id, fetch)
             finally:
                 if not fetch.future.done():
-                    fetch.future.set_exception(unexpected(error).for_job(job.id))
+                    fetch.future.set_exception(unexpected(error).with_job(job.id))
 
     def _try(self, job: Job, fetch: Fetch) -> None:
         """It ends the fetch, or has it tried again later."""
@@ -118,8 +118,8 @@ class Fetcher:
         except BaseException as error:  # noqa: BLE001 - it belongs to those who wait
             attempts, refused = self._timing.content_attempts, self._is_refused(fetch, error)
             fetch.refused += refused
-            fetch.by_address ^= isinstance(error, GatewayTrouble)  # the call and the address, each in its turn
-            if isinstance(error, CutShort):
+            fetch.by_address ^= isinstance(error, GatewayError)  # the call and the address, each in its turn
+            if isinstance(error, TruncatedVideoError):
                 fetch.cut = fetch.opened
             if refused and fetch.cut and fetch.refused == attempts - 1:  # the last try takes a cut one, if there is one
                 fetch.by_address = fetch.cut == "address"
@@ -137,7 +137,7 @@ class Fetcher:
         fetch.tries += 1
         try:
             self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
-        except LocalTrouble as error:
+        except LocalError as error:
             self._failed(job, fetch, error)
 
     def _failed(self, job: Job, fetch: Fetch, error: BaseException) -> None:
@@ -171,7 +171,7 @@ class Fetcher:
         job = self._ledger.job(job_id)
         there = file_of(job, self._settings)
         intact = there is not None and is_intact(job, there)
-        if intact and job.error_code != CUT:
+        if intact and job.error_code != TRUNCATED:
             return job
         if not self._watches.hold(job_id):
             return None
@@ -186,14 +186,14 @@ class Fetcher:
             if not intact:
                 return replace(job, error=DIFFERS.format(name=there.name), error_code="")
             # What keeps a better copy from its place is told: on Windows a player that has the cut one open, say.
-            why = f" ({error.what} {error.advice})" if isinstance(error, DiskTrouble) else ""
+            why = f" ({error.what} {error.advice})" if isinstance(error, StorageError) else ""
             return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
         wanted = self._settings.output / (job.path or self._new_place(job))
-        arrived = self._download(job, wanted if job.error_code == CUT else free_name(job, wanted), fetch)
+        arrived = self._download(job, wanted if job.error_code == TRUNCATED else free_name(job, wanted), fetch)
         place = arrived.path.relative_to(self._settings.output).as_posix()
-        with contextlib.suppress(InvalidInput):  # settings.toml is being edited: the video counts for more
+        with contextlib.suppress(InvalidInputError):  # settings.toml is being edited: the video counts for more
             if self._settings.receipts:
                 write_receipt(job, arrived)
         root = str(self._settings.output)
@@ -208,7 +208,7 @@ class Fetcher:
         return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
     def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
-        from .media.delivered import examine_delivered
+        from ..media.delivered import examine_delivered
 
         timing, now = self._timing, self._timing.monotonic
         end = now() + timing.download_max_s
@@ -217,15 +217,15 @@ class Fetcher:
         def progress(done: int, total: int | None) -> None:
             nonlocal mark
             fetch.done, fetch.total, fetch.trouble, fetch.source = done, total, "", fetch.opened
-            with contextlib.suppress(LedgerTrouble):  # a download that runs is worth more than the note that we do it
+            with contextlib.suppress(LedgerError):  # a download that runs is worth more than the note that we do it
                 if not self._watches.hold(job.id):
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
             if now() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
-                    raise GatewayTrouble("The download is too slow.", advice="What arrived is kept; run again.")
+                    raise GatewayError("The download is too slow.", advice="What arrived is kept; run again.")
                 mark = (now() + timing.download_stall_s, done)
             if now() > end:
-                raise GatewayTrouble("The download takes too long.", advice="What arrived is kept; run again.")
+                raise GatewayError("The download takes too long.", advice="What arrived is kept; run again.")
 
         return download(
             # What is here completely needs neither key nor provider.
@@ -233,8 +233,8 @@ class Fetcher:
             target,
             check=lambda path: examine_delivered(path).measured_against(job.size),
             progress=progress,
-            accept_cut=fetch.refused == timing.content_attempts - 1 and job.error_code != CUT,
-            anew=job.error_code == CUT,
+            accept_cut=fetch.refused == timing.content_attempts - 1 and job.error_code != TRUNCATED,
+            anew=job.error_code == TRUNCATED,
             timing=timing,
         )
 
@@ -247,13 +247,13 @@ class Fetcher:
         have the video when that is over. A part of it is fetched in full at each try, so that it waits for
         `content_attempts` outages only.
         """
-        if not (isinstance(error, CutShort) or is_not_offered(error)):
-            if isinstance(error, GatewayTrouble):
+        if not (isinstance(error, TruncatedVideoError) or is_not_offered(error)):
+            if isinstance(error, GatewayError):
                 fetch.away[fetch.by_address] += 1
             return False
         fetch.away[fetch.by_address] = 0
         outages = fetch.away[not fetch.by_address]
-        return not outages or (outages > self._timing.content_attempts and isinstance(error, CutShort))
+        return not outages or (outages > self._timing.content_attempts and isinstance(error, TruncatedVideoError))
 
 
 def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetch) -> requests.Response:
@@ -269,7 +269,7 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
         return ask("address", lambda wanted: client.stream(url, wanted))
     try:
         return ask("call", lambda wanted: client.content(video_id, wanted))
-    except GatewayTrouble as error:
+    except GatewayError as error:
         if error.http_status not in ASK_FOR_ADDRESS:
             raise
         url = client.retrieve(video_id).url  # asked anew: such addresses lapse
@@ -280,6 +280,6 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
 
 def _passes(error: BaseException) -> bool:
     """May another try bring it? Also where one of the two ways is closed for good."""
-    if isinstance(error, LedgerTrouble | NotOffered):
+    if isinstance(error, LedgerError | NotOfferedError):
         return True
-    return isinstance(error, GatewayTrouble) and error.transient
+    return isinstance(error, GatewayError) and error.transient

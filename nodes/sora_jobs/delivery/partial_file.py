@@ -8,14 +8,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bounds import read_json
-from .whole import remove, sync_folder, write_whole
+from ..util.atomic_write import atomic_write, remove, sync_folder
+from ..util.bounded_read import read_json
 
 LARGEST_NOTE = 16 << 10  # bytes
 
 
 @dataclass
-class Part:
+class PartialDownload:
     """A download on its way. `validator` is the ETag that lets a Range request name the same bytes again; `total` is
     the size of the complete file in bytes, None where the server did not tell."""
 
@@ -90,4 +90,4 @@ class Part:
         if validator or total is not None:
             note = json.dumps({"etag": validator, "total": total}).encode()
             with contextlib.suppress(OSError):  # without it another process begins anew; a full disk says so itself
-                write_whole(self.note, note, private=False, sync=False)
+                atomic_write(self.note, note, private=False, sync=False)

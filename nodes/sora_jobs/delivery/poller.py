@@ -16,11 +16,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .errors import GatewayTrouble, LedgerTrouble, NotFinished, SoraError, WaitTimeout, no_thread
-from .plain import TAKE_UP
-from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed
-from .timing import DEFAULT, Timing
+from ..config.timing import DEFAULT, Timing
+from ..errors import GatewayError, LedgerError, NotFinishedError, SoraError, WaitTimeoutError, no_thread_error
+from ..jobs.spec import Job, JobState
+from ..messages import RESUME_HINT
+from ..util.daemon_pool import DaemonPool, PoolClosedError
 
 POLL_THREADS = 6
 MANY = 256
@@ -49,13 +49,13 @@ class _Watched:
     job: Job  # as it was seen last
     watches: list[Watch]
     troubles: int = 0
-    not_known: int = 0  # looks in a row at which the gateway did not know it
+    is_unknown_job: int = 0  # looks in a row at which the gateway did not know it
     turn: int = 0  # only the newest planned look counts
     planned: float = 0.0
     not_before: float = 0.0  # the gateway's pace, which one who comes later must keep as well
 
 
-class Monitor:
+class Poller:
     """Looks at jobs. `look(job)` asks the gateway and returns the job, given as it was seen last, as it is now; it runs
     in the monitor's threads.
 
@@ -105,7 +105,7 @@ class Monitor:
             return None if watched is None else max(0.0, watched.planned - self.now())
 
     def watch(self, job: Job, *, timeout_s: float) -> Watch:
-        """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalTrouble
+        """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalError
         where the monitor's own thread cannot be started: then nothing is watched."""
         watch = Watch(job, self.now() + timeout_s)
         if job.state in SEEN:
@@ -128,7 +128,7 @@ class Monitor:
 
     def alarm(self, delay_s: float, ring: Callable[[], None], *, unless: Future[Any] | None = None) -> None:
         """Have `ring()` called after so many seconds, by the monitor's own thread; not if `unless` is done.
-        LocalTrouble where that thread cannot be started."""
+        LocalError where that thread cannot be started."""
         if delay_s == math.inf:
             return
         moment = self.now() + delay_s
@@ -154,7 +154,7 @@ class Monitor:
             try:
                 thread.start()
             except RuntimeError as error:
-                raise no_thread(error) from error
+                raise no_thread_error(error) from error
             self._thread = thread
 
     def _plan(self, watched: _Watched, moment: float) -> None:
@@ -212,7 +212,7 @@ class Monitor:
         """Have the job looked at by one of the threads; where none can be had now, later."""
         try:
             self._pool.submit(lambda: self._round(job), job.provider)
-        except PoolClosed:
+        except PoolClosedError:
             pass
         except RuntimeError as error:
             _log.warning("Job %s is looked at later: %s", job.id, error)
@@ -278,7 +278,7 @@ class Monitor:
         except SoraError as trouble:
             error = trouble
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
-            error = NotFinished(f"The job's state could not be read: {bug!r}.", job=job.id, code="internal_error")
+            error = NotFinishedError(f"The job's state could not be read: {bug!r}.", job=job.id, code="internal_error")
         ended: list[Watch] = []
         with self._wake:
             watched = self._watched.get(job.id)
@@ -301,19 +301,19 @@ class Monitor:
                 if seen is not None:
                     watch.future.set_result(seen)
                 else:
-                    watch.future.set_exception(error or NotFinished(""))
+                    watch.future.set_exception(error or NotFinishedError(""))
 
     def _passes(self, watched: _Watched, error: SoraError) -> bool:
         """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
         away must not end what is paid for."""
-        unknown = isinstance(error, GatewayTrouble) and error.not_known
-        watched.not_known = watched.not_known + 1 if unknown else 0
-        if isinstance(error, LedgerTrouble):
+        unknown = isinstance(error, GatewayError) and error.is_unknown_job
+        watched.is_unknown_job = watched.is_unknown_job + 1 if unknown else 0
+        if isinstance(error, LedgerError):
             return True
         return (
-            isinstance(error, GatewayTrouble)
+            isinstance(error, GatewayError)
             and error.transient
-            and watched.not_known <= self._timing.unknown_job_polls
+            and watched.is_unknown_job <= self._timing.unknown_job_polls
         )
 
     def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
@@ -327,7 +327,7 @@ class Monitor:
 
     def _told(self, watched: _Watched, seen: Job) -> list[Watch]:
         """Keep what was seen; those whose waiting it ends."""
-        watched.job, watched.troubles, watched.not_known = seen, 0, 0
+        watched.job, watched.troubles, watched.is_unknown_job = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
         if seen.state not in SEEN:
@@ -366,14 +366,14 @@ def _guarded(step: Callable[[], object]) -> None:
         _log.exception("Sora Jobs: a step of the monitor failed")
 
 
-def _timed_out(watch: Watch) -> WaitTimeout:
+def _timed_out(watch: Watch) -> WaitTimeoutError:
     state = f"the gateway says: {watch.job.remote_status or watch.job.state.value}"
     if watch.job.state is JobState.RESERVED:
         state = "another program is still sending it"
-    return WaitTimeout(
+    return WaitTimeoutError(
         f"The video was not finished in time ({state})"
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
-        advice=TAKE_UP,
+        advice=RESUME_HINT,
         job=watch.job.id,
         code="wait_timeout",
     )

@@ -12,18 +12,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .backups import LEDGER, is_damaged, put_aside, refuse_in_use
-from .bounds import read_json, read_text
-from .errors import SoraError, disk_trouble
-from .gateways import Gateways
-from .identities import fingerprints_of
-from .identity import Identity, Picture, version_1, version_2
-from .ledger import Ledger
-from .merge import add_row, readable
-from .references import References
-from .rows import COLUMNS
-from .spec import JobState, parse_size
-from .whole import remove
+from ..errors import SoraError, storage_error
+from ..gateway.clients import ClientPool
+from ..jobs.identity import Identity, Picture, version_1, version_2
+from ..jobs.spec import JobState, parse_size
+from ..ledger.backups import LEDGER, is_damaged, refuse_in_use, set_visibility
+from ..ledger.identities import fingerprints_of
+from ..ledger.ledger import Ledger
+from ..ledger.merge import add_row, readable
+from ..ledger.references import References
+from ..ledger.rows import COLUMNS
+from ..util.atomic_write import remove
+from ..util.bounded_read import read_json, read_text
 
 JOB = re.compile(r"[0-9a-z]{10}")
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -44,9 +44,9 @@ class Rebuilt:
     aside: Path | None = None
 
 
-def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
+def rebuild(ledger: Ledger, gateways: ClientPool, output: Path) -> Rebuilt:
     """Add to the ledger every job that can still be found and that it does not have. A damaged one is put aside first,
-    and read as far as it can be. InvalidInput while another process uses it; DiskTrouble."""
+    and read as far as it can be. InvalidInputError while another process uses it; StorageError."""
     home = ledger.database.home
     done, rows = Rebuilt(), list[dict[str, Any]]()
     if not ledger.database.shared:
@@ -69,11 +69,11 @@ def rebuild(ledger: Ledger, gateways: Gateways, output: Path) -> Rebuilt:
 def _make_way(home: Path) -> Path | None:
     """Put a damaged ledger aside, so that a new one can be made; where it is now."""
     try:
-        aside = put_aside(home)
+        aside = set_visibility(home)
         for name in ("", "-wal", "-shm"):
             remove(home / f"{LEDGER}{name}")
     except OSError as error:
-        raise disk_trouble(f"The damaged ledger in {home} could not be put aside", error) from error
+        raise storage_error(f"The damaged ledger in {home} could not be put aside", error) from error
     return aside
 
 
@@ -93,7 +93,7 @@ def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:
 
 
 def _of_receipt(
-    receipt: Mapping[str, Any], video: Path, output: Path, gateways: Gateways, references: References
+    receipt: Mapping[str, Any], video: Path, output: Path, gateways: ClientPool, references: References
 ) -> dict[str, Any] | None:
     """The row that a receipt speaks of; None for one that is not as we write it."""
     told = {name: receipt.get(name) for name in (*TEXTS, "kind", "take", "job", "sha256")}
@@ -143,19 +143,19 @@ def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
         return add_row(connection, row)
 
 
-def _of_list(ledger: Ledger, gateways: Gateways, name: str) -> list[str]:
+def _of_list(ledger: Ledger, gateways: ClientPool, name: str) -> list[str]:
     """Jobs that a provider lists and the ledger does not have, opened by their ids; the ledger's ids of them."""
     added: list[str] = []
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
         provider = gateways.provider(name)
-        for video in gateways.client(name).newest() if provider.lists else ():
-            if ledger.at_gateway(name, provider.origin, video.id) is None:
+        for video in gateways.client(name).list_videos() if provider.lists else ():
+            if ledger.by_gateway_id(name, provider.origin, video.id) is None:
                 added.append(ledger.adopt(name, provider.origin, video.id).id)
                 ledger.observed(added[-1], video)
     return added
 
 
-def _origin(gateways: Gateways, name: str) -> str:
+def _origin(gateways: ClientPool, name: str) -> str:
     with contextlib.suppress(SoraError):
         return gateways.provider(name).origin
     return ""

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import __version__
-from .bounds import read_json, read_text
+from .. import __version__
+from ..errors import InvalidInputError
+from ..jobs.spec import Job
+from ..ledger.ledger import Ledger
+from ..util.atomic_write import atomic_write
+from ..util.bounded_read import read_json, read_text
+from ..util.redact import redact_registered
 from .download import Downloaded
-from .errors import InvalidInput
-from .ledger import Ledger
-from .redact import without_known
-from .spec import Job
-from .whole import write_whole
 
 _log = logging.getLogger("sora")
 
@@ -31,18 +31,19 @@ def write_receipt(job: Job, video: Downloaded) -> None:
     path = receipt_of(video.path)
     try:
         content = _clean(_content(job, video))
-        write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), private=False)
+        atomic_write(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), private=False)
     except OSError as error:
         _log.warning("The receipt %s could not be written: %s.", path, error.strerror)
 
 
 def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
-    """(the ledger's job that this file came from, {}), else (None, its receipt). InvalidInput where none knows it."""
+    """(the ledger's job that this file came from, {}), else (None, its receipt). InvalidInputError where none knows
+    it."""
     try:
         with video.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InvalidInput(f"{video} cannot be read: {error.strerror}.") from None
+        raise InvalidInputError(f"{video} cannot be read: {error.strerror}.") from None
     if (job := ledger.of_file(sha256)) is not None:
         return job, {}
     try:
@@ -50,7 +51,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
     except (OSError, ValueError):
         content = None
     if not isinstance(content, dict) or content.get("sha256") != sha256:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"Neither the ledger nor a receipt beside it knows {video}.",
             advice="A file that was cut or converted is not the one that was stored.",
             code="unknown_file",
@@ -64,7 +65,7 @@ def _clean(value: Any) -> Any:
         return {_clean(name): _clean(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_clean(item) for item in value]
-    return without_known(value) if isinstance(value, str) else value
+    return redact_registered(value) if isinstance(value, str) else value
 
 
 def _content(job: Job, video: Downloaded) -> dict[str, Any]:

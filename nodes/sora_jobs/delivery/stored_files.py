@@ -9,11 +9,11 @@ import hashlib
 import itertools
 from pathlib import Path
 
-from .errors import disk_trouble
-from .receipt import receipt_of
-from .settings import Settings
-from .spec import Job, JobState
-from .whole import copy
+from ..config.settings import Settings
+from ..errors import storage_error
+from ..jobs.spec import Job, JobState
+from ..util.atomic_write import copy
+from .receipts import receipt_of
 
 LATER_S = 5.0  # a file that was changed so long after it was stored is looked at in full
 
@@ -89,7 +89,7 @@ def places_of(job: Job, settings: Settings) -> list[Path]:
 
 def second_name(job: Job, source: Path, target: Path) -> Path:
     """The stored video under another name, a hard link or else a copy; its receipt first, so that no video of ours lies
-    there without one. DiskTrouble where it cannot be written."""
+    there without one. StorageError where it cannot be written."""
     receipt, beside = receipt_of(source), receipt_of(target)
     if receipt.exists() and not beside.exists():
         _linked(job, receipt, beside)
@@ -107,5 +107,5 @@ def _linked(job: Job, source: Path, target: Path) -> Path:
         except OSError:  # another disk, or a file system without hard links
             copy(source, target)
     except OSError as error:
-        raise disk_trouble(f"{target} could not be written", error, job=job.id) from error
+        raise storage_error(f"{target} could not be written", error, job=job.id) from error
     return target

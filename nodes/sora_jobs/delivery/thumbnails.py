@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .client import Client
-from .collect import Collector, ended_error
-from .errors import GatewayTrouble, InvalidInput, NotFinished
-from .gateways import Gateways
-from .redact import redact
-from .settings import Settings
-from .spec import Job, JobState
-from .stored import file_of
-from .transport import NETWORK_ERRORS, arriving, in_words
+from ..config.settings import Settings
+from ..errors import GatewayError, InvalidInputError, NotFinishedError
+from ..gateway.client import Client
+from ..gateway.clients import ClientPool
+from ..gateway.http import NETWORK_ERRORS, in_words, iter_body
+from ..jobs.spec import Job, JobState
+from ..util.redact import redact
+from .stored_files import file_of
+from .tracker import JobTracker, ended_error
 
 VARIANTS = ("thumbnail", "spritesheet")
 LARGEST = 32 << 20  # bytes of a picture; a spritesheet as a PNG may have several millions
@@ -23,21 +23,21 @@ CONNECT = "Connect the `job` output of WaitForVideo, which waits until it is fin
 Picture = NDArray[np.uint8]
 
 
-class Stills:
+class Thumbnails:
     """Gives thumbnails and spritesheets."""
 
-    def __init__(self, collector: Collector, gateways: Gateways, settings: Settings) -> None:
+    def __init__(self, collector: JobTracker, gateways: ClientPool, settings: Settings) -> None:
         self._collector, self._gateways, self._settings = collector, gateways, settings
 
     def picture(self, job_id: str, variant: str) -> Picture:
-        """uint8 [H, W, 3]. NotFinished where the gateway gives none and no video of the job is stored; MediaTrouble for
-        a stored video that cannot be read."""
+        """uint8 [H, W, 3]. NotFinishedError where the gateway gives none and no video of the job is stored; MediaError
+        for a stored video that cannot be read."""
         if variant not in VARIANTS:
             advice = f"Choose from: {', '.join(VARIANTS)}."
-            raise InvalidInput(f"{variant!r} is no variant.", advice=advice, code="unknown_option")
+            raise InvalidInputError(f"{variant!r} is no variant.", advice=advice, code="unknown_option")
         job = self._collector.look(job_id)
         if job.state in (JobState.RESERVED, JobState.SUBMITTED):
-            raise NotFinished(
+            raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: it is not finished yet.",
                 advice=CONNECT,
                 job=job.id,
@@ -50,19 +50,19 @@ class Stills:
             if (given := self._from_gateway(job, variant)) is not None:
                 return given
             why = f"{job.provider} makes none"
-        except (GatewayTrouble, InvalidInput) as error:
-            if path is None and isinstance(error, InvalidInput):  # no key, no such provider, another address
-                raise error.for_job(job.id) from None
+        except (GatewayError, InvalidInputError) as error:
+            if path is None and isinstance(error, InvalidInputError):  # no key, no such provider, another address
+                raise error.with_job(job.id) from None
             why = error.what.rstrip(".")
         if path is None:
-            raise NotFinished(
+            raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: its video is not stored here, and the gateway gave no "
                 f"picture ({why}).",
                 advice=CONNECT,
                 job=job.id,
                 code="not_stored",
             )
-        from .media.stills import still
+        from ..media.still_images import still
 
         return still(path, variant)
 
@@ -70,32 +70,32 @@ class Stills:
         """What the gateway has; None where it is not known to make pictures."""
         if not self._gateways.provider(job.provider).variants:
             return None
-        from .media.reference import from_bytes
-        from .media.resize import on_colour
+        from ..media.reference import from_bytes
+        from ..media.resize import on_colour
 
         data = _downloaded(self._gateways.client_for(job), job.video_id, variant)
         try:
             return on_colour(from_bytes(data, f"the gateway's {variant}", ("PNG", "JPEG", "WEBP")))
-        except InvalidInput as error:  # it is the gateway's picture, not the user's
-            raise GatewayTrouble(error.what, job=job.id) from None
+        except InvalidInputError as error:  # it is the gateway's picture, not the user's
+            raise GatewayError(error.what, job=job.id) from None
 
 
 def _downloaded(client: Client, video_id: str, variant: str) -> bytes:
-    """The bytes of a picture. GatewayTrouble for anything else, at its first bytes: a gateway that does not know the
+    """The bytes of a picture. GatewayError for anything else, at its first bytes: a gateway that does not know the
     variant may send the whole video."""
     deadline = client.timing.monotonic() + client.provider.timeout_s
     data = bytearray()
     with client.content(video_id, {}, variant) as response:
         try:
-            for piece in arriving(response):
+            for piece in iter_body(response):
                 data += piece
                 if len(data) >= HEAD and not _is_picture(data):
                     kind = redact(response.headers.get("content-type", "something else"))[:80]
-                    raise GatewayTrouble(f"The gateway's {variant} is no picture, but {kind}.")
+                    raise GatewayError(f"The gateway's {variant} is no picture, but {kind}.")
                 if len(data) > LARGEST or client.timing.monotonic() > deadline:
-                    raise GatewayTrouble(f"The gateway's {variant} is too large, or comes too slowly.")
+                    raise GatewayError(f"The gateway's {variant} is too large, or comes too slowly.")
         except NETWORK_ERRORS as error:
-            raise GatewayTrouble(f"The gateway's {variant} could not be downloaded: {in_words(error)}.") from None
+            raise GatewayError(f"The gateway's {variant} could not be downloaded: {in_words(error)}.") from None
     return bytes(data)
 
 

@@ -8,27 +8,27 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
-from .errors import NotBought, NotFinished, no_thread
-from .fetch import Fetcher
-from .gateways import Gateways
-from .ledger import Ledger, taken_error
-from .monitor import Monitor
-from .settings import Settings
-from .spec import Job, JobState
-from .threads import DaemonPool, PoolClosed, fail, guarded
-from .timing import Timing
-from .waiting import Wait
-from .watches import Watches
+from ..config.settings import Settings
+from ..config.timing import Timing
+from ..errors import NotFinishedError, NotPurchasedError, no_thread_error
+from ..gateway.clients import ClientPool
+from ..jobs.spec import Job, JobState
+from ..ledger.leases import Leases
+from ..ledger.ledger import Ledger, existing_purchase_error
+from ..util.daemon_pool import DaemonPool, PoolClosedError, fail, guarded
+from .fetcher import Fetcher
+from .poller import Poller
+from .waits import Wait
 
 
-class Collector:
+class JobTracker:
     """Watches jobs, and has their videos fetched."""
 
-    def __init__(self, ledger: Ledger, gateways: Gateways, settings: Settings, timing: Timing) -> None:
+    def __init__(self, ledger: Ledger, gateways: ClientPool, settings: Settings, timing: Timing) -> None:
         self._ledger, self._gateways, self._timing = ledger, gateways, timing
-        self._watches = Watches(ledger.database, lambda job: ledger.listener(ledger.job(job)))
+        self._watches = Leases(ledger.database, lambda job: ledger.listener(ledger.job(job)))
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
-        self.monitor = Monitor(self._round, self._pace_s, dropped=self._watches.let_go, timing=timing)
+        self.monitor = Poller(self._round, self._pace_s, dropped=self._watches.let_go, timing=timing)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
         self._pool = DaemonPool("sora-wait", 1)
         self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor, timing)
@@ -38,7 +38,7 @@ class Collector:
         job = self._ledger.job(job_id)
         if job.state is not JobState.RESERVED:
             return job
-        self.bury()
+        self.recover_orphans()
         return self._ledger.job(job_id)
 
     def look(self, job_id: str) -> Job:
@@ -46,9 +46,9 @@ class Collector:
         job = self.read(job_id)
         return self._ask(job) if job.state is JobState.SUBMITTED else job
 
-    def bury(self) -> None:
+    def recover_orphans(self) -> None:
         """Put right what processes left half sent that are dead now."""
-        self._watches.bury()
+        self._watches.recover_orphans()
 
     def rescuable(self, but: Collection[str]) -> list[str]:
         """Ids of jobs to be watched and fetched that nobody watches, without those in `but`; from now on we do."""
@@ -68,13 +68,13 @@ class Collector:
         try:
             self.submit(begin)
         except RuntimeError as error:
-            wait.fail(no_thread(error).for_job(job_id))
+            wait.fail(no_thread_error(error).with_job(job_id))
         return wait
 
     def submit(self, work: Callable[[], None]) -> None:
         """Have something short done in a thread that may wait for the ledger; nothing when the program is closing.
         RuntimeError where not one thread can be had."""
-        with contextlib.suppress(PoolClosed):
+        with contextlib.suppress(PoolClosedError):
             self._pool.submit(work)
 
     def begin(self, step: Callable[[], None], future: Future[Any]) -> None:
@@ -82,7 +82,7 @@ class Collector:
         try:
             self.submit(guarded(step, future))
         except RuntimeError as error:
-            fail(future, no_thread(error))
+            fail(future, no_thread_error(error))
 
     def _start(self, wait: Wait, job: Job) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
@@ -106,7 +106,7 @@ class Collector:
             if not wait.future.done():
                 job = wait.job.id if wait.job is not None else ""
                 wait.fail(
-                    NotFinished(
+                    NotFinishedError(
                         "The program is closing.", advice="The job goes on; run again later.", job=job, code="closing"
                     )
                 )
@@ -148,8 +148,8 @@ class Collector:
 def ended_error(job: Job) -> Exception:
     """Why there is no video to wait for."""
     if job.state in (JobState.UNKNOWN, JobState.FAILED):
-        return taken_error(job)
-    return NotBought(
+        return existing_purchase_error(job)
+    return NotPurchasedError(
         f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
         advice="Ask for the same video again to send it anew.",
         job=job.id,

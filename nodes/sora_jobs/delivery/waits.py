@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from .errors import LocalTrouble, SoraError
-from .monitor import Watch
-from .spec import Job
-from .timing import DEFAULT
-from .wire import plain_status
+from ..config.timing import DEFAULT
+from ..errors import LocalError, SoraError
+from ..gateway.video_object import plain_status
+from ..jobs.spec import Job
+from .poller import Watch
 
 
 @dataclass(eq=False)
@@ -81,7 +81,7 @@ class Wait:
 
     def fail(self, error: BaseException) -> None:
         """End with an error, if it has not ended yet: one of its own, since others may wait for the same video."""
-        bought = isinstance(error, LocalTrouble) if self.job is None else bool(self.job.video_id)
+        bought = isinstance(error, LocalError) if self.job is None else bool(self.job.video_id)
         own = error
         if isinstance(error, SoraError):
             money = error.money

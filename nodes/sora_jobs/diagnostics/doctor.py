@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from .disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
-from .doctor_gateway import look
-from .errors import MissingKey, SoraError
+from ..config.locations import other_homes
+from ..config.providers import COMETAPI, SANDBOX, check_file
+from ..engine import Engine
+from ..errors import MissingKeyError, SoraError
+from ..util.disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
+from ..util.redact import redact
 from .findings import Finding
-from .locations import other_homes
-from .providers import COMETAPI, SANDBOX, check_file
-from .redact import redact
-from .studio import Studio
+from .gateway import look
 
 WINDOWS = os.name == "nt"
 # Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
@@ -28,10 +28,10 @@ LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": VIDEO_N
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-def examine(studio: Studio, blocked: Iterable[str] = ()) -> list[Finding]:
+def examine(studio: Engine, blocked: Iterable[str] = ()) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
     `blocked` are the names by which ComfyUI's page was opened, and refused."""
-    checks: dict[str, Callable[[Studio], Iterator[Finding]]] = {
+    checks: dict[str, Callable[[Engine], Iterator[Finding]]] = {
         "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings,
         "page": lambda studio: _page(studio, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
         "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
@@ -55,13 +55,13 @@ def _words(error: Exception) -> str:
     return redact(str(error) if isinstance(error, OSError) else f"The check itself broke: {error!r}. Please report it.")
 
 
-def _python(_: Studio) -> Iterator[Finding]:
+def _python(_: Engine) -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} in {sys.executable}")
 
 
-def _opencv(_: Studio) -> Iterator[Finding]:
-    from .media.lazy import ONE_OPENCV, opencv_wheels
-    from .media.selftest import opencv
+def _opencv(_: Engine) -> Iterator[Finding]:
+    from ..media.backends import ONE_OPENCV, opencv_wheels
+    from ..media.selftest import opencv
 
     works, text = opencv()  # else its trouble is the finding
     wheels = opencv_wheels()
@@ -71,9 +71,9 @@ def _opencv(_: Studio) -> Iterator[Finding]:
         yield Finding("opencv", "ok" if works else "warning", text)
 
 
-def _pyav(_: Studio) -> Iterator[Finding]:
-    from .media.lazy import NEW_PYAV, av
-    from .media.selftest import pyav
+def _pyav(_: Engine) -> Iterator[Finding]:
+    from ..media.backends import NEW_PYAV, av
+    from ..media.selftest import pyav
 
     text = pyav()
     missing = {"h264", "aac"} - set(av().codecs_available)
@@ -83,7 +83,7 @@ def _pyav(_: Studio) -> Iterator[Finding]:
         yield Finding("pyav", "ok", text)
 
 
-def _settings(studio: Studio) -> Iterator[Finding]:
+def _settings(studio: Engine) -> Iterator[Finding]:
     faults = studio.settings.faults()
     for fault in faults:
         yield Finding("settings", "failed", _words(fault))
@@ -92,7 +92,7 @@ def _settings(studio: Studio) -> Iterator[Finding]:
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
 
 
-def _page(studio: Studio, blocked: Iterable[str]) -> Iterator[Finding]:
+def _page(studio: Engine, blocked: Iterable[str]) -> Iterator[Finding]:
     settings = studio.settings
     allowed = sorted(settings.allowed_hosts - {""})
     refused = [name for name in blocked if name not in allowed]
@@ -104,7 +104,7 @@ def _page(studio: Studio, blocked: Iterable[str]) -> Iterator[Finding]:
         yield Finding("page", "ok", f"may be opened by {names}. {settings.how_to_allow('NAME')}")
 
 
-def _disk(studio: Studio) -> Iterator[Finding]:
+def _disk(studio: Engine) -> Iterator[Finding]:
     for name, folder in (("state", studio.settings.home), ("output", studio.settings.videos)):
         # A link to a drive that is not connected is in the way of the folder: it is tried, too, and fails.
         place = next((parent for parent in (folder, *folder.parents) if os.path.lexists(parent)), folder)
@@ -124,7 +124,7 @@ def _disk(studio: Studio) -> Iterator[Finding]:
         yield Finding(name, "ok" if enough else "warning", text + ("" if enough else ": free disk space"))
 
 
-def _ledger(studio: Studio) -> Iterator[Finding]:
+def _ledger(studio: Engine) -> Iterator[Finding]:
     for home in other_homes(studio.settings.home):
         yield Finding("ledger", "ok", f'another one of yours is in {home}; `sora import "{home}"` brings it in')
     if not studio.ledger.database.exists:
@@ -149,11 +149,11 @@ def _ledger(studio: Studio) -> Iterator[Finding]:
         yield Finding("ledger", "ok", studio.ledger.database.place)
 
 
-def _farm(studio: Studio) -> Iterator[Finding]:
+def _farm(studio: Engine) -> Iterator[Finding]:
     """Machines that share a ledger must share the output folder: each leaves a file there and looks for the others'."""
     if not studio.ledger.database.shared:
         return
-    from .farm import meet
+    from ..ledger.shared_output import meet
 
     seen, missing = meet(studio.ledger.database, studio.settings.output)
     if missing:
@@ -166,7 +166,7 @@ def _farm(studio: Studio) -> Iterator[Finding]:
     yield _kept(studio)
 
 
-def _kept(studio: Studio) -> Finding:
+def _kept(studio: Engine) -> Finding:
     """Whether references can be kept where the other machines find them."""
     folder = studio.ledger.references.folders[0]
     try:
@@ -179,12 +179,12 @@ def _kept(studio: Studio) -> Finding:
     return Finding("farm", "ok", f"reference images are kept in {folder}")
 
 
-def _budget(studio: Studio) -> Iterator[Finding]:
+def _budget(studio: Engine) -> Iterator[Finding]:
     spending = studio.spending()
     yield Finding("budget", "ok" if spending.usd < spending.per_day.usd_per_day else "warning", str(spending))
 
 
-def _keys(studio: Studio) -> Iterator[Finding]:
+def _keys(studio: Engine) -> Iterator[Finding]:
     """Elsewhere than on Windows the mode of a key's file is looked at whenever it is read."""
     if not WINDOWS:
         return
@@ -203,7 +203,7 @@ def _keys(studio: Studio) -> Iterator[Finding]:
             )
 
 
-def _providers(studio: Studio) -> Iterator[Finding]:
+def _providers(studio: Engine) -> Iterator[Finding]:
     faults = [_words(fault) for fault in check_file(studio.settings)]
     for fault in faults:
         yield Finding("providers", "failed", fault)
@@ -218,10 +218,10 @@ def _providers(studio: Studio) -> Iterator[Finding]:
             yield Finding(name, "failed", "not looked at: see providers" if text in faults else text)
 
 
-def _gateway(studio: Studio, name: str) -> Iterator[Finding]:
+def _gateway(studio: Engine, name: str) -> Iterator[Finding]:
     try:
         yield from look(studio.client(name), studio.catalogue)
-    except MissingKey as error:
+    except MissingKeyError as error:
         yield Finding(name, "warning", _words(error))
         with contextlib.closing(studio.client(name, key=False)) as client:
             for finding in look(client, studio.catalogue):
@@ -229,7 +229,7 @@ def _gateway(studio: Studio, name: str) -> Iterator[Finding]:
                 yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")
 
 
-def _models(studio: Studio) -> Iterator[Finding]:
+def _models(studio: Engine) -> Iterator[Finding]:
     catalogue = studio.catalogue
     living = sum(model.state(COMETAPI) == "live" for model in catalogue.models.values())
     text = f"{len(catalogue.models)} known, {living} of them known to live at {COMETAPI}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .redact import redact
+from ..util.redact import redact
 
 Level = Literal["ok", "warning", "failed"]
 

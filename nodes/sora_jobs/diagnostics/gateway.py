@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 
 from urllib3.util.retry import Retry
 
-from .bounds import read_json
-from .catalogue import Catalogue
-from .client import Client, Reached
-from .envelope import Answer, read_complaint
-from .errors import GatewayTrouble
+from ..config.providers import COMETAPI, Provider
+from ..errors import GatewayError
+from ..gateway.client import Client, ProbeResult
+from ..gateway.error_body import Response, read_complaint
+from ..gateway.http import new_session
+from ..gateway.vocabulary import ADVICE, SATURATED
+from ..models.catalogue import Catalogue
+from ..util.bounded_read import read_json
+from ..util.redact import place_of
 from .findings import Finding, Level
-from .providers import COMETAPI, Provider
-from .redact import place_of
-from .transport import new_session
-from .vocabulary import ADVICE, SATURATED
 
 CLOCK_S = 120.0  # a clock that is off by more can break TLS and signed addresses
 SHOWN = 6  # models in a line
@@ -46,7 +46,7 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
         return
     try:
         reached = client.reach(PUBLIC_LIST if keyless and provider.name == COMETAPI else "/v1/models")
-    except GatewayTrouble as error:
+    except GatewayError as error:
         yield Finding(provider.name, "failed", f"{error.what} {_cure(error, provider, proxy)}")
         return
     listed, off_s = _ids(reached.body), _clock_is_off_s(reached)
@@ -89,7 +89,7 @@ def _name(provider: Provider) -> Finding | None:
     return None
 
 
-def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
+def _cure(error: GatewayError, provider: Provider, proxy: str) -> str:
     if error.code == "tls":
         own = "with an authority of your own: ca_bundle in providers.toml, or REQUESTS_CA_BUNDLE"
         return f"TLS: check this machine's clock; {own}."
@@ -101,12 +101,12 @@ def _cure(error: GatewayTrouble, provider: Provider, proxy: str) -> str:
 
 
 def _answer(
-    provider: Provider, reached: Reached, listed: set[str] | None, looked: str, *, keyless: bool
+    provider: Provider, reached: ProbeResult, listed: set[str] | None, looked: str, *, keyless: bool
 ) -> Finding:  # fmt: skip
     """Is it a gateway of ours at all, and does it take the key?"""
     says = f"{provider.origin} answers HTTP {reached.status}"
     where = "COMETAPI_BASE_URL" if provider.name == COMETAPI else "base_url in providers.toml"
-    complaint = read_complaint(Answer(reached.status, {}, reached.body))
+    complaint = read_complaint(Response(reached.status, {}, reached.body))
     code = complaint.code if complaint else ""
     level: Level = "failed"
     if 300 <= reached.status < 400:
@@ -131,7 +131,7 @@ def _answer(
     return Finding(provider.name, level, says)
 
 
-def _clock_is_off_s(reached: Reached) -> float | None:
+def _clock_is_off_s(reached: ProbeResult) -> float | None:
     """By how much this machine's clock is ahead of the gateway's own Date; None where it gives none."""
     try:
         return time.time() - parsedate_to_datetime(reached.date).timestamp()

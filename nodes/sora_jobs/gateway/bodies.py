@@ -49,7 +49,7 @@ def opened(response: Response) -> bytes:
     if packed_with(coding):
         for name in ("Content-Length", "Content-Range", "ETag"):
             response.headers.pop(name, None)
-    pieces = unpacked(as_sent(response.raw), coding)
+    pieces = unpacked(iter_raw(response.raw), coding)
     first = b""
     try:
         while len(first) < HEAD and (piece := next(pieces, None)) is not None:
@@ -58,7 +58,7 @@ def opened(response: Response) -> bytes:
         raise
     except (RequestException, HTTPError, OSError) as error:
         pieces = map(_raise, [error])
-    response.raw = Replayed(response.raw, filter(None, itertools.chain((first,), pieces)))
+    response.raw = ReplayedBody(response.raw, filter(None, itertools.chain((first,), pieces)))
     return first
 
 
@@ -66,7 +66,7 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
-class Replayed:
+class ReplayedBody:
     """A response's `raw` for pieces that were taken from it already; as much of urllib3's as requests and we use."""
 
     def __init__(self, raw: Any, pieces: Iterator[bytes]) -> None:
@@ -96,7 +96,7 @@ def looks_like_video(head: bytes) -> bool:
     return head[4:8] in boxes or head.startswith(b"\x1a\x45\xdf\xa3")
 
 
-def as_sent(raw: Any) -> Iterator[bytes]:
+def iter_raw(raw: Any) -> Iterator[bytes]:
     """The body as it comes over the line, in pieces as they arrive."""
     if not hasattr(raw, "read1"):  # urllib3 before 2.1
         while piece := raw.read(1 << 10, decode_content=False):

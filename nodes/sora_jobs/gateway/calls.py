@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback
-from .envelope import Answer
-from .providers import Provider
-from .timing import DEFAULT, Timing
-from .transport import Bearer, NoAuth, arriving, new_session, same_origin
+from ..config.providers import Provider
+from ..config.timing import DEFAULT, Timing
+from ..util.addresses import is_loopback
+from .error_body import Response
+from .http import Bearer, NoAuth, iter_body, new_session, same_origin
 
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
-Listener = Callable[[requests.Response, Answer | None], None]
+Listener = Callable[[requests.Response, Response | None], None]
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Calls:
         """Where a call of the provider's is."""
         return self.provider.base_url + path
 
-    def ask(self, path: str) -> Answer:
+    def ask(self, path: str) -> Response:
         """The whole answer to a call that changes nothing, and may be repeated."""
         with self.open(self.url(path)) as response:
             return self.read(response)
@@ -71,18 +71,18 @@ class Calls:
         self._tell(response, None)
         return response
 
-    def read(self, response: requests.Response, timeout_s: float | None = None) -> Answer:
+    def read(self, response: requests.Response, timeout_s: float | None = None) -> Response:
         """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
         deadline = self.timing.monotonic() + (timeout_s or self.provider.timeout_s)
         pieces: list[bytes] = []
         size = 0
-        for piece in arriving(response):
+        for piece in iter_body(response):
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_ANSWER or self.timing.monotonic() > deadline:
                 raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, headers, b"".join(pieces), response.url or "")
+        answer = Response(response.status_code, headers, b"".join(pieces), response.url or "")
         self._tell(response, answer)
         return answer
 
@@ -92,7 +92,7 @@ class Calls:
                 session.close()
             self._opened.clear()
 
-    def _tell(self, response: requests.Response, answer: Answer | None) -> None:
+    def _tell(self, response: requests.Response, answer: Response | None) -> None:
         """Whatever a listener raises, the response to a paid request is not lost over it."""
         if self.listener is not None:
             with contextlib.suppress(Exception):

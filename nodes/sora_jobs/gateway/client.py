@@ -1,7 +1,7 @@
 """The calls of `/v1/videos` over requests: create, retrieve, content, remix; where a gateway has one, its list.
 
 One `Client` serves one provider with one key. A create is sent once: whether it may be sent again is the business of
-purchase.py, which is told by the type of the error. Retrieve and content may be repeated, and are (urllib3's Retry).
+purchaser.py, which is told by the type of the error. Retrieve and content may be repeated, and are (urllib3's Retry).
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from urllib.parse import quote, urlsplit
 import requests
 from urllib3.util.retry import Retry
 
+from ..config.providers import Provider
+from ..config.timing import DEFAULT, Timing
+from ..errors import GatewayError, InvalidInputError, PurchaseUncertainError, SoraError, UnreachableError
+from ..jobs.create_call import CreateCall
+from ..jobs.remote_video import RemoteVideo
+from ..messages import RECONCILE_HINT
+from ..util.redact import place_of
 from .calls import Calls, Listener
-from .create_call import CreateCall
-from .envelope import Answer, Complaint
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError, Unreachable
-from .plain import SETTLE
-from .providers import Provider
-from .redact import place_of
-from .remote_video import RemoteVideo
+from .error_body import GatewayErrorBody, Response
+from .http import NETWORK_ERRORS, CountedBody, classify_network_error, in_words, network_hint, new_session
+from .responses import read_created, read_list, read_reason, read_status
 from .streams import open_address, open_content
-from .timing import DEFAULT, Timing
-from .transport import NETWORK_ERRORS, Body, in_words, kind_of_network, network_advice, new_session
-from .verdict import read_created, read_list, read_reason, read_status
 
 PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an upload
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
+class ProbeResult:
     """An answer to a call that costs nothing. `redirect` is the host that it leads to; `is_page` tells HTML."""
 
     status: int
@@ -60,7 +60,7 @@ class Client:
         self._calls.listener = listener
 
     def create(self, call: CreateCall) -> RemoteVideo:
-        """Buy a video. Unreachable, Refused: nothing was bought. MaybeBought: nobody can tell."""
+        """Buy a video. Unreachable, Refused: nothing was bought. PurchaseUncertainError: nobody can tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in call.fields.items()]
         parts += [(PART_OF_ROLE[one.role], (one.name, one.data, one.mime)) for one in call.uploads]
@@ -72,7 +72,7 @@ class Client:
         return self._created(requests.Request("POST", url, json={"prompt": prompt}))
 
     def retrieve(self, video_id: str) -> RemoteVideo:
-        """The job's state. GatewayTrouble where it cannot be learned now.
+        """The job's state. GatewayError where it cannot be learned now.
 
         Where it failed and no reason is given, the content call is asked for one, once.
         """
@@ -84,14 +84,14 @@ class Client:
         known_by = video.request_id or (reason.request_id if reason else "")
         return dataclasses.replace(video, complaint=reason, request_id=known_by)
 
-    def newest(self) -> list[RemoteVideo]:
-        """The newest jobs at the gateway, for providers that have such a call. GatewayTrouble where it gives none."""
+    def list_videos(self) -> list[RemoteVideo]:
+        """The newest jobs at the gateway, for providers that have such a call. GatewayError where it gives none."""
         return read_list(self._ask("/v1/videos?limit=100&order=desc", "its list of jobs"))
 
     def content(self, video_id: str, headers: Mapping[str, str], variant: str = "") -> requests.Response:
         """An open stream of the finished video, or of that `variant` of it, which the caller closes.
 
-        GatewayTrouble for any status but 200, 206 and 416. A redirect leads to an address as in `stream`, and so does
+        GatewayError for any status but 200, 206 and 416. A redirect leads to an address as in `stream`, and so does
         JSON that holds one.
         """
         # The film itself is asked for without a variant: SGLang takes any for the number of a film, and has no such.
@@ -100,22 +100,22 @@ class Client:
         return open_content(self._calls, url, headers, follow=not variant)
 
     def stream(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """The same from an address that the gateway gave, without the key. NotOffered: it has lapsed."""
+        """The same from an address that the gateway gave, without the key. NotOfferedError: it has lapsed."""
         return open_address(self._calls, url, headers)
 
-    def reach(self, path: str = "/v1/models") -> Reached:
-        """What a call that costs nothing (the list of models) brings; GatewayTrouble if there is no answer."""
+    def reach(self, path: str = "/v1/models") -> ProbeResult:
+        """What a call that costs nothing (the list of models) brings; GatewayError if there is no answer."""
         try:
             answer = self._calls.ask(path)
         except NETWORK_ERRORS as error:
-            raise GatewayTrouble(
+            raise GatewayError(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
-                advice=network_advice(error, "Check the network, the proxy and the provider's base URL."),
+                advice=network_hint(error, "Check the network, the proxy and the provider's base URL."),
                 money="none",
-                code=kind_of_network(error),
+                code=classify_network_error(error),
             ) from None
         head = answer.body[:200].lstrip().lower()
-        return Reached(
+        return ProbeResult(
             status=answer.status,
             date=answer.headers.get("date", ""),
             redirect=place_of(answer.headers.get("location", "")),
@@ -126,15 +126,15 @@ class Client:
     def close(self) -> None:
         self._calls.close()
 
-    def _ask(self, path: str, what: str) -> Answer:
+    def _ask(self, path: str, what: str) -> Response:
         """A call that changes nothing, and may be repeated."""
         try:
             return self._calls.ask(path)
         except NETWORK_ERRORS as error:
-            raise GatewayTrouble(
+            raise GatewayError(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
-                advice=network_advice(error, "The job goes on there; run again later."),
-                code=kind_of_network(error),
+                advice=network_hint(error, "The job goes on there; run again later."),
+                code=classify_network_error(error),
             ) from None
 
     def _created(self, request: requests.Request) -> RemoteVideo:
@@ -142,7 +142,7 @@ class Client:
         self._calls.accepted = True
         return video
 
-    def _reason(self, video_id: str) -> Complaint | None:
+    def _reason(self, video_id: str) -> GatewayErrorBody | None:
         """Why a job failed, from its content call; None where that does not tell, or goes wrong in any way."""
         url = self._calls.url(f"{_path_of(video_id)}/content")
         timeout_s = min(self.timing.failure_reason_timeout_s, self.provider.timeout_s)
@@ -159,7 +159,7 @@ class Client:
         except (*NETWORK_ERRORS, SoraError):
             return None
 
-    def _buy(self, request: requests.Request) -> Answer:
+    def _buy(self, request: requests.Request) -> Response:
         """Send a paid request once. The type of the error says whether it can have arrived."""
         request.auth = self._calls.signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
@@ -167,11 +167,11 @@ class Client:
         # TLS errors count as "other", also those that come after the body went out.
         retry = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
         with new_session(request.url, retry, self.provider) as session:
-            body = Body(b"")
+            body = CountedBody(b"")
             try:
                 prepared = session.prepare_request(request)
                 assert isinstance(prepared.body, bytes)
-                body = Body(prepared.body)
+                body = CountedBody(prepared.body)
                 prepared.body = body  # type: ignore[assignment]  # requests takes any readable; the length is set
                 settings = session.merge_environment_settings(prepared.url or "", {}, True, None, None)
                 with session.send(
@@ -184,22 +184,20 @@ class Client:
     def _lost_create(self, error: Exception, handed_out: bool) -> NoReturn:
         host = urlsplit(self.provider.base_url).netloc
         if not handed_out:
-            raise Unreachable(
+            raise UnreachableError(
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
-                advice=network_advice(
-                    error, "Check the network, the proxy and the provider's base URL, then run again."
-                ),
-                code=kind_of_network(error),
+                advice=network_hint(error, "Check the network, the proxy and the provider's base URL, then run again."),
+                code=classify_network_error(error),
             ) from None
-        raise MaybeBought(
+        raise PurchaseUncertainError(
             f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
-            advice=SETTLE,
+            advice=RECONCILE_HINT,
             code="connection_lost",
         ) from None
 
 
 def _path_of(video_id: str) -> str:
-    """The path of a video. InvalidInput for an id that some server would take for a way to other calls."""
+    """The path of a video. InvalidInputError for an id that some server would take for a way to other calls."""
     if not video_id or any(part in (".", "..") for part in re.split(r"[/\\]", video_id)):
-        raise InvalidInput(f"{video_id[:80]!r} is no id of a video.", code="invalid_video_id")
+        raise InvalidInputError(f"{video_id[:80]!r} is no id of a video.", code="invalid_video_id")
     return f"/v1/videos/{quote(video_id, safe='')}"

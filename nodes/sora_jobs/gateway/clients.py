@@ -7,13 +7,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from ..config.extra_fields import FieldRule, check_fields
+from ..config.providers import SANDBOX, Provider, file_of, load_provider, provider_names
+from ..config.settings import Settings
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError
+from ..jobs.spec import Job, VideoRequest
 from .client import Client
-from .errors import InvalidInput
-from .fields import FieldRule, check_fields
-from .providers import SANDBOX, Provider, file_of, load_provider, provider_names
-from .settings import Settings
-from .spec import Job, JobSpec
-from .timing import DEFAULT, Timing
 
 
 class LocalGateway(Protocol):
@@ -26,7 +26,7 @@ class LocalGateway(Protocol):
     def close(self) -> None: ...
 
 
-class Gateways:
+class ClientPool:
     """Clients by provider name. Files and variables are read at each use, so that a new key works without a restart."""
 
     def __init__(self, settings: Settings, sandbox: LocalGateway, timing: Timing = DEFAULT) -> None:
@@ -38,16 +38,17 @@ class Gateways:
         return provider_names(self._settings)
 
     def provider(self, name: str) -> Provider:
-        """The provider of that name; InvalidInput lists those there are. The sandbox has the calls of its family."""
+        """The provider of that name; InvalidInputError lists those there are. The sandbox has the calls of its
+        family."""
         provider = load_provider(self._settings, name)
         return dataclasses.replace(provider, **self._sandbox.abilities()) if name == SANDBOX else provider
 
-    def check_fields(self, spec: JobSpec, rules: Mapping[str, FieldRule]) -> None:
-        """InvalidInput for an extra field that neither `rules`, those of the spec's model, nor the owner allow."""
+    def check_fields(self, spec: VideoRequest, rules: Mapping[str, FieldRule]) -> None:
+        """InvalidInputError for an extra field that neither `rules`, those of the spec's model, nor the owner allow."""
         check_fields(spec, rules, self.provider(spec.provider).opened, file_of(self._settings))
 
     def client(self, name: str) -> Client:
-        """A client for that provider; MissingKey where it has no key."""
+        """A client for that provider; MissingKeyError where it has no key."""
         provider = self.provider(name)
         key = provider.key(self._settings.env)
         if name == SANDBOX:
@@ -63,7 +64,7 @@ class Gateways:
         """The client for a job that exists: it only ever talks to the gateway where the job was bought."""
         provider = self.provider(job.provider)
         if provider.origin != job.origin:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"Job {job.id} was bought at {job.origin}, but {job.provider} now is {provider.origin}.",
                 advice="Set the provider's base URL back; a job's id and key go nowhere else.",
                 job=job.id,

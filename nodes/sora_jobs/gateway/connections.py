@@ -28,8 +28,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
-from .addresses import is_loopback, numeric
-from .errors import LocalTrouble
+from ..errors import LocalError
+from ..util.addresses import is_loopback, parse_ip_literal
 
 TESTED = ("2.0.7", "2.2.3", "2.8.0")  # versions of urllib3, as in tests/matrix_urllib3.py
 LEAST_BYTES = 4096  # that have to come in SILENCES of the longest silence allowed: a drip keeps every one short
@@ -67,8 +67,8 @@ class Adapter(HTTPAdapter):
         return manager
 
     def send(self, request: requests.PreparedRequest, *positional: Any, **keywords: Any) -> requests.Response:
-        """Send it. LocalTrouble where the check would not be called; a numeric loopback address needs none."""
-        if not is_loopback(numeric(urlsplit(request.url or "").hostname or "")):
+        """Send it. LocalError where the check would not be called; a numeric loopback address needs none."""
+        if not is_loopback(parse_ip_literal(urlsplit(request.url or "").hostname or "")):
             prove()
         return super().send(request, *positional, **keywords)
 
@@ -84,7 +84,7 @@ class _Checked(Exception):
 @functools.cache
 def prove() -> None:
     """Find out, once per process, whether urllib3 calls the check before it connects: plain and over TLS, directly and
-    through a proxy. No connection is made. LocalTrouble where it does not, or where this cannot be found out."""
+    through a proxy. No connection is made. LocalError where it does not, or where this cannot be found out."""
 
     def check(_host: str, _found: list[str]) -> NoReturn:
         raise _Checked
@@ -103,9 +103,9 @@ def prove() -> None:
         raise _not_called("a response came")
 
 
-def _not_called(why: str) -> LocalTrouble:
+def _not_called(why: str) -> LocalError:
     version = getattr(urllib3, "__version__", "")
-    return LocalTrouble(
+    return LocalError(
         f"urllib3 {version} connects without calling this pack's check of addresses, so nothing was sent ({why}).",
         advice=f"Install a version that was tested ({', '.join(TESTED)}), then restart: "
         f"python -m pip install urllib3=={TESTED[-1]}",
@@ -113,9 +113,9 @@ def _not_called(why: str) -> LocalTrouble:
     )
 
 
-def _not_tried(error: OSError) -> LocalTrouble:
+def _not_tried(error: OSError) -> LocalError:
     """Not one of requests' own: a file that it needs before it connects, such as certifi's, cannot be read."""
-    return LocalTrouble(
+    return LocalError(
         f"The check of addresses could not be tried, so nothing was sent: {str(error).rstrip('.')}.",
         advice="Where this names a file of certificates, install it anew, then restart: "
         "python -m pip install --force-reinstall certifi",

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .bounds import read_json
-from .redact import without_known
+from ..util.bounded_read import read_json
+from ..util.redact import redact_registered
 from .vocabulary import (
     ALL_IS_WELL,
     LASTING,
@@ -34,7 +34,7 @@ _INNER_KEYS = ("error", "detail", "data", "message", "msg", "fail_reason")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A whole HTTP answer: `headers` has lower-case names, `url` is what was asked ("" where that does not matter)."""
 
     status: int
@@ -54,7 +54,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Complaint:
+class GatewayErrorBody:
     """An error in a gateway's own words: every code on the way in, outermost first, and the innermost message.
 
     `codes` has families of errors (`type`) as well, `exact` only what stood under `code`.
@@ -81,20 +81,20 @@ class Complaint:
         return meant or known_code((named or list(self.codes) or [""])[-1])
 
 
-def read_complaint(answer: Answer) -> Complaint | None:
+def read_complaint(answer: Response) -> GatewayErrorBody | None:
     """The error that an answer carries, or None where it carries none that can be read."""
     found = _complaint(answer.json(), answer)
     says = found.message and not found.message.isdigit()
     return found if says or any(not code.isdigit() for code in found.codes) else None
 
 
-def complaint_in(value: Any) -> Complaint | None:
+def complaint_in(value: Any) -> GatewayErrorBody | None:
     """The same for a piece of JSON, such as the `error` of a failed job; text counts as a message."""
-    found = _complaint({"error": value}, Answer(0, {}, b""))
+    found = _complaint({"error": value}, Response(0, {}, b""))
     return found if found.message or found.codes else None
 
 
-def _complaint(value: Any, answer: Answer) -> Complaint:
+def _complaint(value: Any, answer: Response) -> GatewayErrorBody:
     codes: list[str] = []
     exact: list[str] = []
     message = whole = listed = ""
@@ -108,7 +108,7 @@ def _complaint(value: Any, answer: Answer) -> Complaint:
     # Where a code of ours stands for the gateway's, its support wants to know its own all the same.
     own = next((code for code in reversed(codes) if known_code(code) != code and code not in message), "")
     message = ": ".join(filter(None, (own, message)))
-    return Complaint(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
+    return GatewayErrorBody(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
 
 
 def _fields(level: dict[str, Any]) -> list[Any]:
@@ -145,14 +145,14 @@ def _texts(level: dict[str, Any]) -> list[str]:
     return [clean(level[key]).strip() for key in _MESSAGE_KEYS if isinstance(level.get(key), str)]
 
 
-def says_error(answer: Answer) -> bool:
+def says_error(answer: Response) -> bool:
     """Does the answer itself say that something went wrong? Its HTTP status is another matter, and so is a `message`,
     which gateways also write to say that all went well (quirk 2)."""
     found = list(levels(answer.json()))
     return any(_denies(level) or not _is_empty(level.get("detail")) or _has_code(level) for level in found)
 
 
-def denies(answer: Answer) -> bool:
+def denies(answer: Response) -> bool:
     """The same, said outright: with an error, and not only with a code or a detail that looks like one's."""
     return any(_denies(level) for level in levels(answer.json()))
 
@@ -176,7 +176,7 @@ def _is_empty(value: Any) -> bool:
     return value in (None, "", False) or _word(value).lower() in _WORDS_OF_SUCCESS
 
 
-def request_id(answer: Answer, message: str = "") -> str:
+def request_id(answer: Response, message: str = "") -> str:
     """The gateway's own number for the call, which its support asks for; "" where there is none."""
     for name in REQUEST_ID_HEADERS:
         if value := answer.headers.get(name, ""):
@@ -204,7 +204,7 @@ def levels(value: Any) -> Iterator[dict[str, Any]]:
 def clean(text: str) -> str:
     """`text` without what JSON can say and no terminal, database or address takes; nor with our key, which some echo:
     what a gateway says is written down and shown."""
-    return without_known(text.encode("utf-8", "replace").decode().replace("\0", ""))
+    return redact_registered(text.encode("utf-8", "replace").decode().replace("\0", ""))
 
 
 def _json(text: str) -> Any:

@@ -14,13 +14,13 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
-from . import __version__
-from .addresses import is_loopback, is_of_link, is_plain, is_private, is_public
-from .bodies import as_sent, unpacked
-from .connect import Adapter, NoPySocks
-from .errors import GatewayTrouble, InvalidInput, NotOffered, SoraError
-from .providers import Provider
-from .redact import redact, remember_login
+from .. import __version__
+from ..config.providers import Provider
+from ..errors import GatewayError, InvalidInputError, NotOfferedError, SoraError
+from ..util.addresses import is_loopback, is_of_link, is_private, is_public, is_unambiguous_url
+from ..util.redact import redact, register_login
+from .bodies import iter_raw, unpacked
+from .connections import Adapter, NoPySocks
 
 NETWORK_ERRORS = (requests.RequestException, HTTPError, OSError)
 # They write addresses into the log, with what signs them: at a lost connection, and all of them when debugging.
@@ -38,7 +38,7 @@ class Bearer(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._provider.base_url):
             what = "The key is for the gateway's own address only."
-            raise GatewayTrouble(what, transient=False, code="key_not_for_origin")
+            raise GatewayError(what, transient=False, code="key_not_for_origin")
         request.headers.update(dict(self._provider.headers))
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
@@ -52,7 +52,7 @@ class NoAuth(requests.auth.AuthBase):
         return request
 
 
-class Body:
+class CountedBody:
     """A request body that knows whether any byte of it was handed to a connection.
 
     This decides about money: while none was, no gateway can have acted on the request.
@@ -83,10 +83,10 @@ class Body:
         return piece
 
 
-def arriving(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
+def iter_body(response: requests.Response, *, decode: bool = True) -> Iterator[bytes]:
     """The body as it arrives: waiting for a full piece would let a slow one pass every deadline, and lose what came
     before a cut. What comes compressed is unpacked, a piece at a time."""
-    pieces = as_sent(response.raw)
+    pieces = iter_raw(response.raw)
     yield from unpacked(pieces, response.headers.get("Content-Encoding", "")) if decode else pieces
 
 
@@ -137,7 +137,7 @@ class Session(requests.Session):
         elif self._provider.proxy is not None:
             settings["proxies"] = dict.fromkeys(("http", "https"), self._provider.proxy) if self._provider.proxy else {}
         for proxy in dict(settings["proxies"]).values():
-            remember_login(proxy or "")
+            register_login(proxy or "")
         # What it sends us to elsewhere has a certificate of the usual authorities, and of no others.
         if self._provider.ca_bundle and own:
             settings["verify"] = self._provider.ca_bundle
@@ -164,7 +164,7 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
 
 def same_origin(url: str, base_url: str) -> bool:
     """Scheme, host and port, the standard ones with or without their number, as the connection will read them."""
-    if not is_plain(url):
+    if not is_unambiguous_url(url):
         return False
     standard = {"http": 80, "https": 443}
     ours, other = parse_url(base_url), parse_url(url)
@@ -176,12 +176,12 @@ def same_origin(url: str, base_url: str) -> bool:
 
 
 def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:
-    """Those of a host's addresses to which a download may lead that the provider sent us to. NotOffered, which does not
-    pass, where it is none of them."""
+    """Those of a host's addresses to which a download may lead that the provider sent us to. NotOfferedError, which
+    does not pass, where it is none of them."""
     local = is_loopback(urlsplit(provider.base_url).hostname or "")
     good = [address for address in found if is_public(address, provider.ranges) or (local and is_loopback(address))]
     if found and not good:
-        raise NotOffered(
+        raise NotOfferedError(
             f"The gateway gave an address for the download that leads into a private network ({host} is {found[0]}), "
             "so nothing was asked of it.",
             advice="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
@@ -197,7 +197,7 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     good = [address for address in found if is_loopback(address)]
     if not good:
         what = f"The name {host} leads elsewhere than to this machine."
-        raise InvalidInput(what, advice="Write 127.0.0.1 instead.", code="url_not_loopback")
+        raise InvalidInputError(what, advice="Write 127.0.0.1 instead.", code="url_not_loopback")
     return good
 
 
@@ -207,7 +207,7 @@ def _private(host: str, found: list[str]) -> list[str]:
     Only IPv6 addresses of a link are left out where there are others, and not connected to: mDNS names them, too."""
     good = [address for address in found if not is_of_link(address)]
     if outside := next((address for address in good or found if not is_private(address)), ""):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
             advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
             code="url_not_private",
@@ -215,8 +215,8 @@ def _private(host: str, found: list[str]) -> list[str]:
     return good
 
 
-def kind_of_network(error: BaseException) -> str:
-    """What was in the way: "tls", "proxy", "socks" or "network", as plain.py names it."""
+def classify_network_error(error: BaseException) -> str:
+    """What was in the way: "tls", "proxy", "socks" or "network", as messages.py names it."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, NoPySocks):
@@ -229,9 +229,9 @@ def kind_of_network(error: BaseException) -> str:
     return "network"
 
 
-def network_advice(error: BaseException, usual: str) -> str:
+def network_hint(error: BaseException, usual: str) -> str:
     """What to do about it: the `usual`, unless what is missing is known."""
-    return SOCKS_ADVICE if kind_of_network(error) == "socks" else usual
+    return SOCKS_ADVICE if classify_network_error(error) == "socks" else usual
 
 
 def in_words(error: BaseException) -> str:

@@ -1,8 +1,8 @@
 """What an answer of the gateway means for us: the job, a refusal, trouble that passes, or that nobody can tell.
 
-Every quirk of a gateway lives in four files and nowhere else: here those of statuses, codes and headers, in wire.py
-those of the video object, in envelope.py how errors are wrapped, in vocabulary.py the words themselves. The quirks are
-those of docs/gateway.md; the numbers in comments point there.
+What gateways do differently: here statuses, codes and headers, in video_object.py the video object, in error_body.py
+how errors are wrapped, in vocabulary.py the words themselves; of downloads in streams.py and delivery/. The numbers in
+comments are those of docs/gateway.md.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
-from .envelope import Answer, Complaint, denies, levels, read_complaint, request_id, says_error
-from .errors import GatewayTrouble, MaybeBought, Refused
-from .plain import SETTLE
-from .remote_video import RemoteVideo
+from ..errors import GatewayError, PurchaseUncertainError, RequestRejectedError
+from ..jobs.remote_video import RemoteVideo
+from ..messages import RECONCILE_HINT
+from .error_body import GatewayErrorBody, Response, denies, levels, read_complaint, request_id, says_error
+from .video_object import number, phase_of, read_ended, read_video, video_in
 from .vocabulary import (
     ADVICE,
     ADVICE_BY_STATUS,
@@ -31,7 +32,6 @@ from .vocabulary import (
     WORDS_OF_CALLS,
     known_code,
 )
-from .wire import number, phase_of, read_ended, read_video, video_in
 
 _NOT_KNOWN = (
     "It does not know this job, or not yet, or not any more. If it stays so, ask its support, or choose another take "
@@ -39,10 +39,10 @@ _NOT_KNOWN = (
 )
 
 
-def read_created(answer: Answer) -> RemoteVideo:
+def read_created(answer: Response) -> RemoteVideo:
     """The new job from the answer to create or remix.
 
-    Refused where the gateway said no readably; MaybeBought where nobody can tell whether there is a job.
+    Refused where the gateway said no readably; PurchaseUncertainError where nobody can tell whether there is a job.
     """
     video = read_video(answer)
     complaint = read_complaint(answer)
@@ -57,14 +57,14 @@ def read_created(answer: Answer) -> RemoteVideo:
         raise no.changed(transient=False) if video is not None and video.id else no
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     what = f"the job {named} exists" if named else "the job exists"
-    raise MaybeBought(
+    raise PurchaseUncertainError(
         f"The gateway answered HTTP {answer.status} without saying whether {what}{said}.",
-        advice=SETTLE.replace(" ID`", f" {named}`") if named else SETTLE,
+        advice=RECONCILE_HINT.replace(" ID`", f" {named}`") if named else RECONCILE_HINT,
         request_id=request_id(answer),
     )
 
 
-def _is_taken(answer: Answer, video: RemoteVideo) -> bool:
+def _is_taken(answer: Response, video: RemoteVideo) -> bool:
     """Is that id a job that the gateway took? The id of an error alone is its request's."""
     if not video.id:
         return False
@@ -82,7 +82,7 @@ def _just_created(video: RemoteVideo) -> RemoteVideo:
     return video if shown or video.phase != "done" else replace(video, phase="waiting")
 
 
-def _may_be_alive(answer: Answer, video: RemoteVideo, no: Refused | None) -> bool:
+def _may_be_alive(answer: Response, video: RemoteVideo, no: RequestRejectedError | None) -> bool:
     """An id beside an error: nothing that may be bought again by itself where it is shown as alive, where nothing but
     a code speaks against it, or where it is a job's and what stands against it may pass."""
     shown = video.phase != "failed" and bool(video.status or video.whole)
@@ -90,8 +90,8 @@ def _may_be_alive(answer: Answer, video: RemoteVideo, no: Refused | None) -> boo
     return bool(video.id) and (shown or (answer.status < 300 and not denies(answer)) or (video.named and open_end))
 
 
-def read_status(answer: Answer, video_id: str, *, accepted: bool = False) -> RemoteVideo:
-    """The job's state from the answer to retrieve. GatewayTrouble where the answer does not tell it; `accepted` as in
+def read_status(answer: Response, video_id: str, *, accepted: bool = False) -> RemoteVideo:
+    """The job's state from the answer to retrieve. GatewayError where the answer does not tell it; `accepted` as in
     `trouble`."""
     video = read_video(answer)
     if video is not None and _tells_state(video, answer, video_id):
@@ -99,32 +99,34 @@ def read_status(answer: Answer, video_id: str, *, accepted: bool = False) -> Rem
     if (ended := read_ended(answer)) is not None:
         return replace(ended, id=video_id)  # the id inside is the upstream's
     found = trouble(answer, read_complaint(answer), "asked for the job's state", accepted=accepted)
-    if found.not_known or answer.status == 410:
+    if found.is_unknown_job or answer.status == 410:
         raise found.changed(advice=_NOT_KNOWN)
     raise found
 
 
-def read_reason(answer: Answer) -> Complaint | None:
+def read_reason(answer: Response) -> GatewayErrorBody | None:
     """Why a job ended, from the content call of a job that has no video; None where that speaks of something else."""
     complaint = read_complaint(answer)
     if complaint is None or not (answer.status == 422 or STATUS_IN_WORDS in complaint.message.lower()):
         return None
     # Its codes are those of the call: that it asked for what is not there.
-    return Complaint(complaint.message, (), complaint.request_id)
+    return GatewayErrorBody(complaint.message, (), complaint.request_id)
 
 
-def read_list(answer: Answer) -> list[RemoteVideo]:
-    """The jobs that the gateway lists, as far as they can be read. GatewayTrouble where the answer is no list."""
+def read_list(answer: Response) -> list[RemoteVideo]:
+    """The jobs that the gateway lists, as far as they can be read. GatewayError where the answer is no list."""
     value = answer.json()
     rows = value.get("data") if isinstance(value, dict) else value
     rows = rows.get("data") if isinstance(rows, dict) else rows  # quirk 2: wrapped once more
     if answer.status >= 300 or not isinstance(rows, list):
         raise trouble(answer, read_complaint(answer), "asked for its list of jobs")
-    found = [video_in(row, Answer(200, {}, b"", answer.url)) for row in rows]
+    found = [video_in(row, Response(200, {}, b"", answer.url)) for row in rows]
     return [video for video in found if video is not None and video.id]
 
 
-def trouble(answer: Answer, complaint: Complaint | None, doing: str, *, accepted: bool = False) -> GatewayTrouble:
+def trouble(
+    answer: Response, complaint: GatewayErrorBody | None, doing: str, *, accepted: bool = False
+) -> GatewayError:
     """What a status or content call failed with. A bad key or an unknown id will not pass by itself, unless the key was
     `accepted` before: then it is a gateway that is being changed, or something in between, such as a firewall."""
     code = complaint.code if complaint else ""
@@ -134,7 +136,7 @@ def trouble(answer: Answer, complaint: Complaint | None, doing: str, *, accepted
     passes = permanent and accepted and (answer.status in (401, 402, 403) or _is_page(answer))
     permanent = permanent and not passes
     advice = ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later."))
-    return GatewayTrouble(
+    return GatewayError(
         f"The gateway answered HTTP {answer.status} when {doing}{said}.",
         advice=f"The key was accepted before, so it is asked again. If this stays: {advice}" if passes else advice,
         transient=not permanent,
@@ -145,7 +147,7 @@ def trouble(answer: Answer, complaint: Complaint | None, doing: str, *, accepted
     )
 
 
-def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
+def refusal(answer: Response, complaint: GatewayErrorBody | None) -> RequestRejectedError:
     """The gateway's no, in its own words, with what to do about it."""
     code = complaint.code if complaint else ""
     said = complaint.message if complaint and complaint.message else "it gave no reason"
@@ -155,7 +157,7 @@ def refusal(answer: Answer, complaint: Complaint | None) -> Refused:
     codes = [known_code(name).lower() for name in (*(complaint.codes if complaint else ()), code)]
     named = [ADVICE[name] for name in codes if name in ADVICE]
     lasting = any(name in LASTING for name in codes)
-    return Refused(
+    return RequestRejectedError(
         f"The gateway refused (HTTP {answer.status}{f', {code}' if code else ''}): {said}".rstrip(".") + ".",
         transient=not lasting and (answer.status == 429 or _is_saturated(answer, complaint)),
         retry_after_s=_pace_s(answer),
@@ -183,7 +185,7 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
     return None
 
 
-def _pace_s(answer: Answer) -> float | None:
+def _pace_s(answer: Response) -> float | None:
     """The same, also from the body, where a few gateways write it."""
     if (told := retry_after_s(answer.headers)) is not None:
         return told
@@ -191,7 +193,7 @@ def _pace_s(answer: Answer) -> float | None:
     return next((max(0.0, pace) for pace in paces if pace is not None), None)
 
 
-def _tells_state(video: RemoteVideo, answer: Answer, video_id: str) -> bool:
+def _tells_state(video: RemoteVideo, answer: Response, video_id: str) -> bool:
     """Is this the job's own state, or only the failure of the call, which also says "status": "error"?"""
     if video.phase != "failed":
         return answer.status < 300 and (bool(video.status) or not says_error(answer))
@@ -201,7 +203,7 @@ def _tells_state(video: RemoteVideo, answer: Answer, video_id: str) -> bool:
     return bool(video.id) or video.complaint is not None or not says_error(answer)
 
 
-def _is_refusal(answer: Answer, video: RemoteVideo | None, complaint: Complaint | None) -> bool:
+def _is_refusal(answer: Response, video: RemoteVideo | None, complaint: GatewayErrorBody | None) -> bool:
     """Is it a readable no?"""
     # 303 leads to what was made; 408, 499 and 504 come from something in between that gave up waiting.
     codes = {code.lower() for code in complaint.codes} if complaint else set()
@@ -217,24 +219,24 @@ def _is_refusal(answer: Answer, video: RemoteVideo | None, complaint: Complaint 
     return _exact(complaint) in REFUSALS_AS_5XX or (answer.status == 503 and _has_no_channel(complaint))
 
 
-def _is_page(answer: Answer) -> bool:
+def _is_page(answer: Response) -> bool:
     return answer.body.lstrip()[:1] == b"<"
 
 
-def _has_no_channel(complaint: Complaint) -> bool:
+def _has_no_channel(complaint: GatewayErrorBody) -> bool:
     """Does a gateway say, without a code, that it offers no such model (quirk 5)? Not after a retry: what it sent on
     before may have been taken."""
     text = complaint.message.lower()
     return not _exact(complaint) and "retry" not in text and any(words in text for words in NO_CHANNEL)
 
 
-def _is_saturated(answer: Answer, complaint: Complaint | None) -> bool:
+def _is_saturated(answer: Response, complaint: GatewayErrorBody | None) -> bool:
     if complaint is None:
         return False
     codes = (*complaint.codes, complaint.code) if answer.status < 500 else (_exact(complaint),)
     return bool(SATURATED & {code.lower() for code in codes})
 
 
-def _exact(complaint: Complaint) -> str:
+def _exact(complaint: GatewayErrorBody) -> str:
     """The innermost code that is a word."""
     return next((code.lower() for code in reversed(complaint.exact) if not code.isdigit()), "")

@@ -7,16 +7,16 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from .addresses import is_loopback, is_plain, numeric
+from ..config.providers import Provider
+from ..errors import GatewayError, NotOfferedError
+from ..util.addresses import is_loopback, is_unambiguous_url, parse_ip_literal
+from ..util.redact import register_url
 from .bodies import is_text, opened
 from .calls import Calls
-from .envelope import Answer, denies, read_complaint, request_id
-from .errors import GatewayTrouble, NotOffered
-from .providers import Provider
-from .redact import remember_address
-from .transport import NETWORK_ERRORS, in_words, kind_of_network, network_advice, reachable, same_origin
-from .verdict import trouble
-from .wire import address_in
+from .error_body import Response, denies, read_complaint, request_id
+from .http import NETWORK_ERRORS, classify_network_error, in_words, network_hint, reachable, same_origin
+from .responses import trouble
+from .video_object import address_in
 
 MOST_STEPS = 5  # from one address to the next
 
@@ -36,7 +36,8 @@ def open_content(calls: Calls, url: str, headers: Mapping[str, str], *, follow: 
 def open_address(calls: Calls, url: str, headers: Mapping[str, str]) -> requests.Response:
     """An address that the gateway gave: without the key, which most signed addresses refuse.
 
-    Only one at the provider's own origin that wants a key after all is asked again with it. NotOffered: it has lapsed.
+    Only one at the provider's own origin that wants a key after all is asked again with it. NotOfferedError: it has
+    lapsed.
     """
     for _ in range(MOST_STEPS):
         url = _checked_address(calls.provider, url)
@@ -50,13 +51,13 @@ def open_address(calls: Calls, url: str, headers: Mapping[str, str]) -> requests
             continue
         try:
             _check_status(calls, response, "asked at the address that it gave for the video")
-        except GatewayTrouble as error:
+        except GatewayError as error:
             raise _of_address(error) from None
         if not (address := _in_place_of_video(calls, response)):
             return response
         url = address
     what = "The download was sent from one address to the next without end."
-    raise GatewayTrouble(what, code="too_many_redirects")
+    raise GatewayError(what, code="too_many_redirects")
 
 
 def _opened(calls: Calls, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
@@ -67,7 +68,7 @@ def _opened(calls: Calls, url: str, headers: Mapping[str, str], *, with_key: boo
 
 
 def _check_status(calls: Calls, response: requests.Response, doing: str, *, accepted: bool = False) -> None:
-    """GatewayTrouble for any status but 200, 206 and 416."""
+    """GatewayError for any status but 200, 206 and 416."""
     if response.status_code in (200, 206, 416):
         return
     try:
@@ -78,17 +79,17 @@ def _check_status(calls: Calls, response: requests.Response, doing: str, *, acce
     raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
 
 
-def _not_downloaded(error: Exception) -> GatewayTrouble:
-    return GatewayTrouble(
+def _not_downloaded(error: Exception) -> GatewayError:
+    return GatewayError(
         f"The video could not be downloaded: {in_words(error)}.",
-        advice=network_advice(error, "It waits at the gateway; run again."),
-        code=kind_of_network(error),
+        advice=network_hint(error, "It waits at the gateway; run again."),
+        code=classify_network_error(error),
     )
 
 
 def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
     """The address that an open stream gives in place of a video, after which it is closed; "" for a stream that goes
-    on, unpacked. NotOffered for JSON without an address, and for what cannot be unpacked."""
+    on, unpacked. NotOfferedError for JSON without an address, and for what cannot be unpacked."""
     try:
         first = opened(response) if response.status_code in (200, 206) else b""
         if response.status_code != 200 or not is_text(first):
@@ -97,7 +98,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
             answer = calls.read(response)
     except requests.exceptions.ContentDecodingError as error:
         response.close()
-        raise NotOffered(f"The video could not be read: {error}.", advice="Run again in a while.") from None
+        raise NotOfferedError(f"The video could not be read: {error}.", advice="Run again in a while.") from None
     except NETWORK_ERRORS as error:
         response.close()
         raise _not_downloaded(error) from None
@@ -105,7 +106,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
         return address
     complaint = read_complaint(answer)
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
-    raise NotOffered(
+    raise NotOfferedError(
         f"The gateway sent something that is not a video (JSON){said}.",
         advice="Run again in a while.",
         request_id=request_id(answer),
@@ -113,7 +114,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
     )
 
 
-def _address_in(answer: Answer) -> str:
+def _address_in(answer: Response) -> str:
     """The address that JSON, or a bare text, gives; "" where it gives none, or tells an error."""
     value = answer.json()
     if value is None:
@@ -133,11 +134,11 @@ def _checked_address(provider: Provider, url: str) -> str:
     own = same_origin(url, provider.base_url)  # as its calls are, also where that is plain http
     if not own and parts.scheme != "https" and not (parts.scheme == "http" and local and is_loopback(host)):
         raise _refused("is not https", code="url_not_https")
-    if not is_plain(url):
+    if not is_unambiguous_url(url):
         raise _refused("is none", code="url_invalid")
-    if not own and (address := numeric(host)):
+    if not own and (address := parse_ip_literal(host)):
         reachable(provider, host, [address])
-    remember_address(url)
+    register_url(url)
     return url
 
 
@@ -149,17 +150,17 @@ def _next_address(url: str, response: requests.Response) -> str:
         raise _refused("is none", code="url_invalid") from None
 
 
-def _refused(why: str, *, code: str) -> NotOffered:
-    return NotOffered(f"The gateway gave an address for the download that {why}.", transient=False, code=code)
+def _refused(why: str, *, code: str) -> NotOfferedError:
+    return NotOfferedError(f"The gateway gave an address for the download that {why}.", transient=False, code=code)
 
 
-def _of_address(error: GatewayTrouble) -> GatewayTrouble:
+def _of_address(error: GatewayError) -> GatewayError:
     """What an error means that came from an address which the gateway gave for the video: unless it is busy or away,
     the address has lapsed. It is neither the key nor the balance: storage knows none, and the gateway took them when it
     gave the address."""
     if error.transient and error.http_status not in (400, 404):
         return error
-    return NotOffered(
+    return NotOfferedError(
         error.what,
         advice="Run again in a while: the gateway is asked for a new one.",
         http_status=error.http_status,

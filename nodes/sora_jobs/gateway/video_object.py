@@ -1,8 +1,7 @@
 """The video object in a response of `/v1/videos`, made uniform.
 
-Every quirk of a gateway lives in four files and nowhere else: here those of the video object, in verdict.py what an
-answer means for us, in envelope.py how its errors are wrapped, in vocabulary.py the words themselves. The quirks are
-those of docs/gateway.md; the numbers in comments point there.
+What gateways do differently: here the video object, in responses.py what an answer means for us, in error_body.py how
+its errors are wrapped, in vocabulary.py the words themselves. The numbers in comments are those of docs/gateway.md.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from .addresses import is_plain
+from ..jobs.remote_video import LONGEST_ID, Phase, RemoteVideo
+from ..util.addresses import is_unambiguous_url
 from .charges import charged_usd
-from .envelope import DEEPEST, Answer, Complaint, clean, complaint_in, levels, request_id
-from .remote_video import LONGEST_ID, Phase, RemoteVideo
+from .error_body import DEEPEST, GatewayErrorBody, Response, clean, complaint_in, levels, request_id
 from .vocabulary import (
     ADDRESS_KEYS,
     FINISH_KEYS,
@@ -48,12 +47,12 @@ def phase_of(word: str) -> Phase | None:
     return PHASES.get(re.sub(r"[\s-]+", "_", word.strip().lower()))
 
 
-def read_video(answer: Answer) -> RemoteVideo | None:
+def read_video(answer: Response) -> RemoteVideo | None:
     """The video object in an answer, unwrapped; None where there is none."""
     return video_in(answer.json(), answer)
 
 
-def read_ended(answer: Answer) -> RemoteVideo | None:
+def read_ended(answer: Response) -> RemoteVideo | None:
     """A failed job inside an error: LiteLLM writes the upstream's whole object into the message of its own HTTP 500."""
     for level in levels(answer.json()):
         video = video_in(level, answer) if _text(level.get("object")).startswith("video") else None
@@ -62,7 +61,7 @@ def read_ended(answer: Answer) -> RemoteVideo | None:
     return None
 
 
-def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
+def video_in(value: Any, answer: Response) -> RemoteVideo | None:
     """The same for a piece of an answer's JSON, such as a line of a list."""
     found, status = _unwrapped(value, answer.url)
     own_id = _own_id(found)
@@ -99,7 +98,7 @@ def video_in(value: Any, answer: Answer) -> RemoteVideo | None:
 def _parent(found: dict[str, Any]) -> str:
     """Of a remix; some gateways write the video's address there."""
     told = _id(found.get("remixed_from_video_id"))
-    return "" if is_plain(told) else told
+    return "" if is_unambiguous_url(told) else told
 
 
 def _references(found: dict[str, Any]) -> int | None:
@@ -116,7 +115,7 @@ def address_in(value: Any, base: str) -> str:
     return next(_addresses(value), "") or next(_addresses(value, base), "")
 
 
-def _why(found: dict[str, Any], status: str) -> Complaint | None:
+def _why(found: dict[str, Any], status: str) -> GatewayErrorBody | None:
     """What a job says of its end; a word of the gateway's own counts for less than its upstream's code (quirk 2)."""
     said = [found.get(key) for key in ("error", "error_message", "fail_reason")]
     if status and isinstance(upstream := found.get("data"), dict):
@@ -212,7 +211,7 @@ def _addresses(value: Any, base: str = "", *, depth: int = DEEPEST, is_path: boo
 
 def _address(text: str, base: str) -> str:
     """An http(s) address, or a path joined to the origin of `base`; "" for anything else."""
-    if is_plain(text):
+    if is_unambiguous_url(text):
         return text
     if not base or len(text) > LONGEST_PATH or not _PATH.fullmatch(text):
         return ""
@@ -220,7 +219,7 @@ def _address(text: str, base: str) -> str:
         joined = urljoin(urljoin(base, "/"), text)
     except ValueError:
         return ""
-    return joined if is_plain(joined) else ""
+    return joined if is_unambiguous_url(joined) else ""
 
 
 def _progress(found: dict[str, Any]) -> float | None:

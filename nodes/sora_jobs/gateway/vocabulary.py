@@ -1,15 +1,15 @@
 """The words that gateways use: states, places of a video's address, codes of errors, and texts where no code tells.
 
-Data, and which code of ours stands for one of theirs; what follows from a word is decided in wire.py (the video
-object), verdict.py (what an answer means for the money) and envelope.py (how errors are wrapped). Each word was seen
-(docs/gateway.md), with the address of most of them in tests/gateway/quirks.
+Data, and which code of ours stands for one of theirs; what follows from a word is decided in video_object.py (the video
+object), responses.py (what an answer means for the money) and error_body.py (how errors are wrapped). Each word was
+seen (docs/gateway.md), with the address of most of them in tests/gateway/quirks.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from .remote_video import Phase
+from ..jobs.remote_video import Phase
 
 PHASES: dict[str, Phase] = {
     **dict.fromkeys(
@@ -35,7 +35,7 @@ WORDS_OF_CALLS = {"error", "fail", "rejected", "timeout", "aborted"}
 STATE_KEYS = ("status", "task_status", "state")
 ID_KEYS = ("id", "task_id", "video_id")
 FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
-# What is wrapped around a job, and what is inside it; an error has ways of its own (envelope.py).
+# What is wrapped around a job, and what is inside it; an error has ways of its own (error_body.py).
 WRAPPERS = ("data", "task", "output", "result")
 
 

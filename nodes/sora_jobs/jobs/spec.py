@@ -1,4 +1,4 @@
-"""What is asked for (JobSpec), and what the ledger knows of it (Job)."""
+"""What is asked for (VideoRequest), and what the ledger knows of it (Job)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounds import read_json
-from .errors import InvalidInput
+from ..errors import InvalidInputError
+from ..util.bounded_read import read_json
 from .identity import FITS, Identity, Picture, version_1, version_2
 
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
@@ -35,16 +35,16 @@ Fingerprint = tuple[str, tuple[int, ...]]  # the SHA-256 of an image's pixels, a
 
 
 def parse_size(size: str) -> tuple[int, int]:
-    """`"1280x720"` -> (width, height) in pixels. InvalidInput for anything else."""
+    """`"1280x720"` -> (width, height) in pixels. InvalidInputError for anything else."""
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size)
     if match is None or max(pair := (int(match[1]), int(match[2]))) > LARGEST_SIDE:
         advice = "Write width and height in pixels, such as 1280x720."
-        raise InvalidInput(f"{size!r} is not a size.", advice=advice, code="invalid_size")
+        raise InvalidInputError(f"{size!r} is not a size.", advice=advice, code="invalid_size")
     return pair
 
 
 def parse_extra_fields(text: str) -> dict[str, Scalar]:
-    """The JSON object of the `extra_fields` widget. Blank is an empty one; InvalidInput says what is wrong."""
+    """The JSON object of the `extra_fields` widget. Blank is an empty one; InvalidInputError says what is wrong."""
     if not text.strip():
         return {}
     advice = 'It wants a JSON object of form fields, such as {"resolution": "720p"}, or nothing.'
@@ -53,23 +53,25 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
             raise ValueError(f"it has more than {LONGEST_FIELDS} characters")
         value = read_json(text)
     except ValueError as error:
-        raise InvalidInput(f"extra_fields is not JSON: {error}.", advice=advice, code="invalid_extra_fields") from None
+        raise InvalidInputError(
+            f"extra_fields is not JSON: {error}.", advice=advice, code="invalid_extra_fields"
+        ) from None
     if not isinstance(value, dict):
         what = f"extra_fields is a JSON {type(value).__name__}, not an object."
-        raise InvalidInput(what, advice=advice, code="invalid_extra_fields")
+        raise InvalidInputError(what, advice=advice, code="invalid_extra_fields")
     return value
 
 
 def parse_project(text: str) -> str:
-    """The name of a project, without the white space around it; "" for none. InvalidInput for one that is too long or
-    has a line break or another control character."""
+    """The name of a project, without the white space around it; "" for none. InvalidInputError for one that is too long
+    or has a line break or another control character."""
     name = text.strip()
     if len(name) > LONGEST_PROJECT:
         what = f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most."
-        raise InvalidInput(what, code="project_too_long")
+        raise InvalidInputError(what, code="project_too_long")
     if any(unicodedata.category(one) in NOT_IN_A_NAME or unicodedata.bidirectional(one) in TURNS_TEXT for one in name):
         what = "The project has a line break or a control character."
-        raise InvalidInput(what, advice="Write one line of text.", code="project_not_one_line")
+        raise InvalidInputError(what, advice="Write one line of text.", code="project_not_one_line")
     return name
 
 
@@ -99,10 +101,10 @@ class Reference:
     def __post_init__(self) -> None:
         if self.fit not in FITS:
             what, advice = f"{self.fit!r} is not a way to fit an image.", f"Choose from: {', '.join(FITS)}."
-            raise InvalidInput(what, advice=advice, code="unknown_option")
+            raise InvalidInputError(what, advice=advice, code="unknown_option")
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (3, 4):
             what = f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}."
-            raise InvalidInput(what, code="invalid_image")
+            raise InvalidInputError(what, code="invalid_image")
 
     @functools.cached_property
     def pictures(self) -> tuple[Picture, Picture]:
@@ -112,13 +114,13 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobSpec:
+class VideoRequest:
     """One purchase, whole: it checks itself, and nothing about the job travels beside it.
 
     `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
     `parent` is the gateway's id of the video that a remix starts from. `prompt` loses the white space around it, and
     `typed` keeps it for processes that run older code. `project` groups jobs in the ledger: it is not part of the
-    identity, and stays here. InvalidInput for what can be seen to be wrong without a
+    identity, and stays here. InvalidInputError for what can be seen to be wrong without a
     catalogue; `Catalogue.check` does the rest, and `check_fields` what `extra_fields` may carry.
     """
 
@@ -148,45 +150,49 @@ class JobSpec:
             self._check_create()
         elif not self.parent:
             what = "A remix needs the video that it starts from."
-            raise InvalidInput(what, advice="Connect a finished job.", code="no_source_video")
+            raise InvalidInputError(what, advice="Connect a finished job.", code="no_source_video")
 
     def _check_text(self) -> None:
         if not self.prompt.strip():
-            raise InvalidInput("The prompt is empty.", advice="Say what the video should show.", code="empty_prompt")
+            raise InvalidInputError(
+                "The prompt is empty.", advice="Say what the video should show.", code="empty_prompt"
+            )
         if len(self.prompt) > LONGEST_PROMPT:
             what = f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most."
-            raise InvalidInput(what, code="prompt_too_long")
+            raise InvalidInputError(what, code="prompt_too_long")
         if not self.provider.strip():
-            raise InvalidInput("No provider is chosen.", code="no_provider")
+            raise InvalidInputError("No provider is chosen.", code="no_provider")
         if isinstance(self.take, bool) or not isinstance(self.take, int) or self.take < 1:
-            raise InvalidInput(f"take is {self.take!r}.", advice="Takes are counted from 1.", code="invalid_take")
+            raise InvalidInputError(f"take is {self.take!r}.", advice="Takes are counted from 1.", code="invalid_take")
 
     def _check_letters(self) -> None:
         said = json.dumps([self.prompt, self.model, self.provider, dict(self.extra_fields)], ensure_ascii=False)
         if any("\ud800" <= letter <= "\udfff" for letter in said):
             what = "The text holds half a character (a lone surrogate)."
-            raise InvalidInput(what, advice="Type it again.", code="lone_surrogate")
+            raise InvalidInputError(what, advice="Type it again.", code="lone_surrogate")
 
     def _check_create(self) -> None:
         if not self.model.strip():
-            raise InvalidInput("No model is chosen.", code="no_model")
+            raise InvalidInputError("No model is chosen.", code="no_model")
         if not re.fullmatch(r"[1-9][0-9]{0,3}", self.seconds):
             what = f"{self.seconds!r} is not a length."
-            raise InvalidInput(what, advice="Write whole seconds, such as 4.", code="invalid_seconds")
+            raise InvalidInputError(what, advice="Write whole seconds, such as 4.", code="invalid_seconds")
         parse_size(self.size)
         if len(self.references) > 2:
             what = f"{len(self.references)} references were given; two is the most."
-            raise InvalidInput(what, code="too_many_references")
+            raise InvalidInputError(what, code="too_many_references")
 
     def _check_extra_fields(self) -> None:
         for name, value in self.extra_fields.items():
             where = f"extra_fields: {name!r}"
             if not isinstance(name, str) or not FIELD_NAME.fullmatch(name):
-                raise InvalidInput(f"{where} is not the name of a form field.", code="invalid_field_name")
+                raise InvalidInputError(f"{where} is not the name of a form field.", code="invalid_field_name")
             if not isinstance(value, str | int | float | bool):
-                raise InvalidInput(f"{where} is neither text, a number nor true or false.", code="invalid_field_value")
+                raise InvalidInputError(
+                    f"{where} is neither text, a number nor true or false.", code="invalid_field_value"
+                )
             if isinstance(value, float) and not math.isfinite(value):
-                raise InvalidInput(f"{where} is {value}, which no form can carry.", code="invalid_field_value")
+                raise InvalidInputError(f"{where} is {value}, which no form can carry.", code="invalid_field_value")
 
     @functools.cached_property
     def identity(self) -> Identity:
@@ -200,10 +206,10 @@ class JobSpec:
         )
 
 
-LAPSED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
-UNWATCHED = "unwatched"  # nobody fetches it in the background; a node that waits for it does
-FORGOTTEN = "forgotten"  # not in lists any more; the row, its money and its file stay
-CUT = "cut_short"  # the error code of a stored job whose video holds less than it says
+EXPIRED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
+MUTED = "unwatched"  # nobody fetches it in the background; a node that waits for it does
+ARCHIVED = "forgotten"  # not in lists any more; the row, its money and its file stay
+TRUNCATED = "cut_short"  # the error code of a stored job whose video holds less than it says
 
 
 class JobState(StrEnum):
@@ -263,12 +269,12 @@ class Job:
     @property
     def lapsed(self) -> bool:
         """Does the gateway no longer offer its video?"""
-        return self.error_code == LAPSED and self.state in (JobState.SUBMITTED, JobState.COMPLETED)
+        return self.error_code == EXPIRED and self.state in (JobState.SUBMITTED, JobState.COMPLETED)
 
     @property
     def standing(self) -> str:
         """Its state, for a person."""
-        return LAPSED if self.lapsed else self.state.value
+        return EXPIRED if self.lapsed else self.state.value
 
     @property
     def reason(self) -> str:
@@ -285,7 +291,7 @@ class Job:
         return f"{prompt or self.video_id} · {facts} · {self.id}"
 
 
-class Seen(NamedTuple):
+class ModelEvidence(NamedTuple):
     """When a model last took a job that completed, and when it was last refused as not available: seconds since the
     epoch, 0 for never. When a job was found complete says nothing of that moment."""
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from .errors import InvalidInput, disk_trouble
-from .ledger_errors import folder_trouble, ledger_trouble
-from .owner import FileOwner
-from .timing import DEFAULT, Timing
-from .whole import make_private, publish, remove, sync_file, unfinished_name
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError, storage_error
+from ..util.atomic_write import make_private, publish, remove, sync_file, unfinished_name
+from .database_errors import folder_error, ledger_error
+from .liveness import FileLiveness
 
 LEDGER = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
@@ -40,16 +40,18 @@ class Kept:
 
 def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     """Write the ledger, its references and the settings of `home` into a zip file. Processes may go on using it: what
-    is copied is one moment. An older backup is replaced; InvalidInput for any other file, and where there is no ledger;
-    DiskTrouble where it cannot be written."""
+    is copied is one moment. An older backup is replaced; InvalidInputError for any other file, and where there is no
+    ledger; StorageError where it cannot be written."""
     ledger = home / LEDGER
     if not ledger.is_file():
-        raise InvalidInput(f"There is no ledger in {home}.", advice="Name its folder: --home DIR.", code="no_ledger")
+        raise InvalidInputError(
+            f"There is no ledger in {home}.", advice="Name its folder: --home DIR.", code="no_ledger"
+        )
     taken = "belongs to the ledger" if _is_ours(home, file) else ""
     if not taken and os.path.lexists(file) and not _is_backup(file):
         taken = "is there already, and is not a backup of a ledger"
     if taken:
-        raise InvalidInput(f"{file} {taken}.", advice="Give the backup another name, such as ledger.zip.")
+        raise InvalidInputError(f"{file} {taken}.", advice="Give the backup another name, such as ledger.zip.")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(file)
@@ -71,7 +73,7 @@ def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
             with contextlib.suppress(OSError):
                 remove(unfinished)
     except OSError as error:
-        raise disk_trouble(f"The backup {file} could not be written", error) from error
+        raise storage_error(f"The backup {file} could not be written", error) from error
     return Kept(jobs, len(references))
 
 
@@ -90,15 +92,15 @@ def _is_backup(file: Path) -> bool:
 
 
 def refuse_in_use(home: Path) -> None:
-    """InvalidInput while another process uses the ledger of that folder; LedgerTrouble where nobody can tell."""
-    owner = FileOwner(home)
+    """InvalidInputError while another process uses the ledger of that folder; LedgerError where nobody can tell."""
+    owner = FileLiveness(home)
     try:
         files = sorted((home / "owners").glob("*.lock"))
     except OSError as error:
-        raise folder_trouble(f"The state folder {home} cannot be read", error, home) from error
+        raise folder_error(f"The state folder {home} cannot be read", error, home) from error
     for file in files:
         if owner.alive(file.stem):
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"The ledger in {home} is in use by another process.",
                 advice="End ComfyUI and the other `sora` commands that use it, then run again.",
                 code="home_in_use",
@@ -140,7 +142,7 @@ def backup_ledger(ledger: Path, target: Path, timing: Timing) -> int:
             copy_pages(source, copy, timing)
             return checked(copy)
     except sqlite3.Error as error:
-        raise ledger_trouble(str(ledger), error, folder=ledger.parent) from error
+        raise ledger_error(str(ledger), error, folder=ledger.parent) from error
 
 
 def copy_pages(source: sqlite3.Connection, target: sqlite3.Connection, timing: Timing) -> None:
@@ -171,7 +173,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def put_aside(home: Path) -> Path | None:
+def set_visibility(home: Path) -> Path | None:
     """A copy of what will be written over: the ledger, whatever state it is in, and the settings."""
     there = [home / name for name in (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", *SETTINGS) if (home / name).is_file()]
     if not there:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from .errors import InvalidInput
-from .ledger_errors import folder_trouble, in_use, ledger_trouble
-from .owner import NO_LOCK
-from .redact import remember
-from .timing import DEFAULT, Timing
-from .whole import make_private
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError
+from ..util.atomic_write import make_private
+from ..util.redact import register_secret
+from .database_errors import folder_error, in_use, ledger_error
+from .liveness import NO_LOCK
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import URL, Connection, Engine
@@ -46,7 +46,7 @@ BEGIN = {
 
 
 def sqlite(file: Path, timing: Timing = DEFAULT) -> Engine:
-    """An engine for that file, up to date. It is made where it is not there, for this user alone. LedgerTrouble if it
+    """An engine for that file, up to date. It is made where it is not there, for this user alone. LedgerError if it
     cannot be used."""
     from sqlalchemy import URL, create_engine, event
 
@@ -56,7 +56,7 @@ def sqlite(file: Path, timing: Timing = DEFAULT) -> Engine:
         if not file.exists():  # SQLite would make it for everybody to read; its other files get the mode of this one
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise folder_trouble(f"The state folder {file.parent} cannot be used", error, file.parent) from None
+        raise folder_error(f"The state folder {file.parent} cannot be used", error, file.parent) from None
     engine = create_engine(URL.create("sqlite", database=str(file)), connect_args={"timeout": busy_s})
     event.listen(engine, "connect", _prepare)
     try:
@@ -68,11 +68,12 @@ def sqlite(file: Path, timing: Timing = DEFAULT) -> Engine:
         what = f"Another program has been opening the ledger {file} for {busy_s:g} s."
         raise in_use(what, folder=file.parent) from None
     except NO_LOCK as error:
-        raise folder_trouble(f"The state folder {file.parent} cannot be written", error, file.parent) from None
+        raise folder_error(f"The state folder {file.parent} cannot be written", error, file.parent) from None
 
 
 def address_of(url: str) -> URL:
-    """The parts of a server's address, its password kept out of all that is shown. InvalidInput for a malformed one."""
+    """The parts of a server's address, its password kept out of all that is shown. InvalidInputError for a malformed
+    one."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -81,19 +82,19 @@ def address_of(url: str) -> URL:
         if parts.drivername != "postgresql+psycopg":
             raise ArgumentError
     except (ArgumentError, ValueError):  # the second for a port that is no number
-        raise InvalidInput(
+        raise InvalidInputError(
             "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
             advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
             code="invalid_setting",
         ) from None
     if parts.password:
-        remember(str(parts.password))
+        register_secret(str(parts.password))
     return parts
 
 
 def postgresql(url: str) -> Engine:
-    """An engine for that server's database, up to date. InvalidInput without psycopg, or for a malformed address;
-    LedgerTrouble if it cannot be used."""
+    """An engine for that server's database, up to date. InvalidInputError without psycopg, or for a malformed address;
+    LedgerError if it cannot be used."""
     from sqlalchemy import create_engine
 
     parts = address_of(url)
@@ -106,14 +107,14 @@ def postgresql(url: str) -> Engine:
             connect_args=PATIENCE,
         )
     except ImportError:
-        raise InvalidInput(
+        raise InvalidInputError(
             "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'
         ) from None
     return _up_to_date(engine)
 
 
 def _up_to_date(engine: Engine) -> Engine:
-    """The engine, its tables made or migrated. LedgerTrouble where that fails: nothing of it stays open."""
+    """The engine, its tables made or migrated. LedgerError where that fails: nothing of it stays open."""
     from sqlalchemy import event
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -128,7 +129,7 @@ def _up_to_date(engine: Engine) -> Engine:
         engine.dispose()
         if not isinstance(error, SQLAlchemyError):
             raise
-        raise ledger_trouble(
+        raise ledger_error(
             file or engine.url.render_as_string(), error, folder=Path(file).parent if file else None
         ) from error
     return engine

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidInputError
 from .database import Database
-from .errors import InvalidInput
 from .rows import run
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def report(database: Database, *, by: str, since: str = "", now: float, page: bo
     """{"by", "since": the first day that counts or "", "rows": a `Cost` each, "total", "more": rows that are left out}.
 
     Days and weeks come in order, anything else the dearest first. For a `page` days and weeks without jobs are rows,
-    too, and there are at most MOST_ROWS. InvalidInput for a `by` or `since` that is not one.
+    too, and there are at most MOST_ROWS. InvalidInputError for a `by` or `since` that is not one.
     """
     if by not in BY:
         advice = f"Choose from: {', '.join(BY)}."
-        raise InvalidInput(f"Costs by {by[:40]!r} are unknown.", advice=advice, code="unknown_option")
+        raise InvalidInputError(f"Costs by {by[:40]!r} are unknown.", advice=advice, code="unknown_option")
     first = first_day(since, now)
     rows, total = _read(database, by, _midnight(first) if first else 0.0) if database.exists else ([], Cost())
     more = 0
@@ -112,7 +112,7 @@ def report(database: Database, *, by: str, since: str = "", now: float, page: bo
 
 def first_day(since: str, now: float) -> date | None:
     """The day that `since` means: a date as 2026-11-30, or `7d` for today and the six days before; None for "", which
-    is all there ever was. InvalidInput for anything else."""
+    is all there ever was. InvalidInputError for anything else."""
     if not since:
         return None
     try:
@@ -125,7 +125,7 @@ def first_day(since: str, now: float) -> date | None:
     except (ValueError, OverflowError, OSError):  # no such day, or one that this system's clock does not have
         pass
     advice = "Write it as 2026-11-30, or as 7d for seven days."
-    raise InvalidInput(f"{since[:40]!r} is not a date.", advice=advice, code="invalid_date")
+    raise InvalidInputError(f"{since[:40]!r} is not a date.", advice=advice, code="invalid_date")
 
 
 def _midnight(day: date) -> float:

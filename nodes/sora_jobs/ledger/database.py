@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .budget import Budget
-from .engines import address_of, postgresql, sqlite
-from .errors import LedgerTrouble, SoraError
-from .heartbeat import DatabaseOwner
-from .ledger_errors import ledger_trouble
-from .owner import FileOwner, Owner
-from .timing import DEFAULT, Timing
+from ..config.budget import Budget
+from ..config.timing import DEFAULT, Timing
+from ..errors import LedgerError, SoraError
+from .connections import address_of, postgresql, sqlite
+from .database_errors import ledger_error
+from .heartbeat import DatabaseLiveness
+from .liveness import FileLiveness, ProcessIdentity
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import Connection, Engine
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when Co
 class _Opened:
     """An open database: its pool of connections, this process among those that share it, and the number of users."""
 
-    def __init__(self, engine: Engine, owner: Owner) -> None:
+    def __init__(self, engine: Engine, owner: ProcessIdentity) -> None:
         self.engine, self.owner, self.users = engine, owner, 0
 
 
@@ -33,8 +33,8 @@ class Database:
     """`home`/ledger.sqlite3, or the database at `url`; opened at the first use. Thread-safe.
 
     `url` may be a function, which is asked until the database is open: where the owner's settings cannot be read, its
-    InvalidInput belongs to the one who uses the ledger, and the next use tries again. The caps of `budget` are told to
-    the others of a farm.
+    InvalidInputError belongs to the one who uses the ledger, and the next use tries again. The caps of `budget` are
+    told to the others of a farm.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Database:
     @property
     def mark(self) -> str:
         """Tells whether two programs use the same server's database: a hash of its host, port and name; "" for a file.
-        InvalidInput for a malformed address."""
+        InvalidInputError for a malformed address."""
         if not self.shared:
             return ""
         url = address_of(self._address)
@@ -78,7 +78,7 @@ class Database:
         return hashlib.sha256(f"{hosts} {port} {url.database}".encode()).hexdigest()[:16]
 
     @property
-    def owner(self) -> Owner:
+    def owner(self) -> ProcessIdentity:
         """This process among those that share the ledger."""
         return self._open().owner
 
@@ -141,7 +141,7 @@ class Database:
             with self._connection() as connection, connection.execution_options(sora_begin=kind).begin():
                 yield connection
         except SQLAlchemyError as error:
-            raise ledger_trouble(self.place, error, folder=None if self.shared else self.home) from error
+            raise ledger_error(self.place, error, folder=None if self.shared else self.home) from error
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -159,7 +159,7 @@ class Database:
                 self._opened = self._made(url)
                 self._url = url  # a ledger that is in use does not move
                 if self._stays:
-                    with contextlib.suppress(LedgerTrouble):  # a disk that is full can still be read
+                    with contextlib.suppress(LedgerError):  # a disk that is full can still be read
                         _ = self._opened.owner.id
             self._opened.users += users
             return self._opened
@@ -180,8 +180,8 @@ class Database:
         engine = postgresql(url) if url else sqlite(self._file, self.timing)
         try:
             if url:
-                return _Opened(engine, DatabaseOwner(engine, self.home, self._budget, self.timing))
-            return _Opened(engine, FileOwner(self.home, self.timing))
+                return _Opened(engine, DatabaseLiveness(engine, self.home, self._budget, self.timing))
+            return _Opened(engine, FileLiveness(self.home, self.timing))
         except BaseException:
             engine.dispose()
             raise

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from filelock import Timeout
 
-from .disk import KEEP, hint_of, network_of, rights_hint
-from .errors import LedgerTrouble
-from .whole import BUSY_ERRNOS
+from ..errors import LedgerError
+from ..util.atomic_write import BUSY_ERRNOS
+from ..util.disk import KEEP, hint_of, network_of, rights_hint
 
 IN_USE, FULL, DENIED, DAMAGED = "ledger_in_use", "ledger_full", "ledger_denied", "ledger_damaged"
 CLOSED = "closed"  # which says nothing yet
@@ -69,7 +69,7 @@ _BY_SQLSTATE = {
 _SERVER = "Check that the database server runs, and that it lets this user in."
 
 
-def ledger_trouble(place: str, error: Exception, *, folder: Path | None) -> LedgerTrouble:
+def ledger_error(place: str, error: Exception, *, folder: Path | None) -> LedgerError:
     """The error for a ledger at `place` that could not be used. `error` is SQLAlchemy's or sqlite3's own; `folder` is
     that of a SQLite file, None for a server."""
     cause = _cause(getattr(error, "orig", None) or error, is_file=folder is not None)
@@ -79,41 +79,41 @@ def ledger_trouble(place: str, error: Exception, *, folder: Path | None) -> Ledg
     if cause.code == IN_USE:
         return in_use(f"The ledger {place} is held by another program ({reason}).", cause.advice, folder)
     advice = cause.advice or rights_hint(folder or Path(place))
-    return LedgerTrouble(f"The ledger {place} could not be used: {reason}.", advice=advice, code=cause.code)
+    return LedgerError(f"The ledger {place} could not be used: {reason}.", advice=advice, code=cause.code)
 
 
-def _not_opened(file: Path, reason: str, folder: Path) -> LedgerTrouble:
+def _not_opened(file: Path, reason: str, folder: Path) -> LedgerError:
     """SQLite has one word for whatever keeps a file closed; the system has more."""
     what = f"The ledger {file} could not be opened ({reason})"
     try:
         with file.open("r+b"):
             pass
     except OSError as error:
-        return folder_trouble(what, error, folder)
+        return folder_error(what, error, folder)
     if not os.access(folder, os.W_OK):  # its journal is beside it
-        return LedgerTrouble(f"{what}.", advice=rights_hint(folder), code=DENIED)
+        return LedgerError(f"{what}.", advice=rights_hint(folder), code=DENIED)
     return in_use(f"{what}: another program had it for a moment.", folder=folder)
 
 
-def in_use(what: str, advice: str = _CLOSE, folder: Path | None = None) -> LedgerTrouble:
+def in_use(what: str, advice: str = _CLOSE, folder: Path | None = None) -> LedgerError:
     """The error for a ledger that another program does not let go of."""
     kind = network_of(folder) if folder is not None else ""
     more = f" It is on {kind}: move it to a local disk (SORA_HOME), since locks over a network fail." if kind else ""
-    return LedgerTrouble(what, advice=advice + more, code=IN_USE)
+    return LedgerError(what, advice=advice + more, code=IN_USE)
 
 
-def folder_trouble(what: str, error: Exception, folder: Path) -> LedgerTrouble:
+def folder_error(what: str, error: Exception, folder: Path) -> LedgerError:
     """The error for a state folder that cannot be made or written: `what` failed there."""
     reason = str(getattr(error, "strerror", None) or error).rstrip(".")
     held = getattr(error, "winerror", None) in SHARING or getattr(error, "errno", None) in BUSY_ERRNOS
     if held or isinstance(error, Timeout):
         return in_use(f"{what}: {reason}.", folder=folder)
     if isinstance(error, PermissionError):
-        return LedgerTrouble(f"{what}: {reason}.", advice=rights_hint(folder), code=DENIED)
+        return LedgerError(f"{what}: {reason}.", advice=rights_hint(folder), code=DENIED)
     if not isinstance(error, OSError) or error.errno in NO_LOCKS:
-        return LedgerTrouble(f"{what}: {reason}.", advice=_LOCKS, code="no_file_locks")
+        return LedgerError(f"{what}: {reason}.", advice=_LOCKS, code="no_file_locks")
     code = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return LedgerTrouble(f"{what}: {reason}.", advice=f"{hint_of(error)} Then run again.", code=code)
+    return LedgerError(f"{what}: {reason}.", advice=f"{hint_of(error)} Then run again.", code=code)
 
 
 def _cause(error: object, *, is_file: bool) -> _Cause:

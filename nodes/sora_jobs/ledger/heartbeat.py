@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .budget import Budget
-from .errors import InvalidInput, LedgerTrouble
-from .ledger_errors import ledger_trouble
+from ..config.budget import Budget
+from ..config.timing import Timing
+from ..errors import InvalidInputError, LedgerError
+from ..util.redact import redact
+from .database_errors import ledger_error
 from .machines import host_of, this_machine
-from .redact import redact
-from .timing import Timing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,7 +29,7 @@ _NOW = "extract(epoch FROM clock_timestamp())"
 _log = logging.getLogger("sora")
 
 
-class DatabaseOwner:
+class DatabaseLiveness:
     """On a farm every process says in the database, again and again, that it lives, and the caps that `budget` returns.
     The times are the server's, since the machines' clocks may differ."""
 
@@ -117,9 +117,9 @@ class DatabaseOwner:
             self._beat(mark)
             heart.start()
         except SQLAlchemyError as error:
-            raise ledger_trouble(self._engine.url.render_as_string(), error, folder=None) from error
+            raise ledger_error(self._engine.url.render_as_string(), error, folder=None) from error
         except RuntimeError as error:
-            raise LedgerTrouble(
+            raise LedgerError(
                 f"No thread could be started to note that this program runs: {error}.",
                 advice="Close other programs, then run again.",
                 code="no_thread",
@@ -128,7 +128,9 @@ class DatabaseOwner:
 
     def _beat(self, mark: str) -> None:
         budget = None
-        with contextlib.suppress(InvalidInput):  # the caps that were said last count until the settings can be read
+        with contextlib.suppress(
+            InvalidInputError
+        ):  # the caps that were said last count until the settings can be read
             budget = self._budget()
         kept = ", ".join(f"{name} = coalesce(excluded.{name}, owners.{name})" for name in CAPS)
         self._run(

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..jobs.identity import FITS, Identity, Picture, version_1, version_2
+from ..jobs.spec import Fingerprint, fingerprints, parse_size
 from .database import Database
-from .identity import FITS, Identity, Picture, version_1, version_2
 from .references import References
 from .rows import run
-from .spec import Fingerprint, fingerprints, parse_size
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

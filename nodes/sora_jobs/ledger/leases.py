@@ -6,19 +6,19 @@ import contextlib
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from ..errors import LedgerError, NotPurchasedError
+from ..jobs.spec import EXPIRED, JobState
 from .database import Database
-from .errors import LedgerTrouble, NotBought
 from .identities import FREED
-from .owner import Owner
+from .liveness import ProcessIdentity
 from .rows import INTERRUPTED, error_columns, existing, run, update
-from .spec import LAPSED, JobState
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import RowMapping
 
 
-class Watches:
+class Leases:
     """Claims on the ledger's jobs. They lapse with their process, and by themselves where a machine falls silent."""
 
     def __init__(self, database: Database, buried: Callable[[str], None] = lambda _: None) -> None:
@@ -44,14 +44,14 @@ class Watches:
     def let_go(self, job: str) -> None:
         """End what `hold` began."""
         if self._ours.pop(job, None) is not None:
-            with contextlib.suppress(LedgerTrouble):  # it lapses by itself
+            with contextlib.suppress(LedgerError):  # it lapses by itself
                 self.leave(job)
 
     def close(self) -> None:
         """Let go of all that we hold."""
         if self._ours:
             self._ours.clear()
-            with contextlib.suppress(LedgerTrouble):  # they lapse by themselves
+            with contextlib.suppress(LedgerError):  # they lapse by themselves
                 self.leave()
 
     def take(self, job: str, for_s: float | None = None) -> bool:
@@ -94,7 +94,7 @@ class Watches:
             )
             query += " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
             now = self._database.now(connection)
-            rows = run(connection, query, lapsed=LAPSED, now=now, limit=limit + len(but)).scalars()
+            rows = run(connection, query, lapsed=EXPIRED, now=now, limit=limit + len(but)).scalars()
             found = [job for job in rows if job not in but][:limit]
             if found:
                 claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
@@ -104,20 +104,20 @@ class Watches:
             self._buried(job)
         return found
 
-    def bury(self) -> None:
+    def recover_orphans(self) -> None:
         """Put right what processes left that live no more."""
         with self._database.exclusive() as connection:
             buried = self._bury(connection, self._database.owner)
         for job in buried:
             self._buried(job)
 
-    def _bury(self, connection: Connection, owner: Owner) -> list[str]:
+    def _bury(self, connection: Connection, owner: ProcessIdentity) -> list[str]:
         """Returns the jobs that were put right."""
         buried = []
         for job in run(connection, "SELECT id FROM jobs WHERE state = 'reserved'").scalars().all():
             row = existing(connection, job, lock=True)
             if row["state"] == JobState.RESERVED and not owner.alive(row["owner"], connection):
-                died = NotBought("The program ended before the request was sent.")
+                died = NotPurchasedError("The program ended before the request was sent.")
                 sent = row["sent_at"] is not None
                 changes = INTERRUPTED if sent else {"state": JobState.REFUSED, **error_columns(died)}
                 update(connection, job, **changes, **({} if sent else FREED))

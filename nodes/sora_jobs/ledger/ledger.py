@@ -11,17 +11,19 @@ from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from ..config.budget import Budget, Spending
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError, JobFailedError, LedgerError, PurchaseUncertainError, SoraError
+from ..jobs.identity import Identity
+from ..jobs.remote_video import RemoteVideo
+from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, JobState, VideoRequest, parse_project
+from ..messages import RECONCILE_HINT
+from ..util.redact import redact
 from . import spent
-from .budget import Budget, Spending
 from .database import Database
-from .errors import InvalidInput, JobFailed, LedgerTrouble, MaybeBought, SoraError
-from .history import History
 from .identities import FREED, holder, make_room
-from .identity import Identity
-from .plain import SETTLE
-from .redact import redact
+from .queries import Queries
 from .references import References
-from .remote_video import RemoteVideo
 from .rows import (
     AT_GATEWAY,
     INTERRUPTED,
@@ -35,8 +37,6 @@ from .rows import (
     update,
     update_locked,
 )
-from .spec import CUT, FORGOTTEN, LAPSED, UNWATCHED, Job, JobSpec, JobState, parse_project
-from .timing import DEFAULT, Timing
 
 if TYPE_CHECKING:
     pass
@@ -66,7 +66,7 @@ def _telling(change: Callable[Concatenate[Ledger, P], R]) -> Callable[Concatenat
     return told
 
 
-class Ledger(History):
+class Ledger(Queries):
     """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines.
     The machines of a farm keep references in their common folder `output`, and each is told the caps of `budget`."""
 
@@ -90,21 +90,21 @@ class Ledger(History):
     @_telling
     def reserve(
         self,
-        spec: JobSpec,
+        spec: VideoRequest,
         *,
         origin: str,
         estimated_usd: float | None,
         budget: Budget | Callable[[], Budget],
         references: Sequence[str] = (),
-        like: Job | None = None,
+        remix_of: Job | None = None,
         sending: Container[str] | None = None,
     ) -> tuple[Job, bool]:
         """The row that stands for this purchase, and whether the caller is now the one to send it.
 
-        A new row is written where there is none, if the budget has room (BudgetReached). A reserved one that nobody
-        sends (its process died, or it is ours and not among those that we are `sending`) is taken over if nothing
-        of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be sent; on
-        a farm the budgets of the other machines must have room as well.
+        A new row is written where there is none, if the budget has room (BudgetExceededError). A reserved one that
+        nobody sends (its process died, or it is ours and not among those that we are `sending`) is taken over if
+        nothing of it was sent, else it becomes UNKNOWN. A function as `budget` is asked only where something is to be
+        sent; on a farm the budgets of the other machines must have room as well.
         """
         owner = self.database.owner
         mark, identity = owner.id, spec.identity
@@ -117,7 +117,7 @@ class Ledger(History):
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
                     connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
-                    references=references, like=like, machine=owner.host,
+                    references=references, remix_of=remix_of, machine=owner.host,
                 ), True  # fmt: skip
             if row["owner"] == mark and sending is not None:
                 sent_now = row["id"] in sending
@@ -133,13 +133,13 @@ class Ledger(History):
             return as_job(row), False
 
     def sending(self, job: str) -> None:
-        """From now on the gateway may have the request. LedgerTrouble if the row is no longer ours to send: a machine
+        """From now on the gateway may have the request. LedgerError if the row is no longer ours to send: a machine
         that slept was taken for dead, and another one has taken it over."""
         owner = self.database.owner
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
             if (row["state"], row["owner"]) != (JobState.RESERVED, owner.id):
-                raise LedgerTrouble(
+                raise LedgerError(
                     f"Job {job} was taken over by another process.",
                     advice="Run the same again to join it.",
                     job=job,
@@ -203,7 +203,7 @@ class Ledger(History):
                     "error_code": redact(said.code) if said else "",
                 }
                 changes |= {"request_id": video.request_id or row["request_id"]}
-            if row["error_code"] == LAPSED:  # it is known again
+            if row["error_code"] == EXPIRED:  # it is known again
                 changes = {"error": "", "error_code": ""} | changes
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
@@ -229,7 +229,7 @@ class Ledger(History):
         cut = "the gateway gave only a part of the video; the next run tries to fetch all of it"
         return self._change(
             job, state=JobState.STORED, path=path, root=root, sha256=sha256, bytes=size, stored_at=self._clock(),
-            error=redact(warning) if whole else cut, error_code="" if whole else CUT,
+            error=redact(warning) if whole else cut, error_code="" if whole else TRUNCATED,
         )  # fmt: skip
 
     @_telling
@@ -252,7 +252,7 @@ class Ledger(History):
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             if row is not None:
                 return as_job(row)
-            spec = JobSpec(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
+            spec = VideoRequest(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
             now = self._clock()
             job = insert(connection, spec, origin=origin, owner=mark, now=now, machine=owner.host)
             return update(
@@ -260,7 +260,7 @@ class Ledger(History):
             )
 
     @_telling
-    def settle(self, job: str, *, video_id: str = "") -> Job:
+    def reconcile(self, job: str, *, video_id: str = "") -> Job:
         """End an UNKNOWN: with the id that was found at the gateway, or declared lost where none is given.
 
         An id also ends what is still RESERVED but was sent: the answer came, and could not be written down. Where that
@@ -271,7 +271,7 @@ class Ledger(History):
             answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
             if row["state"] != JobState.UNKNOWN and not answered:
                 what = f"Job {job} is {row['state']}; only an unknown one has to be settled."
-                raise InvalidInput(what, job=job, code="not_uncertain")
+                raise InvalidInputError(what, job=job, code="not_uncertain")
             if not video_id:
                 return update(connection, job, state=JobState.LOST, **FREED)
             other = first(
@@ -282,31 +282,31 @@ class Ledger(History):
             if other is not None:
                 if other["kind"] != "opened":
                     known = f"{video_id} is job {other['id']} already."
-                    raise InvalidInput(known, advice="Look for another id.", job=job, code="video_id_taken")
+                    raise InvalidInputError(known, advice="Look for another id.", job=job, code="video_id_taken")
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):
                     busy = f"{video_id} is being fetched now, as job {other['id']}."
                     then = "Settle this one once that is here."
-                    raise InvalidInput(busy, advice=then, job=job, code="download_in_progress")
+                    raise InvalidInputError(busy, advice=then, job=job, code="download_in_progress")
                 changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
 
     @_telling
-    def put_aside(self, job: str, aside: str) -> Job:
+    def set_visibility(self, job: str, aside: str) -> Job:
         """UNWATCHED, FORGOTTEN, or "" to end either. Neither changes what the purchase stands for, nor what counts for
-        the budget; InvalidInput where it makes no sense: what may still cost or come is not to be forgotten."""
+        the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            lapsed = row["error_code"] == LAPSED
+            lapsed = row["error_code"] == EXPIRED
             wanted = {
-                UNWATCHED: UNFINISHED,
-                FORGOTTEN: (*FORGETTABLE, *(UNFINISHED if lapsed else ())),
+                MUTED: UNFINISHED,
+                ARCHIVED: (*FORGETTABLE, *(UNFINISHED if lapsed else ())),
                 "": tuple(JobState),
             }
             if aside not in wanted:
-                raise InvalidInput(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
+                raise InvalidInputError(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
             if row["state"] not in wanted[aside]:
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"Job {job} is {row['state']}, and cannot be {aside}.",
                     advice="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
                     job=job,
@@ -316,7 +316,7 @@ class Ledger(History):
 
     @_telling
     def set_project(self, job: str, project: str) -> Job:
-        """Put a job down to that project, "" for none. InvalidInput as for `parse_project`."""
+        """Put a job down to that project, "" for none. InvalidInputError as for `parse_project`."""
         return self._change(job, project=parse_project(project))
 
     # -- money ------------------------------------------------------------------------------------------------------
@@ -349,15 +349,17 @@ class Ledger(History):
             return update(connection, job, **changes)
 
 
-def taken_error(job: Job) -> SoraError:
+def existing_purchase_error(job: Job) -> SoraError:
     """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
     if job.state is JobState.UNKNOWN:
-        return MaybeBought(
-            f"An earlier try of exactly this job may have been bought ({job.reason}).", advice=SETTLE, job=job.id
+        return PurchaseUncertainError(
+            f"An earlier try of exactly this job may have been bought ({job.reason}).",
+            advice=RECONCILE_HINT,
+            job=job.id,
         )
     code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
     why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
-    return JobFailed(
+    return JobFailedError(
         f"The gateway ended this job without a video ({why}).",
         advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
         "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
-from .budget import Budget
-from .ledger_errors import folder_trouble
-from .timing import DEFAULT, Timing
+from ..config.budget import Budget
+from ..config.timing import DEFAULT, Timing
+from .database_errors import folder_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from .errors import LedgerTrouble
+    from ..errors import LedgerError
 
 NO_LOCK = (OSError, NotImplementedError)  # the second where a file system knows no locks
 
 
-class Owner(Protocol):
+class ProcessIdentity(Protocol):
     """This process among those that share a ledger."""
 
     @property
     def id(self) -> str:
         """Its mark: 32 hex digits. It is there only once the others can see that it lives, else to them it would look
-        dead for ever; LedgerTrouble where that fails, and the next use tries again."""
+        dead for ever; LedgerError where that fails, and the next use tries again."""
 
     @property
     def started(self) -> bool:
@@ -49,7 +49,7 @@ class Owner(Protocol):
         """Say that it ends."""
 
 
-class FileOwner:
+class FileLiveness:
     """On one machine every process holds a locked file. The operating system frees the lock when the process ends,
     however it ends, so that others see it at once."""
 
@@ -76,7 +76,7 @@ class FileOwner:
         return bool(self._id)
 
     def alive(self, mark: str, connection: Connection | None = None) -> bool:  # noqa: ARG002 - needs none
-        """Does the process with that mark still run? LedgerTrouble where nobody can tell."""
+        """Does the process with that mark still run? LedgerError where nobody can tell."""
         if not re.fullmatch(r"[0-9a-f]{32}", mark):
             return False
         if mark == self._id:
@@ -136,6 +136,6 @@ class FileOwner:
                 ):
                     file.unlink(missing_ok=True)
 
-    def _trouble(self, error: Exception) -> LedgerTrouble:
+    def _trouble(self, error: Exception) -> LedgerError:
         what = f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other"
-        return folder_trouble(what, error, self._folder)
+        return folder_error(what, error, self._folder)

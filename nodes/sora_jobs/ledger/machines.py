@@ -8,7 +8,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from .whole import write_whole
+from ..util.atomic_write import atomic_write
 
 LONGEST_HOST = 200  # letters; the ledger keeps 255 with the id
 
@@ -33,5 +33,5 @@ def machine_id(home: Path) -> str:
     if file.exists() and re.fullmatch(r"[0-9a-f]{32}", kept := file.read_text(encoding="utf-8", errors="replace")):
         return kept
     made = secrets.token_hex(16)
-    write_whole(file, made.encode())
+    atomic_write(file, made.encode())
     return made

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..config.locations import record_of
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError, LedgerError, NotPurchasedError, storage_error
+from ..jobs.identity import Identity
+from ..jobs.spec import JobState
+from ..util.atomic_write import copy
+from ..util.disk import is_gone
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
-from .disk import is_gone
-from .errors import InvalidInput, LedgerTrouble, NotBought, disk_trouble
+from .database_errors import DENIED, FULL, IN_USE, ledger_error
 from .identities import BEST, FREED, FURTHEST, complete, holder
-from .identity import Identity
 from .ledger import KNOWN_BY_ID, Ledger
-from .ledger_errors import DENIED, FULL, IN_USE, ledger_trouble
-from .locations import record_of
-from .owner import FileOwner
+from .liveness import FileLiveness
 from .references import References
 from .rows import AT_GATEWAY, first, run
-from .spec import JobState
-from .timing import DEFAULT, Timing
-from .whole import copy
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -51,13 +51,13 @@ class Elsewhere(NamedTuple):
     state: str
 
     @property
-    def error(self) -> NotBought:
+    def error(self) -> NotPurchasedError:
         """Why it is not bought here."""
         what = STANDS_FOR.get(self.state, "This was bought already")
         get = f'Get it with --home "{self.home}"'
         if self.state == JobState.UNKNOWN:
             get = f'Settle it in the tab *Sora jobs* there, or with `sora resume {self.job} --home "{self.home}"`'
-        return NotBought(
+        return NotPurchasedError(
             f"{what}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
             advice=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another '
             "--take.",
@@ -74,22 +74,22 @@ class Imported:
 
 def held_elsewhere(identity: Identity, homes: Iterable[Path], timing: Timing = DEFAULT) -> Elsewhere | None:
     """The first of those ledgers that holds the purchase. One that is gone, or damaged, counts as one that does not;
-    LedgerTrouble for any other one that cannot be read, since it may hold it."""
+    LedgerError for any other one that cannot be read, since it may hold it."""
     for home in homes:
         try:
             found = _held_in(home, identity, timing)
         except sqlite3.Error as error:
             if is_damage(error) or is_gone(home / LEDGER):
                 continue
-            raise _not_read(home, ledger_trouble(str(home / LEDGER), error, folder=home)) from error
-        except LedgerTrouble as error:
+            raise _not_read(home, ledger_error(str(home / LEDGER), error, folder=home)) from error
+        except LedgerError as error:
             raise _not_read(home, error) from error
         if found is not None:
             return Elsewhere(home, *found)
     return None
 
 
-def _not_read(home: Path, trouble: LedgerTrouble) -> LedgerTrouble:
+def _not_read(home: Path, trouble: LedgerError) -> LedgerError:
     """The same of a ledger that is not the one in use, with the way to go on without it."""
     what = f"Another ledger of yours may hold this purchase, and cannot be read. {trouble.what}"
     record = record_of(home)
@@ -105,7 +105,7 @@ def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] 
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
         query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {BEST}"  # noqa: S608 - ours
         for job, state, sent_at, owner in connection.execute(query, identity._asdict()):
-            if state != JobState.RESERVED or FileOwner(home).alive(owner):
+            if state != JobState.RESERVED or FileLiveness(home).alive(owner):
                 return job, state
             if sent_at is not None:  # as that ledger itself will say of it
                 return job, JobState.UNKNOWN
@@ -115,14 +115,14 @@ def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] 
 def import_home(home: Path, ledger: Ledger) -> Imported:
     """Bring every job of another state folder into this ledger, with the images that they name. Where both have a
     purchase, the row that is further on its way to a video stands for it, and the other one is kept. The other folder
-    stays as it is. InvalidInput where there is no ledger in it, or while one of both is in use."""
+    stays as it is. InvalidInputError where there is no ledger in it, or while one of both is in use."""
     here = ledger.database.home
     if is_gone(home / LEDGER):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.", code="no_ledger"
         )
     if home.resolve() == here.resolve():
-        raise InvalidInput(f"{home} is the ledger that is used already.", code="same_ledger")
+        raise InvalidInputError(f"{home} is the ledger that is used already.", code="same_ledger")
     refuse_in_use(home)
     if not ledger.database.shared:
         refuse_in_use(here)
@@ -132,7 +132,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
         for folder in FOLDERS:
             _copy_missing(home / folder, here / folder)
     except OSError as error:
-        raise disk_trouble(f"The files of {home} could not be copied to {here}", error) from error
+        raise storage_error(f"The files of {home} could not be copied to {here}", error) from error
     added = 0
     with ledger.database.exclusive() as connection:
         for row in rows:
@@ -142,11 +142,11 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
 
 def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
     """Add to a ledger that is about to replace the one in `home` what only that one knows: jobs, and what became of
-    those that were being bought. (how many, whether all of it could be read). LedgerTrouble while another program
+    those that were being bought. (how many, whether all of it could be read). LedgerError while another program
     holds it."""
     try:
         rows, whole = _rows_of(home, ledger.database.timing), True
-    except LedgerTrouble as error:
+    except LedgerError as error:
         if error.code in NO_DAMAGE:
             raise
         rows, whole = list(readable(home / LEDGER, ledger.database.timing)), False
@@ -156,7 +156,7 @@ def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
             added = sum(_bring_over(connection, row) for row in rows)
     for row in () if whole else rows:
         # What is damaged must not keep the rest from coming back.
-        with contextlib.suppress(LedgerTrouble), ledger.database.exclusive() as connection:
+        with contextlib.suppress(LedgerError), ledger.database.exclusive() as connection:
             columns = run(connection, "SELECT * FROM jobs LIMIT 0").keys()
             added += _bring_over(connection, {name: value for name, value in row.items() if name in columns})
     return added, whole

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, inspect, text
 
-from .errors import LedgerTrouble
+from ..errors import LedgerError
 
 
 def _1_jobs(connection: Connection) -> None:
@@ -123,13 +123,13 @@ STEPS: tuple[Callable[[Connection], None], ...] = (
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the schema up to date, inside the caller's exclusive transaction. LedgerTrouble for a newer ledger."""
+    """Bring the schema up to date, inside the caller's exclusive transaction. LedgerError for a newer ledger."""
     if not inspect(connection).has_table("schema_version"):
         connection.execute(text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
         connection.execute(text("INSERT INTO schema_version VALUES (0)"))
     version = connection.execute(text("SELECT version FROM schema_version")).scalar_one()
     if version > len(STEPS):
-        raise LedgerTrouble(
+        raise LedgerError(
             f"The ledger was written by a newer version of this pack (schema {version}, this one knows {len(STEPS)}).",
             advice="Update the pack; the ledger was left as it is.",
             code="ledger_newer",

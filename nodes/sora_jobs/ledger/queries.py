@@ -5,23 +5,23 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from ..errors import InvalidInputError
+from ..jobs.spec import ARCHIVED, EXPIRED, Job, ModelEvidence, VideoRequest
 from .database import Database
-from .errors import InvalidInput
 from .identities import complete, holder
 from .references import References
 from .rows import AT_GATEWAY, as_job, existing, first, run
-from .spec import FORGOTTEN, LAPSED, Job, JobSpec, Seen
 
 NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provider does not serve the model
 MANY = 20  # past jobs that tell how long one takes
 # What a list can be narrowed to beside single states.
 GROUPS = {
-    "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{LAPSED}'",
-    "forgotten": f"aside = '{FORGOTTEN}'",
+    "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{EXPIRED}'",
+    "forgotten": f"aside = '{ARCHIVED}'",
 }
 
 
-class History:
+class Queries:
     """What the ledger at `database` holds."""
 
     database: Database
@@ -39,18 +39,18 @@ class History:
         complete(self.database, self._without_images, self.references)
 
     def job(self, job: str) -> Job:
-        """The row of a ledger id; InvalidInput where there is none."""
+        """The row of a ledger id; InvalidInputError where there is none."""
         with self.database.read() as connection:
             return as_job(existing(connection, job))
 
-    def holding(self, spec: JobSpec) -> Job | None:
+    def active_purchase(self, spec: VideoRequest) -> Job | None:
         """The job that stands for this purchase now, or None where it may be sent."""
         self._complete_once()
         with self.database.read() as connection:
             row = holder(connection, spec.identity)
             return None if row is None else as_job(row)
 
-    def asked_for(self, spec: JobSpec) -> bool:
+    def was_requested(self, spec: VideoRequest) -> bool:
         """Was this purchase ever asked for, whatever became of it?"""
         identity = spec.identity
         return (self._one("identity2 = :name", identity.v2) or self._one("identity = :name", identity.v1)) is not None
@@ -60,7 +60,8 @@ class History:
         return self._one("id = :name", name)
 
     def find(self, name: str) -> Job | None:
-        """The job of a ledger id, or of a gateway id that only one gateway gave. InvalidInput where several did."""
+        """The job of a ledger id, or of a gateway id that only one gateway gave. InvalidInputError where several
+        did."""
         if not name:  # which is the gateway id of every job that has none yet
             return None
         if (job := self.by_id(name)) is not None:
@@ -69,7 +70,7 @@ class History:
         if len(jobs) > 1:
             named = ", ".join(f"{job.id} ({job.provider})" for job in jobs)
             what = f"Several providers have a video {name}."
-            raise InvalidInput(what, advice=f"Choose the job: {named}.", code="ambiguous_video_id")
+            raise InvalidInputError(what, advice=f"Choose the job: {named}.", code="ambiguous_video_id")
         return jobs[0] if jobs else None
 
     def of_gateways(self, video_id: str) -> list[Job]:
@@ -78,13 +79,13 @@ class History:
             query = "SELECT * FROM jobs WHERE video_id = :id ORDER BY created_at DESC"
             return [as_job(row) for row in run(connection, query, id=video_id).mappings()]
 
-    def at_gateway(self, provider: str, origin: str, video_id: str) -> Job | None:
+    def by_gateway_id(self, provider: str, origin: str, video_id: str) -> Job | None:
         """The job of a gateway's id there: another gateway may give the same."""
         with self.database.read() as connection:
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             return None if row is None else as_job(row)
 
-    def seen_models(self) -> dict[tuple[str, str, str], Seen]:
+    def seen_models(self) -> dict[tuple[str, str, str], ModelEvidence]:
         """What became of the jobs of each (provider, origin, model); nothing where there is no ledger yet."""
         query = (
             "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "
@@ -95,11 +96,11 @@ class History:
         )
         if not self.database.exists:
             return {}
-        found: dict[tuple[str, str, str], Seen] = {}
+        found: dict[tuple[str, str, str], ModelEvidence] = {}
         with self.database.read() as connection:
             for row in run(connection, query, codes=list(NOT_SERVED)).mappings():
                 key, at = (row["provider"], row["origin"], row["model"]), float(row["at"] or 0.0)
-                seen = found.get(key, Seen())
+                seen = found.get(key, ModelEvidence())
                 found[key] = (
                     seen._replace(refused=max(seen.refused, at))
                     if row["state"] == "refused"
@@ -121,7 +122,7 @@ class History:
     def unfinished(self) -> bool:
         """Is there a job that is not here yet and may still come?"""
         states = "state IN ('submitted', 'completed') AND error_code <> :name AND aside = ''"
-        return self._one(states, LAPSED) is not None
+        return self._one(states, EXPIRED) is not None
 
     def last_bought(self, provider: str) -> Job | None:
         """The newest job that was sent to that provider, and not refused there."""
@@ -145,7 +146,7 @@ class History:
         last job of the page before. Those that a person wants forgotten are left out, but for
         the group of that name, or with `forgotten`."""
         where, values = (
-            ["1 = 1" if forgotten or state == FORGOTTEN else f"aside <> '{FORGOTTEN}'"],
+            ["1 = 1" if forgotten or state == ARCHIVED else f"aside <> '{ARCHIVED}'"],
             dict[str, Any](limit=limit),
         )
         if state in GROUPS:
@@ -188,7 +189,7 @@ class History:
             values = {"id": parent.video_id, "provider": parent.provider, "origin": parent.origin}
             return [as_job(row) for row in run(connection, query, limit=limit, **values).mappings()]
 
-    def typical_s(self, job: Job) -> float | None:
+    def median_render_s(self, job: Job) -> float | None:
         """Seconds from being accepted to being rendered: the median of past jobs of the same provider, model and
         length; None where there is none."""
         query = (

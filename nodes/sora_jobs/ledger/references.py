@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import disk_trouble
-from .whole import write_whole
+from ..errors import storage_error
+from ..util.atomic_write import atomic_write
 
 # In the output folder. ComfyUI's lists of outputs leave out what begins with a dot.
 FARM_FOLDER = ".sora-farm"
@@ -32,7 +32,7 @@ class References:
         return next((place for place in places if place.is_file()), places[0])
 
     def keep(self, png: bytes) -> str:
-        """The name under which that image is kept now. DiskTrouble."""
+        """The name under which that image is kept now. StorageError."""
         folder, *more = self.folders
         name = f"{hashlib.sha256(png).hexdigest()}.png"
         # What machines share is read by each of them, whoever the user is that ComfyUI runs as there.
@@ -41,12 +41,12 @@ class References:
 
 
 def write_once(path: Path, data: bytes, *, private: bool = True) -> None:
-    """Write a file that is named after its content, unless it is there. DiskTrouble."""
+    """Write a file that is named after its content, unless it is there. StorageError."""
     if path.exists():
         return
     try:
-        write_whole(path, data, private=private)  # synced: a row that names it must not outlive it in a power cut
+        atomic_write(path, data, private=private)  # synced: a row that names it must not outlive it in a power cut
     except OSError as error:
         if path.exists():  # the name is that of the content: another thread has just written the same
             return
-        raise disk_trouble(f"The reference could not be kept in {path.parent}", error) from error
+        raise storage_error(f"The reference could not be kept in {path.parent}", error) from error

@@ -10,13 +10,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from .backups import LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, put_aside, refuse_in_use
-from .errors import InvalidInput, disk_trouble
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError, storage_error
+from ..util.atomic_write import atomic_write, make_private, remove, replace
+from .backups import LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, refuse_in_use, set_visibility
+from .database_errors import ledger_error
 from .ledger import Ledger
-from .ledger_errors import ledger_trouble
 from .merge import bring_over
-from .timing import DEFAULT, Timing
-from .whole import make_private, remove, replace, write_whole
 
 REFERENCE = re.compile(r"references/[0-9a-f]{64}\.png")
 LARGEST_FILE = 1 << 30  # bytes of one file in a backup
@@ -24,23 +24,23 @@ LARGEST_FILE = 1 << 30  # bytes of one file in a backup
 
 def restore(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     """Put back what `backup` wrote. What is in `home` is kept aside; what its ledger bought since the backup, and
-    images that only it has, stay. InvalidInput for a file that is no backup, or while another process uses the ledger;
-    LedgerTrouble where the ledger there is held by another program: nothing is changed."""
+    images that only it has, stay. InvalidInputError for a file that is no backup, or while another process uses the
+    ledger; LedgerError where the ledger there is held by another program: nothing is changed."""
     refuse_in_use(home)
     try:
         make_private(home)
         with tempfile.TemporaryDirectory(dir=home) as folder:
             jobs, names = _unpack(file, Path(folder))
             later, whole = _keep_later(home, Path(folder), timing)
-            aside = put_aside(home)
+            aside = set_visibility(home)
             _put_back(Path(folder) / LEDGER, home / LEDGER, timing)
             for name in names:
                 if name in SETTINGS or not (home / name).exists():
-                    write_whole(home / name, (Path(folder) / name).read_bytes())
+                    atomic_write(home / name, (Path(folder) / name).read_bytes())
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, OSError):
-            raise disk_trouble(f"{file} could not be restored to {home}", error) from error
-        raise ledger_trouble(str(home / LEDGER), error, folder=home) from error
+            raise storage_error(f"{file} could not be restored to {home}", error) from error
+        raise ledger_error(str(home / LEDGER), error, folder=home) from error
     return Kept(jobs, sum(name not in SETTINGS for name in names), aside, later, whole)
 
 
@@ -63,11 +63,11 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
             for entry in archive.infolist():
                 name = entry.filename
                 if name not in (LEDGER, *SETTINGS) and not REFERENCE.fullmatch(name):
-                    raise InvalidInput(
+                    raise InvalidInputError(
                         f"{file} is not a backup of a ledger: it holds {name[:80]!r}.", code="not_a_backup"
                     )
                 if entry.file_size > LARGEST_FILE:
-                    raise InvalidInput(
+                    raise InvalidInputError(
                         f"{file} is not a backup of a ledger: {name} has {entry.file_size} bytes.", code="not_a_backup"
                     )
                 (folder / name).parent.mkdir(exist_ok=True)
@@ -75,12 +75,12 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
                     shutil.copyfileobj(source, target)
                 names.append(name)
         if LEDGER not in names:
-            raise InvalidInput(f"{file} is not a backup of a ledger: it holds no {LEDGER}.", code="not_a_backup")
+            raise InvalidInputError(f"{file} is not a backup of a ledger: it holds no {LEDGER}.", code="not_a_backup")
         with contextlib.closing(sqlite3.connect(folder / LEDGER)) as connection:
             jobs = checked(connection)
     except (zipfile.BadZipFile, EOFError, sqlite3.Error, NotImplementedError, RuntimeError) as error:
         what = f"{file} is not a backup of a ledger, or is damaged: {error}."
-        raise InvalidInput(what, code="not_a_backup") from error
+        raise InvalidInputError(what, code="not_a_backup") from error
     return jobs, [name for name in names if name != LEDGER]
 
 

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidInput, SoraError
-from .spec import Job, JobSpec, JobState
+from ..errors import InvalidInputError, SoraError
+from ..jobs.spec import Job, JobState, VideoRequest
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import BindParameter, Connection
@@ -51,10 +51,10 @@ def first(connection: Connection, where: str, *, lock: bool = False, **values: s
 
 
 def existing(connection: Connection, job: str, *, lock: bool = False) -> RowMapping:
-    """The row of that ledger id; InvalidInput where there is none."""
+    """The row of that ledger id; InvalidInputError where there is none."""
     row = first(connection, "id = :id", lock=lock, id=job)
     if row is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The ledger has no job {job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
         )
     return row
@@ -62,19 +62,19 @@ def existing(connection: Connection, job: str, *, lock: bool = False) -> RowMapp
 
 def insert(
     connection: Connection,
-    spec: JobSpec,
+    spec: VideoRequest,
     *,
     origin: str,
     owner: str,
     now: float,
     estimated_usd: float | None = None,
     references: Sequence[str] = (),
-    like: Job | None = None,
+    remix_of: Job | None = None,
     machine: str = "",
 ) -> Job:
-    """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `like`, and
+    """A new row in the state RESERVED; a remix is shown with the model, length and size of its parent, `remix_of`, and
     belongs to the parent's project unless it has one of its own."""
-    shown = like or spec
+    shown = remix_of or spec
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     empty = ("video_id", "remote_status", "error", "error_code", "request_id", "path", "root", "sha256", "aside", "fit")
     values |= dict.fromkeys(empty, "")
@@ -95,7 +95,7 @@ def insert(
         "owner": owner,
         "machine": machine,
         "estimated_usd": estimated_usd,
-        "project": spec.project or (like.project if like else ""),
+        "project": spec.project or (remix_of.project if remix_of else ""),
         "created_at": now,
     }
     names = ", ".join(values)
@@ -104,7 +104,7 @@ def insert(
     return as_job(existing(connection, values["id"]))
 
 
-def fit_of(spec: JobSpec) -> str:
+def fit_of(spec: VideoRequest) -> str:
     """How the references of a purchase are fitted, as a row keeps it."""
     return next((reference.fit for reference in spec.references), "")
 

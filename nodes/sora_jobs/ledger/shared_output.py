@@ -6,11 +6,11 @@ import contextlib
 import secrets
 from pathlib import Path
 
+from ..util.atomic_write import remove
 from .database import Database
 from .machines import host_of, this_machine
 from .references import FARM_FOLDER
 from .rows import run
-from .whole import remove
 
 
 def meet(database: Database, output: Path) -> tuple[list[str], list[str]]:

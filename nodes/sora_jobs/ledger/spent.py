@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .budget import DAY_S, Budget, Spending
+from ..config.budget import DAY_S, Budget, Spending
 from .database import Database
 from .rows import run
 
@@ -21,7 +21,7 @@ def check(
     *,
     but: str = "",
 ) -> None:
-    """BudgetReached if this machine's `budget`, or another one's on a farm, has no room for a job at that price.
+    """BudgetExceededError if this machine's `budget`, or another one's on a farm, has no room for a job at that price.
     `but`: a row that does not count, since it is the job itself."""
     own = budget() if callable(budget) else budget
     known_usd, unknown = _counted(database, connection, but)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput, MediaTrouble
-from . import container, lazy
+from ..errors import InvalidInputError, MediaError
+from . import backends, container
 from .frames import Frames
 from .guard import guarded
 from .streams import best_sound
@@ -52,15 +52,15 @@ def load_audio(
     """Decode the sound from `start_s`, `duration_s` seconds long (to the file's end without it), at its own rate.
 
     T is exactly round(duration x rate): what the file does not have is silence. A file without sound gives stereo
-    silence at 44100; that is no error. `joined`: the file consists of several, and its times start anew. InvalidInput
-    for a span that makes no sense; MediaTrouble for a file that cannot be opened.
+    silence at 44100; that is no error. `joined`: the file consists of several, and its times start anew.
+    InvalidInputError for a span that makes no sense; MediaError for a file that cannot be opened.
     """
     path = Path(path)
     lengths = (start_s, duration_s or 0.0)
     if not all(math.isfinite(length) and length >= 0 for length in lengths):
-        raise InvalidInput(f"There is no sound from {start_s} s for {duration_s} s.", code="invalid_span")
+        raise InvalidInputError(f"There is no sound from {start_s} s for {duration_s} s.", code="invalid_span")
     container.check(path)
-    av = lazy.av()
+    av = backends.av()
     try:
         with _opened(path) as (file, stream, note):
             if duration_s is None:
@@ -75,7 +75,7 @@ def load_audio(
                 return Audio(waveform, stream.rate, f"The sound of {path.name} is damaged, and therefore silence.")
             return Audio(waveform, stream.rate, note)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaTrouble(f"The sound of {path.name} cannot be read: {error}.", advice=container.AGAIN) from error
+        raise MediaError(f"The sound of {path.name} cannot be read: {error}.", advice=container.AGAIN) from error
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any, str]]:
     """(the file, its sound, a sentence for the user) as `best_sound` gives them. Where the sound begins so late that
     nothing is known of it yet, FFmpeg is made to read on until it comes."""
     for options in ({}, FAR):
-        with lazy.open_av(path, **options) as file:
+        with backends.open_av(path, **options) as file:
             stream, note = best_sound(file)
             if options or stream is None or _is_known(stream):
                 yield file, stream, note and f"{path.name}: {note}"
@@ -98,13 +98,13 @@ def _silence(channels: int, duration_s: float, rate: int) -> Samples:
     try:
         return np.zeros((1, channels, round(duration_s * rate)), np.float32)
     except (MemoryError, ValueError):
-        raise MediaTrouble(f"{duration_s:g} s of sound do not fit in memory.", code="out_of_memory") from None
+        raise MediaError(f"{duration_s:g} s of sound do not fit in memory.", code="out_of_memory") from None
 
 
 def put_samples(file: Any, stream: Any, out: Samples, start_s: float, *, joined: bool = False) -> bool:
     """Put the stream's samples in their places in `out` [C, T], which begins at `start_s` of the file. False where all
     of its packets are damaged."""
-    error = lazy.av().error.FFmpegError
+    error = backends.av().error.FFmpegError
     begin = round((start_s + (file.start_time or 0) / 1e6) * stream.rate)
     at: int | None = None
     failed = False
@@ -141,7 +141,7 @@ def _place(samples: Samples, out: Samples, at: int) -> None:
 def floats(piece: Any) -> Samples:
     """A PyAV AudioFrame of any sample format -> float32 [C, t]; integers are divided by their most negative value."""
     if piece.format.is_planar and len(piece.layout.channels) > PLANES:
-        (piece,) = lazy.av().AudioResampler("flt", piece.layout, piece.rate).resample(piece)
+        (piece,) = backends.av().AudioResampler("flt", piece.layout, piece.rate).resample(piece)
     raw: NDArray[Any] = piece.to_ndarray()
     if piece.format.is_packed:
         raw = raw.reshape(-1, len(piece.layout.channels)).T

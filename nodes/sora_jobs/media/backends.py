@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..errors import MediaTrouble
+from ..errors import MediaError
 
 # The demuxers of what container.py lets through, by FFmpeg's names: it is to open nothing else, whatever it guesses.
 FORMATS = "mov,matroska,webm,mpegts,mpeg,avi,flv,gif,ogg,asf"
@@ -31,7 +31,7 @@ NEW_PYAV = "Install PyAV anew: pip install --upgrade --force-reinstall av"
 
 @functools.cache
 def cv2() -> Any:
-    """The `cv2` module. MediaTrouble when it is missing, cannot be loaded, or is the hollow rest of another wheel.
+    """The `cv2` module. MediaError when it is missing, cannot be loaded, or is the hollow rest of another wheel.
 
     Uninstalling one of several wheels leaves nothing, files of two versions that do not fit each other, or an empty
     folder, whose import succeeds.
@@ -42,9 +42,9 @@ def cv2() -> Any:
     try:
         module = importlib.import_module("cv2")
     except Exception as error:  # files that do not fit each other, or this numpy, raise errors of any kind
-        raise MediaTrouble(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV, code="opencv_unusable") from error
+        raise MediaError(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV, code="opencv_unusable") from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
-        raise MediaTrouble(
+        raise MediaError(
             "The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV, code="opencv_unusable"
         )
     return module
@@ -61,11 +61,11 @@ def opencv_wheels() -> list[str]:
 
 @functools.cache
 def av() -> Any:
-    """The `av` module (PyAV). MediaTrouble when it is missing or cannot be loaded."""
+    """The `av` module (PyAV). MediaError when it is missing or cannot be loaded."""
     try:
         return importlib.import_module("av")
     except Exception as error:  # a wheel for another Python or system raises errors of any kind
-        raise MediaTrouble(f"PyAV cannot be loaded: {error}.", advice=NEW_PYAV) from error
+        raise MediaError(f"PyAV cannot be loaded: {error}.", advice=NEW_PYAV) from error
 
 
 def open_av(path: Path, **options: str) -> Any:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from . import memory
+from ..errors import InvalidInputError
+from . import frame_buffer
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
-from .choice import FrameChoice, plan
 from .frames import Progress, load_frames
 from .guard import guarded
 from .reader import WHOLE, Cancelled, Window
+from .selection import FrameChoice, plan
 
 Floats = NDArray[np.float32]
 
@@ -63,18 +63,19 @@ def clip_of_images(
 ) -> Clip:
     """Choose among images [N, H, W, 3] that lie 1 / fps apart, with the sound that begins with the first of them.
 
-    All of them as they are keep their memory. InvalidInput where no image is left; MediaTrouble where they do not fit.
+    All of them as they are keep their memory. InvalidInputError where no image is left; MediaError where they do not
+    fit.
     """
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0 or not len(images):
-        raise InvalidInput("This VIDEO has no images.")
+        raise InvalidInputError("This VIDEO has no images.")
     if images.ndim != 4 or images.shape[3] < 3:
-        raise InvalidInput(f"Images are [N, H, W, 3], not {images.shape}.")
+        raise InvalidInputError(f"Images are [N, H, W, 3], not {images.shape}.")
     images = images[..., :3]  # a VIDEO may carry transparency, which frames do not
     times_s = np.arange(len(images)) / float(rate)
     made = plan(choice, times_s, rate, even=True, tick_s=0.0)
     if not len(made.indices):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The settings leave none of the {len(images)} frames.",
             advice="Skip fewer frames, or take more.",
             code="no_frame_chosen",
@@ -84,7 +85,7 @@ def clip_of_images(
     same = size == (images.shape[2], images.shape[1])
     pixels = images
     if not (whole and same):
-        pixels = memory.buffer((len(made.indices), size[1], size[0], 3), scratch=scratch)
+        pixels = frame_buffer.buffer((len(made.indices), size[1], size[0], 3), scratch=scratch)
         for slot, index in enumerate(made.indices):
             pixels[slot] = images[index] if same else _resized(images[index], *size)
     rate_hz = sample_rate if waveform is not None else SILENT_RATE

@@ -1,7 +1,7 @@
 """How a file's numbers become colours, and which of the installed libraries get that right.
 
 That is tried, not looked up by version: wheels of one version link different FFmpegs. Once per process and kind of
-file, tiny clips that are shipped with the pack are read and compared with the plain formula (planes.py).
+file, tiny clips that are shipped with the pack are read and compared with the plain formula (yuv.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidInput
-from . import lazy, planes
-from .lazy import CLIPS
+from ..errors import InvalidInputError
+from . import backends, yuv
+from .backends import CLIPS
 from .resize import Pixels
 from .source import VideoInfo
 
@@ -42,7 +42,7 @@ def colour_of(info: VideoInfo, untagged: str = "auto") -> Colour:
     if matrix == "unspecified":
         if untagged not in UNTAGGED:
             advice = f"Choose from: {', '.join(UNTAGGED)}."
-            raise InvalidInput(f"untagged is {untagged!r}.", advice=advice, code="unknown_option")
+            raise InvalidInputError(f"untagged is {untagged!r}.", advice=advice, code="unknown_option")
         short, long = sorted((info.width, info.height))
         matrix = untagged if untagged != "auto" else "bt709" if long >= 1280 or short > 576 else "bt601"
     return Colour(matrix, full)
@@ -51,9 +51,9 @@ def colour_of(info: VideoInfo, untagged: str = "auto") -> Colour:
 def to_bgr(frame: Any, colour: Colour) -> Pixels:
     """PyAV VideoFrame of any format -> uint8 [H, W, 3], BGR, not turned."""
     kind = frame.format
-    coded = colour.matrix in planes.WEIGHTS and len(kind.components) >= 3 and not kind.is_rgb
+    coded = colour.matrix in yuv.WEIGHTS and len(kind.components) >= 3 and not kind.is_rgb
     if coded and not pyav_is_right(colour):
-        return planes.to_bgr(frame, colour.matrix, full=colour.full)
+        return yuv.to_bgr(frame, colour.matrix, full=colour.full)
     return _converted(frame, colour if coded else None)
 
 
@@ -75,7 +75,7 @@ def _opencv_shows(file: Path, colour: Colour) -> bool:
     breaks over that."""
     if not file.exists():
         return False
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     try:
         capture = cv2.VideoCapture(str(file), cv2.CAP_FFMPEG)
         try:
@@ -84,7 +84,7 @@ def _opencv_shows(file: Path, colour: Colour) -> bool:
             capture.release()
     except Exception:  # noqa: BLE001 - whatever it raises, it cannot be trusted with files, and PyAV reads them
         return False
-    return bool(done) and _close(picture, planes.to_bgr(_first(file), colour.matrix, full=colour.full))
+    return bool(done) and _close(picture, yuv.to_bgr(_first(file), colour.matrix, full=colour.full))
 
 
 @functools.cache
@@ -96,7 +96,7 @@ def pyav_is_right(colour: Colour) -> bool:
         converted = _converted(frame, colour)
     except Exception:  # noqa: BLE001 - whatever it raises, the plain formula needs nothing but the planes
         return False
-    return _close(converted, planes.to_bgr(frame, colour.matrix, full=colour.full))
+    return _close(converted, yuv.to_bgr(frame, colour.matrix, full=colour.full))
 
 
 def _converted(frame: Any, colour: Colour | None) -> Pixels:
@@ -114,13 +114,13 @@ def _converted(frame: Any, colour: Colour | None) -> Pixels:
 def _filter(frame: Any) -> Any:
     """For more than 8 bits chroma is filled in from side to side, too, where PyAV lets us ask for that: a tenth of the
     error. 8 bits are converted as OpenCV and ffmpeg convert them, bit for bit."""
-    kinds = lazy.av().video.reformatter.Interpolation
+    kinds = backends.av().video.reformatter.Interpolation
     deep = frame.format.components[0].bits > 8
     return kinds.BICUBIC | kinds.FULL_CHR_H_INT if deep and hasattr(kinds, "FULL_CHR_H_INT") else "BICUBIC"
 
 
 def _first(file: Path) -> Any:
-    with lazy.open_av(file) as opened:
+    with backends.open_av(file) as opened:
         return next(opened.decode(video=0))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import MediaTrouble
+from ..errors import MediaError
 from . import foreign, samples
 
 AGAIN = (
@@ -58,27 +58,25 @@ def check(path: Path) -> bool:
 def look(path: Path, *, strict: bool = False) -> Container:
     """The container of a video file.
 
-    MediaTrouble where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
+    MediaError where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
     `strict` also for an MP4 that declares more than a clip of a gateway's can have.
     """
     try:
         if not path.is_file():
-            raise MediaTrouble(
-                f"There is no file {path.name}.", advice="Was it moved or deleted?", code="file_not_found"
-            )
+            raise MediaError(f"There is no file {path.name}.", advice="Was it moved or deleted?", code="file_not_found")
         with path.open("rb") as file:
             head = file.read(4096)
             if not head:
-                raise MediaTrouble(f"{path.name} is empty (0 bytes).", advice=AGAIN, code="file_empty")
+                raise MediaError(f"{path.name} is empty (0 bytes).", advice=AGAIN, code="file_empty")
             if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
                 return _look_at_mp4(path, file, head, strict=strict)
             found = _other(head, path.stat().st_size)
     except OSError as error:
-        raise MediaTrouble(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     if found is not None:
         return found
     what, advice = foreign.named(head)
-    raise MediaTrouble(f"{path.name} is {what}.", advice=advice or AGAIN, code="not_a_video")
+    raise MediaError(f"{path.name} is {what}.", advice=advice or AGAIN, code="not_a_video")
 
 
 def _other(head: bytes, size: int) -> Container | None:
@@ -148,13 +146,13 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Co
         index += _read(file, at, size, LARGEST_INDEX + 1 - len(index))
         if len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES:
             what = f"The MP4 {path.name} declares more frames than any clip has."
-            raise MediaTrouble(what, advice=AGAIN, code="too_many_frames")
+            raise MediaError(what, advice=AGAIN, code="too_many_frames")
     if b"moov" not in whole:
         film, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
         if unfinished:
             what = f"{film} ends before its index (moov): it was cut short, {so}"
-            raise MediaTrouble(what, advice=AGAIN, code="video_truncated")
-        raise MediaTrouble(f"{film} has no index (moov), {so}", advice=AGAIN, code="index_missing")
+            raise MediaError(what, advice=AGAIN, code="video_truncated")
+        raise MediaError(f"{film} has no index (moov), {so}", advice=AGAIN, code="index_missing")
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
     lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone

@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import MediaTrouble
-from . import container, lazy
-from .choice import FrameChoice
+from ..errors import MediaError
+from . import backends, container
 from .container import Container
 from .guard import CHECK, trouble
 from .notes import warnings_of
 from .probe import glanced
 from .reader import planned
+from .selection import FrameChoice
 from .source import opened
 from .streams import NEWER, best_picture, best_sound
 
@@ -55,14 +55,14 @@ class Delivered:
 def examine_delivered(path: str | Path) -> Delivered:
     """Look at what a provider sent, without decoding more than its beginning.
 
-    MediaTrouble for a file that surely is no video: a text, a web page, a picture, only sound, an index without frames,
+    MediaError for a file that surely is no video: a text, a web page, a picture, only sound, an index without frames,
     one that declares more than any clip has, or one of which no frame can be decoded. Nothing else is raised.
     """
     path, kind = Path(path), UNKNOWN
     try:
         kind = container.look(path, strict=True)
         return _described(path, kind)
-    except MediaTrouble as error:
+    except MediaError as error:
         # FFmpeg opens no file that ends in an unfinished `uuid`; its frames are all there.
         if _is_about_the_file(error) and not (kind.torn and error.__cause__ is not None):
             raise
@@ -84,7 +84,7 @@ def _described(path: Path, kind: Container) -> Delivered:
     source = glanced(path)
     info = source.info
     if kind.suffix == ".gif" and info.frames == 1:
-        raise MediaTrouble(f"{path.name} is a GIF picture, not a video.", advice=container.AGAIN)
+        raise MediaError(f"{path.name} is a GIF picture, not a video.", advice=container.AGAIN)
     warnings = warnings_of(source, planned(source, FrameChoice()), info.frames)
     return Delivered(
         suffix=kind.suffix,
@@ -100,12 +100,12 @@ def _described(path: Path, kind: Container) -> Delivered:
     )
 
 
-def _is_about_the_file(error: MediaTrouble) -> bool:
+def _is_about_the_file(error: MediaError) -> bool:
     """Is it what our own checks or FFmpeg say of the file's content, and not of the disk, the memory or the library?"""
     if error.__cause__ is None:
         return True
     try:
-        ffmpeg = lazy.av().error.FFmpegError
+        ffmpeg = backends.av().error.FFmpegError
     except Exception:  # noqa: BLE001 - it is the library that is broken
         return False
     return isinstance(error.__cause__, ffmpeg) and not isinstance(error.__cause__, OSError | MemoryError | LookupError)

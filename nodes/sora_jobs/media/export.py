@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MediaTrouble, disk_trouble
-from ..whole import write_whole
-from . import container, lazy
-from .choice import SQUARE, FrameChoice
+from ..errors import MediaError, storage_error
+from ..util.atomic_write import atomic_write
+from . import backends, container
 from .frames import Progress
 from .guard import guarded
 from .notes import warnings_of
@@ -20,6 +19,7 @@ from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
 from .reference import to_png
 from .resize import Pixels, cropped
+from .selection import SQUARE, FrameChoice
 from .source import Source
 
 WORKERS = 2
@@ -27,12 +27,12 @@ WAITING = 4  # pictures decoded and not yet written
 
 
 def save_png(path: Path, pixels: Pixels) -> None:
-    """Write uint8 [H, W, 3 or 4] as a PNG, over an older file of that name. DiskTrouble when it cannot be written."""
+    """Write uint8 [H, W, 3 or 4] as a PNG, over an older file of that name. StorageError when it cannot be written."""
     png = to_png(pixels)
     try:
-        write_whole(path, png, private=False, sync=False)
+        atomic_write(path, png, private=False, sync=False)
     except OSError as error:
-        raise disk_trouble(f"{path.name} cannot be written", error) from error
+        raise storage_error(f"{path.name} cannot be written", error) from error
 
 
 @guarded
@@ -50,7 +50,7 @@ def save_frames(
     `untagged` and `progress` as in `load_frames`, whose warnings `warn` is told.
 
     Only a few frames are held at a time. A frame that a forced rate repeats is one file. Errors are those of
-    `load_frames`, and DiskTrouble.
+    `load_frames`, and StorageError.
     """
     source = examine(path)
     while True:  # at most twice more: doubted, and counted by the decoder
@@ -68,7 +68,7 @@ def _save(
     warn: Callable[[str], None],
     progress: Progress | None,
 ) -> list[Path]:
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     made = planned(source, choice)
     aspect = source.info.pixel_aspect if choice.square_pixels else SQUARE
     width, height = choice.size(source.info.width, source.info.height, aspect)
@@ -92,7 +92,7 @@ def _save(
         for future in waiting:
             future.result()
     if not files:
-        raise MediaTrouble(
+        raise MediaError(
             f"None of the chosen frames of {source.path.name} can be decoded.",
             advice=container.AGAIN,
             code="not_decodable",

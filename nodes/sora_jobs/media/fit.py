@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..identity import FITS
-from ..spec import parse_size
+from ..errors import InvalidInputError
+from ..jobs.identity import FITS
+from ..jobs.spec import parse_size
 from .guard import guarded
 from .reference import eight_bits, from_float
 from .resize import Colour, Pixels, fitted
@@ -22,7 +22,7 @@ NO_MASK = (64, 64)  # LoadImage's mask of an image without transparency, whateve
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How an image is brought to a size, as `fitted` explains it. InvalidInput for an option that makes no sense.
+    """How an image is brought to a size, as `fitted` explains it. InvalidInputError for an option that makes no sense.
 
     `focus_x` and `focus_y` are shares of the width and the height, from the upper left; `padding` is what the bars of
     `pad` show; on `background` ("#rrggbb") transparent images are put, too.
@@ -37,13 +37,13 @@ class Fitting:
     def __post_init__(self) -> None:
         for name, value, known in (("fit", self.fit, FITS), ("padding", self.padding, PADDINGS)):
             if value not in known:
-                raise InvalidInput(
+                raise InvalidInputError(
                     f"{name} is {value!r}.", advice=f"Choose from: {', '.join(known)}.", code="unknown_option"
                 )
         for name, share in (("focus_x", self.focus_x), ("focus_y", self.focus_y)):
             if not 0 <= share <= 1:
                 advice = "Give a number from 0 to 1; 0.5 is the middle."
-                raise InvalidInput(f"{name} is {share}.", advice=advice, code="out_of_range")
+                raise InvalidInputError(f"{name} is {share}.", advice=advice, code="out_of_range")
         parse_colour(self.background)
 
 
@@ -51,7 +51,7 @@ class Fitting:
 def fit_reference(image: NDArray[Any], size: str, how: Fitting, mask: NDArray[Any] | None = None) -> Pixels:
     """ComfyUI's IMAGE, a float batch of one, and its MASK -> uint8 [H, W, 3] of exactly the `size` ("1280x720").
 
-    InvalidInput as in `from_float` and `masked`, and for a size that is none.
+    InvalidInputError as in `from_float` and `masked`, and for a size that is none.
     """
     width, height = parse_size(size)
     pixels = from_float(image)
@@ -70,18 +70,18 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
     """uint8 [H, W, 3 or 4] and a MASK, float [H, W] or [1, H, W] with 1 where it is transparent -> uint8 [H, W, 4].
 
     An image with an alpha of its own is as transparent as the clearer of the two, so that the mask of that very alpha
-    changes nothing. LoadImage's mask of an image without transparency is none. InvalidInput for more masks than one,
-    another size than the image's, and for NaN or infinity.
+    changes nothing. LoadImage's mask of an image without transparency is none. InvalidInputError for more masks than
+    one, another size than the image's, and for NaN or infinity.
     """
     if mask.ndim < 2 or mask.size != mask.shape[-2] * mask.shape[-1]:
         what = f"A mask is one picture, [1, H, W], not {mask.shape}."
-        raise InvalidInput(what, advice="Pick one mask first.", code="invalid_mask")
+        raise InvalidInputError(what, advice="Pick one mask first.", code="invalid_mask")
     high, broad = mask.shape[-2:]
     tall, wide = pixels.shape[:2]
     if (high, broad) != (tall, wide):
         if (high, broad) == NO_MASK and not mask.any():
             return pixels
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The mask is {broad}x{high}, the image {wide}x{tall}.",
             advice="Connect the mask of this very image, or bring one of them to the other's size first.",
             code="mask_size_differs",
@@ -93,9 +93,9 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
 
 
 def parse_colour(text: str) -> Colour:
-    """`"#ff8000"` -> (255, 128, 0). InvalidInput for anything else."""
+    """`"#ff8000"` -> (255, 128, 0). InvalidInputError for anything else."""
     if re.fullmatch(r"#[0-9a-fA-F]{6}", text.strip()) is None:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{text!r} is not a colour.",
             advice="Write # and six digits 0-f, two each for red, green and blue: #ff8000.",
             code="invalid_colour",

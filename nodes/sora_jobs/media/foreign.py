@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..redact import redact
+from ..util.redact import redact
 
 _PICTURE = "Load it with a node for images (Load Image), or convert it to MP4 or GIF: frames are taken from videos."
 _PNG, _ANIMATION = b"\x89PNG\r\n\x1a\n", b"acTL"  # a chunk that only an animated PNG has, before its first pixels

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaTrouble
+from ..errors import MediaError
 
 _CGROUPS = (  # limit, used, and the line of memory.stat that counts what can be given back: versions 2 and 1
     ("memory.max", "memory.current", "inactive_file"),
@@ -49,7 +49,7 @@ def _known(query: Callable[[], int | None]) -> int | None:
 def buffer(shape: tuple[int, ...], *, scratch: Path | None = None, spare: int = 0) -> NDArray[np.float32]:
     """float32 [N, H, W, 3], not yet filled: in memory, or as a file in the folder `scratch`.
 
-    MediaTrouble with both numbers when it does not fit; `spare`: bytes needed besides.
+    MediaError with both numbers when it does not fit; `spare`: bytes needed besides.
     """
     frames, height, width, _ = shape
     if scratch is not None:
@@ -75,7 +75,7 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
         free = shutil.disk_usage(scratch).free
         if need > free:
             what = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {_gib(need)} on disk"
-            raise MediaTrouble(
+            raise MediaError(
                 f"{what}; {_gib(free)} are free in {scratch}.",
                 advice="Make room, or choose fewer or smaller frames.",
                 code="no_space",
@@ -85,7 +85,7 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
             return np.memmap(file, np.float32, "w+", shape=shape)
     except OSError as error:
         why = error.strerror or error
-        raise MediaTrouble(
+        raise MediaError(
             f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.", code="no_space"
         ) from error
 
@@ -114,14 +114,14 @@ def _preallocate(descriptor: int, need: int) -> None:
             return
 
 
-def no_room(frames: int, width: int, height: int, *, available: int | None) -> MediaTrouble:
+def no_room(frames: int, width: int, height: int, *, available: int | None) -> MediaError:
     """The error for frames that do not fit, to be raised."""
     one = width * height * 3 * 4
     fit = max(0, available or 0) // one
     what = f"{frames} frames of {width}x{height} need {_gib(frames * one)} of memory"
     there = f"; {_gib(max(0, available))} are available" if available is not None else ""
     cap = f"frame_load_cap = {fit} would fit. " if fit else ""
-    return MediaTrouble(
+    return MediaError(
         what + there + ".",
         advice=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk.",
         code="out_of_memory",

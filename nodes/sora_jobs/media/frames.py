@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaTrouble
-from . import container, lazy, memory
-from .choice import SQUARE, FrameChoice
+from ..errors import MediaError
+from . import backends, container, frame_buffer
 from .guard import guarded
 from .notes import warnings_of
 from .probe import examined, probe
 from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
 from .resize import Pixels, cropped
+from .selection import SQUARE, FrameChoice
 from .source import Source, VideoInfo
 
 __all__ = ["FrameChoice", "Frames", "VideoInfo", "load_frames", "probe"]
@@ -82,7 +82,7 @@ def load_frames(
     piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder in which the
     frames lie as a file, instead of in memory (see `memory.buffer`). `progress(done, of)` is called in this thread
     after each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is
-    raised. MediaTrouble, in words for the user, for a file that is missing, empty, no video or without index, for a
+    raised. MediaError, in words for the user, for a file that is missing, empty, no video or without index, for a
     choice that leaves no frame, and when the frames do not fit.
     """
     load = functools.partial(
@@ -120,7 +120,7 @@ def _load(
     ):
         first = next(shown, None)
         if first is None:
-            raise MediaTrouble(
+            raise MediaError(
                 f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
                 advice=container.AGAIN,
                 code="not_decodable",
@@ -130,7 +130,7 @@ def _load(
         aspect = source.info.pixel_aspect if choice.square_pixels else SQUARE
         width, height = choice.size(wide, tall, aspect)
         shape = (len(made.indices), height, width, 3)
-        pixels = memory.buffer(shape, scratch=scratch, spare=2 * WAITING * wide * tall * 3)
+        pixels = frame_buffer.buffer(shape, scratch=scratch, spare=2 * WAITING * wide * tall * 3)
         filled = _fill(_Converter(pixels, aspect), pixels, itertools.chain([first], shown), spare, progress)
     indices = made.indices[:filled]
     return Frames(
@@ -164,7 +164,7 @@ def _fill(
     waiting: deque[tuple[Future[None], Pixels, range]] = deque()
     filled = np.zeros(len(pixels), bool)
 
-    def settle(most: int) -> None:
+    def reconcile(most: int) -> None:
         while len(waiting) > most:
             future, picture, slots = waiting.popleft()
             future.result()
@@ -176,8 +176,8 @@ def _fill(
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-frames") as workers:
         for _, slots, picture in shown:
             waiting.append((workers.submit(convert, picture, slots), picture, slots))
-            settle(WAITING - 1)
-        settle(0)
+            reconcile(WAITING - 1)
+        reconcile(0)
     return len(pixels) if filled.all() else int(filled.argmin())
 
 
@@ -186,7 +186,7 @@ class _Converter:
 
     def __init__(self, pixels: NDArray[np.float32], pixel_aspect: Fraction) -> None:
         self._pixels, self._aspect = pixels, pixel_aspect
-        self._cv2 = lazy.cv2()
+        self._cv2 = backends.cv2()
 
     def __call__(self, picture: Pixels, slots: range) -> None:
         first = self._pixels[slots.start]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from ..errors import MediaTrouble, SoraError
+from ..errors import MediaError, SoraError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,7 +23,7 @@ LONGEST = 300  # letters of another program's error
 def guarded(function: Callable[P, R]) -> Callable[P, R]:
     """A function that raises nothing but errors of the tree, CancelledError, and what is no Exception (an interrupt).
 
-    Anything else is a MediaTrouble with it as its cause, which names the file if that is the first argument.
+    Anything else is a MediaError with it as its cause, which names the file if that is the first argument.
     """
 
     @functools.wraps(function)
@@ -38,14 +38,14 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
     return told
 
 
-def trouble(error: Exception, what: object = "") -> MediaTrouble:
+def trouble(error: Exception, what: object = "") -> MediaError:
     """The error to be raised for what a library raised while it handled the file, or the input, `what`."""
     name = Path(what).name if isinstance(what, str | Path) and str(what) else "This input"
     if isinstance(error, MemoryError):
-        return MediaTrouble(
+        return MediaError(
             f"{name} does not fit in memory.",
             advice="Choose fewer or smaller frames, free memory first, or set memory = disk.",
             code="out_of_memory",
         )
     words = " ".join(str(error).split())[:LONGEST]
-    return MediaTrouble(f"{name} could not be processed ({type(error).__name__}: {words}).", advice=CHECK)
+    return MediaError(f"{name} could not be processed ({type(error).__name__}: {words}).", advice=CHECK)

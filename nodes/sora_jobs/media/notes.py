@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .choice import FrameChoice, Plan, shown_size
+from .selection import FrameChoice, Plan, shown_size
 from .source import Source, VideoInfo
 
 

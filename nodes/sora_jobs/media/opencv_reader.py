@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MediaTrouble
-from . import container, lazy
+from ..errors import MediaError
+from . import backends, container
 from .colour import opencv_reads_fields
 from .resize import Pixels
 from .source import INTERLACING, THREADS, Source
@@ -21,7 +21,7 @@ Take = Callable[[Pixels | None], Pixels]
 
 def capture(path: Path) -> Any:
     """A cv2.VideoCapture of the file, which is not open where OpenCV cannot read it."""
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     # FFmpeg by name: OpenCV's other back ends would read "frame_0001.mp4" as a series of pictures.
     return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, THREADS])
 
@@ -34,11 +34,11 @@ class OpencvReader:
     """
 
     def __init__(self, source: Source) -> None:
-        cv2 = lazy.cv2()
+        cv2 = backends.cv2()
         path = source.path
         self._capture = capture(path)
         if not self._capture.isOpened():
-            raise MediaTrouble(
+            raise MediaError(
                 f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
                 advice="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
                 code="opencv_unusable",
@@ -74,7 +74,7 @@ class OpencvReader:
         from the first one's beginning."""
         if self._since_ms is None:
             return True
-        began = self._capture.get(lazy.cv2().CAP_PROP_POS_MSEC)
+        began = self._capture.get(backends.cv2().CAP_PROP_POS_MSEC)
         near = self._since_ms[max(0, number - 1) : number + 2]
         return number < self._promised and bool(abs(began - self._since_ms[number]) <= np.abs(near - began).min())
 
@@ -91,5 +91,5 @@ class OpencvReader:
         """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""
         done, picture = self._capture.retrieve(into)
         if not done:
-            raise MediaTrouble("OpenCV could not convert a frame that it had decoded.", advice=container.AGAIN)
+            raise MediaError("OpenCV could not convert a frame that it had decoded.", advice=container.AGAIN)
         return picture  # type: ignore[no-any-return]

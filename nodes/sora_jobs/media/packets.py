@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import MediaTrouble
-from . import lazy
+from ..errors import MediaError
+from . import backends
 from .source import opened
 from .streams import best_picture
-from .times import Packet
+from .timestamps import Packet
 
 MOST_PACKETS = 5_000_000  # of a film's picture: two days of it
 MOST_REORDERED = 16  # frames, in H.264 and H.265
@@ -48,7 +48,7 @@ def walked(file: Any, stream: Any, *, picture: bool) -> Walk:
         if packet.size:
             came += 1
             if came > MOST_PACKETS:
-                raise MediaTrouble("There are more frames in this file than can be used.", code="too_many_frames")
+                raise MediaError("There are more frames in this file than can be used.", code="too_many_frames")
             if packet.is_keyframe and key is None:
                 key, late = packet.pts, came > 1
             if packet.is_corrupt:
@@ -69,7 +69,7 @@ def _first_picture(packet: Any) -> Any:
     """The first picture that the decoder gives for the packet; a damaged packet gives none."""
     try:
         return next(iter(packet.decode()), None)
-    except lazy.av().error.FFmpegError:
+    except backends.av().error.FFmpegError:
         return None
 
 
@@ -91,7 +91,7 @@ def first_frame(path: Path, *, late: bool, sample: bool) -> int | None:
                 fed.append(packet.pts)
             try:
                 came += [frame.pts for frame in packet.decode()]
-            except lazy.av().error.FFmpegError:
+            except backends.av().error.FFmpegError:
                 continue
             if came and (not sample or len(fed) >= SAMPLED):
                 break

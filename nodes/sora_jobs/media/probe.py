@@ -10,13 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..errors import MediaTrouble
-from . import container, lazy, packets
+from ..errors import MediaError
+from . import backends, container, packets
 from .guard import guarded
 from .recount import recounted
 from .source import INTERLACING, Source, VideoInfo, opened
 from .streams import NEWER, best_picture, best_sound
-from .times import Packet, keys_of, spacing, stamps_of, times_of
+from .timestamps import Packet, keys_of, spacing, stamps_of, times_of
 
 MOST_PIXELS = 100_000_000  # of a frame; 8K has a third of that
 WIDEST_PIXEL = 16  # by its height; beyond it is damage
@@ -42,7 +42,7 @@ _RANGES = {1: "limited", 2: "full"}
 
 @guarded
 def probe(path: str | Path) -> VideoInfo:
-    """What the file is. MediaTrouble for anything that is not a video with at least one frame that decodes."""
+    """What the file is. MediaError for anything that is not a video with at least one frame that decodes."""
     return examine(path).info
 
 
@@ -87,13 +87,13 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
     with opened(path) as file:
         stream = best_picture(file)
         if stream is None:
-            raise MediaTrouble(
+            raise MediaError(
                 f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN, code="no_video_track"
             )
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
-            raise MediaTrouble(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER, code="no_decoder")
+            raise MediaError(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER, code="no_decoder")
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
-            raise MediaTrouble(f"The frames of {path.name} are larger than any that can be used.")
+            raise MediaError(f"The frames of {path.name} are larger than any that can be used.")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
         if counted or not count:
             yield source, file
@@ -111,7 +111,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     walk = packets.walked(file, stream, picture=picture)
     seen = walk.first or context
     if (picture and walk.first is None) or not walk.packets or seen.format is None:
-        raise MediaTrouble(
+        raise MediaError(
             f"No frame of {path.name} can be decoded ({context.name}).", advice=container.AGAIN, code="not_decodable"
         )
     promised = file.format.name.startswith(("mov", "matroska")) and context.name != "vp8"
@@ -148,10 +148,10 @@ def _from_the_first(path: Path, shown: list[Packet], *, late: bool, sample: bool
 
 
 def _timed(path: Path, file: Any, stream: Any, info: VideoInfo, shown: list[Packet]) -> Source:
-    tick_s = float(lazy.fraction(stream.time_base) or Fraction(1, 1000))
+    tick_s = float(backends.fraction(stream.time_base) or Fraction(1, 1000))
     stamps = stamps_of(shown)
     times_s = times_of(stamps, len(shown), tick_s, stream) - (file.start_time or 0) / 1e6
-    told = (lazy.fraction(one) for one in (stream.average_rate, stream.guessed_rate, stream.base_rate))
+    told = (backends.fraction(one) for one in (stream.average_rate, stream.guessed_rate, stream.base_rate))
     rate, even = spacing(times_s, tick_s, [one for one in told if one])
     duration_s = float(times_s[-1] - times_s[0]) + 1 / float(rate)
     info = replace(info, fps=float(rate), frames=len(times_s), duration_s=duration_s, even=even)
@@ -163,7 +163,7 @@ def _tagged(file: Any, stream: Any, seen: Any) -> VideoInfo:
     context, (sound, _) = stream.codec_context, best_sound(file)
     rotation = int(getattr(seen, "rotation", 0)) % 360
     turned = rotation % 180 != 0
-    aspect = lazy.fraction(stream.sample_aspect_ratio) or Fraction(1)
+    aspect = backends.fraction(stream.sample_aspect_ratio) or Fraction(1)
     if not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
         aspect = Fraction(1)
     return VideoInfo(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import lazy
+from . import backends
 from .colour import Colour, to_bgr
 from .packets import from_key
 from .resize import Pixels
@@ -64,7 +64,7 @@ class PyavReader:
         missing = {*wanted, *final}
         for key, last in runs:
             if key > 0 or self._elsewhere:
-                with contextlib.suppress(lazy.av().error.FFmpegError):  # it cannot be sought in: go on as it is
+                with contextlib.suppress(backends.av().error.FFmpegError):  # it cannot be sought in: go on as it is
                     self._file.seek(int(source.stamps[key]), stream=self._stream, backward=True)
                     self._late = True  # in some containers it goes too far
             for frame in self._decoded(needed):
@@ -93,7 +93,7 @@ class PyavReader:
     def _decoded(self, needed: Collection[int] | None) -> Iterator[Any]:
         """The decoder's frames; of those that are not needed (by their times), the ones that no other one refers to are
         left out. What cannot be decoded is passed over."""
-        error = lazy.av().error.FFmpegError
+        error = backends.av().error.FFmpegError
         context = self._stream.codec_context
         packets = self._file.demux(self._stream)
         if self._late:
@@ -117,7 +117,7 @@ class PyavReader:
 
     def _picture(self, frame: Any) -> Pixels:
         """uint8 [H, W, 3], BGR, upright."""
-        cv2 = lazy.cv2()
+        cv2 = backends.cv2()
         self.rotation = int(frame.rotation) % 360
         picture = to_bgr(frame, self._colour)
         turns = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MediaTrouble
+from ..errors import MediaError
 from . import container
-from .choice import FrameChoice, Plan, plan
 from .colour import colour_of, opencv_is_right, opencv_reads_fields
-from .reader_av import PyavReader
-from .reader_cv2 import OpencvReader, Take
+from .opencv_reader import OpencvReader, Take
+from .pyav_reader import PyavReader
 from .recount import recounted
 from .resize import Pixels
+from .selection import FrameChoice, Plan, plan
 from .source import Source
 
 Cancelled = Callable[[], bool]
@@ -43,14 +43,14 @@ class Miscounted(Exception):
 
 def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan:
     """The plan for a file, or for the piece of it that begins at `window[0]` and is `window[1]` seconds long (0: to the
-    end); MediaTrouble when it leaves no frame, saying how many there are."""
+    end); MediaError when it leaves no frame, saying how many there are."""
     start_s, length_s = window
     count = len(source.times_s)
     since_s = source.times_s + source.tick_s / 2  # a time is rounded to ticks
     first = int(np.searchsorted(since_s, start_s)) if start_s > 0 else 0
     last = int(np.searchsorted(since_s, start_s + length_s)) if length_s > 0 else count
     if first >= last:
-        raise MediaTrouble(
+        raise MediaError(
             f"The trimmed piece ({start_s:g} s, {length_s:g} s long) holds no frame of {source.path.name}, which is "
             f"{source.info.duration_s:.2f} s long.",
             advice="Trim it otherwise.",
@@ -59,7 +59,7 @@ def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan
     made = plan(choice, source.times_s[first:last], source.rate, even=source.info.even, tick_s=source.tick_s)
     made = replace(made, indices=made.indices + first, open_end=made.open_end and last == count)
     if not len(made.indices):
-        raise MediaTrouble(
+        raise MediaError(
             f"The choice leaves no frame: {source.path.name} has {source.info.frames} "
             f"({source.info.duration_s:.2f} s at {source.info.fps:g} a second).",
             advice=f"skip_first_frames is {choice.skip_first_frames}; make it smaller.",
@@ -70,7 +70,7 @@ def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan
 
 def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
     """The plan without the frames that are known to be lost. Where it samples by time the frame before stands for each;
-    else they are left out, and the others are shown for as long as all were meant to be. MediaTrouble where none is
+    else they are left out, and the others are shown for as long as all were meant to be. MediaError where none is
     left."""
     lost = np.isin(made.indices, source.lost)
     if not lost.any():
@@ -82,7 +82,7 @@ def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
     kept = made.indices[~lost]
     if not len(kept):
         first, last = made.indices[0], made.indices[-1]
-        raise MediaTrouble(
+        raise MediaError(
             f"None of the chosen frames of {source.path.name} ({first} to {last}) can be decoded; the file is damaged.",
             advice=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.AGAIN}",
             code="not_decodable",

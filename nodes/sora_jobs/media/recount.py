@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaTrouble
+from ..errors import MediaError
 from . import container
 from .colour import colour_of
-from .reader_av import PyavReader
+from .pyav_reader import PyavReader
 from .source import Source
-from .times import spacing
+from .timestamps import spacing
 
 
 def recounted(source: Source) -> Source:
@@ -24,7 +24,7 @@ def recounted(source: Source) -> Source:
     with PyavReader(source, colour_of(source.info)) as reader:
         came = reader.stamps()
     if not came:
-        raise MediaTrouble(
+        raise MediaError(
             f"No frame of {source.path.name} can be decoded.", advice=container.AGAIN, code="not_decodable"
         )
     known = np.array([stamp for stamp in came if stamp is not None], np.int64)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput, MediaTrouble
-from . import lazy
+from ..errors import InvalidInputError, MediaError
+from . import backends
 from .guard import guarded
 from .resize import Pixels, fitted
 
@@ -26,35 +26,38 @@ MOST_PIXELS = 100_000_000  # of an image file: four times a large camera's, and 
 def from_float(image: NDArray[np.float32]) -> Pixels:
     """ComfyUI's IMAGE, float [B, H, W, C] or [H, W, C] in 0..1 -> uint8 [H, W, 3 or 4], rounded and saturated.
 
-    One channel is taken as grey. InvalidInput for a batch that is not one image, for NaN or infinity, and for
+    One channel is taken as grey. InvalidInputError for a batch that is not one image, for NaN or infinity, and for
     another shape.
     """
     if image.ndim == 4:
         if image.shape[0] != 1:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"The reference holds {image.shape[0]} images; exactly one is wanted.",
                 advice="Pick one with the core node ImageFromBatch.",
                 code="several_images",
             )
         image = image[0]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4) or not image.size:
-        raise InvalidInput(f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.", code="invalid_image")
+        raise InvalidInputError(
+            f"An image is [H, W, C] with 1, 3 or 4 channels, not {image.shape}.", code="invalid_image"
+        )
     if not np.issubdtype(image.dtype, np.floating):
-        raise InvalidInput(f"An image has floats in 0..1, not {image.dtype}.", code="invalid_image")
+        raise InvalidInputError(f"An image has floats in 0..1, not {image.dtype}.", code="invalid_image")
     height, width, channels = image.shape
     pixels = eight_bits(image.reshape(height, width * channels), "reference").reshape(image.shape)
     return pixels.repeat(3, axis=2) if channels == 1 else pixels
 
 
 def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
-    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInput for NaN or infinity, naming `what`."""
+    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInputError for NaN or infinity, naming
+    `what`."""
     if not np.isfinite(values).all():
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The {what} has pixels that are not numbers (NaN or infinity).",
             advice="A node before this one went wrong; often a VAE in half precision.",
             code="not_finite",
         )
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     # Two dimensions: OpenCV would otherwise take the factor for the first channel alone.
     eight: NDArray[np.uint8] = cv2.multiply(np.ascontiguousarray(values, np.float32), 255.0, dtype=cv2.CV_8U)
     return eight
@@ -63,12 +66,12 @@ def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
 def from_file(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> Pixels:
     """An image file -> uint8 [H, W, 3], or [H, W, 4] where it has transparency; upright as its EXIF says.
 
-    Palettes, 16-bit greys and CMYK are converted; of an animation the first picture counts. InvalidInput when
+    Palettes, 16-bit greys and CMYK are converted; of an animation the first picture counts. InvalidInputError when
     there is no such file, it is no image that Pillow reads whole, or it has more than `most_pixels`.
     """
     path = Path(path)
     if not path.is_file():
-        raise InvalidInput(f"There is no image file {path.name}.", code="file_not_found")
+        raise InvalidInputError(f"There is no image file {path.name}.", code="file_not_found")
     return _read(path, path.name, None, most_pixels)
 
 
@@ -84,14 +87,14 @@ def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None, mos
     try:
         with Image.open(file, formats=kinds) as image:
             if image.width * image.height > most_pixels:
-                raise InvalidInput(too_large, advice="Make it smaller first.", code="image_too_large")
+                raise InvalidInputError(too_large, advice="Make it smaller first.", code="image_too_large")
             return _pixels(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidInput(too_large, advice="Make it smaller first.", code="image_too_large") from None
-    except InvalidInput:
+        raise InvalidInputError(too_large, advice="Make it smaller first.", code="image_too_large") from None
+    except InvalidInputError:
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{name} cannot be read as an image: {type(error).__name__}.",
             advice="Give a whole PNG, JPEG or WebP file.",
             code="unreadable_image",
@@ -115,9 +118,9 @@ def to_png(pixels: Pixels) -> bytes:
 
     With OpenCV's own settings, which are made for speed: options that compress harder cost time for few per cent.
     """
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     done, png = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), swap))
     if not done:
-        raise MediaTrouble("OpenCV could not write a PNG.")
+        raise MediaError("OpenCV could not write a PNG.")
     return bytes(png)

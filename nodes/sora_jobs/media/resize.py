@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..identity import FITS, largest_part
-from . import lazy
+from ..errors import InvalidInputError
+from ..jobs.identity import FITS, largest_part
+from . import backends
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]  # 8 bits each, in the order of the pixels that it is put among
@@ -43,7 +43,7 @@ def stretched(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     The sides are handled one after the other where they differ, since OpenCV's area average turns into something
     else when one of them grows. The same pixels come back where nothing changes.
     """
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     smaller = (min(width, pixels.shape[1]), min(height, pixels.shape[0]))
     if smaller != (pixels.shape[1], pixels.shape[0]):
         pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
@@ -103,17 +103,17 @@ def fitted(
     `crop` fills the size and cuts what sticks out, with `focus` as near the middle as the edges allow; `pad` shows all
     of it between bars of the `background`, or `blurred` of a copy of itself, with what room there is shared out as
     `focus` says (0: at the left or upper edge, 1: at the other one); `stretch` changes its proportions. Alpha is
-    composited on the background. RGB that has the size already comes back untouched. InvalidInput for another `fit`,
-    for a size below 1 and for pixels of another kind.
+    composited on the background. RGB that has the size already comes back untouched. InvalidInputError for another
+    `fit`, for a size below 1 and for pixels of another kind.
     """
     if fit not in FITS:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.", code="unknown_option"
         )
     if width < 1 or height < 1:
-        raise InvalidInput(f"{width}x{height} is not a size.", code="invalid_size")
+        raise InvalidInputError(f"{width}x{height} is not a size.", code="invalid_size")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"An image is uint8 [H, W, 3 or 4], not {pixels.dtype} {pixels.shape}.", code="invalid_image"
         )
     tall, wide = pixels.shape[:2]
@@ -133,7 +133,7 @@ def fitted(
 def _backdrop(picture: Pixels, width: int, height: int) -> Pixels:
     """uint8 [height, width, 3]: the picture filling it, out of focus. It is blurred while it is small; its edges count
     as going on outside, so that they do not darken."""
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     left, top, wide, tall = middle(picture.shape[1], picture.shape[0], width, height)
     scale = min(1.0, BLURRED_SIDE / max(width, height))
     small = stretched(

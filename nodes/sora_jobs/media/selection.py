@@ -22,8 +22,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..spec import LARGEST_SIDE
+from ..errors import InvalidInputError
+from ..jobs.spec import LARGEST_SIDE
 
 SQUARE = Fraction(1)  # of a pixel: as wide as high
 FASTEST = 1000.0  # frames a second that may be forced
@@ -31,7 +31,7 @@ FASTEST = 1000.0  # frames a second that may be forced
 
 @dataclass(frozen=True)
 class FrameChoice:
-    """Settings that choose frames; 0 means "as it is" or "all". InvalidInput when one makes no sense.
+    """Settings that choose frames; 0 means "as it is" or "all". InvalidInputError when one makes no sense.
 
     `force_rate` in frames a second; `custom_width` and `custom_height` in pixels: one alone keeps the proportions,
     both crop the middle to the new proportions and scale it. `square_pixels`: of an anamorphic file they are those in
@@ -49,9 +49,9 @@ class FrameChoice:
     def __post_init__(self) -> None:
         if not math.isfinite(self.force_rate) or not 0 <= self.force_rate <= FASTEST:
             advice = "Give frames a second, or 0 to keep them."
-            raise InvalidInput(f"force_rate is {self.force_rate}.", advice=advice, code="out_of_range")
+            raise InvalidInputError(f"force_rate is {self.force_rate}.", advice=advice, code="out_of_range")
         if 0 < self.force_rate < 0.001:
-            raise InvalidInput(f"force_rate is {self.force_rate}; 0.001 is the least.", code="out_of_range")
+            raise InvalidInputError(f"force_rate is {self.force_rate}; 0.001 is the least.", code="out_of_range")
         for name, least, most in (
             ("frame_load_cap", 0, 2**53),
             ("skip_first_frames", -(2**53), 2**53),
@@ -62,7 +62,7 @@ class FrameChoice:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 what = f"{name} is {value!r}; it is a whole number from {least} to {most}."
-                raise InvalidInput(what, code="out_of_range")
+                raise InvalidInputError(what, code="out_of_range")
 
     def size(self, width: int, height: int, pixel_aspect: Fraction = SQUARE) -> tuple[int, int]:
         """(width, height) in pixels that a frame of width x height is brought to; `pixel_aspect` is the width of one of

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import SQUARE, FrameChoice
 from .export import save_png
 from .guard import guarded
 from .notes import warnings_of
 from .probe import examine
 from .reader import planned
 from .resize import Pixels, cropped, stretched
+from .selection import SQUARE, FrameChoice
 from .source import Source
-from .stills import chosen_frames
+from .still_images import chosen_frames
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
@@ -49,7 +49,7 @@ def contact_sheet(
     """Write a sheet of a video's frames as a PNG to `target`: up to 24 evenly chosen, first and last among them.
 
     `untagged` as in `load_frames`, whose warnings `warn` is told; `square_pixels` as in FrameChoice. Errors are those
-    of `load_frames`, and DiskTrouble.
+    of `load_frames`, and StorageError.
     """
     choice = FrameChoice(square_pixels=square_pixels)
     source, title, tiles = tiles_of(examine(path), untagged, choice)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaTrouble
-from . import container, lazy
+from ..errors import MediaError
+from . import backends, container
 
 WORTH_A_JUMP = 8  # frames that need not be decoded
 # Of the decoder. One more than there are cores, which idle less while frames are converted; still more cost memory, a
@@ -121,16 +121,16 @@ class Source:
 
 @contextlib.contextmanager
 def opened(path: Path, **options: str) -> Iterator[Any]:
-    """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaTrouble."""
-    av = lazy.av()
+    """The file as PyAV opens it; what FFmpeg does not like in it, then or later, is a MediaError."""
+    av = backends.av()
 
-    def told(error: Exception) -> MediaTrouble:
-        return MediaTrouble(
+    def told(error: Exception) -> MediaError:
+        return MediaError(
             f"{path.name} cannot be read as a video: {error}.", advice=container.AGAIN, code="unreadable_video"
         )
 
     try:
-        file = lazy.open_av(path, **options)
+        file = backends.open_av(path, **options)
     except (av.error.FFmpegError, OSError) as error:
         raise told(error) from error
     try:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MediaTrouble
-from . import lazy
-from .choice import FrameChoice
+from ..errors import MediaError
+from . import backends
 from .container import AGAIN
 from .guard import guarded
 from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
 from .resize import Pixels, stretched
+from .selection import FrameChoice
 from .source import Source
 
 COLUMNS, ROWS = 4, 3
@@ -25,7 +25,7 @@ COLUMN_WIDTH = 320  # pixels
 
 @guarded
 def still(path: Path, variant: str) -> Pixels:
-    """uint8 [H, W, 3]: the thumbnail or the spritesheet of a video file. MediaTrouble for a file that is none."""
+    """uint8 [H, W, 3]: the thumbnail or the spritesheet of a video file. MediaError for a file that is none."""
     return thumbnail(path) if variant == "thumbnail" else spritesheet(path)
 
 
@@ -38,14 +38,14 @@ def thumbnail(path: Path) -> Pixels:
 
 @guarded
 def small_jpeg(path: Path, width: int) -> bytes:
-    """The thumbnail, at most `width` pixels wide, as a JPEG. MediaTrouble for a file that is none."""
-    cv2 = lazy.cv2()
+    """The thumbnail, at most `width` pixels wide, as a JPEG. MediaError for a file that is none."""
+    cv2 = backends.cv2()
     picture = thumbnail(path)
     width = min(width, picture.shape[1])
     picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not done:
-        raise MediaTrouble(f"No small picture of {path.name} could be made.")
+        raise MediaError(f"No small picture of {path.name} could be made.")
     return bytes(jpeg)
 
 
@@ -72,7 +72,7 @@ def chosen_frames(
     """(the source as its decoder counted it, {frame number: RGB picture after `shape`}) of the frames that
     `choose(how many there are)` names by their places among all that are there, rising. No more is decoded than that
     needs."""
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     there = source.numbers
     made = replace(planned(source, FrameChoice()), indices=there[choose(len(there))], open_end=False)
     try:
@@ -84,7 +84,7 @@ def chosen_frames(
     except Miscounted as better:
         return chosen_frames(better.source, choose, shape, untagged)
     if not found:
-        raise MediaTrouble(f"None of the chosen frames of {source.path.name} can be decoded.", advice=AGAIN)
+        raise MediaError(f"None of the chosen frames of {source.path.name} can be decoded.", advice=AGAIN)
     return source, found
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lazy
+from . import backends
 
 
 class Packet(NamedTuple):
@@ -30,7 +30,7 @@ def times_of(stamps: NDArray[np.int64], count: int, tick_s: float, stream: Any) 
     """The same in seconds; AVI writes no times for frames out of order."""
     if len(stamps):
         return stamps.astype(np.float64) * tick_s
-    return (stream.start_time or 0) * tick_s + np.arange(count) / float(lazy.fraction(stream.average_rate) or 25)
+    return (stream.start_time or 0) * tick_s + np.arange(count) / float(backends.fraction(stream.average_rate) or 25)
 
 
 def keys_of(packets: list[Packet], stamps: NDArray[np.int64]) -> tuple[int, ...]:

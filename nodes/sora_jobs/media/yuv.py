@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import lazy
+from . import backends
 from .resize import Pixels
 
 # Weights of red and blue in the luma: ITU-T H.273, table 4.
@@ -28,7 +28,7 @@ _CHROMA = {(2, 2): "420", (2, 1): "422", (1, 1): "444", (1, 2): "440", (4, 1): "
 
 def to_bgr(frame: Any, matrix: str, *, full: bool) -> Pixels:
     """PyAV VideoFrame of YCbCr -> uint8 [H, W, 3], BGR. `matrix` is one of WEIGHTS; `full` range or limited."""
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     if not _planar(frame.format):
         frame = frame.reformat(format=_planar_like(frame.format))
     bits = frame.format.components[0].bits
@@ -88,7 +88,7 @@ def _grown(plane: NDArray[Any], across: int, down: int) -> NDArray[Any]:
     """Chroma at the size of the luma: each sample repeated, as FFmpeg does it in its quick conversion."""
     if across == down == 1:
         return plane
-    cv2 = lazy.cv2()
+    cv2 = backends.cv2()
     size = (plane.shape[1] * across, plane.shape[0] * down)
     grown: NDArray[Any] = cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_NEAREST)
     return grown

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import InvalidInput
-from .fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
+from ..config.extra_fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
+from ..errors import InvalidInputError
+from ..jobs.spec import Job, VideoRequest, parse_size
+from ..messages import warning_of
 from .model import Model, Status, read_row
-from .plain import warning_of
-from .spec import Job, JobSpec, parse_size
 
 ANY_SECONDS, ANY_SIZE = "4", "1280x720"  # what is asked of a model of which nobody knows what it takes
 
@@ -55,19 +55,19 @@ class Catalogue:
         return self.models.get(model)
 
     def require(self, model: str) -> Model:
-        """The model of that id; InvalidInput names the nearest one and how to send an unlisted one."""
+        """The model of that id; InvalidInputError names the nearest one and how to send an unlisted one."""
         if (found := self.find(model)) is not None:
             return found
         living = [name for name, row in self.models.items() if row.is_offered]
         near = difflib.get_close_matches(model, living, n=1, cutoff=0.5)
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The catalogue has no model {model!r}.",
             advice=(f"Did you mean {near[0]!r}? " if near else "")
             + f"It has: {', '.join(living)}. Another id can be typed into custom_model and is sent as typed.",
             code="unknown_model",
         )
 
-    def first_choice(self, model: str) -> tuple[str, str]:
+    def defaults_for(self, model: str) -> tuple[str, str]:
         """The (seconds, size) that are asked for where the user names none: the model's own first ones."""
         found = self.find(model) or Model(id=model)
         return next(iter(found.seconds), ANY_SECONDS), next(iter(found.sizes), ANY_SIZE)
@@ -84,20 +84,20 @@ class Catalogue:
         """The models that may be chosen for something new, in their order."""
         return [model for model in self.models.values() if model.is_offered]
 
-    def comes_out(self, spec: JobSpec) -> str:
+    def comes_out(self, spec: VideoRequest) -> str:
         """The size that the video will have, where that is another one than is asked for; else ""."""
         model = self.find(spec.model)
         return model.comes_out.get(spec.size, "") if model is not None else ""
 
-    def check(self, spec: JobSpec, references: int | None = None) -> None:
-        """InvalidInput where a known model does not take what is asked, or is retired; it says what would do.
+    def check(self, spec: VideoRequest, references: int | None = None) -> None:
+        """InvalidInputError where a known model does not take what is asked, or is retired; it says what would do.
         `references`: how many images it has, where `spec` does not hold them.
 
         An unlisted model is not checked: its limits are its gateway's to tell. But what the inputs say is what is
         bought, also with such a one: only its size may have a form of its own.
         """
         if replaced := sorted({*ALWAYS_SENT} & set(spec.extra_fields)):
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"extra_fields would replace {', '.join(replaced)}.",
                 advice="Set these with the inputs of the same name.",
                 code="reserved_field",
@@ -106,47 +106,49 @@ class Catalogue:
         if model is None or spec.kind != "create":
             return
         images = len(spec.references) if references is None else references
-        self.check_life(spec.model, spec.seconds, spec.size, spec.provider, images)
+        self.check_availability(spec.model, spec.seconds, spec.size, spec.provider, images)
         self.check_choice(spec.model, spec.seconds, spec.size)
         if not model.takes(images):
             known = {0: "no reference image", 1: "one reference image", 2: "two images, first and last frame"}
             takes = known.get(int(model.references), f"{model.references} images")
-            raise InvalidInput(f"{model.id} takes {takes}; {images} were given.", code="references_not_offered")
+            raise InvalidInputError(f"{model.id} takes {takes}; {images} were given.", code="references_not_offered")
         fields = model.sizes.get(spec.size, {"size": spec.size})
         if replaced := sorted({*fields} & set(spec.extra_fields)):
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
                 advice="Set it with the inputs of the node; only a custom_model may have a size of its own form.",
                 code="reserved_field",
             )
 
     def check_choice(self, model_id: str, seconds: str, size: str) -> None:
-        """InvalidInput for a model that is not listed, or a length or size that it does not make."""
+        """InvalidInputError for a model that is not listed, or a length or size that it does not make."""
         model = self.require(model_id)
         if model.needs:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{model.id} works on a {model.needs}, which this version cannot send.", advice="Choose another model."
             )
         if model.all_seconds and seconds not in model.all_seconds:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{model.id} does not make {seconds} s.",
                 advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
                 code="seconds_not_offered",
             )
         if model.all_sizes and size not in model.all_sizes:
             other = model.comes_out.get(size)
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{model.id} does not make {size}{f': it would come out as {other}' if other else ''}.",
                 advice=f"Its sizes: {', '.join(model.sizes)}.",
                 code="size_not_offered",
             )
 
-    def check_life(self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None) -> None:
-        """InvalidInput for a model that its provider has retired; it names the nearest one that lives there."""
+    def check_availability(
+        self, model_id: str, seconds: str, size: str, provider: str, references: int | None = None
+    ) -> None:
+        """InvalidInputError for a model that its provider has retired; it names the nearest one that lives there."""
         model = self.find(model_id)
         if model is None or model.state(provider) != "retired":
             return
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{provider} retired {model.id} on {model.status[provider].date}, so nothing was sent.",
             advice=self.instead(model_id, seconds, size, provider, references)
             + "If it is there again, `sora models --refresh` (in the page: Sora: refresh models) learns it.",
@@ -154,24 +156,24 @@ class Catalogue:
         )
 
     def check_remix(self, model_id: str, job: str = "") -> None:
-        """InvalidInput for a model that is known to have no remix; `job` is the one that would be remixed."""
+        """InvalidInputError for a model that is known to have no remix; `job` is the one that would be remixed."""
         model = self.find(model_id)
         if model is not None and not model.remix:
-            raise InvalidInput(
+            raise InvalidInputError(
                 f"{model.id} cannot be remixed.",
                 advice="Create a new video with the changed prompt.",
                 job=job,
                 code="remix_unsupported",
             )
 
-    def warning(self, spec: JobSpec, like: Job | None = None, language: str = "en") -> str:
+    def warning(self, spec: VideoRequest, remix_of: Job | None = None, language: str = "en") -> str:
         """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model
-        of the job that it is `like`."""
-        model = self.find((like or spec).model)
+        of the job that it is `remix_of`."""
+        model = self.find((remix_of or spec).model)
         if model is None:
             return ""
-        said = [self._doubt(model, spec.provider, language, noted=like is None)]
-        if like is None and (other := self.comes_out(spec)):
+        said = [self._doubt(model, spec.provider, language, noted=remix_of is None)]
+        if remix_of is None and (other := self.comes_out(spec)):
             said.append(warning_of("comes_out", language, model=model.id, size=spec.size, other=other))
         return " ".join(filter(None, said))
 
@@ -222,7 +224,7 @@ class Catalogue:
         as_good = [found[name][1] for name in kin if name in found and found[name][0][:2] <= (best[0], 0)]
         return as_good[0] if as_good else choice
 
-    def size_fields(self, spec: JobSpec) -> Mapping[str, str]:
+    def size_fields(self, spec: VideoRequest) -> Mapping[str, str]:
         """The form fields that ask for the spec's size; an unlisted one goes as `size` in `WxH`."""
         model = self.find(spec.model)
         return {"size": spec.size} if model is None else model.sizes.get(spec.size, {"size": spec.size})
@@ -232,11 +234,11 @@ class Catalogue:
         model = self.find(model_id)
         return {**shipped(), **read_rules(model.extra_fields if model else {})}
 
-    def may_be_dearer(self, spec: JobSpec) -> bool:
+    def may_be_dearer(self, spec: VideoRequest) -> bool:
         """Can its `extra_fields` make the job cost more than its length and size say?"""
         return may_be_dearer(spec.extra_fields, self.fields(spec.model))
 
-    def estimate_usd(self, spec: JobSpec | Job) -> float | None:
+    def estimate_usd(self, spec: VideoRequest | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""
         model = self.find(spec.model)
         rate = model.usd_per_second(spec.size) if model is not None else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..jobs.create_call import CreateCall, Upload
+from ..jobs.identity import form_text
+from ..jobs.spec import VideoRequest
 from .catalogue import Catalogue
-from .create_call import CreateCall, Upload
-from .identity import form_text
-from .spec import JobSpec
 
 
-def create_call(spec: JobSpec, catalogue: Catalogue, pngs: Iterable[bytes] = ()) -> CreateCall:
+def create_call(spec: VideoRequest, catalogue: Catalogue, pngs: Iterable[bytes] = ()) -> CreateCall:
     """The create for `spec`, with its references as they go up: PNG files.
 
     `seconds` and `size` always go, since gateways' defaults differ. For a model that the catalogue does not list,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal, NamedTuple
 
-from .spec import parse_size
+from ..jobs.spec import parse_size
 
 Life = Literal["live", "retired", "unknown"]
 References = int | Literal["several"]

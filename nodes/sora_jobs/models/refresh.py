@@ -17,18 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .bounds import read_json, read_text
+from ..config.providers import COMETAPI, SANDBOX, Provider
+from ..config.timing import DEFAULT, Timing
+from ..errors import SoraError, storage_error
+from ..gateway.clients import ClientPool
+from ..jobs.spec import ModelEvidence
+from ..util.atomic_write import atomic_write, locked
+from ..util.bounded_read import read_json, read_text
 from .catalogue import Catalogue
-from .errors import SoraError, disk_trouble
-from .gateways import Gateways
 from .model import Life, Model, Status
-from .model_list import MOST_MODELS, ask_for_list, price_of, read_list
-from .providers import COMETAPI, SANDBOX, Provider
-from .spec import Seen
-from .timing import DEFAULT, Timing
-from .whole import locked, write_whole
+from .remote_list import MOST_MODELS, ask_for_list, price_of, read_list
 
-Evidence = Mapping[tuple[str, str], Seen]  # (provider, model) -> what the ledger saw of it
+Evidence = Mapping[tuple[str, str], ModelEvidence]  # (provider, model) -> what the ledger saw of it
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class LiveCatalogue:
         return self.now()
 
     def refresh(self, provider: Provider) -> Refreshed:
-        """Ask that gateway for its list, and keep it. GatewayTrouble where it gives none; DiskTrouble."""
+        """Ask that gateway for its list, and keep it. GatewayError where it gives none; StorageError."""
         before, at = self.now(), self._timing.clock()
         answer, whole = ask_for_list(provider, self._timing)
         listed = read_list(answer)
@@ -87,9 +87,9 @@ class LiveCatalogue:
                 earlier = self._kept()
                 kept = {"provider": provider.name, "at": at, "models": _with_lost(listed, earlier, at, whole=whole)}
                 kept["whole_at"] = at if whole else earlier.get("whole_at")
-                write_whole(self.file, json.dumps(kept, indent=1).encode())
+                atomic_write(self.file, json.dumps(kept, indent=1).encode())
         except OSError as error:
-            raise disk_trouble(f"{self.file} could not be written", error) from error
+            raise storage_error(f"{self.file} could not be written", error) from error
         named = _named(earlier)
         gone = named - {row["id"] for row in listed} if whole else set()
         return compared(before, self.now(), listed, named, gone)
@@ -120,7 +120,9 @@ def merged(kept: dict[str, Any]) -> Catalogue:
     return Catalogue(models, refreshed_at=float(at or 0))
 
 
-def seen_here(seen_models: Callable[[], Mapping[tuple[str, str, str], Seen]], gateways: Gateways) -> Evidence:
+def seen_here(
+    seen_models: Callable[[], Mapping[tuple[str, str, str], ModelEvidence]], gateways: ClientPool
+) -> Evidence:
     """What the ledger saw of each model, by (provider, origin, model), where its provider is now; nothing where it
     cannot be asked. The sandbox proves nothing."""
     with contextlib.suppress(SoraError):
@@ -147,7 +149,7 @@ def with_evidence(catalogue: Catalogue, evidence: Evidence) -> Catalogue:
     return Catalogue(map(now, catalogue.models.values()), catalogue.refreshed_at, unlisted)
 
 
-def _seen_as(seen: Seen, known: Status | None) -> Status | None:
+def _seen_as(seen: ModelEvidence, known: Status | None) -> Status | None:
     """Its standing by what the ledger saw, where that is newer than what is `known`."""
     if max(seen.completed, seen.refused) <= 0:
         return None

@@ -12,11 +12,19 @@ from typing import Any
 import requests
 from urllib3.util.retry import Retry
 
-from .bounds import read_json
-from .errors import GatewayTrouble
-from .providers import Provider
-from .timing import Timing
-from .transport import NETWORK_ERRORS, NoAuth, arriving, in_words, kind_of_network, network_advice, new_session
+from ..config.providers import Provider
+from ..config.timing import Timing
+from ..errors import GatewayError
+from ..gateway.http import (
+    NETWORK_ERRORS,
+    NoAuth,
+    classify_network_error,
+    in_words,
+    iter_body,
+    network_hint,
+    new_session,
+)
+from ..util.bounded_read import read_json
 
 PATH = "/api/models"
 ROUTE = "/v1/videos"
@@ -30,7 +38,7 @@ _ID = re.compile(rf"[A-Za-z0-9][\w.:/-]{{0,{LONGEST_ID - 1}}}")
 
 
 def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
-    """The list as JSON, and whether it is all of it: further pages are asked for, up to a limit. GatewayTrouble where
+    """The list as JSON, and whether it is all of it: further pages are asked for, up to a limit. GatewayError where
     not even the first one comes."""
     answer = _ask(provider, PATH, timing)
     rows = list(_rows(answer))
@@ -44,7 +52,7 @@ def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
             break
         try:
             more = _rows(_ask(provider, f"{PATH}?page={number}&page_size={size or len(rows)}", timing))
-        except GatewayTrouble:
+        except GatewayError:
             break
         new = {json.dumps(row): row for row in more if json.dumps(row) not in seen}
         if not new:  # it knows no pages, and gave the same ones
@@ -55,11 +63,11 @@ def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
 
 
 def read_list(answer: Any) -> list[dict[str, Any]]:
-    """The rows that make videos on our route: [{"id", "usd_per_second" or None, "images"}]. GatewayTrouble for an
+    """The rows that make videos on our route: [{"id", "usd_per_second" or None, "images"}]. GatewayError for an
     answer that is no list, or that has no such row: an empty catalogue would mark all models as gone."""
     found = [_row(row) for row in _rows(answer) if _is_video(row)]
     if not found:
-        raise GatewayTrouble(
+        raise GatewayError(
             f"The gateway's list names no model of {ROUTE}.", advice="The catalogue stays as it is.", money="none"
         )
     return list({row["id"]: row for row in found}.values())[:MOST_MODELS]
@@ -72,15 +80,15 @@ def price_of(value: Any) -> float | None:
 
 
 def _ask(provider: Provider, path: str, timing: Timing) -> Any:
-    """One page of it. It needs no key, and gets none. GatewayTrouble where it does not come."""
+    """One page of it. It needs no key, and gets none. GatewayError where it does not come."""
     url, timeout_s = provider.base_url + path, timing.model_list_timeout_s
     advice = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
 
-    def trouble(why: str, error: Exception | None = None) -> GatewayTrouble:
+    def trouble(why: str, error: Exception | None = None) -> GatewayError:
         what = f"{provider.name} gave no list of models: {why}."
         if error is None:
-            return GatewayTrouble(what, advice=advice, money="none")
-        return GatewayTrouble(what, advice=network_advice(error, advice), money="none", code=kind_of_network(error))
+            return GatewayError(what, advice=advice, money="none")
+        return GatewayError(what, advice=network_hint(error, advice), money="none", code=classify_network_error(error))
 
     try:
         with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:
@@ -88,7 +96,7 @@ def _ask(provider: Provider, path: str, timing: Timing) -> Any:
             with session.get(url, auth=NoAuth(), timeout=timeout_s, stream=True, allow_redirects=False) as response:
                 if response.status_code != 200:
                     raise trouble(f"HTTP {response.status_code}")
-                for piece in arriving(response):
+                for piece in iter_body(response):
                     body += piece
                     if len(body) > LARGEST_LIST or timing.monotonic() > end:
                         raise requests.exceptions.ReadTimeout("it is too long or too slow")

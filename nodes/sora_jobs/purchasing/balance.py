@@ -17,23 +17,23 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.util.retry import Retry
 
-from .bounds import read_json
-from .errors import GatewayTrouble, InvalidInput, LedgerTrouble
-from .ledger import Ledger
-from .providers import COMETAPI, COMETAPI_URL, Provider
-from .redact import place_of, remember_address
-from .settings import Settings
-from .timing import DEFAULT, Timing
-from .transport import (
+from ..config.providers import COMETAPI, COMETAPI_URL, Provider
+from ..config.settings import Settings
+from ..config.timing import DEFAULT, Timing
+from ..errors import GatewayError, InvalidInputError, LedgerError
+from ..gateway.http import (
     NETWORK_ERRORS,
     Bearer,
-    arriving,
+    classify_network_error,
     in_words,
-    kind_of_network,
-    network_advice,
+    iter_body,
+    network_hint,
     new_session,
     same_origin,
 )
+from ..ledger.ledger import Ledger
+from ..util.bounded_read import read_json
+from ..util.redact import place_of, register_url
 
 LIMIT_PATH = "/v1/dashboard/billing/subscription"
 USED_PATH = "/v1/dashboard/billing/usage"
@@ -84,9 +84,9 @@ class KeyInUrl(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._origin):
             what = "The key is for the gateway's own address only."
-            raise GatewayTrouble(what, transient=False, money="none", code="key_not_for_origin")
+            raise GatewayError(what, transient=False, money="none", code="key_not_for_origin")
         request.prepare_url(request.url or "", {"key": self._key})
-        remember_address(request.url or "")
+        register_url(request.url or "")
         return request
 
 
@@ -104,8 +104,8 @@ def balance_of(
     places: Places | None = None,
     timing: Timing = DEFAULT,
 ) -> Balance:
-    """Ask what is left of the provider's key or, in the second way, of the account. InvalidInput where no such call is
-    known; MissingKey; GatewayTrouble where it does not tell."""
+    """Ask what is left of the provider's key or, in the second way, of the account. InvalidInputError where no such
+    call is known; MissingKeyError; GatewayError where it does not tell."""
     places = places or PLACES
     _check_known(provider, places)
     if account:
@@ -143,7 +143,7 @@ def ask_account(provider: Provider, key: str, places: Places, timing: Timing) ->
 
 def next_price(provider: Provider, settings: Settings, ledger: Ledger) -> tuple[float, Literal["last_job", "cap"]]:
     """What the next job there may cost, in dollars: as much as the last one, or else as a job may cost here."""
-    with contextlib.suppress(LedgerTrouble):
+    with contextlib.suppress(LedgerError):
         if ledger.database.exists:
             last = ledger.last_bought(provider.name)
             if last is not None and last.estimated_usd:
@@ -154,13 +154,13 @@ def next_price(provider: Provider, settings: Settings, ledger: Ledger) -> tuple[
 
 def _check_known(provider: Provider, places: Places) -> None:
     if provider.name != COMETAPI:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"No call for the balance at {provider.name} is known.",
             advice=f"It is known of {COMETAPI} alone.",
             code="balance_unsupported",
         )
     if not knows_balance(provider, places):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The base URL of {COMETAPI} is at {place_of(provider.base_url)}, where no call for the balance is known.",
             advice=f"Only {place_of(places.own)} is asked: it would need COMETAPI_BASE_URL to be unset.",
             code="balance_unsupported",
@@ -197,7 +197,7 @@ def _made(
 
 
 def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Timing) -> Any:
-    """The JSON of the response. GatewayTrouble, which does not hold on to what went wrong: that has the URL, and JSON
+    """The JSON of the response. GatewayError, which does not hold on to what went wrong: that has the URL, and JSON
     that is none has other keys' names."""
     url, timeout_s = provider.base_url + path, timing.balance_timeout_s
     end = timing.monotonic() + timeout_s
@@ -208,12 +208,12 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
             session.get(url, auth=auth, timeout=timeout_s, stream=True, allow_redirects=False) as response,
         ):
             status = response.status_code
-            for piece in arriving(response) if status == 200 else ():
+            for piece in iter_body(response) if status == 200 else ():
                 body += piece
                 if len(body) > LARGEST_ANSWER or timing.monotonic() > end:
                     raise requests.exceptions.ReadTimeout("the response is too long or too slow")
     except NETWORK_ERRORS as error:
-        why, code, advice = in_words(error), kind_of_network(error), network_advice(error, "")
+        why, code, advice = in_words(error), classify_network_error(error), network_hint(error, "")
     if why:
         raise _trouble(provider, why, code=code, advice=advice)
     if status != 200:
@@ -228,12 +228,12 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
 
 def _trouble(
     provider: Provider, why: str, *, code: str = "", advice: str = "", http_status: int | None = None
-) -> GatewayTrouble:
+) -> GatewayError:
     host = urlsplit(provider.base_url).hostname
     usual = "Look at the balance on CometAPI's own page. If this stays, check the key, the network and the proxy."
     if host == urlsplit(PLACES.own).hostname:
         usual += " `sora balance --account` asks the call that CometAPI documents; it sends the key in a URL."
-    return GatewayTrouble(
+    return GatewayError(
         f"{host} did not tell the balance: {why}.",
         advice=advice or usual,
         money="none",

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from typing import Any
 
-from .errors import NotFinished, no_thread
-from .ledger import Ledger
-from .purchase import Order, Purchases, Submission
-from .spec import FORGOTTEN
-from .threads import DaemonPool, PoolClosed, fail, guarded
-from .timing import Timing
+from ..config.timing import Timing
+from ..errors import NotFinishedError, no_thread_error
+from ..jobs.spec import ARCHIVED
+from ..ledger.ledger import Ledger
+from ..util.daemon_pool import DaemonPool, PoolClosedError, fail, guarded
+from .purchaser import PreparedPurchase, Purchaser, PurchaseResult
 
 SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
 ALL_SUBMIT_THREADS = 16
@@ -25,14 +25,14 @@ JOIN = (
 )
 
 
-class _Buying(Future[Submission]):
+class _Buying(Future[PurchaseResult]):
     """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
 
-    unwanted = False
+    is_cancelled = False
     provider = ""
 
     def cancel(self) -> bool:
-        self.unwanted = True
+        self.is_cancelled = True
         return super().cancel()
 
 
@@ -46,7 +46,7 @@ class Buyer:
     def __init__(
         self,
         ledger: Ledger,
-        purchases: Purchases,
+        purchases: Purchaser,
         *,
         begin: Callable[[Callable[[], None], Future[Any]], None],
         call_later: Callable[[float, Callable[[], None]], None],
@@ -60,14 +60,16 @@ class Buyer:
         self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
-    def buy(self, prepare: Callable[[], Order], provider: str) -> Future[Submission]:
+    def buy(self, prepare: Callable[[], PreparedPurchase], provider: str) -> Future[PurchaseResult]:
         """Have `prepare()` and the purchase done in the threads for that provider."""
         future = self._new()
         future.provider = provider
         self._queue(future, prepare)
         return future
 
-    def buy_for(self, prepare: Callable[[], Order], provider_of: Callable[[], str]) -> Future[Submission]:
+    def buy_for(
+        self, prepare: Callable[[], PreparedPurchase], provider_of: Callable[[], str]
+    ) -> Future[PurchaseResult]:
         """The same for a provider that the ledger has to be asked for."""
         future = self._new()
 
@@ -86,7 +88,7 @@ class Buyer:
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
                     future.set_exception(
-                        NotFinished("The program is closing.", advice=JOIN, money="perhaps", code="closing")
+                        NotFinishedError("The program is closing.", advice=JOIN, money="perhaps", code="closing")
                     )
 
     def _new(self) -> _Buying:
@@ -94,23 +96,23 @@ class Buyer:
         self._buying.add(future)
         return future
 
-    def _queue(self, future: _Buying, prepare: Callable[[], Order]) -> None:
+    def _queue(self, future: _Buying, prepare: Callable[[], PreparedPurchase]) -> None:
         end = self._timing.monotonic() + self._timing.join_max_s
 
         def first() -> None:
             if future.set_running_or_notify_cancel():
                 run(prepare())
 
-        def run(order: Order) -> None:
-            submission = None if future.unwanted else self._purchases.attempt(order, lambda: future.unwanted)
+        def run(order: PreparedPurchase) -> None:
+            submission = None if future.is_cancelled else self._purchases.attempt(order, lambda: future.is_cancelled)
             if submission is not None:
-                if submission.job.aside == FORGOTTEN:  # it is wanted again
-                    self._ledger.put_aside(submission.job.id, "")
+                if submission.job.aside == ARCHIVED:  # it is wanted again
+                    self._ledger.set_visibility(submission.job.id, "")
                 self._bought(submission.job.id)
                 future.set_result(submission)
-            elif future.unwanted or self._closing.is_set() or self._timing.monotonic() > end:
+            elif future.is_cancelled or self._closing.is_set() or self._timing.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
-                raise NotFinished(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
+                raise NotFinishedError(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 self._call_later(self._timing.join_delay_s(order.joins), lambda: queue(lambda: run(order)))
@@ -118,10 +120,10 @@ class Buyer:
         def queue(step: Callable[[], None]) -> None:
             try:
                 queued = self._pool.submit(guarded(step, future), future.provider)
-            except PoolClosed:
+            except PoolClosedError:
                 pass  # `close` ends the future
             except RuntimeError as error:
-                fail(future, no_thread(error))
+                fail(future, no_thread_error(error))
             else:
                 queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .catalogue import Catalogue
-from .errors import InvalidInput
-from .gateways import Gateways
-from .providers import COMETAPI, SANDBOX, Provider
-from .spec import LONGEST_FIELDS, Job, JobSpec, parse_extra_fields
+from ..config.providers import COMETAPI, SANDBOX, Provider
+from ..errors import InvalidInputError
+from ..gateway.clients import ClientPool
+from ..jobs.spec import LONGEST_FIELDS, Job, VideoRequest, parse_extra_fields
+from ..models.catalogue import Catalogue
 
 LONGEST = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
 # The widgets of CreateSoraJob that decide the price, and how long their values may be.
@@ -30,24 +30,26 @@ class Quote(NamedTuple):
     comes_out: str = ""
 
 
-def estimated_usd(spec: JobSpec, provider: Provider, catalogue: Catalogue, like: Job | None = None) -> float | None:
-    """Return the estimated price in dollars, None where it is unknown. A remix, `like` its parent, costs what the
+def estimated_usd(
+    spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None = None
+) -> float | None:
+    """Return the estimated price in dollars, None where it is unknown. A remix, `remix_of` its parent, costs what the
     parent would cost now."""
     if _is_free(provider):
         return 0.0
     # Whatever gave the parent of a remix an unknown price may make the remix dearer, too.
-    if catalogue.may_be_dearer(spec) or (like is not None and like.estimated_usd is None):
+    if catalogue.may_be_dearer(spec) or (remix_of is not None and remix_of.estimated_usd is None):
         return None
     if provider.usd_per_second is not None:
-        seconds = (like or spec).seconds
+        seconds = (remix_of or spec).seconds
         return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
     if provider.name != COMETAPI:  # the catalogue has the prices of no other provider
         return None
-    return catalogue.estimate_usd(like or spec)
+    return catalogue.estimate_usd(remix_of or spec)
 
 
-def check_new(spec: JobSpec, provider: Provider, catalogue: Catalogue, *, references: int | None = None) -> None:
-    """InvalidInput for a new purchase that is known to be impossible. `references`: how many images it has, where
+def check_new(spec: VideoRequest, provider: Provider, catalogue: Catalogue, *, references: int | None = None) -> None:
+    """InvalidInputError for a new purchase that is known to be impossible. `references`: how many images it has, where
     `spec` does not hold them."""
     catalogue.check(spec, references)
     if spec.kind == "remix":
@@ -55,9 +57,9 @@ def check_new(spec: JobSpec, provider: Provider, catalogue: Catalogue, *, refere
 
 
 def quote(
-    wanted: Mapping[str, Any], gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+    wanted: Mapping[str, Any], gateways: ClientPool, catalogue: Catalogue, find: Callable[[str, str], Job | None]
 ) -> Quote:
-    """Return what that which a node says would cost; InvalidInput where that cannot be bought.
+    """Return what that which a node says would cost; InvalidInputError where that cannot be bought.
 
     `wanted` has the widgets of CreateSoraJob by name (None for one whose value comes through a link) and optionally
     the number of connected `references`, and `remix`: true for a remix of that video; or, for a remix of a job that
@@ -69,7 +71,7 @@ def quote(
     given = _texts(wanted, WIDGETS, ("references", "remix"))
     references, remix = wanted.get("references", 0), wanted.get("remix", False)
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
-        raise InvalidInput(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
+        raise InvalidInputError(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
     if given["provider"] is None:
         return Quote(None)
     provider = gateways.provider(given["provider"])
@@ -85,8 +87,8 @@ def quote(
     return _quote(spec, provider, catalogue)
 
 
-def _quote(spec: JobSpec, provider: Provider, catalogue: Catalogue, like: Job | None = None) -> Quote:
-    usd, model = estimated_usd(spec, provider, catalogue, like), catalogue.find((like or spec).model)
+def _quote(spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None = None) -> Quote:
+    usd, model = estimated_usd(spec, provider, catalogue, remix_of), catalogue.find((remix_of or spec).model)
     from_row = bool(usd) and provider.usd_per_second is None
     return Quote(usd, model.price_age_days() if model and from_row else None, catalogue.comes_out(spec))
 
@@ -95,9 +97,9 @@ def _is_free(provider: Provider) -> bool:
     return provider.name == SANDBOX or provider.usd_per_second == 0
 
 
-def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> JobSpec:
+def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> VideoRequest:
     """What CreateSoraJob would ask for."""
-    return JobSpec(
+    return VideoRequest(
         provider=given["provider"],
         prompt=ANY_PROMPT,
         model=given["custom_model"].strip() or catalogue.require(given["model"]).id,
@@ -108,12 +110,12 @@ def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> JobSpec:
 
 
 def _of_remix(
-    name: str, named: str, gateways: Gateways, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+    name: str, named: str, gateways: ClientPool, catalogue: Catalogue, find: Callable[[str, str], Job | None]
 ) -> Quote:
     """The price of a remix of that job."""
     if not name.strip():
         advice = "Choose one from the list, or paste its id into video_id."
-        raise InvalidInput("No job is chosen.", advice=advice, code="no_job")
+        raise InvalidInputError("No job is chosen.", advice=advice, code="no_job")
     parent = find(name, named)
     if parent is None and not named:
         return Quote(None)
@@ -122,17 +124,17 @@ def _of_remix(
     if parent is None:  # it was bought elsewhere: its length and size are unknown
         return Quote(0.0 if _is_free(provider) else None)
     catalogue.check_remix(parent.model, parent.id)
-    spec = JobSpec(kind="remix", provider=parent.provider, prompt=ANY_PROMPT, parent=parent.id)
+    spec = VideoRequest(kind="remix", provider=parent.provider, prompt=ANY_PROMPT, parent=parent.id)
     check_new(spec, provider, catalogue)
     return _quote(spec, provider, catalogue, parent)
 
 
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:
-    """The texts of these names, each of which has to be there; InvalidInput for anything else."""
+    """The texts of these names, each of which has to be there; InvalidInputError for anything else."""
     if unknown := sorted({*wanted} - {*names, *others}):
-        raise InvalidInput(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", advice=f"Known: {', '.join(names)}.")
+        raise InvalidInputError(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", advice=f"Known: {', '.join(names)}.")
     for name, longest in names.items():
         value = wanted.get(name, 0)
         if value is not None and (not isinstance(value, str) or len(value) > longest):
-            raise InvalidInput(f"{name} is text of at most {longest} characters, or null.")
+            raise InvalidInputError(f"{name} is text of at most {longest} characters, or null.")
     return {name: wanted[name] for name in names}

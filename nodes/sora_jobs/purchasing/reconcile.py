@@ -6,12 +6,12 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from .errors import GatewayTrouble, InvalidInput, MaybeBought, SoraError
-from .gateways import Gateways
-from .ledger import Ledger, taken_error
-from .plain import SETTLE
-from .remote_video import LONGEST_ID, RemoteVideo
-from .spec import Job, JobState, parse_size
+from ..errors import GatewayError, InvalidInputError, PurchaseUncertainError, SoraError
+from ..gateway.clients import ClientPool
+from ..jobs.remote_video import LONGEST_ID, RemoteVideo
+from ..jobs.spec import Job, JobState, parse_size
+from ..ledger.ledger import Ledger, existing_purchase_error
+from ..messages import RECONCILE_HINT
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
 MANY = 1000  # jobs that are being sent, or in doubt, at once
@@ -21,15 +21,15 @@ LONGEST_TOLD = 220  # characters of a gateway's word in a sentence
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
-def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
+def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> Job:
     """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost.
 
-    InvalidInput where the gateway shows another video: the right one would never be looked for again.
+    InvalidInputError where the gateway shows another video: the right one would never be looked for again.
     """
     if not video_id:
-        return ledger.settle(job.id)
+        return ledger.reconcile(job.id)
     if len(video_id) > LONGEST_ID:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
             advice="Copy the id alone from the gateway's list.",
             job=job.id,
@@ -38,7 +38,7 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
     with _still_unknown(job):
         video = gateways.client_for(job).retrieve(video_id)
     if differences := _differences(job, video):
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{video_id} is another video; its {', its '.join(differences)}.",
             advice="Look for another id. If it is this purchase after all, in the gateway's own words, fetch it by its "
             f"id (node *Open Sora Job*; in a shell: `sora resume {video_id} --provider {job.provider}`), then declare "
@@ -47,53 +47,54 @@ def settle(ledger: Ledger, gateways: Gateways, job: Job, video_id: str) -> Job:
             job=job.id,
             code="video_differs",
         )
-    return ledger.observed(ledger.settle(job.id, video_id=video_id).id, video)
+    return ledger.observed(ledger.reconcile(job.id, video_id=video_id).id, video)
 
 
-def look_for(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
-    """Settle it with the one job of the gateway's list that fits. MaybeBought where none does, where several do, or
-    where another purchase of ours may be that job as well; it is never given up here, since a list may lag behind."""
+def find_in_provider_list(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
+    """Settle it with the one job of the gateway's list that fits. PurchaseUncertainError where none does, where several
+    do, or where another purchase of ours may be that job as well; it is never given up here, since a list may lag
+    behind."""
     if job.state is not JobState.UNKNOWN:
         return job
     if not gateways.provider(job.provider).lists:
-        raise taken_error(job)
+        raise existing_purchase_error(job)
     others = [other for other in _in_doubt(ledger, job) if other.id != job.id]
     with _still_unknown(job):
-        listed = gateways.client_for(job).newest()
+        listed = gateways.client_for(job).list_videos()
     fitting = [video for video in listed if _fits(job, video)]
-    free = [video for video in fitting if _is_free(ledger.at_gateway(job.provider, job.origin, video.id))]
+    free = [video for video in fitting if _is_free(ledger.by_gateway_id(job.provider, job.origin, video.id))]
     if len(free) != 1:
         found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
-        raise MaybeBought(f"The list of {job.provider} shows {found}.", advice=SETTLE, job=job.id)
+        raise PurchaseUncertainError(f"The list of {job.provider} shows {found}.", advice=RECONCILE_HINT, job=job.id)
     if rivals := [other for other in others if _fits(other, free[0])]:
-        raise MaybeBought(
+        raise PurchaseUncertainError(
             f"The list of {job.provider} shows {free[0].id}, which may also be job {rivals[0].id}: both ask for the "
             "same.",
-            advice=SETTLE.replace(" ID`", f" {free[0].id}`"),
+            advice=RECONCILE_HINT.replace(" ID`", f" {free[0].id}`"),
             job=job.id,
         )
-    return ledger.observed(ledger.settle(job.id, video_id=free[0].id).id, free[0])
+    return ledger.observed(ledger.reconcile(job.id, video_id=free[0].id).id, free[0])
 
 
-def ask_again(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
-    """The same as `ask_about`. JobFailed where it cannot be asked, which says of both why; it stays as it is."""
+def ask_again(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
+    """The same as `ask_about`. JobFailedError where it cannot be asked, which says of both why; it stays as it is."""
     try:
         return ask_about(ledger, gateways, job)
     except SoraError as error:
-        failed = taken_error(job)
+        failed = existing_purchase_error(job)
         what = f"{failed.what} The gateway could not be asked about it again: {error.what}"
         raise failed.changed(what=what, advice=f"{error.advice} {failed.advice}".strip()) from error
 
 
-def ask_about(ledger: Ledger, gateways: Gateways, job: Job) -> Job:
+def ask_about(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
     """A job that was seen to fail, as its gateway sees it now. Asking is free, and some say "failed" once and go on
-    rendering. GatewayTrouble, MissingKey where it cannot be asked: it stays as it is."""
+    rendering. GatewayError, MissingKeyError where it cannot be asked: it stays as it is."""
     if job.state is not JobState.FAILED or not job.video_id:
         return job
     try:
         return ledger.taken_up_again(job.id, gateways.client_for(job).retrieve(job.video_id))
-    except GatewayTrouble as error:
-        raise error.for_job(job.id).changed(money="perhaps") from error.__cause__
+    except GatewayError as error:
+        raise error.with_job(job.id).changed(money="perhaps") from error.__cause__
 
 
 def _in_doubt(ledger: Ledger, job: Job) -> list[Job]:
@@ -108,9 +109,9 @@ def _still_unknown(job: Job) -> Iterator[None]:
     """A gateway that cannot tell leaves the purchase as it was: perhaps paid."""
     try:
         yield
-    except GatewayTrouble as error:
-        told = error.changed(money="perhaps", advice=f"{error.advice} {SETTLE}")
-        raise told.for_job(job.id) from error.__cause__
+    except GatewayError as error:
+        told = error.changed(money="perhaps", advice=f"{error.advice} {RECONCILE_HINT}")
+        raise told.with_job(job.id) from error.__cause__
 
 
 def _fits(job: Job, video: RemoteVideo) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from .checks import Refusal
+from .validation import Refusal
 
 # name -> (status, message, code) in which real gateways send it (docs/gateway.md)
 REFUSALS: dict[str, tuple[int, str, str | None]] = {

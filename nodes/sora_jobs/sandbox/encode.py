@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..whole import replace
+from ..util.atomic_write import replace
 
 FPS = 30
 SAMPLE_RATE = 48_000

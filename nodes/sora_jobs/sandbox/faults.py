@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .files import Piece
+from .ranges import Piece
 from .store import SandboxJob, Store
 
 

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import InvalidInput
-from .checks import Refusal, Wanted, check_create, check_prompt
+from ..errors import InvalidInputError
 from .directives import parse, refused_on_purpose
-from .family import Family
-from .forms import Form
+from .families.base import Family
 from .pages import pages
 from .renders import Renders
+from .request_form import Form
 from .store import SandboxJob, Store
+from .validation import Refusal, Wanted, check_create, check_prompt
 
 SECONDS = 4.0  # that a job takes, if nobody says otherwise
 
@@ -68,7 +68,7 @@ class Jobs:
             raise Refusal(400, "'limit' must be from 1 to 100.", param="limit", code="invalid_value")
         if order not in ("asc", "desc"):
             raise Refusal(400, "'order' must be asc or desc.", param="order", code="invalid_value")
-        jobs = self.store.newest()[:: 1 if order == "desc" else -1]
+        jobs = self.store.list_videos()[:: 1 if order == "desc" else -1]
         if after:
             ids = [self._family.shown_id(job) for job in jobs]
             if after not in ids:
@@ -125,7 +125,7 @@ def _default_seconds() -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 86_400:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"SORA_SANDBOX_SECONDS is {text!r}.", advice="It wants a number of seconds.", code="invalid_setting"
         )
     return seconds

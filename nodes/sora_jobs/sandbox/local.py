@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .family import Family
+    from .families.base import Family
     from .server import Sandbox
 
 
@@ -27,7 +27,7 @@ class LocalSandbox:
         return {name: getattr(family, name) for name in ("remix", "lists", "deletes", "variants")}
 
     def base_url(self) -> str:
-        """Where it serves; it is started if it does not run yet. InvalidInput, LocalTrouble: it cannot be."""
+        """Where it serves; it is started if it does not run yet. InvalidInputError, LocalError: it cannot be."""
         from . import Sandbox
 
         with self._lock:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from ..addresses import is_loopback
-from .checks import Refusal
-from .family import Family
-from .forms import has_key
+from ..util.addresses import is_loopback
+from .families.base import Family
+from .request_form import has_key
+from .validation import Refusal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from ..threads import DaemonPool
+from ..util.daemon_pool import DaemonPool
 from .encode import chord, write_mp4
 from .render import Picture, Scene, film, open_picture, seed_of
 from .store import SandboxJob, Store

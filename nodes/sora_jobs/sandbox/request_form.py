@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from .checks import Refusal, Upload
+from .validation import Refusal, Upload
 
 REFERENCE_FIELDS = ("input_reference", "input_reference[]")
 

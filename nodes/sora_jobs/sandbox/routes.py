@@ -11,16 +11,16 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from ..threads import DaemonPool
-from .checks import Refusal
-from .edge import application
-from .family import Family
+from ..util.daemon_pool import DaemonPool
+from .families.base import Family
 from .faults import Faults
-from .files import read_piece
-from .forms import Form, read_form
 from .jobs import Jobs
-from .public import catalogue, models
+from .middleware import application
+from .model_routes import catalogue, models
+from .ranges import read_piece
+from .request_form import Form, read_form
 from .store import SandboxJob
+from .validation import Refusal
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ class Routes:
         if variant == "video":
             piece = await self._off_loop(lambda: read_piece(path, request, ranges=family.ranges))
             return await self._faults.send(request, job, piece)
-        from .stills import spritesheet, thumbnail
+        from .still_images import spritesheet, thumbnail
 
         draw, kind = (thumbnail, "image/webp") if variant == "thumbnail" else (spritesheet, "image/jpeg")
         return web.Response(body=await self._off_loop(lambda: draw(path)), content_type=kind)

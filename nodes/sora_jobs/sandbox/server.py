@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from ..errors import InvalidInput, LocalTrouble
+from ..errors import InvalidInputError, LocalError
 from .families import find_family
 from .routes import Routes
 
@@ -23,7 +23,7 @@ class Sandbox:
     """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
 
     `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `speak` is the family that it speaks as
-    (SORA_SANDBOX_SPEAK, else openai; families.py has them). InvalidInput for one that it does not know.
+    (SORA_SANDBOX_SPEAK, else openai; __init__.py has them). InvalidInputError for one that it does not know.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
-        """Serve on 127.0.0.1 and return the base URL, without /v1. InvalidInput if the port is taken."""
+        """Serve on 127.0.0.1 and return the base URL, without /v1. InvalidInputError if the port is taken."""
         started = threading.Event()
         failure: list[Exception] = []
         self._loop = asyncio.new_event_loop()
@@ -57,15 +57,15 @@ class Sandbox:
                 self._loop.close()
             self._thread = None
             self.routes.close()
-            raise LocalTrouble(f"The sandbox did not start within {START_S:.0f} s.", advice="Run again.")
+            raise LocalError(f"The sandbox did not start within {START_S:.0f} s.", advice="Run again.")
         if failure:
             self._thread.join(START_S)
             self._thread = None
             self.routes.close()
             if isinstance(failure[0], OSError):
                 why = f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}."
-                raise InvalidInput(why, code="port_unavailable") from failure[0]
-            raise LocalTrouble(f"The sandbox could not be started: {failure[0]!r}.") from failure[0]
+                raise InvalidInputError(why, code="port_unavailable") from failure[0]
+            raise LocalError(f"The sandbox could not be started: {failure[0]!r}.") from failure[0]
         return self.url
 
     def close(self) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from ..media import stills
+from ..media import still_images
 from ..media.resize import Pixels
 
 
 def thumbnail(path: Path) -> bytes:
     """The frame in the film's middle, as a WebP of the film's size."""
-    return _image_file(stills.thumbnail(path), "WEBP")
+    return _image_file(still_images.thumbnail(path), "WEBP")
 
 
 def spritesheet(path: Path) -> bytes:
     """Twelve frames from the first to the last in a grid of four by three, as a JPEG."""
-    return _image_file(stills.spritesheet(path), "JPEG")
+    return _image_file(still_images.spritesheet(path), "JPEG")
 
 
 def _image_file(picture: Pixels, image_format: str) -> bytes:

@@ -10,7 +10,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..whole import remove, write_whole
+from ..util.atomic_write import atomic_write, remove
 
 LINK_LASTS_S = 365 * 86_400  # its films cost nothing to keep: who deletes one finds it again. [sandbox: expired] lapses
 QUEUED_SHARE = 0.15  # of the time that a job takes
@@ -83,7 +83,7 @@ class Store:
     def delete(self, job: SandboxJob) -> None:
         remove(self._job_file(job.id))
 
-    def newest(self) -> list[SandboxJob]:
+    def list_videos(self) -> list[SandboxJob]:
         """All jobs, newest first."""
         ids = [file.stem for file in (self.folder / "jobs").glob("video_*.json")]
         jobs = [job for job in map(self.load, ids) if job is not None]
@@ -113,4 +113,4 @@ class Store:
 
 
 def _write(path: Path, data: bytes) -> None:
-    write_whole(path, data, private=False, sync=False)  # nothing that it holds costs anything
+    atomic_write(path, data, private=False, sync=False)  # nothing that it holds costs anything

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..spec import parse_size
+from ..jobs.spec import parse_size
 from .pages import SHAPES, VendorPage, pages
 
 MIME_TYPES = ("image/jpeg", "image/png", "image/webp")

@@ -26,7 +26,7 @@ NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in th
 _PLAIN = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
-def is_plain(url: str) -> bool:
+def is_unambiguous_url(url: str) -> bool:
     """Is that an http(s) address of which everybody reads the same host? Who checks it and who connects to it are not
     the same code."""
     try:
@@ -88,7 +88,7 @@ def is_of_link(address: str) -> bool:
     return found.version == 6 and found in LINK
 
 
-def numeric(host: str) -> str:
+def parse_ip_literal(host: str) -> str:
     """The address that a host is written as, in any of the ways that a resolver takes ("127.1", "0x7f000001"); "" for a
     name, which has to be resolved first."""
     host = host.removesuffix(".")

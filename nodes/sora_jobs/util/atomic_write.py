@@ -42,7 +42,7 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def write_whole(path: Path, data: bytes, *, private: bool = True, sync: bool = True) -> None:
+def atomic_write(path: Path, data: bytes, *, private: bool = True, sync: bool = True) -> None:
     """Write `data` to `path`, over an older file, in one step; with `sync`, also a power cut leaves the one or the
     other. Temporary files of processes that died are removed.
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _Item = tuple[Future[Any], Callable[[], Any], str]
 
 
-class PoolClosed(RuntimeError):
+class PoolClosedError(RuntimeError):
     """The pool takes no more work, since the program is closing."""
 
 
@@ -44,12 +44,12 @@ class DaemonPool:
         self._closed = False
 
     def submit(self, work: Callable[[], T], key: str = "") -> Future[T]:
-        """Have `work()` done by one of the threads; its result or exception comes through the future. PoolClosed when
-        the pool is closed, RuntimeError when not even one thread can be had."""
+        """Have `work()` done by one of the threads; its result or exception comes through the future. PoolClosedError
+        when the pool is closed, RuntimeError when not even one thread can be had."""
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
-                raise PoolClosed(f"{self._name} is closed")
+                raise PoolClosedError(f"{self._name} is closed")
             if key and self._running[key] >= self._per_key:
                 self._parked.setdefault(key, deque()).append((future, work, key))
                 return future

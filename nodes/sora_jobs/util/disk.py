@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from .whole import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
+from .atomic_write import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
 FULL = "disk_full"  # code of an error
 VIDEO_NAME = 60  # characters of the longest name of a video in its folder: one that is being written

@@ -30,14 +30,14 @@ _PATTERNS = (  # each hides its last group
 )
 
 
-def remember(secret: str) -> None:
+def register_secret(secret: str) -> None:
     """Have `secret` taken out of every text from now on (a key, as soon as it is read), however it is written."""
     if len(secret) >= SHORTEST:
         with _lock:
             _known.update(_written(secret))
 
 
-def remember_address(url: str) -> None:
+def register_url(url: str) -> None:
     """The same for what signs an address, where it stands without its host."""
     query = urlsplit(url).query
     if len(query) >= SHORTEST:
@@ -45,7 +45,7 @@ def remember_address(url: str) -> None:
             _signed.append(query)
 
 
-def without_known(text: str) -> str:
+def redact_registered(text: str) -> str:
     """`text` without the secrets that are known by heart: for the user's own words, which must stay as they are."""
     return _hide(text, _spans_known(text))
 
@@ -56,12 +56,12 @@ def place_of(address: str) -> str:
     return re.split(r"[/?#]", address.rpartition("@")[2].rpartition("://")[2])[0]
 
 
-def remember_login(address: str) -> None:
+def register_login(address: str) -> None:
     """Have what stands before an address's host, and every piece of its password, taken out of every text: errors quote
     the one or the other."""
     login = address.rpartition("@")[0].rpartition("://")[2]
     for secret in (login, login.partition(":")[2], *re.split(r"[:/?#@]", login)[1:]):
-        remember(secret)
+        register_secret(secret)
 
 
 def redact(text: str) -> str:

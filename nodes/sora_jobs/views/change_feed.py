@@ -7,19 +7,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .collect import Collector
-from .errors import LocalTrouble
-from .spec import Job
-from .timing import DEFAULT, Timing
+from ..config.timing import DEFAULT, Timing
+from ..delivery.tracker import JobTracker
+from ..errors import LocalError
+from ..jobs.spec import Job
 
 _log = logging.getLogger("sora")
 REMEMBERED = 4096  # jobs: more than go on at once
 
 
-class Changes:
+class ChangeFeed:
     """Collects what the ledger tells, and passes it on as `tell(job, was)`; `was` is "" for a job that is new here."""
 
-    def __init__(self, collector: Collector, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
+    def __init__(self, collector: JobTracker, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
         self._collector, self._tell, self._timing = collector, tell, timing
         self._told: dict[str, Job] = {}  # the newest
         self._fresh: dict[str, Job] = {}
@@ -38,7 +38,7 @@ class Changes:
             self._planned = True
         try:
             self._collector.monitor.alarm(self._timing.change_delay_s, self._begin)
-        except LocalTrouble:  # what the ledger wrote must not fail for it
+        except LocalError:  # what the ledger wrote must not fail for it
             self._not_begun()
 
     def _begin(self) -> None:

@@ -10,19 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .errors import DiskTrouble, InvalidInput, JobFailed, LinkLapsed, NotFinished, Refused, SoraError, disk_trouble
-from .ledger import Ledger, taken_error
-from .settings import Settings
-from .spec import CUT, FORGOTTEN, Job, JobSpec, JobState, Reference
-from .stored import file_of, places_of
-from .timing import Timing
-from .whole import write_whole
+from ..config.settings import Settings
+from ..config.timing import Timing
+from ..delivery.stored_files import file_of, places_of
+from ..errors import (
+    DownloadExpiredError,
+    InvalidInputError,
+    JobFailedError,
+    NotFinishedError,
+    RequestRejectedError,
+    SoraError,
+    StorageError,
+    storage_error,
+)
+from ..jobs.spec import ARCHIVED, TRUNCATED, Job, JobState, Reference, VideoRequest
+from ..ledger.ledger import Ledger, existing_purchase_error
+from ..util.atomic_write import atomic_write
 
 PAGE = 60
 LARGEST_PAGE = 200
 THUMBNAIL_WIDTH = 320  # pixels
 RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
-# What cures a failure, by its kind in words.toml; the page has a button for each.
+# What cures a failure, by its kind in messages.toml; the page has a button for each.
 CURES = {"bad_key": "settings", "no_key": "settings", "no_balance": "settings", "model_gone": "nearest"}
 AS_THEY_ARE = (
     "id", "kind", "aside", "provider", "model", "seconds", "size", "prompt", "take", "video_id", "parent", "progress",
@@ -33,7 +42,7 @@ BRIEF = ("id", "aside", "progress", "created_at", "submitted_at", "completed_at"
 WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
-class Board:
+class HistoryView:
     """Reads the ledger, and keeps small pictures of stored videos in `home`/thumbnails."""
 
     def __init__(self, ledger: Ledger, settings: Settings, timing: Timing) -> None:
@@ -56,16 +65,16 @@ class Board:
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
         job = self._job(job_id)
-        parent = self._ledger.at_gateway(job.provider, job.origin, job.parent) if job.parent else None
+        parent = self._ledger.by_gateway_id(job.provider, job.origin, job.parent) if job.parent else None
         return {
             "job": self.row(job),
             "parent": self.row(parent) if parent is not None else None,
-            "children": [self.row(child) for child in self._ledger.children(job) if child.aside != FORGOTTEN],
+            "children": [self.row(child) for child in self._ledger.children(job) if child.aside != ARCHIVED],
         }
 
     def row(self, job: Job, language: str = "") -> dict[str, Any]:
         """One job as plain JSON, its error in that language or in the one of the settings."""
-        error = what_became_of(job)
+        error = failure_of(job)
         if error is not None:
             error = error.changed(language=language or self._settings.shown_language)
         return (
@@ -97,12 +106,12 @@ class Board:
         return None if job is None else self.row(job)
 
     def thumbnail(self, job_id: str) -> Path:
-        """A small JPEG of the stored video, made at the first use. NotFinished where no video is stored here;
-        MediaTrouble, DiskTrouble."""
+        """A small JPEG of the stored video, made at the first use. NotFinishedError where no video is stored here;
+        MediaError, StorageError."""
         job = self._job(job_id)
         video = file_of(job, self._settings)
         if video is None:
-            raise NotFinished(f"The video of job {job.id} is not stored here.", job=job.id, code="not_stored")
+            raise NotFinishedError(f"The video of job {job.id} is not stored here.", job=job.id, code="not_stored")
         place = self._settings.home / "thumbnails" / f"{job.id}_{job.sha256[:8]}.jpg"
         return place if place.is_file() else _small_picture(video, place)
 
@@ -111,7 +120,7 @@ class Board:
         job = self._job(job_id)
         if odd := [name for name in job.references if not re.fullmatch(r"[0-9a-f]{64}\.png", name)]:
             what = f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours."
-            raise InvalidInput(what, job=job.id, code="foreign_reference")
+            raise InvalidInputError(what, job=job.id, code="foreign_reference")
         places = [self._ledger.references.place(name) for name in job.references]
         if missing := [place for place in places if not place.is_file()]:
             raise _is_gone(job, missing[0], self._ledger.references.folders)
@@ -120,29 +129,29 @@ class Board:
     def again(self, job_id: str) -> dict[str, Any]:
         """{"fit", "take"}: how those images were fitted ("" where nobody noted it), and the next take that was not
         asked for yet."""
-        from .media.reference import from_file
+        from ..media.reference import from_file
 
         job = self._job(job_id)
         pixels = [from_file(place) for place in self.references(job_id)]
         if job.kind == "opened" or (pixels and not job.fit):
             return {"fit": "", "take": job.take + 1}
         wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
-        spec = JobSpec(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
+        spec = VideoRequest(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
         takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
-        return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.asked_for(each))}
+        return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.was_requested(each))}
 
     def _typical_s(self, job: Job) -> float | None:
         """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
         kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
         if seconds is None or now - asked > self._timing.typical_age_s:
-            seconds = self._ledger.typical_s(job)
+            seconds = self._ledger.median_render_s(job)
             self._typical[kind] = now, seconds
         return seconds
 
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none
-            raise InvalidInput(f"The ledger has no job {job_id!r}.", code="unknown_job")
+            raise InvalidInputError(f"The ledger has no job {job_id!r}.", code="unknown_job")
         return self._ledger.job(job_id)
 
     def _file(self, job: Job) -> dict[str, str] | None:
@@ -155,26 +164,30 @@ class Board:
         return {"filename": inside.name, "subfolder": subfolder, "type": "output"}
 
 
-def what_became_of(job: Job) -> SoraError | None:
+def failure_of(job: Job) -> SoraError | None:
     """Why there is no video of this job; None while nothing is wrong."""
     if job.state in (JobState.UNKNOWN, JobState.FAILED):
-        return taken_error(job)
+        return existing_purchase_error(job)
     if job.lapsed:
-        return LinkLapsed(job.error or "The gateway no longer offers the video.", job=job.id, code=job.error_code)
+        return DownloadExpiredError(
+            job.error or "The gateway no longer offers the video.", job=job.id, code=job.error_code
+        )
     if job.state is JobState.REFUSED:
-        return Refused(job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id)
-    if job.error and job.state in RUNNING and job.error_code != CUT:
-        return NotFinished(job.error, job=job.id, code=job.error_code)
+        return RequestRejectedError(
+            job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id
+        )
+    if job.error and job.state in RUNNING and job.error_code != TRUNCATED:
+        return NotFinishedError(job.error, job=job.id, code=job.error_code)
     return None
 
 
-def _is_gone(job: Job, place: Path, folders: Sequence[Path]) -> DiskTrouble:
+def _is_gone(job: Job, place: Path, folders: Sequence[Path]) -> StorageError:
     """The error for a kept reference that is in none of those folders, of which the first would have it at `place`."""
     what = f"The kept reference {place.name} of job {job.id} is not in {' or '.join(map(str, folders))}"
     if len(folders) == 1:
-        return DiskTrouble(f"{what}: it is gone.", job=job.id, code="missing_reference")
+        return StorageError(f"{what}: it is gone.", job=job.id, code="missing_reference")
     bought = f"The machine {job.machine}" if job.machine else "Another machine, whose name was not recorded,"
-    return DiskTrouble(
+    return StorageError(
         f"{what}. {bought} kept it.",
         advice=f"Copy it to {place.parent} from that machine: from the same place in its output folder, or from the "
         "folder references in its SORA_HOME. `sora doctor` checks that all machines have the same output folder.",
@@ -188,15 +201,15 @@ def _cure(job: Job, error: SoraError | None) -> str:
         return ""
     if job.state is JobState.UNKNOWN:
         return "settle"
-    return CURES.get(error.kind, "take" if isinstance(error, JobFailed) else "")
+    return CURES.get(error.kind, "take" if isinstance(error, JobFailedError) else "")
 
 
 def _small_picture(video: Path, place: Path) -> Path:
-    from .media.stills import small_jpeg
+    from ..media.still_images import small_jpeg
 
     jpeg = small_jpeg(video, THUMBNAIL_WIDTH)
     try:
-        write_whole(place, jpeg)
+        atomic_write(place, jpeg)
     except OSError as error:
-        raise disk_trouble(f"{place} could not be written", error) from error
+        raise storage_error(f"{place} could not be written", error) from error
     return place

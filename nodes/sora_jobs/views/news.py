@@ -6,10 +6,10 @@ import secrets
 import threading
 from collections import deque
 
-from .spec import LAPSED, Job, JobState
-from .timing import DEFAULT, Timing
+from ..config.timing import DEFAULT, Timing
+from ..jobs.spec import EXPIRED, Job, JobState
 
-TROUBLE = (JobState.FAILED.value, JobState.UNKNOWN.value, JobState.REFUSED.value, LAPSED)
+TROUBLE = (JobState.FAILED.value, JobState.UNKNOWN.value, JobState.REFUSED.value, EXPIRED)
 KEPT = 64
 
 

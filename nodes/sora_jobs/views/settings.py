@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .balance import knows_balance
-from .errors import InvalidInput, disk_trouble
-from .keys import default_provider, key_state
-from .ledger import Ledger
-from .plain import LANGUAGES
-from .providers import load_provider, provider_names
-from .settings import Settings
-from .timing import DEFAULT, Timing
-from .whole import locked, write_whole
+from ..config.keys import default_provider, key_state
+from ..config.providers import load_provider, provider_names
+from ..config.settings import Settings
+from ..config.timing import DEFAULT, Timing
+from ..errors import InvalidInputError, storage_error
+from ..ledger.ledger import Ledger
+from ..messages import LANGUAGES
+from ..purchasing.balance import knows_balance
+from ..util.atomic_write import atomic_write, locked
 
 LARGEST_USD = 1e6
 # Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
@@ -59,35 +59,36 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
 
 
 def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: Timing = DEFAULT) -> None:
-    """Keep what the page asks for. InvalidInput where it may not, or for a value that is none: nothing is changed."""
+    """Keep what the page asks for. InvalidInputError where it may not, or for a value that is none: nothing is
+    changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
         advice = f"There are: {', '.join(NAMES)}."
-        raise InvalidInput(f"There is no setting {unknown[0]!r}.", advice=advice, code="unknown_setting")
+        raise InvalidInputError(f"There is no setting {unknown[0]!r}.", advice=advice, code="unknown_setting")
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
         if reason := _why_not(settings, topic, local=local):
             why = REASONS[reason["code"]].format(**reason)
-            raise InvalidInput(f"{name} cannot be changed here. {why}", code="setting_locked")
+            raise InvalidInputError(f"{name} cannot be changed here. {why}", code="setting_locked")
         _check(name, value)
     try:
         # Of two changes at once both are kept.
         with locked(settings.page_file.with_suffix(".lock"), timing.settings_lock_s):
             kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
-            write_whole(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
+            atomic_write(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
     except OSError as error:
-        raise disk_trouble(f"{settings.page_file} could not be written", error) from error
+        raise storage_error(f"{settings.page_file} could not be written", error) from error
 
 
 def _check(name: str, value: Any) -> None:
     if name == "language" and value not in LANGUAGES:
         advice = f"It wants one of: {', '.join(LANGUAGES)}."
-        raise InvalidInput(f"language is {value!r}.", advice=advice, code="invalid_setting")
+        raise InvalidInputError(f"language is {value!r}.", advice=advice, code="invalid_setting")
     if name == "rescue" and not isinstance(value, bool):
-        raise InvalidInput("rescue is neither true nor false.", code="invalid_setting")
+        raise InvalidInputError("rescue is neither true nor false.", code="invalid_setting")
     if name.startswith("usd") and (
         isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_USD
     ):
-        raise InvalidInput(f"{name} is no amount in dollars.", code="invalid_setting")
+        raise InvalidInputError(f"{name} is no amount in dollars.", code="invalid_setting")
 
 
 def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
@@ -104,7 +105,7 @@ def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
 def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, Any]:
     try:
         provider = load_provider(settings, name)
-    except InvalidInput as error:
+    except InvalidInputError as error:
         return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what, "balance": False}
     state, ends_in = key_state(settings, provider)
     asks = state in ("set", "environment") and knows_balance(provider)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sora import errors
-from sora.verify.shapes import INSIDE
+from sora_jobs import errors
+from sora_jobs.diagnostics.verify.shapes import INSIDE
 
 from .rows import ASKED, NO_ADDRESS, Expected, Row, job, row
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sora.errors import GatewayTrouble, MaybeBought, Refused, SoraError
+from sora_jobs.errors import GatewayError, PurchaseUncertainError, RequestRejectedError, SoraError
 
 Call = Literal["create", "retrieve", "list", "content"]
 
@@ -70,14 +70,14 @@ def film() -> Expected:
 
 def refused(code: str, *, transient: bool = False, **fields: Any) -> Expected:
     """Nothing was bought; `transient`: the same may be sent again by itself."""
-    return Expected(Refused, {"money": "none", "code": code, "transient": transient, **fields})
+    return Expected(RequestRejectedError, {"money": "none", "code": code, "transient": transient, **fields})
 
 
 def perhaps(**fields: Any) -> Expected:
     """Never sent again by itself."""
-    return Expected(MaybeBought, {"money": "perhaps", **fields})
+    return Expected(PurchaseUncertainError, {"money": "perhaps", **fields})
 
 
-def trouble(*, transient: bool = True, kind: type[GatewayTrouble] = GatewayTrouble, **fields: Any) -> Expected:
+def trouble(*, transient: bool = True, kind: type[GatewayError] = GatewayError, **fields: Any) -> Expected:
     """The job stays what it is; `transient`: asked again."""
     return Expected(kind, {"transient": transient, **fields})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sora.errors import NotOffered
+from sora_jobs.errors import NotOfferedError
 
 from .places import (
     AGNES,
@@ -257,7 +257,7 @@ CONTENTS = [
         '{"detail":"Video has been uploaded to cloud storage. Please use the cloud URL: https://c.example/a?sig=s3cret"}',
         trouble(http_status=400, says="https://c.example/a?[hidden]")),
     row("an error called a film", f"{GITHUB}/BerriAI/litellm/pull/32602", "content", 200,
-        '{"error":{"message":"Video is not ready yet"}}', trouble(kind=NotOffered), content_type="video/mp4"),
+        '{"error":{"message":"Video is not ready yet"}}', trouble(kind=NotOfferedError), content_type="video/mp4"),
     row("not ready, and a redirect later", f"{GITHUB}/api7/aisix/pull/811", "content", 400,
         '{"error":{"message":"video is not ready","type":"invalid_request_error"}}', trouble(http_status=400)),
     row("the address as JSON", ANYFAST, "content", 200,

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sora.envelope import Answer, complaint_in, read_complaint
-from sora.errors import GatewayTrouble, MaybeBought, Refused
-from sora.redact import redact
-from sora.remote_video import RemoteVideo
-from sora.verdict import read_created, read_list, read_status, retry_after_s
-from sora.vocabulary import (
+from sora_jobs.errors import GatewayError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.gateway.error_body import Response, complaint_in, read_complaint
+from sora_jobs.gateway.responses import read_created, read_list, read_status, retry_after_s
+from sora_jobs.gateway.video_object import read_video
+from sora_jobs.gateway.vocabulary import (
     ADDRESS_KEYS,
     ADVICE,
     FINISH_KEYS,
@@ -31,7 +30,8 @@ from sora.vocabulary import (
     TEXTS,
     WRAPPERS,
 )
-from sora.wire import read_video
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.util.redact import redact
 
 from .test_table import ROWS
 
@@ -69,7 +69,7 @@ header_names = st.sampled_from([*REQUEST_ID_HEADERS, *PACE_HEADERS, *PACE_MS_HEA
 header_values = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=12) | st.sampled_from(
     ["7", "-1", "1e999", "nan", "Thu, 01 Jan 1970 00:01:40 GMT", "Mon, 01 Jan 0001 00:00:00 -0000", "9" * 400]
 )
-answers = st.builds(Answer, st.integers(100, 599), st.dictionaries(header_names, header_values, max_size=2), bodies)
+answers = st.builds(Response, st.integers(100, 599), st.dictionaries(header_names, header_values, max_size=2), bodies)
 
 
 def check(video: RemoteVideo) -> None:
@@ -82,11 +82,11 @@ def check(video: RemoteVideo) -> None:
 
 
 @given(answers)
-def test_any_answer_is_a_state_or_an_error_that_tells(got: Answer) -> None:
+def test_any_answer_is_a_state_or_an_error_that_tells(got: Response) -> None:
     """From create, retrieve and list; nothing of it is too odd to be written down or shown."""
     for read, errors in (
-        (read_created, (Refused, MaybeBought)),
-        (lambda one: read_status(one, "task_1"), (GatewayTrouble,)),
+        (read_created, (RequestRejectedError, PurchaseUncertainError)),
+        (lambda one: read_status(one, "task_1"), (GatewayError,)),
     ):
         try:
             video = read(got)
@@ -102,7 +102,7 @@ def test_any_answer_is_a_state_or_an_error_that_tells(got: Answer) -> None:
         for video in read_list(got):
             assert video.id
             check(video)
-    except GatewayTrouble as error:
+    except GatewayError as error:
         assert error.what
     read_complaint(got)
     pace = retry_after_s(got.headers)
@@ -122,10 +122,10 @@ def test_an_accepted_create_with_an_id_is_never_refused(
 ) -> None:
     """Whatever else stands beside it, as long as no error does: taken for a refusal, it would be bought again."""
     body: Any = {**fields, key: "task_1"}
-    got = Answer(status, {}, json.dumps({"code": 0, "data": body} if wrapped else body).encode())
+    got = Response(status, {}, json.dumps({"code": 0, "data": body} if wrapped else body).encode())
     try:
         assert read_created(got).id
-    except MaybeBought as error:
+    except PurchaseUncertainError as error:
         assert error.money == "perhaps"
 
 
@@ -133,13 +133,13 @@ def test_an_accepted_create_with_an_id_is_never_refused(
 def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int, body: bytes) -> None:
     """Only a code that says so makes a 5xx a refusal; texts, types and states do not, but for new-api's own words of a
     model without a channel, with HTTP 503."""
-    got = Answer(status, {}, body)
+    got = Response(status, {}, body)
     complaint = read_complaint(got)
     assume(not any(code.encode() in body.lower() for code in REFUSALS_AS_5XX))
     assume(status != 503 or complaint is None or not any(words in complaint.message.lower() for words in NO_CHANNEL))
     try:
         read_created(got)
-    except MaybeBought as error:
+    except PurchaseUncertainError as error:
         assert error.money == "perhaps"
 
 
@@ -147,13 +147,13 @@ def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int,
 def test_what_is_sent_again_by_itself_has_no_id(status: int, fields: dict[str, Any], code: str, key: str) -> None:
     """A refusal that passes is repeated only where nothing in it can be a job (docs/gateway.md)."""
     for body in (fields, {**fields, "code": code}, {**fields, "code": code, key: "task_1"}):
-        got = Answer(status, {}, json.dumps(body).encode())
+        got = Response(status, {}, json.dumps(body).encode())
         try:
             read_created(got)
-        except Refused as error:
+        except RequestRejectedError as error:
             video = read_video(got)
             assert not error.transient or video is None or not video.id
-        except MaybeBought as error:
+        except PurchaseUncertainError as error:
             assert error.money == "perhaps"
 
 
@@ -161,8 +161,8 @@ def test_what_is_sent_again_by_itself_has_no_id(status: int, fields: dict[str, A
 def test_an_upstream_answer_that_was_not_read_is_never_a_refusal(status: int, code: str, quoted: str) -> None:
     """Whatever it quotes of that answer."""
     body = {"code": code, "message": "body: " + json.dumps({"error": {"code": quoted, "message": "no"}})}
-    with pytest.raises(MaybeBought):
-        read_created(Answer(status, {}, json.dumps(body).encode()))
+    with pytest.raises(PurchaseUncertainError):
+        read_created(Response(status, {}, json.dumps(body).encode()))
 
 
 @pytest.mark.parametrize("depth", [50, 900, 5000])
@@ -170,11 +170,11 @@ def test_an_answer_that_is_deep_as_a_well(depth: int) -> None:
     """JSON that nests without end is no way to break a program that holds paid jobs."""
     for start, end in (("[", "]"), ('{"data":', "}"), ('{"error":', "}"), ('{"output":', "}")):
         body = start * depth + '{"id":"v","status":"failed","error":' + "[" * depth + "]" * depth + "}" + end * depth
-        got = Answer(200, {}, body.encode())
+        got = Response(200, {}, body.encode())
         for read in (read_created, lambda one: read_status(one, "v"), read_list):
             try:
                 read(got)
-            except (Refused, MaybeBought, GatewayTrouble) as error:
+            except (RequestRejectedError, PurchaseUncertainError, GatewayError) as error:
                 assert error.advice
 
 
@@ -182,9 +182,9 @@ def test_an_answer_that_is_deep_as_a_well(depth: int) -> None:
 def test_a_row_that_arrives_damaged(row: Any, at: int, dirt: bytes) -> None:
     """Cut, or with other bytes in it: still a state or an error that tells."""
     for body in (row.body[:at], row.body[:at] + dirt + row.body[at + len(dirt) :]):
-        got = Answer(row.status, row.headers, body)
+        got = Response(row.status, row.headers, body)
         for read in (read_created, lambda one: read_status(one, "task_v"), read_list):
             try:
                 read(got)
-            except (Refused, MaybeBought, GatewayTrouble) as error:
+            except (RequestRejectedError, PurchaseUncertainError, GatewayError) as error:
                 assert error.advice

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sora.client import Client
-from sora.create_call import CreateCall
-from sora.download import Downloaded, download
-from sora.errors import GatewayTrouble, MaybeBought, NotOffered, Refused
-from sora.media.delivered import Delivered
-from sora.providers import Provider
+from sora_jobs.config.providers import Provider
+from sora_jobs.delivery.download import Downloaded, download
+from sora_jobs.errors import GatewayError, NotOfferedError, PurchaseUncertainError, RequestRejectedError
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.create_call import CreateCall
+from sora_jobs.media.delivered import Delivered
 
 from ...failures import failing
 from ..ugly import Script, UglyServer, answer
@@ -68,7 +68,7 @@ def test_the_film_is_asked_for_without_a_variant(gateway: Any, tmp_path: Path) -
 def test_a_create_never_follows_a_redirect(gateway: Any, status: int, where: str) -> None:
     """7: a wrong base URL. The paid body goes nowhere else, and the key neither."""
     client, server = gateway(answer(status, b"<html>moved</html>", [("Location", where)]))
-    with failing(Refused, str(status), "another address") as caught:
+    with failing(RequestRejectedError, str(status), "another address") as caught:
         client.create(CreateCall({"prompt": "a boat"}))
     assert (caught.value.http_status, caught.value.kind) == (status, "wrong_address")
     assert server.count("POST") == len(server.requests) == 1
@@ -78,7 +78,7 @@ def test_a_create_never_follows_a_redirect(gateway: Any, status: int, where: str
 def test_a_poll_never_follows_a_redirect(gateway: Any, where: str) -> None:
     """7: the job stays what it is."""
     client, server = gateway(answer(301, b"<html>moved</html>", [("Location", where)]))
-    with pytest.raises(GatewayTrouble) as caught:
+    with pytest.raises(GatewayError) as caught:
         client.retrieve("video_1")
     assert (caught.value.http_status, len(server.requests)) == (301, 1)
 
@@ -88,7 +88,7 @@ def test_an_id_stays_one_piece_of_the_path(gateway: Any, video_id: str) -> None:
     """11: LiteLLM's ids hold / + =, others a colon; whatever it holds, no other call is made of it."""
     client, server = gateway(answer(200, {**QUEUED, "id": video_id}))
     assert client.retrieve(video_id).id == video_id
-    with contextlib.suppress(NotOffered):
+    with contextlib.suppress(NotOfferedError):
         client.content(video_id, {})
     paths = [request.path for request in server.requests]
     assert paths == [f"/v1/videos/{quote(video_id, safe='')}", f"/v1/videos/{quote(video_id, safe='')}/content"]
@@ -104,7 +104,7 @@ def test_a_create_without_a_length_is_read_to_its_end(gateway: Any) -> None:
 def test_a_create_in_chunks_that_break_off_is_perhaps_bought(gateway: Any) -> None:
     """Half an answer says nothing, whatever that half says."""
     client, server = gateway(b'HTTP/1.1 400 X\r\nTransfer-Encoding: chunked\r\n\r\n1f\r\n{"error":{"message":"no"}}')
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         client.create(CreateCall({"prompt": "a boat"}))
     assert server.count("POST") == 1
 
@@ -120,7 +120,7 @@ def test_a_create_that_drips_is_given_up_and_perhaps_bought(gateway: Any) -> Non
 
     client, _ = gateway(drip, timeout_s=0.3)
     begun = time.monotonic()
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         client.create(CreateCall({"prompt": "a boat"}))
     assert time.monotonic() - begun < 3
 
@@ -128,7 +128,7 @@ def test_a_create_that_drips_is_given_up_and_perhaps_bought(gateway: Any) -> Non
 def test_a_create_that_is_no_http_is_perhaps_bought(gateway: Any) -> None:
     """What answers there has read the request."""
     client, _ = gateway(b"220 mail ready\r\n")
-    with pytest.raises(MaybeBought):
+    with pytest.raises(PurchaseUncertainError):
         client.create(CreateCall({"prompt": "a boat"}))
 
 
@@ -171,6 +171,6 @@ def test_a_page_after_a_redirect_is_no_film(gateway: Any, tmp_path: Path) -> Non
     """8: a signed address that leads to a page of the storage's."""
     with UglyServer([answer(200, b"<html>sign in</html>")]) as storage:
         client, _ = gateway(answer(302, b"", [("Location", f"{storage.url}/a")]))
-        with failing(NotOffered, "not_a_video"):
+        with failing(NotOfferedError, "not_a_video"):
             fetched(client, tmp_path)
     assert not (tmp_path / "v.mp4").exists()

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sora.client import Client
-from sora.download import download
-from sora.envelope import Answer
-from sora.errors import SoraError
-from sora.media.delivered import Delivered
-from sora.providers import Provider
-from sora.remote_video import RemoteVideo
-from sora.verdict import read_created, read_list, read_status
+from sora_jobs.config.providers import Provider
+from sora_jobs.delivery.download import download
+from sora_jobs.errors import SoraError
+from sora_jobs.gateway.client import Client
+from sora_jobs.gateway.error_body import Response
+from sora_jobs.gateway.responses import read_created, read_list, read_status
+from sora_jobs.jobs.remote_video import RemoteVideo
+from sora_jobs.media.delivered import Delivered
 
 from ..ugly import UglyServer, answer
 from . import seen_calls, seen_charges, seen_jobs, told
@@ -26,7 +26,7 @@ ROWS = [*told.ROWS, *seen_jobs.ROWS, *seen_calls.ROWS, *seen_charges.ROWS]
 
 def outcome(row: Row, folder: Path) -> Any:
     """What the engine makes of a row: content comes over a socket, since its bytes are not read as a whole."""
-    got = Answer(row.status, row.headers, row.body, row.url)
+    got = Response(row.status, row.headers, row.body, row.url)
     if row.call == "create":
         return read_created(got)
     if row.call == "retrieve":

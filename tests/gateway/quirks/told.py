@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sora.errors import NotOffered
+from sora_jobs.errors import NotOfferedError
 
 from .places import NEW_API, OFOX, OPENROUTER
 from .rows import film, ids, job, perhaps, refused, row, trouble
@@ -166,7 +166,7 @@ CODES = [
         trouble(code="task_not_exist", http_status=400)),
     row("unknown task with HTTP 200", 5, "retrieve", 200,
         '{"code":"task_not_exist","message":"task_not_exist","data":null}',
-        trouble(code="task_not_exist", http_status=200, not_known=True)),
+        trouble(code="task_not_exist", http_status=200, is_unknown_job=True)),
     row("a 5xx without a readable no", 5, "create", 500, '{"error":{"message":"oops","type":"server_error"}}',
         perhaps(says="oops")),
     row("a gateway that gave up waiting", 5, "create", 504, '{"error":{"message":"late","code":"invalid_request"}}',
@@ -242,12 +242,12 @@ CONTENT = [
         trouble(transient=False, http_status=405)),
     row("a good key is refused", 8, "content", 401, '{"error":{"message":"no","code":"invalid_api_key"}}',
         trouble(transient=False, http_status=401)),
-    row("JSON instead of a film", 8, "content", 200, '{"error":{"message":"expired"}}', trouble(kind=NotOffered)),
-    row("a page instead of a film", 8, "content", 200, HTML, trouble(kind=NotOffered)),
-    row("a redirect to nowhere", 8, "content", 302, b"", trouble(kind=NotOffered, transient=False),
+    row("JSON instead of a film", 8, "content", 200, '{"error":{"message":"expired"}}', trouble(kind=NotOfferedError)),
+    row("a page instead of a film", 8, "content", 200, HTML, trouble(kind=NotOfferedError)),
+    row("a redirect to nowhere", 8, "content", 302, b"", trouble(kind=NotOfferedError, transient=False),
         location="https://[nowhere/"),
-    row("a redirect to a place that is not https", 8, "content", 302, b"", trouble(kind=NotOffered, transient=False),
-        location="ftp://cdn.example/a.mp4"),
+    row("a redirect to a place that is not https", 8, "content", 302, b"",
+        trouble(kind=NotOfferedError, transient=False), location="ftp://cdn.example/a.mp4"),
     row("an address on another host", 9, "retrieve", 200,
         '{"id":"task_v","status":"completed","video_url":"https://cdn.elsewhere.example/a.mp4?sig=s"}',
         job("done", url="https://cdn.elsewhere.example/a.mp4?sig=s")),

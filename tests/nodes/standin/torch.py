@@ -1,4 +1,4 @@
-"""As much of torch as nodes/values.py uses: an array with torch's names for a few things."""
+"""As much of torch as nodes/host/ uses: an array with torch's names for a few things."""
 
 from __future__ import annotations
 

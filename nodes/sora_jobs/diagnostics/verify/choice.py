@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..catalogue import Catalogue
-from ..errors import BudgetReached, InvalidInput
-from ..model import Model
-from ..providers import COMETAPI, SANDBOX
-from ..spec import Job, JobSpec, JobState, Reference, parse_size
-from ..studio import Studio
+from ...config.providers import COMETAPI, SANDBOX
+from ...engine import Engine
+from ...errors import BudgetExceededError, InvalidInputError
+from ...jobs.spec import Job, JobState, Reference, VideoRequest, parse_size
+from ...models.catalogue import Catalogue
+from ...models.model import Model
 
 # One for every provider and model, so that the same again takes up the job that is there.
 PROMPT = "A red ball rolls slowly across a white table, seen from the side"
@@ -50,16 +50,16 @@ class Offer:
     reference: bool
     usd: float | None
 
-    def spec(self, provider: str, take: int) -> JobSpec:
+    def spec(self, provider: str, take: int) -> VideoRequest:
         """The purchase, the same each time."""
         references = (Reference(picture(*parse_size(self.size))),) if self.reference else ()
-        return JobSpec(
+        return VideoRequest(
             provider=provider, prompt=PROMPT, model=self.model, seconds=self.seconds, size=self.size, take=take,
             references=references,
         )  # fmt: skip
 
 
-def taken_up(studio: Studio, wish: Wish) -> Job | None:
+def taken_up(studio: Engine, wish: Wish) -> Job | None:
     """The job of an earlier run that this one takes up, which costs nothing; None where there is none. Looked for
     first: prices and lists of models may have changed since."""
     if not studio.ledger.database.exists:
@@ -76,10 +76,10 @@ def offer_of(job: Job) -> Offer:
     )
 
 
-def cheapest(studio: Studio, wish: Wish, listed: Collection[str] | None) -> Offer:
+def cheapest(studio: Engine, wish: Wish, listed: Collection[str] | None) -> Offer:
     """The cheapest video; of equal ones one that takes a reference image, then one that can be remixed, then the
-    smallest. `listed` are the ids of the provider's own list of models, None without one. InvalidInput where no price
-    is known."""
+    smallest. `listed` are the ids of the provider's own list of models, None without one. InvalidInputError where no
+    price is known."""
     catalogue = studio.catalogue
     found = [offer for model in _models(catalogue, wish, listed) for offer in _offers(studio, wish, model)]
     if not found:
@@ -96,9 +96,9 @@ def cheapest(studio: Studio, wish: Wish, listed: Collection[str] | None) -> Offe
 
 
 def check_spend(offer: Offer, spend: float) -> None:
-    """BudgetReached where it costs more than the owner said; the budget itself is the ledger's to check."""
+    """BudgetExceededError where it costs more than the owner said; the budget itself is the ledger's to check."""
     if offer.usd is not None and offer.usd - spend > 1e-6:
-        raise BudgetReached(
+        raise BudgetExceededError(
             f"The cheapest video ({offer.model}, {offer.seconds} s, {offer.size}) costs about ${offer.usd:.4f}, which "
             f"is more than --spend {spend:g}.",
             advice=f"Say --spend {_up(offer.usd):g}, or name a cheaper one with --model ID.",
@@ -106,7 +106,7 @@ def check_spend(offer: Offer, spend: float) -> None:
         )
 
 
-def no_price(provider: str, model: str) -> InvalidInput:
+def no_price(provider: str, model: str) -> InvalidInputError:
     """Nothing is bought whose price is unknown."""
     what = f"The price of {model} at {provider} is unknown" if model else f"No price of {provider} is known"
     own = "Choose another one with --model ID (`sora models` has the prices)."
@@ -115,7 +115,7 @@ def no_price(provider: str, model: str) -> InvalidInput:
         f"[provider.{provider}] in providers.toml (0 for your own machine)."
     )
     advice = own if provider == COMETAPI else theirs
-    return InvalidInput(f"{what}, so nothing was bought.", advice=advice, code="price_unknown")
+    return InvalidInputError(f"{what}, so nothing was bought.", advice=advice, code="price_unknown")
 
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:
@@ -135,7 +135,7 @@ def _never_sent(job: Job) -> bool:
 
 
 def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) -> Iterator[Model]:
-    """Those among which to choose. InvalidInput where an owner's provider lists others alone."""
+    """Those among which to choose. InvalidInputError where an owner's provider lists others alone."""
     if wish.model:
         yield catalogue.find(wish.model) or Model(id=wish.model)
         return
@@ -147,16 +147,16 @@ def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) ->
     elif len(listed) == 1:  # a server of one model, under whatever name
         yield Model(id=next(iter(listed)))
     else:
-        raise InvalidInput(
+        raise InvalidInputError(
             f"{wish.provider} lists {len(listed)} models, and none of the catalogue's.",
             advice="Name one with --model ID.",
             code="no_model",
         )
 
 
-def _offers(studio: Studio, wish: Wish, model: Model) -> Iterator[Offer]:
+def _offers(studio: Engine, wish: Wish, model: Model) -> Iterator[Offer]:
     """Its sizes at its shortest length, as far as their price is known."""
-    first_seconds, first_size = studio.catalogue.first_choice(model.id)
+    first_seconds, first_size = studio.catalogue.defaults_for(model.id)
     seconds = min(model.seconds, key=int) if model.seconds else first_seconds
     if not (wish.model or model.sizes or studio.catalogue.find(model.id) is None):
         return  # what it takes is unknown: it is bought only where it is named
@@ -168,7 +168,7 @@ def _offers(studio: Studio, wish: Wish, model: Model) -> Iterator[Offer]:
         }  # fmt: skip
         try:
             usd = studio.quote(asked | {"references": int(model.takes(1))}).usd
-        except InvalidInput:
+        except InvalidInputError:
             if wish.model:
                 raise
             continue

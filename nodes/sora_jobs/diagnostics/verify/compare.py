@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..providers import Provider
-from ..spec import JobState, parse_size
+from ...config.providers import Provider
+from ...jobs.spec import JobState, parse_size
 from .private import Private, shown_model
 from .record import Exchange
 from .told import charged, told_cost

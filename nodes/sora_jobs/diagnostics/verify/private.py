@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..redact import HIDDEN, redact
-from ..vocabulary import (
+from ...gateway.vocabulary import (
     ALL_IS_WELL,
     LASTING,
     PACE_HEADERS,
@@ -27,6 +26,7 @@ from ..vocabulary import (
     TEXTS,
     VAGUE,
 )
+from ...util.redact import HIDDEN, redact
 from .record import Exchange
 
 SHORTEST = 3  # letters of a person's name; a shorter one would blank out ordinary words

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from ..envelope import read_complaint, request_id
-from ..vocabulary import PACE_HEADERS, PACE_MS_HEADERS, REQUEST_ID_HEADERS
-from ..wire import phase_of
+from ...gateway.error_body import read_complaint, request_id
+from ...gateway.video_object import phase_of
+from ...gateway.vocabulary import PACE_HEADERS, PACE_MS_HEADERS, REQUEST_ID_HEADERS
 from .compare import Compared, not_seen, of_job
 from .private import Private
 from .record import Exchange

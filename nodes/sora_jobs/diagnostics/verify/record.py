@@ -12,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from ..envelope import Answer
-from ..providers import Provider
-from ..remote_video import RemoteVideo
-from ..transport import same_origin
-from ..wire import read_video
+from ...config.providers import Provider
+from ...gateway.error_body import Response
+from ...gateway.http import same_origin
+from ...gateway.video_object import read_video
+from ...jobs.remote_video import RemoteVideo
 
 MOST = 1000  # exchanges that are kept: an hour of polls at CometAPI's pace has 360
 FIRST = 100  # of these, from the beginning; what lies between them and the newest goes first
@@ -49,7 +49,7 @@ class Exchange:
     with_key: bool
     at: float
     took_s: float
-    answer: Answer | None = None
+    answer: Response | None = None
 
     @property
     def video(self) -> RemoteVideo | None:
@@ -68,7 +68,7 @@ class Recorder:
         self._room = LARGEST_SUM
         self._open: weakref.WeakKeyDictionary[requests.Response, Exchange] = weakref.WeakKeyDictionary()
 
-    def __call__(self, response: requests.Response, answer: Answer | None) -> None:
+    def __call__(self, response: requests.Response, answer: Response | None) -> None:
         """A response that opens, or, with its `answer`, one whose body was read."""
         with self._lock:
             exchange = self._open.get(response)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import __version__
-from ..providers import COMETAPI_URL
-from ..spec import Job
+from ... import __version__
+from ...config.providers import COMETAPI_URL
+from ...jobs.spec import Job
 from .choice import Offer
 from .compare import of_job, with_rows
 from .private import Private, scrubbed, shown_model
@@ -110,7 +110,7 @@ def _content(found: Walked, private: Private) -> dict[str, Any] | None:
 
 
 def _is_own(url: str, found: Walked) -> bool:
-    from ..transport import same_origin
+    from ...gateway.http import same_origin
 
     return same_origin(url, found.client.provider.base_url)
 

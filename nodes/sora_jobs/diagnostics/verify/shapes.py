@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from ..addresses import is_plain
-from ..envelope import Answer, levels
-from ..vocabulary import STATE_KEYS, STATUS_IN_WORDS, TEXTS
+from ...gateway.error_body import Response, levels
+from ...gateway.vocabulary import STATE_KEYS, STATUS_IN_WORDS, TEXTS
+from ...util.addresses import is_unambiguous_url
 from .private import Private
 
 DEEPEST, MOST_FIELDS, MOST_ITEMS = 8, 60, 20  # levels, fields of one level, items of a list that are looked at
@@ -23,7 +23,7 @@ PHRASES = (*TEXTS, STATUS_IN_WORDS)  # words that our readers look for in a text
 Shape = str | list[Any] | dict[str, Any]
 
 
-def shape_of(answer: Answer, private: Private, ids: Collection[str]) -> Shape:
+def shape_of(answer: Response, private: Private, ids: Collection[str]) -> Shape:
     """The shape of a body that was read: JSON, else "a web page", "nothing" or "no JSON". `ids` are the jobs'."""
     value = answer.json()
     if value is None and answer.body.strip() != b"null":
@@ -79,7 +79,7 @@ def _of_text(text: str, private: Private, ids: Collection[str], name: str) -> st
     kinds = {
         "text, empty": not text,
         "id": text in ids,
-        "address": is_plain(text.strip()),
+        "address": is_unambiguous_url(text.strip()),
         "text, a number": re.fullmatch(r"\s*-?[0-9]{1,15}(\.[0-9]{1,15})?\s*", text),
         "text, a percentage": re.fullmatch(r"\s*[0-9]{1,3}(\.[0-9]+)?\s*%\s*", text),
         "text, WxH": re.fullmatch(r"[0-9]{2,5}x[0-9]{2,5}", text),

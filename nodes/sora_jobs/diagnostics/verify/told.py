@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..envelope import Answer, levels, read_complaint
-from ..errors import SoraError
-from ..remote_video import RemoteVideo
-from ..verdict import read_created, read_list, read_status
-from ..wire import number, phase_of, read_video
+from ...errors import SoraError
+from ...gateway.error_body import Response, levels, read_complaint
+from ...gateway.responses import read_created, read_list, read_status
+from ...gateway.video_object import number, phase_of, read_video
+from ...jobs.remote_video import RemoteVideo
 from .private import Private
 from .record import Exchange, Recorder
 
@@ -45,7 +45,7 @@ def read_as(exchange: Exchange, private: Private) -> dict[str, Any]:
     return read | ({"code": private.word(read["code"])} if "code" in read else {})
 
 
-def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+def _read(exchange: Exchange, answer: Response) -> dict[str, Any]:
     if exchange.call in ("create", "remix"):
         return _job(read_created(answer))
     if exchange.call == "retrieve":
@@ -74,7 +74,7 @@ def ids_in(exchanges: Iterable[Exchange]) -> set[str]:
     return found - {""}
 
 
-def _listed(answer: Answer) -> set[str]:
+def _listed(answer: Response) -> set[str]:
     try:
         return {video.id for video in read_list(answer)}
     except SoraError:

@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Literal
 
 import requests
 
-from ..client import Client
-from ..envelope import Answer
-from ..errors import BudgetReached, GatewayTrouble, InvalidInput, NotBought, Refused, SoraError
-from ..spec import Job
-from ..studio import Studio, Submission
-from ..transport import NETWORK_ERRORS, arriving
+from ...engine import Engine, PurchaseResult
+from ...errors import (
+    BudgetExceededError,
+    GatewayError,
+    InvalidInputError,
+    NotPurchasedError,
+    RequestRejectedError,
+    SoraError,
+)
+from ...gateway.client import Client
+from ...gateway.error_body import Response
+from ...gateway.http import NETWORK_ERRORS, iter_body
+from ...jobs.spec import Job
 from .choice import REMIX, Offer, Wish, cheapest, check_spend, offer_of, taken_up
 from .record import Recorder
 
 if TYPE_CHECKING:
-    from ..media.source import VideoInfo
+    from ...media.source import VideoInfo
 
 UNKNOWN = f"video_{'0' * 32}"  # an id that no job has
 VARIANTS = ("thumbnail", "spritesheet")
@@ -31,8 +38,8 @@ RANGE = 1024  # bytes that are asked for to see whether ranges work
 MEASURED, MEASURED_S = 16 << 20, 20.0  # bytes, and seconds, after which a download has been measured
 PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"RIFF")
 
-Buy = Callable[[Future[Submission]], Submission]
-Collect = Callable[[Submission], Path]  # waits until the job's file is on disk
+Buy = Callable[[Future[PurchaseResult]], PurchaseResult]
+Collect = Callable[[PurchaseResult], Path]  # waits until the job's file is on disk
 
 
 @dataclass
@@ -75,14 +82,14 @@ class Walked:
 class Walk:
     """One provider, one walk. `buy` and `collect` wait, and show how far it is."""
 
-    def __init__(self, studio: Studio, wish: Wish, buy: Buy, collect: Collect) -> None:
+    def __init__(self, studio: Engine, wish: Wish, buy: Buy, collect: Collect) -> None:
         self._studio, self._wish, self._buy, self._collect = studio, wish, buy, collect
-        self._client = studio.client(wish.provider)  # MissingKey, InvalidInput
+        self._client = studio.client(wish.provider)  # MissingKeyError, InvalidInputError
         self.found = Walked(wish, Recorder(self._client.provider), self._client)
 
     def go(self) -> Walked:
-        """Walk. InvalidInput and BudgetReached come before anything is bought; what goes wrong with the job itself is
-        kept as `error`, with all that was seen until then."""
+        """Walk. InvalidInputError and BudgetExceededError come before anything is bought; what goes wrong with the job
+        itself is kept as `error`, with all that was seen until then."""
         self._client.listen(self.found.recorder)
         try:
             self._free_calls()
@@ -95,16 +102,16 @@ class Walk:
         return self.found
 
     def _free_calls(self) -> None:
-        """List of models, an id that nobody has, its content, and the list of jobs. GatewayTrouble where the provider
+        """List of models, an id that nobody has, its content, and the list of jobs. GatewayError where the provider
         cannot be reached at all."""
         answer = self._client.reach()
-        self.found.listed = _ids(Answer(answer.status, {}, answer.body))
+        self.found.listed = _ids(Response(answer.status, {}, answer.body))
         with contextlib.suppress(SoraError):
             self._client.retrieve(UNKNOWN)
         with contextlib.suppress(SoraError):
             self._client.content(UNKNOWN, {}).close()
         with contextlib.suppress(SoraError):
-            self._client.newest()
+            self._client.list_videos()
 
     def _choose(self, job: Job | None) -> None:
         """What is bought, or would be."""
@@ -114,7 +121,7 @@ class Walk:
             return
         try:
             found.offer = cheapest(self._studio, self._wish, found.listed)
-        except InvalidInput as error:
+        except InvalidInputError as error:
             if self._wish.buys:
                 raise
             found.why_not = error
@@ -133,13 +140,13 @@ class Walk:
             self._measure(path, found.job)
             self._look_at(found.job)
             self._remix(found.job)
-        except (InvalidInput, BudgetReached):
+        except (InvalidInputError, BudgetExceededError):
             raise
         except SoraError as error:
             found.error = error
 
     def _measure(self, path: Path, job: Job) -> None:
-        from ..media.probe import probe
+        from ...media.probe import probe
 
         self.found.size = job.bytes or 0
         with contextlib.suppress(SoraError):  # what cannot be decoded here may play elsewhere
@@ -150,7 +157,7 @@ class Walk:
         with contextlib.suppress(SoraError):
             self._client.retrieve(job.video_id)
         with contextlib.suppress(SoraError):
-            self._client.newest()
+            self._client.list_videos()
         with contextlib.suppress(SoraError, *NETWORK_ERRORS):
             self._look_at_content(job.video_id)
         for variant in VARIANTS:
@@ -170,7 +177,7 @@ class Walk:
             length = headers.get("content-length", "")
             found.size = int(length) if length.isdecimal() and len(length) < 16 else None
             self.found.content = found
-            for piece in arriving(response, decode=False):
+            for piece in iter_body(response, decode=False):
                 came += len(piece)
                 if came > MEASURED or time.monotonic() - start > MEASURED_S:
                     break
@@ -181,7 +188,7 @@ class Walk:
         if found.way == "call":
             try:
                 return self._client.content(video_id, headers)
-            except GatewayTrouble:
+            except GatewayError:
                 if not (url := self._client.retrieve(video_id).url):
                     raise
                 found.way = "address"
@@ -191,10 +198,10 @@ class Walk:
     def _variant(self, video_id: str, variant: str) -> tuple[int, str, bool]:
         try:
             with self._client.content(video_id, {}, variant) as response:
-                head = next(arriving(response), b"")
+                head = next(iter_body(response), b"")
                 kind = response.headers.get("content-type", "")
                 return response.status_code, kind, head.startswith(PICTURES)
-        except GatewayTrouble as error:
+        except GatewayError as error:
             return error.http_status or 0, "", False
 
     def _remix(self, job: Job) -> None:
@@ -204,7 +211,7 @@ class Walk:
             self._client.provider.check_remix()
             self._studio.catalogue.check_remix(job.model)
             usd = self._studio.quote({"job": job.id, "provider": job.provider}).usd
-        except InvalidInput as error:
+        except InvalidInputError as error:
             found.no_remix = error.what
             return
         spent = 0.0 if found.was_there else job.estimated_usd
@@ -219,13 +226,13 @@ class Walk:
             found.remix = bought.job
             self._collect(bought)
             found.remix = self._studio.ledger.job(bought.job.id)
-        except NotBought as error:  # the job itself is there all the same
-            found.remix_is_refused = isinstance(error, Refused)
+        except NotPurchasedError as error:  # the job itself is there all the same
+            found.remix_is_refused = isinstance(error, RequestRejectedError)
             # Without the error's own words: they may name a machine or a host.
             found.no_remix = "" if found.remix_is_refused else f"it was not sent ({error.kind})."
 
 
-def _ids(answer: Answer) -> frozenset[str] | None:
+def _ids(answer: Response) -> frozenset[str] | None:
     """The ids of a list of models; None where it is none."""
     value = answer.json()
     rows = value.get("data") if isinstance(value, dict) else value

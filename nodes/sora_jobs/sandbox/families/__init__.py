@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from ..errors import InvalidInput
-from .family import Family
+from ...errors import InvalidInputError
+from .base import Family
 from .litellm import LiteLLM
+from .local_servers import SGLang, VLLMOmni
 from .relays import NewApi, Seedance
-from .servers import SGLang, VLLMOmni
 
 VARIABLE = "SORA_SANDBOX_SPEAK"
 FAMILIES: dict[str, Family] = {
@@ -18,10 +18,11 @@ FAMILIES: dict[str, Family] = {
 
 
 def find_family(name: str | None = None, env: Mapping[str, str] = os.environ) -> Family:
-    """The family of that name; of none: the one that SORA_SANDBOX_SPEAK names, else openai. InvalidInput lists all."""
+    """The family of that name; of none: the one that SORA_SANDBOX_SPEAK names, else openai. InvalidInputError lists
+    all."""
     where = "" if name else f"{VARIABLE}: "
     asked = name or env.get(VARIABLE, "").strip() or Family.name
     if asked not in FAMILIES:
         what = f"{where}the sandbox does not speak {asked!r}."
-        raise InvalidInput(what, advice=f"It speaks: {', '.join(FAMILIES)}.", code="unknown_option")
+        raise InvalidInputError(what, advice=f"It speaks: {', '.join(FAMILIES)}.", code="unknown_option")
     return FAMILIES[asked]

@@ -1,7 +1,7 @@
 """How a gateway speaks: its ids, its video object, its errors, which calls it has. As it stands here: as OpenAI did.
 
-The other families change what they do differently (relays.py, servers.py), each by what its source or its pages say
-(docs/gateway.md; what is not written down there is as at OpenAI). Jobs on disk are the same for all of them.
+The other families change what they do differently (relays.py, local_servers.py), each by what its source or its pages
+say (docs/gateway.md; what is not written down there is as at OpenAI). Jobs on disk are the same for all of them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from .checks import Refusal
-from .store import SandboxJob
+from ..store import SandboxJob
+from ..validation import Refusal
 
 VARIANTS = ("video", "thumbnail", "spritesheet")
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .checks import Refusal
-from .family import Family
-from .store import SandboxJob
+from ..store import SandboxJob
+from ..validation import Refusal
+from .base import Family
 
 
 class LiteLLM(Family):

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from .checks import Refusal
-from .family import Family, as_uuid, failed_on_purpose, from_uuid
-from .store import SandboxJob
+from ..store import SandboxJob
+from ..validation import Refusal
+from .base import Family, as_uuid, failed_on_purpose, from_uuid
 
 
 class Server(Family):

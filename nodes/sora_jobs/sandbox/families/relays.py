@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from .checks import Refusal
-from .family import Family, failed_on_purpose
-from .store import SandboxJob
+from ..store import SandboxJob
+from ..validation import Refusal
+from .base import Family, failed_on_purpose
 
 
 class NewApi(Family):

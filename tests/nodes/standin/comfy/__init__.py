@@ -1,1 +1,1 @@
-"""Stand-in for ComfyUI's package `comfy`: what nodes/host.py and nodes/values.py use of it."""
+"""Stand-in for ComfyUI's package `comfy`: what nodes/host/ uses of it."""

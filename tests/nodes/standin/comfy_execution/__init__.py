@@ -1,1 +1,1 @@
-"""Stand-in for ComfyUI's package `comfy_execution`: what nodes/host.py and nodes/values.py use of it."""
+"""Stand-in for ComfyUI's package `comfy_execution`: what nodes/host/ uses of it."""

@@ -1,1 +1,1 @@
-from nodes.sora.cli import main as main
+from nodes.sora_jobs.cli.main import main as main

@@ -1,0 +1,1 @@
+"""All that names ComfyUI or torch."""

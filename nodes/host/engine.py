@@ -1,0 +1,142 @@
+"""The one engine of this process: made at first use, waited for, and its errors in the user's language."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+from aiohttp import web
+from server import PromptServer
+
+from ..sora_jobs.config.locations import record_location, state_folder
+from ..sora_jobs.engine import Engine
+from ..sora_jobs.errors import SoraError
+from ..sora_jobs.jobs.spec import Job
+from .execution import STEPS, pool, wait_for
+from .messages import log, log_warning, set_node_text
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+WINDOW_CLOSED = (2, 6)  # CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT
+_lock = threading.Lock()
+_studio: Engine | None = None
+on_engine_created: list[
+    Callable[[Engine], None]
+] = []  # what is done with the studio when it is made, which is at first use
+_handlers: list[Callable[[int], int]] = []  # of Windows' console, which keeps no reference of its own
+
+
+def studio() -> Engine:
+    """The studio of this process, made at first use."""
+    global _studio  # noqa: PLW0603 - one per process is what it is for
+    with _lock:
+        if _studio is None:
+            user = Path(folder_paths.get_user_directory())
+            # A folder `user/__name` is never served over HTTP by any supported ComfyUI.
+            home = state_folder(os.environ) if os.environ.get("SORA_HOME", "").strip() else user / "__sora"
+            _studio = Engine(home, Path(folder_paths.get_output_directory()))
+            pool.submit(functools.partial(_record_location, _studio))
+            atexit.register(_studio.close)
+            _close_with_the_window(_studio.close)
+            for prepare in on_engine_created:
+                prepare(_studio)
+        return _studio
+
+
+def _close_with_the_window(close: Callable[[], None]) -> None:
+    """On Windows, have `close` called when the console window is closed. The program is then ended within five seconds,
+    without `atexit`, and a create whose response had not come would be an uncertain purchase."""
+    if sys.platform == "win32":
+        import ctypes
+
+        def handler(event: int) -> int:
+            if event in WINDOW_CLOSED:
+                close()
+            return 0  # the next handler's turn, which ends the program
+
+        _handlers.append(ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(handler))
+        ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(_handlers[-1], 1)
+
+
+def _record_location(studio: Engine) -> None:
+    """Tell the command line which ledger it has to open."""
+    settings, temp = studio.settings, Path(folder_paths.get_temp_directory())
+    database: str | None = None
+    with contextlib.suppress(SoraError):  # settings that cannot be read are told by whoever uses the ledger
+        database = studio.ledger.database.mark
+    try:
+        record_location(settings.home.absolute(), settings.output.absolute(), temp, database)
+    except (OSError, SoraError) as error:
+        log.warning("The command line will not find this ledger by itself: %s", error)
+
+
+def text_of(error: SoraError) -> str:
+    """The error for a person, in the language of the settings."""
+    return str(error.changed(language=studio().settings.shown_language))
+
+
+def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """`execute`, whose errors the host shows as they are, with errors in the language of the settings."""
+
+    @functools.wraps(execute)
+    async def spoken(*positional: P.args, **keywords: P.kwargs) -> T:
+        try:
+            return await execute(*positional, **keywords)
+        except SoraError as error:
+            raise error.changed(language=studio().settings.shown_language) from error.__cause__
+
+    return spoken
+
+
+async def wait_for_video(job_id: str, timeout_s: float, node_id: str | None) -> Job:
+    """Wait for a video with the node's progress bar and status line. An interrupt, a timeout or a failing sibling ends
+    the waiting; the job is then looked after in the background."""
+    wait = studio().wait(job_id, timeout_s=timeout_s)
+    bar = comfy.utils.ProgressBar(STEPS, node_id=node_id)
+    shown: list[str] = []
+
+    def tick() -> None:
+        bar.update_absolute(int(STEPS * wait.fraction))
+        if wait.status not in shown[-1:]:
+            shown.append(wait.status)
+            set_node_text(wait.status, node_id)
+
+    try:
+        job = await wait_for(wait.future, tick)
+    except BaseException:  # an interrupt and a cancelled task are no Exception
+        wait.cancel()
+        with contextlib.suppress(SoraError):  # what ended the waiting says more
+            studio().collect_in_background(job_id)
+        raise
+    bar.update_absolute(STEPS)
+    set_node_text(f"done · {job.id}", node_id)
+    return job
+
+
+def rescue_at_start() -> None:
+    """Once the server is up, look after jobs that a crash, a power cut or a closed program left behind."""
+
+    async def up(_: web.Application) -> None:
+        pool.submit(_rescue)
+
+    if PromptServer.instance is not None and hasattr(PromptServer.instance, "app"):
+        PromptServer.instance.app.on_startup.append(up)
+
+
+def _rescue() -> None:
+    try:
+        if count := studio().rescue():
+            log.info("Sora Jobs looks after %d unfinished jobs; SORA_RESCUE=0 turns this off.", count)
+    except SoraError as error:
+        log_warning(f"Unfinished jobs are not looked after: {text_of(error)}")

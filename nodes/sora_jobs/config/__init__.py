@@ -1,0 +1,1 @@
+"""What the machine's owner decides: settings, providers, keys, budgets, places."""

@@ -1,0 +1,1 @@
+"""What each model takes, makes and costs."""

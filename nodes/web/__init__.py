@@ -1,0 +1,1 @@
+"""The page's HTTP routes, and who may call them."""

@@ -1,0 +1,80 @@
+"""The HTTP routes of the owner: settings, keys, the balance, the doctor. A key can be written but never read."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from ..host import engine, http
+from ..sora_jobs.errors import InvalidInputError
+from . import access
+from .routes import LONGEST, dated
+
+if TYPE_CHECKING:
+    from ..sora_jobs.purchasing.balance import Balance
+
+routes = http.routes
+
+
+@routes.get("/sora/settings")
+@access.reads
+async def settings(request: web.Request) -> dict[str, Any]:
+    """What the page shows of the settings, and what of it may be changed from where it runs."""
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/settings")
+@access.acts
+async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
+    from ..sora_jobs.views.settings import change
+
+    await asyncio.to_thread(lambda: change(engine.studio().settings, body, local=access.is_local(request)))
+    http.send("sora.settings", {})
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/keys")
+@access.owns
+async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """{"provider", "key"}: keep a key; an empty one takes it away."""
+    from ..sora_jobs.config.keys import write_key
+
+    provider, key = body.get("provider"), body.get("key")
+    if not isinstance(provider, str) or not isinstance(key, str):
+        raise InvalidInputError("provider and key are text.")
+    await asyncio.to_thread(write_key, engine.studio().settings, provider[:LONGEST], key)
+    http.send("sora.settings", {})
+    return await asyncio.to_thread(_settings, request)
+
+
+@routes.post("/sora/balance")
+@access.owns
+async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
+    name, account = body.get("provider"), body.get("account", False)
+    if not isinstance(name, str) or not isinstance(account, bool):
+        raise InvalidInputError("provider is text, and account is true or false.")
+    studio = engine.studio()
+    asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
+    left: Balance = await asyncio.wrap_future(asked)
+    return dated(dataclasses.asdict(left))
+
+
+@routes.post("/sora/doctor")
+@access.acts
+async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
+    """What is wrong here, and on the way to each gateway. It costs nothing."""
+    from ..sora_jobs.diagnostics.doctor import examine
+
+    findings = await asyncio.to_thread(examine, engine.studio(), list(access.blocked))
+    return {"findings": [dataclasses.asdict(finding) for finding in findings]}
+
+
+def _settings(request: web.Request) -> dict[str, Any]:
+    from ..sora_jobs.views.settings import shown
+
+    return shown(engine.studio().settings, engine.studio().ledger, local=access.is_local(request))
