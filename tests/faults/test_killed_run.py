@@ -106,17 +106,17 @@ def test_nothing_is_left_of_a_killed_run(tmp_path: Path, victim: str) -> None:
         up = tmp_path / "all"
         assert until(lambda: up.exists() or run.poll() is not None, START_S) and up.exists(), out_of(tmp_path)
         there = descendants(run.pid)
-        started = {int((tmp_path / name).read_text()) for name in NAMES if (tmp_path / name).exists()}
+        started = {int((tmp_path / name).read_text(encoding="ascii")) for name in NAMES if (tmp_path / name).exists()}
         assert len(started) == 1 + has["postgresql"] + 2 * has["comfyui"]
         assert started <= there
         if victim == "xdist's worker":
-            os.kill(parents()[int((tmp_path / "sandbox").read_text())], signal.SIGKILL)
+            os.kill(parents()[int((tmp_path / "sandbox").read_text(encoding="ascii"))], signal.SIGKILL)
         else:
             run.kill()
             run.wait()
         assert until(lambda: not there & parents().keys(), GONE_S), named(there & parents().keys())
         if has["postgresql"]:
-            cluster = Path((tmp_path / "cluster").read_text())
+            cluster = Path((tmp_path / "cluster").read_text(encoding="ascii"))
             assert until(lambda: not cluster.exists(), GONE_S)
     finally:
         run.kill()

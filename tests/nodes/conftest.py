@@ -16,7 +16,7 @@ import pytest
 
 from ..host.comfy import find_comfyui
 from ..systems import share_folder
-from .hosts import Pack, Page, use_real, use_standin
+from .hosts import Pack, Page, standin_pack, use_real
 
 REAL = os.environ.get("SORA_TESTS_REAL_COMFYUI") == "1"  # read here, since each test starts without such variables
 FAMILIES = ("openai", "new-api", "litellm", "sglang", "vllm-omni", "seedance")
@@ -24,24 +24,28 @@ every_family = pytest.mark.parametrize("speak", FAMILIES)  # once for each way i
 CREATE = {"model": "sora-2", "seconds": "4", "size": "1280x720", "take": 1, "provider": "sandbox"}
 
 
-@pytest.fixture(scope="package")
-def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack]:
-    """The pack, loaded once. What the stand-in brought is taken away again, for the tests of other folders."""
-    path, modules = list(sys.path), set(sys.modules)
-    if REAL:
-        comfyui = find_comfyui()
-        assert comfyui is not None
-        use_real(comfyui, tmp_path_factory.mktemp("comfyui"))
-    else:
-        use_standin()
-    yield Pack(real=REAL)
+@pytest.fixture(scope="session")
+def real_pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pack | None]:
+    """The pack in ComfyUI itself, which can be loaded only once; None for the stand-in."""
+    if not REAL:
+        yield None
+        return
+    path, comfyui = list(sys.path), find_comfyui()
+    assert comfyui is not None
+    use_real(comfyui, tmp_path_factory.mktemp("comfyui"))
+    yield Pack(real=True)
     sys.path[:] = path
-    if REAL:
-        sys.modules["server"].PromptServer.instance.loop.close()
-    else:
-        for name in set(sys.modules) - modules:
-            if "standin" in str(getattr(sys.modules[name], "__file__", "")):
-                del sys.modules[name]
+    sys.modules["server"].PromptServer.instance.loop.close()
+
+
+@pytest.fixture(scope="module")
+def pack(real_pack: Pack | None) -> Iterator[Pack]:
+    """The pack, in the stand-in anew for each file: tests of another folder may have loaded it in between."""
+    if real_pack is not None:
+        yield real_pack
+        return
+    with standin_pack() as loaded:
+        yield loaded
 
 
 class Bench:

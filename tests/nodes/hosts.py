@@ -11,6 +11,8 @@ import inspect
 import struct
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,6 +77,26 @@ class Page:
 
     def texts(self, node: str) -> list[str]:
         return [text for to, text, _ in self.lines if to == node]
+
+
+def _forget() -> None:
+    name = str(PACK).replace(".", "_x_")
+    for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+        del sys.modules[module]
+    for module in list(sys.modules):
+        if "standin" in str(getattr(sys.modules[module], "__file__", "")):
+            del sys.modules[module]
+
+
+@contextmanager
+def standin_pack() -> Iterator[Pack]:
+    """The pack, loaded anew: its modules keep the host that they were loaded in."""
+    path = list(sys.path)
+    _forget()
+    use_standin()
+    yield Pack(real=False)
+    sys.path[:] = path
+    _forget()
 
 
 def use_standin() -> None:

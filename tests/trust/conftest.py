@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +13,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from ..nodes.hosts import Pack, use_standin
+from ..nodes.hosts import Pack, standin_pack
 
 
-def _forget(name: str) -> None:
-    """The pack's modules keep the host that they were loaded in: each folder of tests loads them anew."""
-    for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
-        del sys.modules[module]
-    for module in list(sys.modules):
-        if "standin" in str(getattr(sys.modules[module], "__file__", "")):
-            del sys.modules[module]
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def pack() -> Iterator[Pack]:
-    path = list(sys.path)
-    name = str(Path(__file__).parents[2]).replace(".", "_x_")
-    _forget(name)
-    use_standin()
-    yield Pack(real=False)
-    sys.path[:] = path
-    _forget(name)
+    with standin_pack() as loaded:
+        yield loaded
 
 
 class Site:
