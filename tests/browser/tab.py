@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from .editor import Editor
@@ -32,6 +33,15 @@ class Tab:
         found = self.rows.filter(has_text=part).first
         found.wait_for()
         return found
+
+    def look_again(self, part: str, state: str) -> None:
+        """Come back to the window, which reads the jobs again, until that row has this state. Once may not be enough
+        after a change past the server: an event of before it can still be on its way, and counts as the newer one."""
+        end = time.monotonic() + 60
+        while not self.row(part).get_by_text(state).count():
+            assert time.monotonic() < end, f"{part} is never {state}"
+            self.page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
+            self.page.wait_for_timeout(500)
 
     def open(self, part: str) -> None:
         """One job in full."""

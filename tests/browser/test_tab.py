@@ -256,8 +256,7 @@ def test_a_job_that_did_not_fail_after_all_is_fetched(tab: Tab, host: ComfyUI) -
         lost = "state = 'failed', error = 'oops', path = '', root = '', sha256 = '', bytes = NULL, stored_at = NULL"
         assert ledger.execute(f"UPDATE jobs SET {lost} WHERE prompt = 'taken back'").rowcount == 1
     ledger.close()
-    tab.page.evaluate("() => { window.dispatchEvent(new Event('focus')) }")
-    tab.row("taken back").get_by_text("Failed").wait_for()
+    tab.look_again("taken back", "Failed")
     tab.open("taken back")
     tab.press("Ask again")
     tab.editor.toast("did not fail after all")
