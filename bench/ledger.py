@@ -48,11 +48,11 @@ def main() -> None:
         ledger = filled(Path(folder))
         middle = replace(SPEC, prompt=f"a paper boat, shot {JOBS // 2}, drifting over a lake at sunset")
         print(f"{JOBS} jobs, medians of {RUNS} (min-max)")
-        active_purchase = ledger.active_purchase(middle)
-        assert active_purchase is not None
+        found = ledger.active_purchase(middle)
+        assert found is not None
         print("identity                   ", median_ms(lambda: ledger.active_purchase(middle)))
         print("a page of 50, newest       ", median_ms(lambda: ledger.jobs(limit=50)))
-        print("a page of 50 in the middle ", median_ms(lambda: ledger.jobs(limit=50, after=active_purchase.id)))
+        print("a page of 50 in the middle ", median_ms(lambda: ledger.jobs(limit=50, after=found.id)))
         print("the newest 50 that failed  ", median_ms(lambda: ledger.jobs(state="failed", limit=50)))
         print("a search that finds one    ", median_ms(lambda: ledger.jobs(search="shot 777,", limit=50)))
         ledger.close()

@@ -60,8 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """`make check` need not import the files of which it runs nothing."""
-    is_cancelled = config.option.markexpr == "not outside" and collection_path.match("test_*.py")
-    return True if is_cancelled and imports_it(collection_path) else None
+    unwanted = config.option.markexpr == "not outside" and collection_path.match("test_*.py")
+    return True if unwanted and imports_it(collection_path) else None
 
 
 @pytest.hookimpl(optionalhook=True)

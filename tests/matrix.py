@@ -85,12 +85,12 @@ def rows(only: str) -> list[Row]:
     """Those whose names have `only` in them, installed."""
     found = [Row(pair.name, environment(pair), ("tests/media",)) for pair in PAIRS if only in pair.name]
     pythons = envs.find_pythons()
-    oldest, list_videos = pythons[0], pythons[-1]
+    oldest, newest = pythons[0], pythons[-1]
     if only in (name := f"lowest_python-{oldest.name}"):
         wanted = envs.requirements(*lowest())
         found.append(Row(name, envs.install(oldest.program, FOLDER / name, wanted, wanted), WIDE))
-    if only in (name := f"newest_python-{list_videos.name}"):
-        made = envs.with_newest(list_videos)
+    if only in (name := f"newest_python-{newest.name}"):
+        made = envs.with_newest(newest)
         if made.why:
             print(f"{name}: {made.why}", file=sys.stderr)
         else:

@@ -26,7 +26,7 @@ HEAR = """(details) => {
 }"""
 # The socket is closed, and the next one connects for ever, until MEND. (Since one that fails is not always followed by
 # another: Chromium sends no `close` after the `error` in which the page of 1.49 closes it.)
-TRUNCATED = """() => {
+CUT = """() => {
   window.Socket = WebSocket;
   window.WebSocket = class extends EventTarget { close() {} };
   window.heard = 0;
@@ -74,7 +74,7 @@ def test_trouble_is_told_though_the_socket_was_closed(tab: Tab, host: ComfyUI, b
     if not shown:
         tab.close()
     name = f"away {back} {shown}"
-    tab.page.evaluate(TRUNCATED)
+    tab.page.evaluate(CUT)
     lose(host, name)
     assert tab.page.evaluate("() => window.heard") == 0
     if back:

@@ -133,11 +133,11 @@ class World:
 
     def bought(self) -> list[str]:
         """The gateway's ids."""
-        return [job.id for job in self.gateway.routes.jobs.store.list_videos()]
+        return [job.id for job in self.gateway.routes.jobs.store.newest()]
 
     def film(self) -> Path:
         """The gateway's own file of the one job that was ever made there."""
-        (job,) = self.gateway.routes.jobs.store.list_videos()
+        (job,) = self.gateway.routes.jobs.store.newest()
         return self.gateway.routes.jobs.renders.path_of(job)
 
     def litter(self) -> set[str]:

@@ -68,7 +68,7 @@ def test_a_bad_line_costs_nothing_twice(
             files = [buyers.studio.path(job) for job in jobs]
         finally:
             buyers.close()
-    there = gateway.routes.jobs.store.list_videos()
+    there = gateway.routes.jobs.store.newest()
     broken = sum(count for (_, fault), count in line.tally.items() if fault in FAULTS)
     told = ", ".join(f"{name} {count}" for name, count in sorted(buyers.met.items())) or "-"
     resumed = sum(count for (call, _), count in line.tally.items() if call == "rest of content")

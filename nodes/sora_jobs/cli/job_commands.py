@@ -135,9 +135,9 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     resume.add_argument(
         "--provider", default="", metavar="NAME", help="where an id from elsewhere was bought (cometapi)"
     )
-    reconcile = resume.add_mutually_exclusive_group()
-    reconcile.add_argument("--video-id", metavar="ID", help="an unknown purchase is this job at the gateway")
-    reconcile.add_argument("--lost", action="store_true", help="an unknown purchase is not at the gateway: free it")
+    outcome = resume.add_mutually_exclusive_group()
+    outcome.add_argument("--video-id", metavar="ID", help="an unknown purchase is this job at the gateway")
+    outcome.add_argument("--lost", action="store_true", help="an unknown purchase is not at the gateway: free it")
     resume.set_defaults(command=resume_command)
 
 

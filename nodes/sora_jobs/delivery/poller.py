@@ -49,7 +49,7 @@ class _Watched:
     job: Job  # as it was seen last
     watches: list[Watch]
     troubles: int = 0
-    is_unknown_job: int = 0  # looks in a row at which the gateway did not know it
+    unknown_polls: int = 0  # looks in a row at which the gateway did not know it
     turn: int = 0  # only the newest planned look counts
     planned: float = 0.0
     not_before: float = 0.0  # the gateway's pace, which one who comes later must keep as well
@@ -73,7 +73,7 @@ class Poller:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._look, self._pace_s, self._dropped, self._timing, self._jitter = look, pace_s, dropped, timing, jitter
-        self._clock = timing.monotonic
+        self._monotonic = timing.monotonic
         self._pool = DaemonPool("sora-poll", POLL_THREADS)
         self._wake = threading.Condition()
         self._watched: dict[str, _Watched] = {}
@@ -122,7 +122,7 @@ class Poller:
             self._ends = self._tidy("ends", self._ends, lambda entry: not entry[2].future.done())
             heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
-            self._rested = min(self._rested, self._clock())  # from now on it is not idle
+            self._rested = min(self._rested, self._monotonic())  # from now on it is not idle
             self._wake.notify()
         return watch
 
@@ -136,7 +136,7 @@ class Poller:
             self._start()
             self._alarms = self._tidy("alarms", self._alarms, lambda entry: entry[3] is None or not entry[3].done())
             heapq.heappush(self._alarms, (moment, next(self._count), ring, unless))
-            self._rested = min(self._rested, self._clock())  # from now on it is not idle
+            self._rested = min(self._rested, self._monotonic())  # from now on it is not idle
             self._wake.notify()
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ class Poller:
         """What the clock shows. A machine that slept has not waited: where its clock goes on meanwhile (on Windows),
         the time is taken off, each job is looked at once more, and nobody who waits for one is told that it is too late
         before that."""
-        moment = self._clock()
+        moment = self._monotonic()
         slept = moment - self._rested
         if slept < self._timing.slept_s:
             return moment
@@ -307,13 +307,13 @@ class Poller:
         """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
         away must not end what is paid for."""
         unknown = isinstance(error, GatewayError) and error.is_unknown_job
-        watched.is_unknown_job = watched.is_unknown_job + 1 if unknown else 0
+        watched.unknown_polls = watched.unknown_polls + 1 if unknown else 0
         if isinstance(error, LedgerError):
             return True
         return (
             isinstance(error, GatewayError)
             and error.transient
-            and watched.is_unknown_job <= self._timing.unknown_job_polls
+            and watched.unknown_polls <= self._timing.unknown_job_polls
         )
 
     def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
@@ -327,7 +327,7 @@ class Poller:
 
     def _told(self, watched: _Watched, seen: Job) -> list[Watch]:
         """Keep what was seen; those whose waiting it ends."""
-        watched.job, watched.troubles, watched.is_unknown_job = seen, 0, 0
+        watched.job, watched.troubles, watched.unknown_polls = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
         if seen.state not in SEEN:

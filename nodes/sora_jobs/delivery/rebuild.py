@@ -16,7 +16,7 @@ from ..errors import SoraError, storage_error
 from ..gateway.clients import ClientPool
 from ..jobs.identity import Identity, Picture, version_1, version_2
 from ..jobs.spec import JobState, parse_size
-from ..ledger.backups import LEDGER, is_damaged, refuse_in_use, set_visibility
+from ..ledger.backups import LEDGER, copy_aside, is_damaged, refuse_in_use
 from ..ledger.identities import fingerprints_of
 from ..ledger.ledger import Ledger
 from ..ledger.merge import add_row, readable
@@ -69,7 +69,7 @@ def rebuild(ledger: Ledger, gateways: ClientPool, output: Path) -> Rebuilt:
 def _make_way(home: Path) -> Path | None:
     """Put a damaged ledger aside, so that a new one can be made; where it is now."""
     try:
-        aside = set_visibility(home)
+        aside = copy_aside(home)
         for name in ("", "-wal", "-shm"):
             remove(home / f"{LEDGER}{name}")
     except OSError as error:

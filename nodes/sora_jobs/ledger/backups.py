@@ -173,7 +173,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def set_visibility(home: Path) -> Path | None:
+def copy_aside(home: Path) -> Path | None:
     """A copy of what will be written over: the ledger, whatever state it is in, and the settings."""
     there = [home / name for name in (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", *SETTINGS) if (home / name).is_file()]
     if not there:

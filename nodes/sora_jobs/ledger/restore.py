@@ -13,7 +13,7 @@ from pathlib import Path
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, storage_error
 from ..util.atomic_write import atomic_write, make_private, remove, replace
-from .backups import LEDGER, SETTINGS, Kept, checked, copy_pages, is_damage, opened, refuse_in_use, set_visibility
+from .backups import LEDGER, SETTINGS, Kept, checked, copy_aside, copy_pages, is_damage, opened, refuse_in_use
 from .database_errors import ledger_error
 from .ledger import Ledger
 from .merge import bring_over
@@ -32,7 +32,7 @@ def restore(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
         with tempfile.TemporaryDirectory(dir=home) as folder:
             jobs, names = _unpack(file, Path(folder))
             later, whole = _keep_later(home, Path(folder), timing)
-            aside = set_visibility(home)
+            aside = copy_aside(home)
             _put_back(Path(folder) / LEDGER, home / LEDGER, timing)
             for name in names:
                 if name in SETTINGS or not (home / name).exists():

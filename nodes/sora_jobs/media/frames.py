@@ -164,7 +164,7 @@ def _fill(
     waiting: deque[tuple[Future[None], Pixels, range]] = deque()
     filled = np.zeros(len(pixels), bool)
 
-    def reconcile(most: int) -> None:
+    def drain(most: int) -> None:
         while len(waiting) > most:
             future, picture, slots = waiting.popleft()
             future.result()
@@ -176,8 +176,8 @@ def _fill(
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="sora-frames") as workers:
         for _, slots, picture in shown:
             waiting.append((workers.submit(convert, picture, slots), picture, slots))
-            reconcile(WAITING - 1)
-        reconcile(0)
+            drain(WAITING - 1)
+        drain(0)
     return len(pixels) if filled.all() else int(filled.argmin())
 
 

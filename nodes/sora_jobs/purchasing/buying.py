@@ -28,11 +28,11 @@ JOIN = (
 class _Buying(Future[PurchaseResult]):
     """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
 
-    is_cancelled = False
+    cancel_requested = False
     provider = ""
 
     def cancel(self) -> bool:
-        self.is_cancelled = True
+        self.cancel_requested = True
         return super().cancel()
 
 
@@ -104,13 +104,15 @@ class Buyer:
                 run(prepare())
 
         def run(order: PreparedPurchase) -> None:
-            submission = None if future.is_cancelled else self._purchases.attempt(order, lambda: future.is_cancelled)
+            submission = (
+                None if future.cancel_requested else self._purchases.attempt(order, lambda: future.cancel_requested)
+            )
             if submission is not None:
                 if submission.job.aside == ARCHIVED:  # it is wanted again
                     self._ledger.set_visibility(submission.job.id, "")
                 self._bought(submission.job.id)
                 future.set_result(submission)
-            elif future.is_cancelled or self._closing.is_set() or self._timing.monotonic() > end:
+            elif future.cancel_requested or self._closing.is_set() or self._timing.monotonic() > end:
                 what = "Exactly this job is still being sent by another program."
                 raise NotFinishedError(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
             else:  # not in this thread: others have something to send, too

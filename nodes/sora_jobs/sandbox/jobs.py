@@ -68,7 +68,7 @@ class Jobs:
             raise Refusal(400, "'limit' must be from 1 to 100.", param="limit", code="invalid_value")
         if order not in ("asc", "desc"):
             raise Refusal(400, "'order' must be asc or desc.", param="order", code="invalid_value")
-        jobs = self.store.list_videos()[:: 1 if order == "desc" else -1]
+        jobs = self.store.newest()[:: 1 if order == "desc" else -1]
         if after:
             ids = [self._family.shown_id(job) for job in jobs]
             if after not in ids:

@@ -83,7 +83,7 @@ class Store:
     def delete(self, job: SandboxJob) -> None:
         remove(self._job_file(job.id))
 
-    def list_videos(self) -> list[SandboxJob]:
+    def newest(self) -> list[SandboxJob]:
         """All jobs, newest first."""
         ids = [file.stem for file in (self.folder / "jobs").glob("video_*.json")]
         jobs = [job for job in map(self.load, ids) if job is not None]
