@@ -136,7 +136,7 @@ function makeServer(api, blocked) {
     if (refused !== name) changed = blocked((name = refused), body.language);
     await changed; // also those that asked at the same time: the words are in its language then
     if (refused) throw new Error(t("host_blocked", { host: refused }));
-    if (!response.ok) throw new Error([body.error ?? `HTTP ${response.status}`, body.advice].filter(Boolean).join(" "));
+    if (!response.ok) throw new Error(body.error ?? `HTTP ${response.status}`);
     return /** @type {Body} */ (body);
   }
 

@@ -210,7 +210,6 @@ export interface Finding {
 /** What any response may carry when it is an error. */
 export interface ErrorResponse {
   error?: string;
-  advice?: string;
   host?: string;
   language?: string;
 }

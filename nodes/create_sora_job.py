@@ -159,8 +159,8 @@ class CreateSoraJob(io.ComfyNode):
 
         studio, typed = engine.studio(), custom_model.strip()
         if last_reference is not None and reference is None:
-            what = "There is a last_reference but no reference."
-            raise InvalidInputError(what, advice="Connect the first frame, too.", code="no_first_reference")
+            message = "There is a last_reference but no reference."
+            raise InvalidInputError(message, hint="Connect the first frame, too.", code="no_first_reference")
         images = [image for image in (reference, last_reference) if image is not None]
         spec = VideoRequest(
             provider=provider,

@@ -67,7 +67,7 @@ class SoraOpenJob(io.ComfyNode):
         """Find it."""
         wanted = video_id.strip() or (past_job or "").strip()
         if not wanted:
-            advice = "Choose one from the list, or paste its id into video_id."
-            raise InvalidInputError("No job is chosen.", advice=advice, code="no_job")
+            hint = "Choose one from the list, or paste its id into video_id."
+            raise InvalidInputError("No job is chosen.", hint=hint, code="no_job")
         job = await execution.wait_for(engine.studio().open(wanted, provider))
         return io.NodeOutput(job, job.video_id)

@@ -24,7 +24,7 @@ def failing(kind: type[Any], code: str, *names: object, charge: str = "") -> Ite
         yield caught
     error = caught.value
     _check(error.code, str(error), code, names)
-    assert error.money == (charge or kind.money), error.money
+    assert error.charge == (charge or kind.charge), error.charge
 
 
 def failed_as(answer: Mapping[str, Any], code: str, *names: object) -> None:

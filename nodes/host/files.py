@@ -109,12 +109,12 @@ def check_prefix(prefix: str) -> None:
     if "%date:" in prefix:  # SaveImage would give its file that name, which Windows does not take
         raise InvalidInputError(
             f"filename_prefix is {prefix[:80]!r}: %date:…% is filled in by ComfyUI's page, and only in the widget.",
-            advice="Use %year%, %month%, %day%, %hour%, %minute% and %second%, such as %year%-%month%-%day%/boat.",
+            hint="Use %year%, %month%, %day%, %hour%, %minute% and %second%, such as %year%-%month%-%day%/boat.",
         )
     output = Path(folder_paths.get_output_directory())
     confined(output, prefix)
     if too_long := path_is_too_long(output, len(prefix) + COUNTER):
-        raise InvalidInputError(too_long, advice="Use a shorter filename_prefix.", code="path_too_long")
+        raise InvalidInputError(too_long, hint="Use a shorter filename_prefix.", code="path_too_long")
 
 
 def named_file(job: Job, prefix: str) -> tuple[Path, str]:
@@ -126,7 +126,7 @@ def named_file(job: Job, prefix: str) -> tuple[Path, str]:
     try:
         return _linked(job, stored, prefix), ""
     except (SoraError, OSError) as error:
-        why = error.what if isinstance(error, SoraError) else f"{reason_of(error)}."
+        why = error.message if isinstance(error, SoraError) else f"{reason_of(error)}."
         return stored, f"filename_prefix was not used: {why} The video is {relative_name(stored)}."
 
 

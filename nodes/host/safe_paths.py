@@ -51,5 +51,5 @@ def _wrong(name: str) -> str:
 
 
 def _refusal(name: str, why: str) -> InvalidInputError:
-    what = f"The name {name[:80]!r} {why}, so it is not used."
-    return InvalidInputError(what, advice="Use a name such as shots/boat.", code="unsafe_name")
+    message = f"The name {name[:80]!r} {why}, so it is not used."
+    return InvalidInputError(message, hint="Use a name such as shots/boat.", code="unsafe_name")

@@ -56,7 +56,7 @@ def components_of(video: Video) -> tuple[NDArray[np.float32], NDArray[np.float32
     except Exception as error:  # whatever the decoder of the host, or of another pack, raises
         raise MediaError(
             f"This VIDEO ({type(video).__name__}) cannot be decoded ({type(error).__name__}: {error}).",
-            advice="It is decoded by the node that made it, or by ComfyUI. Save it with Save Video and load that file.",
+            hint="It is decoded by the node that made it, or by ComfyUI. Save it with Save Video and load that file.",
             code="not_decodable",
         ) from error
 

@@ -176,7 +176,7 @@ class Engine:
             if parent.state not in (JobState.COMPLETED, JobState.STORED):
                 raise InvalidInputError(
                     f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
-                    advice="Connect the `job` output of WaitForVideo, which waits until it is finished.",
+                    hint="Connect the `job` output of WaitForVideo, which waits until it is finished.",
                     job=parent.id,
                     code="job_not_finished",
                 )
@@ -228,13 +228,13 @@ class Engine:
                 if error.is_unknown_job:
                     known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
                     raise InvalidInputError(
-                        f"{chosen.name} knows no job {name}: {error.what}",
-                        advice=f"The ledger has it as job {known}: choose that one."
+                        f"{chosen.name} knows no job {name}: {error.message}",
+                        hint=f"The ledger has it as job {known}: choose that one."
                         if known
                         else "Check the id, and the provider where it was bought.",
                         code="unknown_video",
                     ) from None
-                raise error.changed(money="none") from None  # looking costs nothing
+                raise error.changed(charge="none") from None  # looking costs nothing
             return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
 
         return self._asking.submit(find, provider) if provider else self._ask(find, name)
@@ -360,7 +360,7 @@ class Engine:
         if self.ledger.database.shared:
             raise InvalidInputError(
                 "The ledger is a PostgreSQL database.",
-                advice=f"{instead}; the images are in {' and '.join(map(str, self.ledger.references.folders))}.",
+                hint=f"{instead}; the images are in {' and '.join(map(str, self.ledger.references.folders))}.",
             )
 
     def path(self, job: Job) -> Path:
@@ -370,7 +370,7 @@ class Engine:
         """
         found = file_of(job, self.settings)
         if found is None:
-            raise StorageError(f"The file of job {job.id} is not there.", advice="Run the same again.", job=job.id)
+            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
         if found.resolve().is_relative_to(self.settings.output.resolve()):
             return found
         ours = free_name(job, self.settings.videos / found.name)
@@ -380,7 +380,7 @@ class Engine:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
         source = self.path(job)
         if target.exists() and not is_same_video(job, target, source):
-            raise StorageError(f"{target} exists already.", advice="Choose another name.", job=job.id)
+            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id)
         return target if target.exists() else second_name(job, source, target)
 
     def _ask(self, question: Callable[[], Job], name: str) -> Future[Job]:

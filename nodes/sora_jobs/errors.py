@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from .messages import Money, kind_of, text_of
+from .messages import Charge, kind_of, text_of
 from .util.disk import code_of, hint_of, reason_of
 from .util.redact import redact
 
@@ -37,11 +37,11 @@ from .util.redact import redact
 class SoraError(Exception):
     """The root of the tree; never raised itself.
 
-    `what` happened in one sentence; `advice` is what to do next; `job` is the ledger id;
-    `request_id` is the gateway's own, which its support asks for; `code` names the failure: the gateway's own error
-    code, else one of the pack's (tests/wording.toml lists those); `language` is that of its text. None of it changes
-    once the error was made: `changed` gives another one, and each who waits for something gets an error of its
-    own.
+    `message` says in one sentence what happened; `hint`, what to do next; `charge`, whether money may have been
+    spent (none, possible, charged). `job` is the ledger's id; `request_id` the gateway's own, which its support asks
+    for; `code` names the failure: the gateway's own error code, else one of the pack's (tests/wording.toml lists
+    those); `language` is that of its text. An error does not change after it was made: `changed` returns another one,
+    and each waiter gets its own.
     """
 
     exit_code: ClassVar[int] = 7
@@ -52,27 +52,27 @@ class SoraError(Exception):
     quotes_gateway: ClassVar[bool] = False  # what it says is the gateway's, and wants explaining
     is_of_create: ClassVar[bool] = False  # a 404, say, is about the create, and not about a job
     ends_job: ClassVar[bool] = False
-    what: str
-    advice: str
+    message: str
+    hint: str
     job: str
     request_id: str
     code: str
-    money: Money = "none"
+    charge: Charge = "none"
     language: str = "en"
 
     def __init__(
         self,
-        what: str,
+        message: str,
         *,
-        advice: str = "",
+        hint: str = "",
         job: str = "",
         request_id: str = "",
         code: str = "",
-        money: Money | None = None,
+        charge: Charge | None = None,
     ) -> None:
-        super().__init__(redact(what))
-        self.__dict__ |= {"what": redact(what), "advice": _of_job(redact(advice), job), "job": job}
-        self.__dict__ |= {"request_id": request_id, "code": code} | ({"money": money} if money is not None else {})
+        super().__init__(redact(message))
+        self.__dict__ |= {"message": redact(message), "hint": _of_job(redact(hint), job), "job": job}
+        self.__dict__ |= {"request_id": request_id, "code": code} | ({"charge": charge} if charge is not None else {})
 
     def __setattr__(self, name: str, value: object) -> None:
         """Python's own fields only: where it was raised, what it came from."""
@@ -81,7 +81,7 @@ class SoraError(Exception):
         super().__setattr__(name, value)
 
     def __str__(self) -> str:
-        """For a person: what happened, the money, what to do, the job and the request."""
+        """Return the text for a person: message, charge, hint, job and request."""
         return text_of(self)
 
     def changed(self, **fields: Any) -> Self:
@@ -97,14 +97,23 @@ class SoraError(Exception):
         """The class of failure, as messages.toml names it."""
         return kind_of(self)
 
+    def as_dict(self) -> dict[str, str]:
+        """Return the fields as `--json` writes them: with the earlier names of hint and charge, `advice` and `money`,
+        beside them in this release."""
+        old = {"none": "none", "possible": "perhaps", "charged": "spent"}[self.charge]
+        return {
+            "error": self.message, "hint": self.hint, "charge": self.charge, "job": self.job, "code": self.code,
+            "kind": self.kind, "request_id": self.request_id, "text": str(self), "advice": self.hint, "money": old,
+        }  # fmt: skip
+
     def with_job(self, job: str) -> Self:
         """The error, naming the ledger's job."""
         job = self.job or job
-        return self.changed(job=job, advice=_of_job(self.advice, job))
+        return self.changed(job=job, hint=_of_job(self.hint, job))
 
 
-def _of_job(advice: str, job: str) -> str:
-    return advice.replace("sora resume JOB", f"sora resume {job}") if job else advice
+def _of_job(hint: str, job: str) -> str:
+    return hint.replace("sora resume JOB", f"sora resume {job}") if job else hint
 
 
 class InvalidInputError(SoraError):
@@ -137,14 +146,14 @@ class RequestRejectedError(NotPurchasedError):
 
     def __init__(
         self,
-        what: str,
+        message: str,
         *,
         transient: bool = False,
         retry_after_s: float | None = None,
         http_status: int | None = None,
         **more: Any,
     ) -> None:
-        super().__init__(what, **more)
+        super().__init__(message, **more)
         self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
 
@@ -167,7 +176,7 @@ class PurchaseUncertainError(SoraError):
     exit_code = 4
     class_kind = "perhaps_bought"
     fixes_kind = True
-    money: Money = "perhaps"
+    charge: Charge = "possible"
 
 
 class JobFailedError(SoraError):
@@ -176,14 +185,14 @@ class JobFailedError(SoraError):
     exit_code = 5
     class_kind = "job_failed"
     ends_job = True
-    money: Money = "perhaps"
+    charge: Charge = "possible"
 
 
 class NotFinishedError(SoraError):
     """The job goes on at the gateway; running the same again takes it up."""
 
     exit_code = 6
-    money: Money = "spent"
+    charge: Charge = "charged"
 
 
 class WaitTimeoutError(NotFinishedError):
@@ -206,14 +215,14 @@ class GatewayError(NotFinishedError):
 
     def __init__(
         self,
-        what: str,
+        message: str,
         *,
         transient: bool = True,
         retry_after_s: float | None = None,
         http_status: int | None = None,
         **more: Any,
     ) -> None:
-        super().__init__(what, **more)
+        super().__init__(message, **more)
         self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
     @property
@@ -266,13 +275,13 @@ class MediaError(LocalError):
     mentions_charge = False
 
 
-def storage_error(what: str, error: OSError, *, then: str = "Run again.", **more: Any) -> StorageError:
+def storage_error(message: str, error: OSError, *, then: str = "Run again.", **more: Any) -> StorageError:
     """The error for a file that could not be written or read: `what` failed, why, and what to do before `then`."""
-    advice = f"{hint_of(error)} {then}".strip()
-    return StorageError(f"{what}: {reason_of(error)}.", advice=advice, code=code_of(error), **more)
+    hint = f"{hint_of(error)} {then}".strip()
+    return StorageError(f"{message}: {reason_of(error)}.", hint=hint, code=code_of(error), **more)
 
 
 def no_thread_error(error: RuntimeError) -> LocalError:
     """Not one thread could be had: that is no reason to wait for ever, and nothing was sent."""
-    what = f"No thread could be started: {error}."
-    return LocalError(what, advice="Close other programs, then run again.", code="no_thread")
+    message = f"No thread could be started: {error}."
+    return LocalError(message, hint="Close other programs, then run again.", code="no_thread")

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-Money = Literal["none", "perhaps", "spent"]
+Charge = Literal["none", "possible", "charged"]
 
 LANGUAGES = ("en", "vi", "zh")
 # Read at import (about 10 ms): an error's text is also wanted where no file can be opened any more.
@@ -85,12 +85,12 @@ class Failure(Protocol):
     is_of_create: ClassVar[bool]
     ends_job: ClassVar[bool]
     mentions_charge: ClassVar[bool]
-    what: str
-    advice: str
+    message: str
+    hint: str
     job: str
     request_id: str
     code: str
-    money: Money
+    charge: Charge
     language: str
 
 
@@ -125,7 +125,7 @@ def text_of(error: Failure) -> str:
     tongue = _known(error.language)
     kind = kind_of(error)
     words = _WORDS["kind"][kind]
-    money = _WORDS["money"][error.money][tongue] if error.mentions_charge or error.job else ""
+    charge = _WORDS["charge"][error.charge][tongue] if error.mentions_charge or error.job else ""
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
@@ -133,18 +133,18 @@ def text_of(error: Failure) -> str:
         lead = words["what"]["en"] if wants_a_lead and kind not in ("network", "socks") else ""
         parts = [
             lead,
-            error.what,
+            error.message,
             _cause(error, tongue),
-            money,
-            _filled(error.advice or _own(kind, words), error),
+            charge,
+            _filled(error.hint or _own(kind, words), error),
             names,
         ]
     else:  # which therefore follow what the table says, so that no fact is lost
-        whole = [_WORDS["labels"]["in_full"][tongue], error.what, _filled(error.advice, error)]
+        whole = [_WORDS["labels"]["in_full"][tongue], error.message, _filled(error.hint, error)]
         parts = [
             words["what"][tongue],
             _cause(error, tongue),
-            money,
+            charge,
             _filled(words["do"][tongue], error),
             *whole,
             names,
@@ -168,8 +168,8 @@ def _own(kind: str, words: dict[str, dict[str, str]]) -> str:
     return "" if kind in ("unknown", "wrong_choice") else words["do"]["en"]
 
 
-def _filled(advice: str, error: Failure) -> str:
-    return advice.replace("{job}", error.job or "JOB")
+def _filled(hint: str, error: Failure) -> str:
+    return hint.replace("{job}", error.job or "JOB")
 
 
 def _names(error: Failure, tongue: str) -> str:

@@ -82,7 +82,7 @@ def _only_local(answer: Action) -> Action:
         if not await asyncio.to_thread(is_local, request):
             raise InvalidInputError(
                 "This can be done on the machine itself only.",
-                advice="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
+                hint="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
                 "`sora doctor` names the file.",
             )
         return await answer(request, body)

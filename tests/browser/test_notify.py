@@ -14,9 +14,12 @@ from .editor import Editor
 from .tab import Tab
 
 SWITCH = "Have this browser notify me"
-# The page's own class, and what it was made with; `shown` once the browser says that it shows it.
+# The page's own class, and what it was made with; `shown` once the browser says that it shows it. `heard` are the states of
+# jobs in events that the pack's own listener has had.
 WATCH = """() => {
   window.seen = [];
+  window.heard = [];
+  app.api.addEventListener('sora.job', ({ detail }) => window.heard.push(detail.job.state));
   const Real = window.Notification;
   window.Notification = class extends Real {
     constructor(title, given) {
@@ -74,6 +77,7 @@ def test_a_job_that_is_done_is_told_to_who_looks_elsewhere(own: Editor, host: Co
     own.picture("notify_on")
     page.evaluate(LOOK, True)
     assert host.run(graphs.bought("seen by somebody")).ok
+    page.wait_for_function("() => window.heard.includes('stored')")  # while somebody looks
     tab.close()
     page.evaluate(LOOK, False)
     prompt = "a kite over https://cdn.example.com/film?sig=secret " + "and the sea " * 20

@@ -216,8 +216,8 @@ def test_whatever_is_no_balance_is_told_and_is_no_number(tmp_path: Path, name: s
             place.ask(account=account)
         assert len((place.account if account else place.own).requests) == 1
     error = caught.value
-    assert (error.money, error.exit_code) == ("none", 6)
-    assert "did not tell the balance" in error.what
+    assert (error.charge, error.exit_code) == ("none", 6)
+    assert "did not tell the balance" in error.message
     assert "private name" not in str(error)
     assert (error.kind == "bad_key") == (name == "a bad key")
     assert error.kind != "not_known"  # which would speak of a job

@@ -48,7 +48,7 @@ def test_a_job_that_is_too_dear_is_refused(ledger: Ledger) -> None:
     """By how much, and how the owner can change it; no row is written."""
     with failing(BudgetExceededError, "budget_per_job", "$1.00", "$0.50", charge="none") as caught:
         buy(ledger, "dear", 1.5)
-    assert "SORA_BUDGET_USD_PER_JOB" in caught.value.advice
+    assert "SORA_BUDGET_USD_PER_JOB" in caught.value.hint
     assert caught.value.exit_code == 3
     assert ledger.jobs() == []
 

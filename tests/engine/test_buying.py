@@ -167,12 +167,12 @@ def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
 ) -> None:
     """Neither who joins it nor who waits for it can know more than that money may have been spent."""
     job = held(other, "a boat")
-    with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="perhaps"):
+    with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="possible"):
         studio.wait(job.id, timeout_s=0.1).future.result(10)
     join = studio.submit(spec("a boat"))
     until(lambda: found)
     studio.close()
-    with failing(NotFinishedError, "closing", charge="perhaps"):
+    with failing(NotFinishedError, "closing", charge="possible"):
         join.result(10)
 
 
@@ -187,7 +187,7 @@ def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Engi
     held_job = held(other, "a boat")
     with pytest.raises(PurchaseUncertainError) as caught:
         studio.find_in_provider_list(job.id).result(10)
-    assert held_job.id in caught.value.what
+    assert held_job.id in caught.value.message
     assert studio.ledger.job(job.id).state is JobState.UNKNOWN
 
 
@@ -288,7 +288,7 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
         assert job.video_id
         for done in (lambda: True, lambda: studio.open(job.id).result(20).state is JobState.COMPLETED):
             until(done)  # first it would be watched, then fetched
-            with failing(LocalError, "no_thread", "new thread", charge="spent"):
+            with failing(LocalError, "no_thread", "new thread", charge="charged"):
                 studio.wait(job.id, timeout_s=600).future.result(20)
         with failing(LocalError, "no_thread"):
             studio.rescue()

@@ -110,7 +110,7 @@ def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp
 def test_wrong_extra_fields_are_wrong_input(sora: Shell, text: str, code: str, name: str) -> None:
     """Exit status 2, as with every other wrong option."""
     failed = sora.json("run", "a boat", *SMALL, "--extra-fields", text)
-    assert (failed["exit"], failed["money"]) == (2, "none")
+    assert (failed["exit"], failed["charge"]) == (2, "none")
     failed_as(failed, code, name)
 
 
@@ -197,22 +197,30 @@ FAILURES = [
     (["frames", "x.mp4"], 2, "none", "nothing_to_do", ""),
     (["run", "a [sandbox: refuse=quota]", *SMALL], 3, "none", "insufficient_user_quota", "insufficient_user_quota"),
     (["run", "a [sandbox: refuse=moderation]", *SMALL], 3, "none", "moderation_blocked", "moderation_blocked"),
-    (["run", "a [sandbox: lost_answer]", *SMALL], 4, "perhaps", "connection_lost", ""),
-    (["run", "a [sandbox: broken_answer]", *SMALL], 4, "perhaps", "", "without saying whether the job exists"),
-    (["run", "a [sandbox: fail=moderation_blocked]", *SMALL], 5, "perhaps", "moderation_blocked", "moderation_blocked"),
-    (["run", "a [sandbox: slow=60]", *SMALL, "--timeout", "0.005"], 6, "spent", "wait_timeout", ""),
+    (["run", "a [sandbox: lost_answer]", *SMALL], 4, "possible", "connection_lost", ""),
+    (["run", "a [sandbox: broken_answer]", *SMALL], 4, "possible", "", "without saying whether the job exists"),
+    (
+        ["run", "a [sandbox: fail=moderation_blocked]", *SMALL],
+        5,
+        "possible",
+        "moderation_blocked",
+        "moderation_blocked",
+    ),
+    (["run", "a [sandbox: slow=60]", *SMALL, "--timeout", "0.005"], 6, "charged", "wait_timeout", ""),
     (["frames", "broken.mp4", "--out", "f"], 7, "none", "not_a_video", "broken.mp4"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "status", "money", "code", "name"), FAILURES)
+@pytest.mark.parametrize(("arguments", "status", "charge", "code", "name"), FAILURES)
 def test_every_failure_has_its_status(
-    sora: Shell, tmp_path: Path, arguments: list[str], status: int, money: str, code: str, name: str
+    sora: Shell, tmp_path: Path, arguments: list[str], status: int, charge: str, code: str, name: str
 ) -> None:
     """And says, also as JSON, what happened, what became of the money, and what to do."""
     (tmp_path / "broken.mp4").write_bytes(b'{"error": "expired"}')
     failed = sora.json(*arguments)
-    assert (failed["exit"], failed["money"]) == (status, money)
+    assert (failed["exit"], failed["charge"]) == (status, charge)
+    earlier = {"none": "none", "possible": "perhaps", "charged": "spent"}[charge]
+    assert (failed["advice"], failed["money"]) == (failed["hint"], earlier)  # written beside the new names
     failed_as(failed, code, name)
     assert sora.err.count("sora: ") == 1
     if status in (4, 5, 6):
@@ -224,7 +232,7 @@ def test_a_gateway_that_is_not_there(sora: Shell, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COMETAPI_KEY", "sk-test-1234")
     monkeypatch.setenv("COMETAPI_BASE_URL", "http://127.0.0.1:9/v1")
     failed = sora.json("run", "a boat")
-    assert (failed["exit"], failed["money"]) == (3, "none")
+    assert (failed["exit"], failed["charge"]) == (3, "none")
     assert "127.0.0.1:9" in failed["error"]
 
 
@@ -236,7 +244,7 @@ def test_an_unknown_purchase_is_settled(sora: Shell, tmp_path: Path) -> None:
     for file in (tmp_path / "home" / "sandbox" / "jobs").glob("*.json"):
         file.unlink()
     failed = sora.json("resume", job)
-    assert (failed["exit"], failed["money"]) == (4, "perhaps")
+    assert (failed["exit"], failed["charge"]) == (4, "possible")
     assert "no such job" in failed["error"]
     assert sora("resume", job, "--lost") == 0
     assert sora.json("run", prompt, *SMALL)["job"] != job
@@ -335,7 +343,7 @@ def test_an_unwritable_place_is_local_trouble(sora: Shell, tmp_path: Path) -> No
     """It is found before anything is bought."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     failed = sora.json("run", "a boat", *SMALL, "--out", "file/under")
-    assert (failed["exit"], failed["money"]) == (7, "none")
+    assert (failed["exit"], failed["charge"]) == (7, "none")
     assert sora.json("run", "a boat", *SMALL)["exit"] == 0
 
 
@@ -345,7 +353,7 @@ def test_the_budget_refuses_with_three(sora: Shell, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COMETAPI_BASE_URL", "http://127.0.0.1:9")  # where nothing listens
     monkeypatch.setenv("SORA_BUDGET_USD_PER_JOB", "0.30")
     failed = sora.json("run", "a boat")
-    assert (failed["exit"], failed["money"]) == (3, "none")
+    assert (failed["exit"], failed["charge"]) == (3, "none")
     failed_as(failed, "budget_per_job", "$0.30", "$0.02")
     assert sora.json("jobs")["jobs"] == []
     sora("doctor")
@@ -364,7 +372,7 @@ def test_the_timeout_covers_the_download(sora: Shell) -> None:
     """A finished video whose link has lapsed: the gateway is asked for a while, but not longer than we wait."""
     begun = time.monotonic()
     failed = sora.json("run", "a [sandbox: expired]", *SMALL, "--timeout", "0.03")
-    assert (failed["exit"], failed["money"]) == (6, "spent")
+    assert (failed["exit"], failed["charge"]) == (6, "charged")
     assert time.monotonic() - begun < 10
 
 
@@ -378,8 +386,8 @@ def test_a_kill_in_the_middle_of_a_create_is_settled(sora: Shell, tmp_path: Path
     assert sora("doctor") == 0
     assert f"1 purchases are unknown ({job})" in sora.out
     failed = sora.json("resume", job)
-    assert (failed["exit"], failed["money"]) == (4, "perhaps")
-    assert f"`sora resume {job} --lost`" in failed["advice"]
+    assert (failed["exit"], failed["charge"]) == (4, "possible")
+    assert f"`sora resume {job} --lost`" in failed["hint"]
     assert sora("resume", job, "--lost") == 0
     assert sora.json("run", "cut", *SMALL)["state"] == "stored"
 
@@ -391,7 +399,7 @@ def test_an_id_from_elsewhere_names_its_provider(sora: Shell, tmp_path: Path) ->
         file.unlink()
     assert sora.json("resume", bought["video_id"], "--provider", "sandbox")["state"] == "stored"
     failed = sora.json("resume", "video_" + "0" * 32, "--provider", "sandbox")
-    assert (failed["exit"], failed["money"]) == (2, "none")
+    assert (failed["exit"], failed["charge"]) == (2, "none")
 
 
 def test_settling_looks_at_the_named_provider_alone(sora: Shell, tmp_path: Path) -> None:

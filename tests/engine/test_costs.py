@@ -242,8 +242,8 @@ def test_what_is_no_date_is_refused(since: str) -> None:
     """With an example of what is one."""
     with failing(InvalidInputError, "invalid_date") as caught:
         first_day(since, NOON)
-    assert "2026-11-30" in caught.value.advice
-    assert len(caught.value.what) < 80
+    assert "2026-11-30" in caught.value.hint
+    assert len(caught.value.message) < 80
 
 
 def test_an_unknown_group_is_refused(ledger: Ledger) -> None:
@@ -251,7 +251,7 @@ def test_an_unknown_group_is_refused(ledger: Ledger) -> None:
     for by in ("", "id; DROP TABLE jobs", "prompt"):
         with failing(InvalidInputError, "unknown_option", repr(by)) as caught:
             costs(ledger, by)
-        assert all(name in caught.value.advice for name in BY)
+        assert all(name in caught.value.hint for name in BY)
 
 
 def test_a_page_has_every_day_and_no_more_than_it_can_show(ledger: Ledger, zone: Callable[[str], None]) -> None:

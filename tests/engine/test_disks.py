@@ -314,7 +314,7 @@ def test_a_drive_that_is_not_there_is_an_error_of_ours(tmp_path: Path, monkeypat
     ],
 )
 def test_what_helps_depends_on_what_failed(error: OSError, words: str) -> None:
-    assert words in storage_error("It failed", error).advice
+    assert words in storage_error("It failed", error).hint
 
 
 @pytest.mark.parametrize("broken", ["write", "rename", "read"])

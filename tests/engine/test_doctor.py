@@ -92,8 +92,8 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
             continue
         with failing(InvalidInputError, code, name, charge="none") as caught:
             use()
-        assert f"{studio.settings.file}{f': {name}' if name else ''} " in caught.value.what
-        assert caught.value.advice
+        assert f"{studio.settings.file}{f': {name}' if name else ''} " in caught.value.message
+        assert caught.value.hint
     assert not (studio.settings.home / "sandbox").exists()
 
 
@@ -210,7 +210,7 @@ def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, t
     asked = VideoRequest(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
     with failing(StorageError, "", f"could be stored in {videos}") as caught:
         studio.submit(asked).result(30)
-    assert "is not connected" in caught.value.advice
+    assert "is not connected" in caught.value.hint
     assert studio.ledger.jobs() == []
 
 
@@ -305,7 +305,7 @@ def test_the_database_has_a_connection_for_each_thread() -> None:
     assert engine + heartbeat + nodes + page <= CONNECTIONS
 
 
-@pytest.mark.parametrize("error", [LedgerError("It is away.", advice="Look."), OSError("It is away. Look.")])
+@pytest.mark.parametrize("error", [LedgerError("It is away.", hint="Look."), OSError("It is away. Look.")])
 def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """It is one failed line, what it found before stays, and the same trouble is not told twice."""
 

@@ -58,9 +58,9 @@ class Machine:
         with pytest.raises(BudgetExceededError) as caught:
             self.buy("refused", usd)
         error = caught.value
-        assert error.money == "none"
-        assert [host for host in HOSTS if host in error.what] == [host for host in HOSTS if host in error.advice]
-        return f"{error.what} {error.advice}"
+        assert error.charge == "none"
+        assert [host for host in HOSTS if host in error.message] == [host for host in HOSTS if host in error.hint]
+        return f"{error.message} {error.hint}"
 
     def beat(self) -> None:
         """Its heart beats now, and not in 15 s."""

@@ -120,7 +120,7 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
         two.board.references(job.id)
     assert caught.value.job == job.id
     shared = tmp_path / "output" / ".sora-farm" / "references"
-    assert str(shared) in caught.value.advice
+    assert str(shared) in caught.value.hint
     with failing(StorageError, "missing_reference", "machine one"):
         two.board.again(job.id)
     change(one, job, machine="")  # the name was not recorded then
@@ -172,7 +172,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_bought(start:
     (tmp_path / "output" / ".sora-farm" / "references").write_bytes(b"")
     with pytest.raises(StorageError) as caught:
         one.submit(SPEC).result(30)
-    assert caught.value.money == "none"
+    assert caught.value.charge == "none"
     assert one.ledger.jobs() == []
     failed = [finding.text for finding in examine(one) if (finding.name, finding.level) == ("farm", "failed")]
     assert len(failed) == 1
@@ -217,7 +217,7 @@ def test_a_backup_names_where_the_images_are(start: Start, tmp_path: Path) -> No
     for act in (one.backup, one.restore):
         with pytest.raises(InvalidInputError) as caught:
             act(tmp_path / "l.zip")
-        assert str(tmp_path / "output" / ".sora-farm" / "references") in caught.value.advice
+        assert str(tmp_path / "output" / ".sora-farm" / "references") in caught.value.hint
 
 
 def test_a_ledger_without_an_output_folder_keeps_them_beside_itself(tmp_path: Path) -> None:

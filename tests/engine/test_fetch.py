@@ -313,7 +313,7 @@ def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_not
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotOfferedError)
         assert (error.kind, error.job) == ("link_lapsed", job.id)
-        assert ("[downloads] ranges" in error.advice) == ("10.0.0.5" in url)
+        assert ("[downloads] ranges" in error.hint) == ("10.0.0.5" in url)
         assert "in trouble" not in str(error)
         assert asked(server, "/content") == FAST.content_attempts / 2
         assert not studio.ledger.job(job.id).lapsed
@@ -416,7 +416,7 @@ def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool
     with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (studio, server, job):
         with pytest.raises(DownloadExpiredError) as caught:
             studio.wait(job.id, timeout_s=60).future.result(30)
-        assert "key" not in caught.value.what + caught.value.advice  # an id may have these letters
+        assert "key" not in caught.value.message + caught.value.hint  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
         assert len(looks) >= FAST.content_attempts
         row = studio.ledger.job(job.id)
@@ -445,7 +445,7 @@ def test_a_key_that_was_never_accepted_ends_the_wait(tmp_path: Path) -> None:
             with failing(GatewayError, "") as caught:
                 again.wait(job.id, timeout_s=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
-            assert "key" in caught.value.advice
+            assert "key" in caught.value.hint
         finally:
             again.close()
 
@@ -483,7 +483,7 @@ def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -
             with failing(GatewayError, "") as caught:
                 again.wait(opened.id, timeout_s=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
-            assert "key" in caught.value.advice
+            assert "key" in caught.value.hint
         finally:
             again.close()
 
@@ -522,7 +522,7 @@ def test_a_bug_between_two_tries_ends_the_fetch(
         wait = studio.wait(job.id, timeout_s=30)
         with pytest.raises(NotFinishedError) as caught:
             wait.future.result(20)
-        assert (caught.value.job, caught.value.money) == (job.id, "spent")
+        assert (caught.value.job, caught.value.charge) == (job.id, "charged")
         assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
         again = studio.wait(job.id, timeout_s=30)
         assert again.future.result(30).state is JobState.STORED
@@ -884,7 +884,7 @@ def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
     monkeypatch.setattr(studio.ledger, "job", away)
     with pytest.raises(LedgerError) as caught:
         studio.wait(job.id, timeout_s=30).future.result(30)
-    assert caught.value.money == "spent"
+    assert caught.value.charge == "charged"
 
 
 @pytest.mark.usefixtures("one_film")
@@ -920,7 +920,7 @@ def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, mo
     with gateway(tmp_path, b"") as (studio, _, job):
         error = studio.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotFinishedError)
-        assert (error.job, error.money, error.__cause__) == (job.id, "spent", bug)
+        assert (error.job, error.charge, error.__cause__) == (job.id, "charged", bug)
         assert repr(bug) in studio.ledger.job(job.id).error
 
 

@@ -55,7 +55,7 @@ def check(fields: dict[str, Any], *opened: Opened, model: str = "new-model", pro
 def refusal(fields: dict[str, Any], *opened: Opened, **where: str) -> InvalidInputError:
     with pytest.raises(InvalidInputError) as caught:
         check(fields, *opened, **where)
-    assert (caught.value.code, caught.value.money, caught.value.exit_code) == (REFUSED, "none", 2)
+    assert (caught.value.code, caught.value.charge, caught.value.exit_code) == (REFUSED, "none", 2)
     return caught.value
 
 
@@ -71,8 +71,8 @@ def test_what_each_field_of_vllm_omni_and_sglang_gets(server: str, name: str, ge
     assert gets == ("an input" if name in INPUTS else rule.kind if rule else "refused"), server
     if rule is None:
         error = refusal({name: 1})
-        assert name in error.what
-        assert INPUTS.get(name, "extra_fields = ") in error.advice
+        assert name in error.message
+        assert INPUTS.get(name, "extra_fields = ") in error.hint
 
 
 def test_the_fields_that_run_code_or_open_files_are_among_them() -> None:
@@ -160,14 +160,14 @@ def test_what_each_kind_admits(name: str, right: list[Any], wrong: list[Any]) ->
         check({name: value})
     for value in wrong:
         error = refusal({name: value})
-        assert name in error.what
-        assert shipped()[name].wants in error.advice
+        assert name in error.message
+        assert shipped()[name].wants in error.hint
 
 
 def test_the_limits_are_in_the_error() -> None:
-    assert "a whole number from 1 to 200" in refusal({"num_inference_steps": 201}).advice
-    assert "one of std, pro" in refusal({"mode": "ultra"}).advice
-    assert len(refusal({"seed": "x" * 20_000}).what) < 120
+    assert "a whole number from 1 to 200" in refusal({"num_inference_steps": 201}).hint
+    assert "one of std, pro" in refusal({"mode": "ultra"}).hint
+    assert len(refusal({"seed": "x" * 20_000}).message) < 120
 
 
 def test_a_models_own_field_goes_before_the_shipped_one() -> None:
@@ -175,16 +175,16 @@ def test_a_models_own_field_goes_before_the_shipped_one() -> None:
     check({"seed": 2**40})
     check({"seed": -1, "negative_prompt": "fog"}, model="seedance-2-5")
     for model, wrong in (("seedance-2-5", -2), ("seedance-2-5", 2**32), ("wan2.7", -1), ("wan2.7", 2**31)):
-        assert "whole number" in refusal({"seed": wrong}, model=model).advice
+        assert "whole number" in refusal({"seed": wrong}, model=model).hint
 
 
 def test_an_unknown_field_says_what_may_be_sent_and_where_it_is_opened() -> None:
     error = refusal({"lora": "x"})
-    assert "'lora' may not be sent to mine" in error.what
+    assert "'lora' may not be sent to mine" in error.message
     for part in ("negative_prompt", str(FILE), "[provider.mine]", 'extra_fields = ["lora"]'):
-        assert part in error.advice
-    assert 'add "lora" to `extra_fields`' in refusal({"lora": "x"}, Opened("n")).advice
-    assert "providers.toml" not in refusal({"lora": "x"}, provider="sandbox").advice  # nothing can be opened there
+        assert part in error.hint
+    assert 'add "lora" to `extra_fields`' in refusal({"lora": "x"}, Opened("n")).hint
+    assert "providers.toml" not in refusal({"lora": "x"}, provider="sandbox").hint  # nothing can be opened there
 
 
 def test_where_a_field_is_opened_comes_before_the_long_list() -> None:
@@ -201,13 +201,13 @@ def test_where_a_field_is_opened_comes_before_the_long_list() -> None:
 )
 def test_a_near_miss_is_named(typed: str, meant: str) -> None:
     """Among the fields that the owner opened, too."""
-    assert f"Did you mean {meant!r}?" in refusal({typed: 1}, Opened("lora")).advice
-    assert "Did you mean" not in refusal({"perf_dump_path": 1}).advice
+    assert f"Did you mean {meant!r}?" in refusal({typed: 1}, Opened("lora")).hint
+    assert "Did you mean" not in refusal({"perf_dump_path": 1}).hint
 
 
 @pytest.mark.parametrize(("name", "widget"), INPUTS.items())
 def test_what_an_input_sets_is_set_there(name: str, widget: str) -> None:
-    assert f"the input `{widget}`" in refusal({name: "x"}).advice
+    assert f"the input `{widget}`" in refusal({name: "x"}).hint
 
 
 def test_what_the_owner_opened_is_theirs() -> None:
@@ -220,8 +220,8 @@ def test_what_the_owner_opened_is_theirs() -> None:
     for value in ("film", 7, "7", True, "true"):
         check({"lora": value}, some)
     error = refusal({"lora": "evil/repo"}, some)
-    assert "film, 7, true" in error.advice
-    assert str(FILE) in error.advice
+    assert "film, 7, true" in error.hint
+    assert str(FILE) in error.hint
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ def test_a_fault_in_what_the_owner_opens_is_named(tmp_path: Path, text: str) -> 
     )
     settings = Settings(home=tmp_path, output=tmp_path, env={})
     (fault,) = check_file(settings)
-    assert "[provider.mine]: extra_fields is not right" in fault.what
-    assert '["n", { name = "lora"' in fault.advice
+    assert "[provider.mine]: extra_fields is not right" in fault.message
+    assert '["n", { name = "lora"' in fault.hint
     with pytest.raises(InvalidInputError):
         load_provider(settings, "mine")
     with pytest.raises(ValueError):

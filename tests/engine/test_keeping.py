@@ -273,7 +273,7 @@ def test_a_backup_replaces_nothing_but_a_backup(
     before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
     status, told, _ = sora(["backup", str(home / ".." / "home" / name), "--home", str(home)], capsys)
     if exists or name not in ("notes.txt", "other.zip"):
-        assert (status, name in told["error"], "ledger.zip" in told["advice"]) == (2, True, True)
+        assert (status, name in told["error"], "ledger.zip" in told["hint"]) == (2, True, True)
         assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
     else:
         assert status == 0
@@ -590,11 +590,11 @@ def test_what_another_ledger_of_this_user_holds_is_not_bought(
         job = bought(ledger)
         run = ["run", "a boat ", "--seconds", "4", "--size", "1280x720", "--home", "home"]
         status, told, _ = sora(run, capsys)
-        assert (status, told["money"], gateway.creates) == (3, "none", [])
+        assert (status, told["charge"], gateway.creates) == (3, "none", [])
         assert f"job {job.id} (submitted) of another ledger, in {theirs}" in told["error"]
-        assert f'--home "{theirs}"' in told["advice"]
-        assert "--take" in told["advice"]
-        assert sora([*run, "--take", "2", "--timeout", "0.001"], capsys)[1].get("money") != "none"
+        assert f'--home "{theirs}"' in told["hint"]
+        assert "--take" in told["hint"]
+        assert sora([*run, "--take", "2", "--timeout", "0.001"], capsys)[1].get("charge") != "none"
         assert gateway.creates == ["a boat"]
 
 
@@ -660,10 +660,10 @@ def test_what_another_ledger_says_of_a_purchase_is_told(
         found = held_elsewhere(PLAIN.identity, [home])
         assert (found.state if found else "") == state
         if found is not None:
-            assert says in found.error.what
-            assert (found.job, found.error.money) == (ledger.jobs()[0].id, "none")
+            assert says in found.error.message
+            assert (found.job, found.error.charge) == (ledger.jobs()[0].id, "none")
             resume = f'`sora resume {found.job} --home "{home}"`'
-            assert (resume in found.error.advice) == (state == "unknown")
+            assert (resume in found.error.hint) == (state == "unknown")
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR])
@@ -692,10 +692,10 @@ def test_another_ledger_that_cannot_be_read_lets_nothing_be_bought(
     with Gateway() as gateway:
         monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)
         status, told, _ = sora(run, capsys)
-        assert (status, told["money"], gateway.creates) == (7, "none", [])
+        assert (status, told["charge"], gateway.creates) == (7, "none", [])
         assert str(theirs / "ledger.sqlite3") in told["error"]
         [record] = (locations.user_folder() / "packs").iterdir()
-        assert f"delete {record}:" in told["advice"]
+        assert f"delete {record}:" in told["hint"]
         record.unlink()
         sora(run, capsys)
         assert gateway.creates == ["a boat"]

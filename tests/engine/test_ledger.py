@@ -197,7 +197,7 @@ def test_an_unknown_id_is_a_clear_error(ledger: Ledger) -> None:
     """It names the command that lists them."""
     with failing(InvalidInputError, "unknown_job", "'nope'") as caught:
         ledger.job("nope")
-    assert "sora jobs" in caught.value.advice
+    assert "sora jobs" in caught.value.hint
 
 
 def test_a_newer_ledger_is_left_alone(ledger: Ledger, tmp_path: Path, database_url: str) -> None:

@@ -72,9 +72,9 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
             with held(file), pytest.raises(LedgerError) as caught:
                 studio.submit(dataclasses.replace(SPEC, take=2)).result(30)
             error = caught.value
-            assert (error.code, error.kind, error.money) == ("ledger_in_use", "ledger_in_use", "none")
-            assert str(file) in error.what
-            assert "SQLite browser" in error.advice
+            assert (error.code, error.kind, error.charge) == ("ledger_in_use", "ledger_in_use", "none")
+            assert str(file) in error.message
+            assert "SQLite browser" in error.hint
             assert "full" not in str(error)
             assert len(studio.ledger.jobs()) == 1  # and now it is open
         assert server.requests == []
@@ -90,7 +90,7 @@ def test_a_ledger_on_a_network_is_told_where_it_belongs(tmp_path: Path, monkeypa
     ):
         ledger.jobs()
     assert caught.value.code == "ledger_in_use"
-    assert all(part in caught.value.advice for part in ("cifs", "SORA_HOME"))
+    assert all(part in caught.value.hint for part in ("cifs", "SORA_HOME"))
 
 
 def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
         ):
             with pytest.raises(LedgerError) as caught:
                 use()
-            assert (caught.value.code, str(file) in caught.value.what) == ("ledger_in_use", True)
+            assert (caught.value.code, str(file) in caught.value.message) == ("ledger_in_use", True)
     assert held_elsewhere(SPEC.identity, [other]) is not None
     file.write_bytes(b"my diary " * 2000)
     assert held_elsewhere(SPEC.identity, [other]) is None
@@ -131,7 +131,7 @@ def sqlite_error(number: int) -> sqlite3.Error:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "advice"),
+    ("number", "code", "hint"),
     [
         (sqlite3.SQLITE_BUSY, "ledger_in_use", "SQLite browser"),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, "ledger_in_use", "SQLite browser"),
@@ -146,13 +146,13 @@ def sqlite_error(number: int) -> sqlite3.Error:
         (0, "", "sora doctor"),
     ],
 )
-def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, advice: str) -> None:
+def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, hint: str) -> None:
     """By its number. No advice is to free a disk that is not full."""
     error = ledger_error(str(tmp_path / LEDGER), sqlite_error(number), folder=tmp_path)
-    assert (error.code, error.money) == (code, "none")
-    assert str(tmp_path / LEDGER) in error.what
-    assert advice in error.advice
-    assert ("disk space" in error.advice) == (code == "ledger_full")
+    assert (error.code, error.charge) == (code, "none")
+    assert str(tmp_path / LEDGER) in error.message
+    assert hint in error.hint
+    assert ("disk space" in error.hint) == (code == "ledger_full")
 
 
 def held_on_windows() -> PermissionError:
@@ -162,7 +162,7 @@ def held_on_windows() -> PermissionError:
 
 
 @pytest.mark.parametrize(
-    ("why", "code", "advice"),
+    ("why", "code", "hint"),
     [
         (held_on_windows(), "ledger_in_use", "virus scanner"),
         (OSError(errno.EBUSY, "Device or resource busy"), "ledger_in_use", "virus scanner"),
@@ -174,7 +174,7 @@ def held_on_windows() -> PermissionError:
     ids=str,
 )
 def test_a_file_that_sqlite_could_not_open_is_asked_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: OSError | None, code: str, advice: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: OSError | None, code: str, hint: str
 ) -> None:
     """It says "unable to open database file" to all of these."""
     (tmp_path / LEDGER).write_bytes(b"")
@@ -185,11 +185,11 @@ def test_a_file_that_sqlite_could_not_open_is_asked_why(
     if why is not None:
         monkeypatch.setattr(Path, "open", opening)
     error = ledger_error(str(tmp_path / LEDGER), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
-    assert (error.code, advice in error.advice) == (code, True)
+    assert (error.code, hint in error.hint) == (code, True)
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "advice"),
+    ("state", "code", "hint"),
     [
         ("55P03", "ledger_in_use", "database server"),
         ("40P01", "ledger_in_use", "database server"),
@@ -198,12 +198,12 @@ def test_a_file_that_sqlite_could_not_open_is_asked_why(
         ("", "", "lets this user in"),
     ],
 )
-def test_what_postgresql_says_decides(state: str, code: str, advice: str) -> None:
+def test_what_postgresql_says_decides(state: str, code: str, hint: str) -> None:
     """And never this machine's disk."""
     said = Exception("what the server says")
     said.sqlstate = state  # type: ignore[attr-defined]
     error = ledger_error("postgresql://x/y", said, folder=None)
-    assert (error.code, advice in error.advice) == (code, True)
+    assert (error.code, hint in error.hint) == (code, True)
 
 
 def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
     with pytest.raises(LedgerError) as caught:
         Ledger(tmp_path).jobs()
     assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
-    assert disk.KEEP in caught.value.advice
+    assert disk.KEEP in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,11 @@ def test_a_folder_of_another_users_is_told_with_its_cure(
         with pytest.raises(LedgerError) as caught:
             ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
     error = caught.value
-    assert (error.code, error.kind, error.money) == ("ledger_denied", "ledger_denied", "none")
+    assert (error.code, error.kind, error.charge) == ("ledger_denied", "ledger_denied", "none")
     folder = home / "owners" if step == "mark" else home
-    assert cure.format(folder) in error.advice
-    assert str(folder) in error.advice
-    assert disk.KEEP in error.advice
+    assert cure.format(folder) in error.hint
+    assert str(folder) in error.hint
+    assert disk.KEEP in error.hint
 
 
 def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
@@ -292,7 +292,7 @@ def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "advice"),
+    ("error", "code", "hint"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "ledger_full", "Free disk space"),
         (OSError(errno.ENOLCK, "No locks available"), "no_file_locks", "file locks"),
@@ -302,9 +302,9 @@ def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatc
     ],
     ids=str,
 )
-def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str, advice: str) -> None:
+def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str, hint: str) -> None:
     told = folder_error("The folder cannot be written", error, tmp_path)
-    assert (told.code, advice in told.advice) == (code, True)
+    assert (told.code, hint in told.hint) == (code, True)
 
 
 def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,4 +341,4 @@ def test_what_is_read_before_the_ledger_tells_it_as_well(
             _ = settings.budget
         else:
             load_provider(settings, "cometapi").key({})
-    assert disk.KEEP in caught.value.advice
+    assert disk.KEEP in caught.value.hint

@@ -138,7 +138,7 @@ def test_a_row_that_another_took_over_is_not_sent(ledger: Ledger) -> None:
     with failing(LedgerError, TAKEN_OVER, f"Job {job.id} was taken over") as caught:
         ledger.sending(job.id)
     assert caught.value.job == job.id
-    assert caught.value.advice == "Run the same again to join it."
+    assert caught.value.hint == "Run the same again to join it."
     ledger.not_sent(job.id)
     assert ledger.refused(job.id, RequestRejectedError("no")).state is JobState.RESERVED
 
@@ -259,7 +259,7 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
     assert {found.id for found in ledger.of_gateways("v4")} == {job.id, *(other.id for other in others)}
     with failing(InvalidInputError, "ambiguous_video_id", "v4") as caught:
         ledger.find("v4")
-    assert all(found.id in caught.value.advice for found in (job, *others))
+    assert all(found.id in caught.value.hint for found in (job, *others))
     assert ledger.by_gateway_id("cometapi", "https://another", "v4") == others[1]
 
 
@@ -322,17 +322,17 @@ def test_why_the_same_is_not_sent_again(ledger: Ledger) -> None:
     """A doubt and a failure each say what happened, what became of the money, and how it goes on."""
     doubt = existing_purchase_error(unknown(ledger))
     assert isinstance(doubt, PurchaseUncertainError)
-    assert (doubt.kind, doubt.money, "(lost)" in doubt.what) == ("perhaps_bought", "perhaps", True)
-    assert doubt.advice == RECONCILE_HINT.replace("JOB", doubt.job)
+    assert (doubt.kind, doubt.charge, "(lost)" in doubt.message) == ("perhaps_bought", "possible", True)
+    assert doubt.hint == RECONCILE_HINT.replace("JOB", doubt.job)
     failed = submitted(ledger, "v2", take=2)
     seen = ledger.observed(failed.id, RemoteVideo(id="v2", phase="failed", status="failed", request_id="r9"))
     bare = existing_purchase_error(seen)
     assert isinstance(bare, JobFailedError)
-    assert (bare.job, bare.request_id, bare.code, bare.money) == (failed.id, "r9", "", "perhaps")
-    assert "gave no reason" in bare.what
-    assert "choose another take" in bare.advice
+    assert (bare.job, bare.request_id, bare.code, bare.charge) == (failed.id, "r9", "", "possible")
+    assert "gave no reason" in bare.message
+    assert "choose another take" in bare.hint
     told = existing_purchase_error(replace(seen, error="too dark", error_code="moderation"))
-    assert (told.code, "(moderation: too dark)" in told.what) == ("moderation", True)
+    assert (told.code, "(moderation: too dark)" in told.message) == ("moderation", True)
 
 
 @pytest.mark.parametrize(
@@ -347,10 +347,10 @@ def test_why_the_same_is_not_sent_again(ledger: Ledger) -> None:
 def test_a_reason_is_one_part_of_its_sentence(ledger: Ledger, error: str, code: str, said: str) -> None:
     """Neither its code nor its full stop is written twice."""
     job = replace(submitted(ledger), state=JobState.FAILED, error=error, error_code=code)
-    assert existing_purchase_error(job).what == f"The gateway ended this job without a video ({said})."
+    assert existing_purchase_error(job).message == f"The gateway ended this job without a video ({said})."
     doubt = replace(job, state=JobState.UNKNOWN, error="the line was cut.", error_code="")
     earlier = "An earlier try of exactly this job may have been bought (the line was cut)."
-    assert existing_purchase_error(doubt).what == earlier
+    assert existing_purchase_error(doubt).message == earlier
     refused = ended_error(replace(job, state=JobState.REFUSED, error="no room."))
     assert "no video to wait for (no room)." in str(refused)
 

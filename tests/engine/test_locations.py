@@ -165,9 +165,9 @@ def test_nothing_is_bought_where_comfyui_uses_another_database(
         assert gateway.creates == []
     assert "warning: ComfyUI kept its jobs in" in err
     assert "as ComfyUI said" not in err
-    assert names in answer["error"] + answer["advice"]
-    assert "SORA_DATABASE_URL" in answer["error"] + answer["advice"]
-    assert "--home DIR" in answer["advice"]
+    assert names in answer["error"] + answer["hint"]
+    assert "SORA_DATABASE_URL" in answer["error"] + answer["hint"]
+    assert "--home DIR" in answer["hint"]
     assert "pass-word" not in out + err
     assert not (home / "ledger.sqlite3").exists()
 
@@ -256,7 +256,7 @@ def test_comfyuis_ledger_of_another_user_is_not_left_for_another_one(
     assert main([*arguments, "--json"]) in (2, 7)
     answer = json.loads(capsys.readouterr().out)
     assert str(home) in answer["error"]
-    assert "Delete nothing" in answer["advice"]
+    assert "Delete nothing" in answer["hint"]
     assert not (locations.user_folder() / "ledger.sqlite3").exists()
 
 

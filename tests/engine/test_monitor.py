@@ -104,7 +104,7 @@ def test_looks_are_shared(monitors: Callable[..., Poller]) -> None:
 def test_the_deadline_ends_the_waiting_only(monitors: Callable[..., Poller]) -> None:
     """The error says that the job goes on and how to take it up."""
     watch = monitors(Looks(finishing_at(10**9))).watch(job(), timeout_s=0.05)
-    with failing(WaitTimeoutError, "wait_timeout", charge="spent") as caught:
+    with failing(WaitTimeoutError, "wait_timeout", charge="charged") as caught:
         watch.future.result(10)
     assert (caught.value.exit_code, caught.value.job) == (6, "a")
 

@@ -41,8 +41,8 @@ def test_a_folder_that_is_a_file_is_told_and_tried_again(tmp_path: Path) -> None
     with pytest.raises(LedgerError) as caught:
         _ = owner.id
     assert isinstance(caught.value.__cause__, FileExistsError)
-    assert str(tmp_path / "owners") in caught.value.what
-    assert caught.value.advice
+    assert str(tmp_path / "owners") in caught.value.message
+    assert caught.value.hint
     assert not owner.started
     (tmp_path / "owners").unlink()
     assert FileLiveness(tmp_path).alive(owner.id)
@@ -231,7 +231,7 @@ def test_a_first_beat_that_fails_leaves_no_mark(machine: Open) -> None:
         run(connection, "ALTER TABLE owners RENAME TO away")
     with failing(LedgerError, "", '"owners" does not exist') as caught:
         _ = mine.owner.id
-    assert caught.value.advice
+    assert caught.value.hint
     assert not mine.owner.started
     with other.write() as connection:
         run(connection, "ALTER TABLE away RENAME TO owners")

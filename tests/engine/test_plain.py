@@ -57,11 +57,11 @@ PACK = Path(__file__).parents[2]
 
 
 def sentences() -> Iterator[tuple[str, dict[str, str]]]:
-    for name, texts in (*WORDS["money"].items(), *WORDS["labels"].items(), *WORDS["warnings"].items()):
+    for name, texts in (*WORDS["charge"].items(), *WORDS["labels"].items(), *WORDS["warnings"].items()):
         yield name, texts
     for name, table in WORDS["kind"].items():
         assert set(table) == {"what", "do"}, name
-        yield f"{name}.what", table["what"]
+        yield f"{name}.message", table["what"]
         yield f"{name}.do", table["do"]
 
 
@@ -113,8 +113,12 @@ def asked(status: int, code: str = "") -> SoraError:
 BLOCKED = "Your request was blocked by our moderation system when checking inputs."
 KINDS: dict[str, tuple[SoraError, str, str]] = {
     "moderation at create": (refused(400, message=BLOCKED), "moderation_create", "none"),
-    "moderation at the job": (JobFailedError("a face", code="moderation_blocked"), "moderation_job", "perhaps"),
-    "moderation of the finished video": (JobFailedError("no", code="output_moderated"), "moderation_output", "perhaps"),
+    "moderation at the job": (JobFailedError("a face", code="moderation_blocked"), "moderation_job", "possible"),
+    "moderation of the finished video": (
+        JobFailedError("no", code="output_moderated"),
+        "moderation_output",
+        "possible",
+    ),
     "model gone": (refused(503, "model_not_found"), "model_gone", "none"),
     "model retired": (InvalidInputError("retired", code="model_retired"), "model_gone", "none"),
     "no balance": (refused(403, "insufficient_user_quota"), "no_balance", "none"),
@@ -123,7 +127,7 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "bad key, under a code of its family": (refused(401, "new_api_error"), "bad_key", "none"),
     "bad key at a proxy without a database": (refused(400, "no_db_connection"), "bad_key", "none"),
     "rate limit, under a code of its own": (refused(429, "Too Many Requests"), "rate_limit", "none"),
-    "bad key while polling": (asked(401), "bad_key", "spent"),
+    "bad key while polling": (asked(401), "bad_key", "charged"),
     "no key": (MissingKeyError("no key"), "no_key", "none"),
     "rate limit": (refused(429, "rate_limit_exceeded"), "rate_limit", "none"),
     "saturation": (refused(403, "upstream_load_saturated"), "saturated", "none"),
@@ -141,10 +145,10 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "not allowed": (refused(403), "not_allowed", "none"),
     "a wrong base URL": (refused(404), "wrong_address", "none"),
     "a wrong base URL, by a redirect": (refused(301), "wrong_address", "none"),
-    "a wrong base URL while polling": (asked(301), "wrong_address", "spent"),
-    "not known while polling": (asked(404), "not_known", "spent"),
-    "not known while polling, by code": (asked(200, "task_not_exist"), "not_known", "spent"),
-    "not allowed while polling": (asked(403), "not_allowed", "spent"),
+    "a wrong base URL while polling": (asked(301), "wrong_address", "charged"),
+    "not known while polling": (asked(404), "not_known", "charged"),
+    "not known while polling, by code": (asked(200, "task_not_exist"), "not_known", "charged"),
+    "not allowed while polling": (asked(403), "not_allowed", "charged"),
     "no such model, in capitals": (refused(400, "MODEL_NOT_FOUND"), "model_gone", "none"),
     "no such model at a proxy": (refused(400, message="Invalid model name passed in model=x."), "model_gone", "none"),
     "a refusal as the ledger keeps it": (RequestRejectedError("no", code="401"), "bad_key", "none"),
@@ -159,20 +163,20 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
         "none",
     ),
     "wrong input": (refused(400, "bad_size"), "wrong_input", "none"),
-    "expired link": (DownloadExpiredError("gone"), "link_lapsed", "spent"),
-    "expired address": (NotOfferedError("gone"), "link_lapsed", "spent"),
-    "gateway broken": (asked(502), "gateway_broken", "spent"),
-    "cut short": (TruncatedVideoError("half"), "gateway_broken", "spent"),
+    "expired link": (DownloadExpiredError("gone"), "link_lapsed", "charged"),
+    "expired address": (NotOfferedError("gone"), "link_lapsed", "charged"),
+    "gateway broken": (asked(502), "gateway_broken", "charged"),
+    "cut short": (TruncatedVideoError("half"), "gateway_broken", "charged"),
     "network": (UnreachableError("no route", code="network"), "network", "none"),
     "proxy": (UnreachableError("407", code="proxy"), "proxy", "none"),
     "SOCKS": (UnreachableError("no PySocks", code="socks"), "socks", "none"),
     "TLS": (UnreachableError("bad certificate", code="tls"), "tls", "none"),
-    "perhaps bought": (PurchaseUncertainError("cut", code="tls"), "perhaps_bought", "perhaps"),
-    "job failed": (JobFailedError("no reason", code="500"), "job_failed", "perhaps"),
-    "job failed at a limit": (JobFailedError("slow", code="rate_limit_exceeded"), "job_failed", "perhaps"),
-    "job failed for want of balance": (JobFailedError("no", code="insufficient_quota"), "job_failed", "perhaps"),
-    "job failed for its key": (JobFailedError("no", code="invalid_api_key"), "job_failed", "perhaps"),
-    "waited long": (WaitTimeoutError("slow"), "waited_long", "spent"),
+    "perhaps bought": (PurchaseUncertainError("cut", code="tls"), "perhaps_bought", "possible"),
+    "job failed": (JobFailedError("no reason", code="500"), "job_failed", "possible"),
+    "job failed at a limit": (JobFailedError("slow", code="rate_limit_exceeded"), "job_failed", "possible"),
+    "job failed for want of balance": (JobFailedError("no", code="insufficient_quota"), "job_failed", "possible"),
+    "job failed for its key": (JobFailedError("no", code="invalid_api_key"), "job_failed", "possible"),
+    "waited long": (WaitTimeoutError("slow"), "waited_long", "charged"),
     "budget": (BudgetExceededError("over"), "budget", "none"),
     "disk": (StorageError("read-only"), "disk", "none"),
     "full disk": (StorageError("full", code="disk_full"), "disk_full", "none"),
@@ -189,8 +193,8 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
 @pytest.mark.parametrize("name", KINDS)
 def test_the_kind_of_a_failure(name: str) -> None:
     """By class, code and status; with what is known of the money."""
-    error, kind, money = KINDS[name]
-    assert (error.kind, error.money) == (kind, money)
+    error, kind, charge = KINDS[name]
+    assert (error.kind, error.charge) == (kind, charge)
 
 
 def test_every_kind_is_reached() -> None:
@@ -202,17 +206,17 @@ def test_every_kind_is_reached() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_the_text_has_all_that_is_needed(name: str, tongue: str) -> None:
     """What happened, the money, what to do, the job and the request's number; nothing left unfilled."""
-    error, kind, money = KINDS[name]
+    error, kind, charge = KINDS[name]
     known = error.with_job("j123").changed(request_id="r9", language=tongue)
     text = str(known)
     if tongue == "en":
-        assert known.what in text
+        assert known.message in text
     else:
         assert text.startswith(WORDS["kind"][kind]["what"][tongue])
         assert WORDS["kind"][kind]["do"][tongue].replace("{job}", "j123") in text
-        assert known.what in text  # the gateway's own words, which its support wants
-    assert known.advice.replace("{job}", "j123") in text
-    assert WORDS["money"][money][tongue] in text
+        assert known.message in text  # the gateway's own words, which its support wants
+    assert known.hint.replace("{job}", "j123") in text
+    assert WORDS["charge"][charge][tongue] in text
     assert "j123" in text
     assert "r9" in text
     assert "{" not in text
@@ -243,7 +247,7 @@ def labels(tongue: str) -> dict[str, str]:
 def test_what_may_have_been_bought_is_settled_in_the_tab_first(tongue: str) -> None:
     """Whoever reads a node's error has the page before them: the tab and its buttons by the names that the page gives
     them, and a shell's command behind."""
-    text = str(PurchaseUncertainError("cut", advice=RECONCILE_HINT, job="j1").changed(language=tongue))
+    text = str(PurchaseUncertainError("cut", hint=RECONCILE_HINT, job="j1").changed(language=tongue))
     words = labels(tongue)
     names = [f"*{words[key]}*" for key in ("tab", "look", "use_id", "declare_lost")]
     places = [text.index(name) for name in (*names, "`sora resume j1 --video-id ID`", "`sora resume j1 --lost`")]
@@ -351,7 +355,7 @@ def test_it_is_the_same_text_everywhere(
     assert err.splitlines()[-1] == f"sora: {told['text']}"
     if tongue != "en":
         assert told["text"].startswith(WORDS["kind"]["no_balance"]["what"][tongue])
-    assert WORDS["money"]["none"][tongue] in told["text"]
+    assert WORDS["charge"]["none"][tongue] in told["text"]
 
 
 def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
@@ -381,7 +385,7 @@ def test_a_warning_is_told_in_the_users_language(tongue: str) -> None:
 def test_a_language_that_is_none(tmp_path: Path) -> None:
     """The doctor names it; errors are shown in English."""
     settings = Settings(home=tmp_path, output=tmp_path, env={"SORA_LANGUAGE": "xx"})
-    assert any("SORA_LANGUAGE" in fault.what for fault in settings.faults())
+    assert any("SORA_LANGUAGE" in fault.message for fault in settings.faults())
     assert settings.shown_language == "en"
     assert "Nothing was spent" in str(RequestRejectedError("no").changed(language="xx"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
@@ -408,12 +412,12 @@ def test_the_text_of_an_error_depends_on_nothing_but_the_error(tmp_path: Path, m
 
 def test_an_error_does_not_change() -> None:
     """Who waits for the same video gets one of his own; what one does to it changes nobody else's."""
-    error = GatewayError("slow", advice="`sora resume JOB`", code="x", retry_after_s=3, http_status=502)
+    error = GatewayError("slow", hint="`sora resume JOB`", code="x", retry_after_s=3, http_status=502)
     with pytest.raises(AttributeError):
-        error.money = "none"
-    other = error.with_job("j1").changed(money="perhaps")
-    assert (error.money, error.job, error.advice) == ("spent", "", "`sora resume JOB`")
-    assert (other.money, other.job, other.advice) == ("perhaps", "j1", "`sora resume j1`")
+        error.charge = "none"
+    other = error.with_job("j1").changed(charge="possible")
+    assert (error.charge, error.job, error.hint) == ("charged", "", "`sora resume JOB`")
+    assert (other.charge, other.job, other.hint) == ("possible", "j1", "`sora resume j1`")
     assert (type(other), other.args, other.code, other.retry_after_s, other.http_status) == (
         GatewayError, ("slow",), "x", 3, 502,
     )  # fmt: skip

@@ -205,7 +205,7 @@ def test_extra_fields_wants_an_object(text: str) -> None:
     """The error says what was found and shows an example."""
     with failing(InvalidInputError, "invalid_extra_fields") as caught:
         parse_extra_fields(text)
-    assert "resolution" in caught.value.advice
+    assert "resolution" in caught.value.hint
 
 
 def test_blank_extra_fields_are_none() -> None:
@@ -244,7 +244,7 @@ class TestCatalogue:
         """The error lists what is allowed."""
         with failing(InvalidInputError, code, *names) as caught:
             self.catalogue.check(VideoRequest(**{**PLAIN, **change}))
-        assert lists in caught.value.advice
+        assert lists in caught.value.hint
 
     def test_an_unlisted_model_is_sent_as_typed(self) -> None:
         """Its limits are the gateway's to tell, and extra_fields may say its size otherwise; all else is as the inputs
@@ -259,7 +259,7 @@ class TestCatalogue:
         """The combo's value from another catalogue reaches this error."""
         with failing(InvalidInputError, "unknown_model", "'sora2'") as caught:
             self.catalogue.require("sora2")
-        assert "Did you mean 'sora-2'" in caught.value.advice
+        assert "Did you mean 'sora-2'" in caught.value.hint
 
     def test_the_price_is_per_second_and_size(self) -> None:
         """Listed prices multiply; an unlisted one is unknown, not free."""
@@ -390,15 +390,15 @@ class TestCatalogue:
         """It would be refused in the next breath."""
         with failing(InvalidInputError, "unknown_model") as caught:
             self.catalogue.require("doubao-seedance-1-5-prp")
-        assert "1-5-pro" not in caught.value.advice
-        assert "1-0-pro" not in caught.value.advice
+        assert "1-5-pro" not in caught.value.hint
+        assert "1-0-pro" not in caught.value.hint
 
     def test_only_a_retired_model_is_held_back(self) -> None:
         """There alone it would be money for nothing; where nobody knows, it is sent with a warning."""
         retired = VideoRequest(**{**PLAIN, "model": "doubao-seedance-1-5-pro", "seconds": "4"})
         with failing(InvalidInputError, "model_retired", "cometapi", "doubao-seedance-1-5-pro", "2026-09-21") as caught:
             self.catalogue.check(retired)
-        assert "seedance-2-5, 4 s, 1280x720" in caught.value.advice
+        assert "seedance-2-5, 4 s, 1280x720" in caught.value.hint
         self.catalogue.check(dataclasses.replace(retired, provider="sandbox"))
         unknown = VideoRequest(**PLAIN)
         self.catalogue.check(unknown)

@@ -37,7 +37,7 @@ def settings(tmp_path: Path, **env: str) -> Settings:
 def test_secrets_are_taken_out_of_texts(text: str) -> None:
     """Bearer tokens, keys, passwords in addresses and signed queries."""
     assert "verysecret123" not in redact(text)
-    assert "verysecret123" not in str(RequestRejectedError(text, advice=text))
+    assert "verysecret123" not in str(RequestRejectedError(text, hint=text))
 
 
 def test_a_key_that_was_read_is_hidden_whatever_it_looks_like() -> None:
@@ -63,7 +63,7 @@ def test_every_error_says_what_became_of_the_money() -> None:
 
     for kind in tree(SoraError)[1:]:
         assert 2 <= kind.exit_code <= 7
-        assert "spent" in str(kind("What.", advice="Do.", job="j1")) or "bought" in str(kind("What."))
+        assert "spent" in str(kind("What.", hint="Do.", job="j1")) or "bought" in str(kind("What."))
         assert kind.__doc__
         assert kind.__name__ in str(sys.modules[kind.__module__].__doc__)
 
@@ -78,8 +78,8 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
         (tmp_path / "providers.toml").write_text(row + more, encoding="utf-8")
         with failing(MissingKeyError, "missing_key") as caught:
             load_provider(settings(tmp_path), "my-gpu").key({})
-        assert part in caught.value.advice
-        assert str(tmp_path / "keys" / "my-gpu") in caught.value.advice
+        assert part in caught.value.hint
+        assert str(tmp_path / "keys" / "my-gpu") in caught.value.hint
     (tmp_path / "providers.toml").write_text(row + 'key_variable = "MY_GPU_KEY"\n', encoding="utf-8")
     assert load_provider(settings(tmp_path), "my-gpu").key({"MY_GPU_KEY": "sk-from-env"}) == "sk-from-env"
 
@@ -135,7 +135,7 @@ def test_an_address_that_would_leak_the_key_is_refused(url: str) -> None:
     """Plain http is for loopback only."""
     with failing(InvalidInputError, "url_not_https" if url == "http://a.com" else "url_invalid") as caught:
         checked_base_url(url, "X")
-    assert caught.value.what.startswith("X ")
+    assert caught.value.message.startswith("X ")
 
 
 def test_loopback_is_told_by_its_name() -> None:
@@ -161,7 +161,7 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
     ):
         file.write_text(wrong, encoding="utf-8")
         (fault,) = check_file(settings(tmp_path))
-        assert "providers.toml" in fault.what
+        assert "providers.toml" in fault.message
         assert provider_names(settings(tmp_path))[:2] == ["cometapi", "sandbox"]
 
 
@@ -175,7 +175,7 @@ def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
     (tmp_path / "providers.toml").mkdir()
     assert provider_names(wrong) == ["cometapi", "sandbox"]
     (fault,) = check_file(wrong)
-    assert "providers.toml" in fault.what
+    assert "providers.toml" in fault.message
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon"])

@@ -90,7 +90,7 @@ def test_strange_models_have_to_be_named(studio: Engine) -> None:
     write_row(studio.settings.home)
     with failing(InvalidInputError, "no_model", "lists 2 models") as told:
         cheapest(studio, Wish(provider="mine", spend=9), {"gpt-5", "gpt-6"})
-    assert "--model ID" in told.value.advice
+    assert "--model ID" in told.value.hint
 
 
 @pytest.mark.parametrize("model", ["", "my-own", "sora-2"])
@@ -99,7 +99,7 @@ def test_without_a_price_nothing_is_bought(studio: Engine, model: str) -> None:
     write_row(studio.settings.home, more="")
     with failing(InvalidInputError, "price_unknown") as told:
         cheapest(studio, Wish(provider="mine", spend=9, model=model), None)
-    assert all(words in told.value.advice for words in ("--model ID", "usd_per_second", "[provider.mine]"))
+    assert all(words in told.value.hint for words in ("--model ID", "usd_per_second", "[provider.mine]"))
 
 
 def test_what_is_dearer_than_spend_is_refused() -> None:
@@ -198,7 +198,7 @@ def test_a_verify_that_was_broken_off_costs_nothing_more(sora: Shell, tmp_path: 
     broken = sora.json("--spend", "1", "--timeout", "0.0001", "--report", str(file))
     assert (broken["exit"], broken["kind"], broken["agrees"], sora.creates) == (6, "waited_long", False, 1)
     assert json.loads(file.read_text(encoding="utf-8"))["purchase"]["error"] == {
-        "kind": "waited_long", "code": "wait_timeout", "money": "spent"
+        "kind": "waited_long", "code": "wait_timeout", "charge": "charged"
     }  # fmt: skip
     write_row(sora.folder / "home", sora.sandbox.url, "usd_per_second = 3")
     done = sora.json("--spend", "0.5")
@@ -250,10 +250,10 @@ def test_a_remix_costs_what_it_costs_today(sora: Shell, now: str, spend: str, re
 
 
 @pytest.mark.parametrize(
-    ("arguments", "money"), [(["--spend", "1"], "perhaps"), (["--spend=1"], "perhaps"), ([], "none")]
+    ("arguments", "charge"), [(["--spend", "1"], "possible"), (["--spend=1"], "possible"), ([], "none")]
 )
 def test_ctrl_c_speaks_of_money_where_some_may_be_spent(
-    sora: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], money: str
+    sora: Shell, monkeypatch: pytest.MonkeyPatch, arguments: list[str], charge: str
 ) -> None:
     """However the sum is written."""
 
@@ -261,7 +261,7 @@ def test_ctrl_c_speaks_of_money_where_some_may_be_spent(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sora_jobs.diagnostics.verify.walk.Walk.go", stop)
-    assert sora.json(*arguments)["money"] == money
+    assert sora.json(*arguments)["charge"] == charge
 
 
 def test_a_job_that_fails_is_reported_and_told(sora: Shell, prompted: Callable[[str], None], tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_provider_that_cannot_be_reached(sora: Shell) -> None:
     """Nothing was bought, and there is nothing to report."""
     sora.sandbox.close()
     told = sora.json("--spend", "1")
-    assert (told["exit"], told["money"], told["kind"]) == (6, "none", "network")
+    assert (told["exit"], told["charge"], told["kind"]) == (6, "none", "network")
 
 
 def test_a_listener_that_breaks_loses_no_paid_response() -> None:

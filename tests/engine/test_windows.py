@@ -60,11 +60,11 @@ def test_a_windows_path_in_double_quotes_says_how_it_is_written(here: Settings, 
     """In either file of the owner's: TOML takes its backslashes for escapes."""
     (here.home / "providers.toml").write_text(f'[provider.cometapi]\nca_bundle = "{path}\\x"\n', encoding="utf-8")
     (fault,) = check_file(here)
-    assert "'single quotes'" in fault.what
+    assert "'single quotes'" in fault.message
     here.file.write_text(f'database_url = "{path}\\x"\n', encoding="utf-8")
-    assert any("'single quotes'" in fault.what for fault in here.faults())
+    assert any("'single quotes'" in fault.message for fault in here.faults())
     here.file.write_text("rescue = maybe\n", encoding="utf-8")
-    assert not any("single" in fault.what for fault in here.faults())
+    assert not any("single" in fault.message for fault in here.faults())
 
 
 def test_a_path_whose_escapes_are_valid_is_named_as_well(here: Settings) -> None:
@@ -73,7 +73,7 @@ def test_a_path_whose_escapes_are_valid_is_named_as_well(here: Settings) -> None
         '[provider.cometapi]\nca_bundle = "C:\\temp\\new.pem"\n', encoding="utf-8"
     )
     (fault,) = check_file(here)
-    assert "'single quotes'" in fault.advice
+    assert "'single quotes'" in fault.hint
 
 
 def test_ctrl_c_reaches_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_a_broken_create_is_never_called_refused(
             assert len(buyers.bought(wanted(0).prompt)) == there == line.whole_creates
             if caught.type is PurchaseUncertainError:
                 passed = line.tally.total()
-                with failing(PurchaseUncertainError, "", charge="perhaps"):
+                with failing(PurchaseUncertainError, "", charge="possible"):
                     buyers.studio.submit(wanted(0)).result(30)
                 assert line.tally.total() == passed
         finally:

@@ -70,7 +70,7 @@ def test_a_missing_file_of_certificates_is_told_as_that(unproved: None, monkeypa
             connections.prove()
     assert caught.value.kind != "unsupported_library"
     assert "urllib3" not in str(caught.value)
-    assert "certifi" in caught.value.advice
+    assert "certifi" in caught.value.hint
     connections.prove()
 
 
@@ -93,7 +93,7 @@ def test_each_way_is_proved(unproved: None, monkeypatch: pytest.MonkeyPatch, los
     monkeypatch.setattr(connections, "_pools", pools)
     with pytest.raises(LocalError) as caught:
         connections.prove()
-    assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
+    assert (caught.value.kind, caught.value.charge) == ("unsupported_library", "none")
 
 
 def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
@@ -114,9 +114,9 @@ def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
             assert server.requests == []
             (job,) = studio.ledger.jobs()
             assert job.state is JobState.REFUSED
-            assert (caught.value.kind, caught.value.money) == ("unsupported_library", "none")
-            assert urllib3.__version__ in caught.value.what
-            assert connections.TESTED[-1] in caught.value.advice
+            assert (caught.value.kind, caught.value.charge) == ("unsupported_library", "none")
+            assert urllib3.__version__ in caught.value.message
+            assert connections.TESTED[-1] in caught.value.hint
             monkeypatch.undo()
             assert studio.submit(SPEC).result(20).job.state is JobState.SUBMITTED
         finally:
@@ -214,4 +214,4 @@ def test_a_connection_that_is_not_made_is_told_without_pythons_own_words(
             getattr(client, call)(*given.get(call, ("http://127.0.0.1:9/film.mp4", {})))
     finally:
         client.close()
-    assert not [sign for sign in ("0x", "<", "HTTPConnection", "('") if sign in caught.value.what]
+    assert not [sign for sign in ("0x", "<", "HTTPConnection", "('") if sign in caught.value.message]

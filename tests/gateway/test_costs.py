@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sora_jobs.gateway import charges
-from sora_jobs.gateway.vocabulary import Charge
+from sora_jobs.gateway.vocabulary import ReportedCharge
 from sora_jobs.jobs.spec import JobState, Reference
 
 from .test_purchase import ACCEPTED, SPEC, Bench
@@ -56,7 +56,7 @@ def test_a_remix_takes_its_parents_project_from_the_ledger(tmp_path: Path) -> No
 @pytest.mark.parametrize("known", [True, False])
 def test_what_a_known_provider_charged_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """By its poll, once the job is finished; what the same field of another host means is unknown."""
-    here = Charge("127.0.0.1", ("usage", "cost"), 1.0)
+    here = ReportedCharge("127.0.0.1", ("usage", "cost"), 1.0)
     if known:
         monkeypatch.setattr(charges, "CHARGES", (here, *charges.CHARGES))
     with UglyServer([ACCEPTED, DONE]) as server:

@@ -206,7 +206,7 @@ def test_a_video_that_ends_too_early_is_refused(tmp_path: Path, script: bytes) -
     """It plays, but holds less than it says: cut off by the line, or by a proxy that measured what it had cut."""
     with failing(TruncatedVideoError, "video_truncated") as caught:
         Fetched(tmp_path, script, check=is_not_cut)
-    assert caught.value.advice == "Run again in a while."
+    assert caught.value.hint == "Run again in a while."
     assert list((tmp_path / "output").iterdir()) == []
     taken = Fetched(tmp_path, script, check=is_not_cut, accept_cut=True)
     assert (taken.result.size, taken.result.whole) == (70_000, False)
@@ -262,7 +262,7 @@ def test_a_line_that_brings_nothing_is_tried_three_times(tmp_path: Path) -> None
     with failing(GatewayError, "connection_lost", "3 times", "0 bytes read, 9 more expected") as caught:
         Fetched(tmp_path, silent)
     assert len(opened) == 3
-    assert caught.value.advice == "What arrived is kept; run again."
+    assert caught.value.hint == "What arrived is kept; run again."
 
 
 @pytest.mark.parametrize("body", [b'{"error": {"message": "expired"}}', b"<html>", b"", b"[1]"])
@@ -270,7 +270,7 @@ def test_something_else_with_200_never_gets_the_name(tmp_path: Path, body: bytes
     """JSON, HTML or nothing instead of a video is the gateway's trouble, and leaves no file."""
     with failing(NotOfferedError, "not_a_video") as caught:
         Fetched(tmp_path, answer(200, body))
-    assert caught.value.advice == "Run again in a while."
+    assert caught.value.hint == "Run again in a while."
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
@@ -348,10 +348,10 @@ def test_a_full_disk_leaves_the_job_fetchable(tmp_path: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with failing(StorageError, "disk_full", tmp_path / "output", "No space left on device", charge="spent") as caught:
+    with failing(StorageError, "disk_full", tmp_path / "output", "No space left on device", charge="charged") as caught:
         Fetched(tmp_path, answer(200, BYTES))
     assert caught.value.kind == "disk_full"
-    assert "Free disk space" in caught.value.advice
+    assert "Free disk space" in caught.value.hint
     assert [path.name for path in (tmp_path / "output").iterdir()] == []
 
 
@@ -363,7 +363,7 @@ def test_another_trouble_with_the_disk_keeps_what_arrived(tmp_path: Path, monkey
             raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
-    with failing(StorageError, "", "Input/output error", charge="spent"):
+    with failing(StorageError, "", "Input/output error", charge="charged"):
         Fetched(tmp_path, answer(200, BYTES, [ETAG]))
     assert (tmp_path / "output" / "v.part").stat().st_size == len(BYTES)
 

@@ -127,8 +127,8 @@ def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
     base = "" if "base_url" in text else 'base_url = "https://x.org"\n'
     here = written(tmp_path, f'[provider.mine]\n{base}{text}\n[provider.good]\nbase_url = "https://y.org"\n')
     (fault,) = check_file(here)
-    assert (fault.code, says in fault.what) == (code, True)
-    assert fault.advice
+    assert (fault.code, says in fault.message) == (code, True)
+    assert fault.hint
     assert "sk-abcdef123456" not in str(fault)
     with failing(InvalidInputError, code, "provider.mine", says):
         load_provider(here, "mine")
@@ -165,17 +165,17 @@ def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path:
     with_key, without = 'base_url = "http://192.168.1.20:8000"', 'base_url = "http://93.184.216.34"\nkey = false'
     (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{with_key}\n"))
     for word in ("https", "ssh -N -L 8000:127.0.0.1:8000 192.168.1.20", "insecure = true"):
-        assert word in fault.advice
-    assert fault.advice.count("http://127.0.0.1:8000 as the base_url") == 1
+        assert word in fault.hint
+    assert fault.hint.count("http://127.0.0.1:8000 as the base_url") == 1
     (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{without}\n"))
-    assert "ssh -N -L 8080:127.0.0.1:80 93.184.216.34" in fault.advice  # 80 here would need root
-    assert "http://127.0.0.1:8080 as the base_url" in fault.advice
-    assert "key" not in fault.what + fault.advice
-    assert "insecure" not in fault.advice
+    assert "ssh -N -L 8080:127.0.0.1:80 93.184.216.34" in fault.hint  # 80 here would need root
+    assert "http://127.0.0.1:8080 as the base_url" in fault.hint
+    assert "key" not in fault.message + fault.hint
+    assert "insecure" not in fault.hint
     for url in ("http://192.168.1.20", "http://gpu.local", "http://example.com"):
         with failing(InvalidInputError, "url_not_https", "would send the key") as caught:
             load_provider(settings(tmp_path, COMETAPI_BASE_URL=url), "cometapi")
-        assert "insecure" not in caught.value.advice
+        assert "insecure" not in caught.value.hint
 
 
 @pytest.mark.parametrize("table", ["[providers.mine]", "[provder.mine]", "[mine]", "provider_url = 3"])
@@ -184,7 +184,7 @@ def test_what_is_no_provider_is_a_mistake(tmp_path: Path, table: str) -> None:
     here = written(tmp_path, f'{table}\n[provider.good]\nbase_url = "https://y.org"\n')
     (fault,) = check_file(here)
     assert fault.code == "unknown_setting"
-    assert "[provider.NAME]" in fault.advice
+    assert "[provider.NAME]" in fault.hint
     for name in ("good", "cometapi"):
         with failing(InvalidInputError, "unknown_setting", "providers.toml"):
             load_provider(here, name)
@@ -219,7 +219,7 @@ def test_what_cometapi_is_stays_built_in(tmp_path: Path, field: str) -> None:
     here = written(tmp_path, f"[provider.cometapi]\n{field}\n")
     (fault,) = check_file(here)
     assert fault.code == "setting_locked"
-    assert "COMETAPI_BASE_URL" in fault.advice
+    assert "COMETAPI_BASE_URL" in fault.hint
     with failing(InvalidInputError, "setting_locked", field.partition(" ")[0]):
         load_provider(here, "cometapi")
 
@@ -256,7 +256,7 @@ def test_a_job_stays_with_its_provider(studio: tuple[Engine, UglyServer], tmp_pa
     job = made.submit(SPEC).result(10).job
     with UglyServer([ACCEPTED]) as other:
         written(tmp_path / "home", row(other))
-        with failing(InvalidInputError, "origin_changed", job.origin, other.url, charge="spent"):
+        with failing(InvalidInputError, "origin_changed", job.origin, other.url, charge="charged"):
             made.wait(job.id, timeout_s=5).future.result(10)
         assert other.requests == []
 

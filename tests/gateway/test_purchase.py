@@ -274,9 +274,9 @@ def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServe
         made.buy()
     with pytest.raises(GatewayError) as caught:
         made.studio.reconcile(lost.value.job, video_id="video_9").result(10)
-    assert (caught.value.money, caught.value.job) == ("perhaps", lost.value.job)
-    assert "another take" in caught.value.advice
-    in_the_tab, _, in_a_shell = caught.value.advice.partition(f"`sora resume {lost.value.job} --lost`")
+    assert (caught.value.charge, caught.value.job) == ("possible", lost.value.job)
+    assert "another take" in caught.value.hint
+    in_the_tab, _, in_a_shell = caught.value.hint.partition(f"`sora resume {lost.value.job} --lost`")
     assert ("*Declare it lost*" in in_the_tab, bool(in_a_shell)) == (True, True)
     assert made.only_job().state is JobState.UNKNOWN
 
@@ -290,7 +290,7 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
         made.buy()
     with failing(InvalidInputError, "video_differs", "video_7", "its prompt is 'a cat'") as caught:
         made.studio.reconcile(made.only_job().id, video_id="video_7").result(10)
-    assert "sora resume video_7" in caught.value.advice
+    assert "sora resume video_7" in caught.value.hint
     assert made.only_job().state is JobState.UNKNOWN
 
 
@@ -341,7 +341,7 @@ def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglySer
     for attempt in (lambda: made.studio.wait(job.id, timeout_s=10).future.result(10), made.buy):
         with failing(JobFailedError, "moderation_blocked", "moderation_blocked: a face") as caught:
             attempt()
-        assert "another take" in caught.value.advice
+        assert "another take" in caught.value.hint
     assert server.count("POST") == 1
 
 
@@ -351,7 +351,7 @@ def test_no_key_comes_before_anything_is_written(tmp_path: Path) -> None:
     with failing(MissingKeyError, "missing_key", "cometapi") as caught:
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     for named in ("COMETAPI_KEY", str(made.home / "keys" / "cometapi"), "sandbox"):
-        assert named in caught.value.advice
+        assert named in caught.value.hint
     assert made.studio.ledger.jobs() == []
     assert not (made.home / "references").exists()
     made.studio.close()
@@ -384,7 +384,7 @@ def test_waiting_for_what_is_paid_never_says_that_nothing_was_spent(bench: tuple
     made, _ = bench
     job = made.buy().job
     del made.env["COMETAPI_KEY"]
-    with failing(MissingKeyError, "missing_key", "cometapi", charge="spent"):
+    with failing(MissingKeyError, "missing_key", "cometapi", charge="charged"):
         made.studio.wait(job.id, timeout_s=10).future.result(10)
 
 
@@ -407,8 +407,8 @@ def test_an_answer_that_cannot_be_stored_is_told(
         broken_ledger(broken, made, "submitted")
         with pytest.raises(PurchaseUncertainError) as caught:
             made.buy()
-    assert caught.value.money == "spent"
-    in_the_tab, command, _ = caught.value.advice.partition(f"`sora resume {caught.value.job} --video-id video_1`")
+    assert caught.value.charge == "charged"
+    in_the_tab, command, _ = caught.value.hint.partition(f"`sora resume {caught.value.job} --video-id video_1`")
     assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
     assert made.studio.reconcile(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
     assert made.buy().reused
@@ -424,7 +424,7 @@ def test_an_answer_that_could_not_be_stored_is_stored_by_the_next_run(
     with monkeypatch.context() as broken:
         broken_ledger(broken, made, "submitted")
         for _ in range(2):
-            with failing(PurchaseUncertainError, "id_not_stored", "video_1", charge="spent"):
+            with failing(PurchaseUncertainError, "id_not_stored", "video_1", charge="charged"):
                 made.buy()
     assert made.buy().job.video_id == "video_1"
     assert server.count("POST") == 1
@@ -442,7 +442,7 @@ def test_what_cannot_be_noted_before_is_not_sent(
         for _ in range(2):
             with pytest.raises(LedgerError) as caught:
                 made.buy()
-            assert caught.value.money == "none"
+            assert caught.value.charge == "none"
     assert server.requests == []
     assert made.buy().job.state.value == "submitted"
 
@@ -457,7 +457,7 @@ def test_money_that_is_perhaps_spent_is_told_also_when_it_cannot_be_noted(
         broken_ledger(broken, made, "unknown")
         with pytest.raises(PurchaseUncertainError) as caught:
             made.buy()
-    assert (caught.value.money, caught.value.exit_code) == ("perhaps", 4)
+    assert (caught.value.charge, caught.value.exit_code) == ("possible", 4)
     with pytest.raises(PurchaseUncertainError):
         made.buy()
     assert server.count("POST") == 1
@@ -607,8 +607,8 @@ def test_a_field_that_may_not_be_sent_is_refused_before_anything_is_written(
     made, server = bench
     with pytest.raises(InvalidInputError) as caught:
         made.buy(dataclasses.replace(SPEC, extra_fields=fields))
-    assert (caught.value.code, caught.value.money) == (REFUSED, "none")
-    assert str(made.home / "providers.toml") in caught.value.advice
+    assert (caught.value.code, caught.value.charge) == (REFUSED, "none")
+    assert str(made.home / "providers.toml") in caught.value.hint
     assert (made.studio.ledger.jobs(), server.requests) == ([], [])
 
 
@@ -718,7 +718,7 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
         with failing(InvalidInputError, "remix_unsupported", "mine") as caught:
             made.studio.remix(job.id, "at night").result(30)
-        assert "Create a new video" in caught.value.advice
+        assert "Create a new video" in caught.value.hint
         assert server.count("POST") == 1
         made.studio.close()
 

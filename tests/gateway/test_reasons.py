@@ -113,7 +113,7 @@ def test_a_moderated_video_is_told_as_such(bought: Callable[[UglyServer], JobFai
     """It is a failure of its own kind, which may have been charged."""
     with UglyServer([ACCEPTED, FAILED, status("VIOLATION")]) as server:
         error = bought(server)
-        assert (error.kind, error.code, error.money) == ("moderation_output", "output_moderated", "perhaps")
+        assert (error.kind, error.code, error.charge) == ("moderation_output", "output_moderated", "possible")
         assert [request.path.rsplit("/", 1)[-1] for request in server.requests] == ["videos", "video_1", "content"]
 
 

@@ -228,8 +228,8 @@ def test_a_list_that_is_none_changes_nothing(studio: tuple[Engine, UglyServer]) 
     made, _ = studio
     with pytest.raises(GatewayError) as caught:
         made.refresh_models().result(10)
-    assert caught.value.money == "none"
-    assert "stays as it is" in caught.value.advice
+    assert caught.value.charge == "none"
+    assert "stays as it is" in caught.value.hint
     assert not (made.settings.home / "models.json").exists()
 
 
@@ -344,7 +344,7 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
         with pytest.raises(RequestRejectedError) as caught:
             made.submit(spec).result(10)
         error = caught.value
-        assert (error.kind, error.money, error.transient) == ("model_gone", "none", False)
+        assert (error.kind, error.charge, error.transient) == ("model_gone", "none", False)
         assert made.ledger.job(error.job).state is JobState.REFUSED
         assert "seedance-2-5, 4 s, 1280x720" in str(caught.value)
         retired = VideoRequest(

@@ -294,7 +294,7 @@ def test_an_unknown_family_is_told(
     """With those that there are: in the program, by the variable, and on the command line."""
     with failing(InvalidInputError, "unknown_option", "'esperanto'") as told:
         Sandbox(tmp_path, speak="esperanto")
-    assert told.value.advice == "It speaks: openai, new-api, litellm, sglang, vllm-omni, seedance."
+    assert told.value.hint == "It speaks: openai, new-api, litellm, sglang, vllm-omni, seedance."
     monkeypatch.setenv("SORA_SANDBOX_SPEAK", "esperanto")
     with failing(InvalidInputError, "unknown_option", "SORA_SANDBOX_SPEAK"):
         Sandbox(tmp_path)
@@ -384,7 +384,7 @@ def test_a_failing_job(road: Road) -> None:
     job = road.buy("fail=broken")
     with pytest.raises(JobFailedError) as failed:
         road.wait(job)
-    assert "asked to fail this job (broken)" in failed.value.what
+    assert "asked to fail this job (broken)" in failed.value.message
     assert road.studio.ledger.job(job.id).state.value == "failed"
 
 
@@ -399,8 +399,8 @@ def test_a_refused_create(road: Road, why: str, kinds: tuple[str, ...], says: st
     """A no that was read as a no: nothing was bought, and it may be sent again."""
     with pytest.raises(RequestRejectedError) as refused:
         road.buy(f"refuse={why}")
-    assert (refused.value.kind in kinds, says in refused.value.what) == (True, True)
-    assert (refused.value.money, road.bought()) == ("none", 0)
+    assert (refused.value.kind in kinds, says in refused.value.message) == (True, True)
+    assert (refused.value.charge, road.bought()) == ("none", 0)
     (job,) = road.studio.ledger.jobs()
     assert job.state.value == "refused"
 
@@ -436,7 +436,7 @@ def test_an_unknown_purchase(road: Road, monkeypatch: pytest.MonkeyPatch) -> Non
     else:
         with pytest.raises(SoraError) as stays:
             road.studio.find_in_provider_list(job.id).result(30)
-        assert stays.value.money == "perhaps"
+        assert stays.value.charge == "possible"
         found = road.studio.reconcile(job.id, video_id=road.only_id()).result(30)
     assert (road.wait(found).state.value, road.bought()) == ("stored", 1)
 

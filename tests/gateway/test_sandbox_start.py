@@ -57,4 +57,4 @@ def test_whatever_keeps_the_sandbox_from_starting_is_told(tmp_path: Path, monkey
     monkeypatch.setattr("sora_jobs.sandbox.server._listen", broken)
     with pytest.raises(LocalError) as caught:
         Sandbox(tmp_path).start()
-    assert "no loop here" in caught.value.what
+    assert "no loop here" in caught.value.message

@@ -180,8 +180,8 @@ def test_of_two_that_may_be_it_none_is_chosen(bench: Bench, change: dict[str, An
     for job, other in ((first, second), (second, first)):
         with pytest.raises(PurchaseUncertainError) as caught:
             bench.find_in_provider_list(job)
-        assert other.id in caught.value.what
-        assert "video_1" in caught.value.advice
+        assert other.id in caught.value.message
+        assert "video_1" in caught.value.hint
     assert {bench.studio.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
     bench.studio.reconcile(second.id).result(30)  # declared lost
     assert bench.find_in_provider_list(first).video_id == "video_1"
@@ -201,7 +201,7 @@ def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
         bench.lists("video_1")
         with pytest.raises(PurchaseUncertainError) as caught:
             bench.find_in_provider_list(job)
-        assert sent.id in caught.value.what
+        assert sent.id in caught.value.message
     finally:
         other.close()
 
@@ -255,8 +255,8 @@ def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
     bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
     with failing(InvalidInputError, "video_differs", "azure/my-deployment") as caught:
         bench.studio.reconcile(job.id, video_id="video_1").result(30)
-    assert "`sora resume video_1 --provider mine`" in caught.value.advice
-    assert f"`sora resume {job.id} --lost`" in caught.value.advice
+    assert "`sora resume video_1 --provider mine`" in caught.value.hint
+    assert f"`sora resume {job.id} --lost`" in caught.value.hint
     assert bench.studio.open("video_1", "mine").result(30).state is JobState.COMPLETED
     assert bench.studio.reconcile(job.id).result(30).state is JobState.LOST
 
@@ -341,10 +341,10 @@ def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench
     cause = caught.value.__cause__
     assert isinstance(cause, SoraError)
     assert cause.kind == {"no provider": "wrong_choice", "no key": "no_key", "key refused": "bad_key"}[how]
-    assert "oops" in caught.value.what
-    assert cause.what in caught.value.what
-    assert cause.advice in caught.value.advice
-    assert (caught.value.job, caught.value.code, caught.value.money) == (job.id, "internal", "perhaps")
+    assert "oops" in caught.value.message
+    assert cause.message in caught.value.message
+    assert cause.hint in caught.value.hint
+    assert (caught.value.job, caught.value.code, caught.value.charge) == (job.id, "internal", "possible")
     assert bench.studio.ledger.job(job.id) == job
 
 
@@ -363,10 +363,10 @@ def test_a_person_who_asks_again_gets_the_answer(bench: Bench, status: str, expe
 
 
 @pytest.mark.parametrize(
-    ("how", "error", "money"), [("no provider", InvalidInputError, "none"), ("no answer", GatewayError, "perhaps")]
+    ("how", "error", "charge"), [("no provider", InvalidInputError, "none"), ("no answer", GatewayError, "possible")]
 )
 def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
-    bench: Bench, how: str, error: type[SoraError], money: str
+    bench: Bench, how: str, error: type[SoraError], charge: str
 ) -> None:
     """ "Still failed" would be said of a question that nobody answered."""
     job = failed(bench)
@@ -375,7 +375,7 @@ def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
     bench.states = lambda video: {"error": {"message": "try later"}}
     with pytest.raises(error) as said:
         bench.studio.ask_again(job.id).result(30)
-    assert said.value.money == money
+    assert said.value.charge == charge
     assert bench.studio.ledger.job(job.id) == job
 
 
@@ -428,7 +428,7 @@ def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
     assert bench.studio.open("video_1", "mine").result(30).id == opened.id
     with pytest.raises(InvalidInputError) as caught:
         bench.studio.open("video_1").result(30)
-    assert all(job.id in caught.value.advice for job in (opened, other))
+    assert all(job.id in caught.value.hint for job in (opened, other))
     assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
 
 
@@ -446,7 +446,7 @@ def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
     bench.states = lambda video: {"error": {"code": "task_not_exist", "message": "no such task"}}
     with failing(InvalidInputError, "unknown_video", "video_elsewhere") as caught:
         bench.studio.open("video_elsewhere", "mine").result(30)
-    assert other.id in caught.value.advice
+    assert other.id in caught.value.hint
 
 
 def test_a_remix_belongs_to_the_video_of_its_own_gateway(bench: Bench) -> None:

@@ -171,8 +171,8 @@ def test_a_readable_no_means_that_nothing_was_bought(name: str) -> None:
     status, body, code, transient = REFUSALS[name]
     with pytest.raises(RequestRejectedError) as caught:
         read_created(answer(status, body))
-    assert (caught.value.code, caught.value.transient, caught.value.money) == (code, transient, "none")
-    assert caught.value.advice
+    assert (caught.value.code, caught.value.transient, caught.value.charge) == (code, transient, "none")
+    assert caught.value.hint
 
 
 ACCEPTED = {
@@ -202,7 +202,7 @@ def test_a_job_that_comes_with_an_error_status_is_not_sent_again(status: int) ->
     assert read_created(answer(status, video)).id == "video_1"
     with failing(PurchaseUncertainError, "", "the job video_1 exists") as caught:
         read_created(answer(status, {**video, **error("slow down", code="rate_limit_exceeded")}))
-    assert "--video-id video_1`" in caught.value.advice
+    assert "--video-id video_1`" in caught.value.hint
     with failing(PurchaseUncertainError, "", "the job video_1 exists"):
         read_created(answer(status, {"id": "video_1", "status": "in_progress", "message": "busy"}))
 
@@ -239,8 +239,8 @@ def test_whatever_leaves_it_open_is_perhaps_bought(status: int, body: object) ->
     """Without a readable refusal the gateway may hold a job, so it is never sent again by itself."""
     with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(status, body))
-    assert caught.value.money == "perhaps"
-    assert "sora resume" in caught.value.advice
+    assert caught.value.charge == "possible"
+    assert "sora resume" in caught.value.hint
 
 
 def test_a_page_instead_of_a_state_is_asked_again() -> None:

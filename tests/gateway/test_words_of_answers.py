@@ -25,7 +25,7 @@ def error(message: str, code: str = "", **more: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "what", "advice", "code"),
+    ("status", "body", "what", "hint", "code"),
     [
         (400, error("too long..", "oops"), "(HTTP 400, oops): too long.", ADVICE_BY_STATUS[400], "oops"),
         (418, error("teapot"), "(HTTP 418): teapot.", ADVICE_BY_STATUS[400], "418"),
@@ -44,16 +44,16 @@ def error(message: str, code: str = "", **more: str) -> dict[str, object]:
         ),
     ],
 )  # fmt: skip
-def test_a_refusal(status: int, body: object, what: str, advice: str, code: str) -> None:
+def test_a_refusal(status: int, body: object, what: str, hint: str, code: str) -> None:
     """Its status, its code and its words, and the advice of the innermost code that is known, else of the status."""
     given = answer(status, body)
     no = refusal(given, read_complaint(given))
-    assert no.what == f"The gateway refused {what}"
-    assert (no.advice, no.code, no.http_status) == (advice, code, status)
+    assert no.message == f"The gateway refused {what}"
+    assert (no.hint, no.code, no.http_status) == (hint, code, status)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said", "advice", "passes"),
+    ("status", "body", "said", "hint", "passes"),
     [
         (500, None, "", "The job goes on there; run again later.", True),
         (500, error("sorry.."), ": sorry", "The job goes on there; run again later.", True),
@@ -63,12 +63,12 @@ def test_a_refusal(status: int, body: object, what: str, advice: str, code: str)
         *((status, None, "", None, False) for status in (401, 402, 403, 405, 410)),
     ],
 )
-def test_trouble(status: int, body: object, said: str, advice: str | None, passes: bool) -> None:
+def test_trouble(status: int, body: object, said: str, hint: str | None, passes: bool) -> None:
     """What was asked stands in it; a key that is refused does not pass, a busy gateway does."""
     given = answer(status, body)
     found = trouble(given, read_complaint(given), "asked")
-    assert found.what == f"The gateway answered HTTP {status} when asked{said}."
-    assert found.advice == (advice or ADVICE_BY_STATUS.get(status, "The job goes on there; run again later."))
+    assert found.message == f"The gateway answered HTTP {status} when asked{said}."
+    assert found.hint == (hint or ADVICE_BY_STATUS.get(status, "The job goes on there; run again later."))
     assert (found.transient, found.http_status) == (passes, status)
     assert found.code == (read_complaint(given).code if body and read_complaint(given) else "")
 
@@ -86,30 +86,30 @@ def test_a_maybe_says_how_it_is_settled() -> None:
     with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(502, error("bad gateway.")))
     bare = "The gateway answered HTTP 502 without saying whether the job exists: bad gateway."
-    assert (caught.value.what, caught.value.advice) == (bare, RECONCILE_HINT)
+    assert (caught.value.message, caught.value.hint) == (bare, RECONCILE_HINT)
     with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(502))
-    assert caught.value.what == "The gateway answered HTTP 502 without saying whether the job exists."
+    assert caught.value.message == "The gateway answered HTTP 502 without saying whether the job exists."
     with pytest.raises(PurchaseUncertainError) as caught:
         read_created(answer(200, {"id": "task_12345678", "code": "weird"}))
-    assert "whether the job task_12345678 exists" in caught.value.what
-    assert "--video-id task_12345678`" in caught.value.advice
+    assert "whether the job task_12345678 exists" in caught.value.message
+    assert "--video-id task_12345678`" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("body", "bought"),
     [
-        ({"status": "queued", **error("busy")}, "perhaps"),  # an error beside a job that waits
+        ({"status": "queued", **error("busy")}, "possible"),  # an error beside a job that waits
         ({"status": "failed", **error("no")}, "none"),
         ({"status": "success", **error("no")}, "none"),  # the call's own success
-        ({"status": "success", "message": "submitted"}, "perhaps"),
+        ({"status": "success", "message": "submitted"}, "possible"),
     ],
 )
 def test_a_state_without_an_id_is_a_refusal_only_where_it_says_so(body: dict[str, object], bought: str) -> None:
     """With HTTP 200. What may be waiting somewhere is not bought again by itself."""
     with pytest.raises((RequestRejectedError, PurchaseUncertainError)) as caught:
         read_created(answer(200, body))
-    assert caught.value.money == bought
+    assert caught.value.charge == bought
 
 
 def test_a_family_of_errors_over_a_broken_upstream_promises_nothing() -> None:
@@ -125,7 +125,7 @@ def test_a_state_that_cannot_be_told() -> None:
     for status, is_unknown_job in ((404, True), (410, True), (500, False)):
         with failing(GatewayError, "", f"HTTP {status} when asked for the job's state") as caught:
             read_status(answer(status), "v")
-        assert caught.value.advice.startswith("It does not know this job") is is_unknown_job, status
+        assert caught.value.hint.startswith("It does not know this job") is is_unknown_job, status
         assert (caught.value.http_status, caught.value.is_unknown_job) == (status, is_unknown_job)
 
 

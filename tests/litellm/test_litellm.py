@@ -138,7 +138,7 @@ def test_a_refusal(chain: Chain) -> None:
     """HTTP 400 is sent upstream once, and read as the no that it is."""
     with pytest.raises(RequestRejectedError, match="blocked by our moderation system") as refused:
         chain.buy("refuse=moderation")
-    assert (refused.value.money, chain.sent, chain.bought) == ("none", 1, 0)
+    assert (refused.value.charge, chain.sent, chain.bought) == ("none", 1, 0)
     assert (chain.only_row().state.value, chain.only_row().video_id) == ("refused", "")
     assert "blocked by our moderation system" in chain.only_row().error
 
@@ -161,7 +161,7 @@ def test_500(chain: Chain) -> None:
     """Three creates upstream, and no word on whether there is a job: unknown, and not sent again by itself."""
     with pytest.raises(PurchaseUncertainError, match="HTTP 500") as lost:
         chain.buy("refuse=server_error")
-    assert (lost.value.money, chain.sent, chain.bought) == ("perhaps", 3, 0)
+    assert (lost.value.charge, chain.sent, chain.bought) == ("possible", 3, 0)
     row = chain.only_row()
     assert (row.state.value, row.video_id) == ("unknown", "")
     assert "HTTP 500" in row.error
@@ -180,7 +180,7 @@ def test_a_lost_answer(chain: Chain, directive: str, status: int, says: str) -> 
     have cost money, and sends nothing more until its owner has settled it."""
     with pytest.raises(PurchaseUncertainError, match=f"HTTP {status}") as lost:
         chain.buy(directive)
-    assert (lost.value.money, chain.sent, chain.bought) == ("perhaps", 3, 3)
+    assert (lost.value.charge, chain.sent, chain.bought) == ("possible", 3, 3)
     row = chain.only_row()
     assert (row.state.value, row.estimated_usd) == ("unknown", 0.4)
     assert says in row.error

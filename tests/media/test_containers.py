@@ -238,7 +238,7 @@ def test_a_picture_is_told_as_one(tmp_path: Path, name: str, options: dict[str, 
     for look in (probe, load_frames, examine_delivered):
         with failing(MediaError, "not_a_video", f"film.mp4 is {words}") as caught:
             look(path)
-        assert "convert it to MP4 or GIF" in caught.value.advice
+        assert "convert it to MP4 or GIF" in caught.value.hint
 
 
 def test_a_picture_in_an_mp4s_boxes_is_told_as_one(tmp_path: Path) -> None:

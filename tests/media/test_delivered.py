@@ -143,7 +143,7 @@ def test_what_surely_is_no_video_is_refused(tmp_path: Path, name: str) -> None:
     """By its content, whatever it is called."""
     with pytest.raises(MediaError) as caught:
         examine_delivered(NO_VIDEO[name](tmp_path / "v.mp4"))
-    assert "v.mp4" in caught.value.what
+    assert "v.mp4" in caught.value.message
 
 
 @pytest.mark.parametrize("count", [50_000_000, 2**32 - 1])
@@ -199,7 +199,7 @@ def test_without_pyav_it_is_stored_unchecked(tmp_path: Path, monkeypatch: pytest
         try:
             raise ModuleNotFoundError("No module named 'av'")
         except ModuleNotFoundError as error:
-            raise MediaError("PyAV cannot be loaded.", advice="pip install av") from error
+            raise MediaError("PyAV cannot be loaded.", hint="pip install av") from error
 
     clip = make_clip(tmp_path / "a.mkv", 90)
     short = cut(clip, tmp_path / "b.mkv", 0.6)

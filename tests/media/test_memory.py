@@ -71,8 +71,8 @@ def test_what_does_not_fit_in_ram_is_offered_the_disk(monkeypatch: pytest.Monkey
     machine(monkeypatch, free=GIB)
     with failing(MediaError, "out_of_memory", "2.06 GiB", "1.00 GiB are available") as caught:
         frame_buffer.buffer((200, 720, 1280, 3))
-    assert "memory = disk" in caught.value.advice
-    assert "frame_load_cap = 97 would fit" in caught.value.advice
+    assert "memory = disk" in caught.value.hint
+    assert "frame_load_cap = 97 would fit" in caught.value.hint
 
 
 class Mac:

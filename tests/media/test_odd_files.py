@@ -228,7 +228,7 @@ def test_an_error_in_any_language_is_named(tmp_path: Path, text: str, mark: str)
     path.write_text(mark + json.dumps({"error": {"message": text}}, ensure_ascii=False), encoding="utf-8")
     with failing(MediaError, "not_a_video", "a JSON message") as caught:
         probe(path)
-    assert text in caught.value.what
+    assert text in caught.value.message
 
 
 def test_uneven_times_on_a_grid_keep_their_average_rate(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_pack_loads_and_says_what_to_install(broken: dict[str, str], tmp_pat
     doctor = python(broken, "-m", "nodes.sora_jobs", "doctor", "--json")
     (found,) = [one for one in json.loads(doctor.stdout)["findings"] if one["name"] == "opencv"]
     assert (doctor.returncode, found["level"]) == (7, "failed")
-    for text in (told["error"] + told["advice"], found["text"]):
+    for text in (told["error"] + told["hint"], found["text"]):
         assert "OpenCV" in text
         assert f"pip uninstall {' '.join(backends.WHEELS)}, then pip install opencv-python" in text
 

@@ -216,8 +216,8 @@ def test_whatever_breaks_in_pyav_is_an_error_of_ours(
     with pytest.raises(MediaError) as caught:
         USES[name](clip)
     assert caught.value.__cause__ is error or caught.value.__cause__.__cause__ is error
-    assert clip.name in caught.value.what
-    assert caught.value.advice
+    assert clip.name in caught.value.message
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("error", [*BREAKS[:3], None], ids=lambda error: type(error).__name__)
@@ -254,7 +254,7 @@ def test_too_little_memory_is_told_as_that(clip: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pyav_reader, "to_bgr", full)
     with failing(MediaError, "out_of_memory", clip.name) as caught:
         load_frames(clip)
-    assert "memory = disk" in caught.value.advice
+    assert "memory = disk" in caught.value.hint
 
 
 @pytest.mark.parametrize("ends", [KeyboardInterrupt, concurrent.futures.CancelledError, InvalidInputError])

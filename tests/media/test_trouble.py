@@ -42,7 +42,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_decoding(clip: Path, monk
     monkeypatch.setattr(pyav_reader, "to_bgr", lambda *given: (converted.append(1), plain(*given))[1])
     with failing(MediaError, "out_of_memory", "24 frames of 160x96", "are available") as caught:
         load_frames(clip)
-    assert re.search(r"frame_load_cap = \d would fit", caught.value.advice)
+    assert re.search(r"frame_load_cap = \d would fit", caught.value.hint)
     assert len(converted) == 1  # the first, which tells the true size
 
 

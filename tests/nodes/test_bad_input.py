@@ -178,7 +178,7 @@ def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPa
     job = asyncio.run(bench.create("a red kite")).args[0]
     with failing(bench.pack.error("WaitTimeoutError"), "wait_timeout", job.id) as caught:
         asyncio.run(bench.wait(job, timeout_minutes=0.005))
-    assert "run the same again" in caught.value.advice
+    assert "run the same again" in caught.value.hint
     assert bench.studio.ledger.job(job.id).video_id == job.video_id
 
 

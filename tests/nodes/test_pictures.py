@@ -156,5 +156,5 @@ def test_an_unfinished_job_has_no_picture(bench: Bench, monkeypatch: pytest.Monk
     job = asyncio.run(bench.create("a red kite")).args[0]
     with failing(bench.pack.error("NotFinishedError"), "job_not_finished", job.id) as caught:
         asyncio.run(bench.pack.run("SoraThumbnail", job=job))
-    assert "WaitForVideo" in caught.value.advice
+    assert "WaitForVideo" in caught.value.hint
     assert len(bench.sandbox_jobs()) == 1

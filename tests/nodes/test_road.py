@@ -81,8 +81,8 @@ def test_a_job_that_fails(bench: Bench) -> None:
     job = asyncio.run(bench.create("a storm [sandbox: fail=broken]")).args[0]
     with pytest.raises(bench.pack.error("JobFailedError")) as failed:
         asyncio.run(bench.wait(job, timeout_minutes=0.3))
-    assert (failed.value.kind, failed.value.money) == ("job_failed", "perhaps")
-    assert "fail this job (broken)" in failed.value.what
+    assert (failed.value.kind, failed.value.charge) == ("job_failed", "possible")
+    assert "fail this job (broken)" in failed.value.message
 
 
 @every_family
@@ -90,8 +90,8 @@ def test_a_create_that_is_refused(bench: Bench) -> None:
     """The node says so in the gateway's words, and that nothing was spent."""
     with pytest.raises(bench.pack.error("RequestRejectedError")) as refused:
         asyncio.run(bench.create("a face [sandbox: refuse=moderation]"))
-    assert (refused.value.kind, refused.value.money) == ("moderation_create", "none")
-    assert "blocked by our moderation system" in refused.value.what
+    assert (refused.value.kind, refused.value.charge) == ("moderation_create", "none")
+    assert "blocked by our moderation system" in refused.value.message
     assert "Nothing was spent" in str(refused.value)
     assert bench.sandbox_jobs() == []
 

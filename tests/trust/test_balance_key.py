@@ -111,7 +111,7 @@ def test_nothing_is_followed_and_nobody_else_is_asked(settings: Settings) -> Non
                 with UglyServer([answer(status, b"{}", [("Location", location)]), GOOD]) as account:
                     found = asked(settings, own.url, account.url)
                 assert isinstance(found, GatewayError)
-                assert f"HTTP {status}" in found.what
+                assert f"HTTP {status}" in found.message
                 assert len(account.requests) == 1
         assert evil.requests + own.requests == []
 

@@ -123,8 +123,8 @@ def test_files_of_the_owner_are_read_within_limits(tmp_path: Path, text: str) ->
     settings = Settings(home=tmp_path, output=tmp_path, env={})
     for name in ("settings.toml", "providers.toml", "page.json"):
         (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert any("settings.toml" in fault.what for fault in settings.faults())
-    assert any("providers.toml" in fault.what for fault in check_file(settings))
+    assert any("settings.toml" in fault.message for fault in settings.faults())
+    assert any("providers.toml" in fault.message for fault in check_file(settings))
     assert settings.page_wishes() == {}
     with pytest.raises(ValueError, match=r"."):
         read_toml(tmp_path / "settings.toml")

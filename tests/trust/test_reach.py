@@ -52,7 +52,7 @@ def test_an_inner_address_is_never_asked(host: str, connected: list[str]) -> Non
         made.stream(f"https://{host}:9/film.mp4?sig=1", {})
     assert connected == []
     assert not caught.value.transient
-    assert "[downloads] ranges" in caught.value.advice
+    assert "[downloads] ranges" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", ["http://cdn.example.com/x", "http://127.0.0.1/x", "ftp://x/y", "file:///x", "//x", ""])

@@ -151,7 +151,7 @@ def test_the_hunt_finds_what_it_looks_for(tmp_path: Path) -> None:
 
 def test_an_error_hides_the_key_whatever_carries_it() -> None:
     """Also one that nobody read as a key: by its form."""
-    error = SoraError("Bearer sk-abcdefgh12345678", advice="https://u:pw@h/x?sig=abc", code="x")
+    error = SoraError("Bearer sk-abcdefgh12345678", hint="https://u:pw@h/x?sig=abc", code="x")
     for leaked in ("abcdefgh", "pw@", "sig=abc"):
         assert leaked not in str(error) + repr(error) + str(error.__dict__)
 

@@ -36,7 +36,7 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
     try:
         import shtab
     except ImportError:
-        raise LocalError("shtab is not installed.", advice="pip install shtab, for this command alone.") from None
+        raise LocalError("shtab is not installed.", hint="pip install shtab, for this command alone.") from None
     with open_studio(options.home) as studio:
         known = {"--model": list(studio.catalogue.models), "--provider": studio.provider_names()}
     for action in _actions(parser):

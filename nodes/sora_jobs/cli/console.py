@@ -78,7 +78,7 @@ def _other_database(studio: Engine) -> InvalidInputError | None:
         cure = f"Remove it from {here}, or set it for ComfyUI, too."
     return InvalidInputError(
         f"ComfyUI kept its jobs in {theirs} on {told.day}, and {ours if here else 'SORA_DATABASE_URL is not set'}.",
-        advice=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
+        hint=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
         "For jobs apart from ComfyUI's, use another folder: --home DIR.",
     )
 
@@ -91,7 +91,7 @@ def _name_ledger(studio: Engine, home: Path | None) -> None:
     with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
         if (other := _other_database(studio)) is not None:
             said = ""
-            warn(f"{other.what} Its jobs are not seen here. {other.advice}")
+            warn(f"{other.message} Its jobs are not seen here. {other.hint}")
         say(f"ledger: {studio.ledger.database.place}{said}")
 
 
@@ -141,7 +141,7 @@ def collect(studio: Engine, submission: PurchaseResult, options: argparse.Namesp
             wait.cancel()
             raise NotFinishedError(
                 "Stopped waiting; the job goes on at the gateway.",
-                advice="Run the same again to take it up.",
+                hint="Run the same again to take it up.",
                 job=job.id,
             ) from None
     job = wait.future.result()
@@ -164,7 +164,7 @@ def described(studio: Engine, job: Job) -> dict[str, Any]:
         info = probe(path)
         answer |= {name: getattr(info, name) for name in ("frames", "fps", "width", "height", "has_audio")}
     except MediaError as error:
-        warning = warning or f"{error.what} {error.advice}"
+        warning = warning or f"{error.message} {error.hint}"
     return answer | {"estimated_usd": job.estimated_usd, "warning": warning}
 
 
@@ -184,7 +184,7 @@ def finish(future: Future[T]) -> T:
         if isinstance(result := future.result(), PurchaseResult):
             raise NotFinishedError(
                 "Stopped; the job goes on at the gateway.",
-                advice="Run the same again to take it up.",
+                hint="Run the same again to take it up.",
                 job=result.job.id,
             ) from None
     return future.result()
@@ -197,9 +197,7 @@ def looked_up(future: Future[T]) -> T:
             pass
     except KeyboardInterrupt:
         future.cancel()
-        raise NotFinishedError(
-            "Stopped before anything was sent.", advice="Run the same again.", money="none"
-        ) from None
+        raise NotFinishedError("Stopped before anything was sent.", hint="Run the same again.", charge="none") from None
     return future.result()
 
 
@@ -221,7 +219,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 def minutes(value: float) -> float:
     """The value of --timeout. InvalidInputError for one that is no time."""
     if not 0 < value <= 100_000:  # also refuses nan
-        raise InvalidInputError(f"--timeout is {value}.", advice="It wants minutes above 0.", code="out_of_range")
+        raise InvalidInputError(f"--timeout is {value}.", hint="It wants minutes above 0.", code="out_of_range")
     return value
 
 

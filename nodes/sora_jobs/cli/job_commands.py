@@ -178,7 +178,7 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
         job = studio.find(*named) if settling else looked_up(studio.open(*named))
         if job is None:
             raise InvalidInputError(
-                f"The ledger has no job {options.job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
+                f"The ledger has no job {options.job!r}.", hint="`sora jobs` lists what it has.", code="unknown_job"
             )
         if options.lost:
             job = looked_up(studio.reconcile(job.id))
@@ -191,9 +191,7 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit < 1:
-        raise InvalidInputError(
-            f"--limit is {options.limit}.", advice="It wants a number above 0.", code="out_of_range"
-        )
+        raise InvalidInputError(f"--limit is {options.limit}.", hint="It wants a number above 0.", code="out_of_range")
     if options.export is not None and options.export.suffix not in EXPORTS:
         raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
     if options.job or options.set_project is not None:
@@ -226,16 +224,16 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
 def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if options.set_project is None or not options.job:
         raise InvalidInputError(
-            "--set-project NAME and JOB go together.", advice='Such as --set-project "Winter film" JOB.'
+            "--set-project NAME and JOB go together.", hint='Such as --set-project "Winter film" JOB.'
         )
     if any((options.state, options.model, options.search, options.file, options.export)):
-        raise InvalidInputError("--set-project takes jobs by their ids only.", advice="Leave the other options out.")
+        raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
     project = parse_project(options.set_project)
     with open_studio(options.home, name=True) as studio:
         found = {name: studio.find(name) if studio.ledger.database.exists else None for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
             raise InvalidInputError(
-                f"The ledger has no job {missing[0]!r}.", advice="Nothing was changed.", code="unknown_job"
+                f"The ledger has no job {missing[0]!r}.", hint="Nothing was changed.", code="unknown_job"
             )
         jobs = [looked_up(studio.set_project(job.id, project)) for job in found.values() if job is not None]
     for job in jobs:

@@ -63,7 +63,7 @@ def backup_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.rebuild == (options.file is not None):
-        raise InvalidInputError("What shall be restored?", advice="Give a backup FILE, or --rebuild.")
+        raise InvalidInputError("What shall be restored?", hint="Give a backup FILE, or --rebuild.")
     with open_studio(options.home, options.out, name=True) as studio:
         if options.rebuild:
             return _rebuild(studio, options)

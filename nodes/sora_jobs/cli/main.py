@@ -48,8 +48,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
 
     def error(self, message: str) -> NoReturn:
-        what = f"{message[:1].upper()}{message[1:]}."
-        raise InvalidInputError(what, advice=f"See `{self.prog} --help`.", code="wrong_usage")
+        message = f"{message[:1].upper()}{message[1:]}."
+        raise InvalidInputError(message, hint=f"See `{self.prog} --help`.", code="wrong_usage")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         spending = arguments[:1] == ["verify"] and any(word.startswith("--spend") for word in arguments)
         buying = arguments[:1] in (["run"], ["remix"]) or spending
-        stopped = NotFinishedError("Stopped.", advice="Run the same again.", money="perhaps" if buying else "none")
+        stopped = NotFinishedError("Stopped.", hint="Run the same again.", charge="possible" if buying else "none")
         _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code
     except BrokenPipeError:  # `sora jobs | head`: nobody reads on, which is no failure
@@ -111,9 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _report(error: SoraError, as_json: bool) -> None:
     if as_json:
-        answer = {"error": error.what, "advice": error.advice, "money": error.money, "job": error.job}
-        answer |= {"code": error.code, "kind": error.kind, "request_id": error.request_id, "text": str(error)}
-        _print_json(answer)
+        _print_json(error.as_dict())
     print(f"sora: {error}", file=sys.stderr)
 
 

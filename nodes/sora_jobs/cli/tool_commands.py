@@ -127,11 +127,11 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.out is None and options.sheet is None:
         raise InvalidInputError(
             "Nothing to do.",
-            advice="Give --out DIR for the frames, --sheet FILE for one picture, or both.",
+            hint="Give --out DIR for the frames, --sheet FILE for one picture, or both.",
             code="nothing_to_do",
         )
     if options.sheet is not None and options.sheet.suffix.lower() != ".png":
-        raise InvalidInputError(f"{options.sheet} is no .png file.", advice="The sheet is a PNG picture.")
+        raise InvalidInputError(f"{options.sheet} is no .png file.", hint="The sheet is a PNG picture.")
     width, height = parse_size(options.size) if options.size else (0, 0)
     choice = FrameChoice(
         force_rate=options.fps,
@@ -266,7 +266,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
         tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
     failed = any(finding.level == "failed" for finding in findings)
     if failed and not options.json:
-        raise LocalError("Something above failed.", advice="Each failed line says what cures it.")
+        raise LocalError("Something above failed.", hint="Each failed line says what cures it.")
     return {"findings": [finding.__dict__ for finding in findings], "exit": 7 if failed else 0}
 
 
@@ -276,8 +276,8 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_studio(options.home) as studio:
         folder = studio.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
-        advice = "Ports go from 1 to 65535; 0 takes any that is free."
-        raise InvalidInputError(f"--port is {options.port}.", advice=advice, code="out_of_range")
+        hint = "Ports go from 1 to 65535; 0 takes any that is free."
+        raise InvalidInputError(f"--port is {options.port}.", hint=hint, code="out_of_range")
     try:
         with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
             family = sandbox.routes.family.name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import Engine, PurchaseResult
-from ..errors import InvalidInputError, SoraError, storage_error
+from ..errors import InvalidInputError, storage_error
 from .console import collect, finish, minutes, open_studio, say, tell
 
 
@@ -52,7 +52,7 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     wish = Wish(provider=options.provider, spend=_dollars(options.spend), model=options.model, take=options.take)
     if options.take < 1:
-        raise InvalidInputError(f"take is {options.take}.", advice="Takes are counted from 1.", code="invalid_take")
+        raise InvalidInputError(f"take is {options.take}.", hint="Takes are counted from 1.", code="invalid_take")
     with open_studio(options.home, options.out, name=True) as studio:
         found = Walk(studio, wish, finish, lambda bought: _collected(studio, bought, options)).go()
     report = report_of(found)
@@ -65,7 +65,7 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
         return report
     if not options.json:
         raise found.error
-    return report | _as_json(found.error)
+    return report | found.error.as_dict() | {"exit": found.error.exit_code}
 
 
 def _collected(studio: Engine, bought: PurchaseResult, options: argparse.Namespace) -> Path:
@@ -77,7 +77,7 @@ def _collected(studio: Engine, bought: PurchaseResult, options: argparse.Namespa
 
 def _dollars(spend: float | None) -> float | None:
     if spend is not None and (not math.isfinite(spend) or spend < 0):
-        raise InvalidInputError(f"--spend is {spend}.", advice="It wants dollars, from 0 on.", code="out_of_range")
+        raise InvalidInputError(f"--spend is {spend}.", hint="It wants dollars, from 0 on.", code="out_of_range")
     return spend
 
 
@@ -87,11 +87,3 @@ def _write(file: Path, report: dict[str, Any]) -> None:
         file.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise storage_error(f"{file} could not be written", error) from error
-
-
-def _as_json(error: SoraError) -> dict[str, Any]:
-    """As every command tells its failure."""
-    return {
-        "error": error.what, "advice": error.advice, "money": error.money, "job": error.job, "code": error.code,
-        "kind": error.kind, "request_id": error.request_id, "text": str(error), "exit": error.exit_code,
-    }  # fmt: skip

@@ -35,7 +35,7 @@ class Budget:
         if estimated_usd is None and price <= 0:
             raise BudgetExceededError(
                 f"The owner's budget allows nothing per job, and the price of this job is unknown.{self._whose}",
-                advice=self._raise("PER_JOB"),
+                hint=self._raise("PER_JOB"),
                 code="budget_per_job",
             )
         if price <= 0:
@@ -45,7 +45,7 @@ class Budget:
             raise BudgetExceededError(
                 f"This job is over the owner's budget: {about} ${price:.2f} it exceeds the ${self.usd_per_job:.2f} "
                 f"allowed per job by ${price - self.usd_per_job:.2f}.{self._whose}",
-                advice=self._raise("PER_JOB"),
+                hint=self._raise("PER_JOB"),
                 code="budget_per_job",
             )
         if _over(spent_usd + price, self.usd_per_day):
@@ -53,7 +53,7 @@ class Budget:
                 f"The owner's budget of the day is used up: ${spent_usd:.2f} of ${self.usd_per_day:.2f} were spent or "
                 f"are in flight in the last 24 hours, and this job, {about} ${price:.2f}, exceeds it by "
                 f"${spent_usd + price - self.usd_per_day:.2f}.{self._whose}",
-                advice=f"Room comes back 24 hours after each purchase. {self._raise('PER_DAY')}",
+                hint=f"Room comes back 24 hours after each purchase. {self._raise('PER_DAY')}",
                 code="budget_per_day",
             )
 

@@ -152,9 +152,9 @@ def check_fields(spec: VideoRequest, rules: Mapping[str, FieldRule], opened: Seq
             raise _wrong(name, value, f"It wants {rules[name].wants}. {_how_to_open(name, spec, opened, file)}")
 
 
-def _wrong(name: str, value: Scalar, advice: str) -> InvalidInputError:
+def _wrong(name: str, value: Scalar, hint: str) -> InvalidInputError:
     shown = value if not isinstance(value, str) or len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
-    return InvalidInputError(f"extra_fields: {name!r} must not be {shown!r}.", advice=advice.strip(), code=REFUSED)
+    return InvalidInputError(f"extra_fields: {name!r} must not be {shown!r}.", hint=hint.strip(), code=REFUSED)
 
 
 def _unknown(
@@ -172,7 +172,7 @@ def _unknown(
     return InvalidInputError(
         f"extra_fields: {name!r} may not be sent to {spec.provider}. It is not on the list of harmless fields, and "
         "others can make a provider read files, load models or call URLs.",
-        advice=" ".join(filter(None, (instead, _how_to_open(name, spec, opened, file), listed))),
+        hint=" ".join(filter(None, (instead, _how_to_open(name, spec, opened, file), listed))),
         code=REFUSED,
     )
 

@@ -23,8 +23,8 @@ def write_key(settings: Settings, name: str, key: str) -> None:
     if provider.key_file is None or not provider.wants_key:
         raise InvalidInputError(f"{name} needs no key.", code="no_key_needed")
     if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
-        what = "That is too long for a key, or holds a character that no key has."
-        raise InvalidInputError(what, advice="Copy it again.", code="invalid_key")
+        message = "That is too long for a key, or holds a character that no key has."
+        raise InvalidInputError(message, hint="Copy it again.", code="invalid_key")
     try:
         if key:
             atomic_write(provider.key_file, f"{key}\n".encode())

@@ -57,7 +57,7 @@ def user_folder() -> Path:
     if not folder.is_absolute():
         raise InvalidInputError(
             "This user has no home folder, so there is no place for the ledger.",
-            advice="Set SORA_HOME to a folder that this user may write, or HOME.",
+            hint="Set SORA_HOME to a folder that this user may write, or HOME.",
             code="no_home_folder",
         )
     return folder
@@ -151,7 +151,7 @@ def _expanded(home: str) -> Path:
     except RuntimeError:  # ~ without a home folder
         raise InvalidInputError(
             f"SORA_HOME is {home!r}, and this user has no home folder.",
-            advice="Write the whole path.",
+            hint="Write the whole path.",
             code="no_home_folder",
         ) from None
 

@@ -84,7 +84,7 @@ class Provider:
         if not self.remix:
             raise InvalidInputError(
                 f"{self.name} has no remix.",
-                advice="Create a new video with the changed prompt.",
+                hint="Create a new video with the changed prompt.",
                 code="remix_unsupported",
             )
 
@@ -99,8 +99,8 @@ class Provider:
         if not key:
             raise self._no_key()
         if not key.isascii() or not key.isprintable() or " " in key:
-            what = f"The key for {self.name} holds a character that no key has."
-            raise InvalidInputError(what, advice="Copy it again.", code="invalid_key")
+            message = f"The key for {self.name} holds a character that no key has."
+            raise InvalidInputError(message, hint="Copy it again.", code="invalid_key")
         register_secret(key)
         return key
 
@@ -109,7 +109,7 @@ class Provider:
         if file is not None and (named := file.with_name(f"{file.name}.txt")).is_file():
             return MissingKeyError(
                 f"There is no key for {self.name}: {named} has the ending of a text file.",
-                advice=f"Rename it to {file.name}, without an ending (Windows may hide it).",
+                hint=f"Rename it to {file.name}, without an ending (Windows may hide it).",
                 code="missing_key",
             )
         mode = " (mode 0600)" if os.name == "posix" else ""
@@ -123,7 +123,7 @@ class Provider:
             )
         return MissingKeyError(
             f"There is no key for {self.name}.",
-            advice=f"{put}; or choose the provider {SANDBOX}, which is free.",
+            hint=f"{put}; or choose the provider {SANDBOX}, which is free.",
             code="missing_key",
         )
 
@@ -136,18 +136,18 @@ class Provider:
             if os.name == "posix" and self.key_file.stat().st_mode & 0o077:
                 raise InvalidInputError(
                     f"The key file {self.key_file} can be read by others.",
-                    advice=f"Run: chmod 600 {self.key_file}",
+                    hint=f"Run: chmod 600 {self.key_file}",
                     code="key_file_not_private",
                 )
             return read_text(self.key_file, LARGEST_KEY_FILE).strip()
         except PermissionError as error:
-            what = f"The key file {self.key_file} cannot be read: {reason_of(error)}."
+            message = f"The key file {self.key_file} cannot be read: {reason_of(error)}."
             raise InvalidInputError(
-                what, advice=rights_hint(self.key_file.parent), code="key_file_unreadable"
+                message, hint=rights_hint(self.key_file.parent), code="key_file_unreadable"
             ) from None
         except (OSError, ValueError):
-            what = f"The key file {self.key_file} cannot be read."
-            raise InvalidInputError(what, advice="Write it anew.", code="key_file_unreadable") from None
+            message = f"The key file {self.key_file} cannot be read."
+            raise InvalidInputError(message, hint="Write it anew.", code="key_file_unreadable") from None
 
 
 def provider_names(settings: Settings) -> list[str]:
@@ -163,7 +163,7 @@ def no_such_provider(settings: Settings, name: str) -> InvalidInputError:
     """For a name that nobody has; it lists those there are."""
     return InvalidInputError(
         f"There is no provider {name!r}.",
-        advice=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
+        hint=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
         f"{file_of(settings)}.",
         code="unknown_provider",
     )
@@ -227,8 +227,8 @@ def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None)
     except ValueError:
         parts, host = urlsplit(""), ""
     if not is_unambiguous_url(url) or parts.query or parts.fragment:
-        advice = "Write something like https://api.example.com"
-        raise InvalidInputError(f"{where} is not a base URL.", advice=advice, code="url_invalid")
+        hint = "Write something like https://api.example.com"
+        raise InvalidInputError(f"{where} is not a base URL.", hint=hint, code="url_invalid")
     if parts.scheme == "http" and not is_loopback(host):
         _check_plain_http(host, parts.port or 80, where, row)
     return url.rstrip("/").removesuffix("/v1")
@@ -238,24 +238,24 @@ def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] |
     """InvalidInputError unless the owner may reach that host without TLS. Where a name leads is looked at when it is
     connected to: it may lead elsewhere tomorrow."""
     own = port if port >= LEAST_FREE_PORT else OWN_PORT
-    advice = (
+    hint = (
         f"Use https, or an ssh tunnel: `ssh -N -L {own}:127.0.0.1:{port} {host}`, and http://127.0.0.1:{own} as the "
         f"{'base_url' if row is not None else 'value'}."
     )
     wants_key = row is None or row.get("key", True)
     if row is not None and (address := parse_ip_literal(host)) and not is_private(address):
-        what = "sends the key" if wants_key else "sends prompts and gets videos"
+        message = "sends the key" if wants_key else "sends prompts and gets videos"
         raise InvalidInputError(
-            f"{where} {what} over plain http to {host}, which is not in a private network: anybody on the way could "
+            f"{where} {message} over plain http to {host}, which is not in a private network: anybody on the way could "
             "read and change it.",
-            advice=advice,
+            hint=hint,
             code="url_not_https",
         )
     if wants_key and not (row or {}).get("insecure", False):
         allowed = " In a private network that you trust, `insecure = true` in the same table allows it."
         raise InvalidInputError(
             f"{where} would send the key over plain http to {host}.",
-            advice=advice + (allowed if row else ""),
+            hint=hint + (allowed if row else ""),
             code="url_not_https",
         )
 
@@ -264,8 +264,8 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
     where = f"providers.toml, [provider.{name}]"
     check_row(name, row)
     if name == SANDBOX:
-        what = f"{where}: that name is built in."
-        raise InvalidInputError(what, advice="Choose another one.", code="invalid_provider_name")
+        message = f"{where}: that name is built in."
+        raise InvalidInputError(message, hint="Choose another one.", code="invalid_provider_name")
     price = row.get("usd_per_second")
     return Provider(
         name=name,

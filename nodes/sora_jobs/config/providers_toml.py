@@ -108,13 +108,13 @@ def owner_rows(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         return {}
     except PermissionError as error:
-        what = f"{path} cannot be read: {reason_of(error)}."
-        raise InvalidInputError(what, advice=rights_hint(path.parent), code="settings_unreadable") from None
+        message = f"{path} cannot be read: {reason_of(error)}."
+        raise InvalidInputError(message, hint=rights_hint(path.parent), code="settings_unreadable") from None
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"{path} cannot be read: {error}.", code="settings_unreadable") from None
     if strange := ", ".join(name for name in tables if name != "provider"):
-        what = f"{path}: {strange} is not understood."
-        raise InvalidInputError(what, advice="It wants tables named [provider.NAME].", code="unknown_setting")
+        message = f"{path}: {strange} is not understood."
+        raise InvalidInputError(message, hint="It wants tables named [provider.NAME].", code="unknown_setting")
     rows = tables.get("provider", {})
     if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
         raise InvalidInputError(f"{path} wants tables named [provider.NAME].", code="invalid_setting")
@@ -126,19 +126,19 @@ def check_row(name: str, row: Mapping[str, Any], fields: Iterable[str] = FIELDS)
     a secret."""
     where = f"providers.toml, [provider.{name}]"
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
-        advice = "Use small letters, digits, - and _."
-        raise InvalidInputError(f"{where}: that name cannot be used.", advice=advice, code="invalid_provider_name")
+        hint = "Use small letters, digits, - and _."
+        raise InvalidInputError(f"{where}: that name cannot be used.", hint=hint, code="invalid_provider_name")
     for field, value in row.items():
         if field not in FIELDS:
-            what = f"{where}: {field} is not understood."
-            raise InvalidInputError(what, advice=f"It takes: {', '.join(fields)}.", code="unknown_setting")
+            message = f"{where}: {field} is not understood."
+            raise InvalidInputError(message, hint=f"It takes: {', '.join(fields)}.", code="unknown_setting")
         if field not in fields:
             raise InvalidInputError(
                 f"{where}: {field} is not to be set here, since {name} is built in.",
-                advice=f"It takes: {', '.join(fields)}. Its address and key are in variables: COMETAPI_BASE_URL, "
+                hint=f"It takes: {', '.join(fields)}. Its address and key are in variables: COMETAPI_BASE_URL, "
                 "COMETAPI_KEY.",
                 code="setting_locked",
             )
         if not FIELDS[field].right(value):
-            what = f"{where}: {field} is not right."
-            raise InvalidInputError(what, advice=f"It wants {FIELDS[field].words}.", code="invalid_setting")
+            message = f"{where}: {field} is not right."
+            raise InvalidInputError(message, hint=f"It wants {FIELDS[field].words}.", code="invalid_setting")

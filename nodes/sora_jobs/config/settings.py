@@ -68,7 +68,7 @@ class Settings:
             try:
                 read()
             except InvalidInputError as error:
-                found.setdefault(error.what, error)
+                found.setdefault(error.message, error)
         return list(found.values())
 
     def http_timeout_s(self, default: float = HTTP_TIMEOUT_S) -> float:
@@ -106,8 +106,8 @@ class Settings:
             where = f"{self.file}: language"
             value = self._file("language").get("language", self.page_wishes().get("language", "en"))
         if value not in LANGUAGES:
-            advice = f"It wants one of: {', '.join(LANGUAGES)}."
-            raise InvalidInputError(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
+            hint = f"It wants one of: {', '.join(LANGUAGES)}."
+            raise InvalidInputError(f"{where} is {value!r}.", hint=hint, code="invalid_setting")
         return str(value)
 
     @property
@@ -132,8 +132,8 @@ class Settings:
         try:
             return parse_ranges(ranges)
         except ValueError as error:
-            what = f"{self.file}: downloads.ranges: {error}."
-            raise InvalidInputError(what, advice='Write ["10.0.0.0/8"].', code="invalid_setting") from None
+            message = f"{self.file}: downloads.ranges: {error}."
+            raise InvalidInputError(message, hint='Write ["10.0.0.0/8"].', code="invalid_setting") from None
 
     @property
     def page_file(self) -> Path:
@@ -184,14 +184,14 @@ class Settings:
         except (ValueError, OverflowError):  # the second for a number of 400 digits
             usd = math.nan
         if not 0 <= usd < 1e7:  # also refuses nan
-            advice = "It wants an amount in dollars, such as 20."
-            raise InvalidInputError(f"{where} is {value!r}.", advice=advice, code="invalid_setting")
+            hint = "It wants an amount in dollars, such as 20."
+            raise InvalidInputError(f"{where} is {value!r}.", hint=hint, code="invalid_setting")
         return usd
 
     def _switch(self, variable: str, name: str) -> bool:
         text = self.env.get(variable, "").strip().lower()
         if text and text not in WORDS:
-            raise InvalidInputError(f"{variable} is {text!r}.", advice="It wants 1 or 0.", code="invalid_setting")
+            raise InvalidInputError(f"{variable} is {text!r}.", hint="It wants 1 or 0.", code="invalid_setting")
         return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, True)))
 
     def _file(self, only: str = "") -> dict[str, Any]:
@@ -202,11 +202,11 @@ class Settings:
         except (FileNotFoundError, NotADirectoryError):  # the second: the ledger says that better
             return {}
         except PermissionError as error:
-            what = f"{self.file} cannot be read: {reason_of(error)}."
-            raise InvalidInputError(what, advice=rights_hint(self.home), code="settings_unreadable") from None
+            message = f"{self.file} cannot be read: {reason_of(error)}."
+            raise InvalidInputError(message, hint=rights_hint(self.home), code="settings_unreadable") from None
         except (OSError, ValueError) as error:
-            what = f"{self.file} cannot be read: {error}."
-            raise InvalidInputError(what, advice="Correct it: it is TOML.", code="settings_unreadable") from None
+            message = f"{self.file} cannot be read: {error}."
+            raise InvalidInputError(message, hint="Correct it: it is TOML.", code="settings_unreadable") from None
         found: dict[str, Any] = {}
         for name, value in tree.items():
             found |= (
@@ -216,12 +216,12 @@ class Settings:
             if only not in ("", name):
                 continue
             if name not in KNOWN:
-                what, advice = f"{self.file}: {name} is not known.", f"It takes: {', '.join(KNOWN)}."
-                raise InvalidInputError(what, advice=advice, code="unknown_setting")
+                message, hint = f"{self.file}: {name} is not known.", f"It takes: {', '.join(KNOWN)}."
+                raise InvalidInputError(message, hint=hint, code="unknown_setting")
             kinds, words = KNOWN[name]
             if type(value) not in kinds:  # not isinstance: true is no amount
-                what = f"{self.file}: {name} is of another kind."
-                raise InvalidInputError(what, advice=f"It wants {words}.", code="invalid_setting")
+                message = f"{self.file}: {name} is of another kind."
+                raise InvalidInputError(message, hint=f"It wants {words}.", code="invalid_setting")
         return found
 
     def _seconds(self, name: str, default: float) -> float:
@@ -231,6 +231,6 @@ class Settings:
         except ValueError:
             value = -1.0
         if not 0 < value < 86_400:  # also refuses nan
-            advice = "It wants a number of seconds above 0."
-            raise InvalidInputError(f"{name} is {text!r}.", advice=advice, code="invalid_setting")
+            hint = "It wants a number of seconds above 0."
+            raise InvalidInputError(f"{name} is {text!r}.", hint=hint, code="invalid_setting")
         return value

@@ -128,7 +128,7 @@ class BackgroundCollector:
 
     def _tell(self, job_id: str, error: BaseException) -> None:
         """A reason is told once, however many jobs it stops."""
-        reason = redact(error.what if isinstance(error, SoraError) else str(error))
+        reason = redact(error.message if isinstance(error, SoraError) else str(error))
         with self._lock:
             known = reason in self._told
             self._told.add(reason)

@@ -92,8 +92,8 @@ def download(
                 found = _arrived(open_stream, part, check, bounded, timing.download_attempts)
                 if not found.is_complete and not accept_cut:
                     part.remove()  # it came to its end: there is nothing to resume
-                    what = "The gateway gave only a part of the video."
-                    raise TruncatedVideoError(what, advice="Run again in a while.", code="video_truncated")
+                    message = "The gateway gave only a part of the video."
+                    raise TruncatedVideoError(message, hint="Run again in a while.", code="video_truncated")
                 final = target.with_suffix(found.suffix)
                 publish(part.path, final)
                 told = tuple(warning.replace(part.path.name, final.name) for warning in found.warnings)
@@ -111,7 +111,7 @@ def download(
             f"The video could not be written to {target.parent}",
             error,
             then="Then run again: the video is paid for and waits at the gateway.",
-            money="spent",
+            charge="charged",
         ) from error
 
 
@@ -122,8 +122,8 @@ def _unless_same(open_stream: Open, size: int) -> Open:
         response = open_stream(headers)
         if _span(response)[1] == size:
             response.close()
-            what = "The gateway still gives only a part of the video."
-            raise TruncatedVideoError(what, advice="Run again in a while.", code="video_truncated")
+            message = "The gateway still gives only a part of the video."
+            raise TruncatedVideoError(message, hint="Run again in a while.", code="video_truncated")
         return response
 
     return opened
@@ -157,8 +157,8 @@ def _arrived(open_stream: Open, part: PartialDownload, check: Check, progress: O
     except MediaError as error:
         part.remove()  # whatever it is, resuming it cannot make it a video
         raise NotOfferedError(
-            f"The gateway sent something that is not a video: {error.what}",
-            advice="Run again in a while.",
+            f"The gateway sent something that is not a video: {error.message}",
+            hint="Run again in a while.",
             code="not_a_video",
         ) from error
 
@@ -188,7 +188,7 @@ def _transfer(open_stream: Open, part: PartialDownload, check: Check, progress: 
         if broken >= attempts:
             raise GatewayError(
                 f"The download broke off {attempts} times: {reason}.",
-                advice="What arrived is kept; run again.",
+                hint="What arrived is kept; run again.",
                 code="connection_lost",
             )
 
@@ -230,7 +230,7 @@ def _refuse_text(first: bytes, response: requests.Response) -> None:
         kind = redact(response.headers.get("Content-Type", "").partition(";")[0])[:80]
         raise NotOfferedError(
             f"The gateway sent something that is not a video{f' ({kind})' if kind else ''}.",
-            advice="Run again in a while.",
+            hint="Run again in a while.",
             code="not_a_video",
         )
 

@@ -28,8 +28,8 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
         error, NotOfferedError
     )  # says the gateway, and not just an address
     return DownloadExpiredError(
-        f"The gateway does not offer the finished video for download (any more): {error.what}",
-        advice="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
+        f"The gateway does not offer the finished video for download (any more): {error.message}",
+        hint="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
@@ -40,7 +40,7 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
 def unexpected(error: BaseException) -> NotFinishedError:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
     wrapped = NotFinishedError(
-        f"The video could not be fetched: {error!r}.", advice="Run again; if it stays so, report it."
+        f"The video could not be fetched: {error!r}.", hint="Run again; if it stays so, report it."
     )
     wrapped.__cause__ = error
     return wrapped
@@ -51,7 +51,7 @@ def too_late(job: Job, fetch: Fetch) -> WaitTimeoutError:
     why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
     return WaitTimeoutError(
         f"The video is finished, but could not be fetched in time{why}",
-        advice=f"It is paid for. {RESUME_HINT}",
+        hint=f"It is paid for. {RESUME_HINT}",
         job=job.id,
         code="download_timeout",
     )

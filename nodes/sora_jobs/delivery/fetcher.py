@@ -94,9 +94,9 @@ class Fetcher:
             self._pool.submit(lambda: self._run(job, fetch), job.provider)
         except RuntimeError as error:  # the program is closing, or not one thread can be had
             self._forget(job.id, fetch)  # our claim to it lapses by itself: the monitor's thread asks no ledger
-            what = f"The video cannot be fetched now: {error}."
+            message = f"The video cannot be fetched now: {error}."
             code = "closing" if isinstance(error, PoolClosedError) else "no_thread"
-            why = NotFinishedError(what, advice="Run again.", job=job.id, code=code)
+            why = NotFinishedError(message, hint="Run again.", job=job.id, code=code)
             fetch.future.set_exception(why)
 
     def _run(self, job: Job, fetch: Fetch) -> None:
@@ -186,7 +186,7 @@ class Fetcher:
             if not intact:
                 return replace(job, error=DIFFERS.format(name=there.name), error_code="")
             # What keeps a better copy from its place is told: on Windows a player that has the cut one open, say.
-            why = f" ({error.what} {error.advice})" if isinstance(error, StorageError) else ""
+            why = f" ({error.message} {error.hint})" if isinstance(error, StorageError) else ""
             return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
@@ -222,10 +222,10 @@ class Fetcher:
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
             if now() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
-                    raise GatewayError("The download is too slow.", advice="What arrived is kept; run again.")
+                    raise GatewayError("The download is too slow.", hint="What arrived is kept; run again.")
                 mark = (now() + timing.download_stall_s, done)
             if now() > end:
-                raise GatewayError("The download takes too long.", advice="What arrived is kept; run again.")
+                raise GatewayError("The download takes too long.", hint="What arrived is kept; run again.")
 
         return download(
             # What is here completely needs neither key nor provider.

@@ -289,7 +289,7 @@ class Poller:
             elif error is not None and self._passes(watched, error):
                 watched.troubles += 1
                 for watch in watched.watches:
-                    watch.trouble = error.what
+                    watch.trouble = error.message
             else:
                 ended = self._end(watched)
                 self._drop(job.id)
@@ -373,7 +373,7 @@ def _timed_out(watch: Watch) -> WaitTimeoutError:
     return WaitTimeoutError(
         f"The video was not finished in time ({state})"
         + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
-        advice=RESUME_HINT,
+        hint=RESUME_HINT,
         job=watch.job.id,
         code="wait_timeout",
     )

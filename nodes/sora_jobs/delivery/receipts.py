@@ -53,7 +53,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
     if not isinstance(content, dict) or content.get("sha256") != sha256:
         raise InvalidInputError(
             f"Neither the ledger nor a receipt beside it knows {video}.",
-            advice="A file that was cut or converted is not the one that was stored.",
+            hint="A file that was cut or converted is not the one that was stored.",
             code="unknown_file",
         )
     return None, content

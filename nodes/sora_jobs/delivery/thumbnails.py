@@ -33,13 +33,13 @@ class Thumbnails:
         """uint8 [H, W, 3]. NotFinishedError where the gateway gives none and no video of the job is stored; MediaError
         for a stored video that cannot be read."""
         if variant not in VARIANTS:
-            advice = f"Choose from: {', '.join(VARIANTS)}."
-            raise InvalidInputError(f"{variant!r} is no variant.", advice=advice, code="unknown_option")
+            hint = f"Choose from: {', '.join(VARIANTS)}."
+            raise InvalidInputError(f"{variant!r} is no variant.", hint=hint, code="unknown_option")
         job = self._collector.look(job_id)
         if job.state in (JobState.RESERVED, JobState.SUBMITTED):
             raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: it is not finished yet.",
-                advice=CONNECT,
+                hint=CONNECT,
                 job=job.id,
                 code="job_not_finished",
             )
@@ -53,12 +53,12 @@ class Thumbnails:
         except (GatewayError, InvalidInputError) as error:
             if path is None and isinstance(error, InvalidInputError):  # no key, no such provider, another address
                 raise error.with_job(job.id) from None
-            why = error.what.rstrip(".")
+            why = error.message.rstrip(".")
         if path is None:
             raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: its video is not stored here, and the gateway gave no "
                 f"picture ({why}).",
-                advice=CONNECT,
+                hint=CONNECT,
                 job=job.id,
                 code="not_stored",
             )
@@ -77,7 +77,7 @@ class Thumbnails:
         try:
             return on_colour(from_bytes(data, f"the gateway's {variant}", ("PNG", "JPEG", "WEBP")))
         except InvalidInputError as error:  # it is the gateway's picture, not the user's
-            raise GatewayError(error.what, job=job.id) from None
+            raise GatewayError(error.message, job=job.id) from None
 
 
 def _downloaded(client: Client, video_id: str, variant: str) -> bytes:

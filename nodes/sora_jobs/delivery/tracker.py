@@ -107,7 +107,7 @@ class JobTracker:
                 job = wait.job.id if wait.job is not None else ""
                 wait.fail(
                     NotFinishedError(
-                        "The program is closing.", advice="The job goes on; run again later.", job=job, code="closing"
+                        "The program is closing.", hint="The job goes on; run again later.", job=job, code="closing"
                     )
                 )
 
@@ -151,6 +151,6 @@ def ended_error(job: Job) -> Exception:
         return existing_purchase_error(job)
     return NotPurchasedError(
         f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
-        advice="Ask for the same video again to send it anew.",
+        hint="Ask for the same video again to send it anew.",
         job=job.id,
     )

@@ -84,12 +84,12 @@ class Wait:
         bought = isinstance(error, LocalError) if self.job is None else bool(self.job.video_id)
         own = error
         if isinstance(error, SoraError):
-            money = error.money
-            if bought and money == "none":
-                money = "spent"  # what is waited for was bought before
-            elif money == "spent" and self.job is not None and not bought:
-                money = "perhaps"  # another process was still sending it
-            own = error.changed(money=money)
+            charge = error.charge
+            if bought and charge == "none":
+                charge = "charged"  # what is waited for was bought before
+            elif charge == "charged" and self.job is not None and not bought:
+                charge = "possible"  # another process was still sending it
+            own = error.changed(charge=charge)
         self._end(lambda: self.future.set_exception(own))
 
     def succeed(self, job: Job) -> None:

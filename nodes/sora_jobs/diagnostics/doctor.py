@@ -51,7 +51,7 @@ def examine(studio: Engine, blocked: Iterable[str] = ()) -> list[Finding]:
 def _words(error: Exception) -> str:
     """What happened and what cures it; no word about money, since nothing is bought here."""
     if isinstance(error, SoraError):
-        return f"{error.what} {error.advice}".strip()
+        return f"{error.message} {error.hint}".strip()
     return redact(str(error) if isinstance(error, OSError) else f"The check itself broke: {error!r}. Please report it.")
 
 

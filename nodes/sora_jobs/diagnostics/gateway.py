@@ -47,7 +47,7 @@ def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     try:
         reached = client.reach(PUBLIC_LIST if keyless and provider.name == COMETAPI else "/v1/models")
     except GatewayError as error:
-        yield Finding(provider.name, "failed", f"{error.what} {_cure(error, provider, proxy)}")
+        yield Finding(provider.name, "failed", f"{error.message} {_cure(error, provider, proxy)}")
         return
     listed, off_s = _ids(reached.body), _clock_is_off_s(reached)
     tls = "TLS" if provider.base_url.startswith("https:") else ""
@@ -94,7 +94,7 @@ def _cure(error: GatewayError, provider: Provider, proxy: str) -> str:
         own = "with an authority of your own: ca_bundle in providers.toml, or REQUESTS_CA_BUNDLE"
         return f"TLS: check this machine's clock; {own}."
     if error.code == "socks":
-        return error.advice
+        return error.hint
     if proxy:
         return "Check the proxy: HTTPS_PROXY and NO_PROXY, or proxy in providers.toml."
     return f"Check that something listens at {provider.origin}, and the firewall."

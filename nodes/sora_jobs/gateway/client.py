@@ -110,8 +110,8 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayError(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
-                advice=network_hint(error, "Check the network, the proxy and the provider's base URL."),
-                money="none",
+                hint=network_hint(error, "Check the network, the proxy and the provider's base URL."),
+                charge="none",
                 code=classify_network_error(error),
             ) from None
         head = answer.body[:200].lstrip().lower()
@@ -133,7 +133,7 @@ class Client:
         except NETWORK_ERRORS as error:
             raise GatewayError(
                 f"{self.provider.name} could not be asked for {what}: {in_words(error)}.",
-                advice=network_hint(error, "The job goes on there; run again later."),
+                hint=network_hint(error, "The job goes on there; run again later."),
                 code=classify_network_error(error),
             ) from None
 
@@ -186,12 +186,12 @@ class Client:
         if not handed_out:
             raise UnreachableError(
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
-                advice=network_hint(error, "Check the network, the proxy and the provider's base URL, then run again."),
+                hint=network_hint(error, "Check the network, the proxy and the provider's base URL, then run again."),
                 code=classify_network_error(error),
             ) from None
         raise PurchaseUncertainError(
             f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
-            advice=RECONCILE_HINT,
+            hint=RECONCILE_HINT,
             code="connection_lost",
         ) from None
 

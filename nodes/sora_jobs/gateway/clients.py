@@ -66,7 +66,7 @@ class ClientPool:
         if provider.origin != job.origin:
             raise InvalidInputError(
                 f"Job {job.id} was bought at {job.origin}, but {job.provider} now is {provider.origin}.",
-                advice="Set the provider's base URL back; a job's id and key go nowhere else.",
+                hint="Set the provider's base URL back; a job's id and key go nowhere else.",
                 job=job.id,
                 code="origin_changed",
             )

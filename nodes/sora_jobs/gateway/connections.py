@@ -107,7 +107,7 @@ def _not_called(why: str) -> LocalError:
     version = getattr(urllib3, "__version__", "")
     return LocalError(
         f"urllib3 {version} connects without calling this pack's check of addresses, so nothing was sent ({why}).",
-        advice=f"Install a version that was tested ({', '.join(TESTED)}), then restart: "
+        hint=f"Install a version that was tested ({', '.join(TESTED)}), then restart: "
         f"python -m pip install urllib3=={TESTED[-1]}",
         code="unsupported_library",
     )
@@ -117,7 +117,7 @@ def _not_tried(error: OSError) -> LocalError:
     """Not one of requests' own: a file that it needs before it connects, such as certifi's, cannot be read."""
     return LocalError(
         f"The check of addresses could not be tried, so nothing was sent: {str(error).rstrip('.')}.",
-        advice="Where this names a file of certificates, install it anew, then restart: "
+        hint="Where this names a file of certificates, install it anew, then restart: "
         "python -m pip install --force-reinstall certifi",
         code="check_not_tried",
     )
@@ -134,8 +134,8 @@ class _Line:
             try:
                 return _connected(self, address)
             except TimeoutError:
-                what = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
-                trouble = ConnectTimeoutError(self, what)
+                message = f"Connection to {self.host} timed out. (connect timeout={self.timeout})"
+                trouble = ConnectTimeoutError(self, message)
             except OSError as error:
                 trouble = NewConnectionError(self, f"Failed to establish a new connection: {error}")
         raise trouble or NewConnectionError(self, f"Failed to resolve '{self.host}'")

@@ -37,8 +37,8 @@ class Bearer(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._provider.base_url):
-            what = "The key is for the gateway's own address only."
-            raise GatewayError(what, transient=False, code="key_not_for_origin")
+            message = "The key is for the gateway's own address only."
+            raise GatewayError(message, transient=False, code="key_not_for_origin")
         request.headers.update(dict(self._provider.headers))
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
@@ -184,7 +184,7 @@ def reachable(provider: Provider, host: str, found: list[str]) -> list[str]:
         raise NotOfferedError(
             f"The gateway gave an address for the download that leads into a private network ({host} is {found[0]}), "
             "so nothing was asked of it.",
-            advice="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
+            hint="Where that is right (storage of your own, or a proxy that gives every name an address of its own), "
             f"the machine's owner allows it in settings.toml: [downloads] ranges = ['{found[0]}'].",
             transient=False,
             code="url_not_public",
@@ -196,8 +196,8 @@ def _of_this_machine(host: str, found: list[str]) -> list[str]:
     """A name that means this machine, and goes over plain http and past every proxy, has to lead to this machine."""
     good = [address for address in found if is_loopback(address)]
     if not good:
-        what = f"The name {host} leads elsewhere than to this machine."
-        raise InvalidInputError(what, advice="Write 127.0.0.1 instead.", code="url_not_loopback")
+        message = f"The name {host} leads elsewhere than to this machine."
+        raise InvalidInputError(message, hint="Write 127.0.0.1 instead.", code="url_not_loopback")
     return good
 
 
@@ -209,7 +209,7 @@ def _private(host: str, found: list[str]) -> list[str]:
     if outside := next((address for address in good or found if not is_private(address)), ""):
         raise InvalidInputError(
             f"Plain http is allowed to a private network only, and {host} leads to {outside}: nothing was sent.",
-            advice="Use https or an ssh tunnel, or write the server's own address instead of a name.",
+            hint="Use https or an ssh tunnel, or write the server's own address instead of a name.",
             code="url_not_private",
         )
     return good
@@ -237,7 +237,7 @@ def network_hint(error: BaseException, usual: str) -> str:
 def in_words(error: BaseException) -> str:
     """What went wrong on the network, short and without addresses: the innermost cause says most."""
     if isinstance(error, SoraError):
-        return error.what
+        return error.message
     seen = error
     while (inner := _inner(seen)) is not None:
         seen = inner

@@ -59,7 +59,7 @@ def read_created(answer: Response) -> RemoteVideo:
     what = f"the job {named} exists" if named else "the job exists"
     raise PurchaseUncertainError(
         f"The gateway answered HTTP {answer.status} without saying whether {what}{said}.",
-        advice=RECONCILE_HINT.replace(" ID`", f" {named}`") if named else RECONCILE_HINT,
+        hint=RECONCILE_HINT.replace(" ID`", f" {named}`") if named else RECONCILE_HINT,
         request_id=request_id(answer),
     )
 
@@ -100,7 +100,7 @@ def read_status(answer: Response, video_id: str, *, accepted: bool = False) -> R
         return replace(ended, id=video_id)  # the id inside is the upstream's
     found = trouble(answer, read_complaint(answer), "asked for the job's state", accepted=accepted)
     if found.is_unknown_job or answer.status == 410:
-        raise found.changed(advice=_NOT_KNOWN)
+        raise found.changed(hint=_NOT_KNOWN)
     raise found
 
 
@@ -135,10 +135,10 @@ def trouble(
     permanent = answer.status in (401, 402, 403, 405, 410) and not _is_saturated(answer, complaint)
     passes = permanent and accepted and (answer.status in (401, 402, 403) or _is_page(answer))
     permanent = permanent and not passes
-    advice = ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later."))
+    hint = ADVICE.get(code.lower(), ADVICE_BY_STATUS.get(answer.status, "The job goes on there; run again later."))
     return GatewayError(
         f"The gateway answered HTTP {answer.status} when {doing}{said}.",
-        advice=f"The key was accepted before, so it is asked again. If this stays: {advice}" if passes else advice,
+        hint=f"The key was accepted before, so it is asked again. If this stays: {hint}" if passes else hint,
         transient=not permanent,
         retry_after_s=_pace_s(answer),
         http_status=answer.status,
@@ -153,7 +153,7 @@ def refusal(answer: Response, complaint: GatewayErrorBody | None) -> RequestReje
     said = complaint.message if complaint and complaint.message else "it gave no reason"
     if 300 <= answer.status < 400:
         said = "it wants to be asked at another address"
-    advice = ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, ADVICE_BY_STATUS[400])
+    hint = ADVICE_BY_STATUS.get(404 if 300 <= answer.status < 400 else answer.status, ADVICE_BY_STATUS[400])
     codes = [known_code(name).lower() for name in (*(complaint.codes if complaint else ()), code)]
     named = [ADVICE[name] for name in codes if name in ADVICE]
     lasting = any(name in LASTING for name in codes)
@@ -162,7 +162,7 @@ def refusal(answer: Response, complaint: GatewayErrorBody | None) -> RequestReje
         transient=not lasting and (answer.status == 429 or _is_saturated(answer, complaint)),
         retry_after_s=_pace_s(answer),
         http_status=answer.status,
-        advice=named[-1] if named else advice,
+        hint=named[-1] if named else hint,
         request_id=request_id(answer, said),
         code=code or str(answer.status),
     )

@@ -56,8 +56,8 @@ def open_address(calls: Calls, url: str, headers: Mapping[str, str]) -> requests
         if not (address := _in_place_of_video(calls, response)):
             return response
         url = address
-    what = "The download was sent from one address to the next without end."
-    raise GatewayError(what, code="too_many_redirects")
+    message = "The download was sent from one address to the next without end."
+    raise GatewayError(message, code="too_many_redirects")
 
 
 def _opened(calls: Calls, url: str, headers: Mapping[str, str], *, with_key: bool) -> requests.Response:
@@ -82,7 +82,7 @@ def _check_status(calls: Calls, response: requests.Response, doing: str, *, acce
 def _not_downloaded(error: Exception) -> GatewayError:
     return GatewayError(
         f"The video could not be downloaded: {in_words(error)}.",
-        advice=network_hint(error, "It waits at the gateway; run again."),
+        hint=network_hint(error, "It waits at the gateway; run again."),
         code=classify_network_error(error),
     )
 
@@ -98,7 +98,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
             answer = calls.read(response)
     except requests.exceptions.ContentDecodingError as error:
         response.close()
-        raise NotOfferedError(f"The video could not be read: {error}.", advice="Run again in a while.") from None
+        raise NotOfferedError(f"The video could not be read: {error}.", hint="Run again in a while.") from None
     except NETWORK_ERRORS as error:
         response.close()
         raise _not_downloaded(error) from None
@@ -108,7 +108,7 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     raise NotOfferedError(
         f"The gateway sent something that is not a video (JSON){said}.",
-        advice="Run again in a while.",
+        hint="Run again in a while.",
         request_id=request_id(answer),
         code="not_a_video",
     )
@@ -161,8 +161,8 @@ def _of_address(error: GatewayError) -> GatewayError:
     if error.transient and error.http_status not in (400, 404):
         return error
     return NotOfferedError(
-        error.what,
-        advice="Run again in a while: the gateway is asked for a new one.",
+        error.message,
+        hint="Run again in a while: the gateway is asked for a new one.",
         http_status=error.http_status,
         request_id=error.request_id,
         code=error.code,

@@ -39,7 +39,7 @@ FINISH_KEYS = ("finish_time", "finished_at", "completed_at")
 WRAPPERS = ("data", "task", "output", "result")
 
 
-class Charge(NamedTuple):
+class ReportedCharge(NamedTuple):
     """Where a finished video object says what was charged for it: the keys that lead to the number, which is dollars
     times `per_usd`, in what `host`, or a host below it, answers."""
 
@@ -53,11 +53,11 @@ class Charge(NamedTuple):
 # before anything is rendered, and 0.0 where it knows no price.
 CHARGES = (
     # openrouter.ai/docs/client-sdks/typescript/models/videogenerationusage.md: "cost of the video generation in USD"
-    Charge("openrouter.ai", ("usage", "cost"), 1.0),
+    ReportedCharge("openrouter.ai", ("usage", "cost"), 1.0),
     # docs.x.ai/developers/cost-tracking.md: "exact cost you were charged", 1e10 ticks to the dollar
-    Charge("api.x.ai", ("usage", "cost_in_usd_ticks"), 1e10),
+    ReportedCharge("api.x.ai", ("usage", "cost_in_usd_ticks"), 1e10),
     # docs.merge.dev/merge-gateway/api-overview/videos/retrieve.md: USD, "set once it completes"
-    Charge("api-gateway.merge.dev", ("cost",), 1.0),
+    ReportedCharge("api-gateway.merge.dev", ("cost",), 1.0),
 )
 # Where OpenRouter says that the model's own provider charges the account holder, too ("bring your own key").
 CHARGED_ELSEWHERE = ("usage", "is_byok")

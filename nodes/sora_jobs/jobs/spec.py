@@ -38,8 +38,8 @@ def parse_size(size: str) -> tuple[int, int]:
     """`"1280x720"` -> (width, height) in pixels. InvalidInputError for anything else."""
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size)
     if match is None or max(pair := (int(match[1]), int(match[2]))) > LARGEST_SIDE:
-        advice = "Write width and height in pixels, such as 1280x720."
-        raise InvalidInputError(f"{size!r} is not a size.", advice=advice, code="invalid_size")
+        hint = "Write width and height in pixels, such as 1280x720."
+        raise InvalidInputError(f"{size!r} is not a size.", hint=hint, code="invalid_size")
     return pair
 
 
@@ -47,18 +47,16 @@ def parse_extra_fields(text: str) -> dict[str, Scalar]:
     """The JSON object of the `extra_fields` widget. Blank is an empty one; InvalidInputError says what is wrong."""
     if not text.strip():
         return {}
-    advice = 'It wants a JSON object of form fields, such as {"resolution": "720p"}, or nothing.'
+    hint = 'It wants a JSON object of form fields, such as {"resolution": "720p"}, or nothing.'
     try:
         if len(text) > LONGEST_FIELDS:
             raise ValueError(f"it has more than {LONGEST_FIELDS} characters")
         value = read_json(text)
     except ValueError as error:
-        raise InvalidInputError(
-            f"extra_fields is not JSON: {error}.", advice=advice, code="invalid_extra_fields"
-        ) from None
+        raise InvalidInputError(f"extra_fields is not JSON: {error}.", hint=hint, code="invalid_extra_fields") from None
     if not isinstance(value, dict):
-        what = f"extra_fields is a JSON {type(value).__name__}, not an object."
-        raise InvalidInputError(what, advice=advice, code="invalid_extra_fields")
+        message = f"extra_fields is a JSON {type(value).__name__}, not an object."
+        raise InvalidInputError(message, hint=hint, code="invalid_extra_fields")
     return value
 
 
@@ -67,11 +65,11 @@ def parse_project(text: str) -> str:
     or has a line break or another control character."""
     name = text.strip()
     if len(name) > LONGEST_PROJECT:
-        what = f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most."
-        raise InvalidInputError(what, code="project_too_long")
+        message = f"The project has {len(name)} characters; {LONGEST_PROJECT} is the most."
+        raise InvalidInputError(message, code="project_too_long")
     if any(unicodedata.category(one) in NOT_IN_A_NAME or unicodedata.bidirectional(one) in TURNS_TEXT for one in name):
-        what = "The project has a line break or a control character."
-        raise InvalidInputError(what, advice="Write one line of text.", code="project_not_one_line")
+        message = "The project has a line break or a control character."
+        raise InvalidInputError(message, hint="Write one line of text.", code="project_not_one_line")
     return name
 
 
@@ -100,11 +98,11 @@ class Reference:
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
-            what, advice = f"{self.fit!r} is not a way to fit an image.", f"Choose from: {', '.join(FITS)}."
-            raise InvalidInputError(what, advice=advice, code="unknown_option")
+            message, hint = f"{self.fit!r} is not a way to fit an image.", f"Choose from: {', '.join(FITS)}."
+            raise InvalidInputError(message, hint=hint, code="unknown_option")
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] not in (3, 4):
-            what = f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}."
-            raise InvalidInputError(what, code="invalid_image")
+            message = f"A reference is uint8 [H, W, 3 or 4], not {self.pixels.dtype} {self.pixels.shape}."
+            raise InvalidInputError(message, code="invalid_image")
 
     @functools.cached_property
     def pictures(self) -> tuple[Picture, Picture]:
@@ -149,38 +147,36 @@ class VideoRequest:
         if self.kind == "create":
             self._check_create()
         elif not self.parent:
-            what = "A remix needs the video that it starts from."
-            raise InvalidInputError(what, advice="Connect a finished job.", code="no_source_video")
+            message = "A remix needs the video that it starts from."
+            raise InvalidInputError(message, hint="Connect a finished job.", code="no_source_video")
 
     def _check_text(self) -> None:
         if not self.prompt.strip():
-            raise InvalidInputError(
-                "The prompt is empty.", advice="Say what the video should show.", code="empty_prompt"
-            )
+            raise InvalidInputError("The prompt is empty.", hint="Say what the video should show.", code="empty_prompt")
         if len(self.prompt) > LONGEST_PROMPT:
-            what = f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most."
-            raise InvalidInputError(what, code="prompt_too_long")
+            message = f"The prompt has {len(self.prompt)} characters; {LONGEST_PROMPT} is the most."
+            raise InvalidInputError(message, code="prompt_too_long")
         if not self.provider.strip():
             raise InvalidInputError("No provider is chosen.", code="no_provider")
         if isinstance(self.take, bool) or not isinstance(self.take, int) or self.take < 1:
-            raise InvalidInputError(f"take is {self.take!r}.", advice="Takes are counted from 1.", code="invalid_take")
+            raise InvalidInputError(f"take is {self.take!r}.", hint="Takes are counted from 1.", code="invalid_take")
 
     def _check_letters(self) -> None:
         said = json.dumps([self.prompt, self.model, self.provider, dict(self.extra_fields)], ensure_ascii=False)
         if any("\ud800" <= letter <= "\udfff" for letter in said):
-            what = "The text holds half a character (a lone surrogate)."
-            raise InvalidInputError(what, advice="Type it again.", code="lone_surrogate")
+            message = "The text holds half a character (a lone surrogate)."
+            raise InvalidInputError(message, hint="Type it again.", code="lone_surrogate")
 
     def _check_create(self) -> None:
         if not self.model.strip():
             raise InvalidInputError("No model is chosen.", code="no_model")
         if not re.fullmatch(r"[1-9][0-9]{0,3}", self.seconds):
-            what = f"{self.seconds!r} is not a length."
-            raise InvalidInputError(what, advice="Write whole seconds, such as 4.", code="invalid_seconds")
+            message = f"{self.seconds!r} is not a length."
+            raise InvalidInputError(message, hint="Write whole seconds, such as 4.", code="invalid_seconds")
         parse_size(self.size)
         if len(self.references) > 2:
-            what = f"{len(self.references)} references were given; two is the most."
-            raise InvalidInputError(what, code="too_many_references")
+            message = f"{len(self.references)} references were given; two is the most."
+            raise InvalidInputError(message, code="too_many_references")
 
     def _check_extra_fields(self) -> None:
         for name, value in self.extra_fields.items():

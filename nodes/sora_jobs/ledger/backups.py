@@ -44,14 +44,12 @@ def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     ledger; StorageError where it cannot be written."""
     ledger = home / LEDGER
     if not ledger.is_file():
-        raise InvalidInputError(
-            f"There is no ledger in {home}.", advice="Name its folder: --home DIR.", code="no_ledger"
-        )
+        raise InvalidInputError(f"There is no ledger in {home}.", hint="Name its folder: --home DIR.", code="no_ledger")
     taken = "belongs to the ledger" if _is_ours(home, file) else ""
     if not taken and os.path.lexists(file) and not _is_backup(file):
         taken = "is there already, and is not a backup of a ledger"
     if taken:
-        raise InvalidInputError(f"{file} {taken}.", advice="Give the backup another name, such as ledger.zip.")
+        raise InvalidInputError(f"{file} {taken}.", hint="Give the backup another name, such as ledger.zip.")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(file)
@@ -102,7 +100,7 @@ def refuse_in_use(home: Path) -> None:
         if owner.alive(file.stem):
             raise InvalidInputError(
                 f"The ledger in {home} is in use by another process.",
-                advice="End ComfyUI and the other `sora` commands that use it, then run again.",
+                hint="End ComfyUI and the other `sora` commands that use it, then run again.",
                 code="home_in_use",
             )
 

@@ -65,8 +65,8 @@ def sqlite(file: Path, timing: Timing = DEFAULT) -> Engine:
         with FileLock(f"{file}-opening", timeout=busy_s, fallback_to_soft=False):
             return _up_to_date(engine)
     except Timeout:
-        what = f"Another program has been opening the ledger {file} for {busy_s:g} s."
-        raise in_use(what, folder=file.parent) from None
+        message = f"Another program has been opening the ledger {file} for {busy_s:g} s."
+        raise in_use(message, folder=file.parent) from None
     except NO_LOCK as error:
         raise folder_error(f"The state folder {file.parent} cannot be written", error, file.parent) from None
 
@@ -84,7 +84,7 @@ def address_of(url: str) -> URL:
     except (ArgumentError, ValueError):  # the second for a port that is no number
         raise InvalidInputError(
             "SORA_DATABASE_URL, or database_url in settings.toml, is not the address of a ledger.",
-            advice="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
+            hint="It looks like postgresql+psycopg://user:password@host/database; leave it out for a file.",
             code="invalid_setting",
         ) from None
     if parts.password:
@@ -108,7 +108,7 @@ def postgresql(url: str) -> Engine:
         )
     except ImportError:
         raise InvalidInputError(
-            "A ledger on PostgreSQL needs the package psycopg.", advice='Install it: pip install "psycopg[binary]"'
+            "A ledger on PostgreSQL needs the package psycopg.", hint='Install it: pip install "psycopg[binary]"'
         ) from None
     return _up_to_date(engine)
 

@@ -92,8 +92,8 @@ def report(database: Database, *, by: str, since: str = "", now: float, page: bo
     too, and there are at most MOST_ROWS. InvalidInputError for a `by` or `since` that is not one.
     """
     if by not in BY:
-        advice = f"Choose from: {', '.join(BY)}."
-        raise InvalidInputError(f"Costs by {by[:40]!r} are unknown.", advice=advice, code="unknown_option")
+        hint = f"Choose from: {', '.join(BY)}."
+        raise InvalidInputError(f"Costs by {by[:40]!r} are unknown.", hint=hint, code="unknown_option")
     first = first_day(since, now)
     rows, total = _read(database, by, _midnight(first) if first else 0.0) if database.exists else ([], Cost())
     more = 0
@@ -124,8 +124,8 @@ def first_day(since: str, now: float) -> date | None:
             return day
     except (ValueError, OverflowError, OSError):  # no such day, or one that this system's clock does not have
         pass
-    advice = "Write it as 2026-11-30, or as 7d for seven days."
-    raise InvalidInputError(f"{since[:40]!r} is not a date.", advice=advice, code="invalid_date")
+    hint = "Write it as 2026-11-30, or as 7d for seven days."
+    raise InvalidInputError(f"{since[:40]!r} is not a date.", hint=hint, code="invalid_date")
 
 
 def _midnight(day: date) -> float:

@@ -37,7 +37,7 @@ class _Cause(NamedTuple):
     """What it means, and what to do; "" as advice where that depends on the folder."""
 
     code: str
-    advice: str
+    hint: str
 
 
 # SQLite's primary codes, and those extended ones that say something else than theirs.
@@ -77,43 +77,43 @@ def ledger_error(place: str, error: Exception, *, folder: Path | None) -> Ledger
     if cause.code == CLOSED and folder is not None:
         return _not_opened(Path(place), reason, folder)
     if cause.code == IN_USE:
-        return in_use(f"The ledger {place} is held by another program ({reason}).", cause.advice, folder)
-    advice = cause.advice or rights_hint(folder or Path(place))
-    return LedgerError(f"The ledger {place} could not be used: {reason}.", advice=advice, code=cause.code)
+        return in_use(f"The ledger {place} is held by another program ({reason}).", cause.hint, folder)
+    hint = cause.hint or rights_hint(folder or Path(place))
+    return LedgerError(f"The ledger {place} could not be used: {reason}.", hint=hint, code=cause.code)
 
 
 def _not_opened(file: Path, reason: str, folder: Path) -> LedgerError:
     """SQLite has one word for whatever keeps a file closed; the system has more."""
-    what = f"The ledger {file} could not be opened ({reason})"
+    message = f"The ledger {file} could not be opened ({reason})"
     try:
         with file.open("r+b"):
             pass
     except OSError as error:
-        return folder_error(what, error, folder)
+        return folder_error(message, error, folder)
     if not os.access(folder, os.W_OK):  # its journal is beside it
-        return LedgerError(f"{what}.", advice=rights_hint(folder), code=DENIED)
-    return in_use(f"{what}: another program had it for a moment.", folder=folder)
+        return LedgerError(f"{message}.", hint=rights_hint(folder), code=DENIED)
+    return in_use(f"{message}: another program had it for a moment.", folder=folder)
 
 
-def in_use(what: str, advice: str = _CLOSE, folder: Path | None = None) -> LedgerError:
+def in_use(message: str, hint: str = _CLOSE, folder: Path | None = None) -> LedgerError:
     """The error for a ledger that another program does not let go of."""
     kind = network_of(folder) if folder is not None else ""
     more = f" It is on {kind}: move it to a local disk (SORA_HOME), since locks over a network fail." if kind else ""
-    return LedgerError(what, advice=advice + more, code=IN_USE)
+    return LedgerError(message, hint=hint + more, code=IN_USE)
 
 
-def folder_error(what: str, error: Exception, folder: Path) -> LedgerError:
+def folder_error(message: str, error: Exception, folder: Path) -> LedgerError:
     """The error for a state folder that cannot be made or written: `what` failed there."""
     reason = str(getattr(error, "strerror", None) or error).rstrip(".")
     held = getattr(error, "winerror", None) in SHARING or getattr(error, "errno", None) in BUSY_ERRNOS
     if held or isinstance(error, Timeout):
-        return in_use(f"{what}: {reason}.", folder=folder)
+        return in_use(f"{message}: {reason}.", folder=folder)
     if isinstance(error, PermissionError):
-        return LedgerError(f"{what}: {reason}.", advice=rights_hint(folder), code=DENIED)
+        return LedgerError(f"{message}: {reason}.", hint=rights_hint(folder), code=DENIED)
     if not isinstance(error, OSError) or error.errno in NO_LOCKS:
-        return LedgerError(f"{what}: {reason}.", advice=_LOCKS, code="no_file_locks")
+        return LedgerError(f"{message}: {reason}.", hint=_LOCKS, code="no_file_locks")
     code = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return LedgerError(f"{what}: {reason}.", advice=f"{hint_of(error)} Then run again.", code=code)
+    return LedgerError(f"{message}: {reason}.", hint=f"{hint_of(error)} Then run again.", code=code)
 
 
 def _cause(error: object, *, is_file: bool) -> _Cause:

@@ -121,7 +121,7 @@ class DatabaseLiveness:
         except RuntimeError as error:
             raise LedgerError(
                 f"No thread could be started to note that this program runs: {error}.",
-                advice="Close other programs, then run again.",
+                hint="Close other programs, then run again.",
                 code="no_thread",
             ) from error
         self._ended, self._heart = ended, heart

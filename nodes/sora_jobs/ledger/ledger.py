@@ -141,7 +141,7 @@ class Ledger(Queries):
             if (row["state"], row["owner"]) != (JobState.RESERVED, owner.id):
                 raise LedgerError(
                     f"Job {job} was taken over by another process.",
-                    advice="Run the same again to join it.",
+                    hint="Run the same again to join it.",
                     job=job,
                     code=TAKEN_OVER,
                 )
@@ -239,7 +239,7 @@ class Ledger(Queries):
             row = existing(connection, job, lock=True)
             if row["state"] not in UNFINISHED:  # a stored one whose file was deleted stays what it is
                 return as_job(row)
-            return update(connection, job, error=error.what, error_code=error.code)
+            return update(connection, job, error=error.message, error_code=error.code)
 
     # -- jobs from elsewhere, and settling ----------------------------------------------------------------------------
 
@@ -270,8 +270,8 @@ class Ledger(Queries):
             row = existing(connection, job, lock=True)
             answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
             if row["state"] != JobState.UNKNOWN and not answered:
-                what = f"Job {job} is {row['state']}; only an unknown one has to be settled."
-                raise InvalidInputError(what, job=job, code="not_uncertain")
+                message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
+                raise InvalidInputError(message, job=job, code="not_uncertain")
             if not video_id:
                 return update(connection, job, state=JobState.LOST, **FREED)
             other = first(
@@ -282,11 +282,11 @@ class Ledger(Queries):
             if other is not None:
                 if other["kind"] != "opened":
                     known = f"{video_id} is job {other['id']} already."
-                    raise InvalidInputError(known, advice="Look for another id.", job=job, code="video_id_taken")
+                    raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):
                     busy = f"{video_id} is being fetched now, as job {other['id']}."
                     then = "Settle this one once that is here."
-                    raise InvalidInputError(busy, advice=then, job=job, code="download_in_progress")
+                    raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
                 changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
             return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
@@ -308,7 +308,7 @@ class Ledger(Queries):
             if row["state"] not in wanted[aside]:
                 raise InvalidInputError(
                     f"Job {job} is {row['state']}, and cannot be {aside}.",
-                    advice="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
+                    hint="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
                     job=job,
                     code="cannot_set_aside",
                 )
@@ -354,14 +354,14 @@ def existing_purchase_error(job: Job) -> SoraError:
     if job.state is JobState.UNKNOWN:
         return PurchaseUncertainError(
             f"An earlier try of exactly this job may have been bought ({job.reason}).",
-            advice=RECONCILE_HINT,
+            hint=RECONCILE_HINT,
             job=job.id,
         )
     code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
     why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
     return JobFailedError(
         f"The gateway ended this job without a video ({why}).",
-        advice="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
+        hint="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
         "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
         job=job.id,
         request_id=job.request_id,

@@ -137,5 +137,5 @@ class FileLiveness:
                     file.unlink(missing_ok=True)
 
     def _trouble(self, error: Exception) -> LedgerError:
-        what = f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other"
-        return folder_error(what, error, self._folder)
+        message = f"No file could be locked in {self._folder}, by which the programs that use the ledger see each other"
+        return folder_error(message, error, self._folder)

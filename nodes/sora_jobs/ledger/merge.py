@@ -53,14 +53,13 @@ class Elsewhere(NamedTuple):
     @property
     def error(self) -> NotPurchasedError:
         """Why it is not bought here."""
-        what = STANDS_FOR.get(self.state, "This was bought already")
+        message = STANDS_FOR.get(self.state, "This was bought already")
         get = f'Get it with --home "{self.home}"'
         if self.state == JobState.UNKNOWN:
             get = f'Settle it in the tab *Sora jobs* there, or with `sora resume {self.job} --home "{self.home}"`'
         return NotPurchasedError(
-            f"{what}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
-            advice=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another '
-            "--take.",
+            f"{message}: it is job {self.job} ({self.state}) of another ledger, in {self.home}.",
+            hint=f'{get}; bring that ledger in with `sora import "{self.home}"`; or buy one more with another --take.',
         )
 
 
@@ -91,10 +90,10 @@ def held_elsewhere(identity: Identity, homes: Iterable[Path], timing: Timing = D
 
 def _not_read(home: Path, trouble: LedgerError) -> LedgerError:
     """The same of a ledger that is not the one in use, with the way to go on without it."""
-    what = f"Another ledger of yours may hold this purchase, and cannot be read. {trouble.what}"
+    message = f"Another ledger of yours may hold this purchase, and cannot be read. {trouble.message}"
     record = record_of(home)
     way = f" If you no longer need that ledger, delete {record}: `sora` then no longer looks there." if record else ""
-    return trouble.changed(what=what, advice=f"{trouble.advice}{way}")
+    return trouble.changed(message=message, hint=f"{trouble.hint}{way}")
 
 
 def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] | None:
@@ -119,7 +118,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     here = ledger.database.home
     if is_gone(home / LEDGER):
         raise InvalidInputError(
-            f"There is no ledger in {home}.", advice="Name the folder that holds ledger.sqlite3.", code="no_ledger"
+            f"There is no ledger in {home}.", hint="Name the folder that holds ledger.sqlite3.", code="no_ledger"
         )
     if home.resolve() == here.resolve():
         raise InvalidInputError(f"{home} is the ledger that is used already.", code="same_ledger")

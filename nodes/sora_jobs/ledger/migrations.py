@@ -131,7 +131,7 @@ def migrate(connection: Connection) -> None:
     if version > len(STEPS):
         raise LedgerError(
             f"The ledger was written by a newer version of this pack (schema {version}, this one knows {len(STEPS)}).",
-            advice="Update the pack; the ledger was left as it is.",
+            hint="Update the pack; the ledger was left as it is.",
             code="ledger_newer",
         )
     for number, step in enumerate(STEPS[version:], start=version + 1):

@@ -69,8 +69,8 @@ class Queries:
         jobs = self.of_gateways(name)
         if len(jobs) > 1:
             named = ", ".join(f"{job.id} ({job.provider})" for job in jobs)
-            what = f"Several providers have a video {name}."
-            raise InvalidInputError(what, advice=f"Choose the job: {named}.", code="ambiguous_video_id")
+            message = f"Several providers have a video {name}."
+            raise InvalidInputError(message, hint=f"Choose the job: {named}.", code="ambiguous_video_id")
         return jobs[0] if jobs else None
 
     def of_gateways(self, video_id: str) -> list[Job]:

@@ -79,8 +79,8 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
         with contextlib.closing(sqlite3.connect(folder / LEDGER)) as connection:
             jobs = checked(connection)
     except (zipfile.BadZipFile, EOFError, sqlite3.Error, NotImplementedError, RuntimeError) as error:
-        what = f"{file} is not a backup of a ledger, or is damaged: {error}."
-        raise InvalidInputError(what, code="not_a_backup") from error
+        message = f"{file} is not a backup of a ledger, or is damaged: {error}."
+        raise InvalidInputError(message, code="not_a_backup") from error
     return jobs, [name for name in names if name != LEDGER]
 
 

@@ -55,7 +55,7 @@ def existing(connection: Connection, job: str, *, lock: bool = False) -> RowMapp
     row = first(connection, "id = :id", lock=lock, id=job)
     if row is None:
         raise InvalidInputError(
-            f"The ledger has no job {job!r}.", advice="`sora jobs` lists what it has.", code="unknown_job"
+            f"The ledger has no job {job!r}.", hint="`sora jobs` lists what it has.", code="unknown_job"
         )
     return row
 
@@ -129,7 +129,7 @@ def _set(connection: Connection, job: str, changes: dict[str, Any]) -> None:
 
 def error_columns(error: SoraError) -> dict[str, Any]:
     """What of an error is kept."""
-    return {"error": error.what, "error_code": error.code, "request_id": error.request_id}
+    return {"error": error.message, "error_code": error.code, "request_id": error.request_id}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -42,10 +42,10 @@ def cv2() -> Any:
     try:
         module = importlib.import_module("cv2")
     except Exception as error:  # files that do not fit each other, or this numpy, raise errors of any kind
-        raise MediaError(f"OpenCV cannot be loaded: {error}.", advice=ONE_OPENCV, code="opencv_unusable") from error
+        raise MediaError(f"OpenCV cannot be loaded: {error}.", hint=ONE_OPENCV, code="opencv_unusable") from error
     if not hasattr(module, "VideoCapture") or not hasattr(module, "cvtColor"):
         raise MediaError(
-            "The OpenCV that is installed is hollow: it has no VideoCapture.", advice=ONE_OPENCV, code="opencv_unusable"
+            "The OpenCV that is installed is hollow: it has no VideoCapture.", hint=ONE_OPENCV, code="opencv_unusable"
         )
     return module
 
@@ -65,7 +65,7 @@ def av() -> Any:
     try:
         return importlib.import_module("av")
     except Exception as error:  # a wheel for another Python or system raises errors of any kind
-        raise MediaError(f"PyAV cannot be loaded: {error}.", advice=NEW_PYAV) from error
+        raise MediaError(f"PyAV cannot be loaded: {error}.", hint=NEW_PYAV) from error
 
 
 def open_av(path: Path, **options: str) -> Any:

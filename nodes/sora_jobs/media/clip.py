@@ -77,7 +77,7 @@ def clip_of_images(
     if not len(made.indices):
         raise InvalidInputError(
             f"The settings leave none of the {len(images)} frames.",
-            advice="Skip fewer frames, or take more.",
+            hint="Skip fewer frames, or take more.",
             code="no_frame_chosen",
         )
     whole = len(made.indices) == len(images) and np.array_equal(made.indices, np.arange(len(images)))

@@ -41,8 +41,8 @@ def colour_of(info: VideoInfo, untagged: str = "auto") -> Colour:
     matrix = info.colour_matrix
     if matrix == "unspecified":
         if untagged not in UNTAGGED:
-            advice = f"Choose from: {', '.join(UNTAGGED)}."
-            raise InvalidInputError(f"untagged is {untagged!r}.", advice=advice, code="unknown_option")
+            hint = f"Choose from: {', '.join(UNTAGGED)}."
+            raise InvalidInputError(f"untagged is {untagged!r}.", hint=hint, code="unknown_option")
         short, long = sorted((info.width, info.height))
         matrix = untagged if untagged != "auto" else "bt709" if long >= 1280 or short > 576 else "bt601"
     return Colour(matrix, full)

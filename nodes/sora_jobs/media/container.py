@@ -63,11 +63,11 @@ def look(path: Path, *, strict: bool = False) -> Container:
     """
     try:
         if not path.is_file():
-            raise MediaError(f"There is no file {path.name}.", advice="Was it moved or deleted?", code="file_not_found")
+            raise MediaError(f"There is no file {path.name}.", hint="Was it moved or deleted?", code="file_not_found")
         with path.open("rb") as file:
             head = file.read(4096)
             if not head:
-                raise MediaError(f"{path.name} is empty (0 bytes).", advice=AGAIN, code="file_empty")
+                raise MediaError(f"{path.name} is empty (0 bytes).", hint=AGAIN, code="file_empty")
             if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
                 return _look_at_mp4(path, file, head, strict=strict)
             found = _other(head, path.stat().st_size)
@@ -75,8 +75,8 @@ def look(path: Path, *, strict: bool = False) -> Container:
         raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     if found is not None:
         return found
-    what, advice = foreign.named(head)
-    raise MediaError(f"{path.name} is {what}.", advice=advice or AGAIN, code="not_a_video")
+    message, hint = foreign.named(head)
+    raise MediaError(f"{path.name} is {message}.", hint=hint or AGAIN, code="not_a_video")
 
 
 def _other(head: bytes, size: int) -> Container | None:
@@ -145,14 +145,14 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Co
     if strict:  # FFmpeg reads on behind the last box
         index += _read(file, at, size, LARGEST_INDEX + 1 - len(index))
         if len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES:
-            what = f"The MP4 {path.name} declares more frames than any clip has."
-            raise MediaError(what, advice=AGAIN, code="too_many_frames")
+            message = f"The MP4 {path.name} declares more frames than any clip has."
+            raise MediaError(message, hint=AGAIN, code="too_many_frames")
     if b"moov" not in whole:
         film, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
         if unfinished:
-            what = f"{film} ends before its index (moov): it was cut short, {so}"
-            raise MediaError(what, advice=AGAIN, code="video_truncated")
-        raise MediaError(f"{film} has no index (moov), {so}", advice=AGAIN, code="index_missing")
+            message = f"{film} ends before its index (moov): it was cut short, {so}"
+            raise MediaError(message, hint=AGAIN, code="video_truncated")
+        raise MediaError(f"{film} has no index (moov), {so}", hint=AGAIN, code="index_missing")
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
     lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone

@@ -66,9 +66,9 @@ def examine_delivered(path: str | Path) -> Delivered:
         # FFmpeg opens no file that ends in an unfinished `uuid`; its frames are all there.
         if _is_about_the_file(error) and not (kind.torn and error.__cause__ is not None):
             raise
-        reason = error.what
+        reason = error.message
     except Exception as error:  # noqa: BLE001 - whatever breaks in here must not leave a paid video behind
-        reason = trouble(error, path).what
+        reason = trouble(error, path).message
     reason = reason.removeprefix(f"{path.name} ")
     warning = f"{path.name} could not be checked: {reason} It was stored as it came. {CHECK}"
     whole = not (kind.cut_short or kind.torn)  # the end of a torn one may be what keeps it from being opened
@@ -84,7 +84,7 @@ def _described(path: Path, kind: Container) -> Delivered:
     source = glanced(path)
     info = source.info
     if kind.suffix == ".gif" and info.frames == 1:
-        raise MediaError(f"{path.name} is a GIF picture, not a video.", advice=container.AGAIN)
+        raise MediaError(f"{path.name} is a GIF picture, not a video.", hint=container.AGAIN)
     warnings = warnings_of(source, planned(source, FrameChoice()), info.frames)
     return Delivered(
         suffix=kind.suffix,

@@ -38,12 +38,12 @@ class Fitting:
         for name, value, known in (("fit", self.fit, FITS), ("padding", self.padding, PADDINGS)):
             if value not in known:
                 raise InvalidInputError(
-                    f"{name} is {value!r}.", advice=f"Choose from: {', '.join(known)}.", code="unknown_option"
+                    f"{name} is {value!r}.", hint=f"Choose from: {', '.join(known)}.", code="unknown_option"
                 )
         for name, share in (("focus_x", self.focus_x), ("focus_y", self.focus_y)):
             if not 0 <= share <= 1:
-                advice = "Give a number from 0 to 1; 0.5 is the middle."
-                raise InvalidInputError(f"{name} is {share}.", advice=advice, code="out_of_range")
+                hint = "Give a number from 0 to 1; 0.5 is the middle."
+                raise InvalidInputError(f"{name} is {share}.", hint=hint, code="out_of_range")
         parse_colour(self.background)
 
 
@@ -74,8 +74,8 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
     one, another size than the image's, and for NaN or infinity.
     """
     if mask.ndim < 2 or mask.size != mask.shape[-2] * mask.shape[-1]:
-        what = f"A mask is one picture, [1, H, W], not {mask.shape}."
-        raise InvalidInputError(what, advice="Pick one mask first.", code="invalid_mask")
+        message = f"A mask is one picture, [1, H, W], not {mask.shape}."
+        raise InvalidInputError(message, hint="Pick one mask first.", code="invalid_mask")
     high, broad = mask.shape[-2:]
     tall, wide = pixels.shape[:2]
     if (high, broad) != (tall, wide):
@@ -83,7 +83,7 @@ def masked(pixels: Pixels, mask: NDArray[Any]) -> Pixels:
             return pixels
         raise InvalidInputError(
             f"The mask is {broad}x{high}, the image {wide}x{tall}.",
-            advice="Connect the mask of this very image, or bring one of them to the other's size first.",
+            hint="Connect the mask of this very image, or bring one of them to the other's size first.",
             code="mask_size_differs",
         )
     alpha = 255 - eight_bits(mask.reshape(tall, wide), "mask")
@@ -97,7 +97,7 @@ def parse_colour(text: str) -> Colour:
     if re.fullmatch(r"#[0-9a-fA-F]{6}", text.strip()) is None:
         raise InvalidInputError(
             f"{text!r} is not a colour.",
-            advice="Write # and six digits 0-f, two each for red, green and blue: #ff8000.",
+            hint="Write # and six digits 0-f, two each for red, green and blue: #ff8000.",
             code="invalid_colour",
         )
     red, green, blue = bytes.fromhex(text.strip()[1:])

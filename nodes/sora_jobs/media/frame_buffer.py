@@ -74,10 +74,10 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
         scratch.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(scratch).free
         if need > free:
-            what = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {_gib(need)} on disk"
+            message = f"{shape[0]} frames of {shape[2]}x{shape[1]} need {_gib(need)} on disk"
             raise MediaError(
-                f"{what}; {_gib(free)} are free in {scratch}.",
-                advice="Make room, or choose fewer or smaller frames.",
+                f"{message}; {_gib(free)} are free in {scratch}.",
+                hint="Make room, or choose fewer or smaller frames.",
                 code="no_space",
             )
         with tempfile.TemporaryFile(prefix="sora_frames_", dir=scratch) as file:
@@ -86,7 +86,7 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> NDArray[np.float32]:
     except OSError as error:
         why = error.strerror or error
         raise MediaError(
-            f"{_gib(need)} could not be taken in {scratch}: {why}.", advice="Make room.", code="no_space"
+            f"{_gib(need)} could not be taken in {scratch}: {why}.", hint="Make room.", code="no_space"
         ) from error
 
 
@@ -118,12 +118,12 @@ def no_room(frames: int, width: int, height: int, *, available: int | None) -> M
     """The error for frames that do not fit, to be raised."""
     one = width * height * 3 * 4
     fit = max(0, available or 0) // one
-    what = f"{frames} frames of {width}x{height} need {_gib(frames * one)} of memory"
+    message = f"{frames} frames of {width}x{height} need {_gib(frames * one)} of memory"
     there = f"; {_gib(max(0, available))} are available" if available is not None else ""
     cap = f"frame_load_cap = {fit} would fit. " if fit else ""
     return MediaError(
-        what + there + ".",
-        advice=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk.",
+        message + there + ".",
+        hint=cap + "Or choose fewer or smaller frames, free memory first, or set memory = disk.",
         code="out_of_memory",
     )
 

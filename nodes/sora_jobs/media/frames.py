@@ -122,7 +122,7 @@ def _load(
         if first is None:
             raise MediaError(
                 f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
-                advice=container.AGAIN,
+                hint=container.AGAIN,
                 code="not_decodable",
             )
         tall, wide = first[2].shape[:2]

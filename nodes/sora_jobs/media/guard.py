@@ -44,8 +44,8 @@ def trouble(error: Exception, what: object = "") -> MediaError:
     if isinstance(error, MemoryError):
         return MediaError(
             f"{name} does not fit in memory.",
-            advice="Choose fewer or smaller frames, free memory first, or set memory = disk.",
+            hint="Choose fewer or smaller frames, free memory first, or set memory = disk.",
             code="out_of_memory",
         )
     words = " ".join(str(error).split())[:LONGEST]
-    return MediaError(f"{name} could not be processed ({type(error).__name__}: {words}).", advice=CHECK)
+    return MediaError(f"{name} could not be processed ({type(error).__name__}: {words}).", hint=CHECK)

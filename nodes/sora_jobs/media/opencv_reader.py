@@ -40,7 +40,7 @@ class OpencvReader:
         if not self._capture.isOpened():
             raise MediaError(
                 f"OpenCV {cv2.__version__} cannot open {path.name} ({source.info.codec}).",
-                advice="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
+                hint="Use the opencv-python wheel from PyPI, which brings FFmpeg.",
                 code="opencv_unusable",
             )
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
@@ -91,5 +91,5 @@ class OpencvReader:
         """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""
         done, picture = self._capture.retrieve(into)
         if not done:
-            raise MediaError("OpenCV could not convert a frame that it had decoded.", advice=container.AGAIN)
+            raise MediaError("OpenCV could not convert a frame that it had decoded.", hint=container.AGAIN)
         return picture  # type: ignore[no-any-return]

@@ -88,10 +88,10 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
         stream = best_picture(file)
         if stream is None:
             raise MediaError(
-                f"{path.name} has no picture, only: {_kinds(file)}.", advice=container.AGAIN, code="no_video_track"
+                f"{path.name} has no picture, only: {_kinds(file)}.", hint=container.AGAIN, code="no_video_track"
             )
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
-            raise MediaError(f"PyAV has no decoder for the picture of {path.name}.", advice=NEWER, code="no_decoder")
+            raise MediaError(f"PyAV has no decoder for the picture of {path.name}.", hint=NEWER, code="no_decoder")
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
             raise MediaError(f"The frames of {path.name} are larger than any that can be used.")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
@@ -112,7 +112,7 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     seen = walk.first or context
     if (picture and walk.first is None) or not walk.packets or seen.format is None:
         raise MediaError(
-            f"No frame of {path.name} can be decoded ({context.name}).", advice=container.AGAIN, code="not_decodable"
+            f"No frame of {path.name} can be decoded ({context.name}).", hint=container.AGAIN, code="not_decodable"
         )
     promised = file.format.name.startswith(("mov", "matroska")) and context.name != "vp8"
     fields = _may_have_fields(context)

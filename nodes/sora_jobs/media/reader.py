@@ -53,7 +53,7 @@ def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan
         raise MediaError(
             f"The trimmed piece ({start_s:g} s, {length_s:g} s long) holds no frame of {source.path.name}, which is "
             f"{source.info.duration_s:.2f} s long.",
-            advice="Trim it otherwise.",
+            hint="Trim it otherwise.",
             code="no_frame_chosen",
         )
     made = plan(choice, source.times_s[first:last], source.rate, even=source.info.even, tick_s=source.tick_s)
@@ -62,7 +62,7 @@ def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan
         raise MediaError(
             f"The choice leaves no frame: {source.path.name} has {source.info.frames} "
             f"({source.info.duration_s:.2f} s at {source.info.fps:g} a second).",
-            advice=f"skip_first_frames is {choice.skip_first_frames}; make it smaller.",
+            hint=f"skip_first_frames is {choice.skip_first_frames}; make it smaller.",
             code="no_frame_chosen",
         )
     return without_lost(source, made, resampled=choice.force_rate > 0)
@@ -84,7 +84,7 @@ def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
         first, last = made.indices[0], made.indices[-1]
         raise MediaError(
             f"None of the chosen frames of {source.path.name} ({first} to {last}) can be decoded; the file is damaged.",
-            advice=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.AGAIN}",
+            hint=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.AGAIN}",
             code="not_decodable",
         )
     return replace(made, indices=kept, fps=len(kept) / made.duration_s)

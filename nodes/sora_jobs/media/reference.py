@@ -33,7 +33,7 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
         if image.shape[0] != 1:
             raise InvalidInputError(
                 f"The reference holds {image.shape[0]} images; exactly one is wanted.",
-                advice="Pick one with the core node ImageFromBatch.",
+                hint="Pick one with the core node ImageFromBatch.",
                 code="several_images",
             )
         image = image[0]
@@ -54,7 +54,7 @@ def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
     if not np.isfinite(values).all():
         raise InvalidInputError(
             f"The {what} has pixels that are not numbers (NaN or infinity).",
-            advice="A node before this one went wrong; often a VAE in half precision.",
+            hint="A node before this one went wrong; often a VAE in half precision.",
             code="not_finite",
         )
     cv2 = backends.cv2()
@@ -87,16 +87,16 @@ def _read(file: Path | io.BytesIO, name: str, kinds: tuple[str, ...] | None, mos
     try:
         with Image.open(file, formats=kinds) as image:
             if image.width * image.height > most_pixels:
-                raise InvalidInputError(too_large, advice="Make it smaller first.", code="image_too_large")
+                raise InvalidInputError(too_large, hint="Make it smaller first.", code="image_too_large")
             return _pixels(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InvalidInputError(too_large, advice="Make it smaller first.", code="image_too_large") from None
+        raise InvalidInputError(too_large, hint="Make it smaller first.", code="image_too_large") from None
     except InvalidInputError:
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
         raise InvalidInputError(
             f"{name} cannot be read as an image: {type(error).__name__}.",
-            advice="Give a whole PNG, JPEG or WebP file.",
+            hint="Give a whole PNG, JPEG or WebP file.",
             code="unreadable_image",
         ) from error
 

@@ -108,7 +108,7 @@ def fitted(
     """
     if fit not in FITS:
         raise InvalidInputError(
-            f"{fit!r} is not a way to fit an image.", advice=f"Choose from: {', '.join(FITS)}.", code="unknown_option"
+            f"{fit!r} is not a way to fit an image.", hint=f"Choose from: {', '.join(FITS)}.", code="unknown_option"
         )
     if width < 1 or height < 1:
         raise InvalidInputError(f"{width}x{height} is not a size.", code="invalid_size")

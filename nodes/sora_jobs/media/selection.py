@@ -48,8 +48,8 @@ class FrameChoice:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.force_rate) or not 0 <= self.force_rate <= FASTEST:
-            advice = "Give frames a second, or 0 to keep them."
-            raise InvalidInputError(f"force_rate is {self.force_rate}.", advice=advice, code="out_of_range")
+            hint = "Give frames a second, or 0 to keep them."
+            raise InvalidInputError(f"force_rate is {self.force_rate}.", hint=hint, code="out_of_range")
         if 0 < self.force_rate < 0.001:
             raise InvalidInputError(f"force_rate is {self.force_rate}; 0.001 is the least.", code="out_of_range")
         for name, least, most in (
@@ -61,8 +61,8 @@ class FrameChoice:
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                what = f"{name} is {value!r}; it is a whole number from {least} to {most}."
-                raise InvalidInputError(what, code="out_of_range")
+                message = f"{name} is {value!r}; it is a whole number from {least} to {most}."
+                raise InvalidInputError(message, code="out_of_range")
 
     def size(self, width: int, height: int, pixel_aspect: Fraction = SQUARE) -> tuple[int, int]:
         """(width, height) in pixels that a frame of width x height is brought to; `pixel_aspect` is the width of one of

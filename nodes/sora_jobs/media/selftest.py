@@ -53,7 +53,7 @@ def pyav() -> str:
     text, wrong = _seen("PyAV", av.__version__, read)
     if wrong or loudest < LOUD:
         lost = [*wrong, *(["sound"] if loudest < LOUD else [])]
-        raise MediaError(f"PyAV {av.__version__} decodes wrongly: {', '.join(lost)}.", advice=backends.NEW_PYAV)
+        raise MediaError(f"PyAV {av.__version__} decodes wrongly: {', '.join(lost)}.", hint=backends.NEW_PYAV)
     return f"{text}{'' if own else ' (by the formula)'}, sound right; reads all other files, and all sound"
 
 
@@ -84,7 +84,7 @@ def _seen(library: str, version: str, read: dict[Colour, list[Pixels]]) -> tuple
     shapes = [picture.shape for found in read.values() for picture in found]
     if shapes != [(HEIGHT, WIDTH, 3)] * FRAMES * len(read):
         counts = ", ".join(f"{len(found)} of {FRAMES}" for found in read.values())
-        raise MediaError(f"{library} {version} decodes {counts} frames of the test clips.", advice=backends.ONE_OPENCV)
+        raise MediaError(f"{library} {version} decodes {counts} frames of the test clips.", hint=backends.ONE_OPENCV)
     wrong = [_name(colour) for colour, found in read.items() if not _is_right(found)]
     colours = f"{len(read) - len(wrong)} of {len(read)} kinds of colours" if wrong else "colours"
     return f"{version}: {FRAMES} of {FRAMES} frames of {WIDTH}x{HEIGHT}, {colours} right", wrong
@@ -102,4 +102,4 @@ def _name(colour: Colour) -> str:
 
 def _broken(library: str, version: str, error: Exception, cure: str) -> MediaError:
     words = " ".join(str(error.args[0] if isinstance(error, MediaError) else error).split())[:300]
-    return MediaError(f"{library} {version} cannot decode a test clip ({type(error).__name__}: {words}).", advice=cure)
+    return MediaError(f"{library} {version} cannot decode a test clip ({type(error).__name__}: {words}).", hint=cure)

@@ -84,7 +84,7 @@ def chosen_frames(
     except Miscounted as better:
         return chosen_frames(better.source, choose, shape, untagged)
     if not found:
-        raise MediaError(f"None of the chosen frames of {source.path.name} can be decoded.", advice=AGAIN)
+        raise MediaError(f"None of the chosen frames of {source.path.name} can be decoded.", hint=AGAIN)
     return source, found
 
 

@@ -62,7 +62,7 @@ class Catalogue:
         near = difflib.get_close_matches(model, living, n=1, cutoff=0.5)
         raise InvalidInputError(
             f"The catalogue has no model {model!r}.",
-            advice=(f"Did you mean {near[0]!r}? " if near else "")
+            hint=(f"Did you mean {near[0]!r}? " if near else "")
             + f"It has: {', '.join(living)}. Another id can be typed into custom_model and is sent as typed.",
             code="unknown_model",
         )
@@ -99,7 +99,7 @@ class Catalogue:
         if replaced := sorted({*ALWAYS_SENT} & set(spec.extra_fields)):
             raise InvalidInputError(
                 f"extra_fields would replace {', '.join(replaced)}.",
-                advice="Set these with the inputs of the same name.",
+                hint="Set these with the inputs of the same name.",
                 code="reserved_field",
             )
         model = self.find(spec.model)
@@ -116,7 +116,7 @@ class Catalogue:
         if replaced := sorted({*fields} & set(spec.extra_fields)):
             raise InvalidInputError(
                 f"extra_fields would replace {', '.join(replaced)} of {model.id}.",
-                advice="Set it with the inputs of the node; only a custom_model may have a size of its own form.",
+                hint="Set it with the inputs of the node; only a custom_model may have a size of its own form.",
                 code="reserved_field",
             )
 
@@ -125,19 +125,19 @@ class Catalogue:
         model = self.require(model_id)
         if model.needs:
             raise InvalidInputError(
-                f"{model.id} works on a {model.needs}, which this version cannot send.", advice="Choose another model."
+                f"{model.id} works on a {model.needs}, which this version cannot send.", hint="Choose another model."
             )
         if model.all_seconds and seconds not in model.all_seconds:
             raise InvalidInputError(
                 f"{model.id} does not make {seconds} s.",
-                advice=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
+                hint=f"Its lengths in seconds: {', '.join(sorted(model.seconds, key=int))}.",
                 code="seconds_not_offered",
             )
         if model.all_sizes and size not in model.all_sizes:
             other = model.comes_out.get(size)
             raise InvalidInputError(
                 f"{model.id} does not make {size}{f': it would come out as {other}' if other else ''}.",
-                advice=f"Its sizes: {', '.join(model.sizes)}.",
+                hint=f"Its sizes: {', '.join(model.sizes)}.",
                 code="size_not_offered",
             )
 
@@ -150,7 +150,7 @@ class Catalogue:
             return
         raise InvalidInputError(
             f"{provider} retired {model.id} on {model.status[provider].date}, so nothing was sent.",
-            advice=self.instead(model_id, seconds, size, provider, references)
+            hint=self.instead(model_id, seconds, size, provider, references)
             + "If it is there again, `sora models --refresh` (in the page: Sora: refresh models) learns it.",
             code="model_retired",
         )
@@ -161,7 +161,7 @@ class Catalogue:
         if model is not None and not model.remix:
             raise InvalidInputError(
                 f"{model.id} cannot be remixed.",
-                advice="Create a new video with the changed prompt.",
+                hint="Create a new video with the changed prompt.",
                 job=job,
                 code="remix_unsupported",
             )

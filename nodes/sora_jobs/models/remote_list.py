@@ -68,7 +68,7 @@ def read_list(answer: Any) -> list[dict[str, Any]]:
     found = [_row(row) for row in _rows(answer) if _is_video(row)]
     if not found:
         raise GatewayError(
-            f"The gateway's list names no model of {ROUTE}.", advice="The catalogue stays as it is.", money="none"
+            f"The gateway's list names no model of {ROUTE}.", hint="The catalogue stays as it is.", charge="none"
         )
     return list({row["id"]: row for row in found}.values())[:MOST_MODELS]
 
@@ -82,13 +82,13 @@ def price_of(value: Any) -> float | None:
 def _ask(provider: Provider, path: str, timing: Timing) -> Any:
     """One page of it. It needs no key, and gets none. GatewayError where it does not come."""
     url, timeout_s = provider.base_url + path, timing.model_list_timeout_s
-    advice = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
+    hint = "The catalogue stays as it is. Check the network, the proxy and the provider's base URL."
 
     def trouble(why: str, error: Exception | None = None) -> GatewayError:
-        what = f"{provider.name} gave no list of models: {why}."
+        message = f"{provider.name} gave no list of models: {why}."
         if error is None:
-            return GatewayError(what, advice=advice, money="none")
-        return GatewayError(what, advice=network_hint(error, advice), money="none", code=classify_network_error(error))
+            return GatewayError(message, hint=hint, charge="none")
+        return GatewayError(message, hint=network_hint(error, hint), charge="none", code=classify_network_error(error))
 
     try:
         with new_session(url, Retry(total=1, redirect=0, status=0, backoff_factor=0.3), provider) as session:

@@ -83,8 +83,8 @@ class KeyInUrl(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if not same_origin(request.url or "", self._origin):
-            what = "The key is for the gateway's own address only."
-            raise GatewayError(what, transient=False, money="none", code="key_not_for_origin")
+            message = "The key is for the gateway's own address only."
+            raise GatewayError(message, transient=False, charge="none", code="key_not_for_origin")
         request.prepare_url(request.url or "", {"key": self._key})
         register_url(request.url or "")
         return request
@@ -156,13 +156,13 @@ def _check_known(provider: Provider, places: Places) -> None:
     if provider.name != COMETAPI:
         raise InvalidInputError(
             f"No call for the balance at {provider.name} is known.",
-            advice=f"It is known of {COMETAPI} alone.",
+            hint=f"It is known of {COMETAPI} alone.",
             code="balance_unsupported",
         )
     if not knows_balance(provider, places):
         raise InvalidInputError(
             f"The base URL of {COMETAPI} is at {place_of(provider.base_url)}, where no call for the balance is known.",
-            advice=f"Only {place_of(places.own)} is asked: it would need COMETAPI_BASE_URL to be unset.",
+            hint=f"Only {place_of(places.own)} is asked: it would need COMETAPI_BASE_URL to be unset.",
             code="balance_unsupported",
         )
 
@@ -201,7 +201,7 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
     that is none has other keys' names."""
     url, timeout_s = provider.base_url + path, timing.balance_timeout_s
     end = timing.monotonic() + timeout_s
-    body, why, code, advice = b"", "", "", ""
+    body, why, code, hint = b"", "", "", ""
     try:
         with (
             new_session(url, Retry(0), provider) as session,
@@ -213,9 +213,9 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
                 if len(body) > LARGEST_ANSWER or timing.monotonic() > end:
                     raise requests.exceptions.ReadTimeout("the response is too long or too slow")
     except NETWORK_ERRORS as error:
-        why, code, advice = in_words(error), classify_network_error(error), network_hint(error, "")
+        why, code, hint = in_words(error), classify_network_error(error), network_hint(error, "")
     if why:
-        raise _trouble(provider, why, code=code, advice=advice)
+        raise _trouble(provider, why, code=code, hint=hint)
     if status != 200:
         raise _trouble(provider, f"HTTP {status}", http_status=status if status in TELLING else None)
     answer = None
@@ -227,7 +227,7 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
 
 
 def _trouble(
-    provider: Provider, why: str, *, code: str = "", advice: str = "", http_status: int | None = None
+    provider: Provider, why: str, *, code: str = "", hint: str = "", http_status: int | None = None
 ) -> GatewayError:
     host = urlsplit(provider.base_url).hostname
     usual = "Look at the balance on CometAPI's own page. If this stays, check the key, the network and the proxy."
@@ -235,8 +235,8 @@ def _trouble(
         usual += " `sora balance --account` asks the call that CometAPI documents; it sends the key in a URL."
     return GatewayError(
         f"{host} did not tell the balance: {why}.",
-        advice=advice or usual,
-        money="none",
+        hint=hint or usual,
+        charge="none",
         code=code,
         http_status=http_status,
     )

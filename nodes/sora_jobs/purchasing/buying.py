@@ -88,7 +88,7 @@ class Buyer:
             if not future.done() and not future.cancel():
                 with contextlib.suppress(InvalidStateError):  # it has just ended
                     future.set_exception(
-                        NotFinishedError("The program is closing.", advice=JOIN, money="perhaps", code="closing")
+                        NotFinishedError("The program is closing.", hint=JOIN, charge="possible", code="closing")
                     )
 
     def _new(self) -> _Buying:
@@ -113,8 +113,8 @@ class Buyer:
                 self._bought(submission.job.id)
                 future.set_result(submission)
             elif future.cancel_requested or self._closing.is_set() or self._timing.monotonic() > end:
-                what = "Exactly this job is still being sent by another program."
-                raise NotFinishedError(what, advice=JOIN, money="perhaps", code="sent_elsewhere")
+                message = "Exactly this job is still being sent by another program."
+                raise NotFinishedError(message, hint=JOIN, charge="possible", code="sent_elsewhere")
             else:  # not in this thread: others have something to send, too
                 order = dataclasses.replace(order, joins=order.joins + 1)
                 self._call_later(self._timing.join_delay_s(order.joins), lambda: queue(lambda: run(order)))

@@ -20,8 +20,6 @@ def check_room(folder: Path, names: int = 0) -> None:
     except OSError as error:
         raise storage_error(f"No video could be stored in {folder}", error) from error
     if free < LEAST_ROOM:
-        raise StorageError(
-            f"There are only {free >> 20} MiB left for videos in {folder}.", advice=FREE_SPACE, code=FULL
-        )
+        raise StorageError(f"There are only {free >> 20} MiB left for videos in {folder}.", hint=FREE_SPACE, code=FULL)
     if too_long := path_is_too_long(folder, names):
-        raise StorageError(too_long, advice=SHORTEN, code="path_too_long")
+        raise StorageError(too_long, hint=SHORTEN, code="path_too_long")

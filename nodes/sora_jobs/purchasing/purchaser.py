@@ -169,7 +169,7 @@ class Purchaser:
             client = self._client(order.spec, order.remix_of)
             return self._keep(job, self._create(job, order, client, is_cancelled))
         except PurchaseUncertainError as error:
-            if error.money == "perhaps":
+            if error.charge == "possible":
                 self._note_unknown(job, error)
             raise error.with_job(job.id) from error.__cause__
         except LedgerError as error:
@@ -187,7 +187,7 @@ class Purchaser:
                 near = self._catalogue().instead(
                     spec.model, spec.seconds, spec.size, spec.provider, len(spec.references)
                 )
-            raise error.with_job(job.id).changed(advice=f"{error.advice} {near}".strip()) from error.__cause__
+            raise error.with_job(job.id).changed(hint=f"{error.hint} {near}".strip()) from error.__cause__
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
             self._note_unknown(job, PurchaseUncertainError(f"the create was broken off: {error!r}"))
@@ -230,7 +230,7 @@ class Purchaser:
                     delay = error.retry_after_s
                 if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
                     patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
-                    raise error.changed(advice=patience) from None
+                    raise error.changed(hint=patience) from None
                 self._ledger.not_sent(job.id)
                 if self._rest(delay, is_cancelled):
                     raise
@@ -249,12 +249,12 @@ class Purchaser:
         except LedgerError as error:
             self._not_kept[job.id] = video
             raise PurchaseUncertainError(
-                f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.what}",
-                advice=f"{error.advice} Running the same again keeps the id, and buys nothing. After a restart it is "
+                f"The gateway accepted the job as {video.id}, but the ledger could not keep that: {error.message}",
+                hint=f"{error.hint} Running the same again keeps the id, and buys nothing. After a restart it is "
                 f"an uncertain purchase: open it in the tab *Sora jobs* and *Use this id*, {video.id}; in a shell: "
                 f"`sora resume {job.id} --video-id {video.id}`.",
                 job=job.id,
-                money="spent",
+                charge="charged",
                 code="id_not_stored",
             ) from error
         self._not_kept.pop(job.id, None)

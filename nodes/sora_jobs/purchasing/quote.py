@@ -114,8 +114,8 @@ def _of_remix(
 ) -> Quote:
     """The price of a remix of that job."""
     if not name.strip():
-        advice = "Choose one from the list, or paste its id into video_id."
-        raise InvalidInputError("No job is chosen.", advice=advice, code="no_job")
+        hint = "Choose one from the list, or paste its id into video_id."
+        raise InvalidInputError("No job is chosen.", hint=hint, code="no_job")
     parent = find(name, named)
     if parent is None and not named:
         return Quote(None)
@@ -132,7 +132,7 @@ def _of_remix(
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:
     """The texts of these names, each of which has to be there; InvalidInputError for anything else."""
     if unknown := sorted({*wanted} - {*names, *others}):
-        raise InvalidInputError(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", advice=f"Known: {', '.join(names)}.")
+        raise InvalidInputError(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", hint=f"Known: {', '.join(names)}.")
     for name, longest in names.items():
         value = wanted.get(name, 0)
         if value is not None and (not isinstance(value, str) or len(value) > longest):

@@ -31,7 +31,7 @@ def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> 
     if len(video_id) > LONGEST_ID:
         raise InvalidInputError(
             f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",
-            advice="Copy the id alone from the gateway's list.",
+            hint="Copy the id alone from the gateway's list.",
             job=job.id,
             code="video_id_too_long",
         )
@@ -40,7 +40,7 @@ def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> 
     if differences := _differences(job, video):
         raise InvalidInputError(
             f"{video_id} is another video; its {', its '.join(differences)}.",
-            advice="Look for another id. If it is this purchase after all, in the gateway's own words, fetch it by its "
+            hint="Look for another id. If it is this purchase after all, in the gateway's own words, fetch it by its "
             f"id (node *Open Sora Job*; in a shell: `sora resume {video_id} --provider {job.provider}`), then declare "
             "this job lost (tab *Sora jobs*; in a shell: `sora resume JOB --lost`). Running the same again then buys "
             "it again.",
@@ -65,12 +65,12 @@ def find_in_provider_list(ledger: Ledger, gateways: ClientPool, job: Job) -> Job
     free = [video for video in fitting if _is_free(ledger.by_gateway_id(job.provider, job.origin, video.id))]
     if len(free) != 1:
         found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
-        raise PurchaseUncertainError(f"The list of {job.provider} shows {found}.", advice=RECONCILE_HINT, job=job.id)
+        raise PurchaseUncertainError(f"The list of {job.provider} shows {found}.", hint=RECONCILE_HINT, job=job.id)
     if rivals := [other for other in others if _fits(other, free[0])]:
         raise PurchaseUncertainError(
             f"The list of {job.provider} shows {free[0].id}, which may also be job {rivals[0].id}: both ask for the "
             "same.",
-            advice=RECONCILE_HINT.replace(" ID`", f" {free[0].id}`"),
+            hint=RECONCILE_HINT.replace(" ID`", f" {free[0].id}`"),
             job=job.id,
         )
     return ledger.observed(ledger.reconcile(job.id, video_id=free[0].id).id, free[0])
@@ -82,8 +82,8 @@ def ask_again(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
         return ask_about(ledger, gateways, job)
     except SoraError as error:
         failed = existing_purchase_error(job)
-        what = f"{failed.what} The gateway could not be asked about it again: {error.what}"
-        raise failed.changed(what=what, advice=f"{error.advice} {failed.advice}".strip()) from error
+        message = f"{failed.message} The gateway could not be asked about it again: {error.message}"
+        raise failed.changed(message=message, hint=f"{error.hint} {failed.hint}".strip()) from error
 
 
 def ask_about(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
@@ -94,7 +94,7 @@ def ask_about(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
     try:
         return ledger.taken_up_again(job.id, gateways.client_for(job).retrieve(job.video_id))
     except GatewayError as error:
-        raise error.with_job(job.id).changed(money="perhaps") from error.__cause__
+        raise error.with_job(job.id).changed(charge="possible") from error.__cause__
 
 
 def _in_doubt(ledger: Ledger, job: Job) -> list[Job]:
@@ -110,7 +110,7 @@ def _still_unknown(job: Job) -> Iterator[None]:
     try:
         yield
     except GatewayError as error:
-        told = error.changed(money="perhaps", advice=f"{error.advice} {RECONCILE_HINT}")
+        told = error.changed(charge="possible", hint=f"{error.hint} {RECONCILE_HINT}")
         raise told.with_job(job.id) from error.__cause__
 
 

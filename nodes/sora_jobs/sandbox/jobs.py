@@ -126,6 +126,6 @@ def _default_seconds() -> float:
         seconds = -1.0
     if not 0 <= seconds < 86_400:
         raise InvalidInputError(
-            f"SORA_SANDBOX_SECONDS is {text!r}.", advice="It wants a number of seconds.", code="invalid_setting"
+            f"SORA_SANDBOX_SECONDS is {text!r}.", hint="It wants a number of seconds.", code="invalid_setting"
         )
     return seconds

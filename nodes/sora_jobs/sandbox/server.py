@@ -57,7 +57,7 @@ class Sandbox:
                 self._loop.close()
             self._thread = None
             self.routes.close()
-            raise LocalError(f"The sandbox did not start within {START_S:.0f} s.", advice="Run again.")
+            raise LocalError(f"The sandbox did not start within {START_S:.0f} s.", hint="Run again.")
         if failure:
             self._thread.join(START_S)
             self._thread = None

@@ -119,8 +119,8 @@ class HistoryView:
         """The images that went up with a job, as they were before fitting: PNG files."""
         job = self._job(job_id)
         if odd := [name for name in job.references if not re.fullmatch(r"[0-9a-f]{64}\.png", name)]:
-            what = f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours."
-            raise InvalidInputError(what, job=job.id, code="foreign_reference")
+            message = f"The ledger names a kept reference {odd[0][:80]!r}, which is none of ours."
+            raise InvalidInputError(message, job=job.id, code="foreign_reference")
         places = [self._ledger.references.place(name) for name in job.references]
         if missing := [place for place in places if not place.is_file()]:
             raise _is_gone(job, missing[0], self._ledger.references.folders)
@@ -183,13 +183,13 @@ def failure_of(job: Job) -> SoraError | None:
 
 def _is_gone(job: Job, place: Path, folders: Sequence[Path]) -> StorageError:
     """The error for a kept reference that is in none of those folders, of which the first would have it at `place`."""
-    what = f"The kept reference {place.name} of job {job.id} is not in {' or '.join(map(str, folders))}"
+    message = f"The kept reference {place.name} of job {job.id} is not in {' or '.join(map(str, folders))}"
     if len(folders) == 1:
-        return StorageError(f"{what}: it is gone.", job=job.id, code="missing_reference")
+        return StorageError(f"{message}: it is gone.", job=job.id, code="missing_reference")
     bought = f"The machine {job.machine}" if job.machine else "Another machine, whose name was not recorded,"
     return StorageError(
-        f"{what}. {bought} kept it.",
-        advice=f"Copy it to {place.parent} from that machine: from the same place in its output folder, or from the "
+        f"{message}. {bought} kept it.",
+        hint=f"Copy it to {place.parent} from that machine: from the same place in its output folder, or from the "
         "folder references in its SORA_HOME. `sora doctor` checks that all machines have the same output folder.",
         job=job.id,
         code="missing_reference",

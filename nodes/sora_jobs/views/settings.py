@@ -62,8 +62,8 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: T
     """Keep what the page asks for. InvalidInputError where it may not, or for a value that is none: nothing is
     changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
-        advice = f"There are: {', '.join(NAMES)}."
-        raise InvalidInputError(f"There is no setting {unknown[0]!r}.", advice=advice, code="unknown_setting")
+        hint = f"There are: {', '.join(NAMES)}."
+        raise InvalidInputError(f"There is no setting {unknown[0]!r}.", hint=hint, code="unknown_setting")
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
         if reason := _why_not(settings, topic, local=local):
@@ -81,8 +81,8 @@ def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: T
 
 def _check(name: str, value: Any) -> None:
     if name == "language" and value not in LANGUAGES:
-        advice = f"It wants one of: {', '.join(LANGUAGES)}."
-        raise InvalidInputError(f"language is {value!r}.", advice=advice, code="invalid_setting")
+        hint = f"It wants one of: {', '.join(LANGUAGES)}."
+        raise InvalidInputError(f"language is {value!r}.", hint=hint, code="invalid_setting")
     if name == "rescue" and not isinstance(value, bool):
         raise InvalidInputError("rescue is neither true nor false.", code="invalid_setting")
     if name.startswith("usd") and (
@@ -106,7 +106,7 @@ def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, Any]:
     try:
         provider = load_provider(settings, name)
     except InvalidInputError as error:
-        return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.what, "balance": False}
+        return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.message, "balance": False}
     state, ends_in = key_state(settings, provider)
     asks = state in ("set", "environment") and knows_balance(provider)
     row = {"name": name, "key": state, "ends_in": ends_in if local else "", "url": provider.base_url, "error": ""}

@@ -45,7 +45,7 @@ def _expected(read: dict[str, Any], body: str | bytes) -> Expected:
         listed = [ASKED] if ASKED in str(body) else []
         return Expected("ids", {"ids": listed})
     kind: type[errors.SoraError] = getattr(errors, read["kind"])
-    told = {name: read[name] for name in ("code", "transient", "money") if read.get(name, "") != ""}
+    told = {name: read[name] for name in ("code", "transient", "charge") if read.get(name, "") != ""}
     return Expected(kind, {name: value for name, value in told.items() if hasattr(kind(""), name)})
 
 

@@ -70,12 +70,12 @@ def film() -> Expected:
 
 def refused(code: str, *, transient: bool = False, **fields: Any) -> Expected:
     """Nothing was bought; `transient`: the same may be sent again by itself."""
-    return Expected(RequestRejectedError, {"money": "none", "code": code, "transient": transient, **fields})
+    return Expected(RequestRejectedError, {"charge": "none", "code": code, "transient": transient, **fields})
 
 
 def perhaps(**fields: Any) -> Expected:
     """Never sent again by itself."""
-    return Expected(PurchaseUncertainError, {"money": "perhaps", **fields})
+    return Expected(PurchaseUncertainError, {"charge": "possible", **fields})
 
 
 def trouble(*, transient: bool = True, kind: type[GatewayError] = GatewayError, **fields: Any) -> Expected:

@@ -91,8 +91,8 @@ def test_any_answer_is_a_state_or_an_error_that_tells(got: Response) -> None:
         try:
             video = read(got)
         except errors as error:
-            assert error.advice
-            redact(f"{error.what} {error.code} {error.request_id} {error}").encode()
+            assert error.hint
+            redact(f"{error.message} {error.code} {error.request_id} {error}").encode()
             pace = getattr(error, "retry_after_s", None)
             assert pace is None or pace >= 0
         else:
@@ -103,7 +103,7 @@ def test_any_answer_is_a_state_or_an_error_that_tells(got: Response) -> None:
             assert video.id
             check(video)
     except GatewayError as error:
-        assert error.what
+        assert error.message
     read_complaint(got)
     pace = retry_after_s(got.headers)
     assert pace is None or pace >= 0
@@ -126,7 +126,7 @@ def test_an_accepted_create_with_an_id_is_never_refused(
     try:
         assert read_created(got).id
     except PurchaseUncertainError as error:
-        assert error.money == "perhaps"
+        assert error.charge == "possible"
 
 
 @given(st.integers(500, 599), bodies)
@@ -140,7 +140,7 @@ def test_a_broken_gateway_without_a_known_refusal_is_perhaps_bought(status: int,
     try:
         read_created(got)
     except PurchaseUncertainError as error:
-        assert error.money == "perhaps"
+        assert error.charge == "possible"
 
 
 @given(st.integers(200, 599), without_error | objects, st.sampled_from(sorted(SATURATED)), st.sampled_from(ID_KEYS))
@@ -154,7 +154,7 @@ def test_what_is_sent_again_by_itself_has_no_id(status: int, fields: dict[str, A
             video = read_video(got)
             assert not error.transient or video is None or not video.id
         except PurchaseUncertainError as error:
-            assert error.money == "perhaps"
+            assert error.charge == "possible"
 
 
 @given(st.integers(200, 599), st.sampled_from(sorted(PERHAPS_TAKEN)), st.sampled_from(sorted(REFUSALS_AS_5XX)))
@@ -175,7 +175,7 @@ def test_an_answer_that_is_deep_as_a_well(depth: int) -> None:
             try:
                 read(got)
             except (RequestRejectedError, PurchaseUncertainError, GatewayError) as error:
-                assert error.advice
+                assert error.hint
 
 
 @given(st.sampled_from(ROWS), st.integers(0, 400), st.binary(max_size=3))
@@ -187,4 +187,4 @@ def test_a_row_that_arrives_damaged(row: Any, at: int, dirt: bytes) -> None:
             try:
                 read(got)
             except (RequestRejectedError, PurchaseUncertainError, GatewayError) as error:
-                assert error.advice
+                assert error.hint

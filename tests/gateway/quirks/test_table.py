@@ -55,9 +55,9 @@ def test_a_quirk_is_survived(row: Row, tmp_path: Path) -> None:
         with pytest.raises(SoraError) as caught:
             outcome(row, tmp_path)
         assert type(caught.value) is row.expected.kind, caught.value
-        assert says in f"{caught.value.what} {caught.value.advice}"
+        assert says in f"{caught.value.message} {caught.value.hint}"
         assert {name: getattr(caught.value, name) for name in fields} == fields
-        assert caught.value.advice or row.call == "content"
+        assert caught.value.hint or row.call == "content"
         return
     found = outcome(row, tmp_path)
     if row.expected.kind == "ids":

@@ -101,7 +101,7 @@ def check_spend(offer: Offer, spend: float) -> None:
         raise BudgetExceededError(
             f"The cheapest video ({offer.model}, {offer.seconds} s, {offer.size}) costs about ${offer.usd:.4f}, which "
             f"is more than --spend {spend:g}.",
-            advice=f"Say --spend {_up(offer.usd):g}, or name a cheaper one with --model ID.",
+            hint=f"Say --spend {_up(offer.usd):g}, or name a cheaper one with --model ID.",
             code="spend_limit",
         )
 
@@ -114,8 +114,8 @@ def no_price(provider: str, model: str) -> InvalidInputError:
         "Name the model with --model ID, and write usd_per_second under "
         f"[provider.{provider}] in providers.toml (0 for your own machine)."
     )
-    advice = own if provider == COMETAPI else theirs
-    return InvalidInputError(f"{what}, so nothing was bought.", advice=advice, code="price_unknown")
+    hint = own if provider == COMETAPI else theirs
+    return InvalidInputError(f"{what}, so nothing was bought.", hint=hint, code="price_unknown")
 
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:
@@ -149,7 +149,7 @@ def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) ->
     else:
         raise InvalidInputError(
             f"{wish.provider} lists {len(listed)} models, and none of the catalogue's.",
-            advice="Name one with --model ID.",
+            hint="Name one with --model ID.",
             code="no_model",
         )
 

@@ -56,7 +56,7 @@ def _create(found: Walked, private: Private) -> Iterator[Compared]:
     offer = found.offer
     if offer is None or (found.job is None and found.error is None):
         why = (
-            _without_path(found.why_not.what, found.wish.model)
+            _without_path(found.why_not.message, found.wish.model)
             if found.why_not is not None
             else "nothing was bought (--spend was not given)."
         )
@@ -68,7 +68,7 @@ def _create(found: Walked, private: Private) -> Iterator[Compared]:
         yield Compared("catalogue", "create", "agrees", f"{asked} was taken{when}, and became a video.")
     elif found.error is not None:
         code = private.word(found.error.code)
-        said = f"{type(found.error).__name__}{f' ({code})' if code else ''}"
+        said = f"{found.error.kind}{f' ({code})' if code else ''}"
         yield Compared("catalogue", "create", "differs", f"{asked} did not become a video: {said}.")
 
 

@@ -19,7 +19,7 @@ from .shapes import shape_of
 from .told import State, charged, ids_in, read_as, states_of, timings_of, told_cost
 from .walk import UNKNOWN, Walked
 
-VERSION = 1
+VERSION = 2
 MOST_CALLS = 60  # different exchanges in a report
 INFO = (
     "width", "height", "fps", "frames", "duration_s", "codec", "pixel_format", "colour_matrix", "colour_primaries",
@@ -81,7 +81,7 @@ def _purchase(found: Walked, private: Private) -> dict[str, Any] | None:
         "told_cost": None if told is None else {"field": told[0], "number": told[1]},
         "error": None
         if error is None
-        else {"kind": error.kind, "code": private.word(error.code), "money": error.money},
+        else {"kind": error.kind, "code": private.word(error.code), "charge": error.charge},
     }
 
 
@@ -198,8 +198,8 @@ def _headline(report: dict[str, Any]) -> str:
 
 def _how(bought: dict[str, Any]) -> str:
     """Whether it was bought: where the ledger has no job of it, the error tells."""
-    money = bought["error"]["money"] if bought["error"] is not None and not bought["state"] else "spent"
-    if money == "none":
+    charge = bought["error"]["charge"] if bought["error"] is not None and not bought["state"] else "charged"
+    if charge == "none":
         return "not bought"
-    perhaps = "perhaps " if money == "perhaps" else ""
+    perhaps = "perhaps " if charge == "possible" else ""
     return f"taken up, {perhaps}bought before" if bought["taken_up"] else f"{perhaps}bought"

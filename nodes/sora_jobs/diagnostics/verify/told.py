@@ -38,7 +38,7 @@ def read_as(exchange: Exchange, private: Private) -> dict[str, Any]:
     except SoraError as error:
         read = {"kind": type(error).__name__, "code": private.word(error.code)}
         read |= {"transient": bool(getattr(error, "transient", False))}
-        return read | ({"money": error.money} if exchange.call in ("create", "remix") else {})
+        return read | ({"charge": error.charge} if exchange.call in ("create", "remix") else {})
     complaint = read_complaint(answer)
     if not read and (answer.status >= 400 or complaint is not None):
         return {"kind": "error", "code": private.word(complaint.code) if complaint else ""}

@@ -212,7 +212,7 @@ class Walk:
             self._studio.catalogue.check_remix(job.model)
             usd = self._studio.quote({"job": job.id, "provider": job.provider}).usd
         except InvalidInputError as error:
-            found.no_remix = error.what
+            found.no_remix = error.message
             return
         spent = 0.0 if found.was_there else job.estimated_usd
         if usd is None or spent is None:

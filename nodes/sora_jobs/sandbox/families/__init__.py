@@ -23,6 +23,6 @@ def find_family(name: str | None = None, env: Mapping[str, str] = os.environ) ->
     where = "" if name else f"{VARIABLE}: "
     asked = name or env.get(VARIABLE, "").strip() or Family.name
     if asked not in FAMILIES:
-        what = f"{where}the sandbox does not speak {asked!r}."
-        raise InvalidInputError(what, advice=f"It speaks: {', '.join(FAMILIES)}.", code="unknown_option")
+        message = f"{where}the sandbox does not speak {asked!r}."
+        raise InvalidInputError(message, hint=f"It speaks: {', '.join(FAMILIES)}.", code="unknown_option")
     return FAMILIES[asked]
