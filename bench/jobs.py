@@ -51,17 +51,17 @@ def ours(url: str, prompts: list[str], look: Callable[[], None] = lambda: None) 
     env = {"COMETAPI_BASE_URL": url, "COMETAPI_KEY": "any-key-123456", "SORA_POLL_SECONDS": str(PACE_S)}
     env |= {"SORA_BUDGET_USD_PER_DAY": "100000"}
     with tempfile.TemporaryDirectory() as folder:
-        studio = Engine(Path(folder), Path(folder) / "output", env=env)
-        submissions = [studio.submit(VideoRequest(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts]
+        engine = Engine(Path(folder), Path(folder) / "output", env=env)
+        submissions = [engine.submit(VideoRequest(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts]
         waits = []
         for submission in submissions:
             with suppress(SoraError):
-                waits.append(studio.wait(submission.result().job.id, timeout_s=600))
+                waits.append(engine.wait(submission.result().job.id, timeout_s=600))
         look()
         for wait in waits:
             with suppress(SoraError):
                 wait.future.result()
-        studio.close()
+        engine.close()
 
 
 def theirs(url: str, prompts: list[str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from .host import engine, execution, messages, tensors
-from .host.engine import in_users_language
+from .host import execution, messages, tensors
+from .host.engine import get_engine, in_users_language, text_of
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.errors import InvalidInputError, SoraError
 from .sora_jobs.jobs.identity import FITS
@@ -23,7 +23,7 @@ class CreateSoraJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        catalogue, providers = engine.studio().catalogue, engine.studio().provider_names()
+        catalogue, providers = get_engine().catalogue, get_engine().provider_names()
         return with_supported_arguments(
             io.Schema,
             node_id="CreateSoraJob",
@@ -81,7 +81,7 @@ class CreateSoraJob(io.ComfyNode):
                 io.Combo.Input(
                     "provider",
                     options=providers,
-                    default=engine.studio().default_provider(),  # of a new node; an omitted input means cometapi
+                    default=get_engine().default_provider(),  # of a new node; an omitted input means cometapi
                     optional=True,
                     tooltip="Who makes it. sandbox is free and on this machine; the others need a key, which the "
                     "machine's owner sets (for cometapi: COMETAPI_KEY). A new node has sandbox until cometapi has a "
@@ -130,11 +130,11 @@ class CreateSoraJob(io.ComfyNode):
         ledger may be asked for again, whatever became of its model."""
         try:
             if provider is not None:
-                engine.studio().check_provider(provider)
+                get_engine().check_provider(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
                 _check_choice(str(model), str(seconds), str(size), provider, prompt)
         except SoraError as error:
-            return engine.text_of(error)
+            return text_of(error)
         return True
 
     @classmethod
@@ -157,7 +157,7 @@ class CreateSoraJob(io.ComfyNode):
         """Check -> fit -> buy."""
         from .sora_jobs.media.reference import from_float
 
-        studio, typed = engine.studio(), custom_model.strip()
+        engine, typed = get_engine(), custom_model.strip()
         if last_reference is not None and reference is None:
             message = "There is a last_reference but no reference."
             raise InvalidInputError(message, hint="Connect the first frame, too.", code="no_first_reference")
@@ -174,17 +174,17 @@ class CreateSoraJob(io.ComfyNode):
             project=project,
         )
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
-        bought = await execution.wait_for(studio.submit(spec, listed=not typed, tell=tell))
+        bought = await execution.wait_for(engine.submit(spec, listed=not typed, tell=tell))
         sent = tensors.image_of(bought.images[0]) if bought.images else tensors.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
 
 
 def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:
     """InvalidInputError for a choice that its provider does not make, unless it was bought before."""
-    studio = engine.studio()
+    engine = get_engine()
 
     def check(*, fresh: bool) -> None:
-        catalogue = studio.fresh_catalogue() if fresh else studio.catalogue
+        catalogue = engine.fresh_catalogue() if fresh else engine.catalogue
         if provider is not None:
             catalogue.check_availability(model, seconds, size, provider)
         catalogue.check_choice(model, seconds, size)
@@ -192,5 +192,5 @@ def _check_choice(model: str, seconds: str, size: str, provider: str | None, pro
     try:
         check(fresh=False)
     except SoraError:  # only now is the ledger asked
-        if not studio.was_bought(model, seconds, size, provider, prompt):
+        if not engine.was_bought(model, seconds, size, provider, prompt):
             check(fresh=True)

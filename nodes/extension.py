@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .create_sora_job import CreateSoraJob
 from .fit_reference import SoraFitReference
-from .host import engine
+from .host.engine import start_background_downloads
 from .host.schema import ComfyExtension, io
 from .load_video_frames import LoadVideoFrames
 from .open_job import SoraOpenJob
@@ -21,6 +21,6 @@ class SoraExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         assert owner_routes.routes is routes.routes  # both are ComfyUI's own table
         routes.watch_ledger()
-        engine.rescue_at_start()  # not in on_load, which hosts of 2025 do not call
+        start_background_downloads()  # not in on_load, which hosts of 2025 do not call
         first = [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix]
         return [*first, SoraOpenJob, SoraSubmitOnly, SoraFitReference, SoraThumbnail]

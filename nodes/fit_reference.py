@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .host import engine, execution, tensors
-from .host.engine import in_users_language
+from .host import execution, tensors
+from .host.engine import get_engine, in_users_language, text_of
 from .host.schema import io, output, with_supported_arguments
 from .sora_jobs.errors import InvalidInputError
 from .sora_jobs.jobs.identity import FITS
@@ -31,7 +31,7 @@ class SoraFitReference(io.ComfyNode):
                 io.Image.Input("image", tooltip="One image, RGB or RGBA. What is transparent shows the background."),
                 io.Combo.Input(
                     "size",
-                    options=engine.studio().catalogue.sizes(),
+                    options=get_engine().catalogue.sizes(),
                     default="1280x720",
                     tooltip="Width x height in pixels: the size of the video, as in CreateSoraJob.",
                 ),
@@ -73,7 +73,7 @@ class SoraFitReference(io.ComfyNode):
             parse_size("1x1" if size is None else size)
             parse_colour("#000000" if background is None else background)
         except InvalidInputError as error:
-            return engine.text_of(error)
+            return text_of(error)
         return True
 
     @classmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .host import engine, execution
-from .host.engine import in_users_language
+from .host import execution
+from .host.engine import get_engine, in_users_language, text_of
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.errors import InvalidInputError
 
@@ -13,7 +13,7 @@ class SoraOpenJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        providers = engine.studio().provider_names()
+        providers = get_engine().provider_names()
         return with_supported_arguments(
             io.Schema,
             node_id="SoraOpenJob",
@@ -56,9 +56,9 @@ class SoraOpenJob(io.ComfyNode):
         CreateSoraJob."""
         try:
             if provider is not None:
-                engine.studio().check_provider(provider)
+                get_engine().check_provider(provider)
         except InvalidInputError as error:
-            return engine.text_of(error)
+            return text_of(error)
         return past_job is None or len(past_job) < 10_000
 
     @classmethod
@@ -69,5 +69,5 @@ class SoraOpenJob(io.ComfyNode):
         if not wanted:
             hint = "Choose one from the list, or paste its id into video_id."
             raise InvalidInputError("No job is chosen.", hint=hint, code="no_job")
-        job = await execution.wait_for(engine.studio().open(wanted, provider))
+        job = await execution.wait_for(get_engine().open(wanted, provider))
         return io.NodeOutput(job, job.video_id)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from .host import engine, execution, messages
-from .host.engine import in_users_language
+from .host import execution, messages
+from .host.engine import get_engine, in_users_language
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.jobs.spec import Job
 
@@ -55,5 +55,5 @@ class Remix(io.ComfyNode):
     async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
-        bought = await execution.wait_for(engine.studio().remix(job.id, prompt, take, project, tell=tell))
+        bought = await execution.wait_for(get_engine().remix(job.id, prompt, take, project, tell=tell))
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .host import engine, messages
-from .host.engine import in_users_language
+from .host import messages
+from .host.engine import get_engine, in_users_language
 from .host.schema import SoraJob, io, with_supported_arguments
 from .sora_jobs.jobs.spec import Job
 
@@ -31,6 +31,6 @@ class SoraSubmitOnly(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job) -> io.NodeOutput:
         """Let it go on without us."""
-        engine.studio().collect_in_background(job.id)
+        get_engine().collect_in_background(job.id)
         messages.set_node_text(f"bought · {job.id}", cls.hidden.unique_id)
         return io.NodeOutput()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .host import engine, execution, files, messages
-from .host.engine import in_users_language
+from .host import execution, files, messages
+from .host.engine import in_users_language, text_of, wait_for_video
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.errors import SoraError
 from .sora_jobs.jobs.spec import Job
@@ -54,7 +54,7 @@ class WaitForVideo(io.ComfyNode):
         try:
             files.check_prefix(filename_prefix or "")
         except SoraError as error:
-            return engine.text_of(error)
+            return text_of(error)
         return True
 
     @classmethod
@@ -66,7 +66,7 @@ class WaitForVideo(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, timeout_minutes: float = 60.0, filename_prefix: str = "") -> io.NodeOutput:
         """Wait -> name -> show."""
-        done = await engine.wait_for_video(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
+        done = await wait_for_video(job.id, 60 * timeout_minutes, cls.hidden.unique_id)
         path, warning = await execution.run_in_thread(lambda: files.named_file(done, filename_prefix))
         messages.warn_user(" ".join(filter(None, (done.error, warning))), cls.hidden.unique_id)
         files.track_output(path, cls.hidden.unique_id)

@@ -41,7 +41,7 @@ LONGEST = (
     "browser/test_prefix.py", "browser/test_refresh.py", "browser/test_balance_line.py", "browser/test_new_nodes.py",
     "browser/test_news.py", "browser/test_notify.py", "host/test_road.py", "nodes/test_real_host.py",
     "faults/test_crash_matrix.py", "faults/test_fault_proxy.py", "engine/test_cli.py", "nodes/test_road.py",
-    "engine/test_fetch.py", "faults/test_takeover.py", "trust/test_fuzz.py", "media/test_numbers.py",
+    "engine/test_fetcher.py", "faults/test_takeover.py", "trust/test_fuzz.py", "media/test_numbers.py",
     "trust/test_secret_host.py",
 )  # fmt: skip
 TOGETHER = {"tests/browser", "tests/host"}  # their files share hosts and pages, so one worker runs them

@@ -30,28 +30,26 @@ P = ParamSpec("P")
 
 WINDOW_CLOSED = (2, 6)  # CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT
 _lock = threading.Lock()
-_studio: Engine | None = None
-on_engine_created: list[
-    Callable[[Engine], None]
-] = []  # what is done with the studio when it is made, which is at first use
+_engine: Engine | None = None
+on_engine_created: list[Callable[[Engine], None]] = []  # called with the engine when it is made, at first use
 _handlers: list[Callable[[int], int]] = []  # of Windows' console, which keeps no reference of its own
 
 
-def studio() -> Engine:
-    """The studio of this process, made at first use."""
-    global _studio  # noqa: PLW0603 - one per process is what it is for
+def get_engine() -> Engine:
+    """Return the engine of this process, made at first use."""
+    global _engine  # noqa: PLW0603 - one per process is what it is for
     with _lock:
-        if _studio is None:
+        if _engine is None:
             user = Path(folder_paths.get_user_directory())
             # A folder `user/__name` is never served over HTTP by any supported ComfyUI.
             home = state_folder(os.environ) if os.environ.get("SORA_HOME", "").strip() else user / "__sora"
-            _studio = Engine(home, Path(folder_paths.get_output_directory()))
-            pool.submit(functools.partial(_record_location, _studio))
-            atexit.register(_studio.close)
-            _close_with_the_window(_studio.close)
+            _engine = Engine(home, Path(folder_paths.get_output_directory()))
+            pool.submit(functools.partial(_record_location, _engine))
+            atexit.register(_engine.close)
+            _close_with_the_window(_engine.close)
             for prepare in on_engine_created:
-                prepare(_studio)
-        return _studio
+                prepare(_engine)
+        return _engine
 
 
 def _close_with_the_window(close: Callable[[], None]) -> None:
@@ -69,12 +67,12 @@ def _close_with_the_window(close: Callable[[], None]) -> None:
         ctypes.WinDLL("kernel32").SetConsoleCtrlHandler(_handlers[-1], 1)
 
 
-def _record_location(studio: Engine) -> None:
+def _record_location(engine: Engine) -> None:
     """Tell the command line which ledger it has to open."""
-    settings, temp = studio.settings, Path(folder_paths.get_temp_directory())
+    settings, temp = engine.settings, Path(folder_paths.get_temp_directory())
     database: str | None = None
     with contextlib.suppress(SoraError):  # settings that cannot be read are told by whoever uses the ledger
-        database = studio.ledger.database.mark
+        database = engine.ledger.database.mark
     try:
         record_location(settings.home.absolute(), settings.output.absolute(), temp, database)
     except (OSError, SoraError) as error:
@@ -83,7 +81,7 @@ def _record_location(studio: Engine) -> None:
 
 def text_of(error: SoraError) -> str:
     """The error for a person, in the language of the settings."""
-    return str(error.changed(language=studio().settings.shown_language))
+    return str(error.changed(language=get_engine().settings.shown_language))
 
 
 def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -94,7 +92,7 @@ def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitab
         try:
             return await execute(*positional, **keywords)
         except SoraError as error:
-            raise error.changed(language=studio().settings.shown_language) from error.__cause__
+            raise error.changed(language=get_engine().settings.shown_language) from error.__cause__
 
     return spoken
 
@@ -102,7 +100,7 @@ def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitab
 async def wait_for_video(job_id: str, timeout_s: float, node_id: str | None) -> Job:
     """Wait for a video with the node's progress bar and status line. An interrupt, a timeout or a failing sibling ends
     the waiting; the job is then looked after in the background."""
-    wait = studio().wait(job_id, timeout_s=timeout_s)
+    wait = get_engine().wait(job_id, timeout_s=timeout_s)
     bar = comfy.utils.ProgressBar(STEPS, node_id=node_id)
     shown: list[str] = []
 
@@ -117,26 +115,26 @@ async def wait_for_video(job_id: str, timeout_s: float, node_id: str | None) -> 
     except BaseException:  # an interrupt and a cancelled task are no Exception
         wait.cancel()
         with contextlib.suppress(SoraError):  # what ended the waiting says more
-            studio().collect_in_background(job_id)
+            get_engine().collect_in_background(job_id)
         raise
     bar.update_absolute(STEPS)
     set_node_text(f"done · {job.id}", node_id)
     return job
 
 
-def rescue_at_start() -> None:
+def start_background_downloads() -> None:
     """Once the server is up, look after jobs that a crash, a power cut or a closed program left behind."""
 
     async def up(_: web.Application) -> None:
-        pool.submit(_rescue)
+        pool.submit(_start)
 
     if PromptServer.instance is not None and hasattr(PromptServer.instance, "app"):
         PromptServer.instance.app.on_startup.append(up)
 
 
-def _rescue() -> None:
+def _start() -> None:
     try:
-        if count := studio().rescue():
+        if count := get_engine().start_background_downloads():
             log.info("Sora Jobs looks after %d unfinished jobs; SORA_RESCUE=0 turns this off.", count)
     except SoraError as error:
         log_warning(f"Unfinished jobs are not looked after: {text_of(error)}")

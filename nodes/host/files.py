@@ -22,7 +22,7 @@ from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import remove
 from ..sora_jobs.util.disk import path_is_too_long, reason_of
-from .engine import studio
+from .engine import get_engine
 from .safe_paths import confined
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def check_prefix(prefix: str) -> None:
 def named_file(job: Job, prefix: str) -> tuple[Path, str]:
     """(the file under the name that `prefix` asks for, a warning): where that name cannot be given, the stored file,
     since it is paid for whatever it is called."""
-    stored = studio().path(job)
+    stored = get_engine().path(job)
     if not (prefix := prefix.strip().replace("\\", "/")):
         return stored, ""
     try:
@@ -135,14 +135,14 @@ def _linked(job: Job, stored: Path, prefix: str) -> Path:
     check_prefix(prefix)
     size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
     with _naming:
-        root = studio().settings.output
+        root = get_engine().settings.output
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
         # Once more, with the host's %year% and its like filled in, and its folders made.
         confined(root, os.path.relpath(Path(folder, name), root))
         for known in Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}"):
             if is_same_video(job, known, stored):  # the same graph run again makes no second name
                 return known
-        return studio().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
+        return get_engine().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
 
 
 def _size_of(path: Path) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from .config.keys import default_provider
 from .config.providers import COMETAPI, no_such_provider
 from .config.settings import Settings
 from .config.timing import DEFAULT, Timing
-from .delivery.background import BackgroundCollector
+from .delivery.background import BackgroundDownloads
 from .delivery.rebuild import Rebuilt, rebuild
 from .delivery.stored_files import file_of, free_name, is_same_video, second_name
 from .delivery.thumbnails import Picture, Thumbnails
@@ -71,7 +71,7 @@ class Engine:
     ) -> None:
         self.timing = timing
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._gateways), timing)
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._clients), timing)
         self.ledger = Ledger(
             home,
             url=lambda: self.settings.database_url,
@@ -81,27 +81,27 @@ class Engine:
         )
         self._closing = threading.Event()
         self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
-        self._gateways = ClientPool(self.settings, self._sandbox, timing)
-        self._purchases = Purchaser(
+        self._clients = ClientPool(self.settings, self._sandbox, timing)
+        self._purchaser = Purchaser(
             self.ledger,
-            self._gateways,
+            self._clients,
             self._models.fresh,
             self.settings,
             timing=timing,
             closing=self._closing,
             elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
         )
-        self._collector = JobTracker(self.ledger, self._gateways, self.settings, timing)
-        self._rescue = BackgroundCollector(self.ledger, self.settings, self._collector, timing)
-        self.board = HistoryView(self.ledger, self.settings, timing)
+        self._tracker = JobTracker(self.ledger, self._clients, self.settings, timing)
+        self._background = BackgroundDownloads(self.ledger, self.settings, self._tracker, timing)
+        self.history = HistoryView(self.ledger, self.settings, timing)
         self._news = News(timing)
-        self._stills = Thumbnails(self._collector, self._gateways, self.settings)
+        self._thumbnails = Thumbnails(self._tracker, self._clients, self.settings)
         self._buyer = Buyer(
             self.ledger,
-            self._purchases,
-            begin=self._collector.begin,
-            call_later=self._collector.monitor.alarm,
-            bought=self._rescue.bought,
+            self._purchaser,
+            begin=self._tracker.begin,
+            call_later=self._tracker.poller.alarm,
+            bought=self._background.bought,
             timing=timing,
         )
         self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
@@ -126,11 +126,11 @@ class Engine:
 
     def refresh_models(self) -> Future[Refreshed]:
         """Ask CometAPI for its public list of models, and keep it. GatewayError, StorageError: it stays as it is."""
-        return self._asking.submit(lambda: self._models.refresh(self._gateways.provider(COMETAPI)), COMETAPI)
+        return self._asking.submit(lambda: self._models.refresh(self._clients.provider(COMETAPI)), COMETAPI)
 
     def balance(self, name: str, *, account: bool = False) -> Future[Balance]:
         """Ask what is left at that provider, for its owner; the errors are those of `balance_of`."""
-        provider = self._gateways.provider(name)
+        provider = self._clients.provider(name)
 
         def ask() -> Balance:
             return balance_of(provider, self.settings, self.ledger, account=account, timing=self.timing)
@@ -139,7 +139,7 @@ class Engine:
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
-        return self._gateways.names()
+        return self._clients.names()
 
     def default_provider(self) -> str:
         """The provider that a new node names."""
@@ -157,13 +157,13 @@ class Engine:
         def find(name: str, provider: str) -> Job | None:
             return self.find(_id_in(name), provider) if self.ledger.database.exists else None
 
-        return quote(wanted, self._gateways, self.fresh_catalogue(), find)
+        return quote(wanted, self._clients, self.fresh_catalogue(), find)
 
     def submit(self, spec: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[PurchaseResult]:
         """Buy what `spec` asks for, once; the errors are those of `Purchaser`. Cancelled, it sends nothing that is not
         on its way yet. With `listed` the catalogue has to have the model of a new purchase; `tell(warning)` hears, in
         a thread, what is to be known of it before anything is sent."""
-        return self._buyer.buy(lambda: self._purchases.prepare(spec, listed=listed, tell=tell), spec.provider)
+        return self._buyer.buy(lambda: self._purchaser.prepare(spec, listed=listed, tell=tell), spec.provider)
 
     def remix(
         self, job_id: str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
@@ -172,7 +172,7 @@ class Engine:
         is not finished, or its provider has no remix. `tell`: see `submit`."""
 
         def prepare() -> PreparedPurchase:
-            parent = self._collector.look(job_id)
+            parent = self._tracker.look(job_id)
             if parent.state not in (JobState.COMPLETED, JobState.STORED):
                 raise InvalidInputError(
                     f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
@@ -185,26 +185,26 @@ class Engine:
                 kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id,
                 project=project,
             )  # fmt: skip
-            return self._purchases.prepare(spec, remix_of=parent, tell=tell)
+            return self._purchaser.prepare(spec, remix_of=parent, tell=tell)
 
         return self._buyer.buy_for(prepare, lambda: self._provider_of(job_id))
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
-        return self._collector.wait(job_id, timeout_s=timeout_s)
+        return self._tracker.wait(job_id, timeout_s=timeout_s)
 
     def collect_in_background(self, job_id: str) -> None:
         """Watch and fetch an unfinished job in the background, since nobody waits for it now; not where the owner does
         not want it."""
-        self._rescue.collect_in_background(job_id)
+        self._background.collect_in_background(job_id)
 
-    def rescue(self) -> int:
+    def start_background_downloads(self) -> int:
         """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
         every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
         farm this machine's caps count for the others, also before it buys anything. InvalidInputError, LedgerError: it
         could not begin."""
         self.ledger.database.stay()
-        found = self._rescue.begin()
+        found = self._background.begin()
         if self.ledger.database.shared:
             _ = self.ledger.database.owner.id  # which begins the heartbeat
         return found
@@ -218,12 +218,12 @@ class Engine:
         def find() -> Job:
             job = self.find(name, provider)
             if job is not None:
-                return ask_again(self.ledger, self._gateways, self._collector.look(job.id))
+                return ask_again(self.ledger, self._clients, self._tracker.look(job.id))
             if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
                 raise InvalidInputError(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
-            chosen = self._gateways.provider(provider or self.provider_names()[0])
+            chosen = self._clients.provider(provider or self.provider_names()[0])
             try:
-                video = self._gateways.client(chosen.name).retrieve(name)
+                video = self._clients.client(chosen.name).retrieve(name)
             except GatewayError as error:
                 if error.is_unknown_job:
                     known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
@@ -244,28 +244,28 @@ class Engine:
         several providers have it."""
         if not provider or not name:
             return self.ledger.find(name)
-        origin = self._gateways.provider(provider).origin
+        origin = self._clients.provider(provider).origin
         return self.ledger.by_id(name) or self.ledger.by_gateway_id(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
         """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
         other job comes back as it is."""
-        return self._ask(lambda: ask_about(self.ledger, self._gateways, self.ledger.job(job_id)), job_id)
+        return self._ask(lambda: ask_about(self.ledger, self._clients, self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of
         `Thumbnails.picture`."""
-        return self._asking.submit(lambda: self._stills.picture(job_id, variant), "stills")
+        return self._asking.submit(lambda: self._thumbnails.picture(job_id, variant), "stills")
 
     def small_picture(self, job_id: str) -> Future[Path]:
         """A small JPEG of the stored video; the errors are those of `HistoryView.thumbnail`."""
-        return self._asking.submit(lambda: self.board.thumbnail(job_id), "stills")
+        return self._asking.submit(lambda: self.history.thumbnail(job_id), "stills")
 
     def reconcile(self, job_id: str, *, video_id: str = "") -> Future[Job]:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
 
         def run() -> Job:
-            return reconcile(self.ledger, self._gateways, self._collector.read(job_id), video_id)
+            return reconcile(self.ledger, self._clients, self._tracker.read(job_id), video_id)
 
         return self._ask(run, job_id)
 
@@ -274,7 +274,7 @@ class Engine:
         that does not tell. Any other job comes back as it is."""
 
         def run() -> Job:
-            return find_in_provider_list(self.ledger, self._gateways, self._collector.read(job_id))
+            return find_in_provider_list(self.ledger, self._clients, self._tracker.read(job_id))
 
         return self._ask(run, job_id)
 
@@ -285,9 +285,9 @@ class Engine:
         def put() -> Job:
             job = self.ledger.set_visibility(job_id, aside)
             if aside:
-                self._rescue.leave(job_id)
+                self._background.leave(job_id)
             else:
-                self._rescue.collect_in_background(job_id)
+                self._background.collect_in_background(job_id)
             return job
 
         return self._asking.submit(put)
@@ -300,24 +300,24 @@ class Engine:
             self._news.add(job, was)
             tell(job, was)
 
-        self.ledger.listener = ChangeFeed(self._collector, note, self.timing).changed
+        self.ledger.listener = ChangeFeed(self._tracker, note, self.timing).changed
 
     def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
         """{"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last; without
         a mark those of the last `age_s` seconds. For who may have missed what `listen` told."""
         mark, names = self._news.since(after, age_s)
         jobs = [self.ledger.job(name) for name in names]
-        return {"mark": mark, "jobs": [self.board.row(job) for job in jobs if in_trouble(job)]}
+        return {"mark": mark, "jobs": [self.history.row(job) for job in jobs if in_trouble(job)]}
 
     def unsettled(self) -> list[Job]:
         """Purchases of which nobody knows what became of them."""
-        self._collector.recover_orphans()
+        self._tracker.recover_orphans()
         return self.ledger.jobs(state="unknown")
 
     def client(self, provider: str, *, key: bool = True) -> Client:
         """A client for that provider, for a look that costs nothing; MissingKeyError, InvalidInputError. Without its
         `key` it is the caller's own, to be closed."""
-        return self._gateways.client(provider) if key else Client(self._gateways.provider(provider), "", self.timing)
+        return self._clients.client(provider) if key else Client(self._clients.provider(provider), "", self.timing)
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""
@@ -350,7 +350,7 @@ class Engine:
 
     def rebuild(self) -> Rebuilt:
         """Add every job that can still be found to the ledger, which may be damaged; the errors of `rebuild`."""
-        return rebuild(self.ledger, self._gateways, self.settings.output)
+        return rebuild(self.ledger, self._clients, self.settings.output)
 
     def import_home(self, home: Path) -> Imported:
         """Bring the jobs of another state folder into the ledger; the errors are those of `merge.import_home`."""
@@ -391,7 +391,7 @@ class Engine:
             asked = self._asking.submit(question, self._provider_of(name))
             asked.add_done_callback(lambda done: pass_on(done, future))
 
-        self._collector.begin(begin, future)
+        self._tracker.begin(begin, future)
         return future
 
     def _provider_of(self, name: str) -> str:
@@ -404,8 +404,8 @@ class Engine:
         self._closing.set()
         self._buyer.close()
         self._asking.close()
-        self._collector.close()
-        self._gateways.close()
+        self._tracker.close()
+        self._clients.close()
         self.ledger.close()
 
 

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from ..host import engine, http, messages
+from ..host import http, messages
+from ..host.engine import get_engine, text_of
 from ..sora_jobs.errors import GatewayError, InvalidInputError, LocalError, SoraError
 from ..sora_jobs.util.addresses import is_loopback
 from ..sora_jobs.util.bounded_read import read_json
@@ -74,7 +75,7 @@ def is_local(request: web.Request) -> bool:
     names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
     return (
         direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
-    ) or engine.studio().settings.from_elsewhere
+    ) or get_engine().settings.from_elsewhere
 
 
 def _only_local(answer: Action) -> Action:
@@ -103,7 +104,7 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
                 _check_letters(request)
                 given = await answer(request)
         except SoraError as error:
-            given = _refusal(_status(error), await asyncio.to_thread(engine.text_of, error))
+            given = _refusal(_status(error), await asyncio.to_thread(text_of, error))
         response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -118,7 +119,7 @@ def _stranger(request: web.Request) -> str | None:
     never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return ""
-    allowed = engine.studio().settings.allowed_hosts - {""}
+    allowed = get_engine().settings.allowed_hosts - {""}
     name = _host_of(request)
     if http.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
         return _shown(name)  # a name of somebody's that leads here
@@ -142,7 +143,7 @@ def _blocked(name: str) -> web.Response:
     and in the doctor's findings."""
     if not name:
         return _refusal(403, "Only ComfyUI's own page may ask for this.")
-    settings = engine.studio().settings
+    settings = get_engine().settings
     if name not in blocked and len(blocked) < MOST_NAMED:
         blocked[name] = None
         messages.log_warning(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from ..host import engine, http
+from ..host import http
+from ..host.engine import get_engine
 from ..sora_jobs.errors import InvalidInputError
 from . import access
 from .routes import LONGEST, dated
@@ -32,7 +33,7 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
     """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
     from ..sora_jobs.views.settings import change
 
-    await asyncio.to_thread(lambda: change(engine.studio().settings, body, local=access.is_local(request)))
+    await asyncio.to_thread(lambda: change(get_engine().settings, body, local=access.is_local(request)))
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -46,7 +47,7 @@ async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     provider, key = body.get("provider"), body.get("key")
     if not isinstance(provider, str) or not isinstance(key, str):
         raise InvalidInputError("provider and key are text.")
-    await asyncio.to_thread(write_key, engine.studio().settings, provider[:LONGEST], key)
+    await asyncio.to_thread(write_key, get_engine().settings, provider[:LONGEST], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -58,8 +59,8 @@ async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     name, account = body.get("provider"), body.get("account", False)
     if not isinstance(name, str) or not isinstance(account, bool):
         raise InvalidInputError("provider is text, and account is true or false.")
-    studio = engine.studio()
-    asked = await asyncio.to_thread(lambda: studio.balance(name[:LONGEST], account=account))
+    engine = get_engine()
+    asked = await asyncio.to_thread(lambda: engine.balance(name[:LONGEST], account=account))
     left: Balance = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))
 
@@ -70,11 +71,11 @@ async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """What is wrong here, and on the way to each gateway. It costs nothing."""
     from ..sora_jobs.diagnostics.doctor import examine
 
-    findings = await asyncio.to_thread(examine, engine.studio(), list(access.blocked))
+    findings = await asyncio.to_thread(examine, get_engine(), list(access.blocked))
     return {"findings": [dataclasses.asdict(finding) for finding in findings]}
 
 
 def _settings(request: web.Request) -> dict[str, Any]:
     from ..sora_jobs.views.settings import shown
 
-    return shown(engine.studio().settings, engine.studio().ledger, local=access.is_local(request))
+    return shown(get_engine().settings, get_engine().ledger, local=access.is_local(request))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from ..host import engine, files, http, messages
+from ..host import files, http, messages
+from ..host.engine import get_engine, on_engine_created, text_of
 from ..host.safe_paths import confined
 from ..sora_jobs.engine import Engine
 from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
@@ -37,16 +38,16 @@ def watch_ledger() -> None:
     """From now on, every open page is told of jobs that change. Pages of others can listen, too (a WebSocket knows no
     origin, and the host asks for none), so the event says how a job stands, and the page asks for the rest."""
 
-    def listen(studio: Engine) -> None:
+    def listen(engine: Engine) -> None:
         def tell(job: Job, was: str) -> None:
             try:
-                http.send("sora.job", {"job": studio.board.brief(job), "was": was})
+                http.send("sora.job", {"job": engine.history.brief(job), "was": was})
             except SoraError as error:  # the ledger's database is away
                 messages.log_warning(str(error))
 
-        studio.listen(tell)
+        engine.listen(tell)
 
-    engine.on_engine_created[:] = [listen]
+    on_engine_created[:] = [listen]
 
 
 # -- jobs -------------------------------------------------------------------------------------------------------------
@@ -56,7 +57,7 @@ def watch_ledger() -> None:
 @access.reads
 async def jobs(_: web.Request) -> list[str]:
     """The ledger's newest jobs as readable lines, for SoraOpenJob's list."""
-    return await asyncio.to_thread(engine.studio().labels, LISTED)
+    return await asyncio.to_thread(get_engine().labels, LISTED)
 
 
 @routes.get("/sora/history")
@@ -71,7 +72,7 @@ async def history(request: web.Request) -> dict[str, Any]:
     number = int(limit) if limit else PAGE
     return dated(
         await asyncio.to_thread(
-            lambda: engine.studio().board.page(state=state, search=search, after=after, limit=number)
+            lambda: get_engine().history.page(state=state, search=search, after=after, limit=number)
         )
     )
 
@@ -80,7 +81,7 @@ async def history(request: web.Request) -> dict[str, Any]:
 @access.reads
 async def one(request: web.Request) -> dict[str, Any]:
     """One job, with what it was remixed from and what from it."""
-    return dated(await asyncio.to_thread(engine.studio().board.tree, _id(request)))
+    return dated(await asyncio.to_thread(get_engine().history.tree, _id(request)))
 
 
 @routes.get("/sora/news")
@@ -91,7 +92,7 @@ async def news(request: web.Request) -> dict[str, Any]:
     after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
         raise InvalidInputError(f"age is {age!r}; it takes whole seconds.")
-    return dated(await asyncio.to_thread(engine.studio().news, after, float(age or 0)))
+    return dated(await asyncio.to_thread(get_engine().news, after, float(age or 0)))
 
 
 @routes.get("/sora/history/{id}/thumbnail")
@@ -99,9 +100,9 @@ async def news(request: web.Request) -> dict[str, Any]:
 async def thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the stored video."""
     try:
-        place = await asyncio.wrap_future(engine.studio().small_picture(_id(request)))
+        place = await asyncio.wrap_future(get_engine().small_picture(_id(request)))
     except SoraError as error:
-        return web.json_response({"error": await asyncio.to_thread(engine.text_of, error)}, status=404)
+        return web.json_response({"error": await asyncio.to_thread(text_of, error)}, status=404)
     return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
 
 
@@ -109,7 +110,7 @@ async def thumbnail(request: web.Request) -> web.StreamResponse:
 @access.reads
 async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     """The job that a stored file came from."""
-    found = await asyncio.to_thread(engine.studio().board.of_file, request.match_info["sha256"][:LONGEST])
+    found = await asyncio.to_thread(get_engine().history.of_file, request.match_info["sha256"][:LONGEST])
     if found is None:
         return web.json_response({"error": "No job of this ledger."}, status=404)
     return dated({"job": found})
@@ -122,25 +123,25 @@ async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
         raise InvalidInputError("video_id takes text, and lost takes true or false.")
-    studio = engine.studio()
+    engine = get_engine()
     future = (
-        studio.reconcile(job, video_id=video_id.strip())
+        engine.reconcile(job, video_id=video_id.strip())
         if video_id.strip() or lost
-        else studio.find_in_provider_list(job)
+        else engine.find_in_provider_list(job)
     )
     settled = await asyncio.wrap_future(future)
-    studio.collect_in_background(settled.id)
-    return dated({"job": await asyncio.to_thread(studio.board.row, settled)})
+    engine.collect_in_background(settled.id)
+    return dated({"job": await asyncio.to_thread(engine.history.row, settled)})
 
 
 @routes.post("/sora/history/{id}/ask")
 @access.acts
 async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
-    studio = engine.studio()
-    job = await asyncio.wrap_future(studio.ask_again(_id(request)))
-    studio.collect_in_background(job.id)
-    return dated({"job": await asyncio.to_thread(studio.board.row, job)})
+    engine = get_engine()
+    job = await asyncio.wrap_future(engine.ask_again(_id(request)))
+    engine.collect_in_background(job.id)
+    return dated({"job": await asyncio.to_thread(engine.history.row, job)})
 
 
 @routes.post("/sora/history/{id}/aside")
@@ -150,8 +151,8 @@ async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     wish = body.get("aside")
     if not isinstance(wish, str):
         raise InvalidInputError("aside is text.")
-    job = await asyncio.wrap_future(engine.studio().set_visibility(_id(request), wish))
-    return dated({"job": await asyncio.to_thread(engine.studio().board.row, job)})
+    job = await asyncio.wrap_future(get_engine().set_visibility(_id(request), wish))
+    return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
 
 @routes.post("/sora/history/{id}/project")
@@ -161,8 +162,8 @@ async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     wish = body.get("project")
     if not isinstance(wish, str):
         raise InvalidInputError("project is text.")
-    job = await asyncio.wrap_future(engine.studio().set_project(_id(request), wish))
-    return dated({"job": await asyncio.to_thread(engine.studio().board.row, job)})
+    job = await asyncio.wrap_future(get_engine().set_project(_id(request), wish))
+    return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
 
 @routes.post("/sora/history/{id}/again")
@@ -172,7 +173,7 @@ async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     LoadImage finds them; "fit": as they were fitted, "" where nobody knows; "take": the next one that is free}."""
     job = _id(request)
     images = await asyncio.to_thread(_bring_in, job)
-    return {"images": images, **await asyncio.to_thread(engine.studio().board.again, job)}
+    return {"images": images, **await asyncio.to_thread(get_engine().history.again, job)}
 
 
 @routes.get("/sora/costs")
@@ -180,7 +181,7 @@ async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
 async def costs(request: web.Request) -> dict[str, Any]:
     """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
     by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
-    return await asyncio.to_thread(lambda: engine.studio().costs(by or "day", since, page=True))
+    return await asyncio.to_thread(lambda: get_engine().costs(by or "day", since, page=True))
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -190,7 +191,7 @@ async def costs(request: web.Request) -> dict[str, Any]:
 @access.reads
 async def models(_: web.Request) -> dict[str, Any]:
     """The catalogue: what each model takes, costs, and whether it lives."""
-    catalogue = await asyncio.to_thread(engine.studio().fresh_catalogue)
+    catalogue = await asyncio.to_thread(get_engine().fresh_catalogue)
     return dated({"models": catalogue.rows(), "refreshed_at": catalogue.refreshed_at})
 
 
@@ -202,7 +203,7 @@ async def nearest(request: web.Request) -> dict[str, str]:
         request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")
     )
     try:
-        choice = (await asyncio.to_thread(engine.studio().fresh_catalogue)).nearest(model, seconds, size, provider)
+        choice = (await asyncio.to_thread(get_engine().fresh_catalogue)).nearest(model, seconds, size, provider)
     except SoraError:  # a size that is none
         choice = None
     return {} if choice is None else choice._asdict()
@@ -213,14 +214,14 @@ async def nearest(request: web.Request) -> dict[str, str]:
 async def quote(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
     "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
-    return (await asyncio.to_thread(engine.studio().quote, body))._asdict()
+    return (await asyncio.to_thread(get_engine().quote, body))._asdict()
 
 
 @routes.post("/sora/models/refresh")
 @access.acts
 async def refresh(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """Ask CometAPI for its public list of models: {"added", "gone", "changed", "doubtful"}, lists of ids."""
-    refreshed: Refreshed = await asyncio.wrap_future(engine.studio().refresh_models())
+    refreshed: Refreshed = await asyncio.wrap_future(get_engine().refresh_models())
     return dataclasses.asdict(refreshed)
 
 
@@ -236,7 +237,7 @@ def _id(request: web.Request) -> str:
 
 def _bring_in(job_id: str) -> list[str]:
     names = []
-    for place in engine.studio().board.references(job_id):
+    for place in get_engine().history.references(job_id):
         ours = confined(files.input_folder(), f"sora/{place.name}")
         try:
             ours.parent.mkdir(parents=True, exist_ok=True)

@@ -14,8 +14,8 @@ from .editor import Editor
 from .tab import Tab
 
 SWITCH = "Have this browser notify me"
-# The page's own class, and what it was made with; `shown` once the browser says that it shows it. `heard` are the states of
-# jobs in events that the pack's own listener has had.
+# The page's own class, and what it was made with; `shown` once the browser says that it shows it. `heard`: the states
+# in the events that reached the page; the pack's own listener has had them by then.
 WATCH = """() => {
   window.seen = [];
   window.heard = [];

@@ -355,13 +355,13 @@ def test_other_providers_get_a_sentence(
 
 def test_nobody_else_asks(shell: Place) -> None:
     """Neither the doctor, nor the settings of the page, nor a quote, nor an engine that starts and looks after jobs."""
-    studio = Engine(shell.settings.home, shell.settings.output)
-    studio.rescue()
-    examine(studio)
-    row = shown(studio.settings, studio.ledger, local=True)["providers"][0]
-    studio.quote({"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720", "extra_fields": "",
+    engine = Engine(shell.settings.home, shell.settings.output)
+    engine.start_background_downloads()
+    examine(engine)
+    row = shown(engine.settings, engine.ledger, local=True)["providers"][0]
+    engine.quote({"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720", "extra_fields": "",
                   "provider": "cometapi"})  # fmt: skip
-    studio.close()
+    engine.close()
     assert row["balance"] is True
     assert not [one.path for one in shell.own.requests if "billing" in one.path]
     assert shell.account.requests == []

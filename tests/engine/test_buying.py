@@ -39,39 +39,39 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     made: list[Engine] = []
 
-    def studio(**waits: float) -> Engine:
+    def engine(**waits: float) -> Engine:
         timing = dataclasses.replace(FAST, **waits)
         made.append(Engine(tmp_path / "home", tmp_path / "output", timing=timing))
         return made[-1]
 
-    yield studio
+    yield engine
     for one in made:
         one.close()
 
 
 @pytest.fixture
-def studio(start: Callable[..., Engine]) -> Engine:
+def engine(start: Callable[..., Engine]) -> Engine:
     return start()
 
 
 @pytest.fixture
-def found(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
+def found(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
     """The states in which the studio's purchases have found their row so far: each look of a join is one more."""
-    reserve, states = studio.ledger.reserve, list[JobState]()
+    reserve, states = engine.ledger.reserve, list[JobState]()
 
     def noted(*given: Any, **named: Any) -> tuple[Job, bool]:
         job, mine = reserve(*given, **named)
         states.append(job.state)
         return job, mine
 
-    monkeypatch.setattr(studio.ledger, "reserve", noted)
+    monkeypatch.setattr(engine.ledger, "reserve", noted)
     return states
 
 
 @pytest.fixture
-def other(studio: Engine) -> Iterator[Ledger]:
+def other(engine: Engine) -> Iterator[Ledger]:
     """Another process on the same ledger, in the middle of a purchase that takes its time."""
-    ledger = Ledger(studio.settings.home)
+    ledger = Ledger(engine.settings.home)
     yield ledger
     ledger.close()
 
@@ -88,23 +88,23 @@ def held(ledger: Ledger, prompt: str) -> Job:
     return job
 
 
-def test_joins_hold_up_no_other_purchase_and_no_wait(studio: Engine, other: Ledger) -> None:
+def test_joins_hold_up_no_other_purchase_and_no_wait(engine: Engine, other: Ledger) -> None:
     """A process that was stopped (Ctrl-Z) has more purchases in its hands than we have threads."""
-    done = studio.submit(spec("before")).result(30).job
+    done = engine.submit(spec("before")).result(30).job
     names = [f"held {number}" for number in range(SUBMIT_THREADS + 3)]
     for name in names:
         held(other, name)
-    joins = [studio.submit(spec(name)) for name in names]
-    bought = studio.submit(spec("another")).result(10).job
-    assert studio.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
-    assert studio.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
+    joins = [engine.submit(spec(name)) for name in names]
+    bought = engine.submit(spec("another")).result(10).job
+    assert engine.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
+    assert engine.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
     assert not any(join.done() for join in joins)
 
 
-def test_a_join_ends_with_the_others_answer(studio: Engine, other: Ledger, found: list[JobState]) -> None:
+def test_a_join_ends_with_the_others_answer(engine: Engine, other: Ledger, found: list[JobState]) -> None:
     """Refused there, it is sent here; the second one who wants it joins that."""
     job = held(other, "a boat")
-    joins = [studio.submit(spec("a boat")) for _ in range(2)]
+    joins = [engine.submit(spec("a boat")) for _ in range(2)]
     until(lambda: len(found) > 6)
     assert not any(join.done() for join in joins)
     other.refused(job.id, RequestRejectedError("no"))
@@ -113,82 +113,82 @@ def test_a_join_ends_with_the_others_answer(studio: Engine, other: Ledger, found
     assert sorted(submission.reused for submission in submissions) == [False, True]
 
 
-def test_a_join_that_was_given_up_sends_nothing(studio: Engine, other: Ledger, found: list[JobState]) -> None:
+def test_a_join_that_was_given_up_sends_nothing(engine: Engine, other: Ledger, found: list[JobState]) -> None:
     """Cancel was pressed while another process was sending it; that it is refused there does not make us buy."""
     job = held(other, "a boat")
-    join = studio.submit(spec("a boat"))
+    join = engine.submit(spec("a boat"))
     until(lambda: found)
     join.cancel()
     other.refused(job.id, RequestRejectedError("no"))
     with pytest.raises((NotFinishedError, CancelledError)):
         join.result(10)
-    assert [one.state for one in studio.ledger.jobs()] == [JobState.REFUSED]
+    assert [one.state for one in engine.ledger.jobs()] == [JobState.REFUSED]
 
 
-def test_closing_sends_nothing_that_has_not_begun(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_sends_nothing_that_has_not_begun(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is queued when the program ends is not bought on its way out."""
-    reserve, go_on = studio.ledger.reserve, threading.Event()
+    reserve, go_on = engine.ledger.reserve, threading.Event()
 
     def slowly(*given: Any, **named: Any) -> tuple[Job, bool]:
         assert go_on.wait(10)
         return reserve(*given, **named)
 
-    monkeypatch.setattr(studio.ledger, "reserve", slowly)
-    futures = [studio.submit(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]
+    monkeypatch.setattr(engine.ledger, "reserve", slowly)
+    futures = [engine.submit(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]
     until(lambda: sum(future.running() for future in futures) == SUBMIT_THREADS)
-    closing = threading.Thread(target=studio.close)
+    closing = threading.Thread(target=engine.close)
     closing.start()
     until(lambda: sum(future.cancelled() for future in futures) == 2 * SUBMIT_THREADS)
     go_on.set()
     closing.join(30)
     assert all(future.done() for future in futures)
-    assert len(studio.ledger.jobs()) == SUBMIT_THREADS
+    assert len(engine.ledger.jobs()) == SUBMIT_THREADS
 
 
 def test_who_waits_for_a_purchase_learns_that_its_sender_died(
-    studio: Engine, other: Ledger, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, other: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`sora resume` on a job that another program is sending: when that is killed, nobody waits an hour for nothing."""
     job = held(other, "a boat")
-    read, reads = studio.ledger.job, []
-    monkeypatch.setattr(studio.ledger, "job", lambda name: reads.append(name) or read(name))
-    wait = studio.wait(job.id, timeout_s=60)
+    read, reads = engine.ledger.job, []
+    monkeypatch.setattr(engine.ledger, "job", lambda name: reads.append(name) or read(name))
+    wait = engine.wait(job.id, timeout_s=60)
     until(lambda: len(reads) > 6)  # more than it takes to begin: it was looked at
     assert not wait.future.done()
     other.close()
     with pytest.raises(PurchaseUncertainError) as caught:
         wait.future.result(10)
     assert caught.value.job == job.id
-    assert studio.ledger.job(job.id).state is JobState.UNKNOWN
+    assert engine.ledger.job(job.id).state is JobState.UNKNOWN
 
 
 def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
-    studio: Engine, other: Ledger, found: list[JobState]
+    engine: Engine, other: Ledger, found: list[JobState]
 ) -> None:
     """Neither who joins it nor who waits for it can know more than that money may have been spent."""
     job = held(other, "a boat")
     with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="possible"):
-        studio.wait(job.id, timeout_s=0.1).future.result(10)
-    join = studio.submit(spec("a boat"))
+        engine.wait(job.id, timeout_s=0.1).future.result(10)
+    join = engine.submit(spec("a boat"))
     until(lambda: found)
-    studio.close()
+    engine.close()
     with failing(NotFinishedError, "closing", charge="possible"):
         join.result(10)
 
 
-def test_a_list_settles_nothing_while_the_same_words_are_being_sent(studio: Engine, other: Ledger) -> None:
+def test_a_list_settles_nothing_while_the_same_words_are_being_sent(engine: Engine, other: Ledger) -> None:
     """The job that the list shows may be the other take's, whose id nobody has written down yet."""
     take = dataclasses.replace(spec("a boat"), take=2)
-    job, _ = studio.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
-    studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
-    sent = studio.submit(dataclasses.replace(spec("a boat"), take=3)).result(10).job
+    job, _ = engine.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
+    engine.ledger.unknown(job.id, PurchaseUncertainError("cut"))
+    sent = engine.submit(dataclasses.replace(spec("a boat"), take=3)).result(10).job
     with other.database.write() as connection:  # what the list shows is not known here
         run(connection, "DELETE FROM jobs WHERE id = :id", id=sent.id)
     held_job = held(other, "a boat")
     with pytest.raises(PurchaseUncertainError) as caught:
-        studio.find_in_provider_list(job.id).result(10)
+        engine.find_in_provider_list(job.id).result(10)
     assert held_job.id in caught.value.message
-    assert studio.ledger.job(job.id).state is JobState.UNKNOWN
+    assert engine.ledger.job(job.id).state is JobState.UNKNOWN
 
 
 def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> None:
@@ -204,32 +204,32 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
         ]
         (tmp_path / "home" / "providers.toml").write_text("".join(tables), encoding="utf-8")
         env = {"SORA_SANDBOX_SECONDS": "0.05", "SORA_POLL_SECONDS": "0.02", "SORA_BUDGET_USD_PER_DAY": "1000"}
-        studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
+        engine = Engine(tmp_path / "home", tmp_path / "output", env=env)
         try:
-            unknown = unknown_at(studio, "lists", lists.url)
+            unknown = unknown_at(engine, "lists", lists.url)
             wanted = [
-                studio.submit(dataclasses.replace(spec("a boat"), provider="slow", take=take))
+                engine.submit(dataclasses.replace(spec("a boat"), provider="slow", take=take))
                 for take in range(1, ALL_SUBMIT_THREADS + 3)
             ]
             until(lambda: slow.count("POST") == SUBMIT_THREADS)
-            done = studio.submit(spec("another")).result(10).job
-            assert studio.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
-            assert studio.open(done.id).result(10).id == done.id
+            done = engine.submit(spec("another")).result(10).job
+            assert engine.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
+            assert engine.open(done.id).result(10).id == done.id
             with pytest.raises(PurchaseUncertainError):
-                studio.find_in_provider_list(unknown.id).result(10)
-            assert studio.set_visibility(done.id, ARCHIVED).result(10).aside == ARCHIVED
+                engine.find_in_provider_list(unknown.id).result(10)
+            assert engine.set_visibility(done.id, ARCHIVED).result(10).aside == ARCHIVED
             assert not any(each.done() for each in wanted)
             assert slow.count("POST") == SUBMIT_THREADS
         finally:
-            studio.close()
+            engine.close()
 
 
-def unknown_at(studio: Engine, provider: str, origin: str) -> Job:
-    job, _ = studio.ledger.reserve(
+def unknown_at(engine: Engine, provider: str, origin: str) -> Job:
+    job, _ = engine.ledger.reserve(
         dataclasses.replace(spec("lost"), provider=provider), origin=origin, estimated_usd=None, budget=Budget()
     )
-    studio.ledger.sending(job.id)
-    return studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
+    engine.ledger.sending(job.id)
+    return engine.ledger.unknown(job.id, PurchaseUncertainError("cut"))
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -243,7 +243,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def crowded(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def crowded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing runs yet, and no thread can be started any more."""
 
     def none_left(_: threading.Thread) -> None:
@@ -253,16 +253,16 @@ def crowded(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_without_a_thread_nothing_is_waited_for_in_vain(studio: Engine) -> None:
+def test_without_a_thread_nothing_is_waited_for_in_vain(engine: Engine) -> None:
     """That is no end of the program: whoever asked is told at once, and can ask again."""
     for future in (
-        studio.submit(spec("a boat")),
-        studio.remix("job", "at night"),
-        studio.wait("job", timeout_s=600).future,
-        studio.find_in_provider_list("job"),
-        studio.reconcile("job"),
-        studio.ask_again("job"),
-        studio.open("job"),
+        engine.submit(spec("a boat")),
+        engine.remix("job", "at night"),
+        engine.wait("job", timeout_s=600).future,
+        engine.find_in_provider_list("job"),
+        engine.reconcile("job"),
+        engine.ask_again("job"),
+        engine.open("job"),
     ):
         error = future.exception(5)
         assert isinstance(error, LocalError)
@@ -274,38 +274,38 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
 ) -> None:
     """Nobody is told of what the ledger writes meanwhile; who waits gets an error of ours, and can wait again. The
     background download begins at the next start of it."""
-    real, told, studio = threading.Thread.start, list[str](), start(rescan_s=0.05)
+    real, told, engine = threading.Thread.start, list[str](), start(rescan_s=0.05)
 
     def no_monitor(thread: threading.Thread) -> None:
         if thread.name == "sora-monitor":
             raise RuntimeError("can't start new thread")
         real(thread)
 
-    studio.listen(lambda job, _: told.append(job.id))
+    engine.listen(lambda job, _: told.append(job.id))
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", no_monitor)
-        job = studio.submit(spec("a boat")).result(20).job
+        job = engine.submit(spec("a boat")).result(20).job
         assert job.video_id
-        for done in (lambda: True, lambda: studio.open(job.id).result(20).state is JobState.COMPLETED):
+        for done in (lambda: True, lambda: engine.open(job.id).result(20).state is JobState.COMPLETED):
             until(done)  # first it would be watched, then fetched
             with failing(LocalError, "no_thread", "new thread", charge="charged"):
-                studio.wait(job.id, timeout_s=600).future.result(20)
+                engine.wait(job.id, timeout_s=600).future.result(20)
         with failing(LocalError, "no_thread"):
-            studio.rescue()
-    assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+            engine.start_background_downloads()
+    assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     until(lambda: told == [job.id])
     shell = start()
     left = shell.submit(spec("left behind")).result(20).job
     shell.close()
-    studio.rescue()
-    until(lambda: studio.ledger.job(left.id).state is JobState.STORED)
+    engine.start_background_downloads()
+    until(lambda: engine.ledger.job(left.id).state is JobState.STORED)
 
 
 def test_a_search_for_which_no_thread_could_be_had_is_made_later(
     start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The background download goes on as soon as there is one."""
-    studio, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
+    engine, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
     left = shell.submit(spec("left behind")).result(20).job
     shell.close()
     real, refused = threading.Thread.start, list[str]()
@@ -317,12 +317,12 @@ def test_a_search_for_which_no_thread_could_be_had_is_made_later(
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refusing)
-    assert studio.rescue() == 1
-    until(lambda: studio.ledger.job(left.id).state is JobState.STORED)
+    assert engine.start_background_downloads() == 1
+    until(lambda: engine.ledger.job(left.id).state is JobState.STORED)
     assert len(refused) == 3
 
 
-def test_one_event_that_fails_takes_no_other_with_it(studio: Engine, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_event_that_fails_takes_no_other_with_it(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     """A page that is gone, say: all others hear of all jobs."""
     told: list[str] = []
 
@@ -332,9 +332,9 @@ def test_one_event_that_fails_takes_no_other_with_it(studio: Engine, caplog: pyt
             raise ConnectionResetError("the page is gone")
         told.append(job.prompt)
 
-    studio.listen(tell)
+    engine.listen(tell)
     for name in "abc":
-        studio.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())
+        engine.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())
     until(lambda: len(told) == 3)
     assert told[1:] == ["b", "c"]
     assert "the page is gone" in caplog.text

@@ -64,17 +64,17 @@ import numpy as np
 from sora_jobs.util.disk import try_folder
 from sora_jobs.jobs.spec import VideoRequest, Reference
 from sora_jobs.engine import Engine
-studio = Engine(home, Path(output))
+engine = Engine(home, Path(output))
 picture = np.zeros((720, 1280, 3), np.uint8)
 for code in codes:
     spec = VideoRequest(provider="cometapi", prompt=f"a boat {code}", model="sora-2", seconds="4", size="1280x720",
                    references=(Reference(picture),))
-    job = studio.submit(spec).result(60).job
-    done = studio.wait(job.id, timeout_s=60).future.result(90)
-    second = studio.link(done, Path(output) / "shots" / f"boat_{code}.mp4")
-    assert second.read_bytes() == studio.path(done).read_bytes(), code
+    job = engine.submit(spec).result(60).job
+    done = engine.wait(job.id, timeout_s=60).future.result(90)
+    second = engine.link(done, Path(output) / "shots" / f"boat_{code}.mp4")
+    assert second.read_bytes() == engine.path(done).read_bytes(), code
     print(done.state.value, *try_folder(Path(output)), sep=", ")
-studio.close()
+engine.close()
 assert called or what in ("chmod", "utime"), what
 """
 

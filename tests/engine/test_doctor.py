@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sora_jobs import engine as studio_module
+from sora_jobs import engine as engine_module
 from sora_jobs.cli.main import main
 from sora_jobs.config.settings import Settings
 from sora_jobs.delivery.fetcher import FETCH_THREADS
@@ -51,16 +51,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         return made[-1]
 
     yield opened
-    for studio in made:
-        studio.close()
+    for engine in made:
+        engine.close()
 
 
-def levels(studio: Engine) -> dict[str, str]:
-    return {finding.name: finding.level for finding in examine(studio)}
+def levels(engine: Engine) -> dict[str, str]:
+    return {finding.name: finding.level for finding in examine(engine)}
 
 
-def failed(studio: Engine) -> dict[str, str]:
-    return {finding.name: finding.text for finding in examine(studio) if finding.level == "failed"}
+def failed(engine: Engine) -> dict[str, str]:
+    return {finding.name: finding.text for finding in examine(engine) if finding.level == "failed"}
 
 
 # -- a typing error in the settings -----------------------------------------------------------------------------------
@@ -80,11 +80,12 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
 ) -> None:
     """The studio is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
     it before anything is sent, anything else only where it needs that very line."""
-    studio = start(text)
-    assert studio.provider_names()[0] == "cometapi"
+    engine = start(text)
+    assert engine.provider_names()[0] == "cometapi"
     uses: dict[str, Callable[[], object]] = {
-        "buy": lambda: studio.submit(BOAT).result(10), "list": studio.labels, "rescue": studio.rescue,
-        "receipts": lambda: studio.settings.receipts,
+        "buy": lambda: engine.submit(BOAT).result(10), "list": engine.labels,
+        "rescue": engine.start_background_downloads,
+        "receipts": lambda: engine.settings.receipts,
     }  # fmt: skip
     for one, use in uses.items():
         if one not in stopped.split():
@@ -92,43 +93,43 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
             continue
         with failing(InvalidInputError, code, name, charge="none") as caught:
             use()
-        assert f"{studio.settings.file}{f': {name}' if name else ''} " in caught.value.message
+        assert f"{engine.settings.file}{f': {name}' if name else ''} " in caught.value.message
         assert caught.value.hint
-    assert not (studio.settings.home / "sandbox").exists()
+    assert not (engine.settings.home / "sandbox").exists()
 
 
 def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> None:
     """A cap that nobody understands stops purchases; what was bought is joined and fetched all the same."""
-    studio = start()
-    job = studio.submit(BOAT).result(20).job
-    studio.settings.file.write_text("budgte = 3", encoding="utf-8")
-    again = studio.submit(BOAT).result(20)
+    engine = start()
+    job = engine.submit(BOAT).result(20).job
+    engine.settings.file.write_text("budgte = 3", encoding="utf-8")
+    again = engine.submit(BOAT).result(20)
     assert (again.job.id, again.reused) == (job.id, True)
-    assert studio.wait(job.id, timeout_s=60).future.result(60).state.value == "stored"
+    assert engine.wait(job.id, timeout_s=60).future.result(60).state.value == "stored"
 
 
 def test_a_mended_file_needs_no_restart(start: Start) -> None:
     """The next use reads it again; from then on the ledger stays where it is."""
-    studio = start("rescue = flase")
+    engine = start("rescue = flase")
     with failing(InvalidInputError, "settings_unreadable"):
-        studio.labels()
-    studio.settings.file.write_text("rescue = false", encoding="utf-8")
-    job = studio.submit(BOAT).result(30).job
-    studio.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"', encoding="utf-8")
-    assert studio.ledger.job(job.id).prompt == "a boat"
-    assert not studio.ledger.database.shared
+        engine.labels()
+    engine.settings.file.write_text("rescue = false", encoding="utf-8")
+    job = engine.submit(BOAT).result(30).job
+    engine.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"', encoding="utf-8")
+    assert engine.ledger.job(job.id).prompt == "a boat"
+    assert not engine.ledger.database.shared
 
 
 @pytest.mark.parametrize(("text", "code", "name"), [one[:3] for one in WRONG])
 def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, code: str, name: str) -> None:
     """What needs the settings points there; everything else is looked at."""
-    studio = start(text)
-    found = failed(studio)
+    engine = start(text)
+    found = failed(engine)
     assert re.search(WORDING[code], found["settings"])
-    assert f"{studio.settings.file}{f': {name}' if name else ''} " in found["settings"]
+    assert f"{engine.settings.file}{f': {name}' if name else ''} " in found["settings"]
     assert found["budget"] == "not looked at: see settings"
     assert {found.get(name) for name in ("ledger", "farm")} <= {"not looked at: see settings", None}
-    now = levels(studio)
+    now = levels(engine)
     assert {now[name] for name in ("python", "opencv", "pyav", "state", "output", "sandbox")} == {"ok"}
 
 
@@ -145,9 +146,9 @@ def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, code
 )
 def test_the_doctor_names_a_wrong_variable(start: Start, name: str, value: str) -> None:
     """By its name and value, whoever would read it first; the ledger needs none of them."""
-    studio = start(**{name: value})
-    assert f"{name} is {value!r}" in failed(studio)["settings"]
-    assert levels(studio)["ledger"] == "ok"
+    engine = start(**{name: value})
+    assert f"{name} is {value!r}" in failed(engine)["settings"]
+    assert levels(engine)["ledger"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -156,11 +157,11 @@ def test_the_doctor_names_a_wrong_variable(start: Start, name: str, value: str) 
 )
 def test_a_wrong_address_of_the_ledger_is_told(start: Start, url: str) -> None:
     """By the doctor and by the one who uses it, without the password that stands in it."""
-    studio = start(SORA_DATABASE_URL=url)
-    assert "SORA_DATABASE_URL" in failed(studio)["ledger"]
+    engine = start(SORA_DATABASE_URL=url)
+    assert "SORA_DATABASE_URL" in failed(engine)["ledger"]
     with failing(InvalidInputError, "invalid_setting", "SORA_DATABASE_URL") as caught:
-        studio.ledger.jobs()
-    assert "secret-word" not in str(caught.value) + str(failed(studio))
+        engine.ledger.jobs()
+    assert "secret-word" not in str(caught.value) + str(failed(engine))
 
 
 def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
@@ -191,34 +192,34 @@ def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written_is_told(start: Start, tmp_path: Path) -> None:
     """Free room alone is no good; nothing is left of the trial."""
-    studio = start()
+    engine = start()
     (tmp_path / "output").mkdir(mode=0o500)
-    assert "cannot be written" in failed(studio)["output"]
+    assert "cannot be written" in failed(engine)["output"]
 
 
 @pytest.mark.parametrize("in_the_way", ["a link to an unmounted drive", "a file"])
 def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, tmp_path: Path, in_the_way: str) -> None:
     """Videos go into a folder of the output folder: that one is tried, by the doctor and before a purchase."""
-    studio = start()
+    engine = start()
     (tmp_path / "output").mkdir()
     videos = tmp_path / "output" / "sora"
     if in_the_way == "a file":
         videos.write_text("", encoding="utf-8")
     else:
         make_link(videos, tmp_path / "unmounted")
-    assert str(videos) in failed(studio)["output"]
+    assert str(videos) in failed(engine)["output"]
     asked = VideoRequest(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
     with failing(StorageError, "", f"could be stored in {videos}") as caught:
-        studio.submit(asked).result(30)
+        engine.submit(asked).result(30)
     assert "is not connected" in caught.value.hint
-    assert studio.ledger.jobs() == []
+    assert engine.ledger.jobs() == []
 
 
 def test_the_free_space_is_that_of_the_folder_of_the_videos(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be another disk than that of the output folder."""
-    studio = start()
+    engine = start()
     full = tmp_path / "output" / "sora"
     full.mkdir(parents=True)
     real = shutil.disk_usage
@@ -227,47 +228,47 @@ def test_the_free_space_is_that_of_the_folder_of_the_videos(
         return SimpleNamespace(free=1 << 20) if Path(place) == full else real(place)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    assert levels(studio)["output"] == "warning"
+    assert levels(engine)["output"] == "warning"
     with failing(StorageError, "disk_full", "MiB left"):
-        check_room(studio.settings.videos)
+        check_room(engine.settings.videos)
 
 
 def test_a_folder_is_tried_by_writing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the trial says is told, with its cure; where it goes well, nothing is left of it."""
-    studio = start()
-    before = sorted(studio.settings.home.iterdir())
-    assert "can be written" in {one.name: one.text for one in examine(studio)}["state"]
-    assert sorted(studio.settings.home.iterdir()) == before
+    engine = start()
+    before = sorted(engine.settings.home.iterdir())
+    assert "can be written" in {one.name: one.text for one in examine(engine)}["state"]
+    assert sorted(engine.settings.home.iterdir()) == before
 
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "replace", read_only)
-    found = failed(studio)
+    found = failed(engine)
     assert "Read-only file system. The disk is read-only" in found["state"]
     assert "output" in found
 
 
 def test_what_a_disk_lacks_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has its way round, so nothing is wrong; who wonders about copies learns why they are made."""
-    studio = start()
+    engine = start()
 
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    found = {one.name: one for one in examine(studio)}
+    found = {one.name: one for one in examine(engine)}
     assert (found["output"].level, "hard links" in found["output"].text) == ("ok", True)
 
 
 def test_a_ledger_on_a_network_drive_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's locks do not hold there; a ledger on PostgreSQL is not on that drive."""
-    studio = start()
+    engine = start()
     monkeypatch.setattr(
-        "sora_jobs.diagnostics.doctor.network_of", lambda folder: "nfs4" if folder == studio.settings.home else ""
+        "sora_jobs.diagnostics.doctor.network_of", lambda folder: "nfs4" if folder == engine.settings.home else ""
     )
-    studio.ledger.jobs()
-    found = [one for one in examine(studio) if one.name == "ledger"]
+    engine.ledger.jobs()
+    found = [one for one in examine(engine) if one.name == "ledger"]
     assert [one.level for one in found] == ["warning", "ok"]
     assert all(word in found[0].text for word in ("nfs4", "SORA_HOME", "SORA_DATABASE_URL"))
 
@@ -300,9 +301,9 @@ def test_network_drives_are_known_by_their_mounts(tmp_path: Path, folder: str, k
 
 def test_the_database_has_a_connection_for_each_thread() -> None:
     """One that waits for another's connection could wait for the one who waits for it."""
-    engine = buying.ALL_SUBMIT_THREADS + studio_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
+    threads = buying.ALL_SUBMIT_THREADS + engine_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
     heartbeat, nodes, page = 1, 4, 32  # asyncio's own threads for the page are 32 at most
-    assert engine + heartbeat + nodes + page <= CONNECTIONS
+    assert threads + heartbeat + nodes + page <= CONNECTIONS
 
 
 @pytest.mark.parametrize("error", [LedgerError("It is away.", hint="Look."), OSError("It is away. Look.")])

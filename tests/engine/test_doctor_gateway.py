@@ -35,11 +35,11 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
 
     def examined(row: str, **env: str) -> list[Finding]:
         (home / "providers.toml").write_text(f'[provider.mine]\nkey_variable = "MINE_KEY"\n{row}\n', encoding="utf-8")
-        studio = Engine(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
+        engine = Engine(home, tmp_path / "output", env={"MINE_KEY": KEY, "COMETAPI_BASE_URL": NOWHERE} | env)
         try:
-            found = examine(studio)
+            found = examine(engine)
         finally:
-            studio.close()
+            engine.close()
         assert KEY not in json.dumps([finding.text for finding in found])
         return [finding for finding in found if finding.name in ("mine", "clock", "providers")]
 
@@ -213,11 +213,11 @@ def test_a_redirect_is_shown_by_its_host(lines: Lines) -> None:
 
 
 def about_cometapi(home: Path, tmp_path: Path, **env: str) -> list[Finding]:
-    studio = Engine(home, tmp_path / "output", env=env)
+    engine = Engine(home, tmp_path / "output", env=env)
     try:
-        return [finding for finding in examine(studio) if finding.name in ("cometapi", "clock")]
+        return [finding for finding in examine(engine) if finding.name in ("cometapi", "clock")]
     finally:
-        studio.close()
+        engine.close()
 
 
 def test_without_a_key_all_the_rest_is_looked_at(home: Path, tmp_path: Path) -> None:

@@ -318,16 +318,16 @@ def test_spent_and_the_doctor_name_the_machine(
     }  # fmt: skip
     assert main(["spent", "--home", "desk"]) == 0
     assert capsys.readouterr().out.count("render-1") == 2
-    studio = Engine(tmp_path / "desk", tmp_path / "output", env={"SORA_DATABASE_URL": url})
+    engine = Engine(tmp_path / "desk", tmp_path / "output", env={"SORA_DATABASE_URL": url})
     try:
-        finding = next(finding for finding in examine(studio) if finding.name == "budget")
+        finding = next(finding for finding in examine(engine) if finding.name == "budget")
         assert (finding.level, finding.text.count("render-1")) == ("ok", 2)
         one.buy("b", 2)
         one.caps = Budget(3, 2)
         one.beat()
-        assert next(finding for finding in examine(studio) if finding.name == "budget").level == "warning"
+        assert next(finding for finding in examine(engine) if finding.name == "budget").level == "warning"
     finally:
-        studio.close()
+        engine.close()
 
 
 def test_spent_on_one_machine_names_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,24 +339,24 @@ def test_spent_on_one_machine_names_none(tmp_path: Path, capsys: pytest.CaptureF
     assert not home.exists()
 
 
-@pytest.mark.parametrize("rescue", ["1", "0"])
+@pytest.mark.parametrize("background", ["1", "0"])
 def test_a_machine_tells_the_caps_of_its_settings(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rescue: str
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, background: str
 ) -> None:
     """The file's and those of variables; a ComfyUI tells them from its start, also where it buys nothing."""
     one = start("render-1", 100, 50)
     home = tmp_path / "two"
     home.mkdir()
     (home / "settings.toml").write_text("[budget]\nusd_per_job = 0.5\n", encoding="utf-8")
-    env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": rescue}
+    env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": background}
     monkeypatch.setattr("socket.gethostname", lambda: "render-2")
-    studio = Engine(home, tmp_path / "output", env=env)
+    engine = Engine(home, tmp_path / "output", env=env)
     try:
         assert one.ledger.spending(one.caps).per_day.machine == "render-1"
-        studio.rescue()  # as ComfyUI does at its start
+        engine.start_background_downloads()  # as ComfyUI does at its start
         text = one.refusal(1)
         assert "$0.50" in text
         assert "render-2" in text
         assert one.ledger.spending(one.caps).per_day == Budget(7, 0.5, "render-2")
     finally:
-        studio.close()
+        engine.close()

@@ -40,37 +40,37 @@ def start(postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def machine(host: str, output: Path = tmp_path / "output") -> Engine:
         env = {"SORA_DATABASE_URL": url, "SORA_SANDBOX_SECONDS": "0.2", "SORA_POLL_SECONDS": "0.05"}
-        studio = Engine(tmp_path / host, output, env=env)
-        made.append(studio)
+        engine = Engine(tmp_path / host, output, env=env)
+        made.append(engine)
         with monkeypatch.context() as here:
             here.setattr("socket.gethostname", lambda: host)
-            assert studio.ledger.database.owner.host == host
-        return studio
+            assert engine.ledger.database.owner.host == host
+        return engine
 
     yield machine
-    for studio in made:
-        studio.close()
+    for engine in made:
+        engine.close()
 
 
-def bought(studio: Engine, spec: VideoRequest = SPEC) -> Job:
-    return studio.submit(spec).result(30).job
+def bought(engine: Engine, spec: VideoRequest = SPEC) -> Job:
+    return engine.submit(spec).result(30).job
 
 
 def kept_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
 
 
-def change(studio: Engine, job: Job, **columns: Any) -> None:
+def change(engine: Engine, job: Job, **columns: Any) -> None:
     """As older code, or a damaged disk, left the row."""
-    with studio.ledger.database.write() as connection:
+    with engine.ledger.database.write() as connection:
         assignments = ", ".join(f"{name} = :{name}" for name in columns)
         run(connection, f"UPDATE jobs SET {assignments} WHERE id = :job", job=job.id, **columns)
 
 
-def moved_home(studio: Engine, job: Job) -> Path:
+def moved_home(engine: Engine, job: Job) -> Path:
     """The job's image where older code kept it: in the machine's own state folder."""
-    (place,) = studio.board.references(job.id)
-    own = studio.settings.home / "references" / place.name
+    (place,) = engine.history.references(job.id)
+    own = engine.settings.home / "references" / place.name
     own.parent.mkdir()
     place.rename(own)
     return own
@@ -80,16 +80,16 @@ def test_another_machine_finds_what_one_kept(start: Start, tmp_path: Path) -> No
     """In the folder for videos, under a name that ComfyUI's lists leave out; also once the first machine is gone."""
     one, two = start("one"), start("two")
     job = bought(one)
-    (place,) = two.board.references(job.id)
+    (place,) = two.history.references(job.id)
     assert place.is_relative_to(tmp_path / "output")
     assert place.relative_to(tmp_path / "output").parts[0].startswith(".")
-    assert one.board.references(job.id) == [place]
+    assert one.history.references(job.id) == [place]
     assert fingerprints_of(place) == fingerprints(PIXELS)
-    assert two.board.again(job.id) == {"fit": "pad", "take": 2}
+    assert two.history.again(job.id) == {"fit": "pad", "take": 2}
     assert kept_in(tmp_path / "one") == kept_in(tmp_path / "two") == []
     one.close()
     shutil.rmtree(tmp_path / "one")
-    assert two.board.references(job.id) == [place]
+    assert two.history.references(job.id) == [place]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
@@ -100,12 +100,12 @@ def test_every_user_of_the_machines_may_read_it(start: Start, tmp_path: Path) ->
         job = bought(start("one"))
         alone = Engine(tmp_path / "alone", tmp_path / "its output", env={"SORA_SANDBOX_SECONDS": "0.2"})
         try:
-            (own,) = alone.board.references(bought(alone).id)
+            (own,) = alone.history.references(bought(alone).id)
         finally:
             alone.close()
     finally:
         os.umask(before)
-    (shared,) = start("two").board.references(job.id)
+    (shared,) = start("two").history.references(job.id)
     assert (shared.stat().st_mode & 0o777, shared.parent.stat().st_mode & 0o777) == (0o644, 0o755)
     assert own == tmp_path / "alone" / "references" / shared.name
     assert (own.stat().st_mode & 0o777, own.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -115,25 +115,25 @@ def test_what_older_code_kept_is_found_on_its_machine(start: Start, tmp_path: Pa
     one, two = start("one"), start("two")
     job = bought(one)
     own = moved_home(one, job)
-    assert one.board.references(job.id) == [own]
+    assert one.history.references(job.id) == [own]
     with failing(StorageError, "missing_reference", "machine one") as caught:
-        two.board.references(job.id)
+        two.history.references(job.id)
     assert caught.value.job == job.id
     shared = tmp_path / "output" / ".sora-farm" / "references"
     assert str(shared) in caught.value.hint
     with failing(StorageError, "missing_reference", "machine one"):
-        two.board.again(job.id)
+        two.history.again(job.id)
     change(one, job, machine="")  # the name was not recorded then
     with failing(StorageError, "missing_reference", "Another machine"):
-        two.board.references(job.id)
+        two.history.references(job.id)
     shutil.copyfile(own, shared / own.name)  # as the advice says
-    assert two.board.references(job.id) == one.board.references(job.id) == [shared / own.name]
+    assert two.history.references(job.id) == one.history.references(job.id) == [shared / own.name]
 
 
 def test_a_machine_with_another_output_folder_names_the_one_that_has_it(start: Start, tmp_path: Path) -> None:
     job = bought(start("one"))
     with failing(StorageError, "missing_reference", "machine one"):
-        start("two", tmp_path / "elsewhere").board.references(job.id)
+        start("two", tmp_path / "elsewhere").history.references(job.id)
 
 
 def test_the_same_image_from_another_machine_is_the_same_purchase(start: Start, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_a_dead_machine_left_is_sent_with_its_image(start: Start, tmp_path:
     shutil.rmtree(tmp_path / "one")
     done = two.submit(SPEC).result(30).job
     assert (done.id, done.machine) == (job.id, "two")
-    assert [path.name for path in two.board.references(done.id)] == files
+    assert [path.name for path in two.history.references(done.id)] == files
     assert two.wait(done.id, timeout_s=30).future.result(60).state is JobState.STORED
 
 
@@ -189,7 +189,7 @@ def test_an_import_brings_its_images_to_every_machine(start: Start, tmp_path: Pa
     alone.close()
     one, two = start("one"), start("two")
     assert one.import_home(tmp_path / "alone").added == 1
-    (place,) = two.board.references(job.id)
+    (place,) = two.history.references(job.id)
     assert place.is_relative_to(tmp_path / "output")
     assert place.read_bytes() == (tmp_path / "alone" / "references" / place.name).read_bytes()
     again = two.submit(SPEC).result(30)

@@ -66,17 +66,17 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
                 env={"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-123456"},
                 timing=IMPATIENT,
             )
-        ) as studio,
+        ) as engine,
     ):
         for _ in range(2):
             with held(file), pytest.raises(LedgerError) as caught:
-                studio.submit(dataclasses.replace(SPEC, take=2)).result(30)
+                engine.submit(dataclasses.replace(SPEC, take=2)).result(30)
             error = caught.value
             assert (error.code, error.kind, error.charge) == ("ledger_in_use", "ledger_in_use", "none")
             assert str(file) in error.message
             assert "SQLite browser" in error.hint
             assert "full" not in str(error)
-            assert len(studio.ledger.jobs()) == 1  # and now it is open
+            assert len(engine.ledger.jobs()) == 1  # and now it is open
         assert server.requests == []
 
 
@@ -272,19 +272,19 @@ def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list of past jobs and the doctor ask first whether there is a ledger."""
-    studio = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
-    with contextlib.closing(studio):
+    engine = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    with contextlib.closing(engine):
         monkeypatch.setattr(Path, "exists", denied)
         with pytest.raises(LedgerError) as caught:
-            studio.labels()
+            engine.labels()
         assert caught.value.code == "ledger_denied"
 
 
 def test_the_doctor_says_the_same_of_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    studio = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
-    with contextlib.closing(studio):
+    engine = Engine(tmp_path, tmp_path / "out", env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    with contextlib.closing(engine):
         monkeypatch.setattr(doctor, "try_folder", denied)
-        found = {finding.name: finding for finding in doctor.examine(studio)}
+        found = {finding.name: finding for finding in doctor.examine(engine)}
     assert found["state"].level == "failed"
     assert all(part in found["state"].text for part in (str(tmp_path), "chown" if disk.os.name != "nt" else "icacls"))
     assert "Delete nothing" in found["state"].text
@@ -310,11 +310,11 @@ def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str
 def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows lets nobody delete what another program has open: an error of ours, with the copy kept."""
     (tmp_path / LEDGER).write_bytes(b"my diary " * 2000)
-    studio = Engine(tmp_path, tmp_path / "out", env={})
-    with contextlib.closing(studio), monkeypatch.context() as windows:
+    engine = Engine(tmp_path, tmp_path / "out", env={})
+    with contextlib.closing(engine), monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", denied)
         with pytest.raises(StorageError):
-            studio.rebuild()
+            engine.rebuild()
     assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
 
 

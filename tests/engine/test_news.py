@@ -27,15 +27,15 @@ FAILED = Job(
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     made = Engine(tmp_path / "home", tmp_path / "output", env={})
     yield made
     made.close()
 
 
-def reserved(studio: Engine, prompt: str) -> Job:
+def reserved(engine: Engine, prompt: str) -> Job:
     spec = VideoRequest(provider="cometapi", **(BOAT | {"prompt": prompt}))
-    return studio.ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())[0]
+    return engine.ledger.reserve(spec, origin="https://x", estimated_usd=0.1, budget=Budget())[0]
 
 
 def until(true: Callable[[], Any]) -> None:
@@ -100,29 +100,29 @@ def test_only_so_much_is_kept() -> None:
     assert len(news.since("", 60)[1]) == KEPT
 
 
-def test_a_job_in_trouble_is_told_after_its_event(studio: Engine) -> None:
+def test_a_job_in_trouble_is_told_after_its_event(engine: Engine) -> None:
     """Also to one who did not hear the event; not any more once the trouble is over."""
     events: list[str] = []
-    studio.listen(lambda job, _: events.append(job.standing))
-    job = reserved(studio, "a boat")
-    studio.ledger.sending(job.id)
-    studio.ledger.unknown(job.id, PurchaseUncertainError("The answer was lost."))
+    engine.listen(lambda job, _: events.append(job.standing))
+    job = reserved(engine, "a boat")
+    engine.ledger.sending(job.id)
+    engine.ledger.unknown(job.id, PurchaseUncertainError("The answer was lost."))
     until(lambda: "unknown" in events)
-    told = studio.news(age_s=60)
+    told = engine.news(age_s=60)
     assert [(row["id"], row["state"], row["prompt"]) for row in told["jobs"]] == [(job.id, "unknown", "a boat")]
-    assert studio.news(told["mark"])["jobs"] == []
-    studio.ledger.reconcile(job.id, video_id="v1")
-    assert studio.news(age_s=60)["jobs"] == []
+    assert engine.news(told["mark"])["jobs"] == []
+    engine.ledger.reconcile(job.id, video_id="v1")
+    assert engine.news(age_s=60)["jobs"] == []
 
 
-def test_without_trouble_there_is_no_news(studio: Engine) -> None:
+def test_without_trouble_there_is_no_news(engine: Engine) -> None:
     """Nothing is opened or written for the question."""
-    assert studio.news(age_s=60)["jobs"] == []
-    assert not studio.settings.home.exists()
+    assert engine.news(age_s=60)["jobs"] == []
+    assert not engine.settings.home.exists()
 
 
-@pytest.mark.parametrize("how", ["rescue", "unsettled"])
-def test_a_purchase_that_a_dead_process_was_sending_is_told(studio: Engine, tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("how", ["start_background_downloads", "unsettled"])
+def test_a_purchase_that_a_dead_process_was_sending_is_told(engine: Engine, tmp_path: Path, how: str) -> None:
     """By the process that finds it, as an event and as news, though the ledger has it for a day."""
     dead = Engine(tmp_path / "home", tmp_path / "output", env={})
     sent, unsent = reserved(dead, "sent"), reserved(dead, "not sent")
@@ -131,9 +131,9 @@ def test_a_purchase_that_a_dead_process_was_sending_is_told(studio: Engine, tmp_
         run(connection, "UPDATE jobs SET created_at = created_at - 86400")
     dead.ledger.database.owner.close()
     events: dict[str, str] = {}
-    studio.listen(lambda job, _: events.update({job.id: job.standing}))
-    getattr(studio, how)()
+    engine.listen(lambda job, _: events.update({job.id: job.standing}))
+    getattr(engine, how)()
     until(lambda: len(events) == 2)
     assert events == {sent.id: "unknown", unsent.id: "refused"}
-    assert [row["id"] for row in studio.news(age_s=60)["jobs"]] == [sent.id]
+    assert [row["id"] for row in engine.news(age_s=60)["jobs"]] == [sent.id]
     dead.close()

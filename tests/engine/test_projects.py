@@ -249,11 +249,11 @@ def test_what_is_passed_on_tells_no_project(
     assert main(["run", "a boat", *SMALL, "--project", "Top-secret client", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     video = Path(told["path"])
-    studio = Engine(tmp_path / "home", tmp_path / "out")
-    job = studio.ledger.job(told["job"])
+    engine = Engine(tmp_path / "home", tmp_path / "out")
+    job = engine.ledger.job(told["job"])
     assert job.project == "Top-secret client"
-    studio.link(job, tmp_path / "out" / "named.mp4")
-    studio.close()
+    engine.link(job, tmp_path / "out" / "named.mp4")
+    engine.close()
     assert receipt_of(video).is_file()
     passed_on = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert len(passed_on) == 4

@@ -1,4 +1,4 @@
-"""The pool of the engine's own threads, where threads are scarce (the rest of it is in test_monitor.py)."""
+"""The pool of the engine's own threads, where threads are scarce (the rest of it is in test_poller.py)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ poll_seconds = 0.02
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     made = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "any", "COMETAPI_KEY": "any"})
     yield made
     made.close()
@@ -47,27 +47,27 @@ def write_row(home: Path, url: str = "https://x.example", more: str = "usd_per_s
 # -- what is chosen ---------------------------------------------------------------------------------------------------
 
 
-def test_the_cheapest_of_cometapi(studio: Engine) -> None:
+def test_the_cheapest_of_cometapi(engine: Engine) -> None:
     """By the catalogue's prices: 28 thousandths of a dollar, with a reference image. None of all is cheaper."""
-    offer = cheapest(studio, Wish(provider="cometapi", spend=1), None)
+    offer = cheapest(engine, Wish(provider="cometapi", spend=1), None)
     assert offer == Offer(model="viduq3-turbo", seconds="1", size="640x352", reference=True, usd=0.028)
-    for model in studio.catalogue.offered():
+    for model in engine.catalogue.offered():
         for size in model.sizes if model.seconds else ():
             usd = model.usd_per_second(size)
             assert usd is None or usd * min(map(int, model.seconds)) >= 0.028
 
 
-def test_a_named_model_at_its_cheapest(studio: Engine) -> None:
+def test_a_named_model_at_its_cheapest(engine: Engine) -> None:
     """Its shortest length, its cheapest size; a model that was retired is refused."""
-    named = cheapest(studio, Wish(provider="cometapi", spend=1, model="doubao-seedance-2-0-fast"), None)
+    named = cheapest(engine, Wish(provider="cometapi", spend=1, model="doubao-seedance-2-0-fast"), None)
     assert (named.seconds, named.size, named.usd) == ("4", "640x640", 0.2016)
     with failing(InvalidInputError, "model_retired"):
-        cheapest(studio, Wish(provider="cometapi", spend=1, model="doubao-seedance-1-5-pro"), None)
+        cheapest(engine, Wish(provider="cometapi", spend=1, model="doubao-seedance-1-5-pro"), None)
 
 
-def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(studio: Engine) -> None:
+def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(engine: Engine) -> None:
     """On the sandbox all are free."""
-    offer = cheapest(studio, Wish(provider="sandbox"), None)
+    offer = cheapest(engine, Wish(provider="sandbox"), None)
     assert offer == Offer(model="sora-2", seconds="4", size="1280x720", reference=True, usd=0.0)
 
 
@@ -78,27 +78,27 @@ def test_of_equal_prices_one_that_takes_a_reference_and_has_a_remix(studio: Engi
         ({"Wan-AI/Wan2.2-T2V"}, "Wan-AI/Wan2.2-T2V"),
     ],
 )  # fmt: skip
-def test_an_owners_provider_is_asked_for_what_it_lists(studio: Engine, listed: Any, chosen: str) -> None:
+def test_an_owners_provider_is_asked_for_what_it_lists(engine: Engine, listed: Any, chosen: str) -> None:
     """Those of the catalogue that it lists, else the one that it lists, at the price that its row says."""
-    write_row(studio.settings.home)
-    offer = cheapest(studio, Wish(provider="mine", spend=9), listed)
+    write_row(engine.settings.home)
+    offer = cheapest(engine, Wish(provider="mine", spend=9), listed)
     assert (offer.model, offer.usd) == (chosen, 0.5 * int(offer.seconds))
 
 
-def test_strange_models_have_to_be_named(studio: Engine) -> None:
+def test_strange_models_have_to_be_named(engine: Engine) -> None:
     """Which of them makes videos is unknown."""
-    write_row(studio.settings.home)
+    write_row(engine.settings.home)
     with failing(InvalidInputError, "no_model", "lists 2 models") as told:
-        cheapest(studio, Wish(provider="mine", spend=9), {"gpt-5", "gpt-6"})
+        cheapest(engine, Wish(provider="mine", spend=9), {"gpt-5", "gpt-6"})
     assert "--model ID" in told.value.hint
 
 
 @pytest.mark.parametrize("model", ["", "my-own", "sora-2"])
-def test_without_a_price_nothing_is_bought(studio: Engine, model: str) -> None:
+def test_without_a_price_nothing_is_bought(engine: Engine, model: str) -> None:
     """The error names --model and the line of providers.toml."""
-    write_row(studio.settings.home, more="")
+    write_row(engine.settings.home, more="")
     with failing(InvalidInputError, "price_unknown") as told:
-        cheapest(studio, Wish(provider="mine", spend=9, model=model), None)
+        cheapest(engine, Wish(provider="mine", spend=9, model=model), None)
     assert all(words in told.value.hint for words in ("--model ID", "usd_per_second", "[provider.mine]"))
 
 
@@ -223,11 +223,11 @@ def test_a_remix_is_bought_where_the_money_is_enough_for_both(sora: Shell, spend
 
 def test_a_purchase_that_was_never_sent_is_checked_as_a_new_one(sora: Shell) -> None:
     """An earlier run ended between its row and its create: to send it now costs what a new one costs."""
-    studio = Engine(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
-    offer = cheapest(studio, Wish(provider="mine", spend=1), None)
-    budget = studio.settings.budget
-    studio.ledger.reserve(offer.spec("mine", 1), origin=sora.sandbox.url, estimated_usd=0.5, budget=budget)
-    studio.close()
+    engine = Engine(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
+    offer = cheapest(engine, Wish(provider="mine", spend=1), None)
+    budget = engine.settings.budget
+    engine.ledger.reserve(offer.spec("mine", 1), origin=sora.sandbox.url, estimated_usd=0.5, budget=budget)
+    engine.close()
     assert (sora.json("--spend", "0.1")["exit"], sora.creates) == (3, 0)
     told = sora.json("--spend", "0.5")
     assert (told["exit"], told["offer"]["bought_before"], sora.creates) == (0, False, 1)

@@ -102,9 +102,9 @@ def test_the_doctor_says_where_others_may_read_a_key(
     monkeypatch.setattr(doctor, "WINDOWS", True)
     monkeypatch.setattr(Path, "home", lambda: tmp_path if inside else tmp_path / "profile")
     (here.home / "keys" / "cometapi").write_text("sk-test-key-123", encoding="utf-8")
-    studio = Engine(here.home, here.output, env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
-    found = [finding for finding in doctor.examine(studio) if finding.name == "keys"]
-    studio.close()
+    engine = Engine(here.home, here.output, env={"COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    found = [finding for finding in doctor.examine(engine) if finding.name == "keys"]
+    engine.close()
     assert [finding.level for finding in found] == ([] if inside else ["warning"])
     assert all("COMETAPI_KEY" in finding.text and "sk-test" not in finding.text for finding in found)
 

@@ -45,12 +45,12 @@ class Buyers:
         self._lock = threading.Lock()
 
     @property
-    def studio(self) -> Engine:
+    def engine(self) -> Engine:
         return self.studios[0]
 
     def close(self) -> None:
-        for studio in self.studios:
-            studio.close()
+        for engine in self.studios:
+            engine.close()
 
     def bought(self, prompt: str) -> list[str]:
         """The ids of the jobs with that prompt that the gateway has: its own list, as a person would see it."""
@@ -68,25 +68,25 @@ class Buyers:
         """Run the same again until the video is there."""
         spec = wanted(number)
         for attempt in range(MOST_RUNS):
-            studio = self.studios[(number + attempt) % len(self.studios)]
+            engine = self.studios[(number + attempt) % len(self.studios)]
             try:
-                job = studio.submit(spec).result(60).job
-                return studio.wait(job.id, timeout_s=30).future.result(60)
+                job = engine.submit(spec).result(60).job
+                return engine.wait(job.id, timeout_s=30).future.result(60)
             except PurchaseUncertainError as error:
                 self._met(error)
-                self._settle(studio, spec.prompt, error.job)
+                self._settle(engine, spec.prompt, error.job)
             except NotPurchasedError as error:
                 self._met(error)
                 assert self.bought(spec.prompt) == [], f"told that nothing was bought: {error}"
             except NotFinishedError as error:
                 self._met(error)
-        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.studio.ledger.active_purchase(spec)}")
+        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.engine.ledger.active_purchase(spec)}")
 
-    def _settle(self, studio: Engine, prompt: str, job_id: str) -> None:
+    def _settle(self, engine: Engine, prompt: str, job_id: str) -> None:
         found = self.bought(prompt)
         assert len(found) <= 1
         try:
-            job = studio.reconcile(job_id, video_id=found[0] if found else "").result(60)
+            job = engine.reconcile(job_id, video_id=found[0] if found else "").result(60)
         except NotFinishedError as error:  # the line broke while the gateway was asked for it: the next run tries again
             self._met(error)
             return

@@ -23,16 +23,16 @@ from wish import TIMING, environment, spec
 def main() -> int:
     given = json.loads(sys.argv[1])
     env = environment(given["url"], given["database"])
-    studio = Engine(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
+    engine = Engine(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
     POINTS[given["point"]]()
     try:
-        job = studio.submit(spec(given["prompt"], given["reference"])).result(30).job
-        job = studio.wait(job.id, timeout_s=30).future.result(30)
+        job = engine.submit(spec(given["prompt"], given["reference"])).result(30).job
+        job = engine.wait(job.id, timeout_s=30).future.result(30)
     except SoraError as error:
         print(json.dumps({"error": type(error).__name__, "text": str(error), "job": error.job}))
         return error.exit_code
     finally:
-        studio.close()
+        engine.close()
     print(json.dumps({"job": job.id, "state": job.state, "path": job.path, "sha256": job.sha256}))
     return 0
 

@@ -107,15 +107,15 @@ class World:
 
     def reconcile(self, run: Run) -> None:
         """As a person does it who looks into the gateway's list: name the job there, or give it up."""
-        studio = Engine(self.other_home, self.output, env=environment(self.url, self.database))
+        engine = Engine(self.other_home, self.output, env=environment(self.url, self.database))
         try:
             with pytest.raises(PurchaseUncertainError):  # however often it is asked for
-                studio.submit(spec(self.prompt, self.reference)).result(30)
+                engine.submit(spec(self.prompt, self.reference)).result(30)
             assert self.gateway.routes.counts[CREATE] == run.creates
-            job = studio.reconcile(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
+            job = engine.reconcile(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
             assert job.state in ((JobState.SUBMITTED, JobState.COMPLETED) if run.bought else (JobState.LOST,))
         finally:
-            studio.close()
+            engine.close()
 
     def let_an_hour_pass(self) -> None:
         """Over unfinished files, which are then known to be nobody's."""

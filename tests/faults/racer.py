@@ -20,12 +20,12 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     env = {"COMETAPI_BASE_URL": given["url"], "COMETAPI_KEY": given["key"], **given["variables"]}
     home = Path(given["home"])
-    studio = Engine(home, home / "output", env=env)
+    engine = Engine(home, home / "output", env=env)
 
     def buy(prompt: str) -> tuple[str, str]:
         spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         try:
-            return prompt, studio.submit(spec).result(60).job.video_id
+            return prompt, engine.submit(spec).result(60).job.video_id
         except SoraError as error:
             return prompt, f"{type(error).__name__}: {error}"
 
@@ -35,7 +35,7 @@ def main() -> None:
     sys.stdin.readline()
     with ThreadPoolExecutor(8) as pool:
         print(json.dumps(dict(pool.map(buy, prompts))), flush=True)
-    studio.close()
+    engine.close()
 
 
 if __name__ == "__main__":

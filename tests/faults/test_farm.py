@@ -62,7 +62,7 @@ def test_a_machine_that_lives_is_not_taken_for_dead(machines: list[Machine]) -> 
     assert first.watches.take(watched, 3600)
     end = time.monotonic() + 2.5 * LAPSE_S
     while time.monotonic() < end:
-        assert second.watches.rescuable() == []
+        assert second.watches.claim_unwatched() == []
         assert not second.watches.take(watched)
         assert second.reserve("is being sent") == (sent, False)
         assert second.ledger.job(sent).state is JobState.RESERVED
@@ -86,7 +86,7 @@ def test_a_claim_under_way_is_neither_waited_for_nor_broken(machines: list[Machi
             now = first.ledger.database.now(connection)
             claim = "UPDATE jobs SET watcher = :mark, watched_until = :until WHERE id = :job"
             run(connection, claim, mark=mark, until=now + 60, job=taken)
-            search = pool.submit(second.watches.rescuable)
+            search = pool.submit(second.watches.claim_unwatched)
             found = search.result(5)
         assert found == [free]
     assert not second.watches.take(taken)
@@ -114,24 +114,24 @@ def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
     moment = [time.time()]
     with Sandbox(tmp_path / "gateway", seconds=1, clock=lambda: moment[0]) as gateway:
         share_films(gateway, films)
-        studio = Engine(
+        engine = Engine(
             tmp_path / "home", tmp_path / "output", env=environment(gateway.url, database_url), timing=TIMING
         )
         other = Machine(tmp_path / ("other" if database_url else "home"), database_url)
         try:
-            job = studio.submit(spec("a paper boat", reference=False)).result(30).job
-            wait = studio.wait(job.id, timeout_s=60)
+            job = engine.submit(spec("a paper boat", reference=False)).result(30).job
+            wait = engine.wait(job.id, timeout_s=60)
             until(lambda: gateway.routes.counts["GET", "/v1/videos/{id}"] > 0)
             finished = time.monotonic() + 2 * CLAIM_S
             while time.monotonic() < finished:
-                assert other.watches.rescuable() == []
+                assert other.watches.claim_unwatched() == []
                 time.sleep(0.05)
             moment[0] += 60
             while not wait.future.done():
-                assert other.watches.rescuable() == []
+                assert other.watches.claim_unwatched() == []
                 time.sleep(0.05)
             assert wait.future.result().state is JobState.STORED
             assert time.monotonic() > finished + 2 * CLAIM_S
         finally:
-            studio.close()
+            engine.close()
             other.ledger.close()

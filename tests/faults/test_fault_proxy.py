@@ -64,8 +64,8 @@ def test_a_bad_line_costs_nothing_twice(
         try:
             with ThreadPoolExecutor(THREADS) as pool:
                 jobs = list(pool.map(buyers.get, range(number)))
-            rows = buyers.studio.ledger.jobs(limit=100 * number)
-            files = [buyers.studio.path(job) for job in jobs]
+            rows = buyers.engine.ledger.jobs(limit=100 * number)
+            files = [buyers.engine.path(job) for job in jobs]
         finally:
             buyers.close()
     there = gateway.routes.jobs.store.newest()
@@ -112,12 +112,12 @@ def test_a_broken_create_is_never_called_refused(
         buyers = Buyers(tmp_path, line, gateway)
         try:
             with pytest.raises(errors) as caught:
-                buyers.studio.submit(wanted(0)).result(30)
+                buyers.engine.submit(wanted(0)).result(30)
             assert len(buyers.bought(wanted(0).prompt)) == there == line.whole_creates
             if caught.type is PurchaseUncertainError:
                 passed = line.tally.total()
                 with failing(PurchaseUncertainError, "", charge="possible"):
-                    buyers.studio.submit(wanted(0)).result(30)
+                    buyers.engine.submit(wanted(0)).result(30)
                 assert line.tally.total() == passed
         finally:
             buyers.close()

@@ -147,7 +147,7 @@ class LedgerModel(RuleBasedStateMachine):
     @rule(process=PROCESSES)
     def rescue(self, process: int) -> None:
         """What the dead left half sent is put right."""
-        Leases(self.ledgers[process].database).rescuable()
+        Leases(self.ledgers[process].database).claim_unwatched()
         for row in self.rows.values():
             if row.state is JobState.RESERVED and not self._lives(row.owner):
                 row.state = JobState.UNKNOWN if row.sent else JobState.REFUSED

@@ -59,20 +59,20 @@ def survivor(world: World) -> Iterator[Callable[[str], Engine]]:
         home = world.home.with_name(name) if world.database else world.home
         env = environment(world.url, world.database)
         made.append(Engine(home, world.output, env=env, timing=TIMING))
-        made[-1].rescue()
+        made[-1].start_background_downloads()
         if not world.database:  # with a file it searches once it has bought something itself
             made[-1].submit(spec(f"a paper boat [sandbox: word={name}]", reference=False)).result(30)
         return made[-1]
 
     yield start
-    for studio in made:
-        studio.close()
+    for engine in made:
+        engine.close()
 
 
-def watcher(studio: Engine, prompt: str) -> str:
+def watcher(engine: Engine, prompt: str) -> str:
     """Who watches the job with that prompt."""
     query = "SELECT watcher FROM jobs WHERE prompt = :prompt AND state = 'submitted'"
-    with studio.ledger.database.read() as connection:
+    with engine.ledger.database.read() as connection:
         return run(connection, query, prompt=prompt).scalars().first() or ""
 
 
@@ -97,7 +97,7 @@ def test_a_killed_watchers_job_is_fetched_by_another(
     until(lambda: {job.state for job in others[0].ledger.jobs()} == {JobState.STORED})
     assert world.gateway.routes.counts[CREATE] == world.gateway.routes.counts[CONTENT] == len(jobs)
     (row,) = (job for job in others[0].ledger.jobs() if job.prompt == world.prompt)
-    assert [studio.path(row) for studio in others] == [world.output / row.path] * 2
+    assert [engine.path(row) for engine in others] == [world.output / row.path] * 2
     assert len(list(world.output.rglob("*.mp4"))) == len(jobs)
     assert world.litter() == set()
 

@@ -73,7 +73,7 @@ class Frozen:
 
     def __init__(self, pack: Pack, gateway: Gateway) -> None:
         self.pack, self.gateway = pack, gateway
-        self.studio = pack.engine.studio()
+        self.engine = pack.engine.get_engine()
         self.rows: list[dict[str, Any]] = []
 
     def spec(self, asked: dict[str, Any]) -> Any:
@@ -89,23 +89,23 @@ class Frozen:
         spec, state = self.spec(asked), asked["as"]
         error, self.gateway.does = None, asked.get("does", "finished")
         try:
-            job = self.studio.submit(spec).result(30).job
+            job = self.engine.submit(spec).result(30).job
         except self.pack.error("SoraError") as caught:
-            error, job = caught, self.studio.ledger.jobs(search=spec.prompt, limit=1)[0]
+            error, job = caught, self.engine.ledger.jobs(search=spec.prompt, limit=1)[0]
         if asked.get("aside") == "unwatched":
-            job = self.studio.set_visibility(job.id, "unwatched").result(30)
+            job = self.engine.set_visibility(job.id, "unwatched").result(30)
         if error is None and state not in ("submitted",):
             with contextlib.suppress(self.pack.error("SoraError")):
-                self.studio.wait(job.id, timeout_s=12 if state in ("lapsed", "completed") else 120).future.result(150)
+                self.engine.wait(job.id, timeout_s=12 if state in ("lapsed", "completed") else 120).future.result(150)
         if state == "lost":
-            self.studio.reconcile(job.id).result(30)
+            self.engine.reconcile(job.id).result(30)
         if asked.get("aside") == "forgotten":
-            self.studio.set_visibility(job.id, "forgotten").result(30)
+            self.engine.set_visibility(job.id, "forgotten").result(30)
         self.gateway.does = "finished"
         self.note(job.id, **asked)
 
     def note(self, job_id: str, **words: Any) -> None:
-        job = self.studio.ledger.job(job_id)
+        job = self.engine.ledger.job(job_id)
         print(job.standing, job.id, words)
         assert job.standing == words["as"], (job, words)
         self.rows.append({**words, "job": job.id, "video_id": job.video_id, "path": job.path})
@@ -145,9 +145,9 @@ async def workflows(frozen: Frozen, target: Path) -> None:
     target.mkdir(parents=True)
     for file in sorted((PACK / "example_workflows").glob("*.json")):
         shutil.copy(file, target / file.name)
-        more = {"past_job": frozen.studio.labels()[0]} if file.stem == "recover_a_video" else {}
+        more = {"past_job": frozen.engine.labels()[0]} if file.stem == "recover_a_video" else {}
         await run_workflow(frozen.pack, file, **more)
-    stored = frozen.studio.open(frozen.rows[0]["job"]).result(30)
+    stored = frozen.engine.open(frozen.rows[0]["job"]).result(30)
     await frozen.pack.run("WaitForVideo", "9", job=stored, timeout_minutes=1.0, filename_prefix="shots/boat")
 
 
@@ -170,12 +170,12 @@ def freeze(name: str) -> None:
         parent = frozen.rows[0]["job"]
         for prompt, state in (("The boat at night", "stored"), ("The boat in the rain", "submitted")):
             gateway.does = "renders" if state == "submitted" else "finished"
-            job = frozen.studio.remix(parent, prompt).result(30).job
+            job = frozen.engine.remix(parent, prompt).result(30).job
             if state == "stored":
-                frozen.studio.wait(job.id, timeout_s=60).future.result(90)
+                frozen.engine.wait(job.id, timeout_s=60).future.result(90)
             frozen.note(job.id, kind="remix", of=parent, prompt=prompt, **{"as": state})
-        opened = frozen.studio.open("video_finished_elsewhere", "cometapi").result(30)
-        frozen.studio.wait(opened.id, timeout_s=60).future.result(90)
+        opened = frozen.engine.open("video_finished_elsewhere", "cometapi").result(30)
+        frozen.engine.wait(opened.id, timeout_s=60).future.result(90)
         frozen.note(opened.id, kind="opened", prompt="", **{"as": "stored"})
         asyncio.run(workflows(frozen, target / "workflows"))
         reserved(frozen)
@@ -183,7 +183,7 @@ def freeze(name: str) -> None:
             if row.get("file") == "deleted":
                 (OUTPUT / row["path"]).unlink()
         time.sleep(1)
-        frozen.studio.close()
+        frozen.engine.close()
     keep(frozen, target)
 
 

@@ -105,22 +105,22 @@ def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
     with UglyServer([ACCEPTED]) as server:
         row = f'[provider.mine]\nbase_url = "{local(server)}"\nkey_variable = "MINE_KEY"\n'
         (tmp_path / "home" / "providers.toml").write_text(row, encoding="utf-8")
-        studio = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
+        engine = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
         try:
             with pytest.raises(LocalError) as caught:
-                studio.submit(SPEC).result(20)
+                engine.submit(SPEC).result(20)
             with pytest.raises(LocalError):
-                studio.client("mine").reach()
+                engine.client("mine").reach()
             assert server.requests == []
-            (job,) = studio.ledger.jobs()
+            (job,) = engine.ledger.jobs()
             assert job.state is JobState.REFUSED
             assert (caught.value.kind, caught.value.charge) == ("unsupported_library", "none")
             assert urllib3.__version__ in caught.value.message
             assert connections.TESTED[-1] in caught.value.hint
             monkeypatch.undo()
-            assert studio.submit(SPEC).result(20).job.state is JobState.SUBMITTED
+            assert engine.submit(SPEC).result(20).job.state is JobState.SUBMITTED
         finally:
-            studio.close()
+            engine.close()
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "through a proxy"])
@@ -167,15 +167,15 @@ def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypat
     monkeypatch.setattr("requests.adapters.SOCKSProxyManager", without_it)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:hunter2secret@127.0.0.1:9")
     env = {"COMETAPI_KEY": "sk-key-12345", "COMETAPI_BASE_URL": "https://videos.nowhere.invalid"}
-    studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
+    engine = Engine(tmp_path / "home", tmp_path / "output", env=env)
     try:
-        client = studio.client("cometapi")
+        client = engine.client("cometapi")
         spec = VideoRequest(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
         calls: list[tuple[Callable[[], object], type[SoraError]]] = [
-            (lambda: studio.submit(spec).result(20), UnreachableError),
+            (lambda: engine.submit(spec).result(20), UnreachableError),
             (lambda: client.retrieve("video_1"), GatewayError),
             (lambda: client.content("video_1", {}), GatewayError),
-            (lambda: studio.refresh_models().result(20), GatewayError),
+            (lambda: engine.refresh_models().result(20), GatewayError),
         ]
         for call, kind in calls:
             with pytest.raises(kind) as caught:
@@ -183,12 +183,12 @@ def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypat
             assert caught.value.kind == "socks"
             assert "pip install PySocks" in str(caught.value)
             assert "hunter2secret" not in str(caught.value)
-        (job,) = studio.ledger.jobs()
+        (job,) = engine.ledger.jobs()
         assert job.state is JobState.REFUSED
-        (found,) = [one for one in examine(studio) if one.name == "cometapi" and one.level == "failed"]
+        (found,) = [one for one in examine(engine) if one.name == "cometapi" and one.level == "failed"]
         assert "pip install PySocks" in found.text
     finally:
-        studio.close()
+        engine.close()
 
 
 @pytest.mark.parametrize("trouble", [TimeoutError("timed out"), ConnectionRefusedError(111, "Connection refused")])

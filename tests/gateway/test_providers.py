@@ -37,7 +37,7 @@ def written(home: Path, text: str) -> Settings:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[tuple[Engine, UglyServer]]:
+def engine(tmp_path: Path) -> Iterator[tuple[Engine, UglyServer]]:
     """An engine whose provider `mine` is a scripted server; a test writes the rest of its row."""
     with UglyServer([ACCEPTED]) as server:
         made = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
@@ -224,10 +224,10 @@ def test_what_cometapi_is_stays_built_in(tmp_path: Path, field: str) -> None:
         load_provider(here, "cometapi")
 
 
-def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
+def test_extra_headers_go_to_the_gateway_alone(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """With the key; not to an address that the gateway gives for the video, which is another host. They are hidden in
     texts, as a key is."""
-    made, server = studio
+    made, server = engine
     with UglyServer([answer(403, b"no")]) as elsewhere:
         done = {"id": "video_1", "object": "video", "status": "completed", "video_url": f"{elsewhere.url}/x.mp4?sig=1"}
         server.answers[:] = [ACCEPTED, answer(200, done), answer(404, b"{}"), answer(200, done)]
@@ -241,17 +241,17 @@ def test_extra_headers_go_to_the_gateway_alone(studio: tuple[Engine, UglyServer]
     assert "tenant-secret-7" not in redact("it said tenant-secret-7")
 
 
-def test_a_gateway_without_a_key_gets_none(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
+def test_a_gateway_without_a_key_gets_none(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """A server of one's own; no key has to be made up for it."""
-    made, server = studio
+    made, server = engine
     written(tmp_path / "home", row(server, "key = false"))
     made.submit(SPEC).result(10)
     assert "authorization" not in server.requests[0].headers
 
 
-def test_a_job_stays_with_its_provider(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
+def test_a_job_stays_with_its_provider(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """The owner points the name at another host: neither the id nor the new key goes there."""
-    made, server = studio
+    made, server = engine
     written(tmp_path / "home", row(server))
     job = made.submit(SPEC).result(10).job
     with UglyServer([ACCEPTED]) as other:
@@ -261,9 +261,9 @@ def test_a_job_stays_with_its_provider(studio: tuple[Engine, UglyServer], tmp_pa
         assert other.requests == []
 
 
-def test_a_proxy_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_its_own(engine: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes before the variables; the gateway's name is the proxy's to resolve. Loopback goes through none."""
-    made, server = studio
+    made, server = engine
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     server.answers[:] = [answer(502, b"no way")]
     text = 'base_url = "https://videos.nowhere.invalid"\nkey_variable = "MINE_KEY"\n'
@@ -279,9 +279,9 @@ def test_a_proxy_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Path, m
     assert made.submit(SPEC).result(20).job.video_id == "video_1"
 
 
-def test_authorities_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Path) -> None:
+def test_authorities_of_its_own(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:
     """A certificate that the company signed itself; whoever else's is refused, before anything is sent."""
-    made, _ = studio
+    made, _ = engine
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -298,10 +298,10 @@ def test_authorities_of_its_own(studio: tuple[Engine, UglyServer], tmp_path: Pat
 
 
 def test_its_own_authorities_vouch_for_it_alone(
-    studio: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: tuple[Engine, UglyServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sends us to for the video is checked by the usual authorities, which a company's own must not replace."""
-    made, _ = studio
+    made, _ = engine
     own, usual = trustme.CA(), trustme.CA()
     own.cert_pem.write_to_path(str(tmp_path / "own.pem"))
     usual.cert_pem.write_to_path(str(tmp_path / "usual.pem"))

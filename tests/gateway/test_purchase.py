@@ -59,13 +59,13 @@ class Bench:
     def __init__(self, folder: Path, base_url: str, *, timing: Timing = FAST, **env: str) -> None:
         self.env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": base_url, "SORA_POLL_SECONDS": "0.01"} | env
         self.home = folder / "home"
-        self.studio = Engine(self.home, folder / "output", env=self.env, timing=timing)
+        self.engine = Engine(self.home, folder / "output", env=self.env, timing=timing)
 
     def buy(self, spec: VideoRequest = SPEC) -> object:
-        return self.studio.submit(spec).result(30)
+        return self.engine.submit(spec).result(30)
 
     def only_job(self) -> object:
-        (job,) = self.studio.ledger.jobs()
+        (job,) = self.engine.ledger.jobs()
         return job
 
 
@@ -74,7 +74,7 @@ def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Benc
     with UglyServer(request.param) as server:
         made = Bench(tmp_path, server.url)
         yield made, server
-        made.studio.close()
+        made.engine.close()
 
 
 def scripted(*answers: Script) -> pytest.MarkDecorator:
@@ -123,12 +123,12 @@ def test_identical_calls_at_the_same_moment_buy_once(tmp_path: Path) -> None:
 
     with UglyServer([slowly]) as server:
         made = Bench(tmp_path, server.url)
-        futures = [made.studio.submit(SPEC) for _ in range(6)]
+        futures = [made.engine.submit(SPEC) for _ in range(6)]
         released.set()
         wait_for(futures, 20)
         assert len({future.result().job.id for future in futures}) == 1
         assert server.count("POST") == 1
-        made.studio.close()
+        made.engine.close()
 
 
 @scripted(BUSY, BUSY, ACCEPTED)
@@ -162,7 +162,7 @@ def test_the_gateways_own_pace_is_not_shortened(tmp_path: Path) -> None:
         try:
             assert made.buy().job.state is JobState.SUBMITTED
         finally:
-            made.studio.close()
+            made.engine.close()
     assert sum(pauses) == 45.0
 
 
@@ -180,7 +180,7 @@ def test_a_long_pace_is_told_instead_of_kept(bench: tuple[Bench, UglyServer]) ->
 def test_what_was_cancelled_is_not_sent_again(bench: tuple[Bench, UglyServer]) -> None:
     """The gateway was busy, and Cancel is pressed while the next try is waited for: nothing is bought any more."""
     made, server = bench
-    future = made.studio.submit(SPEC)
+    future = made.engine.submit(SPEC)
     while server.count("POST") < 1 or made.only_job().sent_at is not None:
         time.sleep(0.01)
     future.cancel()
@@ -196,7 +196,7 @@ def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench,
     made, server = bench
     key = made.env["COMETAPI_KEY"]
     with failing(MissingKeyError, "missing_key", "cometapi"):
-        made.studio.submit(SPEC, tell=lambda _: made.env.pop("COMETAPI_KEY")).result(30)
+        made.engine.submit(SPEC, tell=lambda _: made.env.pop("COMETAPI_KEY")).result(30)
     assert made.only_job().state is JobState.REFUSED
     made.env["COMETAPI_KEY"] = key
     assert made.buy().job.state is JobState.SUBMITTED
@@ -212,7 +212,7 @@ def test_what_was_refused_may_be_sent_again(bench: tuple[Bench, UglyServer]) -> 
     assert caught.value.exit_code == 3
     assert caught.value.job == made.only_job().id
     assert made.buy().job.state is JobState.SUBMITTED
-    assert [job.state for job in made.studio.ledger.jobs()] == [JobState.SUBMITTED, JobState.REFUSED]
+    assert [job.state for job in made.engine.ledger.jobs()] == [JobState.SUBMITTED, JobState.REFUSED]
     assert server.count("POST") == 2
 
 
@@ -242,7 +242,7 @@ def test_a_read_timeout_is_perhaps_bought(tmp_path: Path) -> None:
         with failing(PurchaseUncertainError, "connection_lost"):
             made.buy()
         released.set()
-        made.studio.close()
+        made.engine.close()
 
 
 def test_a_closed_port_is_never_money(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_closed_port_is_never_money(tmp_path: Path) -> None:
     with failing(UnreachableError, "network", "refused", charge="none"):
         made.buy()
     assert made.only_job().state is JobState.REFUSED
-    made.studio.close()
+    made.engine.close()
 
 
 @scripted(hang_up, answer(200, {"id": "video_7", "status": "in_progress"}))
@@ -260,7 +260,7 @@ def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServ
     made, server = bench
     with pytest.raises(PurchaseUncertainError):
         made.buy()
-    job = made.studio.reconcile(made.only_job().id, video_id="video_7").result(10)
+    job = made.engine.reconcile(made.only_job().id, video_id="video_7").result(10)
     assert (job.state, job.video_id) == (JobState.SUBMITTED, "video_7")
     assert made.buy().job.video_id == "video_7"
     assert server.count("POST") == 1
@@ -273,7 +273,7 @@ def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServe
     with pytest.raises(PurchaseUncertainError) as lost:
         made.buy()
     with pytest.raises(GatewayError) as caught:
-        made.studio.reconcile(lost.value.job, video_id="video_9").result(10)
+        made.engine.reconcile(lost.value.job, video_id="video_9").result(10)
     assert (caught.value.charge, caught.value.job) == ("possible", lost.value.job)
     assert "another take" in caught.value.hint
     in_the_tab, _, in_a_shell = caught.value.hint.partition(f"`sora resume {lost.value.job} --lost`")
@@ -289,7 +289,7 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
     with pytest.raises(PurchaseUncertainError):
         made.buy()
     with failing(InvalidInputError, "video_differs", "video_7", "its prompt is 'a cat'") as caught:
-        made.studio.reconcile(made.only_job().id, video_id="video_7").result(10)
+        made.engine.reconcile(made.only_job().id, video_id="video_7").result(10)
     assert "sora resume video_7" in caught.value.hint
     assert made.only_job().state is JobState.UNKNOWN
 
@@ -301,16 +301,16 @@ def test_an_id_that_was_opened_first_still_settles_its_purchase(bench: tuple[Ben
     with pytest.raises(PurchaseUncertainError):
         made.buy()
     unknown = made.only_job()
-    opened = made.studio.open("video_7", "cometapi").result(10)
+    opened = made.engine.open("video_7", "cometapi").result(10)
     assert opened.id != unknown.id
-    watches = Leases(made.studio.ledger.database)
+    watches = Leases(made.engine.ledger.database)
     assert watches.take(opened.id)
     with failing(InvalidInputError, "download_in_progress", opened.id):
-        made.studio.reconcile(unknown.id, video_id="video_7").result(10)
+        made.engine.reconcile(unknown.id, video_id="video_7").result(10)
     watches.leave(opened.id)
-    made.studio.ledger.observed(opened.id, RemoteVideo(id="video_7", phase="done", status="completed"))
-    made.studio.ledger.stored(opened.id, path="x.mp4", root="/videos", sha256="ab", size=7)
-    job = made.studio.reconcile(unknown.id, video_id="video_7").result(10)
+    made.engine.ledger.observed(opened.id, RemoteVideo(id="video_7", phase="done", status="completed"))
+    made.engine.ledger.stored(opened.id, path="x.mp4", root="/videos", sha256="ab", size=7)
+    job = made.engine.reconcile(unknown.id, video_id="video_7").result(10)
     assert (job.id, job.state, job.path, job.sha256) == (unknown.id, JobState.STORED, "x.mp4", "ab")
     assert made.only_job().estimated_usd == 0.32
     assert made.buy().reused
@@ -323,11 +323,11 @@ def test_an_unknown_purchase_can_be_declared_lost(bench: tuple[Bench, UglyServer
     made, _ = bench
     with pytest.raises(PurchaseUncertainError):
         made.buy()
-    made.studio.reconcile(made.only_job().id).result(10)
+    made.engine.reconcile(made.only_job().id).result(10)
     assert made.buy().job.state is JobState.SUBMITTED
-    assert [job.state for job in made.studio.ledger.jobs()] == [JobState.SUBMITTED, JobState.LOST]
+    assert [job.state for job in made.engine.ledger.jobs()] == [JobState.SUBMITTED, JobState.LOST]
     with failing(InvalidInputError, "not_uncertain", "submitted"):
-        made.studio.reconcile(made.studio.ledger.jobs()[0].id).result(10)
+        made.engine.reconcile(made.engine.ledger.jobs()[0].id).result(10)
 
 
 @scripted(
@@ -338,7 +338,7 @@ def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglySer
     """Waiting for it and buying the same again both give the gateway's reason and name the way on: another take."""
     made, server = bench
     job = made.buy().job
-    for attempt in (lambda: made.studio.wait(job.id, timeout_s=10).future.result(10), made.buy):
+    for attempt in (lambda: made.engine.wait(job.id, timeout_s=10).future.result(10), made.buy):
         with failing(JobFailedError, "moderation_blocked", "moderation_blocked: a face") as caught:
             attempt()
         assert "another take" in caught.value.hint
@@ -352,9 +352,9 @@ def test_no_key_comes_before_anything_is_written(tmp_path: Path) -> None:
         made.buy(dataclasses.replace(SPEC, references=(Reference(np.zeros((9, 9, 3), np.uint8)),)))
     for named in ("COMETAPI_KEY", str(made.home / "keys" / "cometapi"), "sandbox"):
         assert named in caught.value.hint
-    assert made.studio.ledger.jobs() == []
+    assert made.engine.ledger.jobs() == []
     assert not (made.home / "references").exists()
-    made.studio.close()
+    made.engine.close()
 
 
 @scripted(ACCEPTED)
@@ -365,7 +365,7 @@ def test_a_job_never_moves_to_another_gateway(bench: tuple[Bench, UglyServer]) -
     with UglyServer([ACCEPTED]) as other:
         made.env["COMETAPI_BASE_URL"] = other.url
         with failing(InvalidInputError, "origin_changed", job.origin, other.url):
-            made.studio.open(job.id).result(10)
+            made.engine.open(job.id).result(10)
         assert other.requests == []
 
 
@@ -385,7 +385,7 @@ def test_waiting_for_what_is_paid_never_says_that_nothing_was_spent(bench: tuple
     job = made.buy().job
     del made.env["COMETAPI_KEY"]
     with failing(MissingKeyError, "missing_key", "cometapi", charge="charged"):
-        made.studio.wait(job.id, timeout_s=10).future.result(10)
+        made.engine.wait(job.id, timeout_s=10).future.result(10)
 
 
 def broken_ledger(monkeypatch: pytest.MonkeyPatch, made: Bench, step: str) -> None:
@@ -394,7 +394,7 @@ def broken_ledger(monkeypatch: pytest.MonkeyPatch, made: Bench, step: str) -> No
     def full(*_: object) -> None:
         raise LedgerError("disk full")
 
-    monkeypatch.setattr(made.studio.ledger, step, full)
+    monkeypatch.setattr(made.engine.ledger, step, full)
 
 
 @scripted(ACCEPTED)
@@ -410,7 +410,7 @@ def test_an_answer_that_cannot_be_stored_is_told(
     assert caught.value.charge == "charged"
     in_the_tab, command, _ = caught.value.hint.partition(f"`sora resume {caught.value.job} --video-id video_1`")
     assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
-    assert made.studio.reconcile(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
+    assert made.engine.reconcile(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
     assert made.buy().reused
     assert server.count("POST") == 1
 
@@ -477,7 +477,7 @@ def test_a_refusal_that_cannot_be_noted_stays_known(
     bought = made.buy()
     assert (bought.job.state, bought.reused) == (JobState.SUBMITTED, False)
     assert server.count("POST") == 2
-    assert sorted(job.state for job in made.studio.ledger.jobs()) == [JobState.REFUSED, JobState.SUBMITTED]
+    assert sorted(job.state for job in made.engine.ledger.jobs()) == [JobState.REFUSED, JobState.SUBMITTED]
 
 
 @scripted(ACCEPTED)
@@ -485,12 +485,12 @@ def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
     """A wrong paste does not give one job another one's video."""
     made, _ = bench
     first = made.buy().job
-    job, _ = made.studio.ledger.reserve(
+    job, _ = made.engine.ledger.reserve(
         dataclasses.replace(SPEC, take=2), origin=first.origin, estimated_usd=None, budget=Budget()
     )
-    made.studio.ledger.unknown(job.id, PurchaseUncertainError("cut"))
+    made.engine.ledger.unknown(job.id, PurchaseUncertainError("cut"))
     with failing(InvalidInputError, "video_id_taken", "video_1", first.id):
-        made.studio.reconcile(job.id, video_id="video_1").result(10)
+        made.engine.reconcile(job.id, video_id="video_1").result(10)
 
 
 @scripted(
@@ -508,9 +508,9 @@ def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> 
         heard.append((warning, len(server.requests)))
         raise OSError("nobody listens")
 
-    job = made.studio.submit(SPEC, tell=tell).result(30).job
-    made.studio.submit(SPEC, tell=tell).result(30)
-    made.studio.remix(job.id, "at night", tell=tell).result(30)
+    job = made.engine.submit(SPEC, tell=tell).result(30).job
+    made.engine.submit(SPEC, tell=tell).result(30)
+    made.engine.remix(job.id, "at night", tell=tell).result(30)
     (first, sent_before), (second, _) = heard
     assert (first, sent_before) == (second, 0)
     assert "Whether cometapi still serves sora-2 is not known" in first
@@ -524,15 +524,15 @@ def test_who_has_given_up_is_warned_of_nothing(
     """The page shows another prompt by then."""
     made, server = bench
     heard: list[str] = []
-    reserve, begun, cancelled = made.studio.ledger.reserve, threading.Event(), threading.Event()
+    reserve, begun, cancelled = made.engine.ledger.reserve, threading.Event(), threading.Event()
 
     def slowly(*given: object, **named: object) -> object:
         begun.set()
         assert cancelled.wait(10)
         return reserve(*given, **named)
 
-    monkeypatch.setattr(made.studio.ledger, "reserve", slowly)
-    future = made.studio.submit(SPEC, tell=heard.append)
+    monkeypatch.setattr(made.engine.ledger, "reserve", slowly)
+    future = made.engine.submit(SPEC, tell=heard.append)
     assert begun.wait(10)
     future.cancel()
     cancelled.set()
@@ -550,12 +550,12 @@ def test_no_room_for_the_video_is_found_before_it_is_bought(
     usage = type("Usage", (), {"free": 5 << 20})
     with monkeypatch.context() as full:
         full.setattr("shutil.disk_usage", lambda _: usage)
-        with failing(StorageError, "disk_full", "5 MiB", made.studio.settings.videos, charge="none") as caught:
+        with failing(StorageError, "disk_full", "5 MiB", made.engine.settings.videos, charge="none") as caught:
             made.buy()
     assert caught.value.exit_code == 7
-    shutil.rmtree(made.studio.settings.output)
-    made.studio.settings.output.write_text("a file", encoding="utf-8")
-    with failing(StorageError, "", "No video could be stored", made.studio.settings.videos, charge="none"):
+    shutil.rmtree(made.engine.settings.output)
+    made.engine.settings.output.write_text("a file", encoding="utf-8")
+    with failing(StorageError, "", "No video could be stored", made.engine.settings.videos, charge="none"):
         made.buy()
     assert server.requests == []
 
@@ -571,14 +571,14 @@ def test_a_folder_too_deep_for_windows_is_found_before_it_is_bought(
     with UglyServer([ACCEPTED]) as server:
         made, usual = Bench(deep, server.url), Bench(tmp_path, server.url)
         try:
-            assert len(str(made.studio.settings.videos)) == LONGEST_PATH - 40
-            with failing(StorageError, "path_too_long", made.studio.settings.videos, charge="none"):
+            assert len(str(made.engine.settings.videos)) == LONGEST_PATH - 40
+            with failing(StorageError, "path_too_long", made.engine.settings.videos, charge="none"):
                 made.buy()
             assert server.requests == []
             assert usual.buy().job.video_id
         finally:
-            made.studio.close()
-            usual.studio.close()
+            made.engine.close()
+            usual.engine.close()
 
 
 @scripted(ACCEPTED)
@@ -609,7 +609,7 @@ def test_a_field_that_may_not_be_sent_is_refused_before_anything_is_written(
         made.buy(dataclasses.replace(SPEC, extra_fields=fields))
     assert (caught.value.code, caught.value.charge) == (REFUSED, "none")
     assert str(made.home / "providers.toml") in caught.value.hint
-    assert (made.studio.ledger.jobs(), server.requests) == ([], [])
+    assert (made.engine.ledger.jobs(), server.requests) == ([], [])
 
 
 @scripted(ACCEPTED)
@@ -636,7 +636,7 @@ def test_a_row_of_an_older_version_is_used_and_never_sent_anew(bench: tuple[Benc
     """Older versions wrote rows with any field. What was bought is handed out, what may have been is settled, and what
     was never sent is refused."""
     made, server = bench
-    ledger = made.studio.ledger
+    ledger = made.engine.ledger
     names = ("stored", "sent", "never sent")
     specs = {name: dataclasses.replace(SPEC, prompt=name, extra_fields={"lora": "evil/repo"}) for name in names}
     rows = {
@@ -665,9 +665,9 @@ def test_what_comes_of_an_unknown_price_has_an_unknown_price(tmp_path: Path) -> 
         made = Bench(tmp_path, server.url, SORA_BUDGET_USD_PER_DAY="100")
         job = made.buy(dataclasses.replace(SPEC, extra_fields={"resolution": "4k"})).job
         for _ in range(2):
-            job = made.studio.remix(job.id, "at night").result(30).job
+            job = made.engine.remix(job.id, "at night").result(30).job
             assert (job.kind, job.estimated_usd) == ("remix", None)
-        made.studio.close()
+        made.engine.close()
 
 
 @pytest.mark.parametrize(("price", "usd"), [("", None), ("usd_per_second = 0", 0.0), ("usd_per_second = 0.5", 2.0)])
@@ -687,7 +687,7 @@ def test_the_catalogues_prices_are_cometapis(tmp_path: Path, price: str, usd: fl
         ):  # dearer than the owner's price, unless all of it is free
             odd = dataclasses.replace(spec, prompt=f"{more}", extra_fields=more)
             assert made.buy(odd).job.estimated_usd == (0.0 if usd == 0.0 else None)
-        made.studio.close()
+        made.engine.close()
 
 
 @scripted(ACCEPTED)
@@ -701,7 +701,7 @@ def test_what_is_paid_for_is_joined_whatever_the_catalogue_says_today(
     (made.home / "references" / first.job.references[0]).unlink()
     (made.home / "references").rmdir()
     (made.home / "references").write_text("a file", encoding="utf-8")
-    monkeypatch.setattr(made.studio.catalogue, "check", lambda _: 1 / 0)
+    monkeypatch.setattr(made.engine.catalogue, "check", lambda _: 1 / 0)
     again = made.buy(spec)
     assert (again.job.id, again.reused, again.images[0].shape) == (first.job.id, True, (720, 1280, 3))
     assert server.count("POST") == 1
@@ -717,10 +717,10 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
         )
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
         with failing(InvalidInputError, "remix_unsupported", "mine") as caught:
-            made.studio.remix(job.id, "at night").result(30)
+            made.engine.remix(job.id, "at night").result(30)
         assert "Create a new video" in caught.value.hint
         assert server.count("POST") == 1
-        made.studio.close()
+        made.engine.close()
 
 
 def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -761,7 +761,7 @@ def test_a_create_is_sent_once_also_when_tls_breaks(tmp_path: Path, monkeypatch:
             made.buy()
         assert len(received) == 1
         assert made.only_job().state.value == "unknown"
-        made.studio.close()
+        made.engine.close()
         stop_listening(listening)
         thread.join()
 
@@ -782,7 +782,7 @@ def test_an_answer_that_drips_keeps_to_the_deadline(tmp_path: Path) -> None:
             made.buy()
         assert time.monotonic() - begun < 5
         gone.set()
-        made.studio.close()
+        made.engine.close()
 
 
 @scripted(ACCEPTED)
@@ -833,7 +833,7 @@ def test_what_could_not_be_sent_is_free_again_but_not_what_another_process_took_
             raise LedgerError("the ledger is away", code=code)
 
         with monkeypatch.context() as broken:
-            broken.setattr(made.studio.ledger, "sending", sending)
+            broken.setattr(made.engine.ledger, "sending", sending)
             with pytest.raises(LedgerError):
                 made.buy()
 
@@ -841,5 +841,5 @@ def test_what_could_not_be_sent_is_free_again_but_not_what_another_process_took_
     refused = made.only_job()
     assert (refused.state, "the ledger is away" in refused.error) == (JobState.REFUSED, True)
     fail(TAKEN_OVER)
-    assert sorted(job.state for job in made.studio.ledger.jobs()) == [JobState.REFUSED, JobState.RESERVED]
+    assert sorted(job.state for job in made.engine.ledger.jobs()) == [JobState.REFUSED, JobState.RESERVED]
     assert server.requests == []

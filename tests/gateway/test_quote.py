@@ -55,7 +55,7 @@ class Bench:
         ]
         (self.home / "providers.toml").write_text("\n".join(tables), encoding="utf-8")
         env = {"COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01", "SORA_BUDGET_USD_PER_DAY": "1000"}
-        self.studio = Engine(self.home, self.output, env=env | {"COMETAPI_KEY": "sk-test-key-123"})
+        self.engine = Engine(self.home, self.output, env=env | {"COMETAPI_KEY": "sk-test-key-123"})
         self.keyless = Engine(self.home, self.output, env=env)  # as the page asks before anything is set up
 
     def quote(self, wanted: dict[str, Any]) -> float | None:
@@ -73,14 +73,14 @@ class Bench:
             extra_fields=parse_extra_fields(widgets["extra_fields"]),
             **{name: widgets[name] for name in names},
         )
-        return self.row(self.studio.submit(spec).result(30).job)
+        return self.row(self.engine.submit(spec).result(30).job)
 
     def remix(self, job: Job, prompt: str = "at night") -> Job:
-        return self.row(self.studio.remix(job.id, prompt).result(30).job)
+        return self.row(self.engine.remix(job.id, prompt).result(30).job)
 
     def row(self, job: Job) -> Job:
         """As the ledger has it, of which the budget makes its sum."""
-        return self.studio.ledger.job(job.id)
+        return self.engine.ledger.job(job.id)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         made = Bench(tmp_path, server)
         yield made
         made.keyless.close()
-        made.studio.close()
+        made.engine.close()
 
 
 @pytest.mark.parametrize("name", CREATES)
@@ -154,7 +154,7 @@ def test_a_remix_of_a_job_from_elsewhere(bench: Bench, provider: str, usd: float
     assert bench.quote({"job": "video_from_elsewhere", "provider": None}) is None
     if provider == "sandbox":  # which has no job that the ledger does not have
         return
-    opened = bench.studio.open("video_from_elsewhere", provider).result(30)
+    opened = bench.engine.open("video_from_elsewhere", provider).result(30)
     assert opened.kind == "opened"
     for named in (provider, None):
         assert bench.quote({"job": opened.id, "provider": named}) == usd
@@ -208,7 +208,7 @@ def test_what_cannot_be_bought_has_no_price(bench: Bench, name: str) -> None:
 
 def test_a_retired_model_has_no_price(bench: Bench) -> None:
     """At the provider that retired it; the sandbox still draws its test clip."""
-    rows = bench.studio.catalogue.models.values()
+    rows = bench.engine.catalogue.models.values()
     gone = next(row for row in rows if row.state("cometapi") == "retired" and row.seconds and row.sizes)
     widgets = WIDGETS | {"model": gone.id, "seconds": gone.seconds[0], "size": next(iter(gone.sizes))}
     with failing(InvalidInputError, "model_retired", gone.id):

@@ -95,16 +95,16 @@ def bought(tmp_path: Path) -> Callable[[UglyServer], JobFailedError]:
         row = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\npoll_seconds = 0.02\n'
         (tmp_path / "home").mkdir()
         (tmp_path / "home" / "providers.toml").write_text(row, encoding="utf-8")
-        studio = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": KEY})
+        engine = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": KEY})
         try:
             spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
-            job = studio.submit(spec).result(20).job
+            job = engine.submit(spec).result(20).job
             with pytest.raises(JobFailedError) as caught:
-                studio.wait(job.id, timeout_s=30).future.result(30)
-            assert studio.ledger.job(job.id).state is JobState.FAILED
+                engine.wait(job.id, timeout_s=30).future.result(30)
+            assert engine.ledger.job(job.id).state is JobState.FAILED
             return caught.value
         finally:
-            studio.close()
+            engine.close()
 
     return wait
 

@@ -52,7 +52,7 @@ ROWS = (
 
 
 @pytest.fixture
-def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Engine, UglyServer]]:
+def engine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Engine, UglyServer]]:
     script: list[Script] = getattr(request, "param", [answer(200, listing(*ROWS))])
     with UglyServer(script) as server:
         env = {"COMETAPI_BASE_URL": server.url, "COMETAPI_KEY": "sk-test-key-123"}
@@ -61,10 +61,10 @@ def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Eng
         made.close()
 
 
-def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(engine: tuple[Engine, UglyServer]) -> None:
     """New ids appear and are sent as typed, prices move, what is not listed is marked. A row proves nothing: what is
     unknown stays so, and what was retired may be tried again."""
-    made, server = studio
+    made, server = engine
     assert made.catalogue.refreshed_at is None
     done = made.refresh_models().result(10)
     assert "brand-new-1" in done.added
@@ -91,9 +91,9 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(studio: tuple[Engin
     assert [request.path for request in server.requests] == ["/api/models"]
 
 
-def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_row_of_the_list_ends_no_doubt(engine: tuple[Engine, UglyServer]) -> None:
     """Priced rows were refused as without a channel. That it is listed is told beside what the pack knew."""
-    made, server = studio
+    made, server = engine
     spec = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
     assert "not known" in made.catalogue.warning(spec)
     server.answers[:] = [answer(200, listing(*ROWS, row("omni-fast")))]
@@ -105,9 +105,9 @@ def test_a_row_of_the_list_ends_no_doubt(studio: tuple[Engine, UglyServer]) -> N
     assert "a beta" in made.catalogue.models["omni-fast"].note
 
 
-def test_an_id_that_comes_and_goes_is_kept_and_marked(studio: tuple[Engine, UglyServer]) -> None:
+def test_an_id_that_comes_and_goes_is_kept_and_marked(engine: tuple[Engine, UglyServer]) -> None:
     """A workflow may name it; and once it is back, that is told."""
-    made, server = studio
+    made, server = engine
     made.refresh_models().result(10)
     server.answers[:] = [answer(200, listing(*ROWS[:3]))]
     for gone in (("brand-new-1",), ()):
@@ -127,9 +127,9 @@ def pages(*parts: tuple[Any, ...], total: int) -> list[Script]:
     ]
 
 
-def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_list_in_pages_is_read_to_its_end(engine: tuple[Engine, UglyServer]) -> None:
     """What stands on the second page is not gone."""
-    made, server = studio
+    made, server = engine
     server.answers[:] = pages(ROWS[:2], ROWS[2:], total=4)
     done = made.refresh_models().result(10)
     assert "brand-new-1" in done.added
@@ -147,9 +147,9 @@ def test_a_list_in_pages_is_read_to_its_end(studio: tuple[Engine, UglyServer]) -
         [answer(200, {"total": 9, "data": list(ROWS)})],
     ],
 )
-def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Engine, UglyServer], scripts: list[Script]) -> None:
+def test_of_a_list_that_is_not_whole_nothing_is_gone(engine: tuple[Engine, UglyServer], scripts: list[Script]) -> None:
     """What it has lives, and of the rest nothing new is known."""
-    made, server = studio
+    made, server = engine
     made.refresh_models().result(10)  # so that there is an id that the pack does not know
     server.answers[1:] = scripts
     before = made.catalogue.models
@@ -162,16 +162,16 @@ def test_of_a_list_that_is_not_whole_nothing_is_gone(studio: tuple[Engine, UglyS
 
 
 @pytest.mark.parametrize("studio", [pages(ROWS[:2], total=4)], indirect=True)
-def test_a_first_list_that_is_not_whole_marks_nothing(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_first_list_that_is_not_whole_marks_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Nobody has seen it all yet."""
-    made, _ = studio
+    made, _ = engine
     assert made.refresh_models().result(10).gone == ()
     assert made.catalogue.models["wan2.7"] == Catalogue.shipped().models["wan2.7"]
 
 
-def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_price_is_taken_where_it_can_only_mean_one_thing(engine: tuple[Engine, UglyServer]) -> None:
     """A table of one price follows the list; one of several is named where the list's price is none of it."""
-    made, server = studio
+    made, server = engine
     prices = {"sora-2-pro": 0.3, "wan2.7": 0.08, "viduq3": 0.01, "viduq3-turbo": 0.028}
     server.answers[:] = [answer(200, listing(*(row(name, pricing={"per_second": p}) for name, p in prices.items())))]
     done = made.refresh_models().result(10)
@@ -182,24 +182,24 @@ def test_a_price_is_taken_where_it_can_only_mean_one_thing(studio: tuple[Engine,
     assert (done.changed, done.doubtful) == (("sora-2-pro",), ("viduq3",))
 
 
-def test_a_refresh_is_public(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_refresh_is_public(engine: tuple[Engine, UglyServer]) -> None:
     """The list needs no key, so none goes there."""
-    made, server = studio
+    made, server = engine
     made.refresh_models().result(10)
     assert "authorization" not in server.requests[0].headers
 
 
-def test_nothing_is_asked_by_itself(studio: tuple[Engine, UglyServer]) -> None:
+def test_nothing_is_asked_by_itself(engine: tuple[Engine, UglyServer]) -> None:
     """Neither the catalogue nor a list of names asks anybody."""
-    made, server = studio
+    made, server = engine
     assert made.catalogue.models
     assert made.provider_names()
     assert server.requests == []
 
 
-def test_another_program_sees_it_too(studio: tuple[Engine, UglyServer]) -> None:
+def test_another_program_sees_it_too(engine: tuple[Engine, UglyServer]) -> None:
     """The kept copy is looked at by its time; who runs already needs no restart. One that is broken counts as none."""
-    made, _ = studio
+    made, _ = engine
     other = Engine(made.settings.home, made.settings.output, env={})
     assert "brand-new-1" not in other.catalogue.models
     made.refresh_models().result(10)
@@ -223,9 +223,9 @@ TROUBLES: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("studio", [[script] for script in TROUBLES.values()], ids=list(TROUBLES), indirect=True)
-def test_a_list_that_is_none_changes_nothing(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_list_that_is_none_changes_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Else a gateway that is being serviced would mark every model as gone."""
-    made, _ = studio
+    made, _ = engine
     with pytest.raises(GatewayError) as caught:
         made.refresh_models().result(10)
     assert caught.value.charge == "none"
@@ -360,7 +360,7 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
 
 
 def bought(
-    studio: Engine,
+    engine: Engine,
     model: str,
     video: RemoteVideo | RequestRejectedError,
     *,
@@ -368,12 +368,12 @@ def bought(
     origin: str = "",
 ) -> Job:
     """A purchase that came to that end."""
-    at = load_provider(studio.settings, provider).origin
+    at = load_provider(engine.settings, provider).origin
     spec = VideoRequest(provider=provider, prompt=f"{time.time()}", model=model, seconds="5", size="1280x720")
-    job, _ = studio.ledger.reserve(spec, origin=origin or at, estimated_usd=0.0, budget=Budget())
+    job, _ = engine.ledger.reserve(spec, origin=origin or at, estimated_usd=0.0, budget=Budget())
     if isinstance(video, RequestRejectedError):
-        return studio.ledger.refused(job.id, video)
-    return studio.ledger.submitted(job.id, video)
+        return engine.ledger.refused(job.id, video)
+    return engine.ledger.submitted(job.id, video)
 
 
 DONE = RemoteVideo(id="video_1", phase="done")
@@ -392,10 +392,10 @@ TODAY = time.strftime("%Y-%m-%d", time.gmtime())
     ],
 )
 def test_the_ledger_is_the_best_evidence(
-    studio: tuple[Engine, UglyServer], model: str, ends: list[RemoteVideo | RequestRejectedError], state: str
+    engine: tuple[Engine, UglyServer], model: str, ends: list[RemoteVideo | RequestRejectedError], state: str
 ) -> None:
     """What it saw complete lives here, with that date; what was refused as not available after that does not."""
-    made, _ = studio
+    made, _ = engine
     for end in ends:
         bought(made, model, end)
         time.sleep(0.01)
@@ -416,10 +416,10 @@ def test_the_ledger_is_the_best_evidence(
     ],
 )
 def test_what_proves_nothing(
-    studio: tuple[Engine, UglyServer], end: RemoteVideo | RequestRejectedError, provider: str
+    engine: tuple[Engine, UglyServer], end: RemoteVideo | RequestRejectedError, provider: str
 ) -> None:
     """The sandbox's films, a wrong form, and a job that is not done."""
-    made, _ = studio
+    made, _ = engine
     bought(made, "sora-2", end, provider=provider)
     assert made.fresh_catalogue().models["sora-2"] == Catalogue.shipped().models["sora-2"]
 
@@ -432,11 +432,11 @@ def test_what_proves_nothing(
     ],
 )
 def test_a_model_that_was_typed_is_told_by_what_was_seen_of_it(
-    studio: tuple[Engine, UglyServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    engine: tuple[Engine, UglyServer], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     end: RemoteVideo | RequestRejectedError, state: str, says: str,
 ) -> None:  # fmt: skip
     """It has no row, and so nothing that it is asked for is checked."""
-    made, server = studio
+    made, server = engine
     bought(made, "typed-1", end)
     catalogue = made.fresh_catalogue()
     assert catalogue.unlisted == {("cometapi", "typed-1"): Status(state, TODAY, here=True)}
@@ -446,17 +446,17 @@ def test_a_model_that_was_typed_is_told_by_what_was_seen_of_it(
     assert f"{says}, {TODAY}" in capsys.readouterr().out
 
 
-def test_what_was_seen_here_goes_before_a_list(studio: tuple[Engine, UglyServer]) -> None:
+def test_what_was_seen_here_goes_before_a_list(engine: tuple[Engine, UglyServer]) -> None:
     """Also where the list does not have it any more."""
-    made, _ = studio
+    made, _ = engine
     bought(made, "wan2.7", DONE)
     assert "wan2.7" in made.refresh_models().result(10).gone
     assert made.fresh_catalogue().models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
 
 
-def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(engine: tuple[Engine, UglyServer]) -> None:
     """Whoever needs the ledger is told."""
-    made, _ = studio
+    made, _ = engine
     made.settings.home.mkdir(parents=True)
     (made.settings.home / "ledger.sqlite3").write_bytes(b"no database" * 99)
     assert made.fresh_catalogue().models == Catalogue.shipped().models
@@ -473,10 +473,10 @@ def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(studio: tuple[Engine,
     ],
 )
 def test_each_way_to_say_that_a_model_is_not_there_marks_it(
-    studio: tuple[Engine, UglyServer], status: int, error: dict[str, str]
+    engine: tuple[Engine, UglyServer], status: int, error: dict[str, str]
 ) -> None:
     """As gateways say it to a create (docs/gateway.md, quirk 5)."""
-    made, server = studio
+    made, server = engine
     server.answers[:] = [answer(status, {"error": error})]
     spec = VideoRequest(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
     with pytest.raises(RequestRejectedError):
@@ -487,9 +487,9 @@ def test_each_way_to_say_that_a_model_is_not_there_marks_it(
     later.close()
 
 
-def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_late_look_proves_nothing_of_its_day(engine: tuple[Engine, UglyServer]) -> None:
     """A job that was taken before its model was retired, and is found complete after it: the model stays retired."""
-    made, server = studio
+    made, server = engine
     job = bought(made, "doubao-seedance-1-5-pro", DONE)
     with made.ledger.database.write() as connection:
         update(connection, job.id, submitted_at=datetime(2026, 9, 21, 12, tzinfo=UTC).timestamp())
@@ -502,16 +502,16 @@ def test_a_late_look_proves_nothing_of_its_day(studio: tuple[Engine, UglyServer]
     assert server.count("POST") == 0
 
 
-def test_what_another_address_served_proves_nothing(studio: tuple[Engine, UglyServer]) -> None:
+def test_what_another_address_served_proves_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Of the provider's present one: the name stays when its base URL changes."""
-    made, _ = studio
+    made, _ = engine
     bought(made, "sora-2", DONE, origin="https://elsewhere.example")
     assert made.fresh_catalogue().models["sora-2"].status["cometapi"].here is False
 
 
-def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Engine, UglyServer]) -> None:
+def test_a_row_takes_away_nothing_that_was_seen(engine: tuple[Engine, UglyServer]) -> None:
     """A list of today against a job of last week, newer than what the pack knows."""
-    made, _ = studio
+    made, _ = engine
     job = bought(made, "sora-2", DONE)
     with made.ledger.database.write() as connection:
         update(connection, job.id, submitted_at=datetime(2026, 11, 28, tzinfo=UTC).timestamp())
@@ -519,9 +519,9 @@ def test_a_row_takes_away_nothing_that_was_seen(studio: tuple[Engine, UglyServer
     assert made.fresh_catalogue().models["sora-2"].status["cometapi"] == Status("live", "2026-11-28", here=True)
 
 
-def test_no_event_loop_waits_for_the_ledger(studio: tuple[Engine, UglyServer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_loop_waits_for_the_ledger(engine: tuple[Engine, UglyServer], monkeypatch: pytest.MonkeyPatch) -> None:
     """`catalogue` is what ComfyUI's loop reads: by what the ledger was last asked for."""
-    made, _ = studio
+    made, _ = engine
     bought(made, "sora-2", DONE)
     monkeypatch.setattr(made.ledger, "seen_models", lambda: pytest.fail("the ledger was asked"))
     assert made.catalogue.models["sora-2"].state("cometapi") == "unknown"

@@ -322,16 +322,16 @@ class Road:
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]
         self.env = {"SORA_SANDBOX_SPEAK": family, "SORA_POLL_SECONDS": "0.02", "SORA_RESCUE": "0"}
-        self.studio = Engine(folder / "home", folder / "output", env=self.env, timing=FAST)
+        self.engine = Engine(folder / "home", folder / "output", env=self.env, timing=FAST)
         self.jobs = folder / "home" / "sandbox" / "jobs"
 
     def buy(self, directives: str = "", **change: Any) -> Job:
         prompt = f"{SPEC.prompt} [sandbox: {directives}]" if directives else SPEC.prompt
-        job: Job = self.studio.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(30).job
+        job: Job = self.engine.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(30).job
         return job
 
     def wait(self, job: Job) -> Job:
-        done: Job = self.studio.wait(job.id, timeout_s=20).future.result(30)
+        done: Job = self.engine.wait(job.id, timeout_s=20).future.result(30)
         return done
 
     def bought(self) -> int:
@@ -357,13 +357,13 @@ def road(
     share_folder(tmp_path / "home" / "sandbox" / "renders", films)  # what is the same is rendered once
     made = Road(request.param, tmp_path)
     yield made
-    made.studio.close()
+    made.engine.close()
 
 
 def test_create_wait_and_file(road: Road) -> None:
     """The film is on disk, whole; the same again is not bought twice."""
     done = road.wait(road.buy())
-    assert (done.state.value, road.studio.path(done).read_bytes()[4:8]) == ("stored", b"ftyp")
+    assert (done.state.value, road.engine.path(done).read_bytes()[4:8]) == ("stored", b"ftyp")
     assert (road.buy().id, road.bought()) == (done.id, 1)
 
 
@@ -385,7 +385,7 @@ def test_a_failing_job(road: Road) -> None:
     with pytest.raises(JobFailedError) as failed:
         road.wait(job)
     assert "asked to fail this job (broken)" in failed.value.message
-    assert road.studio.ledger.job(job.id).state.value == "failed"
+    assert road.engine.ledger.job(job.id).state.value == "failed"
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_refused_create(road: Road, why: str, kinds: tuple[str, ...], says: st
         road.buy(f"refuse={why}")
     assert (refused.value.kind in kinds, says in refused.value.message) == (True, True)
     assert (refused.value.charge, road.bought()) == ("none", 0)
-    (job,) = road.studio.ledger.jobs()
+    (job,) = road.engine.ledger.jobs()
     assert job.state.value == "refused"
 
 
@@ -416,10 +416,10 @@ def test_a_remix(road: Road) -> None:
     parent = road.wait(road.buy("silent", model="sora-2", size="1280x720"))
     if not road.family.remix:
         with failing(InvalidInputError, "remix_unsupported", parent.provider):
-            road.studio.remix(parent.id, "at night").result(30)
+            road.engine.remix(parent.id, "at night").result(30)
         assert road.bought() == 1
         return
-    remix = road.studio.remix(parent.id, "at night [sandbox: fail=broken]").result(30).job
+    remix = road.engine.remix(parent.id, "at night [sandbox: fail=broken]").result(30).job
     with pytest.raises(JobFailedError):
         road.wait(remix)
     assert road.bought() == 2
@@ -429,19 +429,19 @@ def test_an_unknown_purchase(road: Road, monkeypatch: pytest.MonkeyPatch) -> Non
     """Found in the list where that tells the prompt; elsewhere by its id. It is not bought again."""
     with pytest.raises(PurchaseUncertainError) as lost:
         road.buy("lost_answer")
-    job = road.studio.ledger.job(lost.value.job)
+    job = road.engine.ledger.job(lost.value.job)
     assert job.state.value == "unknown"
     if road.family.name in ("openai", "vllm-omni"):
-        found = road.studio.find_in_provider_list(job.id).result(30)
+        found = road.engine.find_in_provider_list(job.id).result(30)
     else:
         with pytest.raises(SoraError) as stays:
-            road.studio.find_in_provider_list(job.id).result(30)
+            road.engine.find_in_provider_list(job.id).result(30)
         assert stays.value.charge == "possible"
-        found = road.studio.reconcile(job.id, video_id=road.only_id()).result(30)
+        found = road.engine.reconcile(job.id, video_id=road.only_id()).result(30)
     assert (road.wait(found).state.value, road.bought()) == ("stored", 1)
 
 
 def test_a_thumbnail(road: Road) -> None:
     """Of the gateway where it makes any, else of the stored film: asked for neither in vain nor under a false name."""
     done = road.wait(road.buy())
-    assert road.studio.thumbnail(done.id).result(30).shape == (480, 854, 3)
+    assert road.engine.thumbnail(done.id).result(30).shape == (480, 854, 3)

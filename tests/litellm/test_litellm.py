@@ -40,21 +40,21 @@ class Chain:
             "poll_seconds = 0.2\nusd_per_second = 0.1\n",
             encoding="utf-8",
         )
-        self.studio = Engine(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
+        self.engine = Engine(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
         self._counts, self._jobs = sandbox.routes.counts, sandbox.routes.jobs
         self._sent_before, self._bought_before = self._all_sent(), self._all_bought()
 
     def buy(self, directives: str = "", **change: Any) -> Job:
         prompt = f"{SPEC.prompt} [sandbox: {directives}]" if directives else SPEC.prompt
-        job: Job = self.studio.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(120).job
+        job: Job = self.engine.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(120).job
         return job
 
     def wait(self, job: Job) -> Job:
-        done: Job = self.studio.wait(job.id, timeout_s=30).future.result(40)
+        done: Job = self.engine.wait(job.id, timeout_s=30).future.result(40)
         return done
 
     def only_row(self) -> Job:
-        (job,) = self.studio.ledger.jobs()
+        (job,) = self.engine.ledger.jobs()
         return job
 
     @property
@@ -93,7 +93,7 @@ def proxy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def chain(tmp_path: Path, proxy: Proxy, sandbox: Sandbox) -> Iterator[Chain]:
     made = Chain(tmp_path, proxy, sandbox)
     yield made
-    made.studio.close()
+    made.engine.close()
 
 
 def test_create_wait_file_and_frames(chain: Chain, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_create_wait_file_and_frames(chain: Chain, sandbox: Sandbox, tmp_path: P
     (there,) = sandbox.routes.jobs.store.newest()
     assert there.id in base64.b64decode(job.video_id.removeprefix("video_") + "==").decode()
     done = chain.wait(job)
-    path = chain.studio.path(done)
+    path = chain.engine.path(done)
     assert (done.state.value, path.read_bytes()) == ("stored", sandbox.routes.jobs.renders.path_of(there).read_bytes())
     files = save_frames(path, tmp_path / "frames", FrameChoice(frame_load_cap=3))
     assert [file.name for file in files] == [f"frame_{number:06}.png" for number in range(3)]
@@ -113,7 +113,7 @@ def test_create_wait_file_and_frames(chain: Chain, sandbox: Sandbox, tmp_path: P
 def test_a_remix(chain: Chain) -> None:
     """Through the proxy as well; it names its source by the sandbox's own id, which is of no use to us."""
     parent = chain.wait(chain.buy())
-    remix = chain.studio.remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
+    remix = chain.engine.remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
     assert (remix.parent, chain.bought) == (parent.video_id, 2)
     with failing(JobFailedError, "broken"):
         chain.wait(remix)
@@ -124,7 +124,7 @@ def test_a_failing_job(chain: Chain) -> None:
     job = chain.buy("fail=moderation_blocked")
     with failing(JobFailedError, "moderation_blocked"):
         chain.wait(job)
-    assert chain.studio.ledger.job(job.id).error_code == "moderation_blocked"
+    assert chain.engine.ledger.job(job.id).error_code == "moderation_blocked"
 
 
 def test_a_failing_job_of_vllm_omni_behind_it(chain: Chain) -> None:
@@ -187,7 +187,7 @@ def test_a_lost_answer(chain: Chain, directive: str, status: int, says: str) -> 
     with pytest.raises(PurchaseUncertainError) as again:
         chain.buy(directive)
     assert (again.value.job, chain.sent) == (row.id, 3)
-    assert chain.studio.reconcile(row.id).result(30).state.value == "lost"
+    assert chain.engine.reconcile(row.id).result(30).state.value == "lost"
 
 
 def test_a_proxy_that_sends_once(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -199,4 +199,4 @@ def test_a_proxy_that_sends_once(tmp_path: Path, sandbox: Sandbox) -> None:
                 chain.buy("lost_answer, silent")
             assert (chain.sent, chain.bought, chain.only_row().state.value) == (1, 1, "unknown")
         finally:
-            chain.studio.close()
+            chain.engine.close()

@@ -163,8 +163,8 @@ def test_crop_keeps_the_middle_and_pad_keeps_all() -> None:
 
 def test_shrinking_averages_areas() -> None:
     """Stripes of two pixels become an even grey, where interpolating would give black, white or moiré."""
-    board = np.indices((120, 160)).sum(axis=0) // 2 % 2 * 255
-    image = board.astype(np.uint8)[..., None].repeat(3, axis=2)
+    history = np.indices((120, 160)).sum(axis=0) // 2 % 2 * 255
+    image = history.astype(np.uint8)[..., None].repeat(3, axis=2)
     assert np.abs(fitted(image, 40, 30, "crop").astype(int) - 127.5).max() <= 1
     assert np.abs(fitted(image, 40, 300, "stretch")[10:-10, 5:-5].astype(int) - 127.5).max() <= 1
 

@@ -36,11 +36,11 @@ def tried_anew() -> Iterator[None]:
 def looked(tmp_path: Path) -> dict[str, Finding]:
     """What the doctor says of both."""
     nowhere = {"COMETAPI_BASE_URL": "https://cometapi.invalid", "SORA_SANDBOX_SECONDS": "0.2"}
-    studio = Engine(tmp_path / "home", tmp_path / "output", env=nowhere)
+    engine = Engine(tmp_path / "home", tmp_path / "output", env=nowhere)
     try:
-        return {one.name: one for one in doctor.examine(studio) if one.name in ("opencv", "pyav")}
+        return {one.name: one for one in doctor.examine(engine) if one.name in ("opencv", "pyav")}
     finally:
-        studio.close()
+        engine.close()
 
 
 def test_what_was_seen_is_said(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ class Bench:
         self.home, self.output, self.temp = folder / "home", folder / "output", folder / "temp"
 
     @property
-    def studio(self) -> Any:
-        return self.pack.engine.studio()
+    def engine(self) -> Any:
+        return self.pack.engine.get_engine()
 
     def sandbox_jobs(self) -> list[dict[str, Any]]:
         """What was bought at the sandbox: its own files."""
@@ -121,7 +121,7 @@ def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speak: st
     monkeypatch.setattr(PromptServer.instance, "send_sync", page.on_message)
     monkeypatch.setattr(PromptServer.instance, "client_id", "page-1")
     yield made
-    if (studio := pack.engine._studio) is not None:
-        pack.engine._studio = None
-        atexit.unregister(studio.close)
-        studio.close()
+    if (engine := pack.engine._engine) is not None:
+        pack.engine._engine = None
+        atexit.unregister(engine.close)
+        engine.close()

@@ -88,18 +88,18 @@ def test_what_was_bought_passes_whatever_became_of_its_model(
 ) -> None:
     """The ledger is asked first, with the prompt or without one that comes through a link. What was not bought is
     refused before the run and in it."""
-    node, engine = bench.pack.nodes["CreateSoraJob"], bench.pack.module("sora_jobs.models.catalogue")
+    node, catalogue_module = bench.pack.nodes["CreateSoraJob"], bench.pack.module("sora_jobs.models.catalogue")
     asked = {"model": "omni-fast", "seconds": "4", "size": "1280x720", "provider": "sandbox"}
     bought = asyncio.run(bench.create(" a boat ", **asked))
-    (row,) = [model for model in engine.Catalogue.shipped().models.values() if model.id == "omni-fast"]
+    (row,) = [model for model in catalogue_module.Catalogue.shipped().models.values() if model.id == "omni-fast"]
     status = {"sandbox": bench.pack.module("sora_jobs.models.model").Status("retired", "2026-12-01")}
     rows = {
         "retired": [dataclasses.replace(row, status=status)],
         "gone": [],
         "made otherwise": [dataclasses.replace(row, seconds=("9",), more=())],
     }
-    monkeypatch.setattr(engine.Catalogue, "shipped", lambda: engine.Catalogue(rows[left]))
-    (bench.studio.settings.home / "models.json").write_text("{}", encoding="utf-8")  # so that it is read anew
+    monkeypatch.setattr(catalogue_module.Catalogue, "shipped", lambda: catalogue_module.Catalogue(rows[left]))
+    (bench.engine.settings.home / "models.json").write_text("{}", encoding="utf-8")  # so that it is read anew
     for prompt in ("a boat", " a boat ", None):
         assert node.validate_inputs(**asked, prompt=prompt) is True
     assert asyncio.run(bench.create("a boat", **asked)).args[0].id == bought.args[0].id
@@ -167,7 +167,7 @@ def test_an_interrupt_ends_the_waiting_and_keeps_the_job(bench: Bench, monkeypat
         return job
 
     job = asyncio.run(interrupted())
-    assert bench.studio.ledger.job(job.id).state.value == "submitted"
+    assert bench.engine.ledger.job(job.id).state.value == "submitted"
     assert asyncio.run(bench.create("a red kite")).args[0].id == job.id
     assert len(bench.sandbox_jobs()) == 1
 
@@ -179,7 +179,7 @@ def test_a_timeout_names_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPa
     with failing(bench.pack.error("WaitTimeoutError"), "wait_timeout", job.id) as caught:
         asyncio.run(bench.wait(job, timeout_minutes=0.005))
     assert "run the same again" in caught.value.hint
-    assert bench.studio.ledger.job(job.id).video_id == job.video_id
+    assert bench.engine.ledger.job(job.id).video_id == job.video_id
 
 
 def test_a_typing_error_in_the_settings_breaks_no_node(bench: Bench) -> None:

@@ -12,7 +12,7 @@ CTRL_C, CLOSE, SHUTDOWN = 0, 2, 6
 
 
 @pytest.mark.skipif(os.name != "nt", reason="Windows' consoles have such windows")
-def test_a_closed_window_closes_the_studio(bench: Bench) -> None:
+def test_a_closed_window_closes_the_engine(bench: Bench) -> None:
     """And Ctrl-C does not: ComfyUI ends itself then, in its own way."""
     closed: list[str] = []
     engine = bench.pack.engine

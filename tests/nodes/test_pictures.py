@@ -137,8 +137,8 @@ def test_a_finished_job_as_a_picture(bench: Bench, variant: str, shape: tuple[in
     given = asyncio.run(bench.pack.run("SoraThumbnail", job=job, variant=variant))
     for file in (bench.home / "sandbox" / "jobs").iterdir():
         file.unlink()
-    bench.studio.close()
-    bench.pack.engine._studio = None
+    bench.engine.close()
+    bench.pack.engine._engine = None
     made = asyncio.run(bench.pack.run("SoraThumbnail", job=job, variant=variant))
     for one in (given, made):
         pixels = one.args[0].numpy()
@@ -147,7 +147,7 @@ def test_a_finished_job_as_a_picture(bench: Bench, variant: str, shape: tuple[in
         assert np.array_equal(shown(bench, one), np.rint(pixels[0] * 255))
     difference = np.abs(given.args[0].numpy() - made.args[0].numpy())
     assert 0 < difference.mean() < 6 / 255  # the gateway's is lossy, ours is the film's own
-    assert Path(bench.studio.path(job)).is_file()
+    assert Path(bench.engine.path(job)).is_file()
 
 
 def test_an_unfinished_job_has_no_picture(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,14 @@ from .conftest import Bench
 
 def test_the_record_tells_which_database_the_nodes_use(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not its address. With settings that cannot be read it still names the folders."""
-    engine, locations = bench.pack.engine, bench.pack.module("sora_jobs.config.locations")
+    host, locations = bench.pack.engine, bench.pack.module("sora_jobs.config.locations")
     monkeypatch.setenv("SORA_DATABASE_URL", "postgresql+psycopg://user:pass-word@db.example/sora")
-    monkeypatch.setattr(engine.pool, "submit", lambda task: task())
-    studio = bench.studio
+    monkeypatch.setattr(host.pool, "submit", lambda task: task())
+    engine = bench.engine
     told = locations.recorded_location()
     assert told.home == str(bench.home)
-    assert told.database == studio.ledger.database.mark != ""
+    assert told.database == engine.ledger.database.mark != ""
     monkeypatch.setenv("SORA_DATABASE_URL", "db.example")
-    engine._record_location(studio)
+    host._record_location(engine)
     told = locations.recorded_location()
     assert (told.home, told.database) == (str(bench.home), None)

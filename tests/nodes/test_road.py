@@ -297,7 +297,7 @@ def test_a_second_name_that_cannot_be_written_never_fails_a_paid_node(
 def test_a_past_job_is_opened(bench: Bench) -> None:
     """By its line in the list, by its ledger id, by the gateway's id; a pasted id goes before the list."""
     job = asyncio.run(bench.create("a red kite")).args[0]
-    (label,) = bench.studio.labels()
+    (label,) = bench.engine.labels()
     nobody = "someone else's · stored sora-2 4s · 0000"
     for chosen in (
         {"past_job": label},
@@ -314,8 +314,8 @@ def test_a_past_job_is_opened(bench: Bench) -> None:
 def test_a_job_from_elsewhere_is_taken_up(bench: Bench) -> None:
     """An id that this ledger does not know is looked up at the gateway, and can be waited for."""
     video_id = asyncio.run(bench.create("a red kite")).args[1]
-    bench.studio.close()
-    bench.pack.engine._studio = None
+    bench.engine.close()
+    bench.pack.engine._engine = None
     for file in bench.home.glob("ledger*"):
         file.unlink()
     opened = asyncio.run(bench.pack.run("SoraOpenJob", video_id=video_id, provider="sandbox"))
@@ -341,9 +341,9 @@ def test_submit_only_ends_the_graph_and_the_video_is_fetched(bench: Bench) -> No
     assert made.result is None
     assert bench.page.texts("9") == [f"bought · {job.id}"]
     end = time.monotonic() + 20
-    while bench.studio.ledger.job(job.id).state.value != "stored" and time.monotonic() < end:
+    while bench.engine.ledger.job(job.id).state.value != "stored" and time.monotonic() < end:
         time.sleep(0.05)
-    assert bench.studio.path(bench.studio.ledger.job(job.id)).is_file()
+    assert bench.engine.path(bench.engine.ledger.job(job.id)).is_file()
     assert len(bench.sandbox_jobs()) == 1
 
 
@@ -353,7 +353,7 @@ def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.Mon
     job = asyncio.run(bench.create("a red kite")).args[0]
     asyncio.run(bench.pack.run("SoraSubmitOnly", job=job))
     time.sleep(0.6)  # twice as long as the job takes
-    assert bench.studio.ledger.job(job.id).state.value == "submitted"
+    assert bench.engine.ledger.job(job.id).state.value == "submitted"
 
 
 def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
@@ -361,7 +361,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
 ) -> None:
     """While a video gets its name there, other nodes end and ComfyUI's event loop goes on."""
     naming, responds = threading.Event(), threading.Event()
-    link = bench.studio.link
+    link = bench.engine.link
 
     def slow(*given: Any) -> Path:
         naming.set()
@@ -378,7 +378,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
         responds.set()
         return still, await first, second
 
-    monkeypatch.setattr(bench.studio, "link", slow)
+    monkeypatch.setattr(bench.engine, "link", slow)
     guard = threading.Timer(15, responds.set)  # what blocks the loop would block the test as well
     guard.start()
     still, first, second = asyncio.run(both())

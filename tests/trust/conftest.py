@@ -38,8 +38,8 @@ class Site:
         assert ready.wait(10)
 
     @property
-    def studio(self) -> Any:
-        return self.pack.engine.studio()
+    def engine(self) -> Any:
+        return self.pack.engine.get_engine()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
@@ -76,7 +76,7 @@ def site(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield made
     made.close()
     pack.module("web.access").blocked.clear()
-    if (studio := pack.engine._studio) is not None:
-        pack.engine._studio = None
-        atexit.unregister(studio.close)
-        studio.close()
+    if (engine := pack.engine._engine) is not None:
+        pack.engine._engine = None
+        atexit.unregister(engine.close)
+        engine.close()

@@ -116,8 +116,8 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     """What is looked at: every status, what the gateway was asked for, and what lies on the disk afterwards."""
     site, gateway = attacked
     spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
-    job = site.studio.submit(spec).result(30).job.id
-    bought = site.studio.ledger.spent_usd(site.studio.settings.budget)
+    job = site.engine.submit(spec).result(30).job.id
+    bought = site.engine.ledger.spent_usd(site.engine.settings.budget)
     seen: list[tuple[int, str, str]] = []
 
     @settings(
@@ -141,8 +141,8 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     assert len(seen) >= COUNT
     assert {200, 400, 403, 415} <= {status for status, _, _ in seen}
     assert {request.method for request in gateway.requests} <= {"GET"}  # nothing is bought
-    assert site.studio.ledger.spent_usd(site.studio.settings.budget) == bought
-    assert len(site.studio.ledger.jobs(limit=10, forgotten=True)) == 1
+    assert site.engine.ledger.spent_usd(site.engine.settings.budget) == bought
+    assert len(site.engine.ledger.jobs(limit=10, forgotten=True)) == 1
     outside = {path.name for path in site.folder.iterdir()} - {"home", "output", "input", "temp", "user"}
     assert outside == set()
 
@@ -151,8 +151,8 @@ def test_a_foreign_page_has_no_effect(attacked: tuple[Site, UglyServer], pack: P
     """The very bodies that would have one from the host's own page."""
     site, gateway = attacked
     spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
-    job = site.studio.submit(spec).result(30).job.id
-    site.studio.close()
+    job = site.engine.submit(spec).result(30).job.id
+    site.engine.close()
     before = {name: data for name, data in everything(site).items() if "/sandbox/" not in name}
     effects = [
         ("/sora/keys", KEY), ("/sora/settings", {"language": "vi"}), ("/sora/settings", {"usd_per_day": 1e5}),

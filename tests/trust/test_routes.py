@@ -320,7 +320,7 @@ def test_no_route_raises_the_budget(untouched: Site, wish: dict[str, Any]) -> No
     status, said, _ = put(untouched, "/sora/settings", wish)
     assert status == 400
     assert b"may_change_budget" in said or b"There is no setting" in said
-    assert untouched.studio.settings.budget.usd_per_day == 20
+    assert untouched.engine.settings.budget.usd_per_day == 20
 
 
 BODIES = {
@@ -432,12 +432,12 @@ def test_what_settles_a_job_is_text_or_a_yes(untouched: Site, body: dict[str, An
 
 def test_an_image_is_brought_in_whole_or_not_at_all(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk was full for a moment: what is there under the image's name is used by every later run."""
-    studio, spec = site.studio, site.pack.module("sora_jobs.jobs.spec")
+    engine, spec = site.engine, site.pack.module("sora_jobs.jobs.spec")
     image = site.pack.module("sora_jobs.media.reference").to_png(np.zeros((8, 8, 3), np.uint8))
-    name = studio.ledger.references.keep(image)
+    name = engine.ledger.references.keep(image)
     asked = spec.VideoRequest(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
-    job, _ = studio.ledger.reserve(
-        asked, origin="https://x", estimated_usd=0.0, budget=studio.settings.budget, references=[name]
+    job, _ = engine.ledger.reserve(
+        asked, origin="https://x", estimated_usd=0.0, budget=engine.settings.budget, references=[name]
     )
 
     def half(source: Path, target: Path) -> None:
@@ -467,8 +467,8 @@ def test_a_project_is_a_short_line_of_text(site: Site) -> None:
     """A stranger's words cannot fill the ledger, or come into a page or a terminal as anything else than text."""
     spec = site.pack.module("sora_jobs.jobs.spec")
     asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
-    ledger = site.studio.ledger
-    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
+    ledger = site.engine.ledger
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.budget)
     path = f"/sora/history/{job.id}/project"
     wrong: list[Any] = ["x" * 101, "a\nb", "\u001b[2J", "a\u0000", 5, None, ["x"]]
     for wish in ({}, *({"project": each} for each in wrong)):
@@ -491,9 +491,9 @@ def has_times(value: Any) -> bool:
 
 def test_what_carries_times_carries_the_servers_now(site: Site) -> None:
     """A page compares the two, since its own clock may be minutes off."""
-    spec, ledger = site.pack.module("sora_jobs.jobs.spec"), site.studio.ledger
+    spec, ledger = site.pack.module("sora_jobs.jobs.spec"), site.engine.ledger
     asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
-    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.studio.settings.budget)
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.budget)
     begin = time.time()
     answers = {path: ask(site, "GET", named(path).replace("abc123", job.id)) for path in READS}
     for path, body in (("/sora/history/{id}/project", {"project": "y"}), ("/sora/quote", {}), ("/sora/doctor", {})):

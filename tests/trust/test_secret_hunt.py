@@ -57,26 +57,26 @@ class Hunt:
             self.key_file.chmod(0o600)
         else:
             self.env["MINE_KEY"] = KEY
-        self.studio = Engine(self.home, self.output, env=self.env, timing=TIMING)
+        self.engine = Engine(self.home, self.output, env=self.env, timing=TIMING)
 
     def close(self) -> None:
-        self.studio.close()
+        self.engine.close()
         self.servers.close()
 
     def run(self, fate: str) -> None:
         """Buy, wait and fetch under that fate; whatever is raised is heard as the host would print it."""
         self.echo.fate = fate
         try:
-            job = self.studio.submit(VideoRequest(prompt=f"a boat {fate}", **SPEC)).result(30).job
+            job = self.engine.submit(VideoRequest(prompt=f"a boat {fate}", **SPEC)).result(30).job
             self.heard.append(repr(job))
-            self.heard.append(repr(self.studio.wait(job.id, timeout_s=1).future.result(30)))
+            self.heard.append(repr(self.engine.wait(job.id, timeout_s=1).future.result(30)))
         except BaseException as error:  # noqa: BLE001 - all of it is searched
             self.tell(error)
 
     def open_from_elsewhere(self) -> None:
         """A job of which only the id is known: all the rest is the gateway's word, its status above all."""
         self.echo.fate, self.echo.status = "good", f"Bearer {KEY}"
-        job = self.studio.open("video_from_elsewhere", "mine").result(30)
+        job = self.engine.open("video_from_elsewhere", "mine").result(30)
         self.heard += [repr(job), job.label]
         assert "you sent" in job.prompt
 
@@ -105,15 +105,15 @@ def test_the_key_is_nowhere(
     assert any(KEY in request.headers.get("authorization", "") for request in hunt.echo.server.requests)
     hunt.open_from_elsewhere()
     assert any("ZeroDivisionError" in text for text in hunt.heard)
-    stored = [job for job in hunt.studio.ledger.jobs(limit=99) if job.state.value == "stored"]
+    stored = [job for job in hunt.engine.ledger.jobs(limit=99) if job.state.value == "stored"]
     assert len(stored) >= 2
     hunt.echo.fate = "lookup 401"
-    board = hunt.studio.board
-    hunt.heard.append(json.dumps(board.page(limit=200)))
-    hunt.heard.append(json.dumps([board.tree(job.id) for job in hunt.studio.ledger.jobs(limit=99)]))
-    hunt.heard.append(json.dumps(shown(hunt.studio.settings, hunt.studio.ledger, local=False)))
-    hunt.heard += [f"{finding}" for finding in examine(hunt.studio)]
-    hunt.heard.append(repr(hunt.studio.client("mine")) + repr(hunt.studio.client("mine").provider))
+    history = hunt.engine.history
+    hunt.heard.append(json.dumps(history.page(limit=200)))
+    hunt.heard.append(json.dumps([history.tree(job.id) for job in hunt.engine.ledger.jobs(limit=99)]))
+    hunt.heard.append(json.dumps(shown(hunt.engine.settings, hunt.engine.ledger, local=False)))
+    hunt.heard += [f"{finding}" for finding in examine(hunt.engine)]
+    hunt.heard.append(repr(hunt.engine.client("mine")) + repr(hunt.engine.client("mine").provider))
     for name, value in hunt.env.items():
         monkeypatch.setenv(name, value)
     for command in (
@@ -158,7 +158,7 @@ def test_an_error_hides_the_key_whatever_carries_it() -> None:
 
 def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
     """Nothing of a half-written one is left, and nobody else can read it."""
-    write_key(hunt.studio.settings, "mine", KEY)
+    write_key(hunt.engine.settings, "mine", KEY)
     assert not others_may_read(hunt.key_file)
     assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
 
@@ -171,13 +171,13 @@ def test_nobody_else_reads_the_state(tmp_path: Path, folder: str, key_first: boo
     ledger and its journal, since prompts are nobody else's business."""
     (tmp_path / "open").mkdir(mode=0o755)
     home = tmp_path / folder
-    studio = Engine(home, tmp_path / "output", env={})
+    engine = Engine(home, tmp_path / "output", env={})
     if key_first:
-        write_key(studio.settings, "cometapi", KEY)
+        write_key(engine.settings, "cometapi", KEY)
     spec = VideoRequest(prompt="a boat", **(SPEC | {"provider": "cometapi"}))
-    studio.ledger.reserve(spec, origin="x", estimated_usd=0.0, budget=Budget())
+    engine.ledger.reserve(spec, origin="x", estimated_usd=0.0, budget=Budget())
     files = [path for path in home.rglob("*") if path.is_file() and path.stat().st_size]  # locks are empty
     assert {"ledger.sqlite3", "ledger.sqlite3-wal"} <= {path.name for path in files}
     assert home.name == "open" or home.stat().st_mode & 0o077 == 0
     assert [path.name for path in files if path.stat().st_mode & 0o077] == []
-    studio.close()
+    engine.close()

@@ -35,8 +35,8 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def balance_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home) as studio:
-        found = looked_up(studio.balance(options.provider, account=options.account))
+    with open_studio(options.home) as engine:
+        found = looked_up(engine.balance(options.provider, account=options.account))
     tell(options, in_words(found))
     if found.unlimited and found.of == "key":
         say(f"The key has no limit of its own. {ACCOUNT} tells what the account has left.")

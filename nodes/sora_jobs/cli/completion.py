@@ -37,8 +37,8 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
         import shtab
     except ImportError:
         raise LocalError("shtab is not installed.", hint="pip install shtab, for this command alone.") from None
-    with open_studio(options.home) as studio:
-        known = {"--model": list(studio.catalogue.models), "--provider": studio.provider_names()}
+    with open_studio(options.home) as engine:
+        known = {"--model": list(engine.catalogue.models), "--provider": engine.provider_names()}
     for action in _actions(parser):
         name = action.option_strings[0] if action.option_strings else ""
         if name in known:

@@ -37,19 +37,19 @@ def open_studio(
     place, folder = home_of(home), ""
     if out is None and (comfyui := output_folder()) is not None:
         out, folder = comfyui, "sora"
-    studio = Engine(
+    engine = Engine(
         place,
         (out or Path("out")).absolute(),
         folder=folder,
         env=os.environ | variables,
-        others=lambda: _others(studio),
+        others=lambda: _others(engine),
     )
     if name:
-        _name_ledger(studio, home)
+        _name_ledger(engine, home)
     try:
-        yield studio
+        yield engine
     finally:
-        studio.close()
+        engine.close()
 
 
 def home_of(home: Path | None) -> Path:
@@ -57,16 +57,16 @@ def home_of(home: Path | None) -> Path:
     return home.absolute() if home else state_folder(os.environ)
 
 
-def _others(studio: Engine) -> list[Path]:
-    if (error := _other_database(studio)) is not None:
+def _others(engine: Engine) -> list[Path]:
+    if (error := _other_database(engine)) is not None:
         raise error
-    return other_homes(studio.settings.home)
+    return other_homes(engine.settings.home)
 
 
-def _other_database(studio: Engine) -> InvalidInputError | None:
+def _other_database(engine: Engine) -> InvalidInputError | None:
     """The error where ComfyUI, with the same state folder, uses another database: it may have been told of one by its
     environment alone. What it bought is then not known here."""
-    settings, database = studio.settings, studio.ledger.database
+    settings, database = engine.settings, engine.ledger.database
     told = location_of(settings.home)
     if told is None or told.database in (None, database.mark):
         return None
@@ -83,16 +83,16 @@ def _other_database(studio: Engine) -> InvalidInputError | None:
     )
 
 
-def _name_ledger(studio: Engine, home: Path | None) -> None:
+def _name_ledger(engine: Engine, home: Path | None) -> None:
     told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
     if told is not None and told.is_stale:
         warn(f"ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
     said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
     with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
-        if (other := _other_database(studio)) is not None:
+        if (other := _other_database(engine)) is not None:
             said = ""
             warn(f"{other.message} Its jobs are not seen here. {other.hint}")
-        say(f"ledger: {studio.ledger.database.place}{said}")
+        say(f"ledger: {engine.ledger.database.place}{said}")
 
 
 def language_at(home: Path | None) -> str:
@@ -123,14 +123,14 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
-def collect(studio: Engine, submission: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
+def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
     """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
     from tqdm import tqdm
 
     job = submission.job
     reused = " (bought before: nothing is paid again)" if submission.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
-    wait = studio.wait(job.id, timeout_s=60 * minutes(options.timeout))
+    wait = engine.wait(job.id, timeout_s=60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
         try:
@@ -145,19 +145,19 @@ def collect(studio: Engine, submission: PurchaseResult, options: argparse.Namesp
                 job=job.id,
             ) from None
     job = wait.future.result()
-    result = described(studio, job) | {"reused": submission.reused}
+    result = described(engine, job) | {"reused": submission.reused}
     if result["warning"]:
         warn(result["warning"])
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
     return result
 
 
-def described(studio: Engine, job: Job) -> dict[str, Any]:
+def described(engine: Engine, job: Job) -> dict[str, Any]:
     """What a script wants to know of a stored job and its file; zeros for one that cannot be decoded here: it may play
     elsewhere. `warning` is what the user should know of it."""
     from ..media.frames import probe
 
-    path, warning = studio.path(job), job.error
+    path, warning = engine.path(job), job.error
     answer: dict[str, Any] = {"job": job.id, "video_id": job.video_id, "state": job.state.value, "path": str(path)}
     answer |= {"frames": 0, "fps": 0.0, "width": 0, "height": 0, "has_audio": False}
     try:

@@ -47,8 +47,8 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
         raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.")
-    with open_studio(options.home, name=True) as studio:
-        told = studio.costs(options.by, options.since)
+    with open_studio(options.home, name=True) as engine:
+        told = engine.costs(options.by, options.since)
     if options.csv:
         _write_csv(options.by, told["rows"])
     elif not told["rows"]:

@@ -22,7 +22,7 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..media.sheet import contact_sheet
 
     waiting = argparse.Namespace(json=True, timeout=10.0)  # its own lines are printed here
-    with open_studio(options.home, options.out, SORA_RECEIPTS="0") as studio:  # what it leaves is told line by line
+    with open_studio(options.home, options.out, SORA_RECEIPTS="0") as engine:  # what it leaves is told line by line
         spec = VideoRequest(
             provider=SANDBOX,
             prompt=PROMPT,
@@ -31,10 +31,10 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
             size="1280x720",
             references=(Reference(draw_reference()),),
         )
-        video = collect(studio, finish(studio.submit(spec)), waiting)
+        video = collect(engine, finish(engine.submit(spec)), waiting)
         sheet = options.out.absolute() / "contact_sheet.png"
         contact_sheet(Path(video["path"]), sheet)
-        remix = collect(studio, finish(studio.remix(video["job"], REMIX)), waiting)
+        remix = collect(engine, finish(engine.remix(video["job"], REMIX)), waiting)
     lines = [
         (video["path"], f"a test clip of {video['frames']} frames, drawn by the sandbox (no AI model is involved)"),
         (str(sheet), "frames of it, as a graph gets them; the first one is the reference image"),

@@ -143,11 +143,11 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)  # before anything is bought
-    with open_studio(options.home, options.out, name=True) as studio:
-        model = studio.catalogue.find(options.model)
+    with open_studio(options.home, options.out, name=True) as engine:
+        model = engine.catalogue.find(options.model)
         if model is None and not options.json:
             say(f"{options.model} is not in the catalogue: it is sent as typed, unchecked.")
-        seconds, size = studio.catalogue.defaults_for(options.model)
+        seconds, size = engine.catalogue.defaults_for(options.model)
         spec = VideoRequest(
             provider=options.provider,
             prompt=options.prompt,
@@ -159,34 +159,34 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             references=tuple(_reference(path, options.fit) for path in options.reference),
             project=options.project,
         )
-        return collect(studio, finish(studio.submit(spec, tell=warn)), options)
+        return collect(engine, finish(engine.submit(spec, tell=warn)), options)
 
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out, name=True) as studio:
-        parent = looked_up(studio.open(options.job))
-        remix = studio.remix(parent.id, options.prompt, options.take, options.project, tell=warn)
-        return collect(studio, finish(remix), options)
+    with open_studio(options.home, options.out, name=True) as engine:
+        parent = looked_up(engine.open(options.job))
+        remix = engine.remix(parent.id, options.prompt, options.take, options.project, tell=warn)
+        return collect(engine, finish(remix), options)
 
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out, name=True) as studio:
+    with open_studio(options.home, options.out, name=True) as engine:
         settling = options.lost or options.video_id
         named = options.job, options.provider
-        job = studio.find(*named) if settling else looked_up(studio.open(*named))
+        job = engine.find(*named) if settling else looked_up(engine.open(*named))
         if job is None:
             raise InvalidInputError(
                 f"The ledger has no job {options.job!r}.", hint="`sora jobs` lists what it has.", code="unknown_job"
             )
         if options.lost:
-            job = looked_up(studio.reconcile(job.id))
+            job = looked_up(engine.reconcile(job.id))
             tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
         found = options.video_id
-        job = looked_up(studio.reconcile(job.id, video_id=found) if found else studio.find_in_provider_list(job.id))
-        return collect(studio, PurchaseResult(job, reused=True), options)
+        job = looked_up(engine.reconcile(job.id, video_id=found) if found else engine.find_in_provider_list(job.id))
+        return collect(engine, PurchaseResult(job, reused=True), options)
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -196,11 +196,11 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
     if options.job or options.set_project is not None:
         return _set_project(options)
-    with open_studio(options.home, name=True) as studio:
+    with open_studio(options.home, name=True) as engine:
         if options.file is not None:
-            return _job_of_file(studio, options)
+            return _job_of_file(engine, options)
         limit = options.limit if options.export is None else 10**9
-        jobs = studio.ledger.jobs(
+        jobs = engine.ledger.jobs(
             state=options.state or "",
             model=options.model or "",
             search=options.search or "",
@@ -229,23 +229,23 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if any((options.state, options.model, options.search, options.file, options.export)):
         raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
     project = parse_project(options.set_project)
-    with open_studio(options.home, name=True) as studio:
-        found = {name: studio.find(name) if studio.ledger.database.exists else None for name in options.job}
+    with open_studio(options.home, name=True) as engine:
+        found = {name: engine.find(name) if engine.ledger.database.exists else None for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
             raise InvalidInputError(
                 f"The ledger has no job {missing[0]!r}.", hint="Nothing was changed.", code="unknown_job"
             )
-        jobs = [looked_up(studio.set_project(job.id, project)) for job in found.values() if job is not None]
+        jobs = [looked_up(engine.set_project(job.id, project)) for job in found.values() if job is not None]
     for job in jobs:
         tell(options, f"{job.id}  {job.project or '(no project)'}")
     return {"jobs": [as_dict(job) for job in jobs]}
 
 
-def _job_of_file(studio: Engine, options: argparse.Namespace) -> dict[str, Any]:
+def _job_of_file(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """By the ledger, else by the receipt beside the file, which speaks of a job of another machine."""
     from ..delivery.receipts import origin_of
 
-    job, receipt = origin_of(options.file, studio.ledger)
+    job, receipt = origin_of(options.file, engine.ledger)
     found = as_dict(job) if job is not None else receipt
     where = "this ledger" if job is not None else "its receipt"
     for name in ("job", "provider", "video_id", "model", "seconds", "size", "take", "prompt"):

@@ -55,8 +55,8 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def backup_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as studio:
-        kept = studio.backup(options.file)
+    with open_studio(options.home, name=True) as engine:
+        kept = engine.backup(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
     return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references}
 
@@ -64,10 +64,10 @@ def backup_command(options: argparse.Namespace) -> dict[str, Any]:
 def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.rebuild == (options.file is not None):
         raise InvalidInputError("What shall be restored?", hint="Give a backup FILE, or --rebuild.")
-    with open_studio(options.home, options.out, name=True) as studio:
+    with open_studio(options.home, options.out, name=True) as engine:
         if options.rebuild:
-            return _rebuild(studio, options)
-        kept = studio.restore(options.file)
+            return _rebuild(engine, options)
+        kept = engine.restore(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
     if kept.later:
         say(f"{_count(kept.later, 'job')} bought since the backup stay in the ledger.")
@@ -81,11 +81,11 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     return restored | {"aside": _aside(kept.aside)}
 
 
-def _rebuild(studio: Engine, options: argparse.Namespace) -> dict[str, Any]:
-    done = studio.rebuild()
+def _rebuild(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
+    done = engine.rebuild()
     listed = len(done.listed)
     found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {listed} from providers' lists"
-    tell(options, f"{studio.ledger.database.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
+    tell(options, f"{engine.ledger.database.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
     if listed:
         say(
             f"warning: {_count(listed, 'job')} from providers' lists ({', '.join(done.listed[:MANY])}"
@@ -102,8 +102,8 @@ def _rebuild(studio: Engine, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def import_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as studio:
-        done = studio.import_home(options.old)
+    with open_studio(options.home, name=True) as engine:
+        done = engine.import_home(options.old)
     tell(options, f"{options.old}  {_count(done.added, 'job')} added, {done.known} known already")
     return {"path": str(options.old), "added": done.added, "known": done.known}
 

@@ -174,13 +174,13 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def models_command(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    with open_studio(options.home) as studio:
+    with open_studio(options.home) as engine:
         if options.refresh:
-            refreshed = looked_up(studio.refresh_models())
+            refreshed = looked_up(engine.refresh_models())
             result["refreshed"] = dataclasses.asdict(refreshed)
             for name, ids in result["refreshed"].items():
                 tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
-        catalogue = studio.fresh_catalogue()
+        catalogue = engine.fresh_catalogue()
     form = "{:<25} {:<20} {:<13} {:<18} {:<7} {:<5} {:<13} {}"
     heads = ("model", COMETAPI, "$ per s", "seen", "images", "remix", "lengths in s", "sizes")
     tell(options, form.format(*heads))
@@ -241,8 +241,8 @@ def _sizes(model: Model) -> str:
 
 
 def spent_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as studio:
-        spending = studio.spending()
+    with open_studio(options.home, name=True) as engine:
+        spending = engine.spending()
     tell(options, str(spending))
     day, job = spending.per_day, spending.per_job
     return {
@@ -259,8 +259,8 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..diagnostics.doctor import examine
 
     # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
-    with open_studio(options.home, options.out) as studio:
-        findings = examine(studio)
+    with open_studio(options.home, options.out) as engine:
+        findings = examine(engine)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
         tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
@@ -273,8 +273,8 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
 def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..sandbox import Sandbox
 
-    with open_studio(options.home) as studio:
-        folder = studio.settings.home / "sandbox"
+    with open_studio(options.home) as engine:
+        folder = engine.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
         hint = "Ports go from 1 to 65535; 0 takes any that is free."
         raise InvalidInputError(f"--port is {options.port}.", hint=hint, code="out_of_range")

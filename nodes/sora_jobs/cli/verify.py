@@ -53,8 +53,8 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     wish = Wish(provider=options.provider, spend=_dollars(options.spend), model=options.model, take=options.take)
     if options.take < 1:
         raise InvalidInputError(f"take is {options.take}.", hint="Takes are counted from 1.", code="invalid_take")
-    with open_studio(options.home, options.out, name=True) as studio:
-        found = Walk(studio, wish, finish, lambda bought: _collected(studio, bought, options)).go()
+    with open_studio(options.home, options.out, name=True) as engine:
+        found = Walk(engine, wish, finish, lambda bought: _collected(engine, bought, options)).go()
     report = report_of(found)
     for line in lines_of(report):
         tell(options, line)
@@ -68,9 +68,9 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     return report | found.error.as_dict() | {"exit": found.error.exit_code}
 
 
-def _collected(studio: Engine, bought: PurchaseResult, options: argparse.Namespace) -> Path:
+def _collected(engine: Engine, bought: PurchaseResult, options: argparse.Namespace) -> Path:
     """Wait for the video; where it is, is told on stderr, since it is no part of the report."""
-    path = Path(collect(studio, bought, argparse.Namespace(json=True, timeout=options.timeout))["path"])
+    path = Path(collect(engine, bought, argparse.Namespace(json=True, timeout=options.timeout))["path"])
     say(f"video: {path}")
     return path
 

@@ -20,15 +20,15 @@ from .waits import Wait
 _log = logging.getLogger("sora")
 
 
-class BackgroundCollector:
+class BackgroundDownloads:
     """Looks after jobs, where the owner wants it.
 
     Once begun, it looks after all that is bought here, and searches the ledger now and then for what others left: a
     process that died, a node that was interrupted, a download that failed.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, collector: JobTracker, timing: Timing) -> None:
-        self._ledger, self._settings, self._collector, self._timing = ledger, settings, collector, timing
+    def __init__(self, ledger: Ledger, settings: Settings, tracker: JobTracker, timing: Timing) -> None:
+        self._ledger, self._settings, self._tracker, self._timing = ledger, settings, tracker, timing
         self._begun = self._searching = False
         self._after: dict[str, Wait] = {}  # what is looked after now
         self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
@@ -70,7 +70,7 @@ class BackgroundCollector:
                 _log.warning("Job %s is not looked after: %s", job_id, redact(str(error)))
 
         try:
-            self._collector.submit(begin)
+            self._tracker.submit(begin)
         except RuntimeError as error:  # the next search finds it
             _log.warning("Job %s is not looked after yet: %s", job_id, error)
 
@@ -87,7 +87,7 @@ class BackgroundCollector:
             if job_id in self._after:
                 return
             timeout_s = self._timing.background_last_poll_s if over else self._timing.background_max_s
-            wait = self._after[job_id] = self._collector.wait(job_id, timeout_s=timeout_s)
+            wait = self._after[job_id] = self._tracker.wait(job_id, timeout_s=timeout_s)
         wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
         wait.future.add_done_callback(lambda done: self._give_up(wait, done) if over else None)
 
@@ -141,7 +141,7 @@ class BackgroundCollector:
         now = self._timing.monotonic()
         with self._lock:
             busy = self._after.keys() | {job for job, until in self._resting.items() if until > now}
-        found = self._collector.rescuable(busy)
+        found = self._tracker.claim_unwatched(busy)
         for job in found:
             self._watch(job)
         return len(found)
@@ -154,7 +154,7 @@ class BackgroundCollector:
             self._searching = True
 
     def _plan(self) -> None:
-        self._collector.monitor.alarm(self._timing.rescan_s, self._round)
+        self._tracker.poller.alarm(self._timing.rescan_s, self._round)
 
     def _round(self) -> None:
         """In a thread that may wait for the database; then the next one is planned."""
@@ -167,7 +167,7 @@ class BackgroundCollector:
                 self._plan()
 
         try:
-            self._collector.submit(search)
+            self._tracker.submit(search)
         except RuntimeError:  # not one thread could be had: the next search may find one
             self._plan()
 

@@ -59,12 +59,12 @@ class Fetcher:
         ledger: Ledger,
         gateways: ClientPool,
         settings: Settings,
-        watches: Leases,
-        monitor: Poller,
+        leases: Leases,
+        poller: Poller,
         timing: Timing,
     ) -> None:
-        self._ledger, self._gateways, self._settings = ledger, gateways, settings
-        self._watches, self._monitor, self._timing = watches, monitor, timing
+        self._ledger, self._clients, self._settings = ledger, gateways, settings
+        self._leases, self._poller, self._timing = leases, poller, timing
         self._pool = DaemonPool("sora-fetch", FETCH_THREADS)
         self._fetches: dict[str, Fetch] = {}
         self._lock = threading.Lock()
@@ -77,8 +77,8 @@ class Fetcher:
         with self._lock:
             known = self._fetches.get(job.id)
             fetch = known or Fetch()
-            left_s = self._monitor.left_s(wait.deadline)  # the download itself goes on; first, since it may fail
-            self._monitor.alarm(left_s, lambda: wait.fail(too_late(job, fetch)), unless=wait.future)
+            left_s = self._poller.left_s(wait.deadline)  # the download itself goes on; first, since it may fail
+            self._poller.alarm(left_s, lambda: wait.fail(too_late(job, fetch)), unless=wait.future)
             self._fetches[job.id] = fetch
             fetch.waits.append(wait)
         wait.fetch = fetch
@@ -136,7 +136,7 @@ class Fetcher:
             pause_s = self._timing.other_download_delay_s(fetch.tries)
         fetch.tries += 1
         try:
-            self._monitor.alarm(pause_s, lambda: self._queue(job, fetch))
+            self._poller.alarm(pause_s, lambda: self._queue(job, fetch))
         except LocalError as error:
             self._failed(job, fetch, error)
 
@@ -158,7 +158,7 @@ class Fetcher:
 
     def _let_go(self, job_id: str, fetch: Fetch) -> None:
         self._forget(job_id, fetch)
-        self._watches.let_go(job_id)
+        self._leases.let_go(job_id)
 
     def _forget(self, job_id: str, fetch: Fetch) -> None:
         with self._lock:
@@ -173,7 +173,7 @@ class Fetcher:
         intact = there is not None and is_intact(job, there)
         if intact and job.error_code != TRUNCATED:
             return job
-        if not self._watches.hold(job_id):
+        if not self._leases.hold(job_id):
             return None
         try:
             return self._fetched(job, fetch)
@@ -218,7 +218,7 @@ class Fetcher:
             nonlocal mark
             fetch.done, fetch.total, fetch.trouble, fetch.source = done, total, "", fetch.opened
             with contextlib.suppress(LedgerError):  # a download that runs is worth more than the note that we do it
-                if not self._watches.hold(job.id):
+                if not self._leases.hold(job.id):
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
             if now() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
@@ -229,7 +229,7 @@ class Fetcher:
 
         return download(
             # What is here completely needs neither key nor provider.
-            lambda headers: _open(self._gateways.client_for(job), job.video_id, headers, fetch),
+            lambda headers: _open(self._clients.client_for(job), job.video_id, headers, fetch),
             target,
             check=lambda path: examine_delivered(path).measured_against(job.size),
             progress=progress,

@@ -26,8 +26,8 @@ Picture = NDArray[np.uint8]
 class Thumbnails:
     """Gives thumbnails and spritesheets."""
 
-    def __init__(self, collector: JobTracker, gateways: ClientPool, settings: Settings) -> None:
-        self._collector, self._gateways, self._settings = collector, gateways, settings
+    def __init__(self, tracker: JobTracker, gateways: ClientPool, settings: Settings) -> None:
+        self._tracker, self._clients, self._settings = tracker, gateways, settings
 
     def picture(self, job_id: str, variant: str) -> Picture:
         """uint8 [H, W, 3]. NotFinishedError where the gateway gives none and no video of the job is stored; MediaError
@@ -35,7 +35,7 @@ class Thumbnails:
         if variant not in VARIANTS:
             hint = f"Choose from: {', '.join(VARIANTS)}."
             raise InvalidInputError(f"{variant!r} is no variant.", hint=hint, code="unknown_option")
-        job = self._collector.look(job_id)
+        job = self._tracker.look(job_id)
         if job.state in (JobState.RESERVED, JobState.SUBMITTED):
             raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: it is not finished yet.",
@@ -68,12 +68,12 @@ class Thumbnails:
 
     def _from_gateway(self, job: Job, variant: str) -> Picture | None:
         """What the gateway has; None where it is not known to make pictures."""
-        if not self._gateways.provider(job.provider).variants:
+        if not self._clients.provider(job.provider).variants:
             return None
         from ..media.reference import from_bytes
         from ..media.resize import on_colour
 
-        data = _downloaded(self._gateways.client_for(job), job.video_id, variant)
+        data = _downloaded(self._clients.client_for(job), job.video_id, variant)
         try:
             return on_colour(from_bytes(data, f"the gateway's {variant}", ("PNG", "JPEG", "WEBP")))
         except InvalidInputError as error:  # it is the gateway's picture, not the user's

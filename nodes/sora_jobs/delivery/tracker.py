@@ -25,13 +25,13 @@ class JobTracker:
     """Watches jobs, and has their videos fetched."""
 
     def __init__(self, ledger: Ledger, gateways: ClientPool, settings: Settings, timing: Timing) -> None:
-        self._ledger, self._gateways, self._timing = ledger, gateways, timing
-        self._watches = Leases(ledger.database, lambda job: ledger.listener(ledger.job(job)))
+        self._ledger, self._clients, self._timing = ledger, gateways, timing
+        self._leases = Leases(ledger.database, lambda job: ledger.listener(ledger.job(job)))
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
-        self.monitor = Poller(self._round, self._pace_s, dropped=self._watches.let_go, timing=timing)
+        self.poller = Poller(self._round, self._pace_s, dropped=self._leases.let_go, timing=timing)
         # One thread of its own: no purchase or download that takes long may hold up the beginning of a wait.
         self._pool = DaemonPool("sora-wait", 1)
-        self._fetcher = Fetcher(ledger, gateways, settings, self._watches, self.monitor, timing)
+        self._fetcher = Fetcher(ledger, gateways, settings, self._leases, self.poller, timing)
 
     def read(self, job_id: str) -> Job:
         """The job's row; one that a process which is dead now was sending tells what that means."""
@@ -48,15 +48,15 @@ class JobTracker:
 
     def recover_orphans(self) -> None:
         """Put right what processes left half sent that are dead now."""
-        self._watches.recover_orphans()
+        self._leases.recover_orphans()
 
-    def rescuable(self, but: Collection[str]) -> list[str]:
+    def claim_unwatched(self, but: Collection[str]) -> list[str]:
         """Ids of jobs to be watched and fetched that nobody watches, without those in `but`; from now on we do."""
-        return self._watches.rescuable(but=but)
+        return self._leases.claim_unwatched(but=but)
 
     def wait(self, job_id: str, *, timeout_s: float) -> Wait:
         """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting, never the job."""
-        wait = Wait(deadline=self.monitor.now() + timeout_s, monotonic=self._timing.monotonic)
+        wait = Wait(deadline=self.poller.now() + timeout_s, monotonic=self._timing.monotonic)
         self._waits.add(wait)
 
         def begin() -> None:
@@ -92,16 +92,16 @@ class JobTracker:
         if job.state in (JobState.STORED, JobState.COMPLETED):
             self._fetcher.join(wait, job)
             return
-        wait.watch = self.monitor.watch(job, timeout_s=self.monitor.left_s(wait.deadline))
+        wait.watch = self.poller.watch(job, timeout_s=self.poller.left_s(wait.deadline))
         wait.watch.future.add_done_callback(lambda seen: self._watched(wait, seen))
         if wait.future.done():  # cancelled in that very moment
             wait.watch.cancel()
 
     def close(self) -> None:
         self._pool.close()
-        self.monitor.close()
+        self.poller.close()
         self._fetcher.close()
-        self._watches.close()
+        self._leases.close()
         for wait in list(self._waits):
             if not wait.future.done():
                 job = wait.job.id if wait.job is not None else ""
@@ -112,19 +112,19 @@ class JobTracker:
                 )
 
     def _ask(self, job: Job) -> Job:
-        return self._ledger.observed(job.id, self._gateways.client_for(job).retrieve(job.video_id))
+        return self._ledger.observed(job.id, self._clients.client_for(job).retrieve(job.video_id))
 
     def _pace_s(self, provider: str) -> float:
-        return self._gateways.provider(provider).poll_s
+        return self._clients.provider(provider).poll_s
 
     def _round(self, job: Job) -> Job:
         """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""
-        if not self._watches.held(job.id):
+        if not self._leases.held(job.id):
             job = self.read(job.id)
             if job.state is not JobState.SUBMITTED:
                 return job
             # A slow pace must not let our claim lapse between two looks.
-            if not self._watches.hold(job.id, max(self._timing.lease_s, 3 * self._pace_s(job.provider))):
+            if not self._leases.hold(job.id, max(self._timing.lease_s, 3 * self._pace_s(job.provider))):
                 return job
         return self._ask(job)
 
@@ -133,7 +133,7 @@ class JobTracker:
             return
         if wait.future.done():  # nobody is left who would have it fetched
             with contextlib.suppress(RuntimeError):  # our claim expires by itself
-                self.submit(lambda: self._watches.let_go(seen.result().id if seen.exception() is None else ""))
+                self.submit(lambda: self._leases.let_go(seen.result().id if seen.exception() is None else ""))
             return
         if (error := seen.exception()) is not None:
             wait.fail(error)

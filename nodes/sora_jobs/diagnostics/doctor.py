@@ -28,18 +28,18 @@ LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": VIDEO_N
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-def examine(studio: Engine, blocked: Iterable[str] = ()) -> list[Finding]:
+def examine(engine: Engine, blocked: Iterable[str] = ()) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
     `blocked` are the names by which ComfyUI's page was opened, and refused."""
     checks: dict[str, Callable[[Engine], Iterator[Finding]]] = {
         "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings,
-        "page": lambda studio: _page(studio, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
+        "page": lambda engine: _page(engine, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
         "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
         try:
-            for finding in check(studio):
+            for finding in check(engine):
                 findings.append(finding)
         except Exception as error:  # noqa: BLE001 - whatever breaks one check, a bug too, must not hide the others
             text = _words(error)
@@ -83,17 +83,17 @@ def _pyav(_: Engine) -> Iterator[Finding]:
         yield Finding("pyav", "ok", text)
 
 
-def _settings(studio: Engine) -> Iterator[Finding]:
-    faults = studio.settings.faults()
+def _settings(engine: Engine) -> Iterator[Finding]:
+    faults = engine.settings.faults()
     for fault in faults:
         yield Finding("settings", "failed", _words(fault))
     if not faults:
-        file = studio.settings.file
+        file = engine.settings.file
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
 
 
-def _page(studio: Engine, blocked: Iterable[str]) -> Iterator[Finding]:
-    settings = studio.settings
+def _page(engine: Engine, blocked: Iterable[str]) -> Iterator[Finding]:
+    settings = engine.settings
     allowed = sorted(settings.allowed_hosts - {""})
     refused = [name for name in blocked if name not in allowed]
     for name in refused:
@@ -104,8 +104,8 @@ def _page(studio: Engine, blocked: Iterable[str]) -> Iterator[Finding]:
         yield Finding("page", "ok", f"may be opened by {names}. {settings.how_to_allow('NAME')}")
 
 
-def _disk(studio: Engine) -> Iterator[Finding]:
-    for name, folder in (("state", studio.settings.home), ("output", studio.settings.videos)):
+def _disk(engine: Engine) -> Iterator[Finding]:
+    for name, folder in (("state", engine.settings.home), ("output", engine.settings.videos)):
         # A link to a drive that is not connected is in the way of the folder: it is tried, too, and fails.
         place = next((parent for parent in (folder, *folder.parents) if os.path.lexists(parent)), folder)
         try:
@@ -124,20 +124,20 @@ def _disk(studio: Engine) -> Iterator[Finding]:
         yield Finding(name, "ok" if enough else "warning", text + ("" if enough else ": free disk space"))
 
 
-def _ledger(studio: Engine) -> Iterator[Finding]:
-    for home in other_homes(studio.settings.home):
+def _ledger(engine: Engine) -> Iterator[Finding]:
+    for home in other_homes(engine.settings.home):
         yield Finding("ledger", "ok", f'another one of yours is in {home}; `sora import "{home}"` brings it in')
-    if not studio.ledger.database.exists:
-        yield Finding("ledger", "ok", f"none yet; it will be {studio.ledger.database.place}")
+    if not engine.ledger.database.exists:
+        yield Finding("ledger", "ok", f"none yet; it will be {engine.ledger.database.place}")
         return
-    if not studio.ledger.database.shared and (kind := network_of(studio.settings.home)):
+    if not engine.ledger.database.shared and (kind := network_of(engine.settings.home)):
         yield Finding(
             "ledger", "warning",
-            f"{studio.ledger.database.place} is on {kind}: SQLite wants a local disk, since locks over a network are "
+            f"{engine.ledger.database.place} is on {kind}: SQLite wants a local disk, since locks over a network are "
             "not kept reliably. Set SORA_HOME to a local folder; several machines share a ledger on PostgreSQL "
             "(SORA_DATABASE_URL).",
         )  # fmt: skip
-    unknown = studio.unsettled()
+    unknown = engine.unsettled()
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])
         yield Finding(
@@ -146,29 +146,29 @@ def _ledger(studio: Engine) -> Iterator[Finding]:
             f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
         )
     else:
-        yield Finding("ledger", "ok", studio.ledger.database.place)
+        yield Finding("ledger", "ok", engine.ledger.database.place)
 
 
-def _farm(studio: Engine) -> Iterator[Finding]:
+def _farm(engine: Engine) -> Iterator[Finding]:
     """Machines that share a ledger must share the output folder: each leaves a file there and looks for the others'."""
-    if not studio.ledger.database.shared:
+    if not engine.ledger.database.shared:
         return
     from ..ledger.shared_output import meet
 
-    seen, missing = meet(studio.ledger.database, studio.settings.output)
+    seen, missing = meet(engine.ledger.database, engine.settings.output)
     if missing:
-        lost = f"The files of {', '.join(missing)} are not in {studio.settings.output}"
+        lost = f"The files of {', '.join(missing)} are not in {engine.settings.output}"
         cure = "give all machines the same output folder, and --out DIR where ComfyUI was told another one."
         yield Finding("farm", "failed", f"{lost}: {cure}")
     else:
         others = f"the files of {', '.join(seen)} are seen here" if seen else "no other machine ran the doctor yet"
-        yield Finding("farm", "ok", f"{studio.settings.output}: {others}")
-    yield _kept(studio)
+        yield Finding("farm", "ok", f"{engine.settings.output}: {others}")
+    yield _kept(engine)
 
 
-def _kept(studio: Engine) -> Finding:
+def _kept(engine: Engine) -> Finding:
     """Whether references can be kept where the other machines find them."""
-    folder = studio.ledger.references.folders[0]
+    folder = engine.ledger.references.folders[0]
     try:
         try_folder(folder)
     except OSError as error:
@@ -179,12 +179,12 @@ def _kept(studio: Engine) -> Finding:
     return Finding("farm", "ok", f"reference images are kept in {folder}")
 
 
-def _budget(studio: Engine) -> Iterator[Finding]:
-    spending = studio.spending()
+def _budget(engine: Engine) -> Iterator[Finding]:
+    spending = engine.spending()
     yield Finding("budget", "ok" if spending.usd < spending.per_day.usd_per_day else "warning", str(spending))
 
 
-def _keys(studio: Engine) -> Iterator[Finding]:
+def _keys(engine: Engine) -> Iterator[Finding]:
     """Elsewhere than on Windows the mode of a key's file is looked at whenever it is read."""
     if not WINDOWS:
         return
@@ -192,7 +192,7 @@ def _keys(studio: Engine) -> Iterator[Finding]:
         profile = Path.home().resolve()
     except RuntimeError:  # a service without a user profile, for which nobody else's files matter
         return
-    for file in sorted((studio.settings.home / "keys").glob("*")):
+    for file in sorted((engine.settings.home / "keys").glob("*")):
         if file.is_file() and not file.resolve().is_relative_to(profile):
             yield Finding(
                 "keys",
@@ -203,34 +203,34 @@ def _keys(studio: Engine) -> Iterator[Finding]:
             )
 
 
-def _providers(studio: Engine) -> Iterator[Finding]:
-    faults = [_words(fault) for fault in check_file(studio.settings)]
+def _providers(engine: Engine) -> Iterator[Finding]:
+    faults = [_words(fault) for fault in check_file(engine.settings)]
     for fault in faults:
         yield Finding("providers", "failed", fault)
-    for name in studio.provider_names():
+    for name in engine.provider_names():
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
             continue
         try:
-            yield from _gateway(studio, name)
+            yield from _gateway(engine, name)
         except Exception as error:  # noqa: BLE001 - what breaks the look at one gateway must not hide the others
             text = _words(error)
             yield Finding(name, "failed", "not looked at: see providers" if text in faults else text)
 
 
-def _gateway(studio: Engine, name: str) -> Iterator[Finding]:
+def _gateway(engine: Engine, name: str) -> Iterator[Finding]:
     try:
-        yield from look(studio.client(name), studio.catalogue)
+        yield from look(engine.client(name), engine.catalogue)
     except MissingKeyError as error:
         yield Finding(name, "warning", _words(error))
-        with contextlib.closing(studio.client(name, key=False)) as client:
-            for finding in look(client, studio.catalogue):
+        with contextlib.closing(engine.client(name, key=False)) as client:
+            for finding in look(client, engine.catalogue):
                 # Nothing can be bought there as it is: whoever needs the sandbox alone has no trouble.
                 yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")
 
 
-def _models(studio: Engine) -> Iterator[Finding]:
-    catalogue = studio.catalogue
+def _models(engine: Engine) -> Iterator[Finding]:
+    catalogue = engine.catalogue
     living = sum(model.state(COMETAPI) == "live" for model in catalogue.models.values())
     text = f"{len(catalogue.models)} known, {living} of them known to live at {COMETAPI}"
     if catalogue.refreshed_at is None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Leases:
     """Claims on the ledger's jobs. They lapse with their process, and by themselves where a machine falls silent."""
 
-    def __init__(self, database: Database, buried: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, database: Database, recovered: Callable[[str], None] = lambda _: None) -> None:
         """`buried(job)` is called for each job that a dead process left half sent, once it was put right."""
-        self._database, self._buried, self._timing = database, buried, database.timing
+        self._database, self._buried, self._timing = database, recovered, database.timing
         self._ours: dict[str, float] = {}  # jobs that we watch, and until when (by our clock) we need not say so again
 
     def hold(self, job: str, for_s: float | None = None) -> bool:
@@ -81,13 +81,13 @@ class Leases:
             query = "UPDATE jobs SET watcher = '' WHERE watcher = :me AND (id = :job OR :job = '')"
             run(connection, query, me=self._database.owner.id, job=job)
 
-    def rescuable(self, *, but: Collection[str] = (), limit: int = 200) -> list[str]:
+    def claim_unwatched(self, *, but: Collection[str] = (), limit: int = 200) -> list[str]:
         """Ids of jobs that are unfinished or not yet fetched and that nobody watches, without those in `but` and those
         whose link has lapsed; from now on we do. First those whose links lapse first. What a dead process left half
         sent is put right before."""
         owner = self._database.owner
         with self._database.exclusive() as connection:
-            buried = self._bury(connection, owner)
+            recovered = self._recover(connection, owner)
             query = (
                 "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND error_code <> :lapsed "
                 "AND aside = '' AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
@@ -100,20 +100,20 @@ class Leases:
                 claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"
                 run(connection, claim, me=owner.id, until=now + self._timing.lease_s, jobs=found)
         self._ours |= dict.fromkeys(found, self._timing.monotonic() + self._timing.lease_s / 2)
-        for job in buried:
+        for job in recovered:
             self._buried(job)
         return found
 
     def recover_orphans(self) -> None:
         """Put right what processes left that live no more."""
         with self._database.exclusive() as connection:
-            buried = self._bury(connection, self._database.owner)
-        for job in buried:
+            recovered = self._recover(connection, self._database.owner)
+        for job in recovered:
             self._buried(job)
 
-    def _bury(self, connection: Connection, owner: ProcessIdentity) -> list[str]:
+    def _recover(self, connection: Connection, owner: ProcessIdentity) -> list[str]:
         """Returns the jobs that were put right."""
-        buried = []
+        recovered = []
         for job in run(connection, "SELECT id FROM jobs WHERE state = 'reserved'").scalars().all():
             row = existing(connection, job, lock=True)
             if row["state"] == JobState.RESERVED and not owner.alive(row["owner"], connection):
@@ -121,9 +121,9 @@ class Leases:
                 sent = row["sent_at"] is not None
                 changes = INTERRUPTED if sent else {"state": JobState.REFUSED, **error_columns(died)}
                 update(connection, job, **changes, **({} if sent else FREED))
-                buried.append(job)
+                recovered.append(job)
         watchers = "SELECT DISTINCT watcher FROM jobs WHERE state IN ('submitted', 'completed') AND watcher <> ''"
         for mark in run(connection, watchers).scalars().all():
             if not owner.alive(mark, connection):
                 run(connection, "UPDATE jobs SET watcher = '' WHERE watcher = :mark", mark=mark)
-        return buried
+        return recovered

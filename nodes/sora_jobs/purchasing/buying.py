@@ -53,7 +53,7 @@ class Buyer:
         bought: Callable[[str], None],
         timing: Timing,
     ) -> None:
-        self._ledger, self._purchases = ledger, purchases
+        self._ledger, self._purchaser = ledger, purchases
         self._begin, self._call_later, self._bought = begin, call_later, bought
         self._timing = timing
         self._closing = threading.Event()
@@ -105,7 +105,7 @@ class Buyer:
 
         def run(order: PreparedPurchase) -> None:
             submission = (
-                None if future.cancel_requested else self._purchases.attempt(order, lambda: future.cancel_requested)
+                None if future.cancel_requested else self._purchaser.attempt(order, lambda: future.cancel_requested)
             )
             if submission is not None:
                 if submission.job.aside == ARCHIVED:  # it is wanted again

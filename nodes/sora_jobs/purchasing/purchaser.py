@@ -79,7 +79,7 @@ class Purchaser:
         closing: threading.Event,
         elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
-        self._ledger, self._gateways, self._catalogue = ledger, gateways, catalogue
+        self._ledger, self._clients, self._catalogue = ledger, gateways, catalogue
         self._settings, self._elsewhere = settings, elsewhere
         self._timing, self._closing = timing, closing
         self._reserving = threading.Lock()
@@ -93,7 +93,7 @@ class Purchaser:
     ) -> PreparedPurchase:
         """Everything that can be found wrong before a row is written: InvalidInputError, MissingKeyError, StorageError.
         With `listed` the catalogue has to have the model. `tell`: see Order."""
-        provider = self._gateways.provider(spec.provider)
+        provider = self._clients.provider(spec.provider)
         active_purchase = self._ledger.active_purchase(spec)
         if active_purchase is not None and active_purchase.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
@@ -107,7 +107,7 @@ class Purchaser:
         ):
             raise other.error
         if active_purchase is None or active_purchase.sent_at is None:
-            self._gateways.check_fields(spec, self._catalogue().fields(spec.model))
+            self._clients.check_fields(spec, self._catalogue().fields(spec.model))
         if listed:
             self._catalogue().require(spec.model)
         check_new(spec, provider, self._catalogue())
@@ -147,7 +147,7 @@ class Purchaser:
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
         if job.state is JobState.FAILED and not mine:
-            job = ask_again(self._ledger, self._gateways, job)  # free, and some gateways say so only once
+            job = ask_again(self._ledger, self._clients, job)  # free, and some gateways say so only once
         if job.state in (JobState.UNKNOWN, JobState.FAILED):
             raise existing_purchase_error(job)
         if job.state is JobState.RESERVED:
@@ -161,7 +161,7 @@ class Purchaser:
                 order.tell(warning)
 
     def _client(self, spec: VideoRequest, remix_of: Job | None) -> Client:
-        return self._gateways.client_for(remix_of) if remix_of else self._gateways.client(spec.provider)
+        return self._clients.client_for(remix_of) if remix_of else self._clients.client(spec.provider)
 
     def _send(self, job: Job, order: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""

@@ -19,8 +19,8 @@ REMEMBERED = 4096  # jobs: more than go on at once
 class ChangeFeed:
     """Collects what the ledger tells, and passes it on as `tell(job, was)`; `was` is "" for a job that is new here."""
 
-    def __init__(self, collector: JobTracker, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
-        self._collector, self._tell, self._timing = collector, tell, timing
+    def __init__(self, tracker: JobTracker, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
+        self._tracker, self._tell, self._timing = tracker, tell, timing
         self._told: dict[str, Job] = {}  # the newest
         self._fresh: dict[str, Job] = {}
         self._planned = False
@@ -37,13 +37,13 @@ class ChangeFeed:
                 return
             self._planned = True
         try:
-            self._collector.monitor.alarm(self._timing.change_delay_s, self._begin)
+            self._tracker.poller.alarm(self._timing.change_delay_s, self._begin)
         except LocalError:  # what the ledger wrote must not fail for it
             self._not_begun()
 
     def _begin(self) -> None:
         try:
-            self._collector.submit(self._pass_on)
+            self._tracker.submit(self._pass_on)
         except RuntimeError:
             self._not_begun()
 

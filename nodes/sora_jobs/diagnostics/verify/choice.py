@@ -59,12 +59,12 @@ class Offer:
         )  # fmt: skip
 
 
-def taken_up(studio: Engine, wish: Wish) -> Job | None:
+def taken_up(engine: Engine, wish: Wish) -> Job | None:
     """The job of an earlier run that this one takes up, which costs nothing; None where there is none. Looked for
     first: prices and lists of models may have changed since."""
-    if not studio.ledger.database.exists:
+    if not engine.ledger.database.exists:
         return None
-    found = studio.ledger.jobs(model=wish.model, search=PROMPT, limit=1000, forgotten=True)
+    found = engine.ledger.jobs(model=wish.model, search=PROMPT, limit=1000, forgotten=True)
     same = [job for job in found if (job.provider, job.prompt, job.take) == (wish.provider, PROMPT, wish.take)]
     return next((job for job in same if job.kind == "create" and job.state not in GONE and not _never_sent(job)), None)
 
@@ -76,12 +76,12 @@ def offer_of(job: Job) -> Offer:
     )
 
 
-def cheapest(studio: Engine, wish: Wish, listed: Collection[str] | None) -> Offer:
+def cheapest(engine: Engine, wish: Wish, listed: Collection[str] | None) -> Offer:
     """The cheapest video; of equal ones one that takes a reference image, then one that can be remixed, then the
     smallest. `listed` are the ids of the provider's own list of models, None without one. InvalidInputError where no
     price is known."""
-    catalogue = studio.catalogue
-    found = [offer for model in _models(catalogue, wish, listed) for offer in _offers(studio, wish, model)]
+    catalogue = engine.catalogue
+    found = [offer for model in _models(catalogue, wish, listed) for offer in _offers(engine, wish, model)]
     if not found:
         raise no_price(wish.provider, wish.model)
 
@@ -154,20 +154,20 @@ def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) ->
         )
 
 
-def _offers(studio: Engine, wish: Wish, model: Model) -> Iterator[Offer]:
+def _offers(engine: Engine, wish: Wish, model: Model) -> Iterator[Offer]:
     """Its sizes at its shortest length, as far as their price is known."""
-    first_seconds, first_size = studio.catalogue.defaults_for(model.id)
+    first_seconds, first_size = engine.catalogue.defaults_for(model.id)
     seconds = min(model.seconds, key=int) if model.seconds else first_seconds
-    if not (wish.model or model.sizes or studio.catalogue.find(model.id) is None):
+    if not (wish.model or model.sizes or engine.catalogue.find(model.id) is None):
         return  # what it takes is unknown: it is bought only where it is named
     for size in [size for size in model.sizes if size not in model.comes_out] or [first_size]:
         asked = {
-            "provider": wish.provider, "model": model.id if studio.catalogue.find(model.id) else "",
-            "custom_model": "" if studio.catalogue.find(model.id) else model.id, "seconds": seconds, "size": size,
+            "provider": wish.provider, "model": model.id if engine.catalogue.find(model.id) else "",
+            "custom_model": "" if engine.catalogue.find(model.id) else model.id, "seconds": seconds, "size": size,
             "extra_fields": "",
         }  # fmt: skip
         try:
-            usd = studio.quote(asked | {"references": int(model.takes(1))}).usd
+            usd = engine.quote(asked | {"references": int(model.takes(1))}).usd
         except InvalidInputError:
             if wish.model:
                 raise

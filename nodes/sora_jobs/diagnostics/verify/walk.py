@@ -82,9 +82,9 @@ class Walked:
 class Walk:
     """One provider, one walk. `buy` and `collect` wait, and show how far it is."""
 
-    def __init__(self, studio: Engine, wish: Wish, buy: Buy, collect: Collect) -> None:
-        self._studio, self._wish, self._buy, self._collect = studio, wish, buy, collect
-        self._client = studio.client(wish.provider)  # MissingKeyError, InvalidInputError
+    def __init__(self, engine: Engine, wish: Wish, buy: Buy, collect: Collect) -> None:
+        self._studio, self._wish, self._buy, self._collect = engine, wish, buy, collect
+        self._client = engine.client(wish.provider)  # MissingKeyError, InvalidInputError
         self.found = Walked(wish, Recorder(self._client.provider), self._client)
 
     def go(self) -> Walked:

@@ -39,14 +39,14 @@ class Bench:
 
     def __enter__(self) -> Bench:
         self.server.__enter__()
-        self.studio = self.engine("home")
+        self.engine = self.new_engine("home")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.studio.close()
+        self.engine.close()
         self.server.__exit__()
 
-    def engine(self, home: str) -> Engine:
+    def new_engine(self, home: str) -> Engine:
         (self.folder / home).mkdir()
         table = f'base_url = "{self.server.url}"\nkey = false\nlist = true\nremix = true\n'
         text = f"[provider.mine]\n{table}[provider.other]\n{table}"
@@ -72,14 +72,14 @@ class Bench:
         """A purchase of which nobody knows whether it was made."""
         spec = dataclasses.replace(SPEC, typed="", **changes)
         with pytest.raises(PurchaseUncertainError) as caught:
-            self.studio.submit(spec).result(30)
-        return self.studio.ledger.job(caught.value.job)
+            self.engine.submit(spec).result(30)
+        return self.engine.ledger.job(caught.value.job)
 
     def lists(self, name: str, **changes: Any) -> None:
         self.listed.append(LISTED | {"id": name, "created_at": int(time.time())} | changes)
 
     def find_in_provider_list(self, job: Job) -> Job:
-        return self.studio.find_in_provider_list(job.id).result(30)
+        return self.engine.find_in_provider_list(job.id).result(30)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_list_that_shows_another_video_settles_nothing(bench: Bench, told: dic
     bench.lists("video_1", **told)
     with pytest.raises(PurchaseUncertainError):
         bench.find_in_provider_list(job)
-    assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
+    assert bench.engine.ledger.job(job.id).state is JobState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: di
 
 def test_a_remix_whose_length_is_unknown_fits_a_list_that_tells_it(bench: Bench) -> None:
     """Its parent was opened by its id, and the gateway told no length of it."""
-    parent = bench.studio.open("video_0", "mine").result(30)
+    parent = bench.engine.open("video_0", "mine").result(30)
     with pytest.raises(PurchaseUncertainError) as caught:
-        bench.studio.remix(parent.id, "at night").result(30)
-    job = bench.studio.ledger.job(caught.value.job)
+        bench.engine.remix(parent.id, "at night").result(30)
+    job = bench.engine.ledger.job(caught.value.job)
     assert job.seconds == ""
     bench.lists("video_1", prompt="at night", remixed_from_video_id="video_0", seconds="12")
     assert bench.find_in_provider_list(job).video_id == "video_1"
@@ -182,17 +182,17 @@ def test_of_two_that_may_be_it_none_is_chosen(bench: Bench, change: dict[str, An
             bench.find_in_provider_list(job)
         assert other.id in caught.value.message
         assert "video_1" in caught.value.hint
-    assert {bench.studio.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
-    bench.studio.reconcile(second.id).result(30)  # declared lost
+    assert {bench.engine.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
+    bench.engine.reconcile(second.id).result(30)  # declared lost
     assert bench.find_in_provider_list(first).video_id == "video_1"
 
 
 def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
     """Its answer is not here yet."""
     job = bench.unknown()
-    other = bench.engine("other")
+    other = bench.new_engine("other")
     try:
-        other.ledger.database.home = bench.studio.settings.home
+        other.ledger.database.home = bench.engine.settings.home
         sent, mine = other.ledger.reserve(
             dataclasses.replace(SPEC, take=2), origin=bench.server.url, estimated_usd=None, budget=other.settings.budget
         )
@@ -225,8 +225,8 @@ def test_an_id_by_hand_of_another_video_is_refused_with_what_differs(
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video} | told
     with failing(InvalidInputError, "video_differs", "video_1", *words):
-        bench.studio.reconcile(job.id, video_id="video_1").result(30)
-    assert bench.studio.ledger.job(job.id).state is JobState.UNKNOWN
+        bench.engine.reconcile(job.id, video_id="video_1").result(30)
+    assert bench.engine.ledger.job(job.id).state is JobState.UNKNOWN
 
 
 @pytest.mark.parametrize("told", [{}, {"size": "16:9", "model": "sora-2-2025-12-08", "created_at": 1_000_000_000}])
@@ -234,7 +234,7 @@ def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) ->
     """A person knows more than the clock, and what the gateway does not tell speaks against nothing."""
     job = bench.unknown()
     bench.states = lambda video: {"id": video, "status": "completed"} if not told else LISTED | {"id": video} | told
-    assert bench.studio.reconcile(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
+    assert bench.engine.reconcile(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
 
 
 def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
@@ -244,9 +244,9 @@ def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
     name = "video_" + "a" * (LONGEST_ID - 6)
     asked = len(bench.server.requests)
     with failing(InvalidInputError, "video_id_too_long", LONGEST_ID + 1, f"{LONGEST_ID} is the most"):
-        bench.studio.reconcile(job.id, video_id=name + "a").result(30)
+        bench.engine.reconcile(job.id, video_id=name + "a").result(30)
     assert len(bench.server.requests) == asked
-    assert bench.studio.reconcile(job.id, video_id=name).result(30).video_id == name
+    assert bench.engine.reconcile(job.id, video_id=name).result(30).video_id == name
 
 
 def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
@@ -254,11 +254,11 @@ def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
     with failing(InvalidInputError, "video_differs", "azure/my-deployment") as caught:
-        bench.studio.reconcile(job.id, video_id="video_1").result(30)
+        bench.engine.reconcile(job.id, video_id="video_1").result(30)
     assert "`sora resume video_1 --provider mine`" in caught.value.hint
     assert f"`sora resume {job.id} --lost`" in caught.value.hint
-    assert bench.studio.open("video_1", "mine").result(30).state is JobState.COMPLETED
-    assert bench.studio.reconcile(job.id).result(30).state is JobState.LOST
+    assert bench.engine.open("video_1", "mine").result(30).state is JobState.COMPLETED
+    assert bench.engine.reconcile(job.id).result(30).state is JobState.LOST
 
 
 def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
@@ -301,10 +301,10 @@ def test_versions_of_a_model(asked: str, told: str, same: bool) -> None:
 def failed(bench: Bench) -> Job:
     """A job whose gateway says once that it failed."""
     bench.states = lambda video: {"id": video, "status": "failed", "error": {"code": "internal", "message": "oops"}}
-    job = bench.studio.ledger.adopt("mine", bench.server.url, "video_1")
+    job = bench.engine.ledger.adopt("mine", bench.server.url, "video_1")
     with pytest.raises(JobFailedError):
-        bench.studio.wait(job.id, timeout_s=10).future.result(30)
-    return bench.studio.ledger.job(job.id)
+        bench.engine.wait(job.id, timeout_s=10).future.result(30)
+    return bench.engine.ledger.job(job.id)
 
 
 @pytest.mark.parametrize("status", ["completed", "in_progress"])
@@ -312,20 +312,20 @@ def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -
     """Opened again, it goes on as the gateway says now, and its video is fetched. Asking buys nothing."""
     job = failed(bench)
     bench.states = lambda video: {"id": video, "status": status}
-    opened = bench.studio.open(job.id).result(30)
+    opened = bench.engine.open(job.id).result(30)
     assert opened.state is (JobState.COMPLETED if status == "completed" else JobState.SUBMITTED)
     assert (opened.error, opened.error_code) == ("", "")
     bench.states = lambda video: {"id": video, "status": "completed"}
-    done = bench.studio.wait(job.id, timeout_s=10).future.result(30)
-    assert (done.state, bench.studio.path(done).is_file()) == (JobState.STORED, True)
+    done = bench.engine.wait(job.id, timeout_s=10).future.result(30)
+    assert (done.state, bench.engine.path(done).is_file()) == (JobState.STORED, True)
     assert bench.server.count("POST") == 0
 
 
 def test_a_job_that_stays_failed_says_why(bench: Bench) -> None:
     """The gateway says so once more."""
     job = failed(bench)
-    assert bench.studio.open(job.id).result(30) == bench.studio.ledger.job(job.id)
-    assert bench.studio.ledger.job(job.id).error_code == "internal"
+    assert bench.engine.open(job.id).result(30) == bench.engine.ledger.job(job.id)
+    assert bench.engine.ledger.job(job.id).error_code == "internal"
 
 
 @pytest.mark.parametrize("how", ["no provider", "no key", "key refused"])
@@ -334,10 +334,10 @@ def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench
     job = failed(bench)
     table = {"no provider": "", "no key": f'[provider.mine]\nbase_url = "{bench.server.url}"\n'}
     if how in table:
-        (bench.studio.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
+        (bench.engine.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
     bench.refuses = how == "key refused"
     with pytest.raises(JobFailedError) as caught:
-        bench.studio.open(job.id).result(30)
+        bench.engine.open(job.id).result(30)
     cause = caught.value.__cause__
     assert isinstance(cause, SoraError)
     assert cause.kind == {"no provider": "wrong_choice", "no key": "no_key", "key refused": "bad_key"}[how]
@@ -345,7 +345,7 @@ def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench
     assert cause.message in caught.value.message
     assert cause.hint in caught.value.hint
     assert (caught.value.job, caught.value.code, caught.value.charge) == (job.id, "internal", "possible")
-    assert bench.studio.ledger.job(job.id) == job
+    assert bench.engine.ledger.job(job.id) == job
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_a_person_who_asks_again_gets_the_answer(bench: Bench, status: str, expe
     job = failed(bench)
     bench.states = lambda video: {"id": video, "status": status}
     asked = bench.server.count("GET")
-    assert bench.studio.ask_again(job.id).result(30).state is expected
+    assert bench.engine.ask_again(job.id).result(30).state is expected
     assert bench.server.count("GET") > asked
     assert bench.server.count("POST") == 0
 
@@ -371,12 +371,12 @@ def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
     """ "Still failed" would be said of a question that nobody answered."""
     job = failed(bench)
     if how == "no provider":
-        (bench.studio.settings.home / "providers.toml").write_text("", encoding="utf-8")
+        (bench.engine.settings.home / "providers.toml").write_text("", encoding="utf-8")
     bench.states = lambda video: {"error": {"message": "try later"}}
     with pytest.raises(error) as said:
-        bench.studio.ask_again(job.id).result(30)
+        bench.engine.ask_again(job.id).result(30)
     assert said.value.charge == charge
-    assert bench.studio.ledger.job(job.id) == job
+    assert bench.engine.ledger.job(job.id) == job
 
 
 def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) -> None:
@@ -396,24 +396,24 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
 
     with UglyServer([reply]) as server:
         env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01"}
-        studio = Engine(tmp_path / "home", tmp_path / "output", env=env)
+        engine = Engine(tmp_path / "home", tmp_path / "output", env=env)
         try:
             spec = dataclasses.replace(SPEC, provider="cometapi")
-            job = studio.submit(spec).result(30).job
+            job = engine.submit(spec).result(30).job
             with pytest.raises(JobFailedError):
-                studio.wait(job.id, timeout_s=10).future.result(30)
+                engine.wait(job.id, timeout_s=10).future.result(30)
             with pytest.raises(JobFailedError):
-                studio.submit(spec).result(30)
+                engine.submit(spec).result(30)
             status[0] = "no answer"
             with failing(JobFailedError, "", "could not be asked about it again"):
-                studio.submit(spec).result(30)
+                engine.submit(spec).result(30)
             status[0] = "completed"
-            again = studio.submit(spec).result(30)
+            again = engine.submit(spec).result(30)
             assert (again.job.id, again.job.state, again.reused) == (job.id, JobState.COMPLETED, True)
-            assert studio.wait(job.id, timeout_s=10).future.result(30).state is JobState.STORED
+            assert engine.wait(job.id, timeout_s=10).future.result(30).state is JobState.STORED
             assert server.count("POST") == 1
         finally:
-            studio.close()
+            engine.close()
 
 
 # -- ids of several providers -----------------------------------------------------------------------------------------
@@ -421,41 +421,41 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
 
 def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
     """Small gateways count their videos: the same number is another video at another one."""
-    other = bench.studio.ledger.adopt("other", bench.server.url, "video_1")
-    assert bench.studio.open("video_1").result(30).id == other.id  # the only one there is
-    opened = bench.studio.open("video_1", "mine").result(30)
+    other = bench.engine.ledger.adopt("other", bench.server.url, "video_1")
+    assert bench.engine.open("video_1").result(30).id == other.id  # the only one there is
+    opened = bench.engine.open("video_1", "mine").result(30)
     assert (opened.provider, opened.id == other.id) == ("mine", False)
-    assert bench.studio.open("video_1", "mine").result(30).id == opened.id
+    assert bench.engine.open("video_1", "mine").result(30).id == opened.id
     with pytest.raises(InvalidInputError) as caught:
-        bench.studio.open("video_1").result(30)
+        bench.engine.open("video_1").result(30)
     assert all(job.id in caught.value.hint for job in (opened, other))
-    assert bench.studio.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
+    assert bench.engine.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
 
 
 def test_a_long_id_is_opened(bench: Bench) -> None:
     """As long as the wire takes it: LiteLLM puts the names of its provider and model into it."""
     name = "video_" + "a" * (LONGEST_ID - 6)
-    assert bench.studio.open(name, "mine").result(30).video_id == name
+    assert bench.engine.open(name, "mine").result(30).video_id == name
     with failing(InvalidInputError, "unknown_video", name):
-        bench.studio.open(name + "a", "mine").result(30)
+        bench.engine.open(name + "a", "mine").result(30)
 
 
 def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
     """The wrong provider is chosen in the node."""
-    other = bench.studio.ledger.adopt("other", "https://other.example.com", "video_elsewhere")
+    other = bench.engine.ledger.adopt("other", "https://other.example.com", "video_elsewhere")
     bench.states = lambda video: {"error": {"code": "task_not_exist", "message": "no such task"}}
     with failing(InvalidInputError, "unknown_video", "video_elsewhere") as caught:
-        bench.studio.open("video_elsewhere", "mine").result(30)
+        bench.engine.open("video_elsewhere", "mine").result(30)
     assert other.id in caught.value.hint
 
 
 def test_a_remix_belongs_to_the_video_of_its_own_gateway(bench: Bench) -> None:
     """In what the page shows beside a job."""
-    ledger = bench.studio.ledger
+    ledger = bench.engine.ledger
     ours, other = ledger.adopt("mine", bench.server.url, "video_1"), ledger.adopt("mine", "https://old", "video_1")
     spec = VideoRequest(kind="remix", provider="mine", prompt="at night", parent="video_1")
-    remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=bench.studio.settings.budget)
-    assert [child["id"] for child in bench.studio.board.tree(ours.id)["children"]] == [remix.id]
-    assert bench.studio.board.tree(other.id)["children"] == []
-    assert bench.studio.board.tree(remix.id)["parent"]["id"] == ours.id
-    assert json.dumps(bench.studio.board.tree(ours.id))
+    remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=bench.engine.settings.budget)
+    assert [child["id"] for child in bench.engine.history.tree(ours.id)["children"]] == [remix.id]
+    assert bench.engine.history.tree(other.id)["children"] == []
+    assert bench.engine.history.tree(remix.id)["parent"]["id"] == ours.id
+    assert json.dumps(bench.engine.history.tree(ours.id))

@@ -34,19 +34,19 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) ->
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.4")
     made: list[Engine] = []
 
-    def studio(home: str = "home", timing: Timing = FAST, **variables: str) -> Engine:
+    def engine(home: str = "home", timing: Timing = FAST, **variables: str) -> Engine:
         shared = {"SORA_DATABASE_URL": database_url} if database_url else {}
         env = {**os.environ, **shared, **variables}
         made.append(Engine(tmp_path / home, tmp_path / "output", env=env, timing=timing))
         return made[-1]
 
-    yield studio
+    yield engine
     for one in made:
         one.close()
 
 
-def buy(studio: Engine, prompt: str) -> Job:
-    return studio.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
+def buy(engine: Engine, prompt: str) -> Job:
+    return engine.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -56,9 +56,9 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def until_stored(studio: Engine, job: Job) -> Job:
-    until(lambda: studio.ledger.job(job.id).state.value == "stored")
-    return studio.ledger.job(job.id)
+def until_stored(engine: Engine, job: Job) -> Job:
+    until(lambda: engine.ledger.job(job.id).state.value == "stored")
+    return engine.ledger.job(job.id)
 
 
 def test_a_restart_fetches_what_was_left(start: Callable[..., Engine]) -> None:
@@ -67,16 +67,16 @@ def test_a_restart_fetches_what_was_left(start: Callable[..., Engine]) -> None:
     job = buy(first, "left behind")
     first.close()
     second = start()
-    assert second.rescue() == 1
+    assert second.start_background_downloads() == 1
     assert second.path(until_stored(second, job)).is_file()
-    assert second.rescue() == 0
+    assert second.start_background_downloads() == 0
 
 
-def left_for_days(studio: Engine, prompt: str) -> Job:
-    job = buy(studio, prompt)
-    with studio.ledger.database.write() as connection:
+def left_for_days(engine: Engine, prompt: str) -> Job:
+    job = buy(engine, prompt)
+    with engine.ledger.database.write() as connection:
         update(connection, job.id, submitted_at=time.time() - 3 * 86_400)
-    studio.close()
+    engine.close()
     return job
 
 
@@ -94,18 +94,18 @@ def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
     second = start(timing=replace(FAST, background_last_poll_s=1.0))
     if gateway == "is away":
         monkeypatch.setattr(Client, "retrieve", away)
-    assert second.rescue() == 1
+    assert second.start_background_downloads() == 1
     until(lambda: "could not be fetched in the background" in caplog.text)
     second.close()  # what follows from it is done by then
     third = start()
     now, over = third.ledger.job(job.id), gateway == "renders for ever"
     assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
-    assert third.board.page()["running"] == (0 if over else 1)
-    assert bool(third.board.row(now)["error"]) == over
-    assert third.rescue() == (0 if over else 1)
+    assert third.history.page()["running"] == (0 if over else 1)
+    assert bool(third.history.row(now)["error"]) == over
+    assert third.start_background_downloads() == (0 if over else 1)
     if over:
         assert third.set_visibility(job.id, "").result(10).aside == ""
-        assert third.board.page()["running"] == 1
+        assert third.history.page()["running"] == 1
 
 
 def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:
@@ -113,43 +113,43 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:
     first = start()
     buy(first, "left alone")
     first.close()
-    assert start(SORA_RESCUE="0").rescue() == 0
+    assert start(SORA_RESCUE="0").start_background_downloads() == 0
     (first.settings.home / "settings.toml").write_text("rescue = false\n", encoding="utf-8")
-    assert start().rescue() == 0
+    assert start().start_background_downloads() == 0
 
 
 def test_without_a_ledger_nothing_starts(tmp_path: Path) -> None:
     """No file, no folder, no thread."""
     threads = threading.active_count()
-    studio = Engine(tmp_path / "home", tmp_path / "output", env={})
-    assert studio.rescue() == 0
-    assert not studio.settings.home.exists()
+    engine = Engine(tmp_path / "home", tmp_path / "output", env={})
+    assert engine.start_background_downloads() == 0
+    assert not engine.settings.home.exists()
     assert threading.active_count() == threads
-    studio.close()
+    engine.close()
 
 
 def test_two_processes_fetch_once(start: Callable[..., Engine]) -> None:
     """Both wait for the job; one of them asks the gateway and downloads, the other one sees the result."""
     first, second = start(), start()
     job = buy(first, "for two")
-    waits = [studio.wait(job.id, timeout_s=30) for studio in (first, second)]
-    paths = {studio.path(wait.future.result(30)) for studio, wait in zip((first, second), waits, strict=True)}
+    waits = [engine.wait(job.id, timeout_s=30) for engine in (first, second)]
+    paths = {engine.path(wait.future.result(30)) for engine, wait in zip((first, second), waits, strict=True)}
     assert len(paths) == 1
 
 
 def test_a_receipt_tells_the_job(start: Callable[..., Engine], tmp_path: Path) -> None:
     """Here by the ledger, on another machine by the file beside the video; it holds no key and no address."""
-    studio = start()
-    job = buy(studio, "with a receipt")
-    studio.wait(job.id, timeout_s=30).future.result(30)
-    video = studio.path(studio.ledger.job(job.id))
+    engine = start()
+    job = buy(engine, "with a receipt")
+    engine.wait(job.id, timeout_s=30).future.result(30)
+    video = engine.path(engine.ledger.job(job.id))
     receipt = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))
     assert (receipt["job"], receipt["video_id"], receipt["prompt"]) == (job.id, job.video_id, "with a receipt")
     assert (receipt["bytes"], receipt["model"]) == (video.stat().st_size, "seedance-2-5")
     assert "http" not in json.dumps(receipt)
     moved = tmp_path / "copy.mp4"
     moved.write_bytes(video.read_bytes())
-    assert origin_of(moved, studio.ledger)[0].id == job.id
+    assert origin_of(moved, engine.ledger)[0].id == job.id
     elsewhere = Engine(tmp_path / "another", tmp_path / "output", env={})
     with failing(InvalidInputError, "unknown_file", moved):
         origin_of(moved, elsewhere.ledger)
@@ -163,21 +163,21 @@ def test_a_receipt_tells_the_job(start: Callable[..., Engine], tmp_path: Path) -
 
 def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Engine]) -> None:
     """Words that look like a secret's stay as they are, and the file stays JSON; a key of ours does not get in."""
-    studio = start()
+    engine = start()
     register_secret("sk-a-key-that-is-known")
     prompt = 'The ring bearer "Frodo" reads https://x.org/?a=b, sk-a-key-that-is-known'
-    job = buy(studio, prompt)
-    studio.wait(job.id, timeout_s=30).future.result(30)
-    receipt = json.loads(studio.path(studio.ledger.job(job.id)).with_suffix(".json").read_text(encoding="utf-8"))
+    job = buy(engine, prompt)
+    engine.wait(job.id, timeout_s=30).future.result(30)
+    receipt = json.loads(engine.path(engine.ledger.job(job.id)).with_suffix(".json").read_text(encoding="utf-8"))
     assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
 
 def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..., Engine], tmp_path: Path) -> None:
     """That is the file which people pass on."""
-    studio = start()
-    job = buy(studio, "shots/boat")
-    kept = studio.wait(job.id, timeout_s=30).future.result(30)
-    named = studio.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
+    engine = start()
+    job = buy(engine, "shots/boat")
+    kept = engine.wait(job.id, timeout_s=30).future.result(30)
+    named = engine.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
     moved = Engine(tmp_path / "another", tmp_path / "output", env={})
     found, receipt = origin_of(named, moved.ledger)
     assert (found, receipt["job"]) == (None, job.id)
@@ -186,10 +186,10 @@ def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..
 
 def test_the_owner_can_do_without_receipts(start: Callable[..., Engine]) -> None:
     """Then only the video is there."""
-    studio = start(SORA_RECEIPTS="0")
-    job = buy(studio, "no receipt")
-    studio.wait(job.id, timeout_s=30).future.result(30)
-    assert [file.suffix for file in studio.path(studio.ledger.job(job.id)).parent.iterdir()] == [".mp4"]
+    engine = start(SORA_RECEIPTS="0")
+    job = buy(engine, "no receipt")
+    engine.wait(job.id, timeout_s=30).future.result(30)
+    assert [file.suffix for file in engine.path(engine.ledger.job(job.id)).parent.iterdir()] == [".mp4"]
 
 
 @pytest.mark.usefixtures("one_film")

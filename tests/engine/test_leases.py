@@ -24,7 +24,7 @@ class Machine:
 
     def __init__(self, home: Path, url: str) -> None:
         self.ledger = Ledger(home, url=url, timing=Timing(clock=lambda: self.now))
-        self.watches = Leases(self.ledger.database)
+        self.leases = Leases(self.ledger.database)
         self.now = 1_800_000_000.0
 
     def reserved(self, prompt: str) -> str:
@@ -57,32 +57,32 @@ def test_one_watches_at_a_time(machines: list[Machine]) -> None:
     """It stays with the one who has it, until he leaves it."""
     first, second = machines
     job = first.submitted("a")
-    assert first.watches.take(job)
-    assert not second.watches.take(job)
-    assert first.watches.take(job)
-    first.watches.leave(job)
-    assert second.watches.take(job)
-    second.watches.leave()
-    assert first.watches.take(job)
+    assert first.leases.take(job)
+    assert not second.leases.take(job)
+    assert first.leases.take(job)
+    first.leases.leave(job)
+    assert second.leases.take(job)
+    second.leases.leave()
+    assert first.leases.take(job)
 
 
 def test_the_dead_leave_their_jobs(machines: list[Machine]) -> None:
     """Whoever asks next gets them."""
     first, second = machines
     job = first.submitted("a")
-    assert first.watches.take(job)
+    assert first.leases.take(job)
     first.die()
-    assert second.watches.take(job)
+    assert second.leases.take(job)
 
 
 def test_a_claim_lapses_by_itself(machines: list[Machine]) -> None:
     """A process that lives but forgot its job holds nobody up for ever."""
     first, second = machines
     job = first.submitted("a")
-    assert first.watches.take(job)
+    assert first.leases.take(job)
     with first.ledger.database.write() as connection:
         run(connection, "UPDATE jobs SET watched_until = watched_until - :s", s=Timing().lease_s + 1)
-    assert second.watches.take(job)
+    assert second.leases.take(job)
 
 
 def test_the_rescue_takes_what_nobody_watches(machines: list[Machine]) -> None:
@@ -91,11 +91,11 @@ def test_the_rescue_takes_what_nobody_watches(machines: list[Machine]) -> None:
     jobs = [first.submitted("running"), first.submitted("done", "done")]
     stored, watched = first.submitted("stored", "done"), first.submitted("watched")
     first.ledger.stored(stored, path="x", root="/", sha256="0" * 64, size=1)
-    assert first.watches.take(watched)
-    assert set(second.watches.rescuable()) == set(jobs)
-    assert second.watches.rescuable() == []
+    assert first.leases.take(watched)
+    assert set(second.leases.claim_unwatched()) == set(jobs)
+    assert second.leases.claim_unwatched() == []
     first.die()
-    assert second.watches.rescuable() == [watched]
+    assert second.leases.claim_unwatched() == [watched]
 
 
 def test_what_the_dead_left_half_sent_is_put_right(machines: list[Machine]) -> None:
@@ -103,10 +103,10 @@ def test_what_the_dead_left_half_sent_is_put_right(machines: list[Machine]) -> N
     first, second = machines
     fresh, sent = first.reserved("fresh"), first.reserved("sent")
     first.ledger.sending(sent)
-    assert second.watches.rescuable() == []
+    assert second.leases.claim_unwatched() == []
     assert {second.ledger.job(job).state.value for job in (fresh, sent)} == {"reserved"}
     first.die()
-    second.watches.rescuable()
+    second.leases.claim_unwatched()
     assert [second.ledger.job(job).state.value for job in (fresh, sent)] == ["refused", "unknown"]
     assert second.reserved("fresh") != fresh
     assert second.reserved("sent") == sent
@@ -129,7 +129,7 @@ def test_a_late_answer_still_counts(machines: list[Machine]) -> None:
     job = first.reserved("a")
     first.ledger.sending(job)
     first.die()
-    second.watches.rescuable()
+    second.leases.claim_unwatched()
     assert second.ledger.job(job).state.value == "unknown"
     done = first.ledger.submitted(job, RemoteVideo(id="v1", phase="running", status="x"))
     assert (done.state.value, done.error) == ("submitted", "")
@@ -140,7 +140,7 @@ def test_an_unknown_one_is_nobodys(machines: list[Machine]) -> None:
     first, second = machines
     job = first.reserved("a")
     first.ledger.unknown(job, PurchaseUncertainError("cut"))
-    assert second.watches.rescuable() == []
+    assert second.leases.claim_unwatched() == []
 
 
 def test_machines_meet_in_the_output_folder(machines: list[Machine], tmp_path: Path, monkeypatch: object) -> None:

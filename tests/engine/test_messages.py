@@ -301,17 +301,17 @@ def test_who_does_not_know_a_job_is_not_in_trouble() -> None:
 
 def not_possible(tmp_path: Path, name: str) -> SoraError:
     """An error of the engine's whose advice holds the very fact that helps."""
-    studio = Engine(tmp_path, tmp_path / "out", env={})
+    engine = Engine(tmp_path, tmp_path / "out", env={})
     ask: dict[str, Callable[[], object]] = {
-        "a wrong length": lambda: studio.catalogue.check_choice("sora-2", "5", "1280x720"),
-        "a model that is no more": lambda: studio.catalogue.check_availability(
+        "a wrong length": lambda: engine.catalogue.check_choice("sora-2", "5", "1280x720"),
+        "a model that is no more": lambda: engine.catalogue.check_availability(
             "doubao-seedance-1-5-pro", "5", "1280x720", "cometapi"
         ),
-        "a missing key": lambda: studio.client("cometapi"),
+        "a missing key": lambda: engine.client("cometapi"),
     }
     with pytest.raises(SoraError) as caught:
         ask[name]()
-    studio.close()
+    engine.close()
     return caught.value
 
 

@@ -23,18 +23,18 @@ class Bench:
     def __init__(self, folder: Path, gateway: Gateway) -> None:
         env = {"COMETAPI_KEY": "test-key-123456", "COMETAPI_BASE_URL": gateway.url, "SORA_POLL_SECONDS": "0.02"}
         self.gateway = gateway
-        self.studio = Engine(folder / "home", folder / "output", env=env)
+        self.engine = Engine(folder / "home", folder / "output", env=env)
         self.job = self.fetch(self.buy("a boat").id)
-        self.file = self.studio.path(self.job)
+        self.file = self.engine.path(self.job)
         self.whole = self.file.read_bytes()
         assert self.whole == film(self.job.video_id)
 
     def buy(self, prompt: str) -> Job:
         spec = VideoRequest(provider="cometapi", prompt=prompt, model="own", seconds="4", size="128x64")
-        return self.studio.submit(spec).result(30).job
+        return self.engine.submit(spec).result(30).job
 
     def fetch(self, job_id: str) -> Job:
-        return self.studio.wait(job_id, timeout_s=30).future.result(60)
+        return self.engine.wait(job_id, timeout_s=30).future.result(60)
 
     def again(self) -> Job:
         return self.fetch(self.job.id)
@@ -45,7 +45,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     with Gateway() as gateway:
         made = Bench(tmp_path, gateway)
         yield made
-        made.studio.close()
+        made.engine.close()
 
 
 def truncate(file: Path) -> None:
@@ -73,10 +73,10 @@ def test_a_file_that_is_not_what_was_stored_is_fetched_under_a_new_name(bench: B
     change(bench.file)  # type: ignore[operator]
     changed = bench.file.read_bytes()
     done = bench.again()
-    good = bench.studio.path(done)
+    good = bench.engine.path(done)
     assert (good.read_bytes(), bench.file.read_bytes()) == (bench.whole, changed)
     assert (good.name, done.error) == (f"{bench.file.stem}_2.mp4", "")
-    assert (bench.again(), bench.studio.ledger.job(done.id).path) == (done, done.path)
+    assert (bench.again(), bench.engine.ledger.job(done.id).path) == (done, done.path)
     assert len(bench.gateway.contents) == 2
     assert (bench.file.parent / f"{good.stem}.json").is_file()  # with a receipt of its own
 
@@ -87,8 +87,8 @@ def test_where_it_cannot_be_fetched_again_it_is_used_with_a_warning(bench: Bench
     bench.gateway.gone = True
     done = bench.again()
     assert bench.file.name in done.error
-    assert bench.studio.path(done) == bench.file
-    assert bench.studio.ledger.job(done.id).error == ""  # and the next run tries again
+    assert bench.engine.path(done) == bench.file
+    assert bench.engine.ledger.job(done.id).error == ""  # and the next run tries again
 
 
 def test_a_good_copy_that_was_not_noted_is_taken(bench: Bench) -> None:
@@ -96,7 +96,7 @@ def test_a_good_copy_that_was_not_noted_is_taken(bench: Bench) -> None:
     truncate(bench.file)
     second = bench.file.with_stem(f"{bench.file.stem}_2")
     second.write_bytes(bench.whole)
-    assert bench.studio.path(bench.again()) == second
+    assert bench.engine.path(bench.again()) == second
     assert len(bench.gateway.contents) == 1
 
 
@@ -115,8 +115,8 @@ def test_the_good_copy_goes_before_a_changed_one(bench: Bench, tmp_path: Path) -
     truncate(bench.file)
     elsewhere.write_bytes(bench.whole)
     job = replace(bench.job, root=str(tmp_path / "elsewhere"))
-    assert stored_files.file_of(job, bench.studio.settings) == elsewhere
-    with_name = bench.studio.path(job)
+    assert stored_files.file_of(job, bench.engine.settings) == elsewhere
+    with_name = bench.engine.path(job)
     assert with_name.read_bytes() == bench.whole
     assert with_name != bench.file
 
@@ -141,10 +141,10 @@ def no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_jobs_video_is_never_handed_out(bench: Bench) -> None:
     """Also not where the file system says that all files are one."""
     other = bench.fetch(bench.buy("a ship").id)
-    taken = bench.studio.link(other, bench.file.parent / "shots" / "boat_00001_.mp4")
+    taken = bench.engine.link(other, bench.file.parent / "shots" / "boat_00001_.mp4")
     assert taken.read_bytes() == film(other.video_id)
     with pytest.raises(StorageError):
-        bench.studio.link(bench.job, taken)
+        bench.engine.link(bench.job, taken)
     assert not stored_files.is_same_video(bench.job, taken, bench.file)
 
 
@@ -156,10 +156,10 @@ def test_a_copy_is_known_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     name = bench.file.parent / "shots" / "boat_00001_.mp4"
-    assert bench.studio.link(bench.job, name) == name
+    assert bench.engine.link(bench.job, name) == name
     assert not name.samefile(bench.file)
     assert stored_files.is_same_video(bench.job, name, bench.file)
-    assert bench.studio.link(bench.job, name) == name
+    assert bench.engine.link(bench.job, name) == name
     name.write_bytes(bench.whole[:-1])
     assert not stored_files.is_same_video(bench.job, name, bench.file)
-    assert bench.studio.ledger.job(bench.job.id).state is JobState.STORED
+    assert bench.engine.ledger.job(bench.job.id).state is JobState.STORED

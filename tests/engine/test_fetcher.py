@@ -57,22 +57,22 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     made: list[Engine] = []
 
-    def studio(**waits: float) -> Engine:
+    def engine(**waits: float) -> Engine:
         made.append(Engine(tmp_path / "home", tmp_path / "output", timing=replace(FAST, **waits)))
         return made[-1]
 
-    yield studio
+    yield engine
     for one in made:
         one.close()
 
 
 @pytest.fixture
-def studio(start: Callable[..., Engine]) -> Engine:
+def engine(start: Callable[..., Engine]) -> Engine:
     return start()
 
 
-def bought(studio: Engine, prompt: str) -> Job:
-    return studio.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
+def bought(engine: Engine, prompt: str) -> Job:
+    return engine.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 @contextlib.contextmanager
@@ -111,12 +111,12 @@ def gateway(
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
         env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
-        studio = Engine(folder / "home", folder / "output", env=env, timing=timing)
+        engine = Engine(folder / "home", folder / "output", env=env, timing=timing)
         try:
             spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
-            yield studio, server, studio.submit(spec).result(30).job
+            yield engine, server, engine.submit(spec).result(30).job
         finally:
-            studio.close()
+            engine.close()
 
 
 def raising(error: BaseException) -> Callable[..., object]:
@@ -140,19 +140,19 @@ def until(what: str, holds: object, seconds: float = 20) -> None:
 @pytest.mark.usefixtures("one_film")
 def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Engine]) -> None:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
-    studio = start(content_retry_s=600.0, content_retry_max_s=600.0)
-    stuck = [studio.wait(bought(studio, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
+    engine = start(content_retry_s=600.0, content_retry_max_s=600.0)
+    stuck = [engine.wait(bought(engine, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
     until("all were tried", lambda: all(wait.fetch is not None and wait.fetch.tries == 1 for wait in stuck))
     assert "HTTP 404" in stuck[0].status
-    good = studio.wait(bought(studio, "a boat").id, timeout_s=180)
+    good = engine.wait(bought(engine, "a boat").id, timeout_s=180)
     assert good.future.result(120).state is JobState.STORED
     assert not any(wait.future.done() for wait in stuck)
 
 
-def test_a_file_that_is_there_waits_for_no_download(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_there_waits_for_no_download(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running a graph again must not wait behind downloads of other jobs."""
-    done = bought(studio, "a boat")
-    studio.wait(done.id, timeout_s=30).future.result(30)
+    done = bought(engine, "a boat")
+    engine.wait(done.id, timeout_s=30).future.result(30)
     free, taken = threading.Event(), threading.Semaphore(0)
 
     def slow(*_: object, **__: object) -> None:
@@ -162,47 +162,47 @@ def test_a_file_that_is_there_waits_for_no_download(studio: Engine, monkeypatch:
 
     monkeypatch.setattr(Client, "content", slow)
     for n in range(6):
-        studio.wait(bought(studio, f"slow [sandbox: word={n}]").id, timeout_s=60)
+        engine.wait(bought(engine, f"slow [sandbox: word={n}]").id, timeout_s=60)
     assert all(taken.acquire(timeout=10) for _ in range(fetcher.FETCH_THREADS - 1))  # all that one gateway may have
     try:
-        assert studio.wait(done.id, timeout_s=5).future.result(5).id == done.id
+        assert engine.wait(done.id, timeout_s=5).future.result(5).id == done.id
     finally:
         free.set()
 
 
 def test_a_lapsed_video_is_marked_and_not_asked_for_again(start: Callable[..., Engine]) -> None:
     """By itself, that is: the list shows it, the rescue leaves it alone, and a new run of the user's tries it."""
-    studio = start(expired_after_s=-1.0)
-    job = bought(studio, "a boat [sandbox: expired]")
+    engine = start(expired_after_s=-1.0)
+    job = bought(engine, "a boat [sandbox: expired]")
     with pytest.raises(DownloadExpiredError):
-        studio.wait(job.id, timeout_s=30).future.result(30)
-    job = studio.ledger.job(job.id)
+        engine.wait(job.id, timeout_s=30).future.result(30)
+    job = engine.ledger.job(job.id)
     assert (job.state, job.standing) == (JobState.COMPLETED, "lapsed")
     assert "does not offer" in job.error
     assert "lapsed" in job.label
-    assert start().rescue() == 0
+    assert start().start_background_downloads() == 0
     with pytest.raises(DownloadExpiredError):
-        studio.wait(job.id, timeout_s=30).future.result(30)
+        engine.wait(job.id, timeout_s=30).future.result(30)
 
 
 def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Engine]) -> None:
     """The gateway's support gave the link new life: the mark goes."""
-    studio = start(expired_after_s=-1.0)
-    job = bought(studio, "a boat [sandbox: notready=8]")
+    engine = start(expired_after_s=-1.0)
+    job = bought(engine, "a boat [sandbox: notready=8]")
     with pytest.raises(DownloadExpiredError):
-        studio.wait(job.id, timeout_s=30).future.result(30)
-    assert studio.ledger.job(job.id).lapsed
-    stored = studio.wait(job.id, timeout_s=30).future.result(30)
+        engine.wait(job.id, timeout_s=30).future.result(30)
+    assert engine.ledger.job(job.id).lapsed
+    stored = engine.wait(job.id, timeout_s=30).future.result(30)
     assert (stored.standing, stored.error, stored.error_code) == ("stored", "", "")
 
 
 def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(start: Callable[..., Engine]) -> None:
     """It says 404 for longer than all tries take: within hours of its end that is no lapsed link, and the rescue comes
     back for it."""
-    studio = start(rescan_s=0.05, background_retry_s=0.1)
-    studio.rescue()
-    job = bought(studio, "a boat [sandbox: notready=20]")
-    until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
+    engine = start(rescan_s=0.05, background_retry_s=0.1)
+    engine.start_background_downloads()
+    job = bought(engine, "a boat [sandbox: notready=20]")
+    until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
 
 
 PAGE = answer(200, b"<!doctype html>", [("Content-Type", "text/html")])
@@ -216,8 +216,8 @@ JSON = answer(200, {"error": {"message": "no such page"}})
 )
 def test_the_address_is_used_where_the_content_call_gives_no_video(tmp_path: Path, content: bytes) -> None:
     """Whatever the call gives instead, and whether or not it says so (quirks 7 and 8)."""
-    with gateway(tmp_path, content, answer(200, film(tmp_path))) as (studio, server, job):
-        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, content, answer(200, film(tmp_path))) as (engine, server, job):
+        stored = engine.wait(job.id, timeout_s=30).future.result(30)
         assert stored.state is JobState.STORED
         assert sum(request.path.startswith("/signed") for request in server.requests) == 1
 
@@ -254,8 +254,8 @@ def test_the_address_gets_its_turn_when_the_content_call_is_broken(
 ) -> None:
     """After its first failure, whatever that was, for which a connection that breaks is made up to four times."""
     good = answer(200, film(tmp_path))
-    with gateway(tmp_path, outage[0], good, **outage[1]) as (studio, server, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, outage[0], good, **outage[1]) as (engine, server, job):
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") <= 4
         assert asked(server, "/signed") == 1
 
@@ -271,8 +271,8 @@ def test_the_content_call_gets_its_turn_when_the_address_is_broken(
     def content(connection: socket.socket) -> None:
         connection.sendall(next(turns, good))
 
-    with gateway(tmp_path, content, outage[0], **outage[1]) as (studio, server, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, content, outage[0], **outage[1]) as (engine, server, job):
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 2
 
 
@@ -284,8 +284,8 @@ def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(tmp_path:
     def content(connection: socket.socket) -> None:
         connection.sendall(next(turns, good))
 
-    with gateway(tmp_path, content, answer(403)) as (studio, server, job):
-        assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+    with gateway(tmp_path, content, answer(403)) as (engine, server, job):
+        assert engine.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
         assert asked(server, "/signed") > FAST.content_attempts
 
 
@@ -302,21 +302,21 @@ def test_an_address_that_may_not_be_asked_ends_no_fetch(tmp_path: Path, first: i
     def content(connection: socket.socket) -> None:
         connection.sendall(next(turns, good))
 
-    with gateway(tmp_path, content, b"x", url=url) as (studio, _, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, content, b"x", url=url) as (engine, _, job):
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
 
 
 @pytest.mark.parametrize("url", REFUSED[:2])
 def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(tmp_path: Path, url: str) -> None:
     """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
-    with gateway(tmp_path, answer(404), b"x", url=url) as (studio, server, job):
-        error = studio.wait(job.id, timeout_s=30).future.exception(30)
+    with gateway(tmp_path, answer(404), b"x", url=url) as (engine, server, job):
+        error = engine.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotOfferedError)
         assert (error.kind, error.job) == ("link_lapsed", job.id)
         assert ("[downloads] ranges" in error.hint) == ("10.0.0.5" in url)
         assert "in trouble" not in str(error)
         assert asked(server, "/content") == FAST.content_attempts / 2
-        assert not studio.ledger.job(job.id).lapsed
+        assert not engine.ledger.job(job.id).lapsed
 
 
 def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path) -> None:
@@ -328,17 +328,17 @@ def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path) -> N
     def address(connection: socket.socket) -> None:
         connection.sendall(other if "range" in server.requests[-1].headers else answer(200, whole))
 
-    with gateway(tmp_path, broken, address) as (studio, server, job):
-        stored = studio.wait(job.id, timeout_s=30).future.result(30)
-        assert studio.path(stored).read_bytes() == whole
+    with gateway(tmp_path, broken, address) as (engine, server, job):
+        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        assert engine.path(stored).read_bytes() == whole
         assert any("range" in request.headers for request in server.requests if "/content" in request.path)
 
 
 @pytest.mark.parametrize("url", ["/signed?sig=1", " /signed?sig=1\n", "./signed.mp4", "signed.mp4"])
 def test_an_address_without_a_host_is_the_gateways_own(tmp_path: Path, url: str) -> None:
     """Joined to its origin, and asked without the key as every address is."""
-    with gateway(tmp_path, answer(404), answer(200, film(tmp_path)), url=url) as (studio, server, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, answer(404), answer(200, film(tmp_path)), url=url) as (engine, server, job):
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
         (signed,) = [request for request in server.requests if request.path.startswith("/signed")]
         assert "authorization" not in signed.headers
 
@@ -356,9 +356,9 @@ def test_an_address_in_place_of_the_video_is_followed(tmp_path: Path, body: str,
         text = body % f"{server.url}/signed" if "%s" in body else body
         connection.sendall(answer(200, text.encode(), [("Content-Type", kind)]))
 
-    with gateway(tmp_path, content) as (studio, server, job):
+    with gateway(tmp_path, content) as (engine, server, job):
         server.signed = good  # type: ignore[attr-defined]
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 1
         assert "authorization" not in server.requests[-1].headers
 
@@ -376,20 +376,20 @@ def test_a_video_that_comes_compressed_is_unpacked(tmp_path: Path, coding: str) 
     def content(connection: socket.socket) -> None:
         connection.sendall(next(turns, answer(200, packed, headers)))
 
-    with gateway(tmp_path, content) as (studio, server, job):
-        stored = studio.wait(job.id, timeout_s=30).future.result(30)
-        assert studio.path(stored).read_bytes() == whole
+    with gateway(tmp_path, content) as (engine, server, job):
+        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        assert engine.path(stored).read_bytes() == whole
         assert not any("range" in request.headers for request in server.requests)
 
 
 def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: Path) -> None:
     """What is wrong is told; where there is no address it ends after all tries."""
     packed = answer(200, b"(\xb5/\xfd" + bytes(100), [("Content-Encoding", "zstd")])
-    with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (studio, _, job):
-        assert studio.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+    with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (engine, _, job):
+        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
     (tmp_path / "other").mkdir()
-    with gateway(tmp_path / "other", packed) as (studio, _, job), failing(DownloadExpiredError, "", "'zstd'"):
-        studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path / "other", packed) as (engine, _, job), failing(DownloadExpiredError, "", "'zstd'"):
+        engine.wait(job.id, timeout_s=30).future.result(30)
 
 
 @pytest.mark.parametrize(
@@ -399,13 +399,13 @@ def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: P
 )
 def test_a_gateway_that_never_gives_a_video_is_given_up(tmp_path: Path, content: bytes) -> None:
     """After all tries, in words, and not only at the deadline; a page that it shows for a while is no lapsed link."""
-    with gateway(tmp_path, content, timing=replace(FAST, expired_after_s=-1.0)) as (studio, server, job):
+    with gateway(tmp_path, content, timing=replace(FAST, expired_after_s=-1.0)) as (engine, server, job):
         said_so = content.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
         named = content[9:12].decode() if said_so else "not a video"
         with failing(DownloadExpiredError, "lapsed" if said_so else "", named):
-            studio.wait(job.id, timeout_s=60).future.result(30)
+            engine.wait(job.id, timeout_s=60).future.result(30)
         assert sum("/content" in request.path for request in server.requests) == FAST.content_attempts
-        assert studio.ledger.job(job.id).lapsed == said_so
+        assert engine.ledger.job(job.id).lapsed == said_so
 
 
 @pytest.mark.parametrize(("long_ago", "status"), [(False, 403), (True, 400), (True, 401), (True, 403)])
@@ -413,13 +413,13 @@ def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool
     """The gateway is asked for a new one each time; if that does not help, neither would another key, and long after
     its end the rescue leaves it alone."""
     timing = replace(FAST, expired_after_s=-1.0 if long_ago else 3600.0)
-    with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (studio, server, job):
+    with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (engine, server, job):
         with pytest.raises(DownloadExpiredError) as caught:
-            studio.wait(job.id, timeout_s=60).future.result(30)
+            engine.wait(job.id, timeout_s=60).future.result(30)
         assert "key" not in caught.value.message + caught.value.hint  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
         assert len(looks) >= FAST.content_attempts
-        row = studio.ledger.job(job.id)
+        row = engine.ledger.job(job.id)
         assert (row.state, row.lapsed) == (JobState.COMPLETED, long_ago)
 
 
@@ -427,10 +427,10 @@ def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool
 def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(tmp_path: Path, status: int) -> None:
     """The create was taken with that very key, and there is no other address: the refusal is shown, and told at the
     deadline; meanwhile the video may come."""
-    with gateway(tmp_path, answer(status)) as (studio, server, job):
+    with gateway(tmp_path, answer(status)) as (engine, server, job):
         with failing(WaitTimeoutError, "download_timeout", f"HTTP {status}"):
-            studio.wait(job.id, timeout_s=1).future.result(30)
-        wait = studio.wait(job.id, timeout_s=60)
+            engine.wait(job.id, timeout_s=1).future.result(30)
+        wait = engine.wait(job.id, timeout_s=60)
         until("it is shown", lambda: f"HTTP {status}" in wait.status)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
         assert wait.future.result(30).state is JobState.STORED
@@ -438,9 +438,9 @@ def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(tmp
 
 def test_a_key_that_was_never_accepted_ends_the_wait(tmp_path: Path) -> None:
     """Another process bought it: here it is the key that the provider does not take."""
-    with gateway(tmp_path, answer(401)) as (studio, _, job):
-        studio.ledger.observed(job.id, RemoteVideo(id="video_1", phase="done"))
-        again = Engine(studio.settings.home, studio.settings.output, env=studio.settings.env)
+    with gateway(tmp_path, answer(401)) as (engine, _, job):
+        engine.ledger.observed(job.id, RemoteVideo(id="video_1", phase="done"))
+        again = Engine(engine.settings.home, engine.settings.output, env=engine.settings.env)
         try:
             with failing(GatewayError, "") as caught:
                 again.wait(job.id, timeout_s=60).future.result(30)
@@ -458,9 +458,9 @@ def test_polls_that_refuse_a_key_which_was_accepted_are_asked_again(tmp_path: Pa
     """Right after a create that was taken with that very key it is a gateway that is being changed, or a firewall: the
     refusal is shown and does not end the wait."""
     polls = iter([*REFUSALS, answer(200, {"id": "video_1", "status": "completed"})])
-    with gateway(tmp_path, answer(200, film(tmp_path)), polls=lambda: next(polls)) as (studio, _, job):
+    with gateway(tmp_path, answer(200, film(tmp_path)), polls=lambda: next(polls)) as (engine, _, job):
         seen: set[str] = set()
-        wait = studio.wait(job.id, timeout_s=60)
+        wait = engine.wait(job.id, timeout_s=60)
         until("it is stored", lambda: wait.future.done() or seen.add(wait.status))
         assert wait.future.result(0).state is JobState.STORED
         assert any("HTTP 40" in status for status in seen)
@@ -468,17 +468,17 @@ def test_polls_that_refuse_a_key_which_was_accepted_are_asked_again(tmp_path: Pa
 
 def test_a_poll_that_goes_on_refusing_the_key_is_told_at_the_deadline(tmp_path: Path) -> None:
     """With what the gateway said."""
-    with gateway(tmp_path, b"", polls=lambda: answer(403, WALL)) as (studio, _, job):
+    with gateway(tmp_path, b"", polls=lambda: answer(403, WALL)) as (engine, _, job):
         with failing(WaitTimeoutError, "wait_timeout", "HTTP 403"):
-            studio.wait(job.id, timeout_s=1).future.result(30)
-        assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+            engine.wait(job.id, timeout_s=1).future.result(30)
+        assert engine.ledger.job(job.id).state is JobState.SUBMITTED
 
 
 def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -> None:
     """Of a job that was opened by its id, say."""
-    with gateway(tmp_path, b"", polls=lambda: answer(401)) as (studio, server, _):
-        opened = studio.ledger.adopt("mine", server.url, "video_9")
-        again = Engine(studio.settings.home, studio.settings.output, env=studio.settings.env)
+    with gateway(tmp_path, b"", polls=lambda: answer(401)) as (engine, server, _):
+        opened = engine.ledger.adopt("mine", server.url, "video_9")
+        again = Engine(engine.settings.home, engine.settings.output, env=engine.settings.env)
         try:
             with failing(GatewayError, "") as caught:
                 again.wait(opened.id, timeout_s=60).future.result(30)
@@ -493,8 +493,8 @@ def test_an_outage_while_fetching_is_waited_out(tmp_path: Path, status: int) -> 
     """The video is paid for: the line may be away for as long as somebody waits."""
     turns = iter([answer(status)] * 15)
     good = answer(200, film(tmp_path))
-    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (studio, server, job):
-        assert studio.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+    with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (engine, server, job):
+        assert engine.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
         assert asked(server, "/content") == 16
 
 
@@ -518,18 +518,18 @@ def test_a_bug_between_two_tries_ends_the_fetch(
     good = answer(200, film(tmp_path))
     timing = Broken()
     timing.bugs[:] = [bug]
-    with gateway(tmp_path, lambda line: line.sendall(next(turns, good)), timing=timing) as (studio, _, job):
-        wait = studio.wait(job.id, timeout_s=30)
+    with gateway(tmp_path, lambda line: line.sendall(next(turns, good)), timing=timing) as (engine, _, job):
+        wait = engine.wait(job.id, timeout_s=30)
         with pytest.raises(NotFinishedError) as caught:
             wait.future.result(20)
         assert (caught.value.job, caught.value.charge) == (job.id, "charged")
         assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
-        again = studio.wait(job.id, timeout_s=30)
+        again = engine.wait(job.id, timeout_s=30)
         assert again.future.result(30).state is JobState.STORED
         assert again.fetch is not wait.fetch
 
 
-def test_a_silent_gateway_holds_up_no_other(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_gateway_holds_up_no_other(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls and downloads that hang at one leave room for the jobs of another."""
     free, hung = threading.Event(), threading.Semaphore(0)
     retrieve = Client.retrieve
@@ -545,10 +545,10 @@ def test_a_silent_gateway_holds_up_no_other(studio: Engine, monkeypatch: pytest.
     monkeypatch.setenv("COMETAPI_KEY", "sk-test-key-123")
     try:
         for number in range(POLL_THREADS + 2):
-            job = studio.ledger.adopt("cometapi", "https://api.cometapi.com", f"video_{number}")
-            studio.wait(job.id, timeout_s=60)
+            job = engine.ledger.adopt("cometapi", "https://api.cometapi.com", f"video_{number}")
+            engine.wait(job.id, timeout_s=60)
         assert all(hung.acquire(timeout=10) for _ in range(POLL_THREADS - 1))
-        assert studio.wait(bought(studio, "a boat").id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.wait(bought(engine, "a boat").id, timeout_s=30).future.result(30).state is JobState.STORED
     finally:
         free.set()
 
@@ -557,18 +557,18 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(tmp_path: Path) -> N
     """What a proxy cuts off is not taken at once; after all tries it is better than nothing, and says so; the next run
     gets the whole one."""
     part = film(tmp_path, 2 / 3)
-    with gateway(tmp_path, answer(200, part)) as (studio, server, job):
-        stored = studio.wait(job.id, timeout_s=60).future.result(60)
+    with gateway(tmp_path, answer(200, part)) as (engine, server, job):
+        stored = engine.wait(job.id, timeout_s=60).future.result(60)
         assert asked(server, "/content") == FAST.content_attempts
         assert (stored.state, stored.error_code, stored.bytes) == (JobState.STORED, "cut_short", len(part))
         assert "only a part" in stored.error
-        again = studio.wait(job.id, timeout_s=60).future.result(60)  # no better, and not worse
+        again = engine.wait(job.id, timeout_s=60).future.result(60)  # no better, and not worse
         assert (again.bytes, asked(server, "/content")) == (len(part), FAST.content_attempts + 1)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
-        whole = studio.wait(job.id, timeout_s=60).future.result(60)
+        whole = engine.wait(job.id, timeout_s=60).future.result(60)
         assert (whole.error, whole.error_code) == ("", "")
         assert (whole.bytes or 0) > len(part)
-        assert studio.path(whole).stat().st_size == whole.bytes
+        assert engine.path(whole).stat().st_size == whole.bytes
 
 
 @pytest.mark.parametrize("lapsed", [403, 404, 410])
@@ -577,8 +577,8 @@ def test_the_last_try_is_made_where_a_cut_video_came_from(tmp_path: Path, cut_on
     """The other way has lapsed: a part of what was paid for is not lost because the last turn is that one's."""
     part, gone = answer(200, film(tmp_path, 0.9)), answer(lapsed)
     ways = (part, gone) if cut_one == "call" else (gone, part)
-    with gateway(tmp_path, *ways) as (studio, _, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, *ways) as (engine, _, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
 
 
@@ -587,8 +587,8 @@ def test_a_video_of_which_only_the_end_behind_its_frames_is_missing_is_stored(
     tmp_path: Path, end: bytes, fetched: int, code: str
 ) -> None:
     """At once where it can be read; else as one that is cut off, after all tries."""
-    with gateway(tmp_path, answer(200, film(tmp_path) + b"\0\0\x10\0" + end + bytes(10))) as (studio, server, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, answer(200, film(tmp_path) + b"\0\0\x10\0" + end + bytes(10))) as (engine, server, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code, asked(server, "/content")) == (JobState.STORED, code, fetched)
 
 
@@ -597,18 +597,18 @@ def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(tmp_path: Pa
     """An address that was never right, say. The part is fetched in full at each try: not until the deadline."""
     part, away = answer(200, film(tmp_path, 0.9)), answer(503)
     ways = (part, away) if cut_one == "call" else (away, part)
-    with gateway(tmp_path, *ways) as (studio, server, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, *ways) as (engine, server, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
         assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * FAST.content_attempts
 
 
 def test_an_address_that_is_gone_is_asked_for_again_in_the_background(tmp_path: Path) -> None:
     """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
-    with gateway(tmp_path, answer(404), answer(410)) as (studio, _, job):
+    with gateway(tmp_path, answer(404), answer(410)) as (engine, _, job):
         with pytest.raises(DownloadExpiredError):
-            studio.wait(job.id, timeout_s=30).future.result(30)
-        assert not studio.ledger.job(job.id).lapsed
+            engine.wait(job.id, timeout_s=30).future.result(30)
+        assert not engine.ledger.job(job.id).lapsed
 
 
 @pytest.mark.parametrize("gone", ["key", "provider", "room"])
@@ -616,21 +616,21 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
     """Whatever the new attempt ends with, the file is there."""
-    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, server, job):
-        kept = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, answer(200, film(tmp_path))) as (engine, server, job):
+        kept = engine.wait(job.id, timeout_s=30).future.result(30)
         place = {"path": kept.path, "root": kept.root, "sha256": kept.sha256, "size": kept.bytes or 0}
-        studio.ledger.stored(job.id, **place, whole=False)
+        engine.ledger.stored(job.id, **place, whole=False)
         if gone == "key":
-            studio.settings.env.pop("MINE_KEY")  # type: ignore[attr-defined]
+            engine.settings.env.pop("MINE_KEY")  # type: ignore[attr-defined]
         elif gone == "provider":
-            (studio.settings.home / "providers.toml").unlink()
+            (engine.settings.home / "providers.toml").unlink()
         else:
             server.content = answer(200, film(tmp_path) + b"\0\0\0\x08free")  # type: ignore[attr-defined]
             monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
-        assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == studio.path(kept)
-        studio.path(kept).unlink()
+        assert engine.path(engine.wait(job.id, timeout_s=30).future.result(30)) == engine.path(kept)
+        engine.path(kept).unlink()
         with pytest.raises((InvalidInputError, StorageError)):
-            studio.wait(job.id, timeout_s=30).future.result(30)
+            engine.wait(job.id, timeout_s=30).future.result(30)
 
 
 def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
@@ -645,17 +645,17 @@ def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
             raise OSError(errno.EBUSY, "Device or resource busy")
         return rename(source, target)
 
-    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (studio, server, job):
-        kept = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (engine, server, job):
+        kept = engine.wait(job.id, timeout_s=30).future.result(30)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
         with monkeypatch.context() as windows:
             windows.setattr(Path, "replace", held_open)
             windows.setattr(time, "sleep", lambda _: sleep(0.001))  # for some seconds the player might have closed it
-            held = studio.wait(job.id, timeout_s=30).future.result(30)
+            held = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (held.state, held.error_code, held.bytes) == (JobState.STORED, "cut_short", kept.bytes)
         assert all(part in held.error for part in (kept.error, "Another program has it open", "player"))
         fetched = sum("/content" in one.path for one in server.requests)
-        whole = studio.wait(job.id, timeout_s=30).future.result(30)
+        whole = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (whole.error, whole.error_code, whole.path) == ("", "", kept.path)
         assert (whole.bytes or 0) > (kept.bytes or 0)
         assert sum("/content" in one.path for one in server.requests) - fetched <= 1  # what is there, and no more
@@ -663,19 +663,19 @@ def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
 
 def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process died between the rename and the ledger: whoever finds the file looks into it."""
-    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (studio, _, job):
+    with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (engine, _, job):
         with monkeypatch.context() as dying:
-            dying.setattr(studio.ledger, "stored", raising(KeyboardInterrupt()))
+            dying.setattr(engine.ledger, "stored", raising(KeyboardInterrupt()))
             with pytest.raises(KeyboardInterrupt):
-                studio.wait(job.id, timeout_s=30).future.result(30)
-        assert len(list(studio.settings.output.rglob("*.mp4"))) == 1
-        stored = studio.wait(job.id, timeout_s=30).future.result(30)
+                engine.wait(job.id, timeout_s=30).future.result(30)
+        assert len(list(engine.settings.output.rglob("*.mp4"))) == 1
+        stored = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (stored.state, stored.error_code) == (JobState.STORED, "cut_short")
 
 
-def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fetch_for_which_no_thread_can_be_had_fails(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, and the next one who waits begins anew instead of waiting for what nobody does."""
-    job, real = bought(studio, "a boat"), threading.Thread.start
+    job, real = bought(engine, "a boat"), threading.Thread.start
 
     def none_to_fetch(thread: threading.Thread) -> None:
         if thread.name.startswith("sora-fetch"):
@@ -684,11 +684,11 @@ def test_a_fetch_for_which_no_thread_can_be_had_fails(studio: Engine, monkeypatc
 
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", none_to_fetch)
-        first = studio.wait(job.id, timeout_s=600)
+        first = engine.wait(job.id, timeout_s=600)
         with failing(NotFinishedError, "no_thread", "can't start new thread") as caught:
             first.future.result(20)
         assert caught.value.job == job.id
-    again = studio.wait(job.id, timeout_s=30)
+    again = engine.wait(job.id, timeout_s=30)
     assert again.future.result(30).state is JobState.STORED
     assert again.fetch is not first.fetch
 
@@ -707,16 +707,16 @@ def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
         else:
             connection.sendall(good)
 
-    with gateway(tmp_path, away_once) as (studio, server, job):
-        real = studio.ledger.not_fetched
+    with gateway(tmp_path, away_once) as (engine, server, job):
+        real = engine.ledger.not_fetched
 
         def given_up(job_id: str, error: GatewayError) -> Job:
-            joined.append(studio.wait(job_id, timeout_s=60))
+            joined.append(engine.wait(job_id, timeout_s=60))
             until("it has joined", lambda: joined[0].fetch is not None)
             return real(job_id, error)
 
-        monkeypatch.setattr(studio.ledger, "not_fetched", given_up)
-        waits.append(studio.wait(job.id, timeout_s=60))
+        monkeypatch.setattr(engine.ledger, "not_fetched", given_up)
+        waits.append(engine.wait(job.id, timeout_s=60))
         until("it is given up", lambda: joined)
         assert joined[0].future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 2
@@ -725,13 +725,13 @@ def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
 def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits without a deadline of his own is told; and a silent gateway does not hold up the end."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
-    studio = Engine(tmp_path / "home", tmp_path / "output")
+    engine = Engine(tmp_path / "home", tmp_path / "output")
     free = threading.Event()
-    job = bought(studio, "a boat [sandbox: slow=60]")
+    job = bought(engine, "a boat [sandbox: slow=60]")
     monkeypatch.setattr(Client, "retrieve", lambda *_: free.wait(20))
-    waits = [studio.wait(job.id, timeout_s=600) for _ in range(3)]
+    waits = [engine.wait(job.id, timeout_s=600) for _ in range(3)]
     begun = time.monotonic()
-    studio.close()
+    engine.close()
     assert time.monotonic() - begun < 10
     free.set()
     for wait in waits:
@@ -740,10 +740,10 @@ def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
-    studio: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the thread that begins waits was busy."""
-    job, read = bought(studio, "a boat [sandbox: slow=60]"), studio.ledger.job
+    job, read = bought(engine, "a boat [sandbox: slow=60]"), engine.ledger.job
     begun, go_on = threading.Event(), threading.Event()
 
     def slowly(job_id: str) -> Job:
@@ -752,13 +752,13 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
         return read(job_id)
 
     with monkeypatch.context() as busy:
-        busy.setattr(studio.ledger, "job", slowly)
-        waits = [studio.wait(job.id, timeout_s=600) for _ in range(2)]  # the second one has not begun at all
+        busy.setattr(engine.ledger, "job", slowly)
+        waits = [engine.wait(job.id, timeout_s=600) for _ in range(2)]  # the second one has not begun at all
         assert begun.wait(10)
         for wait in waits:
             wait.cancel()
         go_on.set()
-        last = studio.wait(job.id, timeout_s=600)
+        last = engine.wait(job.id, timeout_s=600)
         until("the one thread came to the last of them", lambda: last.watch is not None)
     assert [wait.watch for wait in waits] == [None, None]
 
@@ -780,8 +780,8 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
 
     asleep_s = [0.0]
     timing = replace(FAST, monotonic=lambda: time.monotonic() + asleep_s[0], clock_check_s=0.05)
-    with gateway(tmp_path, content, polls=state, timing=timing) as (studio, _, job):
-        wait = studio.wait(job.id, timeout_s=120)
+    with gateway(tmp_path, content, polls=state, timing=timing) as (engine, _, job):
+        wait = engine.wait(job.id, timeout_s=120)
         if when == "downloading":
             finished.set()
             assert asked.wait(30)
@@ -793,17 +793,17 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
         assert wait.future.result(30).state is JobState.STORED
 
 
-def test_a_failed_watch_leaves_its_claim(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_watch_leaves_its_claim(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the key gives the job up, and one that has it can take it at once."""
-    job = bought(studio, "a boat [sandbox: slow=60]")
+    job = bought(engine, "a boat [sandbox: slow=60]")
 
     def refused(*_: object) -> RemoteVideo:
         raise GatewayError("HTTP 401", transient=False, http_status=401)
 
     monkeypatch.setattr(Client, "retrieve", refused)
     with pytest.raises(GatewayError):
-        studio.wait(job.id, timeout_s=60).future.result(30)
-    other = Ledger(studio.settings.home)
+        engine.wait(job.id, timeout_s=60).future.result(30)
+    other = Ledger(engine.settings.home)
     until("the claim is free", lambda: Leases(other.database).take(job.id), 5)
     other.close()
 
@@ -822,36 +822,36 @@ def test_what_failed_in_the_background_is_tried_again(
     timing = replace(FAST, rescan_s=0.05, background_retry_s=0.1)
     with (
         caplog.at_level(logging.INFO, "sora"),
-        gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, SORA_RESCUE="1") as (studio, _, job),
+        gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, SORA_RESCUE="1") as (engine, _, job),
     ):
         monkeypatch.setattr(os, "fsync", fsync)
-        studio.rescue()
-        until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
+        engine.start_background_downloads()
+        until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
         until("and told", lambda: "was fetched in the background" in caplog.text)
         assert list(full) == []
     assert caplog.text.count("could not be fetched in the background") == caplog.text.count("no room") == 1
 
 
-def test_every_purchase_is_looked_after(studio: Engine) -> None:
+def test_every_purchase_is_looked_after(engine: Engine) -> None:
     """Where the rescue was begun (in ComfyUI), a video comes even if its graph ended before anyone waited for it."""
-    assert studio.rescue() == 0
-    job = bought(studio, "nobody waits")
-    until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
+    assert engine.start_background_downloads() == 0
+    job = bought(engine, "nobody waits")
+    until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
 
 
 def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Engine]) -> None:
     """The search is repeated: a command line that was closed leaves its job to the ComfyUI beside it."""
-    studio = start(rescan_s=0.05)
-    studio.rescue()
-    bought(studio, "the first purchase")
+    engine = start(rescan_s=0.05)
+    engine.start_background_downloads()
+    bought(engine, "the first purchase")
     shell = start()
     job = bought(shell, "from the shell [sandbox: slow=0.3]")
     assert shell.ledger.job(job.id).state is JobState.SUBMITTED
     shell.close()
-    until("it is stored", lambda: studio.ledger.job(job.id).state is JobState.STORED)
+    until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
 
 
-def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while it renders nor while it is fetched."""
     calls: list[str] = []
 
@@ -864,35 +864,35 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(studio: Engine, monkeyp
 
         return called
 
-    wait = studio.wait(bought(studio, "a boat [sandbox: slow=0.3]").id, timeout_s=60)
+    wait = engine.wait(bought(engine, "a boat [sandbox: slow=0.3]").id, timeout_s=60)
     until("it is watched", lambda: wait.watch is not None)
     for name in ("job", "observed"):
-        monkeypatch.setattr(studio.ledger, name, away_at_times(getattr(studio.ledger, name)))
+        monkeypatch.setattr(engine.ledger, name, away_at_times(getattr(engine.ledger, name)))
     assert wait.future.result(30).state is JobState.STORED
     assert len(calls) >= 4
 
 
 def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
-    studio: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits has bought."""
 
     def away(_: str) -> Job:
         raise LedgerError("the database is away")
 
-    job = bought(studio, "a boat")
-    monkeypatch.setattr(studio.ledger, "job", away)
+    job = bought(engine, "a boat")
+    monkeypatch.setattr(engine.ledger, "job", away)
     with pytest.raises(LedgerError) as caught:
-        studio.wait(job.id, timeout_s=30).future.result(30)
+        engine.wait(job.id, timeout_s=30).future.result(30)
     assert caught.value.charge == "charged"
 
 
 @pytest.mark.usefixtures("one_film")
-def test_threads_are_few_however_many_wait(studio: Engine) -> None:
+def test_threads_are_few_however_many_wait(engine: Engine) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
-    studio.rescue()
-    futures = [studio.submit(VideoRequest(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
-    waits = [studio.wait(future.result(30).job.id, timeout_s=180) for future in futures]
+    engine.start_background_downloads()
+    futures = [engine.submit(VideoRequest(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
+    waits = [engine.wait(future.result(30).job.id, timeout_s=180) for future in futures]
     most = 0
     while not all(wait.future.done() for wait in waits):
         names = [thread.name for thread in threading.enumerate()]
@@ -905,8 +905,8 @@ def test_threads_are_few_however_many_wait(studio: Engine) -> None:
 def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path) -> None:
     """For one download that fails: what one of them does with it is not seen by the other, and tracebacks do not
     grow."""
-    with gateway(tmp_path, answer(404, {"error": "none"})) as (studio, _, job):
-        waits = [studio.wait(job.id, timeout_s=30) for _ in range(3)]
+    with gateway(tmp_path, answer(404, {"error": "none"})) as (engine, _, job):
+        waits = [engine.wait(job.id, timeout_s=30) for _ in range(3)]
         errors = [wait.future.exception(30) for wait in waits]
     assert {type(error) for error in errors} == {DownloadExpiredError}
     assert len({id(error) for error in errors}) == 3
@@ -917,50 +917,50 @@ def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path) -> None:
 def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its job, and as something to run again: it is paid for."""
     monkeypatch.setattr(Client, "content", raising(bug))
-    with gateway(tmp_path, b"") as (studio, _, job):
-        error = studio.wait(job.id, timeout_s=30).future.exception(30)
+    with gateway(tmp_path, b"") as (engine, _, job):
+        error = engine.wait(job.id, timeout_s=30).future.exception(30)
         assert isinstance(error, NotFinishedError)
         assert (error.job, error.charge, error.__cause__) == (job.id, "charged", bug)
-        assert repr(bug) in studio.ledger.job(job.id).error
+        assert repr(bug) in engine.ledger.job(job.id).error
 
 
 def test_a_provider_that_sends_webm_is_stored_as_that(tmp_path: Path) -> None:
     """Under its own suffix, with a second name and a receipt of its own; its frames are read from there."""
     webm = coded(tmp_path / "sent.webm", "libvpx").read_bytes()
-    with gateway(tmp_path, answer(200, webm)) as (studio, server, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
-        file = studio.path(done)
+    with gateway(tmp_path, answer(200, webm)) as (engine, server, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        file = engine.path(done)
         assert (file.suffix, file.read_bytes(), done.error) == (".webm", webm, "")
-        assert studio.link(done, file.parent / "shots" / "boat.webm").read_bytes() == webm
+        assert engine.link(done, file.parent / "shots" / "boat.webm").read_bytes() == webm
         assert file.with_suffix(".json").is_file()
         assert len(load_frames(file).pixels)
         file.unlink()
         asked = len(server.requests)
-        assert studio.path(studio.wait(job.id, timeout_s=30).future.result(30)) == file
+        assert engine.path(engine.wait(job.id, timeout_s=30).future.result(30)) == file
         assert len(server.requests) > asked
 
 
 def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A library that is broken must not leave a paid video behind as a `.part`."""
     monkeypatch.setattr("sora_jobs.media.delivered._described", raising(AttributeError("no such field")))
-    with gateway(tmp_path, answer(200, film(tmp_path))) as (studio, _, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
+    with gateway(tmp_path, answer(200, film(tmp_path))) as (engine, _, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "")
-        assert f"{studio.path(done).name} could not be checked" in done.error
+        assert f"{engine.path(done).name} could not be checked" in done.error
         assert ".part" not in done.error
-        assert studio.board.row(done)["warning"] == done.error
+        assert engine.history.row(done)["warning"] == done.error
         assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_video_that_cannot_be_decoded_here_is_described_without_its_frames(tmp_path: Path) -> None:
     """It may play elsewhere: nothing ends in an error, nor advises to delete what was paid for."""
     unknown = film(tmp_path).replace(b"avc1", b"zzz1")
-    with gateway(tmp_path, answer(200, unknown)) as (studio, _, job):
-        done = studio.wait(job.id, timeout_s=30).future.result(30)
-        told = described(studio, done)
+    with gateway(tmp_path, answer(200, unknown)) as (engine, _, job):
+        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        told = described(engine, done)
         assert (told["frames"], told["width"], told["fps"], told["has_audio"]) == (0, 0, 0, False)
-        assert (told["path"], told["warning"]) == (str(studio.path(done)), done.error)
+        assert (told["path"], told["warning"]) == (str(engine.path(done)), done.error)
         assert "no decoder" in done.error
         with failing(MediaError, "no_decoder") as caught:
-            load_frames(studio.path(done))
+            load_frames(engine.path(done))
         assert "delete" not in str(caught.value)

@@ -47,7 +47,7 @@ def picture(kind: str = "PNG", pixels: np.ndarray = RED, **options: object) -> b
 
 
 @pytest.fixture
-def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """On the sandbox, which has both variants."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
@@ -56,9 +56,9 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     made.close()
 
 
-def bought(studio: Engine, prompt: str = "a boat") -> Job:
+def bought(engine: Engine, prompt: str = "a boat") -> Job:
     given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
-    return studio.submit(VideoRequest(**given)).result(30).job  # type: ignore[arg-type]
+    return engine.submit(VideoRequest(**given)).result(30).job  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -76,23 +76,23 @@ def finished(tmp_path: Path) -> Iterator[Made]:
         flag = f"variants = {str(variants).lower()}"
         (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n', encoding="utf-8")
         env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_RESCUE": "0"}
-        studio = Engine(home, tmp_path / "output", env=env)
-        opened.extend([studio, server])
-        job = studio.submit(SPEC).result(30).job
+        engine = Engine(home, tmp_path / "output", env=env)
+        opened.extend([engine, server])
+        job = engine.submit(SPEC).result(30).job
         server.requests.clear()
-        return studio, server, job
+        return engine, server, job
 
     yield make
     for one in opened:
         one.close() if isinstance(one, Engine) else one.__exit__()
 
 
-def stored(studio: Engine, job: Job, video: Path) -> Path:
+def stored(engine: Engine, job: Job, video: Path) -> Path:
     """As if the job's video had been fetched."""
-    target = studio.settings.output / "sora" / f"{job.id}.mp4"
+    target = engine.settings.output / "sora" / f"{job.id}.mp4"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(video.read_bytes())
-    studio.ledger.stored(job.id, path=f"sora/{job.id}.mp4", root=str(studio.settings.output), sha256="", size=1)
+    engine.ledger.stored(job.id, path=f"sora/{job.id}.mp4", root=str(engine.settings.output), sha256="", size=1)
     return target
 
 
@@ -116,50 +116,50 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("variant", "shape"), [("thumbnail", (480, 854, 3)), ("spritesheet", (537, 1280, 3))])
-def test_the_gateways_own_is_taken(studio: Engine, variant: str, shape: tuple[int, ...]) -> None:
+def test_the_gateways_own_is_taken(engine: Engine, variant: str, shape: tuple[int, ...]) -> None:
     """A finished job needs no stored video for it, and nothing is bought; with one, it is the same picture."""
-    job = bought(studio)
-    while studio.open(job.id).result(30).state is JobState.SUBMITTED:
+    job = bought(engine)
+    while engine.open(job.id).result(30).state is JobState.SUBMITTED:
         time.sleep(0.02)
-    given = studio.thumbnail(job.id, variant).result(60)
-    assert (given.shape, given.dtype, studio.ledger.job(job.id).path) == (shape, np.uint8, "")
-    video = studio.path(studio.wait(job.id, timeout_s=30).future.result(60))
+    given = engine.thumbnail(job.id, variant).result(60)
+    assert (given.shape, given.dtype, engine.ledger.job(job.id).path) == (shape, np.uint8, "")
+    video = engine.path(engine.wait(job.id, timeout_s=30).future.result(60))
     here = made_here.still(video, variant)
     assert np.abs(given.astype(int) - here).mean() < 6  # WebP and JPEG are lossy
-    assert np.array_equal(studio.thumbnail(job.id, variant).result(60), given)
-    assert len(studio.ledger.jobs()) == 1
+    assert np.array_equal(engine.thumbnail(job.id, variant).result(60), given)
+    assert len(engine.ledger.jobs()) == 1
 
 
-def test_a_redirect_that_forgets_the_variant_is_noticed(studio: Engine) -> None:
+def test_a_redirect_that_forgets_the_variant_is_noticed(engine: Engine) -> None:
     """The signed address gives the video instead: after its first bytes the stored file is taken."""
-    job = bought(studio, "a boat [sandbox: redirect]")
-    video = studio.path(studio.wait(job.id, timeout_s=30).future.result(60))
-    assert np.array_equal(studio.thumbnail(job.id).result(60), made_here.thumbnail(video))
+    job = bought(engine, "a boat [sandbox: redirect]")
+    video = engine.path(engine.wait(job.id, timeout_s=30).future.result(60))
+    assert np.array_equal(engine.thumbnail(job.id).result(60), made_here.thumbnail(video))
 
 
-def test_a_job_that_is_not_finished_has_none(studio: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_not_finished_has_none(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so, and where to connect; nothing is lost."""
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
-    job = bought(studio)
+    job = bought(engine)
     with failing(NotFinishedError, "job_not_finished", "WaitForVideo") as caught:
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
     assert (caught.value.job, caught.value.exit_code) == (job.id, 6)
-    assert studio.ledger.job(job.id).state is JobState.SUBMITTED
+    assert engine.ledger.job(job.id).state is JobState.SUBMITTED
 
 
-def test_a_job_that_failed_has_none(studio: Engine) -> None:
+def test_a_job_that_failed_has_none(engine: Engine) -> None:
     """The error is the job's own."""
-    job = bought(studio, "a boat [sandbox: fail=moderation_blocked]")
+    job = bought(engine, "a boat [sandbox: fail=moderation_blocked]")
     with failing(JobFailedError, "moderation_blocked"):
-        studio.wait(job.id, timeout_s=30).future.result(60)
+        engine.wait(job.id, timeout_s=30).future.result(60)
     with failing(JobFailedError, "moderation_blocked"):
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
 
 
-def test_another_variant_is_refused(studio: Engine) -> None:
+def test_another_variant_is_refused(engine: Engine) -> None:
     """Also `video`, which is no picture; with what there is."""
     with failing(InvalidInputError, "unknown_option", "thumbnail, spritesheet"):
-        studio.thumbnail("any", "video").result(30)
+        engine.thumbnail("any", "video").result(30)
 
 
 # -- what is asked, and of whom ---------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ def test_another_variant_is_refused(studio: Engine) -> None:
 @pytest.mark.parametrize("variant", ["thumbnail", "spritesheet"])
 def test_the_call_names_the_variant_and_takes_any_kind(finished: Made, kind: str, variant: str) -> None:
     """One GET with the key; PNG, JPEG and WebP are read."""
-    studio, server, job = finished(answer(200, picture(kind)))
-    given = studio.thumbnail(job.id, variant).result(30)
+    engine, server, job = finished(answer(200, picture(kind)))
+    given = engine.thumbnail(job.id, variant).result(30)
     (request,) = server.requests
     assert (request.method, request.path) == ("GET", f"/v1/videos/video_1/content?variant={variant}")
     assert request.headers["authorization"] == "Bearer sk-key-12345"
@@ -181,18 +181,18 @@ def test_the_call_names_the_variant_and_takes_any_kind(finished: Made, kind: str
 def test_a_clear_picture_stands_on_black(finished: Made) -> None:
     """IMAGE has three channels."""
     clear = np.dstack([RED, np.full((40, 60), 0, np.uint8)])
-    studio, _, job = finished(answer(200, picture(pixels=clear)))
-    assert studio.thumbnail(job.id).result(30).max() == 0
+    engine, _, job = finished(answer(200, picture(pixels=clear)))
+    assert engine.thumbnail(job.id).result(30).max() == 0
 
 
 def test_a_provider_without_variants_is_not_asked(finished: Made, film: Path) -> None:
     """`variants` is false unless the owner says otherwise: the stored file, or a word that there is none."""
-    studio, server, job = finished(answer(200, picture()), variants=False)
+    engine, server, job = finished(answer(200, picture()), variants=False)
     with failing(NotFinishedError, "not_stored", "mine makes none", "WaitForVideo"):
-        studio.thumbnail(job.id).result(30)
-    stored(studio, job, film)
-    assert np.abs(studio.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
-    assert studio.thumbnail(job.id, "spritesheet").result(30).shape == (3 * 240, 1280, 3)
+        engine.thumbnail(job.id).result(30)
+    stored(engine, job, film)
+    assert np.abs(engine.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
+    assert engine.thumbnail(job.id, "spritesheet").result(30).shape == (3 * 240, 1280, 3)
     assert server.requests == []
 
 
@@ -234,12 +234,12 @@ def test_a_gateway_that_gives_none_leaves_the_stored_file(
     finished: Made, film: Path, script: Script, says: str
 ) -> None:
     """Without one the error tells what the gateway gave; with one nobody is troubled."""
-    studio, _, job = finished(script, timeout_s=0.5)
+    engine, _, job = finished(script, timeout_s=0.5)
     with failing(NotFinishedError, "not_stored", says, "WaitForVideo") as caught:
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
     assert "nothing will be bought again" in str(caught.value)
-    stored(studio, job, film)
-    assert np.abs(studio.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
+    stored(engine, job, film)
+    assert np.abs(engine.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
 
 
 def of_pixels(width: int, height: int) -> bytes:
@@ -260,33 +260,33 @@ def of_pixels(width: int, height: int) -> bytes:
 )
 def test_a_picture_has_limits(finished: Made, body: bytes, says: str) -> None:
     """Bytes and pixels."""
-    studio, _, job = finished(answer(200, body))
+    engine, _, job = finished(answer(200, body))
     with failing(NotFinishedError, "not_stored", says):
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
 
 
 def test_a_key_that_is_gone_is_told_only_where_it_matters(finished: Made, film: Path) -> None:
     """A stored video needs none."""
-    studio, _, job = finished(answer(200, picture()))
-    (studio.settings.home / "keys" / "mine").unlink()
+    engine, _, job = finished(answer(200, picture()))
+    (engine.settings.home / "keys" / "mine").unlink()
     with failing(MissingKeyError, "missing_key", "mine"):
-        studio.thumbnail(job.id).result(30)
-    stored(studio, job, film)
-    assert studio.thumbnail(job.id).result(30).shape == (48, 64, 3)
-    (studio.settings.home / "providers.toml").unlink()
-    assert studio.thumbnail(job.id).result(30).shape == (48, 64, 3)
+        engine.thumbnail(job.id).result(30)
+    stored(engine, job, film)
+    assert engine.thumbnail(job.id).result(30).shape == (48, 64, 3)
+    (engine.settings.home / "providers.toml").unlink()
+    assert engine.thumbnail(job.id).result(30).shape == (48, 64, 3)
 
 
 def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path) -> None:
     """The first as one that was never stored; the second with the file's name."""
-    studio, _, job = finished(answer(404, b""))
-    video = stored(studio, job, film)
+    engine, _, job = finished(answer(404, b""))
+    video = stored(engine, job, film)
     video.write_text("no video", encoding="utf-8")
     with failing(MediaError, "not_a_video", video.name):
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
     video.unlink()
     with failing(NotFinishedError, "not_stored", job.id):
-        studio.thumbnail(job.id).result(30)
+        engine.thumbnail(job.id).result(30)
 
 
 def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) -> None:
@@ -297,10 +297,10 @@ def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) 
     def slow(connection: socket.socket) -> None:
         assert go_on.wait(60)
 
-    studio, _, job = finished(slow, timeout_s=60)
-    asked = [studio.thumbnail(job.id) for _ in range(6)]
+    engine, _, job = finished(slow, timeout_s=60)
+    asked = [engine.thumbnail(job.id) for _ in range(6)]
     with failing(InvalidInputError, "unknown_provider", "nobody"):
-        studio.submit(dataclasses.replace(SPEC, provider="nobody")).result(30)
+        engine.submit(dataclasses.replace(SPEC, provider="nobody")).result(30)
     assert not any(one.done() for one in asked)
     go_on.set()
     for one in asked:
@@ -310,8 +310,8 @@ def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) 
 
 def test_trouble_with_the_job_itself_is_passed_on(finished: Made) -> None:
     """Its state has to be known first."""
-    studio, _, job = finished(answer(500, b""))
-    opened = studio.ledger.adopt("mine", studio.ledger.job(job.id).origin, "video_2")
+    engine, _, job = finished(answer(500, b""))
+    opened = engine.ledger.adopt("mine", engine.ledger.job(job.id).origin, "video_2")
     with failing(GatewayError, "") as caught:
-        studio.thumbnail(opened.id).result(30)
+        engine.thumbnail(opened.id).result(30)
     assert caught.value.http_status == 500

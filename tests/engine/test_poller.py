@@ -48,8 +48,8 @@ def monitors() -> Iterator[Callable[..., Poller]]:
         return made[-1]
 
     yield make
-    for monitor in made:
-        monitor.close()
+    for poller in made:
+        poller.close()
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -79,24 +79,24 @@ def test_a_job_that_has_ended_needs_no_look(monitors: Callable[..., Poller]) -> 
 
 def test_who_is_told_may_take_his_time(monitors: Callable[..., Poller]) -> None:
     """What he does then (a look at a slow disk, say) holds up nobody else who waits, or comes to wait."""
-    monitor = monitors(Looks(finishing_at(1)))
+    poller = monitors(Looks(finishing_at(1)))
     told, slow = threading.Event(), threading.Event()
 
     def take_time(_: object) -> None:
         told.set()
         assert slow.wait(20)
 
-    monitor.watch(job("a"), timeout_s=5).future.add_done_callback(take_time)
+    poller.watch(job("a"), timeout_s=5).future.add_done_callback(take_time)
     assert told.wait(10)
-    assert monitor.watch(job("b"), timeout_s=5).future.result(10).state is JobState.COMPLETED
+    assert poller.watch(job("b"), timeout_s=5).future.result(10).state is JobState.COMPLETED
     slow.set()
 
 
 def test_looks_are_shared(monitors: Callable[..., Poller]) -> None:
     """Fifty who wait for one job cost no more looks than one."""
     looks = Looks(finishing_at(4))
-    monitor = monitors(looks, pace_s=0.02)
-    watches = [monitor.watch(job(), timeout_s=10) for _ in range(50)]
+    poller = monitors(looks, pace_s=0.02)
+    watches = [poller.watch(job(), timeout_s=10) for _ in range(50)]
     assert {watch.future.result(10).state for watch in watches} == {JobState.COMPLETED}
     assert looks.count == 4
 
@@ -112,13 +112,13 @@ def test_the_deadline_ends_the_waiting_only(monitors: Callable[..., Poller]) -> 
 def test_a_cancelled_watch_lets_go_and_a_new_one_looks_at_once(monitors: Callable[..., Poller]) -> None:
     """After an interrupt the next run does not wait for the old pace."""
     looks = Looks(finishing_at(2))
-    monitor = monitors(looks, pace_s=30)
-    first = monitor.watch(job(), timeout_s=60)
+    poller = monitors(looks, pace_s=30)
+    first = poller.watch(job(), timeout_s=60)
     until(lambda: looks.count == 1)
     first.cancel()
     with pytest.raises(CancelledError):
         first.future.result(0)
-    assert monitor.watch(job(), timeout_s=60).future.result(5).state is JobState.COMPLETED
+    assert poller.watch(job(), timeout_s=60).future.result(5).state is JobState.COMPLETED
 
 
 def test_passing_trouble_is_waited_out_and_shown(monitors: Callable[..., Poller]) -> None:
@@ -183,10 +183,10 @@ def test_an_outage_is_waited_out_until_the_deadline(monitors: Callable[..., Poll
         return finishing_at(61)(turn)
 
     looks = Looks(script)
-    monitor = Poller(looks, lambda _provider: 1e-6)
-    assert monitor.watch(job(), timeout_s=30).future.result(30).state is JobState.COMPLETED
+    poller = Poller(looks, lambda _provider: 1e-6)
+    assert poller.watch(job(), timeout_s=30).future.result(30).state is JobState.COMPLETED
     assert looks.count == 61
-    monitor.close()
+    poller.close()
 
 
 @pytest.mark.parametrize("how", [{"http_status": 404}, {"http_status": 200, "code": "task_not_exist"}])
@@ -221,22 +221,22 @@ def test_an_alarm_that_fails_takes_nothing_with_it(
     monitors: Callable[..., Poller], caplog: pytest.LogCaptureFixture
 ) -> None:
     """All others still ring, and jobs are still looked at."""
-    monitor = monitors(Looks(finishing_at(2)))
+    poller = monitors(Looks(finishing_at(2)))
     rung = threading.Event()
-    monitor.alarm(0, lambda: 1 / 0)  # type: ignore[arg-type,return-value]
-    monitor.alarm(0.05, rung.set)
+    poller.alarm(0, lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+    poller.alarm(0.05, rung.set)
     assert rung.wait(5)
-    assert monitor.watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
+    assert poller.watch(job(), timeout_s=10).future.result(10).state is JobState.COMPLETED
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_what_is_over_takes_no_memory(monitors: Callable[..., Poller]) -> None:
     """A day of waits that ended leaves neither deadlines nor alarms behind."""
-    monitor = monitors(Looks(finishing_at(1)))
+    poller = monitors(Looks(finishing_at(1)))
     kept: weakref.WeakSet[Future[Job]] = weakref.WeakSet()
     for _ in range(3000):
-        done = monitor.watch(job(), timeout_s=86_400).future
-        monitor.alarm(86_400, lambda: None, unless=done)
+        done = poller.watch(job(), timeout_s=86_400).future
+        poller.alarm(86_400, lambda: None, unless=done)
         done.result(10)
         kept.add(done)
     gc.collect()
@@ -262,43 +262,43 @@ class Sleeper:
     def __call__(self) -> float:
         return time.monotonic() + self.asleep_s
 
-    def sleep(self, monitor: Poller, seconds: float) -> None:
+    def sleep(self, poller: Poller, seconds: float) -> None:
         awake = threading.Event()
         self.asleep_s += seconds
-        monitor.alarm(0, awake.set)
+        poller.alarm(0, awake.set)
         assert awake.wait(10)
 
 
 def test_a_machine_that_slept_looks_once_more_before_it_is_too_late() -> None:
     """The video was finished meanwhile. The time asleep is not the time that one who waits was willing to wait."""
     clock, looks = Sleeper(), Looks(finishing_at(2))
-    monitor = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
-    watch = monitor.watch(job(), timeout_s=5)
-    until(lambda: monitor.next_poll_s("a"))
-    clock.sleep(monitor, 3600)
+    poller = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
+    watch = poller.watch(job(), timeout_s=5)
+    until(lambda: poller.next_poll_s("a"))
+    clock.sleep(poller, 3600)
     assert watch.future.result(5).state is JobState.COMPLETED
     assert looks.count == 2
-    monitor.close()
+    poller.close()
 
 
 def test_a_machine_that_slept_waits_no_longer_than_it_was_asked_to() -> None:
     """A job that goes on ends the waiting at the deadline, of which nothing was taken off; what should ring only if a
     wait goes on rings then, too."""
     clock, looks, rung = Sleeper(), Looks(finishing_at(10**9)), threading.Event()
-    monitor = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
-    watch = monitor.watch(job(), timeout_s=3000)
-    monitor.alarm(3000, rung.set, unless=watch.future)
-    begun = monitor.now()
+    poller = Poller(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
+    watch = poller.watch(job(), timeout_s=3000)
+    poller.alarm(3000, rung.set, unless=watch.future)
+    begun = poller.now()
     for asleep_s in (3600, 86_400, 100):
-        clock.sleep(monitor, asleep_s)
+        clock.sleep(poller, asleep_s)
     assert not watch.future.done()
     assert not rung.is_set()
     while not watch.future.done():
-        clock.sleep(monitor, 20)  # too short for a sleep: a machine that has much to do
+        clock.sleep(poller, 20)  # too short for a sleep: a machine that has much to do
     with failing(WaitTimeoutError, "wait_timeout"):
         watch.future.result(5)
-    assert 3000 <= monitor.now() - begun < 3120
-    monitor.close()
+    assert 3000 <= poller.now() - begun < 3120
+    poller.close()
 
 
 def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _provider: 10.0) -> tuple[float, float]:
@@ -309,13 +309,13 @@ def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _pro
         raise error
 
     looks.script = fail
-    monitor = Poller(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
-    monitor.watch(job(), timeout_s=1e6)
-    until(lambda: monitor.next_poll_s("a"))
-    first = monitor.next_poll_s("a")
-    monitor.watch(job(), timeout_s=1e6)
-    second = monitor.next_poll_s("a")
-    monitor.close()
+    poller = Poller(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
+    poller.watch(job(), timeout_s=1e6)
+    until(lambda: poller.next_poll_s("a"))
+    first = poller.next_poll_s("a")
+    poller.watch(job(), timeout_s=1e6)
+    second = poller.next_poll_s("a")
+    poller.close()
     assert first is not None
     assert second is not None
     return first, second
@@ -325,12 +325,12 @@ def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
     """A thousand jobs wake the process four times a second, not a hundred times; none is looked at too early."""
     clock, looks, jitter = Clock(), Looks(finishing_at(10**9)), iter([0.1, 0.6, 0.9, 0.123])
     timing = Timing(monotonic=clock)
-    monitor = Poller(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
+    poller = Poller(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
     for name in "abcd":
-        monitor.watch(job(name), timeout_s=1e6)
-    until(lambda: all(monitor.next_poll_s(name) for name in "abcd"))
-    planned = sorted(monitor.next_poll_s(name) or 0.0 for name in "abcd")
-    monitor.close()
+        poller.watch(job(name), timeout_s=1e6)
+    until(lambda: all(poller.next_poll_s(name) for name in "abcd"))
+    planned = sorted(poller.next_poll_s(name) or 0.0 for name in "abcd")
+    poller.close()
     assert planned == [10.25, 10.25, 10.75, 11.0]
 
 
@@ -360,9 +360,9 @@ def test_a_thousand_jobs_need_few_threads(monitors: Callable[..., Poller]) -> No
     def look(seen: Job) -> Job:
         return job(seen.id, JobState.COMPLETED if done.is_set() else JobState.SUBMITTED)
 
-    monitor = monitors(look, pace_s=0.2)
+    poller = monitors(look, pace_s=0.2)
     before = threading.active_count()
-    watches = [monitor.watch(job(str(number)), timeout_s=30) for number in range(1000)]
+    watches = [poller.watch(job(str(number)), timeout_s=30) for number in range(1000)]
     assert threading.active_count() - before <= 9
     done.set()
     assert all(watch.future.result(20).state is JobState.COMPLETED for watch in watches)

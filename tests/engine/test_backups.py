@@ -169,10 +169,10 @@ def test_nothing_is_restored_or_imported_while_it_is_in_use(
     assert len(rows(tmp_path / "other")) == 1
 
 
-@pytest.mark.parametrize("rescue", ["1", "0"])
+@pytest.mark.parametrize("background", ["1", "0"])
 @pytest.mark.parametrize("made", ["before ComfyUI starts", "while ComfyUI runs"])
 def test_a_comfyui_that_does_nothing_uses_its_ledger(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], made: str, rescue: str
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], made: str, background: str
 ) -> None:
     """Its page may have been opened, or nothing at all was done since its start: what it buys next must not be lost."""
 
@@ -181,15 +181,19 @@ def test_a_comfyui_that_does_nothing_uses_its_ledger(
             bought(ledger)
             backup(home, tmp_path / "l.zip")
 
-    studio = Engine(home, tmp_path / "output", env={"SORA_RESCUE": rescue, "COMETAPI_BASE_URL": "http://127.0.0.1:9"})
+    engine = Engine(
+        home,
+        tmp_path / "output",
+        env={"SORA_RESCUE": background, "COMETAPI_BASE_URL": "http://127.0.0.1:9"},
+    )
     try:
         if made == "before ComfyUI starts":
             make()
-        studio.rescue()
+        engine.start_background_downloads()
         if made == "while ComfyUI runs":
             assert not home.exists()
             make()
-            studio.board.page()
+            engine.history.page()
         with Ledger_at(tmp_path / "other") as other:
             bought(other)
         before = rows(home)
@@ -203,7 +207,7 @@ def test_a_comfyui_that_does_nothing_uses_its_ledger(
             failed_as(told, "home_in_use", home)
         assert rows(home) == before
     finally:
-        studio.close()
+        engine.close()
     assert sora(["restore", str(tmp_path / "l.zip"), "--home", str(home)], capsys)[0] == 0
 
 
@@ -458,19 +462,19 @@ def test_yesterdays_state_is_brought_in(name: str, tmp_path: Path, home: Path, d
         state = State(name, tmp_path, gateway.url)
         shutil.copytree(state.home, home, ignore=shutil.ignore_patterns("ledger*", "references", "sandbox", "owners"))
         env = state.env | ({"SORA_DATABASE_URL": database_url} if database_url else {})
-        studio = Engine(home, tmp_path / "output", env=env)
+        engine = Engine(home, tmp_path / "output", env=env)
         try:
-            done = import_home(state.home, studio.ledger)
+            done = import_home(state.home, engine.ledger)
             assert done.added == len(rows(state.home)) >= len(state.asked)
             for row in state.rows("stored"):
                 if row.get("file") is None:
-                    submission = studio.submit(spec(row)).result(30)
+                    submission = engine.submit(spec(row)).result(30)
                     assert (submission.job.id, submission.reused) == (row["job"], True), row
-                    job = studio.wait(row["job"], timeout_s=30).future.result(60)
-                    assert studio.path(job).is_relative_to(tmp_path / "output")
+                    job = engine.wait(row["job"], timeout_s=30).future.result(60)
+                    assert engine.path(job).is_relative_to(tmp_path / "output")
             assert gateway.creates == []
         finally:
-            studio.close()
+            engine.close()
 
 
 def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
@@ -492,16 +496,16 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         assert told["receipts"] >= len(here) > 3
         assert Path(told["aside"], "ledger.sqlite3").read_bytes() == b"SQLite format 3\0" + b"\0" * 5000
         assert "do not say how the image was fitted" in said
-        studio = Engine(state.home, state.output, env=state.env)
+        engine = Engine(state.home, state.output, env=state.env)
         try:
             for row in here:
                 if row.get("fit", "crop") == "crop":
-                    submission = studio.submit(spec(row)).result(30)
+                    submission = engine.submit(spec(row)).result(30)
                     assert (submission.job.video_id, submission.reused) == (row["video_id"], True), row
-                    assert studio.wait(submission.job.id, timeout_s=30).future.result(60).state is JobState.STORED
+                    assert engine.wait(submission.job.id, timeout_s=30).future.result(60).state is JobState.STORED
             assert gateway.creates == []
         finally:
-            studio.close()
+            engine.close()
         assert sora(arguments, capsys)[1] | {"aside": ""} == {
             "read": 0, "receipts": 0, "listed": 0, "listed_jobs": [], "guessed": 0, "aside": "",
         }  # fmt: skip
