@@ -56,7 +56,7 @@ def engine(start: Callable[..., Engine]) -> Engine:
 
 @pytest.fixture
 def found(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
-    """The states in which the studio's purchases have found their row so far: each look of a join is one more."""
+    """The states in which the engine's purchases have found their row so far: each look of a join is one more."""
     reserve, states = engine.ledger.reserve, list[JobState]()
 
     def noted(*given: Any, **named: Any) -> tuple[Job, bool]:

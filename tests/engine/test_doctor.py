@@ -78,7 +78,7 @@ WRONG = [
 def test_a_wrong_file_is_told_by_the_one_who_needs_it(
     start: Start, text: str, code: str, name: str, stopped: str
 ) -> None:
-    """The studio is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
+    """The engine is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
     it before anything is sent, anything else only where it needs that very line."""
     engine = start(text)
     assert engine.provider_names()[0] == "cometapi"

@@ -1,4 +1,4 @@
-"""The studio on the sandbox: misbehaviour on the way from a finished job to a file, many at once, another process."""
+"""The engine on the sandbox: misbehaviour on the way from a finished job to a file, many at once, another process."""
 
 from __future__ import annotations
 

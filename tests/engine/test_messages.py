@@ -359,7 +359,7 @@ def test_it_is_the_same_text_everywhere(
 
 
 def test_wrong_usage_is_told_in_the_language_of_the_variable() -> None:
-    """Before there is a studio, whose settings would say it."""
+    """Before there is an engine, whose settings would say it."""
     for tongue, kind in (("vi", "wrong_choice"), ("zh", "wrong_choice")):
         done = subprocess.run(
             [sys.executable, str(PACK / "sora.py"), "fly"],
@@ -393,7 +393,7 @@ def test_a_language_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_text_of_an_error_depends_on_nothing_but_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No studio that was made before, no variable, and no file that may be slow or away."""
+    """No engine that was made before, no variable, and no file that may be slow or away."""
     before = str(RequestRejectedError("no"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
     monkeypatch.setenv("SORA_LANGUAGE", "vi")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sora_jobs.ledger.references import write_once
 
-THREADS = 16  # as many as the studio submits with
+THREADS = 16  # as many as the engine submits with
 ROUNDS = 100
 PNG = b"x" * 1_200_000
 

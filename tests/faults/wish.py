@@ -28,7 +28,7 @@ def spec(prompt: str, reference: bool) -> VideoRequest:
 
 
 def environment(url: str, database: str = "") -> dict[str, str]:
-    """What points a studio at a gateway of the test's, and at its ledger."""
+    """What points an engine at a gateway of the test's, and at its ledger."""
     variables = {"COMETAPI_BASE_URL": url, "COMETAPI_KEY": "test-key-123456", "SORA_POLL_SECONDS": "0.05"}
     return variables | ({"SORA_DATABASE_URL": database} if database else {})
 

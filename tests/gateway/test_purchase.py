@@ -54,7 +54,7 @@ BUSY = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}
 
 
 class Bench:
-    """A studio in a folder of its own, talking to one ugly server."""
+    """An engine in a folder of its own, talking to one ugly server."""
 
     def __init__(self, folder: Path, base_url: str, *, timing: Timing = FAST, **env: str) -> None:
         self.env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": base_url, "SORA_POLL_SECONDS": "0.01"} | env

@@ -45,7 +45,7 @@ CREATES: dict[str, tuple[dict[str, str], float | None]] = {
 
 
 class Bench:
-    """A studio whose gateways are one server that takes every job and has finished it when it is asked."""
+    """An engine whose gateways are one server that takes every job and has finished it when it is asked."""
 
     def __init__(self, folder: Path, server: UglyServer) -> None:
         self.server, self.home, self.output = server, folder / "home", folder / "output"

@@ -161,7 +161,7 @@ def test_of_a_list_that_is_not_whole_nothing_is_gone(engine: tuple[Engine, UglyS
     assert len(server.requests) <= 4
 
 
-@pytest.mark.parametrize("studio", [pages(ROWS[:2], total=4)], indirect=True)
+@pytest.mark.parametrize("engine", [pages(ROWS[:2], total=4)], indirect=True)
 def test_a_first_list_that_is_not_whole_marks_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Nobody has seen it all yet."""
     made, _ = engine
@@ -222,7 +222,7 @@ TROUBLES: dict[str, Script] = {
 }
 
 
-@pytest.mark.parametrize("studio", [[script] for script in TROUBLES.values()], ids=list(TROUBLES), indirect=True)
+@pytest.mark.parametrize("engine", [[script] for script in TROUBLES.values()], ids=list(TROUBLES), indirect=True)
 def test_a_list_that_is_none_changes_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Else a gateway that is being serviced would mark every model as gone."""
     made, _ = engine

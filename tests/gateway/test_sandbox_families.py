@@ -317,7 +317,7 @@ SPEC = VideoRequest(provider="sandbox", prompt="a paper boat", model="seedance-2
 
 
 class Road:
-    """A studio whose sandbox speaks as `family`."""
+    """An engine whose sandbox speaks as `family`."""
 
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]

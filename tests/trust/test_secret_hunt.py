@@ -36,7 +36,7 @@ SPEC = {"provider": "mine", "model": "own", "seconds": "4", "size": "1280x720"}
 
 
 class Hunt:
-    """A studio with the canary as a key, and all that it said."""
+    """An engine with the canary as a key, and all that it said."""
 
     def __init__(self, folder: Path, film: bytes, *, in_file: bool) -> None:
         self.home, self.output = folder / "home", folder / "output"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config.providers import COMETAPI
 from ..purchasing.balance import QUERY_KEY, Balance
-from .console import looked_up, open_studio, say, tell, warn
+from .console import looked_up, open_engine, say, tell, warn
 
 ACCOUNT = f"`sora balance {COMETAPI} --account`"
 
@@ -35,7 +35,7 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def balance_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home) as engine:
+    with open_engine(options.home) as engine:
         found = looked_up(engine.balance(options.provider, account=options.account))
     tell(options, in_words(found))
     if found.unlimited and found.of == "key":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LocalError
-from .console import open_studio
+from .console import open_engine
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
@@ -37,7 +37,7 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
         import shtab
     except ImportError:
         raise LocalError("shtab is not installed.", hint="pip install shtab, for this command alone.") from None
-    with open_studio(options.home) as engine:
+    with open_engine(options.home) as engine:
         known = {"--model": list(engine.catalogue.models), "--provider": engine.provider_names()}
     for action in _actions(parser):
         name = action.option_strings[0] if action.option_strings else ""

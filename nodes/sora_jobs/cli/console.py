@@ -27,7 +27,7 @@ FORMULAS = ("=", "+", "-", "@")
 
 
 @contextlib.contextmanager
-def open_studio(
+def open_engine(
     home: Path | None, out: Path | None = None, *, name: bool = False, **variables: str
 ) -> Iterator[Engine]:
     """The engine on the ledger of `--home`, else of the nodes of this pack, else of this user, with its videos in

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine import BY
 from ..errors import InvalidInputError
-from .console import open_studio, safe_cell, say, tell
+from .console import open_engine, safe_cell, say, tell
 
 NUMBERS = (
     "jobs", "seconds", "usd", "estimated_usd", "charged_usd", "charged_jobs", "unpriced", "uncertain_jobs",
@@ -47,7 +47,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
         raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.")
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         told = engine.costs(options.by, options.since)
     if options.csv:
         _write_csv(options.by, told["rows"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config.providers import SANDBOX
 from ..jobs.spec import Reference, VideoRequest
-from .console import collect, finish, open_studio
+from .console import collect, finish, open_engine
 
 PROMPT = "A paper boat drifts over a calm lake at sunset, slow camera"
 REMIX = "The same paper boat under the northern lights"
@@ -22,7 +22,7 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..media.sheet import contact_sheet
 
     waiting = argparse.Namespace(json=True, timeout=10.0)  # its own lines are printed here
-    with open_studio(options.home, options.out, SORA_RECEIPTS="0") as engine:  # what it leaves is told line by line
+    with open_engine(options.home, options.out, SORA_RECEIPTS="0") as engine:  # what it leaves is told line by line
         spec = VideoRequest(
             provider=SANDBOX,
             prompt=PROMPT,

@@ -14,7 +14,7 @@ from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, storage_error
 from ..jobs.identity import FITS
 from ..jobs.spec import Job, JobState, Reference, VideoRequest, parse_extra_fields, parse_project
-from .console import collect, finish, looked_up, minutes, open_studio, safe_cell, say, tell, warn
+from .console import collect, finish, looked_up, minutes, open_engine, safe_cell, say, tell, warn
 
 EXPORTS = (".csv", ".json")
 
@@ -143,7 +143,7 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)  # before anything is bought
-    with open_studio(options.home, options.out, name=True) as engine:
+    with open_engine(options.home, options.out, name=True) as engine:
         model = engine.catalogue.find(options.model)
         if model is None and not options.json:
             say(f"{options.model} is not in the catalogue: it is sent as typed, unchecked.")
@@ -164,7 +164,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out, name=True) as engine:
+    with open_engine(options.home, options.out, name=True) as engine:
         parent = looked_up(engine.open(options.job))
         remix = engine.remix(parent.id, options.prompt, options.take, options.project, tell=warn)
         return collect(engine, finish(remix), options)
@@ -172,7 +172,7 @@ def remix_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
-    with open_studio(options.home, options.out, name=True) as engine:
+    with open_engine(options.home, options.out, name=True) as engine:
         settling = options.lost or options.video_id
         named = options.job, options.provider
         job = engine.find(*named) if settling else looked_up(engine.open(*named))
@@ -196,7 +196,7 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
     if options.job or options.set_project is not None:
         return _set_project(options)
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         if options.file is not None:
             return _job_of_file(engine, options)
         limit = options.limit if options.export is None else 10**9
@@ -229,7 +229,7 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if any((options.state, options.model, options.search, options.file, options.export)):
         raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
     project = parse_project(options.set_project)
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         found = {name: engine.find(name) if engine.ledger.database.exists else None for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
             raise InvalidInputError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine import Engine
 from ..errors import InvalidInputError
-from .console import open_studio, say, tell
+from .console import open_engine, say, tell
 
 MANY = 10  # ids in a sentence
 
@@ -55,7 +55,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def backup_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         kept = engine.backup(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
     return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references}
@@ -64,7 +64,7 @@ def backup_command(options: argparse.Namespace) -> dict[str, Any]:
 def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.rebuild == (options.file is not None):
         raise InvalidInputError("What shall be restored?", hint="Give a backup FILE, or --rebuild.")
-    with open_studio(options.home, options.out, name=True) as engine:
+    with open_engine(options.home, options.out, name=True) as engine:
         if options.rebuild:
             return _rebuild(engine, options)
         kept = engine.restore(options.file)
@@ -102,7 +102,7 @@ def _rebuild(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def import_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         done = engine.import_home(options.old)
     tell(options, f"{options.old}  {_count(done.added, 'job')} added, {done.known} known already")
     return {"path": str(options.old), "added": done.added, "known": done.known}

@@ -14,7 +14,7 @@ from ..config.providers import COMETAPI
 from ..errors import InvalidInputError, LocalError
 from ..jobs.spec import parse_size
 from ..models.model import Model
-from .console import TICK_S, counted, looked_up, open_studio, tell
+from .console import TICK_S, counted, looked_up, open_engine, tell
 from .demo import demo_command
 
 UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
@@ -174,7 +174,7 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def models_command(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    with open_studio(options.home) as engine:
+    with open_engine(options.home) as engine:
         if options.refresh:
             refreshed = looked_up(engine.refresh_models())
             result["refreshed"] = dataclasses.asdict(refreshed)
@@ -241,7 +241,7 @@ def _sizes(model: Model) -> str:
 
 
 def spent_command(options: argparse.Namespace) -> dict[str, Any]:
-    with open_studio(options.home, name=True) as engine:
+    with open_engine(options.home, name=True) as engine:
         spending = engine.spending()
     tell(options, str(spending))
     day, job = spending.per_day, spending.per_job
@@ -259,7 +259,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..diagnostics.doctor import examine
 
     # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
-    with open_studio(options.home, options.out) as engine:
+    with open_engine(options.home, options.out) as engine:
         findings = examine(engine)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
@@ -273,7 +273,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
 def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..sandbox import Sandbox
 
-    with open_studio(options.home) as engine:
+    with open_engine(options.home) as engine:
         folder = engine.settings.home / "sandbox"
     if not 0 <= options.port <= 65_535:
         hint = "Ports go from 1 to 65535; 0 takes any that is free."

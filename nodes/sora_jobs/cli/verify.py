@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, storage_error
-from .console import collect, finish, minutes, open_studio, say, tell
+from .console import collect, finish, minutes, open_engine, say, tell
 
 
 def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def verify_command(options: argparse.Namespace) -> dict[str, Any]:
     wish = Wish(provider=options.provider, spend=_dollars(options.spend), model=options.model, take=options.take)
     if options.take < 1:
         raise InvalidInputError(f"take is {options.take}.", hint="Takes are counted from 1.", code="invalid_take")
-    with open_studio(options.home, options.out, name=True) as engine:
+    with open_engine(options.home, options.out, name=True) as engine:
         found = Walk(engine, wish, finish, lambda bought: _collected(engine, bought, options)).go()
     report = report_of(found)
     for line in lines_of(report):

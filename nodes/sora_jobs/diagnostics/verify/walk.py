@@ -83,7 +83,7 @@ class Walk:
     """One provider, one walk. `buy` and `collect` wait, and show how far it is."""
 
     def __init__(self, engine: Engine, wish: Wish, buy: Buy, collect: Collect) -> None:
-        self._studio, self._wish, self._buy, self._collect = engine, wish, buy, collect
+        self._engine, self._wish, self._buy, self._collect = engine, wish, buy, collect
         self._client = engine.client(wish.provider)  # MissingKeyError, InvalidInputError
         self.found = Walked(wish, Recorder(self._client.provider), self._client)
 
@@ -93,7 +93,7 @@ class Walk:
         self._client.listen(self.found.recorder)
         try:
             self._free_calls()
-            job = taken_up(self._studio, self._wish)
+            job = taken_up(self._engine, self._wish)
             self._choose(job)
             if self._wish.buys:
                 self._walk_job()
@@ -120,7 +120,7 @@ class Walk:
             found.offer, found.was_there = offer_of(job), True
             return
         try:
-            found.offer = cheapest(self._studio, self._wish, found.listed)
+            found.offer = cheapest(self._engine, self._wish, found.listed)
         except InvalidInputError as error:
             if self._wish.buys:
                 raise
@@ -133,10 +133,10 @@ class Walk:
         found, offer = self.found, self.found.offer
         assert offer is not None
         try:
-            bought = self._buy(self._studio.submit(offer.spec(self._wish.provider, self._wish.take)))
+            bought = self._buy(self._engine.submit(offer.spec(self._wish.provider, self._wish.take)))
             found.job, found.was_there = bought.job, bought.reused
             path = self._collect(bought)
-            found.job = self._studio.ledger.job(bought.job.id)
+            found.job = self._engine.ledger.job(bought.job.id)
             self._measure(path, found.job)
             self._look_at(found.job)
             self._remix(found.job)
@@ -209,8 +209,8 @@ class Walk:
         found = self.found
         try:
             self._client.provider.check_remix()
-            self._studio.catalogue.check_remix(job.model)
-            usd = self._studio.quote({"job": job.id, "provider": job.provider}).usd
+            self._engine.catalogue.check_remix(job.model)
+            usd = self._engine.quote({"job": job.id, "provider": job.provider}).usd
         except InvalidInputError as error:
             found.no_remix = error.message
             return
@@ -222,10 +222,10 @@ class Walk:
             found.no_remix = "--spend is not enough for it."
             return
         try:
-            bought = self._buy(self._studio.remix(job.id, REMIX, self._wish.take))
+            bought = self._buy(self._engine.remix(job.id, REMIX, self._wish.take))
             found.remix = bought.job
             self._collect(bought)
-            found.remix = self._studio.ledger.job(bought.job.id)
+            found.remix = self._engine.ledger.job(bought.job.id)
         except NotPurchasedError as error:  # the job itself is there all the same
             found.remix_is_refused = isinstance(error, RequestRejectedError)
             # Without the error's own words: they may name a machine or a host.
