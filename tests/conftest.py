@@ -34,17 +34,22 @@ with contextlib.suppress(ImportError):  # ComfyUI's own Python runs tests/nodes 
     settings.load_profile("busy")
 
 
-# Files that take longest, in that order; in the browser those that use one host follow each other.
+# What takes longest, in that order. The files of a group share a host and its pages, so one worker runs them.
+TAB = (
+    "browser/test_tab.py", "browser/test_many.py", "browser/test_costs.py", "browser/test_balance_line.py",
+    "browser/test_new_nodes.py", "browser/test_news.py", "browser/test_notify.py",
+)  # fmt: skip
+GRAPHS = (
+    "browser/test_examples.py", "browser/test_badges.py", "browser/test_blocked.py", "browser/test_convert.py",
+    "browser/test_models.py", "browser/test_prefix.py", "browser/test_refresh.py",
+)  # fmt: skip
 LONGEST = (
-    "browser/test_tab.py", "browser/test_many.py", "browser/test_costs.py", "browser/test_examples.py",
-    "browser/test_badges.py", "browser/test_blocked.py", "browser/test_convert.py", "browser/test_models.py",
-    "browser/test_prefix.py", "browser/test_refresh.py", "browser/test_balance_line.py", "browser/test_new_nodes.py",
-    "browser/test_news.py", "browser/test_notify.py", "host/test_road.py", "nodes/test_real_host.py",
+    *TAB, *GRAPHS, "host/test_road.py", "nodes/test_real_host.py",
     "faults/test_crash_matrix.py", "faults/test_fault_proxy.py", "engine/test_cli.py", "nodes/test_road.py",
     "engine/test_fetcher.py", "faults/test_takeover.py", "trust/test_fuzz.py", "media/test_numbers.py",
     "trust/test_secret_host.py",
 )  # fmt: skip
-TOGETHER = {"tests/browser", "tests/host"}  # their files share hosts and pages, so one worker runs them
+GROUPS = dict.fromkeys(TAB, "tab") | dict.fromkeys(GRAPHS, "graphs")
 GUARD = Guard()
 
 
@@ -66,14 +71,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With -n: file by file in our order, and two folders as if they were a file."""
+    """With -n: file by file in our order, and a group of files as if they were one."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", 1)[0]
-            folder = file.rpartition("/")[0]
-            return folder if folder in TOGETHER else file
+            return "host" if "/host/" in file else GROUPS.get("/".join(file.split("/")[-2:]), file)
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
