@@ -11,7 +11,10 @@ from ..host.comfy import ComfyUI
 
 READY = "() => window.app?.extensionManager && app.graph && document.querySelector('canvas') && !app.configuringGraph"
 TOAST = ".p-toast-message, [data-testid=toast]"  # the second from 1.58 on
-CLOSE = "document.querySelectorAll('.p-toast-close-button, [data-testid=toast-close]').forEach((one) => one.click())"
+# Toasts, and on the first Nodes 2.0 the dialog that asks about a retired model of the workflow before.
+CLOSE = """document.querySelectorAll(
+  '.p-toast-close-button, [data-testid=toast-close], .p-dialog-close-button'
+).forEach((one) => one.click())"""
 COMBOS = ["model", "seconds", "size", "fit", "provider"]  # as CreateSoraJob shows them
 FIND = "const node = app.graph.getNodeById(id), widget = node.widgets.find((one) => one.name === name);"
 
