@@ -168,7 +168,7 @@ def main() -> None:
         home = base / "user" / "__sora"
         filled(home, JOBS)
         begin(home)
-        with ComfyUI(base, forked=False, SORA_RESCUE="0") as host:
+        with ComfyUI(base, forked=False, SORA_BACKGROUND_DOWNLOADS="0") as host:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
 
             def open_page() -> Any:

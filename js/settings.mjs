@@ -1,4 +1,4 @@
-/** The settings: keys, balance, budget, rescue, language, notifications, and the doctor. A key goes in once and never
+/** The settings: keys, balance, budget, background downloads, language, notifications, and the doctor. A key goes in once and never
  * comes back. */
 
 /** @import { Budget, Child, Finding, Host, Navigation, ProviderSettings, Reason, SettingsResponse } from "./types.d.ts" */
@@ -78,8 +78,8 @@ export class Settings {
         why(reason.keys),
       ),
       titled("language", this.#language(settings), why(reason.language)),
-      this.#rescue(settings),
-      why(reason.rescue),
+      this.#backgroundDownloads(settings),
+      why(reason.background_downloads),
       titled("notifications", this.#notify()),
       titled(
         "budget",
@@ -173,17 +173,17 @@ export class Settings {
   }
 
   /** @param {SettingsResponse} settings */
-  #rescue({ rescue, may }) {
-    const change = () => this.#send("/sora/settings", { rescue: box.checked });
+  #backgroundDownloads({ background_downloads: on, may }) {
+    const change = () => this.#send("/sora/settings", { background_downloads: box.checked });
     /** @type {HTMLInputElement} */
     const box = el("input", {
       type: "checkbox",
-      checked: rescue,
-      disabled: !may.rescue,
+      checked: on,
+      disabled: !may.background_downloads,
       onchange: change,
-      "data-key": "rescue",
+      "data-key": "background_downloads",
     });
-    return el("label", { class: "sora-check" }, box, el("span", { text: t("rescue") }));
+    return el("label", { class: "sora-check" }, box, el("span", { text: t("background_downloads") }));
   }
 
   #notify() {

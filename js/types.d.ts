@@ -152,10 +152,10 @@ export interface ProviderSettings {
 /** GET /sora/settings */
 export interface SettingsResponse {
   language: string;
-  rescue: boolean;
+  background_downloads: boolean;
   budget: Budget;
-  may: Record<"language" | "rescue" | "budget" | "keys", boolean>;
-  why?: Partial<Record<"language" | "rescue" | "budget" | "keys", Reason>>;
+  may: Record<"language" | "background_downloads" | "budget" | "keys", boolean>;
+  why?: Partial<Record<"language" | "background_downloads" | "budget" | "keys", Reason>>;
   default_provider?: string;
   providers: ProviderSettings[];
 }

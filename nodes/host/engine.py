@@ -135,6 +135,6 @@ def start_background_downloads() -> None:
 def _start() -> None:
     try:
         if count := get_engine().start_background_downloads():
-            log.info("Sora Jobs looks after %d unfinished jobs; SORA_RESCUE=0 turns this off.", count)
+            log.info("Sora Jobs looks after %d unfinished jobs; SORA_BACKGROUND_DOWNLOADS=0 turns this off.", count)
     except SoraError as error:
         log_warning(f"Unfinished jobs are not looked after: {text_of(error)}")

@@ -75,7 +75,7 @@ def is_local(request: web.Request) -> bool:
     names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
     return (
         direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
-    ) or get_engine().settings.from_elsewhere
+    ) or get_engine().settings.allow_remote_changes
 
 
 def _only_local(answer: Action) -> Action:
@@ -83,8 +83,8 @@ def _only_local(answer: Action) -> Action:
         if not await asyncio.to_thread(is_local, request):
             raise InvalidInputError(
                 "This can be done on the machine itself only.",
-                hint="From elsewhere its owner allows it with from_elsewhere = true under [page] in settings.toml; "
-                "`sora doctor` names the file.",
+                hint="From elsewhere its owner allows it with allow_remote_changes = true under [page] in "
+                "settings.toml; `sora doctor` names the file.",
             )
         return await answer(request, body)
 

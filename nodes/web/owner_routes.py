@@ -30,7 +30,8 @@ async def settings(request: web.Request) -> dict[str, Any]:
 @routes.post("/sora/settings")
 @access.acts
 async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
+    """Any of {"language", "background_downloads", "usd_per_day", "usd_per_job"}; money only where the owner
+    allows it."""
     from ..sora_jobs.views.settings import change
 
     await asyncio.to_thread(lambda: change(get_engine().settings, body, local=access.is_local(request)))

@@ -63,7 +63,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyUI]:
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     spent(base / "user" / "__sora")
-    with ComfyUI(base, SORA_RESCUE="0", SORA_LANGUAGE="") as host:
+    with ComfyUI(base, SORA_BACKGROUND_DOWNLOADS="0", SORA_LANGUAGE="") as host:
         yield host
         DESK.forget(host)
 

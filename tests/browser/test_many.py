@@ -25,7 +25,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[Ed
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     filled(base / "user" / "__sora", JOBS)
-    with ComfyUI(base, SORA_RESCUE="0") as host:
+    with ComfyUI(base, SORA_BACKGROUND_DOWNLOADS="0") as host:
         editor = opened(host, chromium, "classic", base / "pictures")
         yield editor
         editor.close()

@@ -113,7 +113,7 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:
     first = start()
     buy(first, "left alone")
     first.close()
-    assert start(SORA_RESCUE="0").start_background_downloads() == 0
+    assert start(SORA_BACKGROUND_DOWNLOADS="0").start_background_downloads() == 0
     (first.settings.home / "settings.toml").write_text("rescue = false\n", encoding="utf-8")
     assert start().start_background_downloads() == 0
 

@@ -184,7 +184,7 @@ def test_a_comfyui_that_does_nothing_uses_its_ledger(
     engine = Engine(
         home,
         tmp_path / "output",
-        env={"SORA_RESCUE": background, "COMETAPI_BASE_URL": "http://127.0.0.1:9"},
+        env={"SORA_BACKGROUND_DOWNLOADS": background, "COMETAPI_BASE_URL": "http://127.0.0.1:9"},
     )
     try:
         if made == "before ComfyUI starts":

@@ -175,7 +175,7 @@ def left_on(shown: str) -> str:
 
 def test_a_script_learns_where_the_sandbox_is() -> None:
     """One object, at once, while it runs on."""
-    with shell("sandbox", "--json", "--speak", "litellm", stderr=subprocess.DEVNULL) as process:
+    with shell("sandbox", "--json", "--dialect", "litellm", stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         process.terminate()

@@ -257,7 +257,7 @@ def test_of_two_changes_at_once_both_are_kept(tmp_path: Path) -> None:
                 together.wait(10)
             return super().items()
 
-    wishes = [Wish(language="vi"), Wish(rescue=False)]
+    wishes = [Wish(language="vi"), Wish(background_downloads=False)]
     threads = [
         threading.Thread(target=page_settings.change, args=(settings, wish), kwargs={"local": True}) for wish in wishes
     ]

@@ -140,7 +140,7 @@ def test_the_doctor_names_a_wrong_file_and_goes_on(start: Start, text: str, code
         ("SORA_BUDGET_USD_PER_JOB", "-1"),
         ("SORA_POLL_SECONDS", "soon"),
         ("SORA_HTTP_TIMEOUT_SECONDS", "0"),
-        ("SORA_RESCUE", "flase"),
+        ("SORA_BACKGROUND_DOWNLOADS", "flase"),
         ("SORA_RECEIPTS", "2"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
 def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
     """Its editors put a mark in front, which is no part of the text."""
     (tmp_path / "settings.toml").write_text("rescue = false", encoding="utf-8-sig")
-    assert Settings(home=tmp_path, output=tmp_path, env={}).rescue is False
+    assert Settings(home=tmp_path, output=tmp_path, env={}).background_downloads is False
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,9 @@ def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
 def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
     """Variables win over the file."""
     (tmp_path / "settings.toml").write_text(f"rescue = {str(not meant).lower()}", encoding="utf-8")
-    assert Settings(home=tmp_path, output=tmp_path, env={"SORA_RESCUE": word}).rescue is meant
+    assert (
+        Settings(home=tmp_path, output=tmp_path, env={"SORA_BACKGROUND_DOWNLOADS": word}).background_downloads is meant
+    )
 
 
 # -- one check and the others -----------------------------------------------------------------------------------------

@@ -348,7 +348,7 @@ def test_a_machine_tells_the_caps_of_its_settings(
     home = tmp_path / "two"
     home.mkdir()
     (home / "settings.toml").write_text("[budget]\nusd_per_job = 0.5\n", encoding="utf-8")
-    env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_RESCUE": background}
+    env = {"SORA_DATABASE_URL": one.url, "SORA_BUDGET_USD_PER_DAY": "7", "SORA_BACKGROUND_DOWNLOADS": background}
     monkeypatch.setattr("socket.gethostname", lambda: "render-2")
     engine = Engine(home, tmp_path / "output", env=env)
     try:

@@ -110,7 +110,7 @@ def gateway(
         server.content = content  # type: ignore[attr-defined]
         provider = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
         (folder / "home" / "providers.toml").write_text(provider, encoding="utf-8")
-        env = {"MINE_KEY": "sk-key-12345", "SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", **env}
+        env = {"MINE_KEY": "sk-key-12345", "SORA_BACKGROUND_DOWNLOADS": "0", "SORA_POLL_SECONDS": "0.02", **env}
         engine = Engine(folder / "home", folder / "output", env=env, timing=timing)
         try:
             spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
@@ -820,9 +820,10 @@ def test_what_failed_in_the_background_is_tried_again(
         real(descriptor)
 
     timing = replace(FAST, rescan_s=0.05, background_retry_s=0.1)
+    on = {"SORA_BACKGROUND_DOWNLOADS": "1"}
     with (
         caplog.at_level(logging.INFO, "sora"),
-        gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, SORA_RESCUE="1") as (engine, _, job),
+        gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, **on) as (engine, _, job),
     ):
         monkeypatch.setattr(os, "fsync", fsync)
         engine.start_background_downloads()

@@ -122,10 +122,10 @@ def test_no_key_for_who_needs_none(settings: Settings, name: str) -> None:
 
 
 def test_the_page_changes_what_it_may(settings: Settings) -> None:
-    change(settings, {"language": "vi", "rescue": False}, local=True)
-    assert (settings.language, settings.rescue) == ("vi", False)
+    change(settings, {"language": "vi", "background_downloads": False}, local=True)
+    assert (settings.language, settings.background_downloads) == ("vi", False)
     change(settings, {"language": "zh"}, local=True)
-    assert (settings.language, settings.rescue) == ("zh", False)
+    assert (settings.language, settings.background_downloads) == ("zh", False)
 
 
 def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
@@ -134,8 +134,8 @@ def test_what_the_owner_wrote_goes_first(settings: Settings) -> None:
     assert look(settings)["may"]["language"] is False
     assert look(settings)["why"]["language"] == {"code": "fixed", "by": str(settings.file)}
     with failing(InvalidInputError, "setting_locked", "language", "settings.toml"):
-        change(settings, {"language": "vi", "rescue": False}, local=True)
-    assert (settings.language, settings.rescue) == ("en", True)
+        change(settings, {"language": "vi", "background_downloads": False}, local=True)
+    assert (settings.language, settings.background_downloads) == ("en", True)
     assert settings.file.read_text(encoding="utf-8") == 'language = "en"'
     assert not settings.page_file.exists()
 
@@ -161,17 +161,22 @@ def test_a_wish_in_the_pages_file_alone_raises_nothing(settings: Settings) -> No
 
 def test_money_and_keys_want_the_machine_itself(settings: Settings) -> None:
     owner_writes(settings, "[page]\nmay_change_budget = true\n")
-    assert look(settings, local=False)["may"] == {"language": True, "rescue": True, "budget": False, "keys": False}
-    with failing(InvalidInputError, "setting_locked", "usd_per_day", "from_elsewhere"):
+    assert look(settings, local=False)["may"] == {
+        "language": True,
+        "background_downloads": True,
+        "budget": False,
+        "keys": False,
+    }
+    with failing(InvalidInputError, "setting_locked", "usd_per_day", "allow_remote_changes"):
         change(settings, {"usd_per_day": 1000}, local=False)
-    owner_writes(settings, "[page]\nmay_change_budget = true\nfrom_elsewhere = true\n")
+    owner_writes(settings, "[page]\nmay_change_budget = true\nallow_remote_changes = true\n")
     change(settings, {"usd_per_day": 9}, local=False)
     assert settings.budget.usd_per_day == 9
 
 
 @pytest.mark.parametrize(
     "wish",
-    [{"language": "fr"}, {"rescue": "no"}, {"home": "/tmp"}, {"usd_per_day": -1}, {"usd_per_job": True},
+    [{"language": "fr"}, {"background_downloads": "no"}, {"home": "/tmp"}, {"usd_per_day": -1}, {"usd_per_job": True},
      {"usd_per_day": float("nan")}, {"usd_per_day": "20"}, {"database_url": "x"}],
 )  # fmt: skip
 def test_what_is_no_setting_is_refused(settings: Settings, wish: dict[str, Any]) -> None:
@@ -187,4 +192,4 @@ def test_a_broken_page_file_stops_nothing(settings: Settings) -> None:
     settings.home.mkdir()
     for text in ("{", "[]", "nul\0"):
         settings.page_file.write_text(text, encoding="utf-8")
-        assert (settings.language, settings.rescue) == ("en", True)
+        assert (settings.language, settings.background_downloads) == ("en", True)

@@ -165,7 +165,7 @@ def test_what_was_never_bought_may_be_sent(bench: Bench) -> None:
 def test_the_owners_files_mean_what_they_meant(bench: Bench) -> None:
     settings = bench.engine.settings
     assert (settings.budget.usd_per_day, settings.budget.usd_per_job) == (500, 9)
-    assert (settings.language, settings.rescue, settings.receipts) == ("en", True, True)
+    assert (settings.language, settings.background_downloads, settings.receipts) == ("en", True, True)
     assert settings.allowed_hosts == {"comfy.example.com"}
     assert [str(one) for one in settings.download_ranges] == ["10.1.2.0/24"]
     assert bench.engine.provider_names() == ["cometapi", "sandbox", "mine", "other"]

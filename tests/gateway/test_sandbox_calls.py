@@ -478,7 +478,7 @@ def test_the_speed_comes_from_the_environment(tmp_path: Path, monkeypatch: pytes
 )
 def test_no_web_page_reaches_it(gateways: object, headers: dict[str, str]) -> None:
     """Neither by a form of its own nor by a name that it had rebound to this machine: it would have films made."""
-    gateway = gateways(speak="sglang")  # which wants no key
+    gateway = gateways(dialect="sglang")  # which wants no key
     answer = gateway.call("POST", "/v1/videos", json={"prompt": "x"}, headers=headers)
     assert answer.status_code == 403
     assert gateway.call("GET", "/v1/videos", headers=headers).status_code == 403

@@ -42,7 +42,7 @@ NOT_READY = {
 
 @pytest.fixture
 def speaking(gateways: Callable[..., Gateway]) -> Callable[[str], Gateway]:
-    return lambda family: gateways(speak=family)
+    return lambda family: gateways(dialect=family)
 
 
 def states(gateway: Gateway, video_id: str) -> list[tuple[str, Any]]:
@@ -293,13 +293,13 @@ def test_an_unknown_family_is_told(
 ) -> None:
     """With those that there are: in the program, by the variable, and on the command line."""
     with failing(InvalidInputError, "unknown_option", "'esperanto'") as told:
-        Sandbox(tmp_path, speak="esperanto")
+        Sandbox(tmp_path, dialect="esperanto")
     assert told.value.hint == "It speaks: openai, new-api, litellm, sglang, vllm-omni, seedance."
-    monkeypatch.setenv("SORA_SANDBOX_SPEAK", "esperanto")
-    with failing(InvalidInputError, "unknown_option", "SORA_SANDBOX_SPEAK"):
+    monkeypatch.setenv("SORA_SANDBOX_DIALECT", "esperanto")
+    with failing(InvalidInputError, "unknown_option", "SORA_SANDBOX_DIALECT"):
         Sandbox(tmp_path)
     assert main(["sandbox", "--home", str(tmp_path)]) == 2
-    assert "SORA_SANDBOX_SPEAK" in capsys.readouterr().err
+    assert "SORA_SANDBOX_DIALECT" in capsys.readouterr().err
     assert main(["run", "x", "--provider", "sandbox", "--home", str(tmp_path), "--out", str(tmp_path)]) == 2
     assert "vllm-omni" in capsys.readouterr().err
 
@@ -307,7 +307,7 @@ def test_an_unknown_family_is_told(
 def test_the_variable_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless a family is named."""
     assert find_family().name == "openai"
-    monkeypatch.setenv("SORA_SANDBOX_SPEAK", " sglang ")
+    monkeypatch.setenv("SORA_SANDBOX_DIALECT", " sglang ")
     assert (find_family().name, find_family("litellm").name) == ("sglang", "litellm")
 
 
@@ -321,7 +321,7 @@ class Road:
 
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]
-        self.env = {"SORA_SANDBOX_SPEAK": family, "SORA_POLL_SECONDS": "0.02", "SORA_RESCUE": "0"}
+        self.env = {"SORA_SANDBOX_DIALECT": family, "SORA_POLL_SECONDS": "0.02", "SORA_BACKGROUND_DOWNLOADS": "0"}
         self.engine = Engine(folder / "home", folder / "output", env=self.env, timing=FAST)
         self.jobs = folder / "home" / "sandbox" / "jobs"
 

@@ -35,10 +35,10 @@ class Clock:
 class Gateway:
     """A sandbox and a client that speaks plain HTTP to it."""
 
-    def __init__(self, folder: Path, takes_s: float = TAKES_S, speak: str | None = None) -> None:
+    def __init__(self, folder: Path, takes_s: float = TAKES_S, dialect: str | None = None) -> None:
         self.clock = Clock()
         self.folder = folder
-        self.sandbox = Sandbox(folder, seconds=takes_s, clock=self.clock, speak=speak)
+        self.sandbox = Sandbox(folder, seconds=takes_s, clock=self.clock, dialect=dialect)
         self.url = self.sandbox.start()
         self.session = requests.Session()
         self.session.headers["Authorization"] = "Bearer any"

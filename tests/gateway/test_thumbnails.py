@@ -75,7 +75,7 @@ def finished(tmp_path: Path) -> Iterator[Made]:
         (home / "keys" / "mine").chmod(0o600)
         flag = f"variants = {str(variants).lower()}"
         (home / "providers.toml").write_text(f'[provider.mine]\nbase_url = "{server.url}"\n{flag}\n', encoding="utf-8")
-        env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_RESCUE": "0"}
+        env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_BACKGROUND_DOWNLOADS": "0"}
         engine = Engine(home, tmp_path / "output", env=env)
         opened.extend([engine, server])
         job = engine.submit(SPEC).result(30).job

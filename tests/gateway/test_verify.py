@@ -30,7 +30,7 @@ class Place:
         self.family, self._capsys, self._folder = family, capsys, folder
         (folder / "jobs").mkdir()
         share_folder(folder / "jobs" / "renders", films)  # what is the same is rendered once
-        self.sandbox = Sandbox(folder / "jobs", seconds=0.3, speak=family.name)
+        self.sandbox = Sandbox(folder / "jobs", seconds=0.3, dialect=family.name)
         self.url = self.sandbox.start()
         self.home = folder / "home"
         self.home.mkdir()
@@ -163,7 +163,7 @@ def test_the_sandbox_itself(
     place: Callable[[str], Place], films: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The provider that is built in, as each family: free, without --spend, with a remix where there is one."""
-    monkeypatch.setenv("SORA_SANDBOX_SPEAK", name)
+    monkeypatch.setenv("SORA_SANDBOX_DIALECT", name)
     there = place(name)
     (there.home / "sandbox").mkdir()
     share_folder(there.home / "sandbox" / "renders", films)

@@ -56,7 +56,7 @@ def test_the_owner_can_turn_the_rescue_off(tmp_path: Path) -> None:
     """Then a start looks after nothing, and a prompt still takes the job up."""
     with ComfyUI(tmp_path, SORA_SANDBOX_SECONDS="60") as host:
         host.run({"1": create("later"), "2": node("SoraSubmitOnly", job=["1", 0])})
-    with ComfyUI(tmp_path, SORA_RESCUE="0", SORA_SANDBOX_SECONDS="60") as host:
+    with ComfyUI(tmp_path, SORA_BACKGROUND_DOWNLOADS="0", SORA_SANDBOX_SECONDS="60") as host:
         host.run({"1": create("later"), "2": node("SoraSubmitOnly", job=["1", 0])})
         assert "looks after" not in host.log
         assert len(host.sandbox_jobs()) == 1

@@ -54,8 +54,8 @@ class Caller:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, Caller]]:
     folder = tmp_path_factory.mktemp("likeness")
-    behind = Sandbox(folder / "behind", seconds=TAKES_S, speak="openai")
-    ours = Sandbox(folder / "ours", seconds=TAKES_S, speak="litellm")
+    behind = Sandbox(folder / "behind", seconds=TAKES_S, dialect="openai")
+    ours = Sandbox(folder / "ours", seconds=TAKES_S, dialect="litellm")
     with behind, ours, Proxy(folder / "run", {"sora-2": f"{behind.url}/v1"}, retries=0) as proxy:
         yield Caller(ours.url, "any"), Caller(proxy.url, proxy.key)
 

@@ -40,7 +40,7 @@ class Chain:
             "poll_seconds = 0.2\nusd_per_second = 0.1\n",
             encoding="utf-8",
         )
-        self.engine = Engine(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_RESCUE": "0"})
+        self.engine = Engine(home, folder / "output", env={"PROXY_KEY": proxy.key, "SORA_BACKGROUND_DOWNLOADS": "0"})
         self._counts, self._jobs = sandbox.routes.counts, sandbox.routes.jobs
         self._sent_before, self._bought_before = self._all_sent(), self._all_bought()
 
@@ -76,14 +76,14 @@ class Chain:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with Sandbox(tmp_path_factory.mktemp("sandbox"), seconds=1, speak="openai") as running:
+    with Sandbox(tmp_path_factory.mktemp("sandbox"), seconds=1, dialect="openai") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def proxy(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
-    with Sandbox(folder / "omni", seconds=1, speak="vllm-omni") as omni:
+    with Sandbox(folder / "omni", seconds=1, dialect="vllm-omni") as omni:
         upstreams = {"sora-2": f"{sandbox.url}/v1", OMNI["model"]: f"{omni.url}/v1"}
         with Proxy(folder / "run", upstreams) as running:
             yield running

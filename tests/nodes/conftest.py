@@ -20,7 +20,7 @@ from .hosts import Pack, Page, standin_pack, use_real
 
 REAL = os.environ.get("SORA_TESTS_REAL_COMFYUI") == "1"  # read here, since each test starts without such variables
 FAMILIES = ("openai", "new-api", "litellm", "sglang", "vllm-omni", "seedance")
-every_family = pytest.mark.parametrize("speak", FAMILIES)  # once for each way in which a gateway may speak
+every_family = pytest.mark.parametrize("dialect", FAMILIES)  # once for each way in which a gateway may speak
 CREATE = {"model": "sora-2", "seconds": "4", "size": "1280x720", "take": 1, "provider": "sandbox"}
 
 
@@ -51,10 +51,10 @@ def pack(real_pack: Pack | None) -> Iterator[Pack]:
 class Bench:
     """The pack with a state folder, an output folder and a sandbox of its own."""
 
-    def __init__(self, pack: Pack, page: Page, folder: Path, speak: str, films: Path) -> None:
+    def __init__(self, pack: Pack, page: Page, folder: Path, dialect: str, films: Path) -> None:
         self.pack, self.page, self.io = pack, page, pack.io
         self._films = films
-        self.family = pack.module("sora_jobs.sandbox.families").FAMILIES[speak]
+        self.family = pack.module("sora_jobs.sandbox.families").FAMILIES[dialect]
         self.home, self.output, self.temp = folder / "home", folder / "output", folder / "temp"
 
     @property
@@ -96,23 +96,23 @@ class Bench:
 
 
 @pytest.fixture
-def speak() -> str:
+def dialect() -> str:
     """The family of the sandbox, which `every_family` replaces."""
     return FAMILIES[0]
 
 
 @pytest.fixture
-def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speak: str, films: Path) -> Iterator[Bench]:
+def bench(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str, films: Path) -> Iterator[Bench]:
     import comfy.model_management
     import comfy.utils
     import folder_paths
     from server import PromptServer
 
     page = Page()
-    made = Bench(pack, page, tmp_path, speak, films)
+    made = Bench(pack, page, tmp_path, dialect, films)
     monkeypatch.setenv("SORA_HOME", str(made.home))
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.3")
-    monkeypatch.setenv("SORA_SANDBOX_SPEAK", speak)
+    monkeypatch.setenv("SORA_SANDBOX_DIALECT", dialect)
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
     for name in ("input", "output", "temp", "user"):
         getattr(folder_paths, f"set_{name}_directory")(str(tmp_path / name))

@@ -349,7 +349,7 @@ def test_submit_only_ends_the_graph_and_the_video_is_fetched(bench: Bench) -> No
 
 def test_the_owner_can_turn_the_rescue_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nothing is watched that nobody waits for."""
-    monkeypatch.setenv("SORA_RESCUE", "0")
+    monkeypatch.setenv("SORA_BACKGROUND_DOWNLOADS", "0")
     job = asyncio.run(bench.create("a red kite")).args[0]
     asyncio.run(bench.pack.run("SoraSubmitOnly", job=job))
     time.sleep(0.6)  # twice as long as the job takes

@@ -68,7 +68,7 @@ def site(pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("SORA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.1")
     monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    monkeypatch.setenv("SORA_RESCUE", "0")
+    monkeypatch.setenv("SORA_BACKGROUND_DOWNLOADS", "0")
     for name in ("input", "output", "temp", "user"):
         getattr(folder_paths, f"set_{name}_directory")(str(tmp_path / name))
     monkeypatch.setattr(args, "listen", "127.0.0.1")

@@ -265,7 +265,7 @@ def test_the_balance_is_for_this_machine_alone(
     assert put(site, "/sora/balance", body)[0] == 400
     assert own.requests + account.requests == []
     site.home.mkdir(exist_ok=True)
-    (site.home / "settings.toml").write_text("[page]\nfrom_elsewhere = true\n", encoding="utf-8")
+    (site.home / "settings.toml").write_text("[page]\nallow_remote_changes = true\n", encoding="utf-8")
     assert put(site, "/sora/balance", body)[0] == 200
 
 

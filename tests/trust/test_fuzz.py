@@ -25,8 +25,8 @@ BATCH = 200  # requests on their way for one draw, which costs far more than a r
 SPEC = {"provider": "sandbox", "prompt": "a boat", "model": "sora-2", "seconds": "4", "size": "1280x720"}
 # The words that the routes know, and their neighbours.
 NAMES = [
-    "provider", "key", "video_id", "lost", "aside", "language", "rescue", "usd_per_day", "usd_per_job", "home",
-    "__class__", "",
+    "provider", "key", "video_id", "lost", "aside", "language", "background_downloads", "usd_per_day", "usd_per_job",
+    "home", "__class__", "",
 ]  # fmt: skip
 VALUES: list[Any] = [
     "cometapi", "sandbox", "../../x", "", "sk-12345678", "unwatched", "forgotten", "vi", "en", True, False, None, 0, -1,

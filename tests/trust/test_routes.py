@@ -268,7 +268,7 @@ def test_who_comes_through_a_proxy_changes_no_key(untouched: Site, headers: dict
     """From wherever he says that he comes; the refusal says how the owner would allow it."""
     status, said, _ = put(untouched, "/sora/keys", KEY, headers=headers)
     assert status == 400
-    assert b"from_elsewhere" in said
+    assert b"allow_remote_changes" in said
     assert json.loads(ask(untouched, "GET", "/sora/settings", headers)[1])["may"]["keys"] is False
 
 
@@ -282,7 +282,7 @@ def test_a_proxy_that_says_nothing_is_known_by_its_pages_name(site: Site) -> Non
     assert put(site, "/sora/keys", KEY, host="comfy.example.com")[0] == 400
     assert not (site.home / "keys").exists()
     (site.home / "settings.toml").write_text(
-        '[page]\nallowed_hosts = ["comfy.example.com"]\nfrom_elsewhere = true\n', encoding="utf-8"
+        '[page]\nallowed_hosts = ["comfy.example.com"]\nallow_remote_changes = true\n', encoding="utf-8"
     )
     assert put(site, "/sora/keys", KEY, headers=through)[0] == 200
 

@@ -51,7 +51,7 @@ class Hunt:
         row = f'[provider.mine]\nbase_url = "{self.echo.server.url}"\nkey_variable = "MINE_KEY"\n'
         row += f"list = true\nusd_per_second = 0\n{headers}"
         (self.home / "providers.toml").write_text(row, encoding="utf-8")
-        self.env = {"SORA_RESCUE": "0", "SORA_POLL_SECONDS": "0.02", "SORA_HOME": str(self.home)}
+        self.env = {"SORA_BACKGROUND_DOWNLOADS": "0", "SORA_POLL_SECONDS": "0.02", "SORA_HOME": str(self.home)}
         if in_file:
             self.key_file.write_text(KEY, encoding="utf-8")
             self.key_file.chmod(0o600)

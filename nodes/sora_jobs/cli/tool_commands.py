@@ -14,6 +14,7 @@ from ..config.providers import COMETAPI
 from ..errors import InvalidInputError, LocalError
 from ..jobs.spec import parse_size
 from ..models.model import Model
+from ..util.renamed import renamed, warn_once
 from .console import TICK_S, counted, looked_up, open_engine, tell
 from .demo import demo_command
 
@@ -114,8 +115,9 @@ def _add_sandbox(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     sandbox.add_argument("--port", type=int, default=0, metavar="N", help="0 takes a free one (0)")
     sandbox.add_argument(
-        "--speak", choices=list(FAMILIES), metavar="FAMILY", help=f"as {', '.join(FAMILIES)} ({VARIABLE}, else openai)"
+        "--dialect", choices=list(FAMILIES), metavar="NAME", help=f"{', '.join(FAMILIES)} ({VARIABLE}, else openai)"
     )
+    sandbox.add_argument("--speak", choices=list(FAMILIES), help=argparse.SUPPRESS)  # its name before 0.1.0
     sandbox.set_defaults(command=sandbox_command)
 
 
@@ -278,8 +280,11 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     if not 0 <= options.port <= 65_535:
         hint = "Ports go from 1 to 65535; 0 takes any that is free."
         raise InvalidInputError(f"--port is {options.port}.", hint=hint, code="out_of_range")
+    if options.speak is not None:
+        warn_once(renamed("--speak", "--dialect"))
+    dialect = options.dialect or options.speak
     try:
-        with Sandbox(folder, port=options.port, speak=options.speak) as sandbox:
+        with Sandbox(folder, port=options.port, dialect=dialect) as sandbox:
             family = sandbox.routes.family.name
             line = f"{sandbox.url}  the sandbox, speaking as {family}; any key will do; Ctrl-C ends it"
             print(json.dumps({"url": sandbox.url, "family": family}) if options.json else line, flush=True)

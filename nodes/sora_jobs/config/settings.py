@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from ..util.addresses import Range, parse_ranges
 from ..util.bounded_read import read_json, read_text, read_toml
 from ..util.disk import reason_of, rights_hint
 from ..util.redact import register_secret
+from ..util.renamed import read_variable, renamed, renamed_variables, warn_once
 from .budget import USD_PER_DAY, USD_PER_JOB, Budget
 
 HTTP_TIMEOUT_S = 120.0
@@ -29,9 +31,11 @@ KNOWN: dict[str, tuple[tuple[type, ...], str]] = {
     "database_url": ((str,), "an address between quotes"),
     "downloads.ranges": ((list,), 'ranges between quotes, such as ["10.0.0.0/8"]'),
     "page.may_change_budget": ((bool,), "true or false"),
-    "page.from_elsewhere": ((bool,), "true or false"),
+    "page.allow_remote_changes": ((bool,), "true or false"),
+    "page.from_elsewhere": ((bool,), "true or false"),  # the name of the same before 0.1.0
     "page.allowed_hosts": ((list,), 'names between quotes, such as ["comfy.example.com"]'),
 }
+REMOTE, REMOTE_BEFORE = "page.allow_remote_changes", "page.from_elsewhere"
 WORDS = {"1": True, "yes": True, "on": True, "true": True, "0": False, "no": False, "off": False, "false": False}
 
 
@@ -60,8 +64,9 @@ class Settings:
     def faults(self) -> list[InvalidInputError]:
         """All that is wrong in the file and the variables; anyone else learns it only of what he reads."""
         readers: tuple[Callable[[], object], ...] = (
-            self._file, lambda: self.budget, lambda: self.rescue, lambda: self.receipts, lambda: self.database_url,
-            lambda: self.language, lambda: self.download_ranges, self.http_timeout_s, self.poll_s,
+            self._file, lambda: self.budget, lambda: self.background_downloads, lambda: self.receipts,
+            lambda: self.database_url, lambda: self.language, lambda: self.download_ranges, self.http_timeout_s,
+            self.poll_s,
         )  # fmt: skip
         found: dict[str, InvalidInputError] = {}
         for read in readers:
@@ -88,9 +93,9 @@ class Settings:
         )
 
     @property
-    def rescue(self) -> bool:
-        """Are jobs that nobody waits for watched and fetched in the background?"""
-        return self._switch("SORA_RESCUE", "rescue")
+    def background_downloads(self) -> bool:
+        """Are jobs that nobody waits for polled and downloaded in the background?"""
+        return self._switch("SORA_BACKGROUND_DOWNLOADS", "rescue")
 
     @property
     def receipts(self) -> bool:
@@ -146,9 +151,25 @@ class Settings:
         return bool(self._file("page.may_change_budget").get("page.may_change_budget", False))
 
     @property
-    def from_elsewhere(self) -> bool:
+    def allow_remote_changes(self) -> bool:
         """May keys and settings be changed by a page that does not run on this machine?"""
-        return bool(self._file("page.from_elsewhere").get("page.from_elsewhere", False))
+        for name in (REMOTE, REMOTE_BEFORE):
+            if (value := self._file(name).get(name)) is not None:
+                if name == REMOTE_BEFORE:
+                    warn_once(self._renamed_remote)
+                return bool(value)
+        return False
+
+    def renamed(self) -> list[str]:
+        """A sentence for each old name that is used, in the variables and in settings.toml."""
+        found = renamed_variables(self.env)
+        with contextlib.suppress(InvalidInputError):  # which is told as a fault
+            found += [self._renamed_remote] if REMOTE_BEFORE in self._file(REMOTE_BEFORE) else []
+        return found
+
+    @property
+    def _renamed_remote(self) -> str:
+        return renamed(f"{self.file}: {REMOTE_BEFORE}", REMOTE)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
@@ -162,8 +183,9 @@ class Settings:
 
     def fixed_by(self, variable: str, name: str) -> str:
         """What says it, whatever the page wants: the variable's name, the file, or ""."""
-        if self.env.get(variable, "").strip():
-            return variable
+        text, known = read_variable(self.env, variable)
+        if text:
+            return known
         return str(self.file) if name in self._file(name) else ""
 
     def page_wishes(self) -> dict[str, Any]:
@@ -189,7 +211,8 @@ class Settings:
         return usd
 
     def _switch(self, variable: str, name: str) -> bool:
-        text = self.env.get(variable, "").strip().lower()
+        text, variable = read_variable(self.env, variable)
+        text = text.lower()
         if text and text not in WORDS:
             raise InvalidInputError(f"{variable} is {text!r}.", hint="It wants 1 or 0.", code="invalid_setting")
         return WORDS[text] if text else bool(self._file(name).get(name, self.page_wishes().get(name, True)))
@@ -216,7 +239,8 @@ class Settings:
             if only not in ("", name):
                 continue
             if name not in KNOWN:
-                message, hint = f"{self.file}: {name} is not known.", f"It takes: {', '.join(KNOWN)}."
+                message = f"{self.file}: {name} is not known."
+                hint = f"It takes: {', '.join(known for known in KNOWN if known != REMOTE_BEFORE)}."
                 raise InvalidInputError(message, hint=hint, code="unknown_setting")
             kinds, words = KNOWN[name]
             if type(value) not in kinds:  # not isinstance: true is no amount

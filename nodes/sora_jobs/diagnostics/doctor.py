@@ -87,6 +87,8 @@ def _settings(engine: Engine) -> Iterator[Finding]:
     faults = engine.settings.faults()
     for fault in faults:
         yield Finding("settings", "failed", _words(fault))
+    for sentence in engine.settings.renamed():
+        yield Finding("settings", "warning", sentence)
     if not faults:
         file = engine.settings.file
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")

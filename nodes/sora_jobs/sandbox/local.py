@@ -32,7 +32,7 @@ class LocalSandbox:
 
         with self._lock:
             if self.running is None:
-                sandbox = Sandbox(self._folder, speak=self._family().name)
+                sandbox = Sandbox(self._folder, dialect=self._family().name)
                 self._url = sandbox.start()
                 self.running = sandbox
             return self._url

@@ -22,8 +22,8 @@ PATIENCE_S = 0.2  # for calls that are being answered when the server is closed
 class Sandbox:
     """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
 
-    `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `speak` is the family that it speaks as
-    (SORA_SANDBOX_SPEAK, else openai; __init__.py has them). InvalidInputError for one that it does not know.
+    `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `dialect` is the family that it speaks as
+    (SORA_SANDBOX_DIALECT, else openai; __init__.py has them). InvalidInputError for one that it does not know.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Sandbox:
         port: int = 0,
         seconds: float | None = None,
         clock: Callable[[], float] = time.time,
-        speak: str | None = None,
+        dialect: str | None = None,
     ) -> None:
         self._port = port
-        self.routes = Routes(folder, seconds, clock, find_family(speak))
+        self.routes = Routes(folder, seconds, clock, find_family(dialect))
         self.url = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

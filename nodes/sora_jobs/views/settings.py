@@ -17,23 +17,24 @@ from ..purchasing.balance import knows_balance
 from ..util.atomic_write import atomic_write, locked
 
 LARGEST_USD = 1e6
+TOPICS = ("language", "background_downloads", "budget", "keys")
 # Why the page may not change something: `by` is the file or the variable. The page says it in its own language.
 REASONS = {
     "owner": "The machine's owner allows it with may_change_budget = true under [page] in {by}.",
     "elsewhere": "It can be changed on the machine itself; from elsewhere the machine's owner allows it with "
-    "from_elsewhere = true under [page] in {by}.",
+    "allow_remote_changes = true under [page] in {by}.",
     "fixed": "{by} says it.",
 }
 # What the page can send, and what it is called in the files.
 NAMES = {
     "language": "language",
-    "rescue": "rescue",
+    "background_downloads": "rescue",
     "usd_per_day": "budget.usd_per_day",
     "usd_per_job": "budget.usd_per_job",
 }
 VARIABLES = {
     "language": "SORA_LANGUAGE",
-    "rescue": "SORA_RESCUE",
+    "background_downloads": "SORA_BACKGROUND_DOWNLOADS",
     "usd_per_day": "SORA_BUDGET_USD_PER_DAY",
     "usd_per_job": "SORA_BUDGET_USD_PER_JOB",
 }
@@ -42,10 +43,12 @@ VARIABLES = {
 def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
     """All of it as JSON, without a secret. `local` says whether who asks may change what only this machine may."""
     budget = settings.budget
-    why = {name: _why_not(settings, name, local=local) for name in ("language", "rescue", "budget", "keys")}
+    why = {
+        name: _why_not(settings, name, local=local) for name in ("language", "background_downloads", "budget", "keys")
+    }
     return {
         "language": settings.language,
-        "rescue": settings.rescue,
+        "background_downloads": settings.background_downloads,
         "budget": {
             "usd_per_day": budget.usd_per_day,
             "usd_per_job": budget.usd_per_job,
@@ -83,8 +86,8 @@ def _check(name: str, value: Any) -> None:
     if name == "language" and value not in LANGUAGES:
         hint = f"It wants one of: {', '.join(LANGUAGES)}."
         raise InvalidInputError(f"language is {value!r}.", hint=hint, code="invalid_setting")
-    if name == "rescue" and not isinstance(value, bool):
-        raise InvalidInputError("rescue is neither true nor false.", code="invalid_setting")
+    if name == "background_downloads" and not isinstance(value, bool):
+        raise InvalidInputError("background_downloads is neither true nor false.", code="invalid_setting")
     if name.startswith("usd") and (
         isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST_USD
     ):
@@ -95,7 +98,7 @@ def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
     """Why the page may not change it: a key of REASONS as `code`, and who says so as `by`; {} where it may."""
     if topic == "budget" and not settings.page_may_change_budget:
         return {"code": "owner", "by": str(settings.file) if local else settings.file.name}
-    if topic in ("budget", "keys") and not local and not settings.from_elsewhere:
+    if topic in ("budget", "keys") and not local and not settings.allow_remote_changes:
         return {"code": "elsewhere", "by": settings.file.name}  # no path of this machine
     names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()
     fixed = next((by for name in names if (by := settings.fixed_by(VARIABLES[name], NAMES[name]))), "")
