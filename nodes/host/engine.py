@@ -81,7 +81,7 @@ def _record_location(engine: Engine) -> None:
 
 def text_of(error: SoraError) -> str:
     """The error for a person, in the language of the settings."""
-    return str(error.changed(language=get_engine().settings.shown_language))
+    return str(error.changed(language=get_engine().settings.read().shown_language))
 
 
 def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -92,7 +92,7 @@ def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitab
         try:
             return await execute(*positional, **keywords)
         except SoraError as error:
-            raise error.changed(language=get_engine().settings.shown_language) from error.__cause__
+            raise error.changed(language=get_engine().settings.read().shown_language) from error.__cause__
 
     return spoken
 

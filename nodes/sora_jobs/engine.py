@@ -18,6 +18,7 @@ from .config.budget import Spending
 from .config.keys import default_provider
 from .config.providers import COMETAPI, no_such_provider
 from .config.settings import Settings
+from .config.snapshot import Config
 from .config.timing import DEFAULT, Timing
 from .delivery.background import BackgroundDownloads
 from .delivery.rebuild import Rebuilt, rebuild
@@ -27,7 +28,7 @@ from .delivery.tracker import JobTracker
 from .delivery.waits import Wait
 from .errors import GatewayError, InvalidInputError, SoraError, StorageError
 from .gateway.client import Client
-from .gateway.clients import ClientPool
+from .gateway.clients import ClientPool, Clients
 from .jobs.remote_video import LONGEST_ID
 from .jobs.spec import Job, JobState, VideoRequest
 from .ledger.backups import Kept, backup
@@ -57,7 +58,8 @@ __all__ = ["BY", "Engine", "PurchaseResult", "Wait"]
 
 class Engine:
     """One per process. `output` is the root of all video files; they go into its folder `folder`. What the ledgers in
-    `others()` hold is not bought here. All waits are those of `timing`."""
+    `others()` hold is not bought here. All waits are those of `timing`. A method's `config` is the reading of the
+    settings by which its caller goes; without one it reads them itself, once."""
 
     def __init__(
         self,
@@ -71,12 +73,12 @@ class Engine:
     ) -> None:
         self.timing = timing
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._clients), timing)
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._clients.now()), timing)
         self.ledger = Ledger(
             home,
-            url=lambda: self.settings.database_url,
+            url=lambda: self.settings.read().database_url,
             output=output,
-            budget=lambda: self.settings.budget,
+            budget=lambda: self.settings.read().budget,
             timing=timing,
         )
         self._closing = threading.Event()
@@ -126,20 +128,21 @@ class Engine:
 
     def refresh_models(self) -> Future[Refreshed]:
         """Ask CometAPI for its public list of models, and keep it. GatewayError, StorageError: it stays as it is."""
-        return self._asking.submit(lambda: self._models.refresh(self._clients.provider(COMETAPI)), COMETAPI)
+        return self._asking.submit(lambda: self._models.refresh(self._clients.now().provider(COMETAPI)), COMETAPI)
 
-    def balance(self, name: str, *, account: bool = False) -> Future[Balance]:
+    def balance(self, name: str, *, account: bool = False, config: Config | None = None) -> Future[Balance]:
         """Ask what is left at that provider, for its owner; the errors are those of `balance_of`."""
-        provider = self._clients.provider(name)
+        clients = self._clients.now(config)
+        provider = clients.provider(name)
 
         def ask() -> Balance:
-            return balance_of(provider, self.settings, self.ledger, account=account, timing=self.timing)
+            return balance_of(provider, clients.config, self.ledger, account=account, timing=self.timing)
 
         return self._asking.submit(ask, name)
 
     def provider_names(self) -> list[str]:
         """The providers that a workflow may name, cometapi first."""
-        return self._clients.names()
+        return self._clients.now().names()
 
     def default_provider(self) -> str:
         """The provider that a new node names."""
@@ -147,17 +150,20 @@ class Engine:
 
     def check_provider(self, name: str) -> None:
         """InvalidInputError where a workflow names one that is not there; nothing else of it is looked at."""
-        if name not in self.provider_names():
-            raise no_such_provider(self.settings, name)
+        clients = self._clients.now()
+        if name not in clients.names():
+            raise no_such_provider(clients.config, name)
 
-    def quote(self, wanted: Mapping[str, Any]) -> Quote:
+    def quote(self, wanted: Mapping[str, Any], *, config: Config | None = None) -> Quote:
         """What a node's purchase would cost; what is `wanted`, and the errors, are those of `quote.quote`. No key is
         needed, and nothing is sent or written."""
 
-        def find(name: str, provider: str) -> Job | None:
-            return self.find(_id_in(name), provider) if self.ledger.database.exists else None
+        clients = self._clients.now(config)
 
-        return quote(wanted, self._clients, self.fresh_catalogue(), find)
+        def find(name: str, provider: str) -> Job | None:
+            return self._find(_id_in(name), provider, clients) if self.ledger.database.exists else None
+
+        return quote(wanted, clients, self.fresh_catalogue(), find)
 
     def submit(self, spec: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[PurchaseResult]:
         """Buy what `spec` asks for, once; the errors are those of `Purchaser`. Cancelled, it sends nothing that is not
@@ -216,14 +222,15 @@ class Engine:
         name = _id_in(text)
 
         def find() -> Job:
-            job = self.find(name, provider)
+            clients = self._clients.now()
+            job = self._find(name, provider, clients)
             if job is not None:
-                return ask_again(self.ledger, self._clients, self._tracker.look(job.id))
+                return ask_again(self.ledger, clients, self._tracker.look(job.id))
             if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
                 raise InvalidInputError(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
-            chosen = self._clients.provider(provider or self.provider_names()[0])
+            chosen = clients.provider(provider or clients.names()[0])
             try:
-                video = self._clients.client(chosen.name).retrieve(name)
+                video = clients.client(chosen.name).retrieve(name)
             except GatewayError as error:
                 if error.is_unknown_job:
                     known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
@@ -242,15 +249,18 @@ class Engine:
     def find(self, name: str, provider: str = "") -> Job | None:
         """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInputError where none is named and
         several providers have it."""
+        return self._find(name, provider, self._clients.now())
+
+    def _find(self, name: str, provider: str, clients: Clients) -> Job | None:
         if not provider or not name:
             return self.ledger.find(name)
-        origin = self._clients.provider(provider).origin
+        origin = clients.provider(provider).origin
         return self.ledger.by_id(name) or self.ledger.by_gateway_id(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
         """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
         other job comes back as it is."""
-        return self._ask(lambda: ask_about(self.ledger, self._clients, self.ledger.job(job_id)), job_id)
+        return self._ask(lambda: ask_about(self.ledger, self._clients.now(), self.ledger.job(job_id)), job_id)
 
     def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
         """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of
@@ -265,7 +275,7 @@ class Engine:
         """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
 
         def run() -> Job:
-            return reconcile(self.ledger, self._clients, self._tracker.read(job_id), video_id)
+            return reconcile(self.ledger, self._clients.now(), self._tracker.read(job_id), video_id)
 
         return self._ask(run, job_id)
 
@@ -274,7 +284,7 @@ class Engine:
         that does not tell. Any other job comes back as it is."""
 
         def run() -> Job:
-            return find_in_provider_list(self.ledger, self._clients, self._tracker.read(job_id))
+            return find_in_provider_list(self.ledger, self._clients.now(), self._tracker.read(job_id))
 
         return self._ask(run, job_id)
 
@@ -314,10 +324,11 @@ class Engine:
         self._tracker.recover_orphans()
         return self.ledger.jobs(state="unknown")
 
-    def client(self, provider: str, *, key: bool = True) -> Client:
+    def client(self, provider: str, *, key: bool = True, config: Config | None = None) -> Client:
         """A client for that provider, for a look that costs nothing; MissingKeyError, InvalidInputError. Without its
         `key` it is the caller's own, to be closed."""
-        return self._clients.client(provider) if key else Client(self._clients.provider(provider), "", self.timing)
+        clients = self._clients.now(config)
+        return clients.client(provider) if key else Client(clients.provider(provider), "", self.timing)
 
     def labels(self, limit: int = 200) -> list[str]:
         """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""
@@ -333,9 +344,9 @@ class Engine:
         """What jobs cost, grouped `by` one of BY; the form and the errors are those of `costs.report`."""
         return report(self.ledger.database, by=by, since=since, now=self.timing.clock(), page=page)
 
-    def spending(self) -> Spending:
+    def spending(self, config: Config | None = None) -> Spending:
         """What the last 24 hours cost, and the caps that count here."""
-        budget = self.settings.budget
+        budget = (config or self.settings.read()).budget
         return self.ledger.spending(budget) if self.ledger.database.exists else Spending(0.0, budget, budget)
 
     def backup(self, file: Path) -> Kept:
@@ -350,7 +361,7 @@ class Engine:
 
     def rebuild(self) -> Rebuilt:
         """Add every job that can still be found to the ledger, which may be damaged; the errors of `rebuild`."""
-        return rebuild(self.ledger, self._clients, self.settings.output)
+        return rebuild(self.ledger, self._clients.now(), self.settings.output)
 
     def import_home(self, home: Path) -> Imported:
         """Bring the jobs of another state folder into the ledger; the errors are those of `merge.import_home`."""

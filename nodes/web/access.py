@@ -20,10 +20,13 @@ from aiohttp import web
 
 from ..host import http, messages
 from ..host.engine import get_engine, text_of
+from ..sora_jobs.config.snapshot import Config
 from ..sora_jobs.errors import GatewayError, InvalidInputError, LocalError, SoraError
 from ..sora_jobs.util.addresses import is_loopback
 from ..sora_jobs.util.bounded_read import read_json
 
+# Under which a request keeps it: aiohttp warns of a plain name from 3.14 on, and has nothing else before.
+CONFIG: Any = web.RequestKey("sora_config", Config) if hasattr(web, "RequestKey") else "sora_config"
 LARGEST_BODY = 64 << 10  # bytes
 # Headers that proxies and tunnels set.
 FORWARDED = re.compile(
@@ -73,14 +76,20 @@ def is_local(request: web.Request) -> bool:
     direct = not any(FORWARDED.fullmatch(name) for name in request.headers)
     # A proxy that says nothing of itself still has a name, by which its visitor's page was opened.
     names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
-    return (
-        direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
-    ) or get_engine().settings.allow_remote_changes
+    return (direct and is_loopback(request.remote or "") and all(map(is_loopback, names))) or config_of(
+        request
+    ).allow_remote_changes
+
+
+def config_of(request: web.Request) -> Config:
+    """The settings as they were when the request came: one reading for all that is done for it."""
+    config: Config = request[CONFIG]
+    return config
 
 
 def _only_local(answer: Action) -> Action:
     async def checked(request: web.Request, body: dict[str, Any]) -> object:
-        if not await asyncio.to_thread(is_local, request):
+        if not is_local(request):
             raise InvalidInputError(
                 "This can be done on the machine itself only.",
                 hint="From elsewhere its owner allows it with allow_remote_changes = true under [page] in "
@@ -96,8 +105,9 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
     async def handler(request: web.Request) -> web.StreamResponse:
         given: object
         try:
-            if (name := await asyncio.to_thread(_stranger, request)) is not None:
-                given = await asyncio.to_thread(_blocked, name)
+            request[CONFIG] = config = await asyncio.to_thread(_read_config)
+            if (name := _stranger(request)) is not None:
+                given = _blocked(name, config)
             elif wrong is not None and (refusal := wrong(request)) is not None:
                 given = refusal
             else:
@@ -113,13 +123,17 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
     return handler
 
 
+def _read_config() -> Config:
+    return get_engine().settings.read()
+
+
 def _stranger(request: web.Request) -> str | None:
     """None for the host's own page. Else the name by which a tunnel or a proxy may lead here, if its owner allows it,
     and "" where there is none: another page sends this. The host itself refuses a foreign Origin on loopback only, and
     never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return ""
-    allowed = get_engine().settings.allowed_hosts - {""}
+    allowed = config_of(request).allowed_hosts - {""}
     name = _host_of(request)
     if http.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
         return _shown(name)  # a name of somebody's that leads here
@@ -138,21 +152,20 @@ def _shown(name: str) -> str:
     return name if NAME.fullmatch(name) else ""
 
 
-def _blocked(name: str) -> web.Response:
+def _blocked(name: str, config: Config) -> web.Response:
     """The refusal, which names what was asked for and no path of this machine. Where the owner allows it is in the log
     and in the doctor's findings."""
     if not name:
         return _refusal(403, "Only ComfyUI's own page may ask for this.")
-    settings = get_engine().settings
     if name not in blocked and len(blocked) < MOST_NAMED:
         blocked[name] = None
-        messages.log_warning(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")
+        messages.log_warning(f"A page was refused that was opened by the name {name}. {config.how_to_allow(name)}")
     text = (
         f"Request blocked: {name} is not an allowed host. If it is a tunnel or a proxy of this machine's owner, they "
         "add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the "
         "line."
     )
-    return web.json_response({"error": text, "host": name, "language": settings.shown_language}, status=403)
+    return web.json_response({"error": text, "host": name, "language": config.shown_language}, status=403)
 
 
 def _host_of(request: web.Request) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from ..host import http
 from ..host.engine import get_engine
+from ..sora_jobs.config.snapshot import Config
 from ..sora_jobs.errors import InvalidInputError
 from . import access
 from .routes import LONGEST, dated
@@ -34,9 +35,10 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
     allows it."""
     from ..sora_jobs.views.settings import change
 
-    await asyncio.to_thread(lambda: change(get_engine().settings, body, local=access.is_local(request)))
+    local = access.is_local(request)
+    config = await asyncio.to_thread(lambda: change(access.config_of(request), body, local=local))
     http.send("sora.settings", {})
-    return await asyncio.to_thread(_settings, request)
+    return await asyncio.to_thread(_settings, request, config)
 
 
 @routes.post("/sora/keys")
@@ -48,35 +50,38 @@ async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     provider, key = body.get("provider"), body.get("key")
     if not isinstance(provider, str) or not isinstance(key, str):
         raise InvalidInputError("provider and key are text.")
-    await asyncio.to_thread(write_key, get_engine().settings, provider[:LONGEST], key)
+    await asyncio.to_thread(write_key, access.config_of(request), provider[:LONGEST], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
 
 @routes.post("/sora/balance")
 @access.owns
-async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+async def balance(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
     name, account = body.get("provider"), body.get("account", False)
     if not isinstance(name, str) or not isinstance(account, bool):
         raise InvalidInputError("provider is text, and account is true or false.")
     engine = get_engine()
-    asked = await asyncio.to_thread(lambda: engine.balance(name[:LONGEST], account=account))
+    asked = await asyncio.to_thread(
+        lambda: engine.balance(name[:LONGEST], account=account, config=access.config_of(request))
+    )
     left: Balance = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))
 
 
 @routes.post("/sora/doctor")
 @access.acts
-async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
+async def doctor(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """What is wrong here, and on the way to each gateway. It costs nothing."""
     from ..sora_jobs.diagnostics.doctor import examine
 
-    findings = await asyncio.to_thread(examine, get_engine(), list(access.blocked))
+    findings = await asyncio.to_thread(examine, get_engine(), list(access.blocked), access.config_of(request))
     return {"findings": [dataclasses.asdict(finding) for finding in findings]}
 
 
-def _settings(request: web.Request) -> dict[str, Any]:
+def _settings(request: web.Request, config: Config | None = None) -> dict[str, Any]:
     from ..sora_jobs.views.settings import shown
 
-    return shown(get_engine().settings, get_engine().ledger, local=access.is_local(request))
+    config = config or access.config_of(request)
+    return shown(config, get_engine().ledger, local=access.is_local(request))

@@ -211,10 +211,11 @@ async def nearest(request: web.Request) -> dict[str, str]:
 
 @routes.post("/sora/quote")
 @access.acts
-async def quote(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+async def quote(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
     "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
-    return (await asyncio.to_thread(get_engine().quote, body))._asdict()
+    config = access.config_of(request)
+    return (await asyncio.to_thread(lambda: get_engine().quote(body, config=config)))._asdict()
 
 
 @routes.post("/sora/models/refresh")

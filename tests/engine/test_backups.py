@@ -525,8 +525,9 @@ def test_the_readable_part_of_a_damaged_ledger_is_kept(home: Path, tmp_path: Pat
     place = pages.index(jobs[30].prompt[:50].encode()) // 4096 * 4096
     file.write_bytes(pages[:place] + b"\xff" * 4096 + pages[place + 4096 :])
     settings = Settings(home=home, output=tmp_path / "output", env={})
+    clients = ClientPool(settings, LocalSandbox(home / "sandbox", {})).now()
     with Ledger_at(home) as ledger:
-        done = rebuild(ledger, ClientPool(settings, LocalSandbox(home / "sandbox", {})), tmp_path / "output")
+        done = rebuild(ledger, clients, tmp_path / "output")
         assert 40 < done.read < 60
         assert done.aside is not None
         known = {job.id for job in ledger.jobs(limit=100)}

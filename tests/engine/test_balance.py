@@ -74,7 +74,9 @@ class Place:
         return Provider(name="cometapi", base_url=self.own.url, key_variable="COMETAPI_KEY")
 
     def ask(self, *, account: bool = False, timing: Timing = DEFAULT) -> Balance:
-        return balance_of(self.provider, self.settings, self.ledger, account=account, places=self.places, timing=timing)
+        return balance_of(
+            self.provider, self.settings.read(), self.ledger, account=account, places=self.places, timing=timing
+        )
 
     def bought(self, usd: float | None, prompt: str = "a boat", provider: str = "cometapi") -> None:
         spec = VideoRequest(provider=provider, prompt=prompt, model="sora-2", seconds="4", size="1280x720")
@@ -248,10 +250,12 @@ def test_it_is_known_of_cometapi_alone(place: Place) -> None:
     """At CometAPI's own origin: another base URL under that name may be anybody's. Nothing is sent."""
     for name in ("mine", "sandbox"):
         with failing(InvalidInputError, "balance_unsupported", f"at {name} "):
-            balance_of(Provider(name=name, base_url=place.own.url), place.settings, place.ledger, places=place.places)
+            balance_of(
+                Provider(name=name, base_url=place.own.url), place.settings.read(), place.ledger, places=place.places
+            )
     for account in (False, True):
         with failing(InvalidInputError, "balance_unsupported", "COMETAPI_BASE_URL"):
-            balance_of(place.provider, place.settings, place.ledger, account=account)
+            balance_of(place.provider, place.settings.read(), place.ledger, account=account)
     assert place.own.requests + place.account.requests == []
 
 
@@ -358,7 +362,7 @@ def test_nobody_else_asks(shell: Place) -> None:
     engine = Engine(shell.settings.home, shell.settings.output)
     engine.start_background_downloads()
     examine(engine)
-    row = shown(engine.settings, engine.ledger, local=True)["providers"][0]
+    row = shown(engine.settings.read(), engine.ledger, local=True)["providers"][0]
     engine.quote({"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720", "extra_fields": "",
                   "provider": "cometapi"})  # fmt: skip
     engine.close()
@@ -372,6 +376,6 @@ def test_the_page_offers_it_where_it_can_be_asked(tmp_path: Path) -> None:
     offers: list[bool] = []
     for env in ({}, {"COMETAPI_KEY": KEY}, {"COMETAPI_KEY": KEY, "COMETAPI_BASE_URL": "https://relay.example"}):
         settings = Settings(home=tmp_path, output=tmp_path, env=env)
-        offers.append(shown(settings, Ledger(tmp_path), local=True)["providers"][0]["balance"])
+        offers.append(shown(settings.read(), Ledger(tmp_path), local=True)["providers"][0]["balance"])
     assert offers == [False, True, False]
     assert cometapi(tmp_path).base_url == PLACES.own

@@ -114,11 +114,11 @@ def test_parallel_attempts_share_one_budget(tmp_path: Path, ledger: Ledger, cloc
 
 def test_the_owner_sets_it(tmp_path: Path) -> None:
     """Variables over the file over 20 and 5 dollars."""
-    assert Settings(home=tmp_path, output=tmp_path, env={}).budget == Budget(20.0, 5.0)
+    assert Settings(home=tmp_path, output=tmp_path, env={}).read().budget == Budget(20.0, 5.0)
     (tmp_path / "settings.toml").write_text("[budget]\nusd_per_day = 7\nusd_per_job = 1.5\n", encoding="utf-8")
-    assert Settings(home=tmp_path, output=tmp_path, env={}).budget == Budget(7.0, 1.5)
+    assert Settings(home=tmp_path, output=tmp_path, env={}).read().budget == Budget(7.0, 1.5)
     variables = {"SORA_BUDGET_USD_PER_DAY": "0"}
-    assert Settings(home=tmp_path, output=tmp_path, env=variables).budget == Budget(0.0, 1.5)
+    assert Settings(home=tmp_path, output=tmp_path, env=variables).read().budget == Budget(0.0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_cap_that_is_misspelt_is_an_error(
     """Else it would be no cap at all."""
     (tmp_path / "settings.toml").write_text(text, encoding="utf-8")
     with failing(InvalidInputError, code, name):
-        _ = Settings(home=tmp_path, output=tmp_path, env=variables).budget
+        _ = Settings(home=tmp_path, output=tmp_path, env=variables).read().budget
 
 
 def test_a_cap_of_nothing_lets_nothing_through(ledger: Ledger) -> None:

@@ -165,7 +165,7 @@ def test_a_file_that_stays_held_is_told_in_words(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "replace", refuse)
     settings = Settings(home=tmp_path, output=tmp_path, env={})
     with pytest.raises(StorageError) as caught:
-        page_settings.change(settings, {"language": "vi"}, local=True)
+        page_settings.change(settings.read(), {"language": "vi"}, local=True)
     assert (caught.value.code, caught.value.kind) == ("file_in_use", "file_in_use")
     assert [path.name for path in tmp_path.iterdir()] == ["page.json"]
     assert (tmp_path / "page.json").read_bytes() == b"{}"
@@ -259,13 +259,14 @@ def test_of_two_changes_at_once_both_are_kept(tmp_path: Path) -> None:
 
     wishes = [Wish(language="vi"), Wish(background_downloads=False)]
     threads = [
-        threading.Thread(target=page_settings.change, args=(settings, wish), kwargs={"local": True}) for wish in wishes
+        threading.Thread(target=page_settings.change, args=(settings.read(), wish), kwargs={"local": True})
+        for wish in wishes
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert settings.page_wishes() == {"language": "vi", "rescue": False}
+    assert settings.read().page == {"language": "vi", "rescue": False}
 
 
 @pytest.mark.parametrize("holder", ["a thread", "a process"])

@@ -85,7 +85,7 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
     uses: dict[str, Callable[[], object]] = {
         "buy": lambda: engine.submit(BOAT).result(10), "list": engine.labels,
         "rescue": engine.start_background_downloads,
-        "receipts": lambda: engine.settings.receipts,
+        "receipts": lambda: engine.settings.read().receipts,
     }  # fmt: skip
     for one, use in uses.items():
         if one not in stopped.split():
@@ -168,13 +168,13 @@ def test_a_number_beyond_all_numbers_is_no_amount(tmp_path: Path) -> None:
     """Nor is it a crash."""
     (tmp_path / "settings.toml").write_text(f"[budget]\nusd_per_day = 1{'0' * 400}", encoding="utf-8")
     with failing(InvalidInputError, "invalid_setting", "settings.toml: budget.usd_per_day"):
-        _ = Settings(home=tmp_path, output=tmp_path, env={}).budget
+        _ = Settings(home=tmp_path, output=tmp_path, env={}).read().budget
 
 
 def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
     """Its editors put a mark in front, which is no part of the text."""
     (tmp_path / "settings.toml").write_text("rescue = false", encoding="utf-8-sig")
-    assert Settings(home=tmp_path, output=tmp_path, env={}).background_downloads is False
+    assert Settings(home=tmp_path, output=tmp_path, env={}).read().background_downloads is False
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,8 @@ def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
 def test_a_switch_has_its_words(tmp_path: Path, word: str, meant: bool) -> None:
     """Variables win over the file."""
     (tmp_path / "settings.toml").write_text(f"rescue = {str(not meant).lower()}", encoding="utf-8")
-    assert (
-        Settings(home=tmp_path, output=tmp_path, env={"SORA_BACKGROUND_DOWNLOADS": word}).background_downloads is meant
-    )
+    settings = Settings(home=tmp_path, output=tmp_path, env={"SORA_BACKGROUND_DOWNLOADS": word})
+    assert settings.read().background_downloads is meant
 
 
 # -- one check and the others -----------------------------------------------------------------------------------------
@@ -312,7 +311,7 @@ def test_the_database_has_a_connection_for_each_thread() -> None:
 def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """It is one failed line, what it found before stays, and the same trouble is not told twice."""
 
-    def breaks(_: Engine) -> Iterator[Finding]:
+    def breaks(*_: object) -> Iterator[Finding]:
         yield Finding("before", "ok", "still here")
         raise error
 
@@ -329,7 +328,7 @@ def test_a_check_that_breaks_leaves_the_others(start: Start, monkeypatch: pytest
 def test_a_bug_in_one_check_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is."""
 
-    def breaks(_: Engine) -> Iterator[Finding]:
+    def breaks(*_: object) -> Iterator[Finding]:
         yield Finding("before", "ok", "still here")
         raise KeyError("x")
 

@@ -153,7 +153,7 @@ def test_what_a_dead_machine_left_is_sent_with_its_image(start: Start, tmp_path:
     one, two = start("one"), start("two")
     files = [one.ledger.references.keep(to_png(PIXELS))]
     job, mine = one.ledger.reserve(
-        SPEC, origin=one.client("sandbox").provider.origin, estimated_usd=0.0, budget=one.settings.budget,
+        SPEC, origin=one.client("sandbox").provider.origin, estimated_usd=0.0, budget=one.settings.read().budget,
         references=files,
     )  # fmt: skip
     assert mine

@@ -250,9 +250,9 @@ def test_the_owner_opens_fields_in_providers_toml(tmp_path: Path, text: str, ope
     mine = f'[provider.mine]\nbase_url = "https://x.example"\nextra_fields = {text}\n'
     (tmp_path / "providers.toml").write_text(f"{mine}[provider.cometapi]\nextra_fields = {text}", encoding="utf-8")
     settings = Settings(home=tmp_path, output=tmp_path, env={})
-    assert check_file(settings) == []
-    assert load_provider(settings, "mine").opened == load_provider(settings, "cometapi").opened == opened
-    assert hash(load_provider(settings, "mine"))  # clients are kept by it
+    assert check_file(settings.read()) == []
+    assert load_provider(settings.read(), "mine").opened == load_provider(settings.read(), "cometapi").opened == opened
+    assert hash(load_provider(settings.read(), "mine"))  # clients are kept by it
 
 
 WRONG = (
@@ -270,11 +270,11 @@ def test_a_fault_in_what_the_owner_opens_is_named(tmp_path: Path, text: str) -> 
         f'[provider.mine]\nbase_url = "https://x.example"\nextra_fields = {text}\n', encoding="utf-8"
     )
     settings = Settings(home=tmp_path, output=tmp_path, env={})
-    (fault,) = check_file(settings)
+    (fault,) = check_file(settings.read())
     assert "[provider.mine]: extra_fields is not right" in fault.message
     assert '["n", { name = "lora"' in fault.hint
     with pytest.raises(InvalidInputError):
-        load_provider(settings, "mine")
+        load_provider(settings.read(), "mine")
     with pytest.raises(ValueError):
         read_opened(tomllib.loads(f"x = {text}")["x"])
 

@@ -338,7 +338,7 @@ def test_what_is_read_before_the_ledger_tells_it_as_well(
     monkeypatch.setattr(Path, "open", lambda at, *given, **named: denied() if at == path else real(at, *given, **named))
     with failing(InvalidInputError, f"{'key_file' if 'keys' in file else 'settings'}_unreadable", path) as caught:
         if file == "settings.toml":
-            _ = settings.budget
+            _ = settings.read().budget
         else:
-            load_provider(settings, "cometapi").key({})
+            load_provider(settings.read(), "cometapi").key({})
     assert disk.KEEP in caught.value.hint

@@ -385,11 +385,11 @@ def test_a_warning_is_told_in_the_users_language(tongue: str) -> None:
 def test_a_language_that_is_none(tmp_path: Path) -> None:
     """The doctor names it; errors are shown in English."""
     settings = Settings(home=tmp_path, output=tmp_path, env={"SORA_LANGUAGE": "xx"})
-    assert any("SORA_LANGUAGE" in fault.message for fault in settings.faults())
-    assert settings.shown_language == "en"
+    assert any("SORA_LANGUAGE" in fault.message for fault in settings.read().faults())
+    assert settings.read().shown_language == "en"
     assert "Nothing was spent" in str(RequestRejectedError("no").changed(language="xx"))
     (tmp_path / "settings.toml").write_text('language = "vi"', encoding="utf-8")
-    assert Settings(home=tmp_path, output=tmp_path, env={}).shown_language == "vi"
+    assert Settings(home=tmp_path, output=tmp_path, env={}).read().shown_language == "vi"
 
 
 def test_the_text_of_an_error_depends_on_nothing_but_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def settings(home: Path, text: str = "", **env: str) -> Settings:
     ],
 )
 def test_the_variable_of_background_downloads(tmp_path: Path, env: Mapping[str, str], on: bool) -> None:
-    assert settings(tmp_path, "rescue = true", **env).background_downloads is on
+    assert settings(tmp_path, "rescue = true", **env).read().background_downloads is on
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_the_variable_of_the_sandbox(env: Mapping[str, str], family: str) -> Non
 )
 def test_the_switch_of_the_page(tmp_path: Path, lines: str, allowed: bool) -> None:
     here = settings(tmp_path, f"[page]\n{lines}\n")
-    assert here.allow_remote_changes is allowed
-    assert here.faults() == []
+    assert here.read().allow_remote_changes is allowed
+    assert here.read().faults() == []
 
 
 def test_the_log_names_the_new_one_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     env = {"SORA_RESCUE": "0", "SORA_SANDBOX_SPEAK": "sglang"}
     here = settings(tmp_path, "[page]\nfrom_elsewhere = true\n", **env)
     for _ in range(3):
-        _ = here.background_downloads, here.allow_remote_changes, find_family(env=env)
+        _ = here.read().background_downloads, here.read().allow_remote_changes, find_family(env=env)
     lines = [record.message for record in caplog.records if record.name == "sora"]
     assert [line.split(" is now called ")[1].split(";")[0] for line in lines] == [
         "SORA_BACKGROUND_DOWNLOADS",
@@ -85,8 +85,8 @@ def test_new_names_are_told_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     """Nor is anybody who sets none of them, in the log or by the doctor."""
     env = {"SORA_BACKGROUND_DOWNLOADS": "0", "SORA_SANDBOX_DIALECT": "sglang"}
     for here in (settings(tmp_path), settings(tmp_path, "[page]\nallow_remote_changes = true\n", **env)):
-        _ = here.background_downloads, here.allow_remote_changes, find_family(env=here.env)
-        assert here.renamed() == []
+        _ = here.read().background_downloads, here.read().allow_remote_changes, find_family(env=here.env)
+        assert here.read().renamed() == []
     assert not [record for record in caplog.records if record.name == "sora"]
 
 
@@ -109,7 +109,7 @@ def test_the_doctor_tells_each_old_name(tmp_path: Path) -> None:
 
 
 def test_an_unknown_setting_is_not_offered_the_old_name(tmp_path: Path) -> None:
-    (fault,) = settings(tmp_path, "budgte = 3").faults()
+    (fault,) = settings(tmp_path, "budgte = 3").read().faults()
     assert "page.allow_remote_changes" in fault.hint
     assert "from_elsewhere" not in fault.hint
 

@@ -77,16 +77,16 @@ def test_a_missing_key_names_the_variable_or_how_to_name_one(tmp_path: Path) -> 
     ):
         (tmp_path / "providers.toml").write_text(row + more, encoding="utf-8")
         with failing(MissingKeyError, "missing_key") as caught:
-            load_provider(settings(tmp_path), "my-gpu").key({})
+            load_provider(settings(tmp_path).read(), "my-gpu").key({})
         assert part in caught.value.hint
         assert str(tmp_path / "keys" / "my-gpu") in caught.value.hint
     (tmp_path / "providers.toml").write_text(row + 'key_variable = "MY_GPU_KEY"\n', encoding="utf-8")
-    assert load_provider(settings(tmp_path), "my-gpu").key({"MY_GPU_KEY": "sk-from-env"}) == "sk-from-env"
+    assert load_provider(settings(tmp_path).read(), "my-gpu").key({"MY_GPU_KEY": "sk-from-env"}) == "sk-from-env"
 
 
 def test_a_key_comes_from_the_environment_or_its_file(tmp_path: Path) -> None:
     """The variable wins; the file must be for its owner alone."""
-    cometapi = load_provider(settings(tmp_path), "cometapi")
+    cometapi = load_provider(settings(tmp_path).read(), "cometapi")
     with failing(MissingKeyError, "missing_key", "COMETAPI_KEY"):
         cometapi.key({})
     file = tmp_path / "keys" / "cometapi"
@@ -150,8 +150,8 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
     file.write_text(
         '[provider.mine]\nbase_url = "https://x.org/v1"\nkey_variable = "MINE"\nremix = true\n', encoding="utf-8"
     )
-    assert provider_names(settings(tmp_path)) == ["cometapi", "sandbox", "mine"]
-    mine = load_provider(settings(tmp_path), "mine")
+    assert provider_names(settings(tmp_path).read()) == ["cometapi", "sandbox", "mine"]
+    mine = load_provider(settings(tmp_path).read(), "mine")
     assert (mine.base_url, mine.key({"MINE": "k"})) == ("https://x.org", "k")
     for wrong in (
         "[provider.mine",
@@ -160,21 +160,21 @@ def test_the_owner_adds_providers_in_a_file(tmp_path: Path) -> None:
         "[provider.X]",
     ):
         file.write_text(wrong, encoding="utf-8")
-        (fault,) = check_file(settings(tmp_path))
+        (fault,) = check_file(settings(tmp_path).read())
         assert "providers.toml" in fault.message
-        assert provider_names(settings(tmp_path))[:2] == ["cometapi", "sandbox"]
+        assert provider_names(settings(tmp_path).read())[:2] == ["cometapi", "sandbox"]
 
 
 def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
     """The names are there, and the others work: ComfyUI asks for the names when it loads the pack."""
     wrong = settings(tmp_path, COMETAPI_BASE_URL="http://example.com")
-    assert provider_names(wrong) == ["cometapi", "sandbox"]
-    assert load_provider(wrong, "sandbox").name == "sandbox"
+    assert provider_names(wrong.read()) == ["cometapi", "sandbox"]
+    assert load_provider(wrong.read(), "sandbox").name == "sandbox"
     with failing(InvalidInputError, "url_not_https", "COMETAPI_BASE_URL"):
-        load_provider(wrong, "cometapi")
+        load_provider(wrong.read(), "cometapi")
     (tmp_path / "providers.toml").mkdir()
-    assert provider_names(wrong) == ["cometapi", "sandbox"]
-    (fault,) = check_file(wrong)
+    assert provider_names(wrong.read()) == ["cometapi", "sandbox"]
+    (fault,) = check_file(wrong.read())
     assert "providers.toml" in fault.message
 
 
@@ -182,7 +182,7 @@ def test_a_wrong_address_is_its_own_providers_trouble(tmp_path: Path) -> None:
 def test_a_pace_that_is_no_pace_is_refused(tmp_path: Path, value: str) -> None:
     """The error names the variable."""
     with failing(InvalidInputError, "invalid_setting", f"SORA_POLL_SECONDS is {value!r}"):
-        settings(tmp_path, SORA_POLL_SECONDS=value).poll_s()
+        settings(tmp_path, SORA_POLL_SECONDS=value).read().poll_s()
 
 
 def test_the_engine_never_imports_the_host() -> None:

@@ -225,7 +225,7 @@ def test_a_purchase_that_was_never_sent_is_checked_as_a_new_one(sora: Shell) -> 
     """An earlier run ended between its row and its create: to send it now costs what a new one costs."""
     engine = Engine(sora.folder / "home", sora.folder / "out", env={"MINE_KEY": "any"})
     offer = cheapest(engine, Wish(provider="mine", spend=1), None)
-    budget = engine.settings.budget
+    budget = engine.settings.read().budget
     engine.ledger.reserve(offer.spec("mine", 1), origin=sora.sandbox.url, estimated_usd=0.5, budget=budget)
     engine.close()
     assert (sora.json("--spend", "0.1")["exit"], sora.creates) == (3, 0)

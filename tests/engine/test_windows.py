@@ -32,7 +32,7 @@ def test_a_key_is_read_as_windows_programs_write_it(here: Settings, encoding: st
     file = here.home / "keys" / "cometapi"
     file.write_text("sk-test-key-123\r\n", encoding=encoding, newline="")
     file.chmod(0o600)
-    assert load_provider(here, "cometapi").key({}) == "sk-test-key-123"
+    assert load_provider(here.read(), "cometapi").key({}) == "sk-test-key-123"
 
 
 def test_both_orders_of_utf_16_are_read_and_half_a_letter_is_not(tmp_path: Path) -> None:
@@ -49,22 +49,22 @@ def test_a_key_saved_as_a_text_file_is_named(here: Settings) -> None:
     named = here.home / "keys" / "cometapi.txt"
     named.write_text("sk-test-key-123", encoding="utf-8")
     with failing(MissingKeyError, "missing_key", named, "cometapi, without an ending"):
-        load_provider(here, "cometapi").key({})
+        load_provider(here.read(), "cometapi").key({})
     named.rename(named.with_suffix(""))
     named.with_suffix("").chmod(0o600)
-    assert load_provider(here, "cometapi").key({}) == "sk-test-key-123"
+    assert load_provider(here.read(), "cometapi").key({}) == "sk-test-key-123"
 
 
 @pytest.mark.parametrize("path", [r"C:\Users\me\ca.pem", r"\\server\share\ca.pem"])
 def test_a_windows_path_in_double_quotes_says_how_it_is_written(here: Settings, path: str) -> None:
     """In either file of the owner's: TOML takes its backslashes for escapes."""
     (here.home / "providers.toml").write_text(f'[provider.cometapi]\nca_bundle = "{path}\\x"\n', encoding="utf-8")
-    (fault,) = check_file(here)
+    (fault,) = check_file(here.read())
     assert "'single quotes'" in fault.message
     here.file.write_text(f'database_url = "{path}\\x"\n', encoding="utf-8")
-    assert any("'single quotes'" in fault.message for fault in here.faults())
+    assert any("'single quotes'" in fault.message for fault in here.read().faults())
     here.file.write_text("rescue = maybe\n", encoding="utf-8")
-    assert not any("single" in fault.message for fault in here.faults())
+    assert not any("single" in fault.message for fault in here.read().faults())
 
 
 def test_a_path_whose_escapes_are_valid_is_named_as_well(here: Settings) -> None:
@@ -72,7 +72,7 @@ def test_a_path_whose_escapes_are_valid_is_named_as_well(here: Settings) -> None
     (here.home / "providers.toml").write_text(
         '[provider.cometapi]\nca_bundle = "C:\\temp\\new.pem"\n', encoding="utf-8"
     )
-    (fault,) = check_file(here)
+    (fault,) = check_file(here.read())
     assert "'single quotes'" in fault.hint
 
 
@@ -112,4 +112,4 @@ def test_the_doctor_says_where_others_may_read_a_key(
 def test_a_fault_of_the_file_is_an_invalid_input(here: Settings) -> None:
     (here.home / "providers.toml").write_bytes(codecs.BOM_UTF16_LE + b"a")
     with pytest.raises(InvalidInputError):
-        load_provider(here, "cometapi")
+        load_provider(here.read(), "cometapi")

@@ -163,7 +163,7 @@ def test_what_was_never_bought_may_be_sent(bench: Bench) -> None:
 
 
 def test_the_owners_files_mean_what_they_meant(bench: Bench) -> None:
-    settings = bench.engine.settings
+    settings = bench.engine.settings.read()
     assert (settings.budget.usd_per_day, settings.budget.usd_per_job) == (500, 9)
     assert (settings.language, settings.background_downloads, settings.receipts) == ("en", True, True)
     assert settings.allowed_hosts == {"comfy.example.com"}

@@ -56,11 +56,11 @@ def examples() -> list[str]:
 def test_every_example_of_the_documentation_is_right(tmp_path: Path) -> None:
     """All of them in one file, as an owner would paste them; each field is explained, and none that is not there."""
     here = written(tmp_path, "\n".join(examples()).replace("/etc/ssl/certs/ca-certificates.crt", DOCS.as_posix()))
-    assert check_file(here) == []
-    names = provider_names(here)
+    assert check_file(here.read()) == []
+    names = provider_names(here.read())
     assert {"openai-shaped", "new-api", "litellm", "vllm-omni", "sglang", "inside"} <= set(names)
-    assert load_provider(here, "sglang").key({}) == ""
-    assert load_provider(here, "inside").headers == (("X-Cost-Centre", "films"),)
+    assert load_provider(here.read(), "sglang").key({}) == ""
+    assert load_provider(here.read(), "inside").headers == (("X-Cost-Centre", "films"),)
     first_table = DOCS.read_text(encoding="utf-8").partition("\n## ")[0]
     explained = set(re.findall(r"^\| `(\w+)` \|", first_table, re.MULTILINE))
     assert explained == set(FIELDS)
@@ -126,13 +126,13 @@ def test_a_mistake_is_named_and_not_repeated(tmp_path: Path, name: str) -> None:
     text, code, says = WRONG[name]
     base = "" if "base_url" in text else 'base_url = "https://x.org"\n'
     here = written(tmp_path, f'[provider.mine]\n{base}{text}\n[provider.good]\nbase_url = "https://y.org"\n')
-    (fault,) = check_file(here)
+    (fault,) = check_file(here.read())
     assert (fault.code, says in fault.message) == (code, True)
     assert fault.hint
     assert "sk-abcdef123456" not in str(fault)
     with failing(InvalidInputError, code, "provider.mine", says):
-        load_provider(here, "mine")
-    assert load_provider(here, "good").base_url == "https://y.org"
+        load_provider(here.read(), "mine")
+    assert load_provider(here.read(), "good").base_url == "https://y.org"
 
 
 PLAIN_HTTP = [
@@ -148,8 +148,8 @@ PLAIN_HTTP = [
 def test_plain_http_to_the_private_network(tmp_path: Path, url: str, rest: str) -> None:
     """Without a key, or where the owner says so; where a name leads is looked at when it is connected to."""
     here = written(tmp_path, f'[provider.mine]\nbase_url = "{url}"\n{rest}\n')
-    assert check_file(here) == []
-    assert load_provider(here, "mine").plain_http
+    assert check_file(here.read()) == []
+    assert load_provider(here.read(), "mine").plain_http
 
 
 @pytest.mark.parametrize(
@@ -157,24 +157,24 @@ def test_plain_http_to_the_private_network(tmp_path: Path, url: str, rest: str) 
 )
 def test_loopback_and_tls_are_no_plain_http(tmp_path: Path, url: str, plain: bool) -> None:
     """Nothing of them leaves this machine, or nothing of it can be read."""
-    assert load_provider(written(tmp_path, f'[provider.mine]\nbase_url = "{url}"\n'), "mine").plain_http is plain
+    assert load_provider(written(tmp_path, f'[provider.mine]\nbase_url = "{url}"\n').read(), "mine").plain_http is plain
 
 
 def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path: Path) -> None:
     """The key only where there is one; a tunnel and TLS before the switch, and the switch only where it is one."""
     with_key, without = 'base_url = "http://192.168.1.20:8000"', 'base_url = "http://93.184.216.34"\nkey = false'
-    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{with_key}\n"))
+    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{with_key}\n").read())
     for word in ("https", "ssh -N -L 8000:127.0.0.1:8000 192.168.1.20", "insecure = true"):
         assert word in fault.hint
     assert fault.hint.count("http://127.0.0.1:8000 as the base_url") == 1
-    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{without}\n"))
+    (fault,) = check_file(written(tmp_path, f"[provider.mine]\n{without}\n").read())
     assert "ssh -N -L 8080:127.0.0.1:80 93.184.216.34" in fault.hint  # 80 here would need root
     assert "http://127.0.0.1:8080 as the base_url" in fault.hint
     assert "key" not in fault.message + fault.hint
     assert "insecure" not in fault.hint
     for url in ("http://192.168.1.20", "http://gpu.local", "http://example.com"):
         with failing(InvalidInputError, "url_not_https", "would send the key") as caught:
-            load_provider(settings(tmp_path, COMETAPI_BASE_URL=url), "cometapi")
+            load_provider(settings(tmp_path, COMETAPI_BASE_URL=url).read(), "cometapi")
         assert "insecure" not in caught.value.hint
 
 
@@ -182,14 +182,14 @@ def test_the_error_of_plain_http_says_what_is_there_and_what_is_better(tmp_path:
 def test_what_is_no_provider_is_a_mistake(tmp_path: Path, table: str) -> None:
     """A slip of one letter would otherwise leave a whole gateway out, in silence."""
     here = written(tmp_path, f'{table}\n[provider.good]\nbase_url = "https://y.org"\n')
-    (fault,) = check_file(here)
+    (fault,) = check_file(here.read())
     assert fault.code == "unknown_setting"
     assert "[provider.NAME]" in fault.hint
     for name in ("good", "cometapi"):
         with failing(InvalidInputError, "unknown_setting", "providers.toml"):
-            load_provider(here, name)
-    assert provider_names(here) == ["cometapi", "sandbox"]
-    assert load_provider(here, "sandbox").name == "sandbox"
+            load_provider(here.read(), name)
+    assert provider_names(here.read()) == ["cometapi", "sandbox"]
+    assert load_provider(here.read(), "sandbox").name == "sandbox"
 
 
 def test_how_this_machine_reaches_cometapi(tmp_path: Path) -> None:
@@ -203,25 +203,25 @@ poll_seconds = 20
 headers = {{ X-Cost-Centre = "films" }}
 """
     here = written(tmp_path, text)
-    assert check_file(here) == []
-    found = load_provider(here, "cometapi")
+    assert check_file(here.read()) == []
+    found = load_provider(here.read(), "cometapi")
     assert (found.proxy, found.ca_bundle, found.timeout_s, found.poll_s) == (
         "http://proxy.example:3128", str(DOCS), 300.0, 20.0,
     )  # fmt: skip
     assert found.headers == (("X-Cost-Centre", "films"),)
     assert (found.base_url, found.key_variable) == ("https://api.cometapi.com", "COMETAPI_KEY")
-    assert load_provider(settings(tmp_path, SORA_POLL_SECONDS="5"), "cometapi").poll_s == 5.0
+    assert load_provider(settings(tmp_path, SORA_POLL_SECONDS="5").read(), "cometapi").poll_s == 5.0
 
 
 @pytest.mark.parametrize("field", ['base_url = "https://x.org"', "key = false", 'key_variable = "X"', "list = true"])
 def test_what_cometapi_is_stays_built_in(tmp_path: Path, field: str) -> None:
     """Address and key are in variables, and say so."""
     here = written(tmp_path, f"[provider.cometapi]\n{field}\n")
-    (fault,) = check_file(here)
+    (fault,) = check_file(here.read())
     assert fault.code == "setting_locked"
     assert "COMETAPI_BASE_URL" in fault.hint
     with failing(InvalidInputError, "setting_locked", field.partition(" ")[0]):
-        load_provider(here, "cometapi")
+        load_provider(here.read(), "cometapi")
 
 
 def test_extra_headers_go_to_the_gateway_alone(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:

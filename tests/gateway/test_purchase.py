@@ -21,6 +21,7 @@ import requests
 import trustme
 from sora_jobs.config.budget import Budget
 from sora_jobs.config.extra_fields import REFUSED
+from sora_jobs.config.keys import write_key
 from sora_jobs.config.timing import Timing
 from sora_jobs.engine import Engine
 from sora_jobs.errors import (
@@ -194,11 +195,12 @@ def test_what_was_cancelled_is_not_sent_again(bench: tuple[Bench, UglyServer]) -
 def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench, UglyServer]) -> None:
     """Taken away between the check and the sending: nothing was sent, and the next run sends it."""
     made, server = bench
-    key = made.env["COMETAPI_KEY"]
+    settings, key = made.engine.settings, made.env.pop("COMETAPI_KEY")
+    write_key(settings.read(), "cometapi", key)
     with failing(MissingKeyError, "missing_key", "cometapi"):
-        made.engine.submit(SPEC, tell=lambda _: made.env.pop("COMETAPI_KEY")).result(30)
+        made.engine.submit(SPEC, tell=lambda _: write_key(settings.read(), "cometapi", "")).result(30)
     assert made.only_job().state is JobState.REFUSED
-    made.env["COMETAPI_KEY"] = key
+    write_key(settings.read(), "cometapi", key)
     assert made.buy().job.state is JobState.SUBMITTED
     assert server.count("POST") == 1
 

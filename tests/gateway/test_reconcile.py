@@ -194,7 +194,10 @@ def test_what_another_process_sends_now_may_be_it(bench: Bench) -> None:
     try:
         other.ledger.database.home = bench.engine.settings.home
         sent, mine = other.ledger.reserve(
-            dataclasses.replace(SPEC, take=2), origin=bench.server.url, estimated_usd=None, budget=other.settings.budget
+            dataclasses.replace(SPEC, take=2),
+            origin=bench.server.url,
+            estimated_usd=None,
+            budget=other.settings.read().budget,
         )
         assert mine
         other.ledger.sending(sent.id)
@@ -454,7 +457,8 @@ def test_a_remix_belongs_to_the_video_of_its_own_gateway(bench: Bench) -> None:
     ledger = bench.engine.ledger
     ours, other = ledger.adopt("mine", bench.server.url, "video_1"), ledger.adopt("mine", "https://old", "video_1")
     spec = VideoRequest(kind="remix", provider="mine", prompt="at night", parent="video_1")
-    remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=bench.engine.settings.budget)
+    budget = bench.engine.settings.read().budget
+    remix, _ = ledger.reserve(spec, origin=bench.server.url, estimated_usd=None, budget=budget)
     assert [child["id"] for child in bench.engine.history.tree(ours.id)["children"]] == [remix.id]
     assert bench.engine.history.tree(other.id)["children"] == []
     assert bench.engine.history.tree(remix.id)["parent"]["id"] == ours.id

@@ -368,7 +368,7 @@ def bought(
     origin: str = "",
 ) -> Job:
     """A purchase that came to that end."""
-    at = load_provider(engine.settings, provider).origin
+    at = load_provider(engine.settings.read(), provider).origin
     spec = VideoRequest(provider=provider, prompt=f"{time.time()}", model=model, seconds="5", size="1280x720")
     job, _ = engine.ledger.reserve(spec, origin=origin or at, estimated_usd=0.0, budget=Budget())
     if isinstance(video, RequestRejectedError):

@@ -20,9 +20,9 @@ def test_a_sandbox_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Sandbox, "_serve", lambda *_: None)
     gateways = ClientPool(Settings(home=tmp_path, output=tmp_path, env={}), LocalSandbox(tmp_path / "sandbox", {}))
     with pytest.raises(LocalError):
-        gateways.client("sandbox")
+        gateways.now().client("sandbox")
     monkeypatch.undo()
-    assert gateways.client("sandbox").provider.base_url
+    assert gateways.now().client("sandbox").provider.base_url
     gateways.close()
 
 
@@ -38,11 +38,11 @@ def test_a_sandbox_that_is_starting_holds_up_no_other_provider(tmp_path: Path, m
     monkeypatch.setattr(Sandbox, "close", lambda _: None)
     env = {"COMETAPI_KEY": "sk-test-key-123", "COMETAPI_BASE_URL": "http://127.0.0.1:1"}
     gateways = ClientPool(Settings(home=tmp_path, output=tmp_path, env=env), LocalSandbox(tmp_path / "sandbox", env))
-    thread = threading.Thread(target=gateways.client, args=("sandbox",))
+    thread = threading.Thread(target=gateways.now().client, args=("sandbox",))
     thread.start()
     assert starting.wait(5)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(gateways.client, "cometapi").result(5).provider.name == "cometapi"
+        assert pool.submit(gateways.now().client, "cometapi").result(5).provider.name == "cometapi"
     go_on.set()
     thread.join(5)
     gateways.close()

@@ -82,9 +82,9 @@ def test_a_new_node_names_the_sandbox_until_there_is_a_key(bench: Bench, monkeyp
 
     write_key = bench.pack.module("sora_jobs.config.keys").write_key
     assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("sandbox", "cometapi")
-    write_key(bench.engine.settings, "cometapi", "sk-test-0123456789")
+    write_key(bench.engine.settings.read(), "cometapi", "sk-test-0123456789")
     assert (default("CreateSoraJob"), default("SoraOpenJob")) == ("cometapi", "cometapi")
-    write_key(bench.engine.settings, "cometapi", "")
+    write_key(bench.engine.settings.read(), "cometapi", "")
     assert default("CreateSoraJob") == "sandbox"
     monkeypatch.setenv("COMETAPI_KEY", "sk-test-0123456789")
     assert default("CreateSoraJob") == "cometapi"

@@ -92,11 +92,11 @@ def test_this_machine_is_told_by_its_name() -> None:
 def test_the_owner_writes_the_ranges_into_the_settings(tmp_path: Path) -> None:
     """A slip is told, and opens nothing."""
     settings = Settings(home=tmp_path, output=tmp_path, env={})
-    assert load_provider(settings, "cometapi").ranges == ()
+    assert load_provider(settings.read(), "cometapi").ranges == ()
     settings.file.write_text('[downloads]\nranges = ["10.0.0.0/8", "fd00::/8"]\n', encoding="utf-8")
-    assert is_public("10.9.9.9", load_provider(settings, "cometapi").ranges)
+    assert is_public("10.9.9.9", load_provider(settings.read(), "cometapi").ranges)
     for wrong in ('["10.0.0.0/99"]', '["everything"]', "[10]", '"10.0.0.0/8"'):
         settings.file.write_text(f"[downloads]\nranges = {wrong}\n", encoding="utf-8")
         with failing(InvalidInputError, "invalid_setting", "downloads.ranges"):
-            load_provider(settings, "cometapi")
-        assert settings.faults()
+            load_provider(settings.read(), "cometapi")
+        assert settings.read().faults()

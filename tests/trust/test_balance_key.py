@@ -47,7 +47,7 @@ def asked(settings: Settings, own: str, account: str, **more: Any) -> Any:
     provider = Provider(name="cometapi", base_url=own, key_variable="COMETAPI_KEY", **more)
     try:
         return balance_of(
-            provider, settings, Ledger(settings.home), account=True, places=Places(own=own, account=account)
+            provider, settings.read(), Ledger(settings.home), account=True, places=Places(own=own, account=account)
         )
     except SoraError as error:
         return error

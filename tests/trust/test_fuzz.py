@@ -117,7 +117,7 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     site, gateway = attacked
     spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
     job = site.engine.submit(spec).result(30).job.id
-    bought = site.engine.ledger.spent_usd(site.engine.settings.budget)
+    bought = site.engine.ledger.spent_usd(site.engine.settings.read().budget)
     seen: list[tuple[int, str, str]] = []
 
     @settings(
@@ -141,7 +141,7 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     assert len(seen) >= COUNT
     assert {200, 400, 403, 415} <= {status for status, _, _ in seen}
     assert {request.method for request in gateway.requests} <= {"GET"}  # nothing is bought
-    assert site.engine.ledger.spent_usd(site.engine.settings.budget) == bought
+    assert site.engine.ledger.spent_usd(site.engine.settings.read().budget) == bought
     assert len(site.engine.ledger.jobs(limit=10, forgotten=True)) == 1
     outside = {path.name for path in site.folder.iterdir()} - {"home", "output", "input", "temp", "user"}
     assert outside == set()

@@ -123,9 +123,9 @@ def test_files_of_the_owner_are_read_within_limits(tmp_path: Path, text: str) ->
     settings = Settings(home=tmp_path, output=tmp_path, env={})
     for name in ("settings.toml", "providers.toml", "page.json"):
         (tmp_path / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert any("settings.toml" in fault.message for fault in settings.faults())
-    assert any("providers.toml" in fault.message for fault in check_file(settings))
-    assert settings.page_wishes() == {}
+    assert any("settings.toml" in fault.message for fault in settings.read().faults())
+    assert any("providers.toml" in fault.message for fault in check_file(settings.read()))
+    assert settings.read().page == {}
     with pytest.raises(ValueError, match=r"."):
         read_toml(tmp_path / "settings.toml")
 
@@ -136,7 +136,7 @@ def test_a_key_file_is_not_read_without_end(tmp_path: Path) -> None:
     file.write_text("x" * 100_000, encoding="utf-8")
     file.chmod(0o600)
     with failing(InvalidInputError, "key_file_unreadable", file):
-        load_provider(Settings(home=tmp_path, output=tmp_path, env={}), "cometapi").key({})
+        load_provider(Settings(home=tmp_path, output=tmp_path, env={}).read(), "cometapi").key({})
     with pytest.raises(ValueError, match="more than 10 bytes"):
         read_text(file, 10)
 

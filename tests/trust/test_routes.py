@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import pytest
 
+from ..readings import FILES, counted_readings
 from ..systems import others_may_read
 from .conftest import Site
 
@@ -320,7 +321,7 @@ def test_no_route_raises_the_budget(untouched: Site, wish: dict[str, Any]) -> No
     status, said, _ = put(untouched, "/sora/settings", wish)
     assert status == 400
     assert b"may_change_budget" in said or b"There is no setting" in said
-    assert untouched.engine.settings.budget.usd_per_day == 20
+    assert untouched.engine.settings.read().budget.usd_per_day == 20
 
 
 BODIES = {
@@ -437,7 +438,7 @@ def test_an_image_is_brought_in_whole_or_not_at_all(site: Site, monkeypatch: pyt
     name = engine.ledger.references.keep(image)
     asked = spec.VideoRequest(provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720")
     job, _ = engine.ledger.reserve(
-        asked, origin="https://x", estimated_usd=0.0, budget=engine.settings.budget, references=[name]
+        asked, origin="https://x", estimated_usd=0.0, budget=engine.settings.read().budget, references=[name]
     )
 
     def half(source: Path, target: Path) -> None:
@@ -468,7 +469,7 @@ def test_a_project_is_a_short_line_of_text(site: Site) -> None:
     spec = site.pack.module("sora_jobs.jobs.spec")
     asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
     ledger = site.engine.ledger
-    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.budget)
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.read().budget)
     path = f"/sora/history/{job.id}/project"
     wrong: list[Any] = ["x" * 101, "a\nb", "\u001b[2J", "a\u0000", 5, None, ["x"]]
     for wish in ({}, *({"project": each} for each in wrong)):
@@ -493,7 +494,7 @@ def test_what_carries_times_carries_the_servers_now(site: Site) -> None:
     """A page compares the two, since its own clock may be minutes off."""
     spec, ledger = site.pack.module("sora_jobs.jobs.spec"), site.engine.ledger
     asked = spec.VideoRequest(provider="sandbox", prompt="x", model="sora-2", seconds="4", size="1280x720")
-    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.budget)
+    job, _ = ledger.reserve(asked, origin="x", estimated_usd=0.0, budget=site.engine.settings.read().budget)
     begin = time.time()
     answers = {path: ask(site, "GET", named(path).replace("abc123", job.id)) for path in READS}
     for path, body in (("/sora/history/{id}/project", {"project": "y"}), ("/sora/quote", {}), ("/sora/doctor", {})):
@@ -513,3 +514,24 @@ def test_costs_take_known_words_only(untouched: Site, query: str) -> None:
     status, said, _ = ask(untouched, "GET", f"/sora/costs?{query}")
     assert (status, len(said) < 300) == (400, True)
     assert json.loads(ask(untouched, "GET", "/sora/costs")[1])["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/sora/settings", None), ("GET", "/sora/models", None),
+        ("POST", "/sora/quote", {"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720",
+                                 "provider": "cometapi", "extra_fields": ""}),
+        ("POST", "/sora/doctor", {}),
+    ],
+)  # fmt: skip
+def test_a_request_goes_by_one_reading_of_the_owners_files(
+    site: Site, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    """From who may call to what is told."""
+    assert site.engine.ledger.jobs() == []  # from now on the ledger stays where it is
+    site.engine.fresh_catalogue()
+    with counted_readings() as counts:
+        status = ask(site, method, path)[0] if body is None else put(site, path, body)[0]
+    assert status == 200
+    assert counts == dict.fromkeys(FILES, 1)

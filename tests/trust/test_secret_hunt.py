@@ -111,7 +111,7 @@ def test_the_key_is_nowhere(
     history = hunt.engine.history
     hunt.heard.append(json.dumps(history.page(limit=200)))
     hunt.heard.append(json.dumps([history.tree(job.id) for job in hunt.engine.ledger.jobs(limit=99)]))
-    hunt.heard.append(json.dumps(shown(hunt.engine.settings, hunt.engine.ledger, local=False)))
+    hunt.heard.append(json.dumps(shown(hunt.engine.settings.read(), hunt.engine.ledger, local=False)))
     hunt.heard += [f"{finding}" for finding in examine(hunt.engine)]
     hunt.heard.append(repr(hunt.engine.client("mine")) + repr(hunt.engine.client("mine").provider))
     for name, value in hunt.env.items():
@@ -158,7 +158,7 @@ def test_an_error_hides_the_key_whatever_carries_it() -> None:
 
 def test_the_key_lies_in_its_own_file_and_is_written_whole(hunt: Hunt) -> None:
     """Nothing of a half-written one is left, and nobody else can read it."""
-    write_key(hunt.engine.settings, "mine", KEY)
+    write_key(hunt.engine.settings.read(), "mine", KEY)
     assert not others_may_read(hunt.key_file)
     assert [path.name for path in hunt.key_file.parent.iterdir()] == ["mine"]
 
@@ -173,7 +173,7 @@ def test_nobody_else_reads_the_state(tmp_path: Path, folder: str, key_first: boo
     home = tmp_path / folder
     engine = Engine(home, tmp_path / "output", env={})
     if key_first:
-        write_key(engine.settings, "cometapi", KEY)
+        write_key(engine.settings.read(), "cometapi", KEY)
     spec = VideoRequest(prompt="a boat", **(SPEC | {"provider": "cometapi"}))
     engine.ledger.reserve(spec, origin="x", estimated_usd=0.0, budget=Budget())
     files = [path for path in home.rglob("*") if path.is_file() and path.stat().st_size]  # locks are empty

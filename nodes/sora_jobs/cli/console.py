@@ -70,7 +70,7 @@ def _other_database(engine: Engine) -> InvalidInputError | None:
     told = location_of(settings.home)
     if told is None or told.database in (None, database.mark):
         return None
-    here = settings.fixed_by("SORA_DATABASE_URL", "database_url")
+    here = settings.read().fixed_by("SORA_DATABASE_URL", "database_url")
     theirs = "a PostgreSQL database" if told.database else f"the file {settings.home / 'ledger.sqlite3'}"
     ours = f"{here} names another one" if here and told.database else f"{here} names a database"
     cure = f"Set SORA_DATABASE_URL to ComfyUI's value, or database_url in {settings.file}, which both read."
@@ -98,7 +98,7 @@ def _name_ledger(engine: Engine, home: Path | None) -> None:
 def language_at(home: Path | None) -> str:
     """The language in which errors are shown, whatever state the settings are in."""
     with contextlib.suppress(SoraError):
-        return Settings(home=home_of(home), output=Path()).shown_language
+        return Settings(home=home_of(home), output=Path()).read().shown_language
     return "en"
 
 

@@ -8,6 +8,7 @@ from ..errors import InvalidInputError, MissingKeyError, storage_error
 from ..util.atomic_write import atomic_write, remove
 from .providers import COMETAPI, SANDBOX, Provider, cometapi, load_provider
 from .settings import Settings
+from .snapshot import Config
 
 LONGEST_KEY = 4096
 SHOWN = 4  # last letters of a key
@@ -16,9 +17,9 @@ LONG_ENOUGH = 16  # letters of a key from which on showing its last ones gives n
 State = Literal["none needed", "unset", "set", "environment"]
 
 
-def write_key(settings: Settings, name: str, key: str) -> None:
+def write_key(config: Config, name: str, key: str) -> None:
     """Keep the key of that provider; an empty one takes it away. InvalidInputError, StorageError: the old one stays."""
-    provider = load_provider(settings, name)
+    provider = load_provider(config, name)
     key = key.strip()
     if provider.key_file is None or not provider.wants_key:
         raise InvalidInputError(f"{name} needs no key.", code="no_key_needed")
@@ -34,17 +35,17 @@ def write_key(settings: Settings, name: str, key: str) -> None:
         raise storage_error(f"The key file {provider.key_file} could not be written", error) from error
 
 
-def key_state(settings: Settings, provider: Provider) -> tuple[State, str]:
+def key_state(config: Config, provider: Provider) -> tuple[State, str]:
     """Whether it has a key and from where; and the last letters of one that is long enough, to tell two apart."""
     if provider.name == SANDBOX or not provider.wants_key:
         return "none needed", ""
     try:
-        key = provider.key(settings.env)
+        key = provider.key(config.env)
     except MissingKeyError:
         return "unset", ""
     except InvalidInputError:  # a file that others can read, say: the doctor tells
         return "unset", ""
-    from_environment = bool(provider.key_variable and settings.env.get(provider.key_variable, "").strip())
+    from_environment = bool(provider.key_variable and config.env.get(provider.key_variable, "").strip())
     if from_environment:
         return "environment", ""
     return "set", key[-SHOWN:] if len(key) >= LONG_ENOUGH else ""

@@ -21,8 +21,8 @@ from ..util.bounded_read import read_text
 from ..util.disk import reason_of, rights_hint
 from ..util.redact import register_secret
 from .extra_fields import Opened, read_opened
-from .providers_toml import OF_THIS_MACHINE, check_row, owner_rows
-from .settings import HTTP_TIMEOUT_S, POLL_S, Settings
+from .providers_toml import OF_THIS_MACHINE, check_row
+from .snapshot import HTTP_TIMEOUT_S, POLL_S, Config
 
 COMETAPI = "cometapi"
 COMETAPI_URL = "https://api.cometapi.com"
@@ -150,40 +150,35 @@ class Provider:
             raise InvalidInputError(message, hint="Write it anew.", code="key_file_unreadable") from None
 
 
-def provider_names(settings: Settings) -> list[str]:
+def provider_names(config: Config) -> list[str]:
     """Every provider's name, cometapi first. Nothing is checked, and a providers.toml that cannot be read adds none:
     a list of names must not fail for an address that nobody asked for."""
     try:
-        return [*BUILT_IN, *(name for name in owner_rows(file_of(settings)) if name not in BUILT_IN)]
+        return [*BUILT_IN, *(name for name in config.providers() if name not in BUILT_IN)]
     except InvalidInputError:
         return list(BUILT_IN)
 
 
-def no_such_provider(settings: Settings, name: str) -> InvalidInputError:
+def no_such_provider(config: Config, name: str) -> InvalidInputError:
     """For a name that nobody has; it lists those there are."""
     return InvalidInputError(
         f"There is no provider {name!r}.",
-        hint=f"Choose from: {', '.join(provider_names(settings))}; the machine's owner adds others in "
-        f"{file_of(settings)}.",
+        hint=f"Choose from: {', '.join(provider_names(config))}; the machine's owner adds others in "
+        f"{config.settings.providers_file}.",
         code="unknown_provider",
     )
 
 
-def file_of(settings: Settings) -> Path:
-    """Where the owner's own gateways stand; it need not be there."""
-    return settings.home / "providers.toml"
-
-
-def check_file(settings: Settings) -> list[InvalidInputError]:
+def check_file(config: Config) -> list[InvalidInputError]:
     """All that is wrong in providers.toml."""
     found: list[InvalidInputError] = []
     try:
-        rows = owner_rows(file_of(settings))
+        rows = config.providers()
     except InvalidInputError as error:
         return [error]
     for name, row in rows.items():
         try:
-            _from_row(name, row, settings) if name != COMETAPI else check_row(name, row, OF_THIS_MACHINE)
+            _from_row(name, row, config) if name != COMETAPI else check_row(name, row, OF_THIS_MACHINE)
         except InvalidInputError as error:
             found.append(error)
     return found
@@ -195,27 +190,27 @@ def cometapi(home: Path) -> Provider:
     return Provider(name=COMETAPI, base_url=COMETAPI_URL, key_variable="COMETAPI_KEY", key_file=key_file)
 
 
-def load_provider(settings: Settings, name: str) -> Provider:
+def load_provider(config: Config, name: str) -> Provider:
     """The provider of that name. InvalidInputError lists those there are, or says what of its settings is wrong."""
-    return dataclasses.replace(_loaded(settings, name), ranges=settings.download_ranges)
+    return dataclasses.replace(_loaded(config, name), ranges=config.download_ranges)
 
 
-def _loaded(settings: Settings, name: str) -> Provider:
-    env, home = settings.env, settings.home
+def _loaded(config: Config, name: str) -> Provider:
+    env, home = config.env, config.settings.home
     if name == SANDBOX:
-        pace_s = settings.poll_s(SANDBOX_POLL_S)
-        timeout_s = settings.http_timeout_s()
+        pace_s = config.poll_s(SANDBOX_POLL_S)
+        timeout_s = config.http_timeout_s()
         return Provider(name=SANDBOX, base_url="", lists=True, variants=True, poll_s=pace_s, timeout_s=timeout_s)
-    rows = owner_rows(file_of(settings))
+    rows = config.providers()
     if name == COMETAPI:
         row = rows.get(name, {})
         check_row(name, row, OF_THIS_MACHINE)
         url = env.get("COMETAPI_BASE_URL", "").strip() or COMETAPI_URL
-        known = _of_this_machine(row, settings)
+        known = _of_this_machine(row, config)
         return dataclasses.replace(cometapi(home), base_url=checked_base_url(url, "COMETAPI_BASE_URL"), **known)
     if name not in rows:
-        raise no_such_provider(settings, name)
-    return _from_row(name, rows[name], settings)
+        raise no_such_provider(config, name)
+    return _from_row(name, rows[name], config)
 
 
 def checked_base_url(url: str, where: str, row: Mapping[str, Any] | None = None) -> str:
@@ -260,7 +255,7 @@ def _check_plain_http(host: str, port: int, where: str, row: Mapping[str, Any] |
         )
 
 
-def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
+def _from_row(name: str, row: dict[str, Any], config: Config) -> Provider:
     where = f"providers.toml, [provider.{name}]"
     check_row(name, row)
     if name == SANDBOX:
@@ -271,26 +266,26 @@ def _from_row(name: str, row: dict[str, Any], settings: Settings) -> Provider:
         name=name,
         base_url=checked_base_url(row.get("base_url", ""), f"{where} base_url", row),
         key_variable=row.get("key_variable", ""),
-        key_file=settings.home / "keys" / name,
+        key_file=config.settings.home / "keys" / name,
         wants_key=row.get("key", True),
         remix=row.get("remix", False),
         lists=row.get("list", False),
         deletes=row.get("delete", False),
         variants=row.get("variants", False),
         usd_per_second=None if price is None else float(price),
-        **_of_this_machine(row, settings),
+        **_of_this_machine(row, config),
     )
 
 
-def _of_this_machine(row: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _of_this_machine(row: dict[str, Any], config: Config) -> dict[str, Any]:
     """How this machine reaches the gateway, and which fields its owner opened there."""
     headers = tuple(sorted(row.get("headers", {}).items()))
     for _, text in headers:
         if len(text) >= LIKE_A_SECRET:
             register_secret(text)
     return {
-        "poll_s": settings.poll_s(float(row.get("poll_seconds", POLL_S))),
-        "timeout_s": settings.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
+        "poll_s": config.poll_s(float(row.get("poll_seconds", POLL_S))),
+        "timeout_s": config.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
         "opened": read_opened(row.get("extra_fields", [])),
         "headers": headers,
         "proxy": row.get("proxy"),

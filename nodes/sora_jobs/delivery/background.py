@@ -38,7 +38,7 @@ class BackgroundDownloads:
     def begin(self) -> int:
         """Look after what nobody watches, and from now on after all that is bought; returns how many there are."""
         self._begun = True
-        if not self._settings.background_downloads or not self._ledger.database.exists:
+        if not self._settings.read().background_downloads or not self._ledger.database.exists:
             return 0
         try:
             found = self._search()
@@ -59,7 +59,7 @@ class BackgroundDownloads:
 
         def begin() -> None:
             try:
-                if not self._settings.background_downloads:
+                if not self._settings.read().background_downloads:
                     return
                 if self._begun:
                     self._search_again()
@@ -136,7 +136,7 @@ class BackgroundDownloads:
             _log.warning("Job %s could not be fetched in the background: %s", job_id, redact(str(error)))
 
     def _search(self) -> int:
-        if not self._settings.background_downloads:
+        if not self._settings.read().background_downloads:
             return 0
         now = self._timing.monotonic()
         with self._lock:

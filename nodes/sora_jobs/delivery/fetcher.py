@@ -194,7 +194,7 @@ class Fetcher:
         arrived = self._download(job, wanted if job.error_code == TRUNCATED else free_name(job, wanted), fetch)
         place = arrived.path.relative_to(self._settings.output).as_posix()
         with contextlib.suppress(InvalidInputError):  # settings.toml is being edited: the video counts for more
-            if self._settings.receipts:
+            if self._settings.read().receipts:
                 write_receipt(job, arrived)
         root = str(self._settings.output)
         return self._ledger.stored(
@@ -229,7 +229,7 @@ class Fetcher:
 
         return download(
             # What is here completely needs neither key nor provider.
-            lambda headers: _open(self._clients.client_for(job), job.video_id, headers, fetch),
+            lambda headers: _open(self._clients.now().client_for(job), job.video_id, headers, fetch),
             target,
             check=lambda path: examine_delivered(path).measured_against(job.size),
             progress=progress,

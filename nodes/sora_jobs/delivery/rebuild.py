@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SoraError, storage_error
-from ..gateway.clients import ClientPool
+from ..gateway.clients import Clients
 from ..jobs.identity import Identity, Picture, version_1, version_2
 from ..jobs.spec import JobState, parse_size
 from ..ledger.backups import LEDGER, copy_aside, is_damaged, refuse_in_use
@@ -44,7 +44,7 @@ class Rebuilt:
     aside: Path | None = None
 
 
-def rebuild(ledger: Ledger, gateways: ClientPool, output: Path) -> Rebuilt:
+def rebuild(ledger: Ledger, clients: Clients, output: Path) -> Rebuilt:
     """Add to the ledger every job that can still be found and that it does not have. A damaged one is put aside first,
     and read as far as it can be. InvalidInputError while another process uses it; StorageError."""
     home = ledger.database.home
@@ -57,12 +57,12 @@ def rebuild(ledger: Ledger, gateways: ClientPool, output: Path) -> Rebuilt:
     for row in rows:
         done.read += _add(ledger, row)
     for receipt, video in _receipts(output):
-        found = _of_receipt(receipt, video, output, gateways, ledger.references)
+        found = _of_receipt(receipt, video, output, clients, ledger.references)
         if found is not None and _add(ledger, found):
             done.receipts += 1
             done.guessed += bool(json.loads(found["reference_files"])) and "fit" not in receipt
-    for name in gateways.names():
-        done.listed += _of_list(ledger, gateways, name)
+    for name in clients.names():
+        done.listed += _of_list(ledger, clients, name)
     return done
 
 
@@ -93,7 +93,7 @@ def _receipts(output: Path) -> Iterator[tuple[dict[str, Any], Path]]:
 
 
 def _of_receipt(
-    receipt: Mapping[str, Any], video: Path, output: Path, gateways: ClientPool, references: References
+    receipt: Mapping[str, Any], video: Path, output: Path, clients: Clients, references: References
 ) -> dict[str, Any] | None:
     """The row that a receipt speaks of; None for one that is not as we write it."""
     told = {name: receipt.get(name) for name in (*TEXTS, "kind", "take", "job", "sha256")}
@@ -113,7 +113,7 @@ def _of_receipt(
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "") | {name: told[name] for name in TEXTS}
     row |= {
         "id": told["job"], "kind": kind, "take": take, "state": JobState.STORED.value, "fit": fit,
-        "origin": str(receipt.get("origin") or _origin(gateways, str(told["provider"]))),
+        "origin": str(receipt.get("origin") or _origin(clients, str(told["provider"]))),
         "extra_fields": json.dumps(fields), "reference_files": json.dumps(files), "owner": "",
         "slot": identity.v1, "slot2": identity.v2 or None, "identity": identity.v1, "identity2": identity.v2,
         "estimated_usd": receipt.get("estimated_usd"), "charged_usd": None, "progress": 100.0, "remote_status": "",
@@ -143,21 +143,21 @@ def _add(ledger: Ledger, row: dict[str, Any]) -> bool:
         return add_row(connection, row)
 
 
-def _of_list(ledger: Ledger, gateways: ClientPool, name: str) -> list[str]:
+def _of_list(ledger: Ledger, clients: Clients, name: str) -> list[str]:
     """Jobs that a provider lists and the ledger does not have, opened by their ids; the ledger's ids of them."""
     added: list[str] = []
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
-        provider = gateways.provider(name)
-        for video in gateways.client(name).list_videos() if provider.lists else ():
+        provider = clients.provider(name)
+        for video in clients.client(name).list_videos() if provider.lists else ():
             if ledger.by_gateway_id(name, provider.origin, video.id) is None:
                 added.append(ledger.adopt(name, provider.origin, video.id).id)
                 ledger.observed(added[-1], video)
     return added
 
 
-def _origin(gateways: ClientPool, name: str) -> str:
+def _origin(clients: Clients, name: str) -> str:
     with contextlib.suppress(SoraError):
-        return gateways.provider(name).origin
+        return clients.provider(name).origin
     return ""
 
 

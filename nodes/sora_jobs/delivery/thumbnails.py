@@ -68,12 +68,13 @@ class Thumbnails:
 
     def _from_gateway(self, job: Job, variant: str) -> Picture | None:
         """What the gateway has; None where it is not known to make pictures."""
-        if not self._clients.provider(job.provider).variants:
+        clients = self._clients.now()
+        if not clients.provider(job.provider).variants:
             return None
         from ..media.reference import from_bytes
         from ..media.resize import on_colour
 
-        data = _downloaded(self._clients.client_for(job), job.video_id, variant)
+        data = _downloaded(clients.client_for(job), job.video_id, variant)
         try:
             return on_colour(from_bytes(data, f"the gateway's {variant}", ("PNG", "JPEG", "WEBP")))
         except InvalidInputError as error:  # it is the gateway's picture, not the user's

@@ -112,10 +112,10 @@ class JobTracker:
                 )
 
     def _ask(self, job: Job) -> Job:
-        return self._ledger.observed(job.id, self._clients.client_for(job).retrieve(job.video_id))
+        return self._ledger.observed(job.id, self._clients.now().client_for(job).retrieve(job.video_id))
 
     def _pace_s(self, provider: str) -> float:
-        return self._clients.provider(provider).poll_s
+        return self._clients.now().provider(provider).poll_s
 
     def _round(self, job: Job) -> Job:
         """The monitor's look: at the gateway if we watch the job, else at what another process wrote down."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..config.locations import other_homes
-from ..config.providers import COMETAPI, SANDBOX, check_file
+from ..config.providers import COMETAPI, SANDBOX, check_file, provider_names
+from ..config.snapshot import Config
 from ..engine import Engine
 from ..errors import MissingKeyError, SoraError
 from ..util.disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
@@ -28,13 +29,15 @@ LONGEST_OF = {"state": len("references/") + LONGEST_REFERENCE, "output": VIDEO_N
 LITTLE_DISK = 2 << 30  # bytes: some forty clips of 30 s
 
 
-def examine(engine: Engine, blocked: Iterable[str] = ()) -> list[Finding]:
+def examine(engine: Engine, blocked: Iterable[str] = (), config: Config | None = None) -> list[Finding]:
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
     `blocked` are the names by which ComfyUI's page was opened, and refused."""
+    settings = config or engine.settings.read()  # one for all checks, whatever is edited meanwhile
     checks: dict[str, Callable[[Engine], Iterator[Finding]]] = {
-        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": _settings,
-        "page": lambda engine: _page(engine, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
-        "budget": _budget, "models": _models, "keys": _keys, "providers": _providers,
+        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": lambda _: _settings(settings),
+        "page": lambda _: _page(settings, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
+        "budget": lambda engine: _budget(engine, settings), "models": _models, "keys": _keys,
+        "providers": lambda engine: _providers(engine, settings),
     }  # fmt: skip
     findings: list[Finding] = []
     for name, check in checks.items():
@@ -83,27 +86,26 @@ def _pyav(_: Engine) -> Iterator[Finding]:
         yield Finding("pyav", "ok", text)
 
 
-def _settings(engine: Engine) -> Iterator[Finding]:
-    faults = engine.settings.faults()
+def _settings(config: Config) -> Iterator[Finding]:
+    faults = config.faults()
     for fault in faults:
         yield Finding("settings", "failed", _words(fault))
-    for sentence in engine.settings.renamed():
+    for sentence in config.renamed():
         yield Finding("settings", "warning", sentence)
     if not faults:
-        file = engine.settings.file
+        file = config.settings.file
         yield Finding("settings", "ok", str(file) if file.exists() else f"the defaults: there is no {file}")
 
 
-def _page(engine: Engine, blocked: Iterable[str]) -> Iterator[Finding]:
-    settings = engine.settings
-    allowed = sorted(settings.allowed_hosts - {""})
+def _page(config: Config, blocked: Iterable[str]) -> Iterator[Finding]:
+    allowed = sorted(config.allowed_hosts - {""})
     refused = [name for name in blocked if name not in allowed]
     for name in refused:
-        text = f"ComfyUI's page was opened by the name {name}, and refused. {settings.how_to_allow(name)}"
+        text = f"ComfyUI's page was opened by the name {name}, and refused. {config.how_to_allow(name)}"
         yield Finding("page", "warning", text)
     if not refused:
         names = " and ".join(("this machine's own names", *allowed))
-        yield Finding("page", "ok", f"may be opened by {names}. {settings.how_to_allow('NAME')}")
+        yield Finding("page", "ok", f"may be opened by {names}. {config.how_to_allow('NAME')}")
 
 
 def _disk(engine: Engine) -> Iterator[Finding]:
@@ -181,8 +183,8 @@ def _kept(engine: Engine) -> Finding:
     return Finding("farm", "ok", f"reference images are kept in {folder}")
 
 
-def _budget(engine: Engine) -> Iterator[Finding]:
-    spending = engine.spending()
+def _budget(engine: Engine, config: Config) -> Iterator[Finding]:
+    spending = engine.spending(config)
     yield Finding("budget", "ok" if spending.usd < spending.per_day.usd_per_day else "warning", str(spending))
 
 
@@ -205,27 +207,27 @@ def _keys(engine: Engine) -> Iterator[Finding]:
             )
 
 
-def _providers(engine: Engine) -> Iterator[Finding]:
-    faults = [_words(fault) for fault in check_file(engine.settings)]
+def _providers(engine: Engine, config: Config) -> Iterator[Finding]:
+    faults = [_words(fault) for fault in check_file(config)]
     for fault in faults:
         yield Finding("providers", "failed", fault)
-    for name in engine.provider_names():
+    for name in provider_names(config):
         if name == SANDBOX:
             yield Finding(name, "ok", "free, on this machine")
             continue
         try:
-            yield from _gateway(engine, name)
+            yield from _gateway(engine, name, config)
         except Exception as error:  # noqa: BLE001 - what breaks the look at one gateway must not hide the others
             text = _words(error)
             yield Finding(name, "failed", "not looked at: see providers" if text in faults else text)
 
 
-def _gateway(engine: Engine, name: str) -> Iterator[Finding]:
+def _gateway(engine: Engine, name: str, config: Config) -> Iterator[Finding]:
     try:
-        yield from look(engine.client(name), engine.catalogue)
+        yield from look(engine.client(name, config=config), engine.catalogue)
     except MissingKeyError as error:
         yield Finding(name, "warning", _words(error))
-        with contextlib.closing(engine.client(name, key=False)) as client:
+        with contextlib.closing(engine.client(name, key=False, config=config)) as client:
             for finding in look(client, engine.catalogue):
                 # Nothing can be bought there as it is: whoever needs the sandbox alone has no trouble.
                 yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..config.extra_fields import FieldRule, check_fields
-from ..config.providers import SANDBOX, Provider, file_of, load_provider, provider_names
+from ..config.providers import SANDBOX, Provider, load_provider, provider_names
 from ..config.settings import Settings
+from ..config.snapshot import Config
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError
 from ..jobs.spec import Job, VideoRequest
@@ -27,38 +29,63 @@ class LocalGateway(Protocol):
 
 
 class ClientPool:
-    """Clients by provider name. Files and variables are read at each use, so that a new key works without a restart."""
+    """Clients by provider and key, each made once."""
 
     def __init__(self, settings: Settings, sandbox: LocalGateway, timing: Timing = DEFAULT) -> None:
-        self._settings, self._sandbox, self._timing = settings, sandbox, timing
+        self._settings, self._timing = settings, timing
+        self.sandbox = sandbox
         self._clients: dict[tuple[Provider, str], Client] = {}
         self._lock = threading.Lock()  # not held while the sandbox starts: no other provider waits for that
 
-    def names(self) -> list[str]:
-        return provider_names(self._settings)
+    def now(self, config: Config | None = None) -> Clients:
+        """The clients for one operation, by its `config`, else as files and variables are now: a new key works without
+        a restart."""
+        return Clients(self, config or self._settings.read())
 
-    def provider(self, name: str) -> Provider:
-        """The provider of that name; InvalidInputError lists those there are. The sandbox has the calls of its
-        family."""
-        provider = load_provider(self._settings, name)
-        return dataclasses.replace(provider, **self._sandbox.abilities()) if name == SANDBOX else provider
-
-    def check_fields(self, spec: VideoRequest, rules: Mapping[str, FieldRule]) -> None:
-        """InvalidInputError for an extra field that neither `rules`, those of the spec's model, nor the owner allow."""
-        check_fields(spec, rules, self.provider(spec.provider).opened, file_of(self._settings))
-
-    def client(self, name: str) -> Client:
-        """A client for that provider; MissingKeyError where it has no key."""
-        provider = self.provider(name)
-        key = provider.key(self._settings.env)
-        if name == SANDBOX:
-            provider = dataclasses.replace(provider, base_url=self._sandbox.base_url())
+    def made(self, provider: Provider, key: str) -> Client:
+        """The client of that provider with that key."""
         with self._lock:
             client = self._clients.get((provider, key))
             if client is None:
                 client = Client(provider, key, self._timing)
                 self._clients[provider, key] = client
             return client
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+        self.sandbox.close()
+
+
+@dataclass(frozen=True)
+class Clients:
+    """What can be called by one reading of the settings, whatever is edited meanwhile."""
+
+    pool: ClientPool
+    config: Config
+
+    def names(self) -> list[str]:
+        return provider_names(self.config)
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name; InvalidInputError lists those there are. The sandbox has the calls of its
+        family."""
+        provider = load_provider(self.config, name)
+        return dataclasses.replace(provider, **self.pool.sandbox.abilities()) if name == SANDBOX else provider
+
+    def check_fields(self, spec: VideoRequest, rules: Mapping[str, FieldRule]) -> None:
+        """InvalidInputError for an extra field that neither `rules`, those of the spec's model, nor the owner allow."""
+        check_fields(spec, rules, self.provider(spec.provider).opened, self.config.settings.providers_file)
+
+    def client(self, name: str) -> Client:
+        """A client for that provider; MissingKeyError where it has no key."""
+        provider = self.provider(name)
+        key = provider.key(self.config.env)
+        if name == SANDBOX:
+            provider = dataclasses.replace(provider, base_url=self.pool.sandbox.base_url())
+        return self.pool.made(provider, key)
 
     def client_for(self, job: Job) -> Client:
         """The client for a job that exists: it only ever talks to the gateway where the job was bought."""
@@ -71,10 +98,3 @@ class ClientPool:
                 code="origin_changed",
             )
         return self.client(job.provider)
-
-    def close(self) -> None:
-        with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
-        self._sandbox.close()

@@ -18,7 +18,7 @@ import requests
 from urllib3.util.retry import Retry
 
 from ..config.providers import COMETAPI, COMETAPI_URL, Provider
-from ..config.settings import Settings
+from ..config.snapshot import Config
 from ..config.timing import DEFAULT, Timing
 from ..errors import GatewayError, InvalidInputError, LedgerError
 from ..gateway.http import (
@@ -97,7 +97,7 @@ def knows_balance(provider: Provider, places: Places | None = None) -> bool:
 
 def balance_of(
     provider: Provider,
-    settings: Settings,
+    config: Config,
     ledger: Ledger,
     *,
     account: bool = False,
@@ -109,10 +109,10 @@ def balance_of(
     places = places or PLACES
     _check_known(provider, places)
     if account:
-        found = ask_account(provider, _account_key(provider, settings), places, timing)
+        found = ask_account(provider, _account_key(provider, config), places, timing)
     else:
-        found = ask_key(provider, provider.key(settings.env), timing)
-    next_usd, next_by = next_price(provider, settings, ledger)
+        found = ask_key(provider, provider.key(config.env), timing)
+    next_usd, next_by = next_price(provider, config, ledger)
     left = found.left_usd
     short = left is not None and (left <= 0 or left < next_usd)
     return dataclasses.replace(found, next_usd=next_usd, next_by=next_by, short=short)
@@ -141,15 +141,15 @@ def ask_account(provider: Provider, key: str, places: Places, timing: Timing) ->
     return _made(there, "account", remaining, used, unlimited=unlimited, asked_at=timing.clock())
 
 
-def next_price(provider: Provider, settings: Settings, ledger: Ledger) -> tuple[float, Literal["last_job", "cap"]]:
+def next_price(provider: Provider, config: Config, ledger: Ledger) -> tuple[float, Literal["last_job", "cap"]]:
     """What the next job there may cost, in dollars: as much as the last one, or else as a job may cost here."""
     with contextlib.suppress(LedgerError):
         if ledger.database.exists:
             last = ledger.last_bought(provider.name)
             if last is not None and last.estimated_usd:
                 return last.estimated_usd, "last_job"
-            return ledger.spending(settings.budget).per_job.usd_per_job, "cap"
-    return settings.budget.usd_per_job, "cap"
+            return ledger.spending(config.budget).per_job.usd_per_job, "cap"
+    return config.budget.usd_per_job, "cap"
 
 
 def _check_known(provider: Provider, places: Places) -> None:
@@ -167,12 +167,12 @@ def _check_known(provider: Provider, places: Places) -> None:
         )
 
 
-def _account_key(provider: Provider, settings: Settings) -> str:
+def _account_key(provider: Provider, config: Config) -> str:
     """The key that the owner made for this call alone, else the provider's."""
-    file = settings.home / "keys" / QUERY_KEY
+    file = config.settings.home / "keys" / QUERY_KEY
     if file.exists() or file.with_name(f"{file.name}.txt").exists():  # the second is told: Windows hides its ending
         return dataclasses.replace(provider, key_variable="", key_file=file).key({})
-    return provider.key(settings.env)
+    return provider.key(config.env)
 
 
 def _made(

@@ -17,7 +17,7 @@ from ..config.settings import Settings
 from ..config.timing import Timing
 from ..errors import LedgerError, NotPurchasedError, PurchaseUncertainError, RequestRejectedError, SoraError
 from ..gateway.client import Client
-from ..gateway.clients import ClientPool
+from ..gateway.clients import ClientPool, Clients
 from ..jobs.identity import Identity
 from ..jobs.remote_video import RemoteVideo
 from ..jobs.spec import Job, JobState, VideoRequest, parse_size
@@ -52,9 +52,11 @@ class PurchaseResult:
 
 @dataclass(frozen=True)
 class PreparedPurchase:
-    """A purchase that was found right: nothing of it is written or sent yet. `files` are its kept references;
-    `tell(warning)` is called before it is sent, with what the user should know of its model."""
+    """A purchase that was found right: nothing of it is written or sent yet. It goes on with the settings by which it
+    was found so, those of `clients`. `files` are its kept references; `tell(warning)` is called before it is sent, with
+    what the user should know of its model."""
 
+    clients: Clients
     spec: VideoRequest
     remix_of: Job | None
     images: tuple[Image, ...]
@@ -93,13 +95,13 @@ class Purchaser:
     ) -> PreparedPurchase:
         """Everything that can be found wrong before a row is written: InvalidInputError, MissingKeyError, StorageError.
         With `listed` the catalogue has to have the model. `tell`: see Order."""
-        provider = self._clients.provider(spec.provider)
+        clients = self._clients.now()
+        provider = clients.provider(spec.provider)
         active_purchase = self._ledger.active_purchase(spec)
         if active_purchase is not None and active_purchase.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
-            return PreparedPurchase(
-                spec, remix_of, self._fitted(spec), list(active_purchase.references), provider.origin, None
-            )
+            files = list(active_purchase.references)
+            return PreparedPurchase(clients, spec, remix_of, self._fitted(spec), files, provider.origin, None)
         if (
             active_purchase is None
             and spec.provider != SANDBOX
@@ -107,15 +109,16 @@ class Purchaser:
         ):
             raise other.error
         if active_purchase is None or active_purchase.sent_at is None:
-            self._clients.check_fields(spec, self._catalogue().fields(spec.model))
+            clients.check_fields(spec, self._catalogue().fields(spec.model))
         if listed:
             self._catalogue().require(spec.model)
         check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
-        self._client(spec, remix_of)
+        _client(clients, spec, remix_of)
         check_room(self._settings.videos, VIDEO_NAME)
         price = estimated_usd(spec, provider, self._catalogue(), remix_of)
-        return PreparedPurchase(spec, remix_of, images, self._keep_references(spec), provider.origin, price, tell)
+        files = self._keep_references(spec)
+        return PreparedPurchase(clients, spec, remix_of, images, files, provider.origin, price, tell)
 
     def attempt(
         self, order: PreparedPurchase, is_cancelled: Callable[[], bool] = lambda: False
@@ -133,7 +136,7 @@ class Purchaser:
                 order.spec,
                 origin=order.origin,
                 estimated_usd=order.estimated_usd,
-                budget=lambda: self._settings.budget,
+                budget=lambda: order.clients.config.budget,
                 references=order.files,
                 remix_of=order.remix_of,
                 sending=self._sending | self._not_kept.keys() | self._refusals.keys(),
@@ -147,7 +150,7 @@ class Purchaser:
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
         if job.state is JobState.FAILED and not mine:
-            job = ask_again(self._ledger, self._clients, job)  # free, and some gateways say so only once
+            job = ask_again(self._ledger, order.clients, job)  # free, and some gateways say so only once
         if job.state in (JobState.UNKNOWN, JobState.FAILED):
             raise existing_purchase_error(job)
         if job.state is JobState.RESERVED:
@@ -156,17 +159,15 @@ class Purchaser:
 
     def _warn(self, order: PreparedPurchase) -> None:
         """Say what is known of the model while nothing is sent yet; who cannot hear it holds nothing up."""
-        if warning := self._catalogue().warning(order.spec, order.remix_of, self._settings.shown_language):
+        language = order.clients.config.shown_language
+        if warning := self._catalogue().warning(order.spec, order.remix_of, language):
             with contextlib.suppress(Exception):
                 order.tell(warning)
-
-    def _client(self, spec: VideoRequest, remix_of: Job | None) -> Client:
-        return self._clients.client_for(remix_of) if remix_of else self._clients.client(spec.provider)
 
     def _send(self, job: Job, order: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
         try:
-            client = self._client(order.spec, order.remix_of)
+            client = _client(order.clients, order.spec, order.remix_of)
             return self._keep(job, self._create(job, order, client, is_cancelled))
         except PurchaseUncertainError as error:
             if error.charge == "possible":
@@ -275,6 +276,10 @@ class Purchaser:
         from ..media.reference import to_png
 
         return [self._ledger.references.keep(to_png(reference.pixels)) for reference in spec.references]
+
+
+def _client(clients: Clients, spec: VideoRequest, remix_of: Job | None) -> Client:
+    return clients.client_for(remix_of) if remix_of else clients.client(spec.provider)
 
 
 def _pngs(images: tuple[Image, ...]) -> list[bytes]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..config.providers import COMETAPI, SANDBOX, Provider
 from ..errors import InvalidInputError
-from ..gateway.clients import ClientPool
+from ..gateway.clients import Clients
 from ..jobs.spec import LONGEST_FIELDS, Job, VideoRequest, parse_extra_fields
 from ..models.catalogue import Catalogue
 
@@ -57,7 +57,7 @@ def check_new(spec: VideoRequest, provider: Provider, catalogue: Catalogue, *, r
 
 
 def quote(
-    wanted: Mapping[str, Any], gateways: ClientPool, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+    wanted: Mapping[str, Any], clients: Clients, catalogue: Catalogue, find: Callable[[str, str], Job | None]
 ) -> Quote:
     """Return what that which a node says would cost; InvalidInputError where that cannot be bought.
 
@@ -67,20 +67,20 @@ def quote(
     """
     if "job" in wanted:
         given = _texts(wanted, OF_A_JOB)
-        return _of_remix(given["job"] or "", given["provider"] or "", gateways, catalogue, find)
+        return _of_remix(given["job"] or "", given["provider"] or "", clients, catalogue, find)
     given = _texts(wanted, WIDGETS, ("references", "remix"))
     references, remix = wanted.get("references", 0), wanted.get("remix", False)
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
         raise InvalidInputError(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
     if given["provider"] is None:
         return Quote(None)
-    provider = gateways.provider(given["provider"])
+    provider = clients.provider(given["provider"])
     if remix:
         provider.check_remix()
     if None in given.values():
         return Quote(0.0 if _is_free(provider) else None)
     spec = _spec(given, catalogue)
-    gateways.check_fields(spec, catalogue.fields(spec.model))
+    clients.check_fields(spec, catalogue.fields(spec.model))
     check_new(spec, provider, catalogue, references=references)
     if remix:
         catalogue.check_remix(spec.model)
@@ -110,7 +110,7 @@ def _spec(given: Mapping[str, Any], catalogue: Catalogue) -> VideoRequest:
 
 
 def _of_remix(
-    name: str, named: str, gateways: ClientPool, catalogue: Catalogue, find: Callable[[str, str], Job | None]
+    name: str, named: str, clients: Clients, catalogue: Catalogue, find: Callable[[str, str], Job | None]
 ) -> Quote:
     """The price of a remix of that job."""
     if not name.strip():
@@ -119,7 +119,7 @@ def _of_remix(
     parent = find(name, named)
     if parent is None and not named:
         return Quote(None)
-    provider = gateways.provider(named if parent is None else parent.provider)
+    provider = clients.provider(named if parent is None else parent.provider)
     provider.check_remix()
     if parent is None:  # it was bought elsewhere: its length and size are unknown
         return Quote(0.0 if _is_free(provider) else None)

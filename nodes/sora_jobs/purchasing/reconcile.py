@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import GatewayError, InvalidInputError, PurchaseUncertainError, SoraError
-from ..gateway.clients import ClientPool
+from ..gateway.clients import Clients
 from ..jobs.remote_video import LONGEST_ID, RemoteVideo
 from ..jobs.spec import Job, JobState, parse_size
 from ..ledger.ledger import Ledger, existing_purchase_error
@@ -21,7 +21,7 @@ LONGEST_TOLD = 220  # characters of a gateway's word in a sentence
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
-def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> Job:
+def reconcile(ledger: Ledger, clients: Clients, job: Job, video_id: str) -> Job:
     """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost.
 
     InvalidInputError where the gateway shows another video: the right one would never be looked for again.
@@ -36,7 +36,7 @@ def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> 
             code="video_id_too_long",
         )
     with _still_unknown(job):
-        video = gateways.client_for(job).retrieve(video_id)
+        video = clients.client_for(job).retrieve(video_id)
     if differences := _differences(job, video):
         raise InvalidInputError(
             f"{video_id} is another video; its {', its '.join(differences)}.",
@@ -50,17 +50,17 @@ def reconcile(ledger: Ledger, gateways: ClientPool, job: Job, video_id: str) -> 
     return ledger.observed(ledger.reconcile(job.id, video_id=video_id).id, video)
 
 
-def find_in_provider_list(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
+def find_in_provider_list(ledger: Ledger, clients: Clients, job: Job) -> Job:
     """Settle it with the one job of the gateway's list that fits. PurchaseUncertainError where none does, where several
     do, or where another purchase of ours may be that job as well; it is never given up here, since a list may lag
     behind."""
     if job.state is not JobState.UNKNOWN:
         return job
-    if not gateways.provider(job.provider).lists:
+    if not clients.provider(job.provider).lists:
         raise existing_purchase_error(job)
     others = [other for other in _in_doubt(ledger, job) if other.id != job.id]
     with _still_unknown(job):
-        listed = gateways.client_for(job).list_videos()
+        listed = clients.client_for(job).list_videos()
     fitting = [video for video in listed if _fits(job, video)]
     free = [video for video in fitting if _is_free(ledger.by_gateway_id(job.provider, job.origin, video.id))]
     if len(free) != 1:
@@ -76,23 +76,23 @@ def find_in_provider_list(ledger: Ledger, gateways: ClientPool, job: Job) -> Job
     return ledger.observed(ledger.reconcile(job.id, video_id=free[0].id).id, free[0])
 
 
-def ask_again(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
+def ask_again(ledger: Ledger, clients: Clients, job: Job) -> Job:
     """The same as `ask_about`. JobFailedError where it cannot be asked, which says of both why; it stays as it is."""
     try:
-        return ask_about(ledger, gateways, job)
+        return ask_about(ledger, clients, job)
     except SoraError as error:
         failed = existing_purchase_error(job)
         message = f"{failed.message} The gateway could not be asked about it again: {error.message}"
         raise failed.changed(message=message, hint=f"{error.hint} {failed.hint}".strip()) from error
 
 
-def ask_about(ledger: Ledger, gateways: ClientPool, job: Job) -> Job:
+def ask_about(ledger: Ledger, clients: Clients, job: Job) -> Job:
     """A job that was seen to fail, as its gateway sees it now. Asking is free, and some say "failed" once and go on
     rendering. GatewayError, MissingKeyError where it cannot be asked: it stays as it is."""
     if job.state is not JobState.FAILED or not job.video_id:
         return job
     try:
-        return ledger.taken_up_again(job.id, gateways.client_for(job).retrieve(job.video_id))
+        return ledger.taken_up_again(job.id, clients.client_for(job).retrieve(job.video_id))
     except GatewayError as error:
         raise error.with_job(job.id).changed(charge="possible") from error.__cause__
 

@@ -55,7 +55,7 @@ class HistoryView:
             return {"jobs": [], "more": False, "running": 0}
         limit = max(1, min(limit, LARGEST_PAGE))
         jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
-        language = self._settings.shown_language
+        language = self._settings.read().shown_language
         return {
             "jobs": [self.row(job, language) for job in jobs[:limit]],
             "more": len(jobs) > limit,
@@ -76,7 +76,7 @@ class HistoryView:
         """One job as plain JSON, its error in that language or in the one of the settings."""
         error = failure_of(job)
         if error is not None:
-            error = error.changed(language=language or self._settings.shown_language)
+            error = error.changed(language=language or self._settings.read().shown_language)
         return (
             self.brief(job)
             | {name: getattr(job, name) for name in AS_THEY_ARE}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 from ..config.keys import default_provider, key_state
 from ..config.providers import load_provider, provider_names
-from ..config.settings import Settings
+from ..config.settings import read_page
+from ..config.snapshot import Config
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, storage_error
 from ..ledger.ledger import Ledger
@@ -40,15 +42,13 @@ VARIABLES = {
 }
 
 
-def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
+def shown(config: Config, ledger: Ledger, *, local: bool) -> dict[str, Any]:
     """All of it as JSON, without a secret. `local` says whether who asks may change what only this machine may."""
-    budget = settings.budget
-    why = {
-        name: _why_not(settings, name, local=local) for name in ("language", "background_downloads", "budget", "keys")
-    }
+    budget = config.budget
+    why = {name: _why_not(config, name, local=local) for name in ("language", "background_downloads", "budget", "keys")}
     return {
-        "language": settings.language,
-        "background_downloads": settings.background_downloads,
+        "language": config.language,
+        "background_downloads": config.background_downloads,
         "budget": {
             "usd_per_day": budget.usd_per_day,
             "usd_per_job": budget.usd_per_job,
@@ -56,30 +56,32 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
         },
         "may": {name: not reason for name, reason in why.items()},
         "why": why,
-        "default_provider": default_provider(settings),
-        "providers": [_provider(settings, name, local=local) for name in provider_names(settings)],
+        "default_provider": default_provider(config.settings),
+        "providers": [_provider(config, name, local=local) for name in provider_names(config)],
     }
 
 
-def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: Timing = DEFAULT) -> None:
-    """Keep what the page asks for. InvalidInputError where it may not, or for a value that is none: nothing is
-    changed."""
+def change(config: Config, wanted: dict[str, Any], *, local: bool, timing: Timing = DEFAULT) -> Config:
+    """Keep what the page asks for; what is set then. InvalidInputError where it may not, or for a value that is none:
+    nothing is changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
         hint = f"There are: {', '.join(NAMES)}."
         raise InvalidInputError(f"There is no setting {unknown[0]!r}.", hint=hint, code="unknown_setting")
     for name, value in wanted.items():
         topic = "budget" if name.startswith("usd") else name
-        if reason := _why_not(settings, topic, local=local):
+        if reason := _why_not(config, topic, local=local):
             why = REASONS[reason["code"]].format(**reason)
             raise InvalidInputError(f"{name} cannot be changed here. {why}", code="setting_locked")
         _check(name, value)
+    file = config.settings.page_file
     try:
         # Of two changes at once both are kept.
-        with locked(settings.page_file.with_suffix(".lock"), timing.settings_lock_s):
-            kept = settings.page_wishes() | {NAMES[name]: value for name, value in wanted.items()}
-            atomic_write(settings.page_file, (json.dumps(kept, indent=1) + "\n").encode())
+        with locked(file.with_suffix(".lock"), timing.settings_lock_s):
+            kept = read_page(file) | {NAMES[name]: value for name, value in wanted.items()}
+            atomic_write(file, (json.dumps(kept, indent=1) + "\n").encode())
     except OSError as error:
-        raise storage_error(f"{settings.page_file} could not be written", error) from error
+        raise storage_error(f"{file} could not be written", error) from error
+    return dataclasses.replace(config, page=kept)
 
 
 def _check(name: str, value: Any) -> None:
@@ -94,23 +96,23 @@ def _check(name: str, value: Any) -> None:
         raise InvalidInputError(f"{name} is no amount in dollars.", code="invalid_setting")
 
 
-def _why_not(settings: Settings, topic: str, *, local: bool) -> dict[str, str]:
+def _why_not(config: Config, topic: str, *, local: bool) -> dict[str, str]:
     """Why the page may not change it: a key of REASONS as `code`, and who says so as `by`; {} where it may."""
-    if topic == "budget" and not settings.page_may_change_budget:
-        return {"code": "owner", "by": str(settings.file) if local else settings.file.name}
-    if topic in ("budget", "keys") and not local and not settings.allow_remote_changes:
-        return {"code": "elsewhere", "by": settings.file.name}  # no path of this machine
+    if topic == "budget" and not config.page_may_change_budget:
+        return {"code": "owner", "by": str(config.settings.file) if local else config.settings.file.name}
+    if topic in ("budget", "keys") and not local and not config.allow_remote_changes:
+        return {"code": "elsewhere", "by": config.settings.file.name}  # no path of this machine
     names = ("usd_per_day", "usd_per_job") if topic == "budget" else (topic,) if topic in NAMES else ()
-    fixed = next((by for name in names if (by := settings.fixed_by(VARIABLES[name], NAMES[name]))), "")
+    fixed = next((by for name in names if (by := config.fixed_by(VARIABLES[name], NAMES[name]))), "")
     return {"code": "fixed", "by": fixed if local else Path(fixed).name} if fixed else {}
 
 
-def _provider(settings: Settings, name: str, *, local: bool) -> dict[str, Any]:
+def _provider(config: Config, name: str, *, local: bool) -> dict[str, Any]:
     try:
-        provider = load_provider(settings, name)
+        provider = load_provider(config, name)
     except InvalidInputError as error:
         return {"name": name, "key": "unset", "ends_in": "", "url": "", "error": error.message, "balance": False}
-    state, ends_in = key_state(settings, provider)
+    state, ends_in = key_state(config, provider)
     asks = state in ("set", "environment") and knows_balance(provider)
     row = {"name": name, "key": state, "ends_in": ends_in if local else "", "url": provider.base_url, "error": ""}
     return row | {"balance": asks}
