@@ -5,7 +5,7 @@
 import { addAgain, addFrames, addJob, addRemix } from "./add.mjs";
 import { button, el } from "./dom.mjs";
 import { modelOf } from "./models.mjs";
-import { stateOf } from "./row.mjs";
+import { errorOf, stateOf } from "./row.mjs";
 import { t } from "./words.mjs";
 
 /**
@@ -44,7 +44,7 @@ async function askAgain(row, host, view) {
   /** @type {JobResponse} */
   const { job } = await host.post(`/sora/history/${row.id}/ask`);
   view.changed(job);
-  if (job.state === "failed") host.toast(t("asked_failed", { why: job.error }), "warn");
+  if (job.state === "failed") host.toast(t("asked_failed", { why: errorOf(job) }), "warn");
   else host.toast(t("asked_goes_on", { state: stateOf(job, host.now()) }));
 }
 

@@ -3,7 +3,7 @@
 /** @import { Alerted, Cure } from "./types.d.ts" */
 
 import { button, el } from "./dom.mjs";
-import { promptOf, stateName } from "./row.mjs";
+import { errorOf, promptOf, stateName } from "./row.mjs";
 import { t } from "./words.mjs";
 
 const SHOWN_MS = 15_000;
@@ -56,7 +56,7 @@ export class Alerts {
       el("strong", { text: stateName(job.state) }),
       button("times", t("close"), close, { bare: true }),
       el("p", { class: "sora-prompt", text: promptOf(job) }),
-      el("p", { class: "sora-text", text: job.error }),
+      el("p", { class: "sora-text", text: errorOf(job) }),
       button(icon, t(key), cured),
     );
     toast.addEventListener("keydown", (event) => event.key === "Escape" && close());

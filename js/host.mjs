@@ -5,24 +5,26 @@
 
 import { graphsOf, widgetOf } from "./graphs.mjs";
 import { Recent } from "./recent.mjs";
-import { TITLE, t } from "./words.mjs";
+import { TITLE, errorText, t } from "./words.mjs";
 
 const SHOWN_MS = 12_000;
 const MOST_TOASTS = 50; // that are remembered, so as not to show them twice
 const LONGEST_READ_MS = 90_000; // the ledger may be held for some time; a read that hangs would hold up all later ones
 const FOCUS_MS = 200; // until a new node is on the screen
 export const TAB = "sora-jobs";
+const LOCALE = "Comfy.Locale";
 
 /**
- * `pack` is what sora.js knows: `blocked(name, language)` is called when the server does not take the name by which the
- * page was opened, and with "" once it does; `models` and `useSettings` are those of the Host.
+ * `pack` is what sora.js knows: `blocked(name)` is called when the server does not take the name by which the page was
+ * opened, and with "" once it does; the others are those of the Host.
  *
  * @param {App} app
  * @param {Api} api
- * @param {Partial<Pick<Host, "models" | "useSettings">> & { blocked?: (name: string, language?: string) => unknown }} pack
+ * @param {Partial<Pick<Host, "models" | "useSettings" | "useLanguage">> & { blocked?: (name: string) => unknown }} pack
  * @returns {Host}
  */
-export function makeHost(app, api, { blocked = () => {}, models = () => [], useSettings = async () => {} } = {}) {
+export function makeHost(app, api, pack = {}) {
+  const { blocked = () => {}, models = () => [], useSettings = () => {}, useLanguage = async () => {} } = pack;
   const server = makeServer(api, blocked);
   /** @type {Recent<string, number>} text -> when its toast goes */
   const toasts = new Recent(MOST_TOASTS);
@@ -33,6 +35,7 @@ export function makeHost(app, api, { blocked = () => {}, models = () => [], useS
     ...makeTab(app),
     models,
     useSettings,
+    useLanguage,
     nearest: (model, seconds, size, provider) =>
       host.get(`/sora/models/nearest?${new URLSearchParams({ model, seconds, size, provider })}`),
 
@@ -63,6 +66,15 @@ export function makeHost(app, api, { blocked = () => {}, models = () => [], useS
       const yes = !!(await dialog.confirm({ title: TITLE, message }));
       held?.focus(); // some versions leave the keyboard nowhere
       return yes;
+    },
+
+    locale: () => String(app.extensionManager.setting?.get?.(LOCALE) ?? ""),
+
+    /** The page tells its extensions of a setting in this way only, up to 1.58.1; without it a reload is needed. */
+    onLocale(changed) {
+      /** @param {CustomEvent<{ value?: unknown }>} event */
+      const told = ({ detail }) => changed(String(detail?.value ?? ""));
+      app.ui?.settings?.addEventListener?.(`${LOCALE}.change`, told);
     },
 
     canvas: () => app.canvas,
@@ -110,14 +122,12 @@ export const messageOf = (error) => (error instanceof Error ? error.message : St
  * Requests to the server, and its time.
  *
  * @param {Api} api
- * @param {(name: string, language?: string) => unknown} blocked
+ * @param {(name: string) => unknown} blocked
  * @returns {Pick<Host, "get" | "post" | "url" | "file" | "now">}
  */
 function makeServer(api, blocked) {
   let aheadMs = 0; // how far the server's clock is ahead of the browser's
   let name = "";
-  /** @type {unknown} */
-  let changed;
 
   /**
    * The body, of the type that the caller names.
@@ -133,10 +143,9 @@ function makeServer(api, blocked) {
     const body = await response.json().catch(() => ({}));
     if (typeof body.now === "number") aheadMs = 1000 * body.now - Date.now();
     const refused = response.status === 403 ? (body.host ?? "") : "";
-    if (refused !== name) changed = blocked((name = refused), body.language);
-    await changed; // also those that asked at the same time: the words are in its language then
+    if (refused !== name) blocked((name = refused));
     if (refused) throw new Error(t("host_blocked", { host: refused }));
-    if (!response.ok) throw new Error(body.error ?? `HTTP ${response.status}`);
+    if (!response.ok) throw new Error(errorText(body) || `HTTP ${response.status}`);
     return /** @type {Body} */ (body);
   }
 

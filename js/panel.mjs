@@ -109,7 +109,7 @@ export class Panel {
     clearTimeout(this.#typing);
     this.#parts?.list.end();
     this.#build(this.#root);
-    this.#store.reset(); // what the server says in words is in another language, too
+    this.#store.reset(); // what could not be read is told in other words, too
     if (view instanceof Settings) this.settings();
     else if (view instanceof Costs) this.costs();
     else if (view) this.open(view.id);

@@ -4,7 +4,7 @@
 /** @import { Brief, Filter, Row } from "./types.d.ts" */
 
 import { ago, price, span } from "./figures.mjs";
-import { hasText, t } from "./words.mjs";
+import { errorText, hasText, t } from "./words.mjs";
 
 const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora_jobs/views/news.py
 
@@ -74,12 +74,20 @@ export const priceOf = (row) => (row.kind === "opened" || row.state === "refused
 export const priceAndAge = (row, now) => [priceOf(row), ago(now - row.created_at)].filter(Boolean).join(" · ");
 
 /**
+ * Why there is no video, in the page's language; "" for nothing. What a node told has no `failure`: it is shown as it
+ * came.
+ *
+ * @param {Pick<Row, "error"> & Partial<Pick<Row, "failure">>} row
+ */
+export const errorOf = ({ error, failure }) => errorText({ error, ...failure });
+
+/**
  * What is wrong with it, in words; "" for nothing.
  *
  * @param {Row} row
  */
 export const troubleOf = (row) =>
-  row.error || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
+  errorOf(row) || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
 
 /**
  * Does a row belong to the list that is shown? The server's own rules.

@@ -1,12 +1,13 @@
 /** The settings: keys, balance, budget, background downloads, language, notifications, and the doctor. A key goes in once and never
  * comes back. */
 
-/** @import { Budget, Child, Finding, Host, Navigation, ProviderSettings, Reason, SettingsResponse } from "./types.d.ts" */
+/** @import { Attributes, Budget, Child, Finding, Host, Navigation, ProviderSettings, Reason, SettingsResponse } from "./types.d.ts" */
 /** @import { Bell } from "./notify.mjs" */
 
 import { Balances } from "./balance.mjs";
 import { button, el, replaceChildren, setText } from "./dom.mjs";
 import { dollars } from "./figures.mjs";
+import { chooseLanguage, chosenLanguage } from "./language.mjs";
 import { LANGUAGES, hasText, t } from "./words.mjs";
 
 /** @type {Record<string, string>} */
@@ -28,6 +29,21 @@ const why = (reason) =>
  * @param {...Child} children
  */
 const titled = (key, ...children) => el("section", {}, el("h3", { text: t(key) }), children);
+
+/**
+ * A list of all languages.
+ *
+ * @param {Attributes} given
+ * @param {...Child} before options before them
+ * @returns {HTMLSelectElement}
+ */
+const languages = (given, ...before) =>
+  el(
+    "select",
+    given,
+    before,
+    Object.entries(LANGUAGES).map(([value, text]) => el("option", { value, text, lang: value })),
+  );
 
 export class Settings {
   element;
@@ -77,7 +93,7 @@ export class Settings {
         settings.providers.map((one) => this.#provider(one, may.keys)),
         why(reason.keys),
       ),
-      titled("language", this.#language(settings), why(reason.language)),
+      titled("language", this.#pageLanguage(), this.#language(settings), why(reason.language)),
       this.#backgroundDownloads(settings),
       why(reason.background_downloads),
       titled("notifications", this.#notify()),
@@ -100,7 +116,7 @@ export class Settings {
       try {
         /** @type {SettingsResponse} */
         const settings = await this.#host.post(path, body);
-        await this.#host.useSettings(settings);
+        this.#host.useSettings(settings);
         this.show(settings);
       } catch (error) {
         await this.load().catch(() => {}); // what is shown is what is kept
@@ -161,15 +177,28 @@ export class Settings {
     return this.#send("/sora/keys", { provider, key });
   }
 
-  /** @param {SettingsResponse} settings */
+  /** Of this page: a matter of this browser, which the server is not told. */
+  #pageLanguage() {
+    const choose = () => {
+      chooseLanguage(select.value);
+      this.#host.attempt(() => this.#host.useLanguage());
+    };
+    const given = { onchange: choose, "data-key": "page_language" };
+    const select = languages(given, el("option", { value: "", text: t("as_comfyui") }));
+    select.value = chosenLanguage();
+    return el("label", { class: "sora-amount" }, el("span", { text: t("page_language") }), select);
+  }
+
+  /**
+   * Of what is said outside of the page.
+   *
+   * @param {SettingsResponse} settings
+   */
   #language({ language, may }) {
     const choose = () => this.#send("/sora/settings", { language: select.value });
-    const options = Object.entries(LANGUAGES).map(([value, text]) => el("option", { value, text, lang: value }));
-    const given = { "aria-label": t("language"), disabled: !may.language, onchange: choose, "data-key": "language" };
-    /** @type {HTMLSelectElement} */
-    const select = el("select", given, options);
+    const select = languages({ disabled: !may.language, onchange: choose, "data-key": "language" });
     select.value = language;
-    return select;
+    return el("label", { class: "sora-amount" }, el("span", { text: t("server_language") }), select);
   }
 
   /** @param {SettingsResponse} settings */

@@ -12,6 +12,7 @@ import { button } from "./dom.mjs";
 import { nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
 import { JobEvents, NamedJobs } from "./jobs.mjs";
+import { chosenLanguage, languageOf } from "./language.mjs";
 import { News } from "./news.mjs";
 import { attach } from "./node.mjs";
 import { Bell } from "./notify.mjs";
@@ -35,12 +36,10 @@ let provider;
 const host = makeHost(app, api, {
   models: () => models,
   useSettings,
-  blocked: async (name, language) => {
+  useLanguage,
+  blocked: (name) => {
     blocked = name;
-    if (name) {
-      await useSettings({ language: language ?? "" });
-      host.toastOnce(t("host_blocked", { host: name }), "error");
-    }
+    if (name) host.toastOnce(t("host_blocked", { host: name }), "error");
     host.refreshBadges();
   },
 });
@@ -141,12 +140,17 @@ function alertOfNode({ detail }) {
 }
 
 /**
- * What was read of the settings; another language is used at once.
+ * What was read of the settings.
  *
- * @param {Pick<SettingsResponse, "language" | "default_provider">} settings
+ * @param {Pick<SettingsResponse, "default_provider">} settings
  */
-async function useSettings({ language, default_provider: current }) {
+function useSettings({ default_provider: current }) {
   provider = current ?? provider;
+}
+
+/** Another language is used at once. */
+async function useLanguage(locale = host.locale()) {
+  const language = languageOf(chosenLanguage(), locale);
   if (language === currentLanguage()) return;
   await setLanguage(language);
   host.nameTab(t("tab"), t("tip"));
@@ -202,14 +206,16 @@ function onReconnected() {
 }
 
 async function readSettings() {
-  /** @type {Pick<SettingsResponse, "language" | "default_provider">} */
-  const settings = await host.get("/sora/settings").catch(() => ({ language: currentLanguage() }));
-  await useSettings(settings);
+  /** @type {Pick<SettingsResponse, "default_provider">} */
+  const settings = await host.get("/sora/settings").catch(() => ({}));
+  useSettings(settings);
   panel?.refreshSettings();
 }
 
 /** Listen to the server, and read what there is. */
-function begin() {
+async function begin() {
+  await useLanguage().catch(() => {}); // it stays English
+  host.onLocale(useLanguage);
   const sheet = document.createElement("link");
   Object.assign(sheet, { rel: "stylesheet", href: new URL("./sora.css", import.meta.url).href });
   document.head.append(sheet);
@@ -252,7 +258,7 @@ app.registerExtension({
       id: "sora-jobs.settings",
       name: TITLE,
       get tooltip() {
-        return t("settings_why"); // when it is shown: the language is not known before the settings were read
+        return t("settings_why"); // when it is shown: the language is not known before the page is there
       },
       defaultValue: "",
       type: makeSettingsButton,

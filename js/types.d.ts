@@ -44,7 +44,9 @@ export interface Row extends Brief {
   project: string;
   stored_at: number | null;
   bytes: number | null;
+  /** In English; `errorOf` of row.mjs says it in the page's language. */
   error: string;
+  failure: Failure | null;
   /** What helps: a key of `Cures`. */
   cure: string;
   warning: string;
@@ -151,6 +153,7 @@ export interface ProviderSettings {
 
 /** GET /sora/settings */
 export interface SettingsResponse {
+  /** Of nodes' errors, log and command line, not of this page. */
   language: string;
   background_downloads: boolean;
   budget: Budget;
@@ -208,10 +211,16 @@ export interface Finding {
 }
 
 /** What any response may carry when it is an error. */
-export interface ErrorResponse {
+export interface ErrorResponse extends Partial<Failure> {
   error?: string;
   host?: string;
-  language?: string;
+}
+
+/** Of what an error is worded (`SoraError.for_page`): `kind` is a table of messages.toml. */
+export interface Failure {
+  kind: string;
+  code: string;
+  values: Partial<Record<"cause" | "charge" | "message" | "hint" | "job" | "request_id", string>>;
 }
 
 // -- what the modules share -------------------------------------------------------------------------------------------
@@ -232,8 +241,14 @@ export interface Host {
   /** The catalogue; empty while it is unknown. */
   models(): Model[];
   nearest(model: string, seconds: string, size: string, provider: string): Promise<Partial<Choice>>;
-  /** Take the language and the default provider over. */
-  useSettings(settings: Pick<SettingsResponse, "language" | "default_provider">): Promise<void>;
+  /** Take the default provider over. */
+  useSettings(settings: Pick<SettingsResponse, "default_provider">): void;
+  /** Show the page in the language of now: another one may have been chosen. */
+  useLanguage(): Promise<void>;
+  /** The language of ComfyUI's page, such as "en" or "zh-TW"; "" where it is unknown. */
+  locale(): string;
+  /** Have `changed(locale)` called when it is another one. */
+  onLocale(changed: (locale: string) => unknown): void;
 
   toast(text: string, severity?: Severity): void;
   toastOnce(text: string, severity?: Severity): void;
@@ -406,6 +421,7 @@ export interface SidebarTab {
 export interface ExtensionManager {
   toast: { add(message: { severity: Severity; summary: string; detail: string; life: number }): void };
   dialog?: { confirm?(question: { title: string; message: string }): Promise<boolean | null> };
+  setting?: { get?(id: string): unknown };
   sidebarTab?: { activeSidebarTabId: string | null };
   registerSidebarTab(tab: SidebarTab): void;
   getSidebarTabs?(): SidebarTab[];
@@ -426,6 +442,11 @@ export interface App {
   graph: Graph;
   rootGraph?: Graph;
   extensionManager: ExtensionManager;
+  ui?: {
+    settings?: {
+      addEventListener?(name: string, listener: (event: CustomEvent<{ value?: unknown }>) => unknown): void;
+    };
+  };
   registerExtension(extension: Extension): void;
 }
 

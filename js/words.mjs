@@ -1,6 +1,7 @@
-/** The page's texts, in the language that GET /sora/settings names. The tables are words.<language>.mjs. */
+/** The page's texts, in the language that language.mjs decides on. The tables are words.<language>.mjs, and for errors
+ * errors.<language>.mjs. */
 
-/** @import { RefreshResponse } from "./types.d.ts" */
+/** @import { Failure, RefreshResponse } from "./types.d.ts" */
 
 import { WORDS as ENGLISH } from "./words.en.mjs";
 
@@ -17,6 +18,13 @@ const MOST = 12; // ids in one toast
 /** @type {Record<string, string>} */
 const FALLBACK = ENGLISH;
 let [language, words] = ["en", FALLBACK];
+/**
+ * What kinds of errors are called; null for English, which the server says better than a table.
+ *
+ * @type {null | { charge: Record<string, string>, labels: Record<string, string>,
+ *   kind: Record<string, { what: string, do: string } | undefined> }}
+ */
+let errors = null;
 
 export const currentLanguage = () => language;
 
@@ -27,8 +35,11 @@ export const currentLanguage = () => language;
  */
 export async function setLanguage(name = "") {
   const wanted = Object.hasOwn(LANGUAGES, name) ? name : "en";
-  const table = await import(`./words.${wanted}.mjs`);
-  [language, words] = [wanted, table.WORDS];
+  const [table, named] = await Promise.all([
+    import(`./words.${wanted}.mjs`),
+    wanted === "en" ? { ERRORS: null } : import(`./errors.${wanted}.mjs`),
+  ]);
+  [language, words, errors] = [wanted, table.WORDS, named.ERRORS];
 }
 
 /**
@@ -48,6 +59,31 @@ export function t(key, values = {}) {
  * @param {string} key
  */
 export const hasText = (key) => Object.hasOwn(ENGLISH, key);
+
+/**
+ * An error of the server in the page's language, as messages.py has it; what has no kind is shown as it came.
+ *
+ * @param {Partial<Failure> & { error?: string }} told
+ */
+export function errorText({ error = "", kind = "", values }) {
+  const said = errors?.kind[kind];
+  if (!errors || !said || !values) return error;
+  const { cause = "", charge = "", message, hint, job, request_id: request } = values;
+  const { labels } = errors;
+  const names = [job && `${labels.job} ${job}`, request && `${labels.request} ${request}`].filter(Boolean).join(", ");
+  return [
+    said.what,
+    errors.kind[cause]?.what,
+    errors.charge[charge],
+    said.do.replaceAll("{job}", job || "JOB"),
+    labels.in_full,
+    message,
+    hint,
+    names && `(${names})`,
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
 
 /** @param {string[]} ids */
 function listed(ids) {

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from .messages import Charge, kind_of, text_of
+from .messages import Charge, kind_of, text_of, values_of
 from .util.disk import code_of, hint_of, reason_of
 from .util.redact import redact
 
@@ -105,6 +105,11 @@ class SoraError(Exception):
             "error": self.message, "hint": self.hint, "charge": self.charge, "job": self.job, "code": self.code,
             "kind": self.kind, "request_id": self.request_id, "text": str(self), "advice": self.hint, "money": old,
         }  # fmt: skip
+
+    def for_page(self) -> dict[str, Any]:
+        """Return the English text, and what ComfyUI's page makes one of in its own language: the kind and values."""
+        text = str(self.changed(language="en"))
+        return {"error": text, "kind": self.kind, "code": self.code, "values": values_of(self)}
 
     def with_job(self, job: str) -> Self:
         """The error, naming the ledger's job."""

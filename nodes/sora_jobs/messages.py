@@ -125,7 +125,7 @@ def text_of(error: Failure) -> str:
     tongue = _known(error.language)
     kind = kind_of(error)
     words = _WORDS["kind"][kind]
-    charge = _WORDS["charge"][error.charge][tongue] if error.mentions_charge or error.job else ""
+    charge = _WORDS["charge"][error.charge][tongue] if _mentions_charge(error) else ""
     names = _names(error, tongue)
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
@@ -134,7 +134,7 @@ def text_of(error: Failure) -> str:
         parts = [
             lead,
             error.message,
-            _cause(error, tongue),
+            _words_of(_cause(error), tongue),
             charge,
             _filled(error.hint or _own(kind, words), error),
             names,
@@ -143,7 +143,7 @@ def text_of(error: Failure) -> str:
         whole = [_WORDS["labels"]["in_full"][tongue], error.message, _filled(error.hint, error)]
         parts = [
             words["what"][tongue],
-            _cause(error, tongue),
+            _words_of(_cause(error), tongue),
             charge,
             _filled(words["do"][tongue], error),
             *whole,
@@ -152,15 +152,36 @@ def text_of(error: Failure) -> str:
     return " ".join(part for part in parts if part)
 
 
+def values_of(error: Failure) -> dict[str, str]:
+    """Of what, beside its kind, the text of an error is made in another language than English; js/words.mjs does the
+    same for ComfyUI's page. "" for what it does not have."""
+    return {
+        "cause": _cause(error),
+        "charge": error.charge if _mentions_charge(error) else "",
+        "message": error.message,
+        "hint": _filled(error.hint, error),
+        "job": error.job,
+        "request_id": error.request_id,
+    }
+
+
 def warning_of(name: str, language: str, **facts: str) -> str:
     """A sentence of messages.toml's table of warnings, with the facts in it."""
     return str(_WORDS["warnings"][name][_known(language)]).format(**facts)
 
 
-def _cause(error: Failure, tongue: str) -> str:
-    """What ended a job, where its code tells that: a limit, the balance, the key."""
+def _mentions_charge(error: Failure) -> bool:
+    return error.mentions_charge or bool(error.job)
+
+
+def _cause(error: Failure) -> str:
+    """The kind of what ended a job, where its code tells that: a limit, the balance, the key."""
     by_code = _BY_CODE.get(error.code.lower(), "") if error.ends_job else ""
-    return str(_WORDS["kind"][by_code]["what"][tongue]) if by_code in _CAUSES else ""
+    return by_code if by_code in _CAUSES else ""
+
+
+def _words_of(kind: str, tongue: str) -> str:
+    return str(_WORDS["kind"][kind]["what"][tongue]) if kind else ""
 
 
 def _own(kind: str, words: dict[str, dict[str, str]]) -> str:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from ..host import http, messages
-from ..host.engine import get_engine, text_of
+from ..host.engine import get_engine
 from ..sora_jobs.config.snapshot import Config
 from ..sora_jobs.errors import GatewayError, InvalidInputError, LocalError, SoraError
 from ..sora_jobs.util.addresses import is_loopback
@@ -114,7 +114,7 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
                 _check_letters(request)
                 given = await answer(request)
         except SoraError as error:
-            given = _refusal(_status(error), await asyncio.to_thread(text_of, error))
+            given = refusal_of(error, _status(error))
         response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -165,7 +165,7 @@ def _blocked(name: str, config: Config) -> web.Response:
         "add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the "
         "line."
     )
-    return web.json_response({"error": text, "host": name, "language": config.shown_language}, status=403)
+    return web.json_response({"error": text, "host": name}, status=403)
 
 
 def _host_of(request: web.Request) -> str:
@@ -224,6 +224,11 @@ def _status(error: SoraError) -> int:
     if isinstance(error, GatewayError):
         return 502
     return 503 if isinstance(error, LocalError) else 409
+
+
+def refusal_of(error: SoraError, status: int) -> web.Response:
+    """What a page is told of an error: it finds its own words, by the kind and the values."""
+    return web.json_response(error.for_page(), status=status)
 
 
 def _refusal(status: int, text: str) -> web.Response:

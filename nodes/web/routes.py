@@ -43,7 +43,7 @@ def watch_ledger() -> None:
             try:
                 http.send("sora.job", {"job": engine.history.brief(job), "was": was})
             except SoraError as error:  # the ledger's database is away
-                messages.log_warning(str(error))
+                messages.log_warning(text_of(error))
 
         engine.listen(tell)
 
@@ -102,7 +102,7 @@ async def thumbnail(request: web.Request) -> web.StreamResponse:
     try:
         place = await asyncio.wrap_future(get_engine().small_picture(_id(request)))
     except SoraError as error:
-        return web.json_response({"error": await asyncio.to_thread(text_of, error)}, status=404)
+        return access.refusal_of(error, status=404)
     return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
 
 

@@ -400,14 +400,44 @@ def test_a_key_goes_in_and_never_comes_back(tab: Tab, host: ComfyUI) -> None:
     tab.until("not set")
 
 
-def test_the_language_changes_at_once(tab: Tab) -> None:
-    """The list, too."""
+PAGE_LANGUAGE, SERVER_LANGUAGE = "[data-key=page_language]", "[data-key=language]"
+SET_LOCALE = "(locale) => app.extensionManager.setting.set('Comfy.Locale', locale)"
+
+
+def test_the_language_of_the_page_changes_at_once(tab: Tab, host: ComfyUI) -> None:
+    """The list, too; in this browser alone, and not what nodes say."""
     tab.press("Settings")
-    for language, words in (("vi", "Chạy kiểm tra"), ("zh", "运行诊断"), ("en", "Run the doctor")):
-        tab.root.get_by_role("combobox").select_option(language)
+    for language, words in (("vi", "Chạy kiểm tra"), ("zh", "运行诊断"), ("", "Run the doctor")):
+        tab.root.locator(PAGE_LANGUAGE).select_option(language)
         tab.until(words)
         tab.page.wait_for_timeout(200)
-        tab.editor.picture(f"settings_{language}")
+        tab.editor.picture(f"settings_{language or 'en'}")
+    assert requests.get(f"{host.url}/sora/settings", timeout=10).json()["language"] == "en"
+
+
+def test_the_page_follows_comfyui_and_the_nodes_the_server(tab: Tab, host: ComfyUI) -> None:
+    """A Vietnamese server and a Chinese page: the node's error is Vietnamese, the job in the tab Chinese; what was
+    chosen in this browser goes before both."""
+    tab.press("Settings")
+    tab.root.locator(SERVER_LANGUAGE).select_option("vi")
+    tab.editor.toast("Saved.")
+    tab.page.evaluate(SET_LOCALE, "zh")
+    try:
+        tab.until("运行诊断")
+        run = host.run(graphs.bought("two tongues [sandbox: fail=moderation_blocked]"))
+        assert "Cổng đã nhận công việc" in run.error
+        toast = tab.page.get_by_role("alert").filter(has_text="two tongues")
+        toast.wait_for()
+        assert "网关接受了任务" in toast.inner_text()
+        assert "Cổng" not in toast.inner_text()
+        tab.root.locator(PAGE_LANGUAGE).select_option("en")
+        tab.until("Run the doctor")
+        assert requests.get(f"{host.url}/sora/settings", timeout=10).json()["language"] == "vi"
+    finally:
+        tab.root.locator(PAGE_LANGUAGE).select_option("")
+        tab.page.evaluate(SET_LOCALE, "en")
+        requests.post(f"{host.url}/sora/settings", json={"language": "en"}, timeout=10).raise_for_status()
+    tab.until("Run the doctor")
 
 
 def test_the_doctor_says_what_it_found(tab: Tab) -> None:

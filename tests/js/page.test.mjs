@@ -149,6 +149,21 @@ test("widgets that are watched need no folding, nor do those of the classic rend
   assert.deepEqual(told, []);
 });
 
+test("the page's language is its setting, and a change of it is heard; where there is neither, it is unknown", () => {
+  const listeners = {};
+  const settings = { addEventListener: (name, run) => (listeners[name] = run) };
+  const setting = { get: (id) => ({ "Comfy.Locale": "zh" })[id] };
+  const host = hostOf({ extensionManager: { setting }, ui: { settings } });
+  assert.equal(host.locale(), "zh");
+  const heard = [];
+  host.onLocale((locale) => heard.push(locale));
+  listeners["Comfy.Locale.change"]({ detail: { value: "ru", oldValue: "zh" } });
+  assert.deepEqual(heard, ["ru"]);
+  const bare = hostOf({ extensionManager: {} });
+  bare.onLocale(() => {});
+  assert.equal(bare.locale(), "");
+});
+
 test("the graphs are the main one and those of its subgraphs, however the page names the main one", () => {
   const inner = { nodes: [] };
   const root = { _nodes: ["a"], subgraphs: new Map([["x", inner]]) };

@@ -129,6 +129,20 @@ def test_the_check_before_a_run_says_what_the_run_would_say(bench: Bench, monkey
         assert str(caught.value) == told
 
 
+def test_a_node_speaks_the_servers_language_and_the_page_its_own(bench: Bench) -> None:
+    """The page is told what it makes its words of, and English; a `language` that an earlier page had kept is the
+    server's."""
+    bench.home.mkdir(exist_ok=True)
+    (bench.home / "page.json").write_text('{"language": "vi"}', encoding="utf-8")
+    bought = asyncio.run(bench.create("a boat [sandbox: fail=moderation_blocked]"))
+    with pytest.raises(bench.pack.error("JobFailedError")) as caught:
+        asyncio.run(bench.wait(bought.args[0]))
+    assert str(caught.value).startswith("Cổng đã nhận công việc")
+    (row,) = bench.engine.history.page()["jobs"]
+    assert "stopped it before there was a video" in row["error"]
+    assert (row["failure"]["kind"], row["failure"]["values"]["job"]) == ("moderation_job", row["id"])
+
+
 def test_a_past_job_that_no_list_holds_is_no_wrong_choice(bench: Bench) -> None:
     """The list lives on the page; only the provider can be checked before the run."""
     check = bench.pack.nodes["SoraOpenJob"].validate_inputs

@@ -106,7 +106,7 @@ def test_another_page_sees_and_does_nothing(untouched: Site, headers: dict[str, 
     for path in READS:
         status, said, _ = ask(untouched, "GET", named(path), headers)
         assert status == 403
-        assert set(json.loads(said)) <= {"error", "host", "language"}
+        assert set(json.loads(said)) <= {"error", "host"}
     for path in ACTS:
         for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             status, _, given = ask(untouched, "POST", named(path), headers | {"Content-Type": kind}, b"{}")
@@ -197,7 +197,7 @@ def test_a_tunnels_name_is_told_and_nothing_else(
         assert site.pack.module("web.access").blocked == {}
         return
     told = json.loads(said)
-    assert (told["host"], told["language"], set(told)) == (seen, "vi", {"error", "host", "language"})
+    assert (told["host"], set(told)) == (seen, {"error", "host"})
     assert seen in told["error"]
     assert "allowed_hosts" in told["error"]
     assert str(site.folder) not in said.decode()
@@ -512,26 +512,38 @@ def test_what_carries_times_carries_the_servers_now(site: Site) -> None:
 def test_costs_take_known_words_only(untouched: Site, query: str) -> None:
     """Nothing of a request gets into a query, or back at length."""
     status, said, _ = ask(untouched, "GET", f"/sora/costs?{query}")
-    assert (status, len(said) < 300) == (400, True)
+    assert (status, len(json.loads(said)["error"]) < 300, len(said) < 600) == (400, True, True)
     assert json.loads(ask(untouched, "GET", "/sora/costs")[1])["rows"] == []
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_an_error_travels_as_kind_and_values(site: Site, language: str) -> None:
+    """Of which the page makes its own words, whatever the server's language is; and in English for anybody else."""
+    site.home.mkdir()
+    (site.home / "settings.toml").write_text(f'language = "{language}"\n', encoding="utf-8")
+    told = json.loads(ask(site, "GET", "/sora/history/no-such-job")[1])
+    assert set(told) == {"error", "kind", "code", "values"}
+    assert (told["kind"], told["code"]) == ("wrong_choice", "unknown_job")
+    assert told["values"]["message"] in told["error"]
+    assert told["error"].endswith("Nothing was spent by this.")
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("GET", "/sora/settings", None), ("GET", "/sora/models", None),
+        ("GET", "/sora/settings", None), ("GET", "/sora/history", None), ("GET", "/sora/models", None),
         ("POST", "/sora/quote", {"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720",
                                  "provider": "cometapi", "extra_fields": ""}),
-        ("POST", "/sora/doctor", {}),
+        ("POST", "/sora/doctor", {}), ("GET", "/sora/history/no-such-job", None),
     ],
 )  # fmt: skip
 def test_a_request_goes_by_one_reading_of_the_owners_files(
     site: Site, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
-    """From who may call to what is told."""
+    """From who may call to what is told; also where it ends in an error."""
     assert site.engine.ledger.jobs() == []  # from now on the ledger stays where it is
     site.engine.fresh_catalogue()
     with counted_readings() as counts:
         status = ask(site, method, path)[0] if body is None else put(site, path, body)[0]
-    assert status == 200
+    assert status == (400 if "no-such-job" in path else 200)
     assert counts == dict.fromkeys(FILES, 1)

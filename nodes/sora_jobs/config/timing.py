@@ -2,7 +2,7 @@
 
 A process has one `Timing()`, which its `Engine` hands to whatever waits. A test hands in one of its own, so that it
 neither sleeps nor changes a module. Owners of a machine set two of these waits for themselves: SORA_POLL_SECONDS and
-SORA_HTTP_TIMEOUT_SECONDS (settings.py).
+SORA_HTTP_TIMEOUT_SECONDS (snapshot.py).
 """
 
 from __future__ import annotations

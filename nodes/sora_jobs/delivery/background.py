@@ -67,7 +67,7 @@ class BackgroundDownloads:
                 if job.state in UNFINISHED and not job.aside:
                     self._watch(job_id)
             except SoraError as error:
-                _log.warning("Job %s is not looked after: %s", job_id, redact(str(error)))
+                _log.warning("Job %s is not looked after: %s", job_id, self._text_of(error))
 
         try:
             self._tracker.submit(begin)
@@ -133,7 +133,13 @@ class BackgroundDownloads:
             known = reason in self._told
             self._told.add(reason)
         if not known:
-            _log.warning("Job %s could not be fetched in the background: %s", job_id, redact(str(error)))
+            _log.warning("Job %s could not be fetched in the background: %s", job_id, self._text_of(error))
+
+    def _text_of(self, error: BaseException) -> str:
+        """In the language of the log."""
+        if isinstance(error, SoraError):
+            error = error.changed(language=self._settings.read().shown_language)
+        return redact(str(error))
 
     def _search(self) -> int:
         if not self._settings.read().background_downloads:

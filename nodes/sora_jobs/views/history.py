@@ -55,9 +55,8 @@ class HistoryView:
             return {"jobs": [], "more": False, "running": 0}
         limit = max(1, min(limit, LARGEST_PAGE))
         jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
-        language = self._settings.read().shown_language
         return {
-            "jobs": [self.row(job, language) for job in jobs[:limit]],
+            "jobs": [self.row(job) for job in jobs[:limit]],
             "more": len(jobs) > limit,
             "running": self._ledger.running(),
         }
@@ -72,16 +71,16 @@ class HistoryView:
             "children": [self.row(child) for child in self._ledger.children(job) if child.aside != ARCHIVED],
         }
 
-    def row(self, job: Job, language: str = "") -> dict[str, Any]:
-        """One job as plain JSON, its error in that language or in the one of the settings."""
+    def row(self, job: Job) -> dict[str, Any]:
+        """One job as plain JSON: `error` in English, and in `failure` what the page makes its own words of."""
         error = failure_of(job)
-        if error is not None:
-            error = error.changed(language=language or self._settings.read().shown_language)
+        failure = error.for_page() if error is not None else {"error": ""}
         return (
             self.brief(job)
             | {name: getattr(job, name) for name in AS_THEY_ARE}
             | {
-                "error": str(error) if error is not None else "",
+                "error": failure.pop("error"),
+                "failure": failure or None,
                 "cure": _cure(job, error),
                 "warning": job.error if job.state is JobState.STORED else "",
                 "references": len(job.references),
