@@ -80,6 +80,13 @@ def left_for_days(engine: Engine, prompt: str) -> Job:
     return job
 
 
+def test_the_log_speaks_the_owners_language(start: Callable[..., Engine], caplog: pytest.LogCaptureFixture) -> None:
+    engine = start(SORA_LANGUAGE="vi")
+    engine.start_background_downloads()
+    buy(engine, "refused later [sandbox: fail=moderation_blocked]")
+    until(lambda: "could not be fetched in the background: Cổng đã nhận công việc" in caplog.text)
+
+
 @pytest.mark.parametrize("gateway", ["renders for ever", "is away"])
 def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
     start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gateway: str
