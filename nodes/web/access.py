@@ -75,7 +75,7 @@ def is_local(request: web.Request) -> bool:
     names = [_host_of(request), *map(_hostname, request.headers.getall("Origin", []))]
     return (
         direct and is_loopback(request.remote or "") and all(map(is_loopback, names))
-    ) or get_engine().settings.from_elsewhere
+    ) or get_engine().page_settings.from_elsewhere
 
 
 def _only_local(answer: Action) -> Action:
@@ -119,7 +119,7 @@ def _stranger(request: web.Request) -> str | None:
     never `null`."""
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         return ""
-    allowed = get_engine().settings.allowed_hosts - {""}
+    allowed = get_engine().page_settings.allowed_hosts - {""}
     name = _host_of(request)
     if http.listens_on_loopback_only() and not is_loopback(name) and name not in allowed:
         return _shown(name)  # a name of somebody's that leads here
@@ -143,7 +143,7 @@ def _blocked(name: str) -> web.Response:
     and in the doctor's findings."""
     if not name:
         return _refusal(403, "Only ComfyUI's own page may ask for this.")
-    settings = get_engine().settings
+    settings = get_engine().page_settings
     if name not in blocked and len(blocked) < MOST_NAMED:
         blocked[name] = None
         messages.log_warning(f"A page was refused that was opened by the name {name}. {settings.how_to_allow(name)}")
@@ -152,7 +152,7 @@ def _blocked(name: str) -> web.Response:
         "add it to allowed_hosts under [page] in settings.toml; ComfyUI's log and `sora doctor` show the file and the "
         "line."
     )
-    return web.json_response({"error": text, "host": name, "language": settings.shown_language}, status=403)
+    return web.json_response({"error": text, "host": name, "language": settings.language}, status=403)
 
 
 def _host_of(request: web.Request) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -13,9 +13,6 @@ from ..host.engine import get_engine
 from ..sora_jobs.errors import InvalidInputError
 from . import access
 from .routes import LONGEST, dated
-
-if TYPE_CHECKING:
-    from ..sora_jobs.purchasing.balance import Balance
 
 routes = http.routes
 
@@ -31,9 +28,7 @@ async def settings(request: web.Request) -> dict[str, Any]:
 @access.acts
 async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """Any of {"language", "rescue", "usd_per_day", "usd_per_job"}; money only where the owner allows it."""
-    from ..sora_jobs.views.settings import change
-
-    await asyncio.to_thread(lambda: change(get_engine().settings, body, local=access.is_local(request)))
+    await asyncio.to_thread(lambda: get_engine().page_settings.change(body, local=access.is_local(request)))
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -42,12 +37,10 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
 @access.owns
 async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "key"}: keep a key; an empty one takes it away."""
-    from ..sora_jobs.config.keys import write_key
-
     provider, key = body.get("provider"), body.get("key")
     if not isinstance(provider, str) or not isinstance(key, str):
         raise InvalidInputError("provider and key are text.")
-    await asyncio.to_thread(write_key, get_engine().settings, provider[:LONGEST], key)
+    await asyncio.to_thread(get_engine().page_settings.write_key, provider[:LONGEST], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -59,9 +52,9 @@ async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     name, account = body.get("provider"), body.get("account", False)
     if not isinstance(name, str) or not isinstance(account, bool):
         raise InvalidInputError("provider is text, and account is true or false.")
-    engine = get_engine()
-    asked = await asyncio.to_thread(lambda: engine.balance(name[:LONGEST], account=account))
-    left: Balance = await asyncio.wrap_future(asked)
+    engine, name = get_engine(), name[:LONGEST]
+    asked = engine.start(lambda: engine.providers.balance(name, account=account), key=name)
+    left = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))
 
 
@@ -76,6 +69,4 @@ async def doctor(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(request: web.Request) -> dict[str, Any]:
-    from ..sora_jobs.views.settings import shown
-
-    return shown(get_engine().settings, get_engine().ledger, local=access.is_local(request))
+    return get_engine().page_settings.shown(local=access.is_local(request))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..config.keys import default_provider, key_state
+from ..config.keys import default_provider, key_state, write_key
 from ..config.providers import load_provider, provider_names
 from ..config.settings import Settings
 from ..config.timing import DEFAULT, Timing
@@ -37,6 +37,45 @@ VARIABLES = {
     "usd_per_day": "SORA_BUDGET_USD_PER_DAY",
     "usd_per_job": "SORA_BUDGET_USD_PER_JOB",
 }
+
+
+class PageSettings:
+    """What ComfyUI's page may see and change, and who may open it. `local` says whether who asks may change what only
+    this machine may."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, timing: Timing) -> None:
+        self._settings, self._ledger, self._timing = settings, ledger, timing
+
+    def shown(self, *, local: bool) -> dict[str, Any]:
+        """Return all of it as JSON, without a secret."""
+        return shown(self._settings, self._ledger, local=local)
+
+    def change(self, wanted: dict[str, Any], *, local: bool) -> None:
+        """Keep what the page asks for; the errors are those of `change`."""
+        change(self._settings, wanted, local=local, timing=self._timing)
+
+    def write_key(self, provider: str, key: str) -> None:
+        """Keep the key of that provider; the errors are those of `keys.write_key`."""
+        write_key(self._settings, provider, key)
+
+    @property
+    def language(self) -> str:
+        """In which errors are shown: en, vi or zh."""
+        return self._settings.shown_language
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """May keys and settings be changed by a page that does not run on this machine?"""
+        return self._settings.from_elsewhere
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names under which the page is reached through a tunnel or a proxy, in small letters."""
+        return self._settings.allowed_hosts
+
+    def how_to_allow(self, host: str) -> str:
+        """Return the file and the line by which the owner lets a page in that is opened by that name."""
+        return self._settings.how_to_allow(host)
 
 
 def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
