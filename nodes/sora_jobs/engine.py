@@ -52,7 +52,6 @@ from .views.settings import PageSettings
 T = TypeVar("T")
 OnProgress = Callable[[float, str], None]
 
-# With what the methods take and return.
 __all__ = [
     "BY", "COMETAPI", "SANDBOX", "VARIANTS", "Balance", "Engine", "Model", "PurchaseResult", "Quote", "Refreshed",
     "Spending", "Wait",
@@ -248,8 +247,9 @@ class Engine:
 
     def unsettled(self) -> list[Job]:
         """Return the uncertain purchases. What a process that is dead now was sending becomes one first."""
-        self._tracker.recover_orphans()
-        return self.ledger.jobs(state="unknown")
+        if self.ledger.database.exists:
+            self._tracker.recover_orphans()
+        return self.jobs(state="unknown")
 
     # -- money, models ------------------------------------------------------------------------------------------------
 
@@ -297,4 +297,4 @@ def _bought(future: Future[PurchaseResult]) -> Job:
     try:
         return result_of(future).job
     except CancelledError:
-        raise NotPurchasedError("The engine was closed before anything was sent.", code="closing") from None
+        raise NotPurchasedError("The program is closing, and nothing was sent.", code="closing") from None

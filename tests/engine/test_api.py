@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +285,32 @@ def test_a_closed_engine_is_waited_for_in_vain_by_nobody(engine: Engine) -> None
     ):
         with failing(errors.LocalError, "closed", charge="none"):
             call()
+
+
+def test_who_calls_in_the_moment_of_closing_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too late for the check, and before the threads are gone: no call waits for ever."""
+    job = engine.create(request())
+    monkeypatch.setattr(Engine, "_check_open", lambda _: None)
+    engine.close()
+    with failing(errors.NotPurchasedError, "closing"):
+        engine.create(request("another"))
+    with failing(errors.NotPurchasedError, "closing"):
+        engine.remix(job, "at night")
+    with failing(errors.NotFinishedError, "closing", charge="charged"):
+        engine.wait(job)
+    with pytest.raises(CancelledError):
+        engine.start(lambda: engine.open(job.id), job=job).result(10)
+
+
+def test_a_wait_ends_with_the_engine(start: Callable[..., Engine]) -> None:
+    engine = start(SORA_SANDBOX_SECONDS="600")
+    job, seen = engine.create(request()), list[str]()
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(engine.wait, job, 60, lambda _, status: seen.append(status))
+        until(lambda: bool(seen) and seen[-1] != "starting")
+        engine.close()
+        with failing(errors.NotFinishedError, "closing", job.id, charge="charged"):
+            waits.result(30)
 
 
 # -- several engines --------------------------------------------------------------------------------------------------
