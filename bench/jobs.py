@@ -52,11 +52,13 @@ def ours(url: str, prompts: list[str], look: Callable[[], None] = lambda: None) 
     env |= {"SORA_BUDGET_USD_PER_DAY": "100000"}
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(Path(folder), Path(folder) / "output", env=env)
-        submissions = [engine.submit(VideoRequest(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts]
+        submissions = [
+            engine.start_create(VideoRequest(provider="cometapi", prompt=prompt, **FORM)) for prompt in prompts
+        ]
         waits = []
         for submission in submissions:
             with suppress(SoraError):
-                waits.append(engine.wait(submission.result().job.id, timeout_s=600))
+                waits.append(engine.start_wait(submission.result().job.id, timeout=600))
         look()
         for wait in waits:
             with suppress(SoraError):

@@ -23,7 +23,7 @@ class CreateSoraJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        catalogue, providers = get_engine().catalogue, get_engine().provider_names()
+        catalogue, providers = get_engine().catalogue, get_engine().providers.names()
         return with_supported_arguments(
             io.Schema,
             node_id="CreateSoraJob",
@@ -81,7 +81,7 @@ class CreateSoraJob(io.ComfyNode):
                 io.Combo.Input(
                     "provider",
                     options=providers,
-                    default=get_engine().default_provider(),  # of a new node; an omitted input means cometapi
+                    default=get_engine().providers.default(),  # of a new node; an omitted input means cometapi
                     optional=True,
                     tooltip="Who makes it. sandbox is free and on this machine; the others need a key, which the "
                     "machine's owner sets (for cometapi: COMETAPI_KEY). A new node has sandbox until cometapi has a "
@@ -130,7 +130,7 @@ class CreateSoraJob(io.ComfyNode):
         ledger may be asked for again, whatever became of its model."""
         try:
             if provider is not None:
-                get_engine().check_provider(provider)
+                get_engine().providers.check(provider)
             if None not in (model, seconds, size) and not (custom_model or "").strip():
                 _check_choice(str(model), str(seconds), str(size), provider, prompt)
         except SoraError as error:
@@ -174,7 +174,7 @@ class CreateSoraJob(io.ComfyNode):
             project=project,
         )
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
-        bought = await execution.wait_for(engine.submit(spec, listed=not typed, tell=tell))
+        bought = await execution.wait_for(engine.start_create(spec, listed=not typed, tell=tell))
         sent = tensors.image_of(bought.images[0]) if bought.images else tensors.nothing()
         return io.NodeOutput(bought.job, bought.job.video_id, sent)
 
@@ -192,5 +192,5 @@ def _check_choice(model: str, seconds: str, size: str, provider: str | None, pro
     try:
         check(fresh=False)
     except SoraError:  # only now is the ledger asked
-        if not engine.was_bought(model, seconds, size, provider, prompt):
+        if not engine.history.was_bought(model, seconds, size, provider, prompt):
             check(fresh=True)

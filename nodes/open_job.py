@@ -13,7 +13,7 @@ class SoraOpenJob(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        providers = get_engine().provider_names()
+        providers = get_engine().providers.names()
         return with_supported_arguments(
             io.Schema,
             node_id="SoraOpenJob",
@@ -56,7 +56,7 @@ class SoraOpenJob(io.ComfyNode):
         CreateSoraJob."""
         try:
             if provider is not None:
-                get_engine().check_provider(provider)
+                get_engine().providers.check(provider)
         except InvalidInputError as error:
             return text_of(error)
         return past_job is None or len(past_job) < 10_000
@@ -69,5 +69,7 @@ class SoraOpenJob(io.ComfyNode):
         if not wanted:
             hint = "Choose one from the list, or paste its id into video_id."
             raise InvalidInputError("No job is chosen.", hint=hint, code="no_job")
-        job = await execution.wait_for(get_engine().open(wanted, provider))
+        engine = get_engine()
+        opened = engine.start(lambda: engine.open(wanted, provider), key=provider, job=wanted)
+        job = await execution.wait_for(opened)
         return io.NodeOutput(job, job.video_id)

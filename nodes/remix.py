@@ -55,5 +55,5 @@ class Remix(io.ComfyNode):
     async def execute(cls, job: Job, prompt: str, take: int = 1, project: str = "") -> io.NodeOutput:
         """Buy the remix."""
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
-        bought = await execution.wait_for(get_engine().remix(job.id, prompt, take, project, tell=tell))
+        bought = await execution.wait_for(get_engine().start_remix(job, prompt, take, project, tell=tell))
         return io.NodeOutput(bought.job, bought.job.video_id)

@@ -31,6 +31,6 @@ class SoraSubmitOnly(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job) -> io.NodeOutput:
         """Let it go on without us."""
-        get_engine().collect_in_background(job.id)
+        get_engine().background.collect(job.id)
         messages.set_node_text(f"bought · {job.id}", cls.hidden.unique_id)
         return io.NodeOutput()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .host import execution, tensors
 from .host.engine import get_engine, in_users_language
 from .host.schema import SoraJob, io, output, with_supported_arguments
-from .sora_jobs.delivery.thumbnails import VARIANTS
+from .sora_jobs.engine import VARIANTS
 from .sora_jobs.jobs.spec import Job
 
 
@@ -39,6 +39,8 @@ class SoraThumbnail(io.ComfyNode):
     @in_users_language
     async def execute(cls, job: Job, variant: str = "thumbnail") -> io.NodeOutput:
         """Ask -> show."""
-        picture = await execution.wait_for(get_engine().thumbnail(job.id, variant))
+        engine = get_engine()
+        asked = engine.start(lambda: engine.pictures.picture(job.id, variant), key="stills")
+        picture = await execution.wait_for(asked)
         image = tensors.image_of(picture)
         return io.NodeOutput(image, ui=await tensors.preview(image))

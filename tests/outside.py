@@ -13,7 +13,7 @@ import pytest
 
 IMPORTS = (
     "aiohttp", "av", "cv2", "http.client", "http.server", "multiprocessing", "openai", "playwright", "requests",
-    "socket", "sora_jobs.sandbox.Sandbox", "sora_jobs.engine", "subprocess",
+    "socket", "sora_jobs.Engine", "sora_jobs.engine", "sora_jobs.sandbox.Sandbox", "subprocess",
 )  # fmt: skip
 FIXTURES = {"bench", "one_film", "postgresql", "site"}
 EVENTS = {"os.fork", "os.posix_spawn", "socket.bind", "socket.connect", "subprocess.Popen"}  # as sys.audit names them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import os
 import sys
@@ -18,7 +17,6 @@ import folder_paths
 from aiohttp import web
 from server import PromptServer
 
-from ..sora_jobs.config.locations import record_location, state_folder
 from ..sora_jobs.engine import Engine
 from ..sora_jobs.errors import SoraError
 from ..sora_jobs.jobs.spec import Job
@@ -42,7 +40,7 @@ def get_engine() -> Engine:
         if _engine is None:
             user = Path(folder_paths.get_user_directory())
             # A folder `user/__name` is never served over HTTP by any supported ComfyUI.
-            home = state_folder(os.environ) if os.environ.get("SORA_HOME", "").strip() else user / "__sora"
+            home = None if os.environ.get("SORA_HOME", "").strip() else user / "__sora"  # None takes that variable's
             _engine = Engine(home, Path(folder_paths.get_output_directory()))
             pool.submit(functools.partial(_record_location, _engine))
             atexit.register(_engine.close)
@@ -69,19 +67,15 @@ def _close_with_the_window(close: Callable[[], None]) -> None:
 
 def _record_location(engine: Engine) -> None:
     """Tell the command line which ledger it has to open."""
-    settings, temp = engine.settings, Path(folder_paths.get_temp_directory())
-    database: str | None = None
-    with contextlib.suppress(SoraError):  # settings that cannot be read are told by whoever uses the ledger
-        database = engine.ledger.database.mark
     try:
-        record_location(settings.home.absolute(), settings.output.absolute(), temp, database)
+        engine.whereabouts.record(Path(folder_paths.get_temp_directory()))
     except (OSError, SoraError) as error:
         log.warning("The command line will not find this ledger by itself: %s", error)
 
 
 def text_of(error: SoraError) -> str:
     """The error for a person, in the language of the settings."""
-    return str(error.changed(language=get_engine().settings.read().shown_language))
+    return str(error.changed(language=get_engine().page_settings.language))
 
 
 def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -92,7 +86,7 @@ def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitab
         try:
             return await execute(*positional, **keywords)
         except SoraError as error:
-            raise error.changed(language=get_engine().settings.read().shown_language) from error.__cause__
+            raise error.changed(language=get_engine().page_settings.language) from error.__cause__
 
     return spoken
 
@@ -100,7 +94,7 @@ def in_users_language(execute: Callable[P, Awaitable[T]]) -> Callable[P, Awaitab
 async def wait_for_video(job_id: str, timeout_s: float, node_id: str | None) -> Job:
     """Wait for a video with the node's progress bar and status line. An interrupt, a timeout or a failing sibling ends
     the waiting; the job is then looked after in the background."""
-    wait = get_engine().wait(job_id, timeout_s=timeout_s)
+    wait = get_engine().start_wait(job_id, timeout_s)
     bar = comfy.utils.ProgressBar(STEPS, node_id=node_id)
     shown: list[str] = []
 
@@ -114,8 +108,7 @@ async def wait_for_video(job_id: str, timeout_s: float, node_id: str | None) -> 
         job = await wait_for(wait.future, tick)
     except BaseException:  # an interrupt and a cancelled task are no Exception
         wait.cancel()
-        with contextlib.suppress(SoraError):  # what ended the waiting says more
-            get_engine().collect_in_background(job_id)
+        get_engine().background.collect(job_id)
         raise
     bar.update_absolute(STEPS)
     set_node_text(f"done · {job.id}", node_id)
@@ -134,7 +127,7 @@ def start_background_downloads() -> None:
 
 def _start() -> None:
     try:
-        if count := get_engine().start_background_downloads():
+        if count := get_engine().background.begin():
             log.info("Sora Jobs looks after %d unfinished jobs; SORA_BACKGROUND_DOWNLOADS=0 turns this off.", count)
     except SoraError as error:
         log_warning(f"Unfinished jobs are not looked after: {text_of(error)}")

@@ -17,7 +17,6 @@ import numpy as np
 from comfy_api.latest import InputImpl, io, ui
 from comfy_execution.utils import get_executing_context
 
-from ..sora_jobs.delivery.stored_files import is_same_video
 from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import remove
@@ -135,14 +134,15 @@ def _linked(job: Job, stored: Path, prefix: str) -> Path:
     check_prefix(prefix)
     size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
     with _naming:
-        root = get_engine().settings.output
+        root = get_engine().output
         folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
         # Once more, with the host's %year% and its like filled in, and its folders made.
         confined(root, os.path.relpath(Path(folder, name), root))
-        for known in Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}"):
-            if is_same_video(job, known, stored):  # the same graph run again makes no second name
-                return known
-        return get_engine().link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
+        names = Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}")
+        known = get_engine().files.first_copy(job, names)
+        if known is not None:  # the same graph run again makes no second name
+            return known
+        return get_engine().files.link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
 
 
 def _size_of(path: Path) -> tuple[int, int]:

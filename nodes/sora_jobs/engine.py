@@ -1,89 +1,112 @@
-"""The one file that joins the pieces: what nodes and the command line call.
+"""The public API: what programs, nodes and the command line call (docs/api.md). It joins the steps of a job.
 
-Everything that can block runs in the engine's own threads and comes back as a `concurrent.futures.Future`; nothing is
-opened, started or imported before it is needed.
+Methods block. One whose name begins with `start_` begins the same in a thread of the engine's own and returns at once,
+for callers with an event loop. Nothing is opened, started or imported before it is needed.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from .config.budget import Spending
-from .config.keys import default_provider
-from .config.providers import COMETAPI, no_such_provider
+from .config.locations import default_output, state_folder
+from .config.providers import COMETAPI, SANDBOX
 from .config.settings import Settings
 from .config.snapshot import Config
 from .config.timing import DEFAULT, Timing
 from .delivery.background import BackgroundDownloads
-from .delivery.rebuild import Rebuilt, rebuild
-from .delivery.stored_files import file_of, free_name, is_same_video, second_name
-from .delivery.thumbnails import Picture, Thumbnails
+from .delivery.maintenance import Maintenance
+from .delivery.stored_files import StoredFiles
+from .delivery.thumbnails import VARIANTS, Thumbnails
 from .delivery.tracker import JobTracker
 from .delivery.waits import Wait
-from .errors import GatewayError, InvalidInputError, SoraError, StorageError
-from .gateway.client import Client
-from .gateway.clients import ClientPool, Clients
-from .jobs.remote_video import LONGEST_ID
-from .jobs.spec import Job, JobState, VideoRequest
-from .ledger.backups import Kept, backup
-from .ledger.costs import BY, report
+from .errors import LocalError, NotPurchasedError
+from .gateway.clients import ClientPool
+from .jobs.spec import Job, VideoRequest
+from .ledger.costs import BY
 from .ledger.ledger import Ledger
-from .ledger.merge import Imported, held_elsewhere, import_home
-from .ledger.restore import restore
+from .ledger.merge import held_elsewhere
+from .ledger.whereabouts import Whereabouts
 from .models.catalogue import Catalogue
+from .models.model import Model
 from .models.refresh import LiveCatalogue, Refreshed, seen_here
-from .purchasing.balance import Balance, balance_of
+from .purchasing.asking import Asking
+from .purchasing.balance import Balance
 from .purchasing.buying import Buyer
+from .purchasing.lookup import Lookup
+from .purchasing.providers import Providers
 from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
-from .purchasing.quote import Quote, quote
-from .purchasing.reconcile import ask_about, ask_again, find_in_provider_list, reconcile
+from .purchasing.quote import Quote, quote, quote_request
+from .purchasing.reconcile import ask_about, reconcile
+from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
-from .util.daemon_pool import DaemonPool, pass_on
-from .views.change_feed import ChangeFeed
+from .util.waiting import is_done, result_of
+from .views.changes import Changes
 from .views.history import HistoryView
-from .views.news import News, in_trouble
-
-ASK_THREADS, ALL_ASK_THREADS = 3, 8  # the same for what buys nothing
+from .views.settings import PageSettings
 
 T = TypeVar("T")
+OnProgress = Callable[[float, str], None]
 
-__all__ = ["BY", "Engine", "PurchaseResult", "Wait"]
+__all__ = [
+    "BY", "COMETAPI", "SANDBOX", "VARIANTS", "Balance", "Config", "Engine", "Model", "PurchaseResult", "Quote",
+    "Refreshed", "Spending", "Wait",
+]  # fmt: skip
 
 
 class Engine:
-    """One per process. `output` is the root of all video files; they go into its folder `folder`. What the ledgers in
-    `others()` hold is not bought here. All waits are those of `timing`. A method's `config` is the reading of the
-    settings by which its caller goes; without one it reads them itself, once."""
+    """One ledger, and the threads that buy, poll and download for it. Thread-safe; one process may have several.
+
+    `home` is the state folder (ledger, keys, settings); without it, the one that the command line uses. Videos go into
+    the folder `folder` of `output`; without that, where the command line puts them. `env` is read in place of the
+    environment variables. With `others`, what another ledger of this user holds is not bought here. InvalidInputError
+    if no `home` is given and this user has no home folder.
+
+    The parts `background`, `changes`, `files`, `history`, `maintenance`, `page_settings`, `pictures`, `providers` and
+    `whereabouts` belong to the API. `ledger` and `settings` do not: they are for the engine's own packages.
+    """
 
     def __init__(
         self,
-        home: Path,
-        output: Path,
+        home: Path | str | None = None,
+        output: Path | str | None = None,
         *,
         folder: str = "sora",
         env: Mapping[str, str] | None = None,
-        others: Callable[[], Iterable[Path]] = tuple,
+        others: bool = False,
         timing: Timing = DEFAULT,
     ) -> None:
+        env = os.environ if env is None else env
+        place = state_folder(env) if home is None else Path(home).absolute()
+        if output is None:
+            output, folder = default_output()
         self.timing = timing
-        self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._clients.now()), timing)
+        self.settings = Settings(home=place, output=Path(output).absolute(), folder=folder, env=env)
         self.ledger = Ledger(
-            home,
+            place,
             url=lambda: self.settings.read().database_url,
-            output=output,
+            output=self.settings.output,
             budget=lambda: self.settings.read().budget,
             timing=timing,
         )
+        self.whereabouts = Whereabouts(self.settings, self.ledger.database, found=home is None)
+        self._clients = ClientPool(self.settings, LocalSandbox(place / "sandbox", env), timing)
+        self._models = LiveCatalogue(place, lambda: seen_here(self.ledger.seen_models, self._clients.now()), timing)
+        self.home, self.output = self.settings.home, self.settings.output
         self._closing = threading.Event()
-        self._sandbox = LocalSandbox(home / "sandbox", self.settings.env)
-        self._clients = ClientPool(self.settings, self._sandbox, timing)
+        self._join(self.whereabouts.others if others else tuple)
+
+    def _join(self, others: Callable[[], Iterable[Path]]) -> None:
+        """Make the parts that know of each other."""
+        parts, timing = (self.ledger, self._clients, self.settings), self.timing
+        self._tracker = JobTracker(*parts, timing)
+        self._lookup = Lookup(self.ledger, self._clients, self._tracker.look)
         self._purchaser = Purchaser(
             self.ledger,
             self._clients,
@@ -93,325 +116,32 @@ class Engine:
             closing=self._closing,
             elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
         )
-        self._tracker = JobTracker(self.ledger, self._clients, self.settings, timing)
-        self._background = BackgroundDownloads(self.ledger, self.settings, self._tracker, timing)
-        self.history = HistoryView(self.ledger, self.settings, timing)
-        self._news = News(timing)
-        self._thumbnails = Thumbnails(self._tracker, self._clients, self.settings)
+        self.background = BackgroundDownloads(self.ledger, self.settings, self._tracker, timing)
         self._buyer = Buyer(
             self.ledger,
             self._purchaser,
             begin=self._tracker.begin,
             call_later=self._tracker.poller.alarm,
-            bought=self._background.bought,
+            bought=self.background.bought,
             timing=timing,
         )
-        self._asking = DaemonPool("sora-ask", ALL_ASK_THREADS, ASK_THREADS)
+        self._asking = Asking(self._lookup, self._tracker.begin)
+        self.files = StoredFiles(self.ledger, self.settings)
+        self.history = HistoryView(self.ledger, self.settings, timing)
+        self.changes = Changes(self.ledger, self._tracker, self.history, timing)
+        self.maintenance = Maintenance(*parts)
+        self.page_settings = PageSettings(self.settings, self.ledger, timing)
+        self.pictures = Thumbnails(self._tracker, self._clients, self.settings)
+        self.providers = Providers(*parts)
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The models that are known now."""
-        return self._models.now()
+    def __enter__(self) -> Self:
+        return self
 
-    def fresh_catalogue(self) -> Catalogue:
-        """The same after the ledger was asked what it saw of them: not for the host's event loop."""
-        return self._models.fresh()
-
-    def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
-        """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
-        try:
-            return self.ledger.database.exists and self.ledger.has_bought(
-                model, seconds, size, provider or COMETAPI, prompt
-            )
-        except SoraError:  # of the ledger, or of the settings that say where it is: told by whoever needs it
-            return False
-
-    def refresh_models(self) -> Future[Refreshed]:
-        """Ask CometAPI for its public list of models, and keep it. GatewayError, StorageError: it stays as it is."""
-        return self._asking.submit(lambda: self._models.refresh(self._clients.now().provider(COMETAPI)), COMETAPI)
-
-    def balance(self, name: str, *, account: bool = False, config: Config | None = None) -> Future[Balance]:
-        """Ask what is left at that provider, for its owner; the errors are those of `balance_of`."""
-        clients = self._clients.now(config)
-        provider = clients.provider(name)
-
-        def ask() -> Balance:
-            return balance_of(provider, clients.config, self.ledger, account=account, timing=self.timing)
-
-        return self._asking.submit(ask, name)
-
-    def provider_names(self) -> list[str]:
-        """The providers that a workflow may name, cometapi first."""
-        return self._clients.now().names()
-
-    def default_provider(self) -> str:
-        """The provider that a new node names."""
-        return default_provider(self.settings)
-
-    def check_provider(self, name: str) -> None:
-        """InvalidInputError where a workflow names one that is not there; nothing else of it is looked at."""
-        clients = self._clients.now()
-        if name not in clients.names():
-            raise no_such_provider(clients.config, name)
-
-    def quote(self, wanted: Mapping[str, Any], *, config: Config | None = None) -> Quote:
-        """What a node's purchase would cost; what is `wanted`, and the errors, are those of `quote.quote`. No key is
-        needed, and nothing is sent or written."""
-
-        clients = self._clients.now(config)
-
-        def find(name: str, provider: str) -> Job | None:
-            return self._find(_id_in(name), provider, clients) if self.ledger.database.exists else None
-
-        return quote(wanted, clients, self.fresh_catalogue(), find)
-
-    def submit(self, spec: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody) -> Future[PurchaseResult]:
-        """Buy what `spec` asks for, once; the errors are those of `Purchaser`. Cancelled, it sends nothing that is not
-        on its way yet. With `listed` the catalogue has to have the model of a new purchase; `tell(warning)` hears, in
-        a thread, what is to be known of it before anything is sent."""
-        return self._buyer.buy(lambda: self._purchaser.prepare(spec, listed=listed, tell=tell), spec.provider)
-
-    def remix(
-        self, job_id: str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
-    ) -> Future[PurchaseResult]:
-        """Buy a remix of a finished job, for the parent's project unless another one is named. InvalidInputError if it
-        is not finished, or its provider has no remix. `tell`: see `submit`."""
-
-        def prepare() -> PreparedPurchase:
-            parent = self._tracker.look(job_id)
-            if parent.state not in (JobState.COMPLETED, JobState.STORED):
-                raise InvalidInputError(
-                    f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
-                    hint="Connect the `job` output of WaitForVideo, which waits until it is finished.",
-                    job=parent.id,
-                    code="job_not_finished",
-                )
-            self.catalogue.check_remix(parent.model, parent.id)
-            spec = VideoRequest(
-                kind="remix", provider=parent.provider, prompt=prompt, take=take, parent=parent.video_id,
-                project=project,
-            )  # fmt: skip
-            return self._purchaser.prepare(spec, remix_of=parent, tell=tell)
-
-        return self._buyer.buy_for(prepare, lambda: self._provider_of(job_id))
-
-    def wait(self, job_id: str, *, timeout_s: float) -> Wait:
-        """Wait until the job's MP4 is on disk. `timeout_s` ends the waiting for the gateway, never the job."""
-        return self._tracker.wait(job_id, timeout_s=timeout_s)
-
-    def collect_in_background(self, job_id: str) -> None:
-        """Watch and fetch an unfinished job in the background, since nobody waits for it now; not where the owner does
-        not want it."""
-        self._background.collect_in_background(job_id)
-
-    def start_background_downloads(self) -> int:
-        """Look after every job that is unfinished or not yet fetched and that nobody watches, and from now on after
-        every purchase; returns how many there are now. Other processes see from now on that the ledger is in use. On a
-        farm this machine's caps count for the others, also before it buys anything. InvalidInputError, LedgerError: it
-        could not begin."""
-        self.ledger.database.stay()
-        found = self._background.begin()
-        if self.ledger.database.shared:
-            _ = self.ledger.database.owner.id  # which begins the heartbeat
-        return found
-
-    def open(self, text: str, provider: str = "") -> Future[Job]:
-        """A job by its ledger id, a line of `labels()`, or a gateway's id: one of that provider where it is named, else
-        of the only provider that the ledger has it from, else one from elsewhere, which is looked up there.
-        JobFailedError for one that failed and cannot be asked about again."""
-        name = _id_in(text)
-
-        def find() -> Job:
-            clients = self._clients.now()
-            job = self._find(name, provider, clients)
-            if job is not None:
-                return ask_again(self.ledger, clients, self._tracker.look(job.id))
-            if not re.fullmatch(rf"[\w.:=+/-]{{6,{LONGEST_ID}}}", name):
-                raise InvalidInputError(f"{name!r} is no job of the ledger and no gateway's id.", code="unknown_video")
-            chosen = clients.provider(provider or clients.names()[0])
-            try:
-                video = clients.client(chosen.name).retrieve(name)
-            except GatewayError as error:
-                if error.is_unknown_job:
-                    known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
-                    raise InvalidInputError(
-                        f"{chosen.name} knows no job {name}: {error.message}",
-                        hint=f"The ledger has it as job {known}: choose that one."
-                        if known
-                        else "Check the id, and the provider where it was bought.",
-                        code="unknown_video",
-                    ) from None
-                raise error.changed(charge="none") from None  # looking costs nothing
-            return self.ledger.observed(self.ledger.adopt(chosen.name, chosen.origin, name).id, video)
-
-        return self._asking.submit(find, provider) if provider else self._ask(find, name)
-
-    def find(self, name: str, provider: str = "") -> Job | None:
-        """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInputError where none is named and
-        several providers have it."""
-        return self._find(name, provider, self._clients.now())
-
-    def _find(self, name: str, provider: str, clients: Clients) -> Job | None:
-        if not provider or not name:
-            return self.ledger.find(name)
-        origin = clients.provider(provider).origin
-        return self.ledger.by_id(name) or self.ledger.by_gateway_id(provider, origin, name)
-
-    def ask_again(self, job_id: str) -> Future[Job]:
-        """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
-        other job comes back as it is."""
-        return self._ask(lambda: ask_about(self.ledger, self._clients.now(), self.ledger.job(job_id)), job_id)
-
-    def thumbnail(self, job_id: str, variant: str = "thumbnail") -> Future[Picture]:
-        """A finished job's `thumbnail` or `spritesheet`, uint8 [H, W, 3]; the errors are those of
-        `Thumbnails.picture`."""
-        return self._asking.submit(lambda: self._thumbnails.picture(job_id, variant), "stills")
-
-    def small_picture(self, job_id: str) -> Future[Path]:
-        """A small JPEG of the stored video; the errors are those of `HistoryView.thumbnail`."""
-        return self._asking.submit(lambda: self.history.thumbnail(job_id), "stills")
-
-    def reconcile(self, job_id: str, *, video_id: str = "") -> Future[Job]:
-        """End an unknown purchase: with the id found at the gateway (asked for it first), or declared lost."""
-
-        def run() -> Job:
-            return reconcile(self.ledger, self._clients.now(), self._tracker.read(job_id), video_id)
-
-        return self._ask(run, job_id)
-
-    def find_in_provider_list(self, job_id: str) -> Future[Job]:
-        """End an unknown purchase with what the gateway's list shows, where it has one; PurchaseUncertainError where
-        that does not tell. Any other job comes back as it is."""
-
-        def run() -> Job:
-            return find_in_provider_list(self.ledger, self._clients.now(), self._tracker.read(job_id))
-
-        return self._ask(run, job_id)
-
-    def set_visibility(self, job_id: str, aside: str) -> Future[Job]:
-        """Stop looking after a job in the background (UNWATCHED), leave it out of lists (FORGOTTEN), or "" to end
-        either; the errors are those of `Ledger.set_visibility`."""
-
-        def put() -> Job:
-            job = self.ledger.set_visibility(job_id, aside)
-            if aside:
-                self._background.leave(job_id)
-            else:
-                self._background.collect_in_background(job_id)
-            return job
-
-        return self._asking.submit(put)
-
-    def listen(self, tell: Callable[[Job, str], None]) -> None:
-        """Have `tell(job, the state before)` called, in a thread of the engine's, when a job of this process changed;
-        for one job not more often than every quarter of a second. `news` tells from now on what is noted here."""
-
-        def note(job: Job, was: str) -> None:
-            self._news.add(job, was)
-            tell(job, was)
-
-        self.ledger.listener = ChangeFeed(self._tracker, note, self.timing).changed
-
-    def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
-        """{"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last; without
-        a mark those of the last `age_s` seconds. For who may have missed what `listen` told."""
-        mark, names = self._news.since(after, age_s)
-        jobs = [self.ledger.job(name) for name in names]
-        return {"mark": mark, "jobs": [self.history.row(job) for job in jobs if in_trouble(job)]}
-
-    def unsettled(self) -> list[Job]:
-        """Purchases of which nobody knows what became of them."""
-        self._tracker.recover_orphans()
-        return self.ledger.jobs(state="unknown")
-
-    def client(self, provider: str, *, key: bool = True, config: Config | None = None) -> Client:
-        """A client for that provider, for a look that costs nothing; MissingKeyError, InvalidInputError. Without its
-        `key` it is the caller's own, to be closed."""
-        clients = self._clients.now(config)
-        return clients.client(provider) if key else Client(clients.provider(provider), "", self.timing)
-
-    def labels(self, limit: int = 200) -> list[str]:
-        """The ledger's newest jobs as readable lines, for a combo; [] where there is no ledger yet."""
-        if not self.ledger.database.exists:
-            return []
-        return [job.label for job in self.ledger.jobs(limit=limit)]
-
-    def set_project(self, job_id: str, project: str) -> Future[Job]:
-        """Put a job down to another project; the errors are those of `Ledger.set_project`."""
-        return self._asking.submit(lambda: self.ledger.set_project(job_id, project))
-
-    def costs(self, by: str, since: str = "", *, page: bool = False) -> dict[str, Any]:
-        """What jobs cost, grouped `by` one of BY; the form and the errors are those of `costs.report`."""
-        return report(self.ledger.database, by=by, since=since, now=self.timing.clock(), page=page)
-
-    def spending(self, config: Config | None = None) -> Spending:
-        """What the last 24 hours cost, and the caps that count here."""
-        budget = (config or self.settings.read()).budget
-        return self.ledger.spending(budget) if self.ledger.database.exists else Spending(0.0, budget, budget)
-
-    def backup(self, file: Path) -> Kept:
-        """Copy ledger, references and settings to a zip file, while they may be in use; the errors of `backup`."""
-        self._refuse_shared("pg_dump copies it")
-        return backup(self.settings.home, file.absolute(), self.timing)
-
-    def restore(self, file: Path) -> Kept:
-        """Put back what `backup` copied; the errors are those of `restore.restore`."""
-        self._refuse_shared("psql or pg_restore puts it back")
-        return restore(self.settings.home, file.absolute(), self.timing)
-
-    def rebuild(self) -> Rebuilt:
-        """Add every job that can still be found to the ledger, which may be damaged; the errors of `rebuild`."""
-        return rebuild(self.ledger, self._clients.now(), self.settings.output)
-
-    def import_home(self, home: Path) -> Imported:
-        """Bring the jobs of another state folder into the ledger; the errors are those of `merge.import_home`."""
-        return import_home(home.absolute(), self.ledger)
-
-    def _refuse_shared(self, instead: str) -> None:
-        if self.ledger.database.shared:
-            raise InvalidInputError(
-                "The ledger is a PostgreSQL database.",
-                hint=f"{instead}; the images are in {' and '.join(map(str, self.ledger.references.folders))}.",
-            )
-
-    def path(self, job: Job) -> Path:
-        """The absolute path of a stored job's file under our own output root; StorageError where it is gone.
-
-        A file that was stored under another root (by the command line, say) is linked to ours first.
-        """
-        found = file_of(job, self.settings)
-        if found is None:
-            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
-        if found.resolve().is_relative_to(self.settings.output.resolve()):
-            return found
-        ours = free_name(job, self.settings.videos / found.name)
-        return ours if ours.exists() else second_name(job, found, ours)
-
-    def link(self, job: Job, target: Path) -> Path:
-        """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""
-        source = self.path(job)
-        if target.exists() and not is_same_video(job, target, source):
-            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id)
-        return target if target.exists() else second_name(job, source, target)
-
-    def _ask(self, question: Callable[[], Job], name: str) -> Future[Job]:
-        """Have a provider asked about a job, which buys nothing, in one of the threads for that provider."""
-        future: Future[Job] = Future()
-
-        def begin() -> None:
-            asked = self._asking.submit(question, self._provider_of(name))
-            asked.add_done_callback(lambda done: pass_on(done, future))
-
-        self._tracker.begin(begin, future)
-        return future
-
-    def _provider_of(self, name: str) -> str:
-        """By a ledger id or a gateway id; "" for a job that the ledger does not know."""
-        job = self.ledger.by_id(name) or next(iter(self.ledger.of_gateways(name) if name else []), None)
-        return job.provider if job is not None else ""
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Stop all threads. Creates that are under way get a moment for their answer; the rest goes on next time."""
+        """Stop all threads. Creates that are under way get a moment for their response; the rest goes on next time."""
         self._closing.set()
         self._buyer.close()
         self._asking.close()
@@ -419,7 +149,157 @@ class Engine:
         self._clients.close()
         self.ledger.close()
 
+    # -- buy and wait -------------------------------------------------------------------------------------------------
 
-def _id_in(text: str) -> str:
-    """The id at the end of a line of `labels()`, or the text itself."""
-    return text.strip().rsplit(" · ", 1)[-1].strip()
+    def create(self, request: VideoRequest, *, tell: Tell = tell_nobody) -> Job:
+        """Buy what `request` asks for, once, and return its job as soon as the provider has it. The same request again
+        returns the same job. `tell(warning)` is called, in another thread, before anything is sent.
+
+        Ctrl-C stops what is not sent yet; the response to what is sent is waited for and recorded first.
+        InvalidInputError, NotPurchasedError: nothing was bought. PurchaseUncertainError: perhaps; see `reconcile`.
+        """
+        return _bought(self.start_create(request, tell=tell))
+
+    def start_create(
+        self, request: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody
+    ) -> Future[PurchaseResult]:
+        """Begin to buy. Cancelled, it sends nothing that is not on its way yet. With `listed` the catalogue has to have
+        the model of a new purchase."""
+        self._check_open()
+        return self._buyer.buy(lambda: self._purchaser.prepare(request, listed=listed, tell=tell), request.provider)
+
+    def remix(self, job: Job | str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody) -> Job:
+        """Buy a remix of a finished job as `create` buys, for the parent's project unless another one is named.
+        InvalidInputError if it is not finished, or its provider has no remix."""
+        return _bought(self.start_remix(job, prompt, take, project, tell=tell))
+
+    def start_remix(
+        self, job: Job | str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
+    ) -> Future[PurchaseResult]:
+        """Begin to buy a remix."""
+
+        def prepare() -> PreparedPurchase:
+            parent = self._tracker.look(_id(job))
+            request = remix_request(parent, prompt, take, project, self.catalogue)
+            return self._purchaser.prepare(request, remix_of=parent, tell=tell)
+
+        self._check_open()
+        return self._buyer.buy_for(prepare, lambda: self._lookup.provider_of(_id(job)))
+
+    def wait(self, job: Job | str, timeout: float = 3600.0, on_progress: OnProgress | None = None) -> Job:
+        """Wait until the job's MP4 is on disk, `timeout` seconds at most, and return the stored job.
+        `on_progress(fraction from 0 to 1, one line of status)` is called in this thread whenever either changes.
+
+        Whatever ends the waiting, Ctrl-C too, the job goes on, and is downloaded in the background for as long as the
+        engine is open. WaitTimeoutError, JobFailedError, NotFinishedError, LocalError: why there is no video.
+        """
+        wait, shown = self.start_wait(job, timeout), (-1.0, "")
+        try:
+            while not is_done(wait.future):
+                if on_progress is not None and (now := (wait.fraction, wait.status)) != shown:
+                    on_progress(*now)
+                    shown = now
+            return wait.future.result()
+        except BaseException:  # Ctrl-C is no Exception
+            wait.cancel()
+            self.background.collect(_id(job))
+            raise
+
+    def start_wait(self, job: Job | str, timeout: float = 3600.0) -> Wait:
+        """Begin to wait. A Wait has `future`, `fraction`, `status` and `cancel()`."""
+        self._check_open()
+        return self._tracker.wait(_id(job), timeout_s=timeout)
+
+    def path(self, job: Job) -> Path:
+        """Return the absolute path of a stored job's MP4 in `output`; StorageError where it is gone."""
+        return self.files.path(job)
+
+    # -- jobs of the ledger, and of providers -------------------------------------------------------------------------
+
+    def jobs(
+        self, *, state: str = "", model: str = "", search: str = "", limit: int = 100, archived: bool = False
+    ) -> list[Job]:
+        """Return the ledger's jobs, newest first: of that state and model, with `search` in the prompt or an id.
+        Without `archived`, those that a person has archived are left out."""
+        if not self.ledger.database.exists:
+            return []
+        return self.ledger.jobs(state=state, model=model, search=search, limit=limit, forgotten=archived)
+
+    def find(self, text: str, provider: str = "") -> Job | None:
+        """Return the ledger's job of that id, or of that id at `provider`; None where there is none. Nobody is asked.
+        InvalidInputError if no provider is named and several have it."""
+        return self._lookup.find(text, provider)
+
+    def open(self, text: str, provider: str = "") -> Job:
+        """Return a job by its ledger id, a line of `history.labels()`, or a provider's id: one of that provider where
+        it is named, else of the only provider that the ledger has it from, else one from elsewhere, which is looked up
+        there and added. InvalidInputError; JobFailedError for one that failed and cannot be asked about again."""
+        return self._lookup.open(text, provider)
+
+    def reconcile(self, job: Job | str, *, video_id: str = "", lost: bool = False) -> Job:
+        """End an uncertain purchase: with the one job of the provider's list that fits, with the id that it has there
+        (which is asked for first), or given up as `lost`, after which the same request is bought again. Any other job
+        comes back as it is, unless it is given an id or up. PurchaseUncertainError if the list does not tell."""
+        return reconcile(self.ledger, self._clients.now(), self._tracker.read(_id(job)), video_id, lost=lost)
+
+    def ask_again(self, job: Job | str) -> Job:
+        """Ask the provider once more about a job that failed, which is free; the errors are those of `ask_about`. Any
+        other job comes back as it is."""
+        return ask_about(self.ledger, self._clients.now(), self.ledger.job(_id(job)))
+
+    def unsettled(self) -> list[Job]:
+        """Return the uncertain purchases. What a process that is dead now was sending becomes one first."""
+        if self.ledger.database.exists:
+            self._tracker.recover_orphans()
+        return self.jobs(state="unknown")
+
+    # -- money, models ------------------------------------------------------------------------------------------------
+
+    def quote(self, wanted: VideoRequest | Mapping[str, Any], *, config: Config | None = None) -> Quote:
+        """Return what a request, or what a node asks for (`quote.quote`), would cost, by the settings of `config`, else
+        of now. No key is needed, and nothing is sent or written. InvalidInputError where it is known to be
+        impossible."""
+        clients = self._clients.now(config)
+        if isinstance(wanted, VideoRequest):
+            return quote_request(wanted, clients, self.fresh_catalogue())
+        return quote(wanted, clients, self.fresh_catalogue(), partial(self._lookup.find, clients=clients))
+
+    def spent(self, config: Config | None = None) -> Spending:
+        """Return what the last 24 hours cost, and the caps that count here, by the settings of `config`, else of
+        now."""
+        budget = (config or self.settings.read()).budget
+        return self.ledger.spending(budget) if self.ledger.database.exists else Spending(0.0, budget, budget)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The models that are known now."""
+        return self._models.now()
+
+    def fresh_catalogue(self) -> Catalogue:
+        """The same after the ledger was asked what it saw of them: not for a host's event loop."""
+        return self._models.fresh()
+
+    def refresh_models(self) -> Refreshed:
+        """Ask CometAPI for its public list of models, and keep it. GatewayError, StorageError: it stays as it is."""
+        return self._models.refresh(self._clients.now().provider(COMETAPI))
+
+    def start(self, work: Callable[[], T], *, key: str = "", job: Job | str = "") -> Future[T]:
+        """Have `work()` done in a thread of the engine's: a method that asks a provider or decodes a video. Those with
+        the same `key`, a provider's name, or for `job`'s provider, take turns, and do not hold up all others."""
+        self._check_open()
+        return self._asking.start(work, key, _id(job))
+
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            raise LocalError("The engine is closed.", hint="Make another one.", code="closed")
+
+
+def _id(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.id
+
+
+def _bought(future: Future[PurchaseResult]) -> Job:
+    try:
+        return result_of(future).job
+    except CancelledError:
+        raise NotPurchasedError("The program is closing, and nothing was sent.", code="closing") from None

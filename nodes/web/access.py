@@ -20,7 +20,7 @@ from aiohttp import web
 
 from ..host import http, messages
 from ..host.engine import get_engine
-from ..sora_jobs.config.snapshot import Config
+from ..sora_jobs.engine import Config
 from ..sora_jobs.errors import GatewayError, InvalidInputError, LocalError, SoraError
 from ..sora_jobs.util.addresses import is_loopback
 from ..sora_jobs.util.bounded_read import read_json
@@ -124,7 +124,7 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
 
 
 def _read_config() -> Config:
-    return get_engine().settings.read()
+    return get_engine().page_settings.read()
 
 
 def _stranger(request: web.Request) -> str | None:

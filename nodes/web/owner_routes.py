@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from ..host import http
 from ..host.engine import get_engine
-from ..sora_jobs.config.snapshot import Config
+from ..sora_jobs.engine import Config
 from ..sora_jobs.errors import InvalidInputError
 from . import access
 from .routes import LONGEST, dated
-
-if TYPE_CHECKING:
-    from ..sora_jobs.purchasing.balance import Balance
 
 routes = http.routes
 
@@ -33,10 +30,10 @@ async def settings(request: web.Request) -> dict[str, Any]:
 async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """Any of {"language", "background_downloads", "usd_per_day", "usd_per_job"}; money only where the owner
     allows it."""
-    from ..sora_jobs.views.settings import change
-
     local = access.is_local(request)
-    config = await asyncio.to_thread(lambda: change(access.config_of(request), body, local=local))
+    config = await asyncio.to_thread(
+        lambda: get_engine().page_settings.change(access.config_of(request), body, local=local)
+    )
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request, config)
 
@@ -45,12 +42,11 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
 @access.owns
 async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "key"}: keep a key; an empty one takes it away."""
-    from ..sora_jobs.config.keys import write_key
-
     provider, key = body.get("provider"), body.get("key")
     if not isinstance(provider, str) or not isinstance(key, str):
         raise InvalidInputError("provider and key are text.")
-    await asyncio.to_thread(write_key, access.config_of(request), provider[:LONGEST], key)
+    write = get_engine().page_settings.write_key
+    await asyncio.to_thread(write, access.config_of(request), provider[:LONGEST], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -62,11 +58,9 @@ async def balance(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     name, account = body.get("provider"), body.get("account", False)
     if not isinstance(name, str) or not isinstance(account, bool):
         raise InvalidInputError("provider is text, and account is true or false.")
-    engine = get_engine()
-    asked = await asyncio.to_thread(
-        lambda: engine.balance(name[:LONGEST], account=account, config=access.config_of(request))
-    )
-    left: Balance = await asyncio.wrap_future(asked)
+    engine, name, config = get_engine(), name[:LONGEST], access.config_of(request)
+    asked = engine.start(lambda: engine.providers.balance(name, account=account, config=config), key=name)
+    left = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))
 
 
@@ -81,7 +75,5 @@ async def doctor(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(request: web.Request, config: Config | None = None) -> dict[str, Any]:
-    from ..sora_jobs.views.settings import shown
-
     config = config or access.config_of(request)
-    return shown(config, get_engine().ledger, local=access.is_local(request))
+    return get_engine().page_settings.shown(config, local=access.is_local(request))

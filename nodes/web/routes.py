@@ -10,22 +10,18 @@ import asyncio
 import dataclasses
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from ..host import files, http, messages
 from ..host.engine import get_engine, on_engine_created, text_of
 from ..host.safe_paths import confined
-from ..sora_jobs.engine import Engine
+from ..sora_jobs.engine import COMETAPI, Engine
 from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import copy
-from ..sora_jobs.views.history import PAGE
 from . import access
-
-if TYPE_CHECKING:
-    from ..sora_jobs.models.refresh import Refreshed
 
 LISTED = 200
 LONGEST = 200  # characters of a parameter
@@ -45,7 +41,7 @@ def watch_ledger() -> None:
             except SoraError as error:  # the ledger's database is away
                 messages.log_warning(text_of(error))
 
-        engine.listen(tell)
+        engine.changes.listen(tell)
 
     on_engine_created[:] = [listen]
 
@@ -57,7 +53,7 @@ def watch_ledger() -> None:
 @access.reads
 async def jobs(_: web.Request) -> list[str]:
     """The ledger's newest jobs as readable lines, for SoraOpenJob's list."""
-    return await asyncio.to_thread(get_engine().labels, LISTED)
+    return await asyncio.to_thread(get_engine().history.labels, LISTED)
 
 
 @routes.get("/sora/history")
@@ -69,11 +65,9 @@ async def history(request: web.Request) -> dict[str, Any]:
     )
     if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
         raise InvalidInputError("limit is no number.")
-    number = int(limit) if limit else PAGE
+    number = {"limit": int(limit)} if limit else {}
     return dated(
-        await asyncio.to_thread(
-            lambda: get_engine().history.page(state=state, search=search, after=after, limit=number)
-        )
+        await asyncio.to_thread(lambda: get_engine().history.page(state=state, search=search, after=after, **number))
     )
 
 
@@ -92,15 +86,16 @@ async def news(request: web.Request) -> dict[str, Any]:
     after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
         raise InvalidInputError(f"age is {age!r}; it takes whole seconds.")
-    return dated(await asyncio.to_thread(get_engine().news, after, float(age or 0)))
+    return dated(await asyncio.to_thread(get_engine().changes.news, after, float(age or 0)))
 
 
 @routes.get("/sora/history/{id}/thumbnail")
 @access.reads
 async def thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the stored video."""
+    engine, job = get_engine(), _id(request)
     try:
-        place = await asyncio.wrap_future(get_engine().small_picture(_id(request)))
+        place = await asyncio.wrap_future(engine.start(lambda: engine.history.thumbnail(job), key="stills"))
     except SoraError as error:
         return access.refusal_of(error, status=404)
     return web.FileResponse(place, headers={"Cache-Control": FOR_EVER})
@@ -123,14 +118,11 @@ async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
         raise InvalidInputError("video_id takes text, and lost takes true or false.")
-    engine = get_engine()
-    future = (
-        engine.reconcile(job, video_id=video_id.strip())
-        if video_id.strip() or lost
-        else engine.find_in_provider_list(job)
-    )
+    engine, video_id = get_engine(), video_id.strip()
+    lost = lost and not video_id
+    future = engine.start(lambda: engine.reconcile(job, video_id=video_id, lost=lost), job=job)
     settled = await asyncio.wrap_future(future)
-    engine.collect_in_background(settled.id)
+    engine.background.collect(settled.id)
     return dated({"job": await asyncio.to_thread(engine.history.row, settled)})
 
 
@@ -138,9 +130,9 @@ async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any
 @access.acts
 async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
     """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
-    engine = get_engine()
-    job = await asyncio.wrap_future(engine.ask_again(_id(request)))
-    engine.collect_in_background(job.id)
+    engine, name = get_engine(), _id(request)
+    job = await asyncio.wrap_future(engine.start(lambda: engine.ask_again(name), job=name))
+    engine.background.collect(job.id)
     return dated({"job": await asyncio.to_thread(engine.history.row, job)})
 
 
@@ -151,7 +143,7 @@ async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     wish = body.get("aside")
     if not isinstance(wish, str):
         raise InvalidInputError("aside is text.")
-    job = await asyncio.wrap_future(get_engine().set_visibility(_id(request), wish))
+    job = await asyncio.to_thread(get_engine().background.set_visibility, _id(request), wish)
     return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
 
@@ -162,7 +154,7 @@ async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     wish = body.get("project")
     if not isinstance(wish, str):
         raise InvalidInputError("project is text.")
-    job = await asyncio.wrap_future(get_engine().set_project(_id(request), wish))
+    job = await asyncio.to_thread(get_engine().history.set_project, _id(request), wish)
     return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
 
@@ -181,7 +173,7 @@ async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
 async def costs(request: web.Request) -> dict[str, Any]:
     """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
     by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
-    return await asyncio.to_thread(lambda: get_engine().costs(by or "day", since, page=True))
+    return await asyncio.to_thread(lambda: get_engine().history.costs(by or "day", since, page=True))
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -222,7 +214,8 @@ async def quote(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
 @access.acts
 async def refresh(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     """Ask CometAPI for its public list of models: {"added", "gone", "changed", "doubtful"}, lists of ids."""
-    refreshed: Refreshed = await asyncio.wrap_future(get_engine().refresh_models())
+    engine = get_engine()
+    refreshed = await asyncio.wrap_future(engine.start(engine.refresh_models, key=COMETAPI))
     return dataclasses.asdict(refreshed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from itertools import product
@@ -14,6 +15,12 @@ grimp = pytest.importorskip("grimp", reason="import-linter, which brings it, is 
 PACK = Path(__file__).parents[2]
 ENGINE = PACK / "nodes" / "sora_jobs"
 PAGE = (PACK / "docs" / "architecture.md").read_text(encoding="utf-8")
+# What nodes, routes and the command line may import of the engine. Jobs, money and settings have methods of `Engine`.
+DOOR = re.compile(
+    r"nodes\.sora_jobs(\.(engine|errors|jobs|messages|util|media|sandbox|diagnostics|config\.keys)(\..*)?)?"
+)
+CALLERS = re.compile(r"nodes\.(?!sora_jobs\b).*|nodes\.sora_jobs\.cli\b.*")
+CLOSED = {"ledger", "settings", "timing"}  # of an engine
 EVERYBODYS = {"jobs", "errors", "messages", "util", "sora_jobs", "__main__"}
 
 
@@ -52,3 +59,39 @@ def test_the_boxes_are_the_packages_on_disk() -> None:
 def test_every_package_is_in_the_table() -> None:
     rows = set(re.findall(r"^\| `(?:nodes/)?([\w*]+)(?:/|\.py)` ?(?:`messages\.py` )?\|", PAGE, re.MULTILINE))
     assert rows >= {path.parent.name for path in ENGINE.glob("*/__init__.py")} | {"engine", "errors", "host", "web"}
+
+
+def test_callers_use_the_api_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else they imported of the engine would be one more way to a job, to money or to a setting."""
+    monkeypatch.setattr(sys, "path", [str(PACK), *sys.path])
+    graph = grimp.build_graph("nodes", cache_dir=None)
+    assert "nodes.sora_jobs.cli.main" in graph.modules
+    past = {
+        (one, other)
+        for one in graph.modules
+        if CALLERS.fullmatch(one)
+        for other in graph.find_modules_directly_imported_by(one)
+        if other.startswith("nodes.sora_jobs") and not (DOOR.fullmatch(other) or CALLERS.fullmatch(other))
+    }
+    assert past == set()
+
+
+def is_engine(node: ast.expr) -> bool:
+    """Is it `engine`, `self._engine`, `get_engine()` or the like?"""
+    name = node.func if isinstance(node, ast.Call) else node
+    text = name.attr if isinstance(name, ast.Attribute) else name.id if isinstance(name, ast.Name) else ""
+    return text.endswith("engine")
+
+
+def test_callers_touch_no_inside_of_an_engine() -> None:
+    """Neither its ledger and its settings nor what is private."""
+    files = [*(PACK / "nodes").glob("*.py"), *(PACK / "nodes").glob("[hw]*/*.py"), *(ENGINE / "cli").glob("*.py")]
+    assert len(files) > 25
+    touched = [
+        f"{file.relative_to(PACK)}:{node.lineno} {ast.unparse(node)}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and is_engine(node.value)
+        if node.attr in CLOSED or node.attr.startswith("_")
+    ]
+    assert touched == []

@@ -46,7 +46,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str) ->
 
 
 def buy(engine: Engine, prompt: str) -> Job:
-    return engine.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
+    return engine.start_create(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -67,9 +67,9 @@ def test_a_restart_fetches_what_was_left(start: Callable[..., Engine]) -> None:
     job = buy(first, "left behind")
     first.close()
     second = start()
-    assert second.start_background_downloads() == 1
+    assert second.background.begin() == 1
     assert second.path(until_stored(second, job)).is_file()
-    assert second.start_background_downloads() == 0
+    assert second.background.begin() == 0
 
 
 def left_for_days(engine: Engine, prompt: str) -> Job:
@@ -82,7 +82,7 @@ def left_for_days(engine: Engine, prompt: str) -> Job:
 
 def test_the_log_speaks_the_owners_language(start: Callable[..., Engine], caplog: pytest.LogCaptureFixture) -> None:
     engine = start(SORA_LANGUAGE="vi")
-    engine.start_background_downloads()
+    engine.background.begin()
     buy(engine, "refused later [sandbox: fail=moderation_blocked]")
     until(lambda: "could not be fetched in the background: Cổng đã nhận công việc" in caplog.text)
 
@@ -101,7 +101,7 @@ def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
     second = start(timing=replace(FAST, background_last_poll_s=1.0))
     if gateway == "is away":
         monkeypatch.setattr(Client, "retrieve", away)
-    assert second.start_background_downloads() == 1
+    assert second.background.begin() == 1
     until(lambda: "could not be fetched in the background" in caplog.text)
     second.close()  # what follows from it is done by then
     third = start()
@@ -109,9 +109,9 @@ def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
     assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
     assert third.history.page()["running"] == (0 if over else 1)
     assert bool(third.history.row(now)["error"]) == over
-    assert third.start_background_downloads() == (0 if over else 1)
+    assert third.background.begin() == (0 if over else 1)
     if over:
-        assert third.set_visibility(job.id, "").result(10).aside == ""
+        assert third.background.set_visibility(job.id, "").aside == ""
         assert third.history.page()["running"] == 1
 
 
@@ -120,16 +120,16 @@ def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:
     first = start()
     buy(first, "left alone")
     first.close()
-    assert start(SORA_BACKGROUND_DOWNLOADS="0").start_background_downloads() == 0
+    assert start(SORA_BACKGROUND_DOWNLOADS="0").background.begin() == 0
     (first.settings.home / "settings.toml").write_text("rescue = false\n", encoding="utf-8")
-    assert start().start_background_downloads() == 0
+    assert start().background.begin() == 0
 
 
 def test_without_a_ledger_nothing_starts(tmp_path: Path) -> None:
     """No file, no folder, no thread."""
     threads = threading.active_count()
     engine = Engine(tmp_path / "home", tmp_path / "output", env={})
-    assert engine.start_background_downloads() == 0
+    assert engine.background.begin() == 0
     assert not engine.settings.home.exists()
     assert threading.active_count() == threads
     engine.close()
@@ -139,7 +139,7 @@ def test_two_processes_fetch_once(start: Callable[..., Engine]) -> None:
     """Both wait for the job; one of them asks the gateway and downloads, the other one sees the result."""
     first, second = start(), start()
     job = buy(first, "for two")
-    waits = [engine.wait(job.id, timeout_s=30) for engine in (first, second)]
+    waits = [engine.start_wait(job.id, timeout=30) for engine in (first, second)]
     paths = {engine.path(wait.future.result(30)) for engine, wait in zip((first, second), waits, strict=True)}
     assert len(paths) == 1
 
@@ -148,7 +148,7 @@ def test_a_receipt_tells_the_job(start: Callable[..., Engine], tmp_path: Path) -
     """Here by the ledger, on another machine by the file beside the video; it holds no key and no address."""
     engine = start()
     job = buy(engine, "with a receipt")
-    engine.wait(job.id, timeout_s=30).future.result(30)
+    engine.start_wait(job.id, timeout=30).future.result(30)
     video = engine.path(engine.ledger.job(job.id))
     receipt = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))
     assert (receipt["job"], receipt["video_id"], receipt["prompt"]) == (job.id, job.video_id, "with a receipt")
@@ -174,7 +174,7 @@ def test_a_receipt_keeps_the_users_own_words(start: Callable[..., Engine]) -> No
     register_secret("sk-a-key-that-is-known")
     prompt = 'The ring bearer "Frodo" reads https://x.org/?a=b, sk-a-key-that-is-known'
     job = buy(engine, prompt)
-    engine.wait(job.id, timeout_s=30).future.result(30)
+    engine.start_wait(job.id, timeout=30).future.result(30)
     receipt = json.loads(engine.path(engine.ledger.job(job.id)).with_suffix(".json").read_text(encoding="utf-8"))
     assert receipt["prompt"] == prompt.replace("sk-a-key-that-is-known", "[hidden]")
 
@@ -183,8 +183,8 @@ def test_a_video_under_another_name_has_its_receipt_there_too(start: Callable[..
     """That is the file which people pass on."""
     engine = start()
     job = buy(engine, "shots/boat")
-    kept = engine.wait(job.id, timeout_s=30).future.result(30)
-    named = engine.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
+    kept = engine.start_wait(job.id, timeout=30).future.result(30)
+    named = engine.files.link(kept, tmp_path / "shots" / "boat_00001_.mp4")
     moved = Engine(tmp_path / "another", tmp_path / "output", env={})
     found, receipt = origin_of(named, moved.ledger)
     assert (found, receipt["job"]) == (None, job.id)
@@ -195,7 +195,7 @@ def test_the_owner_can_do_without_receipts(start: Callable[..., Engine]) -> None
     """Then only the video is there."""
     engine = start(SORA_RECEIPTS="0")
     job = buy(engine, "no receipt")
-    engine.wait(job.id, timeout_s=30).future.result(30)
+    engine.start_wait(job.id, timeout=30).future.result(30)
     assert [file.suffix for file in engine.path(engine.ledger.job(job.id)).parent.iterdir()] == [".mp4"]
 
 
@@ -207,9 +207,9 @@ def test_two_processes_that_watch_each_others_jobs_do_not_stand_still(start: Cal
     for number, job in enumerate(jobs):
         assert Leases((first if number < 4 else second).ledger.database).take(job.id)
         first.ledger.observed(job.id, RemoteVideo(id=job.video_id, phase="done", status="completed"))
-    gateway = first.client("sandbox")
+    gateway = first.providers.client("sandbox")
     until(lambda: all(gateway.retrieve(job.video_id).phase == "done" for job in jobs))
-    waits = [first.wait(job.id, timeout_s=60) for job in jobs[4:] + jobs[:4]]
-    waits += [second.wait(job.id, timeout_s=60) for job in jobs]
+    waits = [first.start_wait(job.id, timeout=60) for job in jobs[4:] + jobs[:4]]
+    waits += [second.start_wait(job.id, timeout=60) for job in jobs]
     assert {wait.future.result(60).state.value for wait in waits} == {"stored"}
     assert len(list((first.settings.output / "sora").glob("*.mp4"))) == 8

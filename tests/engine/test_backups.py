@@ -189,7 +189,7 @@ def test_a_comfyui_that_does_nothing_uses_its_ledger(
     try:
         if made == "before ComfyUI starts":
             make()
-        engine.start_background_downloads()
+        engine.background.begin()
         if made == "while ComfyUI runs":
             assert not home.exists()
             make()
@@ -468,9 +468,9 @@ def test_yesterdays_state_is_brought_in(name: str, tmp_path: Path, home: Path, d
             assert done.added == len(rows(state.home)) >= len(state.asked)
             for row in state.rows("stored"):
                 if row.get("file") is None:
-                    submission = engine.submit(spec(row)).result(30)
+                    submission = engine.start_create(spec(row)).result(30)
                     assert (submission.job.id, submission.reused) == (row["job"], True), row
-                    job = engine.wait(row["job"], timeout_s=30).future.result(60)
+                    job = engine.start_wait(row["job"], timeout=30).future.result(60)
                     assert engine.path(job).is_relative_to(tmp_path / "output")
             assert gateway.creates == []
         finally:
@@ -500,9 +500,9 @@ def test_a_damaged_ledger_is_rebuilt_from_what_is_left(
         try:
             for row in here:
                 if row.get("fit", "crop") == "crop":
-                    submission = engine.submit(spec(row)).result(30)
+                    submission = engine.start_create(spec(row)).result(30)
                     assert (submission.job.video_id, submission.reused) == (row["video_id"], True), row
-                    assert engine.wait(submission.job.id, timeout_s=30).future.result(60).state is JobState.STORED
+                    assert engine.start_wait(submission.job.id, timeout=30).future.result(60).state is JobState.STORED
             assert gateway.creates == []
         finally:
             engine.close()

@@ -360,7 +360,7 @@ def test_other_providers_get_a_sentence(
 def test_nobody_else_asks(shell: Place) -> None:
     """Neither the doctor, nor the settings of the page, nor a quote, nor an engine that starts and looks after jobs."""
     engine = Engine(shell.settings.home, shell.settings.output)
-    engine.start_background_downloads()
+    engine.background.begin()
     examine(engine)
     row = shown(engine.settings.read(), engine.ledger, local=True)["providers"][0]
     engine.quote({"model": "sora-2", "custom_model": "", "seconds": "4", "size": "1280x720", "extra_fields": "",

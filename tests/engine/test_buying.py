@@ -90,21 +90,21 @@ def held(ledger: Ledger, prompt: str) -> Job:
 
 def test_joins_hold_up_no_other_purchase_and_no_wait(engine: Engine, other: Ledger) -> None:
     """A process that was stopped (Ctrl-Z) has more purchases in its hands than we have threads."""
-    done = engine.submit(spec("before")).result(30).job
+    done = engine.start_create(spec("before")).result(30).job
     names = [f"held {number}" for number in range(SUBMIT_THREADS + 3)]
     for name in names:
         held(other, name)
-    joins = [engine.submit(spec(name)) for name in names]
-    bought = engine.submit(spec("another")).result(10).job
-    assert engine.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
-    assert engine.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
+    joins = [engine.start_create(spec(name)) for name in names]
+    bought = engine.start_create(spec("another")).result(10).job
+    assert engine.start_wait(bought.id, timeout=30).future.result(30).state is JobState.STORED
+    assert engine.start_wait(done.id, timeout=30).future.result(30).state is JobState.STORED
     assert not any(join.done() for join in joins)
 
 
 def test_a_join_ends_with_the_others_answer(engine: Engine, other: Ledger, found: list[JobState]) -> None:
     """Refused there, it is sent here; the second one who wants it joins that."""
     job = held(other, "a boat")
-    joins = [engine.submit(spec("a boat")) for _ in range(2)]
+    joins = [engine.start_create(spec("a boat")) for _ in range(2)]
     until(lambda: len(found) > 6)
     assert not any(join.done() for join in joins)
     other.refused(job.id, RequestRejectedError("no"))
@@ -116,7 +116,7 @@ def test_a_join_ends_with_the_others_answer(engine: Engine, other: Ledger, found
 def test_a_join_that_was_given_up_sends_nothing(engine: Engine, other: Ledger, found: list[JobState]) -> None:
     """Cancel was pressed while another process was sending it; that it is refused there does not make us buy."""
     job = held(other, "a boat")
-    join = engine.submit(spec("a boat"))
+    join = engine.start_create(spec("a boat"))
     until(lambda: found)
     join.cancel()
     other.refused(job.id, RequestRejectedError("no"))
@@ -134,7 +134,7 @@ def test_closing_sends_nothing_that_has_not_begun(engine: Engine, monkeypatch: p
         return reserve(*given, **named)
 
     monkeypatch.setattr(engine.ledger, "reserve", slowly)
-    futures = [engine.submit(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]
+    futures = [engine.start_create(spec(f"queued {number}")) for number in range(3 * SUBMIT_THREADS)]
     until(lambda: sum(future.running() for future in futures) == SUBMIT_THREADS)
     closing = threading.Thread(target=engine.close)
     closing.start()
@@ -152,7 +152,7 @@ def test_who_waits_for_a_purchase_learns_that_its_sender_died(
     job = held(other, "a boat")
     read, reads = engine.ledger.job, []
     monkeypatch.setattr(engine.ledger, "job", lambda name: reads.append(name) or read(name))
-    wait = engine.wait(job.id, timeout_s=60)
+    wait = engine.start_wait(job.id, timeout=60)
     until(lambda: len(reads) > 6)  # more than it takes to begin: it was looked at
     assert not wait.future.done()
     other.close()
@@ -168,8 +168,8 @@ def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
     """Neither who joins it nor who waits for it can know more than that money may have been spent."""
     job = held(other, "a boat")
     with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="possible"):
-        engine.wait(job.id, timeout_s=0.1).future.result(10)
-    join = engine.submit(spec("a boat"))
+        engine.start_wait(job.id, timeout=0.1).future.result(10)
+    join = engine.start_create(spec("a boat"))
     until(lambda: found)
     engine.close()
     with failing(NotFinishedError, "closing", charge="possible"):
@@ -181,12 +181,12 @@ def test_a_list_settles_nothing_while_the_same_words_are_being_sent(engine: Engi
     take = dataclasses.replace(spec("a boat"), take=2)
     job, _ = engine.ledger.reserve(take, origin="sandbox", estimated_usd=0.0, budget=Budget())
     engine.ledger.unknown(job.id, PurchaseUncertainError("cut"))
-    sent = engine.submit(dataclasses.replace(spec("a boat"), take=3)).result(10).job
+    sent = engine.start_create(dataclasses.replace(spec("a boat"), take=3)).result(10).job
     with other.database.write() as connection:  # what the list shows is not known here
         run(connection, "DELETE FROM jobs WHERE id = :id", id=sent.id)
     held_job = held(other, "a boat")
     with pytest.raises(PurchaseUncertainError) as caught:
-        engine.find_in_provider_list(job.id).result(10)
+        engine.reconcile(job.id)
     assert held_job.id in caught.value.message
     assert engine.ledger.job(job.id).state is JobState.UNKNOWN
 
@@ -208,16 +208,16 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
         try:
             unknown = unknown_at(engine, "lists", lists.url)
             wanted = [
-                engine.submit(dataclasses.replace(spec("a boat"), provider="slow", take=take))
+                engine.start_create(dataclasses.replace(spec("a boat"), provider="slow", take=take))
                 for take in range(1, ALL_SUBMIT_THREADS + 3)
             ]
             until(lambda: slow.count("POST") == SUBMIT_THREADS)
-            done = engine.submit(spec("another")).result(10).job
-            assert engine.wait(done.id, timeout_s=30).future.result(30).state is JobState.STORED
-            assert engine.open(done.id).result(10).id == done.id
+            done = engine.start_create(spec("another")).result(10).job
+            assert engine.start_wait(done.id, timeout=30).future.result(30).state is JobState.STORED
+            assert engine.start(lambda: engine.open(done.id), job=done).result(30).id == done.id
             with pytest.raises(PurchaseUncertainError):
-                engine.find_in_provider_list(unknown.id).result(10)
-            assert engine.set_visibility(done.id, ARCHIVED).result(10).aside == ARCHIVED
+                engine.start(lambda: engine.reconcile(unknown), job=unknown).result(30)
+            assert engine.background.set_visibility(done.id, ARCHIVED).aside == ARCHIVED
             assert not any(each.done() for each in wanted)
             assert slow.count("POST") == SUBMIT_THREADS
         finally:
@@ -256,13 +256,13 @@ def crowded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_thread_nothing_is_waited_for_in_vain(engine: Engine) -> None:
     """That is no end of the program: whoever asked is told at once, and can ask again."""
     for future in (
-        engine.submit(spec("a boat")),
-        engine.remix("job", "at night"),
-        engine.wait("job", timeout_s=600).future,
-        engine.find_in_provider_list("job"),
-        engine.reconcile("job"),
-        engine.ask_again("job"),
-        engine.open("job"),
+        engine.start_create(spec("a boat")),
+        engine.start_remix("job", "at night"),
+        engine.start_wait("job", timeout=600).future,
+        engine.start(lambda: engine.reconcile("job"), job="job"),
+        engine.start(lambda: engine.reconcile("job", lost=True), job="job"),
+        engine.start(lambda: engine.ask_again("job"), job="job"),
+        engine.start(lambda: engine.open("job"), job="job"),
     ):
         error = future.exception(5)
         assert isinstance(error, LocalError)
@@ -281,23 +281,23 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
             raise RuntimeError("can't start new thread")
         real(thread)
 
-    engine.listen(lambda job, _: told.append(job.id))
+    engine.changes.listen(lambda job, _: told.append(job.id))
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", no_monitor)
-        job = engine.submit(spec("a boat")).result(20).job
+        job = engine.start_create(spec("a boat")).result(20).job
         assert job.video_id
-        for done in (lambda: True, lambda: engine.open(job.id).result(20).state is JobState.COMPLETED):
+        for done in (lambda: True, lambda: engine.open(job.id).state is JobState.COMPLETED):
             until(done)  # first it would be watched, then fetched
             with failing(LocalError, "no_thread", "new thread", charge="charged"):
-                engine.wait(job.id, timeout_s=600).future.result(20)
+                engine.start_wait(job.id, timeout=600).future.result(20)
         with failing(LocalError, "no_thread"):
-            engine.start_background_downloads()
-    assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+            engine.background.begin()
+    assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
     until(lambda: told == [job.id])
     shell = start()
-    left = shell.submit(spec("left behind")).result(20).job
+    left = shell.start_create(spec("left behind")).result(20).job
     shell.close()
-    engine.start_background_downloads()
+    engine.background.begin()
     until(lambda: engine.ledger.job(left.id).state is JobState.STORED)
 
 
@@ -306,7 +306,7 @@ def test_a_search_for_which_no_thread_could_be_had_is_made_later(
 ) -> None:
     """The background download goes on as soon as there is one."""
     engine, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
-    left = shell.submit(spec("left behind")).result(20).job
+    left = shell.start_create(spec("left behind")).result(20).job
     shell.close()
     real, refused = threading.Thread.start, list[str]()
 
@@ -317,7 +317,7 @@ def test_a_search_for_which_no_thread_could_be_had_is_made_later(
         real(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refusing)
-    assert engine.start_background_downloads() == 1
+    assert engine.background.begin() == 1
     until(lambda: engine.ledger.job(left.id).state is JobState.STORED)
     assert len(refused) == 3
 
@@ -332,7 +332,7 @@ def test_one_event_that_fails_takes_no_other_with_it(engine: Engine, caplog: pyt
             raise ConnectionResetError("the page is gone")
         told.append(job.prompt)
 
-    engine.listen(tell)
+    engine.changes.listen(tell)
     for name in "abc":
         engine.ledger.reserve(spec(name), origin="sandbox", estimated_usd=0.0, budget=Budget())
     until(lambda: len(told) == 3)

@@ -69,9 +69,9 @@ picture = np.zeros((720, 1280, 3), np.uint8)
 for code in codes:
     spec = VideoRequest(provider="cometapi", prompt=f"a boat {code}", model="sora-2", seconds="4", size="1280x720",
                    references=(Reference(picture),))
-    job = engine.submit(spec).result(60).job
-    done = engine.wait(job.id, timeout_s=60).future.result(90)
-    second = engine.link(done, Path(output) / "shots" / f"boat_{code}.mp4")
+    job = engine.start_create(spec).result(60).job
+    done = engine.start_wait(job.id, timeout=60).future.result(90)
+    second = engine.files.link(done, Path(output) / "shots" / f"boat_{code}.mp4")
     assert second.read_bytes() == engine.path(done).read_bytes(), code
     print(done.state.value, *try_folder(Path(output)), sep=", ")
 engine.close()

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sora_jobs import engine as engine_module
 from sora_jobs.cli.main import main
 from sora_jobs.config.settings import Settings
 from sora_jobs.delivery.fetcher import FETCH_THREADS
@@ -26,7 +25,7 @@ from sora_jobs.jobs.spec import VideoRequest
 from sora_jobs.ledger.connections import CONNECTIONS
 from sora_jobs.ledger.machines import machine_id
 from sora_jobs.ledger.shared_output import meet
-from sora_jobs.purchasing import buying
+from sora_jobs.purchasing import asking, buying
 from sora_jobs.purchasing.disk_room import check_room
 from sora_jobs.util import disk
 
@@ -81,10 +80,10 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
     """The engine is there and knows its providers, as the nodes need it; a purchase names the file and what is wrong in
     it before anything is sent, anything else only where it needs that very line."""
     engine = start(text)
-    assert engine.provider_names()[0] == "cometapi"
+    assert engine.providers.names()[0] == "cometapi"
     uses: dict[str, Callable[[], object]] = {
-        "buy": lambda: engine.submit(BOAT).result(10), "list": engine.labels,
-        "rescue": engine.start_background_downloads,
+        "buy": lambda: engine.start_create(BOAT).result(10), "list": engine.history.labels,
+        "rescue": engine.background.begin,
         "receipts": lambda: engine.settings.read().receipts,
     }  # fmt: skip
     for one, use in uses.items():
@@ -101,20 +100,20 @@ def test_a_wrong_file_is_told_by_the_one_who_needs_it(
 def test_a_slip_in_the_file_locks_up_nothing_that_is_paid_for(start: Start) -> None:
     """A cap that nobody understands stops purchases; what was bought is joined and fetched all the same."""
     engine = start()
-    job = engine.submit(BOAT).result(20).job
+    job = engine.start_create(BOAT).result(20).job
     engine.settings.file.write_text("budgte = 3", encoding="utf-8")
-    again = engine.submit(BOAT).result(20)
+    again = engine.start_create(BOAT).result(20)
     assert (again.job.id, again.reused) == (job.id, True)
-    assert engine.wait(job.id, timeout_s=60).future.result(60).state.value == "stored"
+    assert engine.start_wait(job.id, timeout=60).future.result(60).state.value == "stored"
 
 
 def test_a_mended_file_needs_no_restart(start: Start) -> None:
     """The next use reads it again; from then on the ledger stays where it is."""
     engine = start("rescue = flase")
     with failing(InvalidInputError, "settings_unreadable"):
-        engine.labels()
+        engine.history.labels()
     engine.settings.file.write_text("rescue = false", encoding="utf-8")
-    job = engine.submit(BOAT).result(30).job
+    job = engine.start_create(BOAT).result(30).job
     engine.settings.file.write_text('database_url = "postgresql+psycopg://elsewhere/db"', encoding="utf-8")
     assert engine.ledger.job(job.id).prompt == "a boat"
     assert not engine.ledger.database.shared
@@ -211,7 +210,7 @@ def test_what_is_in_the_way_of_the_videos_is_found_before_buying(start: Start, t
     assert str(videos) in failed(engine)["output"]
     asked = VideoRequest(provider="sandbox", prompt="a boat", model="seedance-2-5", seconds="4", size="854x480")
     with failing(StorageError, "", f"could be stored in {videos}") as caught:
-        engine.submit(asked).result(30)
+        engine.start_create(asked).result(30)
     assert "is not connected" in caught.value.hint
     assert engine.ledger.jobs() == []
 
@@ -302,7 +301,7 @@ def test_network_drives_are_known_by_their_mounts(tmp_path: Path, folder: str, k
 
 def test_the_database_has_a_connection_for_each_thread() -> None:
     """One that waits for another's connection could wait for the one who waits for it."""
-    threads = buying.ALL_SUBMIT_THREADS + engine_module.ALL_ASK_THREADS + POLL_THREADS + FETCH_THREADS + 1
+    threads = buying.ALL_SUBMIT_THREADS + asking.ALL_THREADS + POLL_THREADS + FETCH_THREADS + 1
     heartbeat, nodes, page = 1, 4, 32  # asyncio's own threads for the page are 32 at most
     assert threads + heartbeat + nodes + page <= CONNECTIONS
 

@@ -34,8 +34,8 @@ def spec(prompt: str, **more: object) -> VideoRequest:
 
 
 def collected(engine: Engine, prompt: str) -> Job:
-    job = engine.submit(spec(prompt)).result(30).job
-    return engine.wait(job.id, timeout_s=30).future.result(60)
+    job = engine.start_create(spec(prompt)).result(30).job
+    return engine.start_wait(job.id, timeout=30).future.result(60)
 
 
 @pytest.mark.usefixtures("one_film")
@@ -53,17 +53,17 @@ def test_a_gateway_that_misbehaves_gives_its_video_in_the_end(engine: Engine, di
 
 def test_a_lapsed_link_is_told(engine: Engine) -> None:
     """The error says so and what to do; the job stays known as completed."""
-    job = engine.submit(spec("a boat [sandbox: expired]")).result(30).job
+    job = engine.start_create(spec("a boat [sandbox: expired]")).result(30).job
     with failing(DownloadExpiredError, "", "does not offer") as caught:
-        engine.wait(job.id, timeout_s=30).future.result(60)
+        engine.start_wait(job.id, timeout=30).future.result(60)
     assert (caught.value.exit_code, caught.value.job) == (6, job.id)
     assert engine.ledger.job(job.id).state is JobState.COMPLETED
 
 
 def test_a_word_that_nobody_knows_is_shown(engine: Engine) -> None:
     """It counts as still running, and a person sees the gateway's own word."""
-    job = engine.submit(spec("a boat [sandbox: word=dreaming, slow=3]")).result(30).job
-    wait = engine.wait(job.id, timeout_s=30)
+    job = engine.start_create(spec("a boat [sandbox: word=dreaming, slow=3]")).result(30).job
+    wait = engine.start_wait(job.id, timeout=30)
     end = time.monotonic() + 10
     while "dreaming" not in wait.status:
         assert time.monotonic() < end
@@ -74,9 +74,9 @@ def test_a_word_that_nobody_knows_is_shown(engine: Engine) -> None:
 def test_twins_share_one_download(engine: Engine) -> None:
     """Many who wait for the same job get the same file, fetched once."""
     opened: list[str] = []
-    engine.client("sandbox").listen(lambda response, _: opened.append(response.url))
-    job = engine.submit(spec("a boat")).result(30).job
-    waits = [engine.wait(job.id, timeout_s=30) for _ in range(10)]
+    engine.providers.client("sandbox").listen(lambda response, _: opened.append(response.url))
+    job = engine.start_create(spec("a boat")).result(30).job
+    waits = [engine.start_wait(job.id, timeout=30) for _ in range(10)]
     assert {wait.future.result(30).sha256 for wait in waits} == {waits[0].future.result(0).sha256}
     assert sum(url.endswith(f"{job.video_id}/content") for url in opened) == 1
 
@@ -85,20 +85,20 @@ def test_two_programs_share_a_ledger(engine: Engine) -> None:
     """The second one joins what the first one bought, and uses its file."""
     first = collected(engine, "a boat")
     other = Engine(engine.settings.home, engine.settings.output)
-    assert other.submit(spec("a boat")).result(30).job.id == first.id
-    assert other.wait(first.id, timeout_s=5).future.result(10).path == first.path
+    assert other.start_create(spec("a boat")).result(30).job.id == first.id
+    assert other.start_wait(first.id, timeout=5).future.result(10).path == first.path
     other.close()
 
 
 def test_a_restart_of_the_sandbox_loses_no_job(engine: Engine) -> None:
     """Its jobs lie on disk and their progress is a function of time: another server, another port, the same job."""
-    job = engine.submit(spec("a boat [sandbox: slow=2]")).result(30).job
-    address = engine.client("sandbox").provider.base_url
+    job = engine.start_create(spec("a boat [sandbox: slow=2]")).result(30).job
+    address = engine.providers.client("sandbox").provider.base_url
     engine.close()
     again = Engine(engine.settings.home, engine.settings.output, timing=FAST)
     try:
-        assert again.client("sandbox").provider.base_url != address
-        assert again.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED
+        assert again.providers.client("sandbox").provider.base_url != address
+        assert again.start_wait(job.id, timeout=30).future.result(60).state is JobState.STORED
     finally:
         again.close()
 
@@ -116,24 +116,24 @@ def test_closing_ends_every_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_job_of_another_program_is_opened_by_its_gateway_id(engine: Engine, tmp_path: Path) -> None:
     """Bought elsewhere, found at the gateway, fetched here; an id that is unknown there is an error, and no row."""
-    bought = engine.submit(spec("a boat")).result(30).job
+    bought = engine.start_create(spec("a boat")).result(30).job
     (tmp_path / "home2").mkdir()
     make_link(tmp_path / "home2" / "sandbox", engine.settings.home / "sandbox")
     other = Engine(tmp_path / "home2", tmp_path / "output2")
-    opened = other.open(bought.video_id, "sandbox").result(30)
+    opened = other.open(bought.video_id, "sandbox")
     assert (opened.video_id, opened.kind, opened.model) == (bought.video_id, "opened", "seedance-2-5")
-    assert other.wait(opened.id, timeout_s=30).future.result(60).state is JobState.STORED
+    assert other.start_wait(opened.id, timeout=30).future.result(60).state is JobState.STORED
     with failing(InvalidInputError, "unknown_video", "not found"):
-        other.open("video_" + "0" * 32, "sandbox").result(30)
+        other.open("video_" + "0" * 32, "sandbox")
     assert len(other.ledger.jobs()) == 1
     other.close()
 
 
 def test_a_remix_needs_a_finished_source(engine: Engine) -> None:
     """The error names what to connect; nothing is bought."""
-    job = engine.submit(spec("a boat [sandbox: slow=30]", model="sora-2", size="1280x720")).result(30).job
+    job = engine.start_create(spec("a boat [sandbox: slow=30]", model="sora-2", size="1280x720")).result(30).job
     with failing(InvalidInputError, "job_not_finished", job.id):
-        engine.remix(job.id, "at night").result(30)
+        engine.start_remix(job.id, "at night").result(30)
     assert len(engine.ledger.jobs()) == 1
 
 
@@ -141,12 +141,12 @@ def test_a_model_without_remix_says_so(engine: Engine) -> None:
     """In plain words, before anything is sent."""
     job = collected(engine, "a boat")
     with failing(InvalidInputError, "remix_unsupported", "seedance-2-5"):
-        engine.remix(job.id, "at night").result(30)
+        engine.start_remix(job.id, "at night").result(30)
 
 
 def test_a_wait_that_is_given_up_leaves_the_job(engine: Engine) -> None:
     """The deadline ends the waiting; a longer wait gets the video."""
-    job = engine.submit(spec("a boat [sandbox: slow=1]")).result(30).job
+    job = engine.start_create(spec("a boat [sandbox: slow=1]")).result(30).job
     with pytest.raises(NotFinishedError):
-        engine.wait(job.id, timeout_s=0.05).future.result(10)
-    assert engine.wait(job.id, timeout_s=30).future.result(60).state is JobState.STORED
+        engine.start_wait(job.id, timeout=0.05).future.result(10)
+    assert engine.start_wait(job.id, timeout=30).future.result(60).state is JobState.STORED

@@ -353,7 +353,7 @@ def test_a_machine_tells_the_caps_of_its_settings(
     engine = Engine(home, tmp_path / "output", env=env)
     try:
         assert one.ledger.spending(one.caps).per_day.machine == "render-1"
-        engine.start_background_downloads()  # as ComfyUI does at its start
+        engine.background.begin()  # as ComfyUI does at its start
         text = one.refusal(1)
         assert "$0.50" in text
         assert "render-2" in text

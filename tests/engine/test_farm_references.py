@@ -53,7 +53,7 @@ def start(postgresql: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def bought(engine: Engine, spec: VideoRequest = SPEC) -> Job:
-    return engine.submit(spec).result(30).job
+    return engine.start_create(spec).result(30).job
 
 
 def kept_in(folder: Path) -> list[str]:
@@ -141,7 +141,7 @@ def test_the_same_image_from_another_machine_is_the_same_purchase(start: Start, 
     one, two = start("one"), start("two")
     job = bought(one)
     change(one, job, identity2="", slot2=None, fit="")
-    again = two.submit(SPEC).result(30)
+    again = two.start_create(SPEC).result(30)
     assert (again.job.id, again.reused) == (job.id, True)
     now = two.ledger.job(job.id)
     assert (now.identity2, now.fit) == (SPEC.identity.v2, "pad")
@@ -153,16 +153,16 @@ def test_what_a_dead_machine_left_is_sent_with_its_image(start: Start, tmp_path:
     one, two = start("one"), start("two")
     files = [one.ledger.references.keep(to_png(PIXELS))]
     job, mine = one.ledger.reserve(
-        SPEC, origin=one.client("sandbox").provider.origin, estimated_usd=0.0, budget=one.settings.read().budget,
-        references=files,
+        SPEC, origin=one.providers.client("sandbox").provider.origin, estimated_usd=0.0,
+        budget=one.settings.read().budget, references=files,
     )  # fmt: skip
     assert mine
     one.ledger.database.owner.close()
     shutil.rmtree(tmp_path / "one")
-    done = two.submit(SPEC).result(30).job
+    done = two.start_create(SPEC).result(30).job
     assert (done.id, done.machine) == (job.id, "two")
     assert [path.name for path in two.history.references(done.id)] == files
-    assert two.wait(done.id, timeout_s=30).future.result(60).state is JobState.STORED
+    assert two.start_wait(done.id, timeout=30).future.result(60).state is JobState.STORED
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_bought(start: Start, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_bought(start:
     (tmp_path / "output" / ".sora-farm").mkdir(parents=True)
     (tmp_path / "output" / ".sora-farm" / "references").write_bytes(b"")
     with pytest.raises(StorageError) as caught:
-        one.submit(SPEC).result(30)
+        one.start_create(SPEC).result(30)
     assert caught.value.charge == "none"
     assert one.ledger.jobs() == []
     failed = [finding.text for finding in examine(one) if (finding.name, finding.level) == ("farm", "failed")]
@@ -188,11 +188,11 @@ def test_an_import_brings_its_images_to_every_machine(start: Start, tmp_path: Pa
     job = bought(alone)
     alone.close()
     one, two = start("one"), start("two")
-    assert one.import_home(tmp_path / "alone").added == 1
+    assert one.maintenance.import_home(tmp_path / "alone").added == 1
     (place,) = two.history.references(job.id)
     assert place.is_relative_to(tmp_path / "output")
     assert place.read_bytes() == (tmp_path / "alone" / "references" / place.name).read_bytes()
-    again = two.submit(SPEC).result(30)
+    again = two.start_create(SPEC).result(30)
     assert (again.job.id, again.reused) == (job.id, True)
 
 
@@ -200,21 +200,21 @@ def test_a_ledger_is_rebuilt_with_the_images_of_all_machines(start: Start) -> No
     """From receipts of older versions, which tell no identity: the images do."""
     one, two = start("one"), start("two")
     job = bought(one, dataclasses.replace(SPEC, references=(Reference(PIXELS, "crop"),)))
-    done = one.wait(job.id, timeout_s=30).future.result(60)
+    done = one.start_wait(job.id, timeout=30).future.result(60)
     receipt = receipt_of(one.path(done))
     told = json.loads(receipt.read_text(encoding="utf-8"))
     kept = {name: value for name, value in told.items() if name not in ("identity", "identity2", "fit")}
     receipt.write_text(json.dumps(kept), encoding="utf-8")
     with one.ledger.database.write() as connection:
         run(connection, "DELETE FROM jobs")
-    assert two.rebuild().receipts == 1
+    assert two.maintenance.rebuild().receipts == 1
     assert (two.ledger.job(job.id).identity, two.ledger.job(job.id).identity2) == (job.identity, job.identity2)
 
 
 def test_a_backup_names_where_the_images_are(start: Start, tmp_path: Path) -> None:
     """What copies the database does not copy them."""
     one = start("one")
-    for act in (one.backup, one.restore):
+    for act in (one.maintenance.backup, one.maintenance.restore):
         with pytest.raises(InvalidInputError) as caught:
             act(tmp_path / "l.zip")
         assert str(tmp_path / "output" / ".sora-farm" / "references") in caught.value.hint

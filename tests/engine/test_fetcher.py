@@ -72,7 +72,7 @@ def engine(start: Callable[..., Engine]) -> Engine:
 
 
 def bought(engine: Engine, prompt: str) -> Job:
-    return engine.submit(VideoRequest(prompt=prompt, **SPEC)).result(30).job
+    return engine.start_create(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 
 
 @contextlib.contextmanager
@@ -114,7 +114,7 @@ def gateway(
         engine = Engine(folder / "home", folder / "output", env=env, timing=timing)
         try:
             spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="160x96")
-            yield engine, server, engine.submit(spec).result(30).job
+            yield engine, server, engine.start_create(spec).result(30).job
         finally:
             engine.close()
 
@@ -141,10 +141,12 @@ def until(what: str, holds: object, seconds: float = 20) -> None:
 def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Engine]) -> None:
     """Ten wait for their next try, more than there are threads; another one is fetched meanwhile."""
     engine = start(content_retry_s=600.0, content_retry_max_s=600.0)
-    stuck = [engine.wait(bought(engine, f"late [sandbox: notready=9, word={n}]").id, timeout_s=180) for n in range(10)]
+    stuck = [
+        engine.start_wait(bought(engine, f"late [sandbox: notready=9, word={n}]").id, timeout=180) for n in range(10)
+    ]
     until("all were tried", lambda: all(wait.fetch is not None and wait.fetch.tries == 1 for wait in stuck))
     assert "HTTP 404" in stuck[0].status
-    good = engine.wait(bought(engine, "a boat").id, timeout_s=180)
+    good = engine.start_wait(bought(engine, "a boat").id, timeout=180)
     assert good.future.result(120).state is JobState.STORED
     assert not any(wait.future.done() for wait in stuck)
 
@@ -152,7 +154,7 @@ def test_videos_that_are_not_ready_hold_up_no_other(start: Callable[..., Engine]
 def test_a_file_that_is_there_waits_for_no_download(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Running a graph again must not wait behind downloads of other jobs."""
     done = bought(engine, "a boat")
-    engine.wait(done.id, timeout_s=30).future.result(30)
+    engine.start_wait(done.id, timeout=30).future.result(30)
     free, taken = threading.Event(), threading.Semaphore(0)
 
     def slow(*_: object, **__: object) -> None:
@@ -162,10 +164,10 @@ def test_a_file_that_is_there_waits_for_no_download(engine: Engine, monkeypatch:
 
     monkeypatch.setattr(Client, "content", slow)
     for n in range(6):
-        engine.wait(bought(engine, f"slow [sandbox: word={n}]").id, timeout_s=60)
+        engine.start_wait(bought(engine, f"slow [sandbox: word={n}]").id, timeout=60)
     assert all(taken.acquire(timeout=10) for _ in range(fetcher.FETCH_THREADS - 1))  # all that one gateway may have
     try:
-        assert engine.wait(done.id, timeout_s=5).future.result(5).id == done.id
+        assert engine.start_wait(done.id, timeout=5).future.result(5).id == done.id
     finally:
         free.set()
 
@@ -175,14 +177,14 @@ def test_a_lapsed_video_is_marked_and_not_asked_for_again(start: Callable[..., E
     engine = start(expired_after_s=-1.0)
     job = bought(engine, "a boat [sandbox: expired]")
     with pytest.raises(DownloadExpiredError):
-        engine.wait(job.id, timeout_s=30).future.result(30)
+        engine.start_wait(job.id, timeout=30).future.result(30)
     job = engine.ledger.job(job.id)
     assert (job.state, job.standing) == (JobState.COMPLETED, "lapsed")
     assert "does not offer" in job.error
     assert "lapsed" in job.label
-    assert start().start_background_downloads() == 0
+    assert start().background.begin() == 0
     with pytest.raises(DownloadExpiredError):
-        engine.wait(job.id, timeout_s=30).future.result(30)
+        engine.start_wait(job.id, timeout=30).future.result(30)
 
 
 def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Engine]) -> None:
@@ -190,9 +192,9 @@ def test_a_lapsed_video_that_comes_back_is_stored(start: Callable[..., Engine]) 
     engine = start(expired_after_s=-1.0)
     job = bought(engine, "a boat [sandbox: notready=8]")
     with pytest.raises(DownloadExpiredError):
-        engine.wait(job.id, timeout_s=30).future.result(30)
+        engine.start_wait(job.id, timeout=30).future.result(30)
     assert engine.ledger.job(job.id).lapsed
-    stored = engine.wait(job.id, timeout_s=30).future.result(30)
+    stored = engine.start_wait(job.id, timeout=30).future.result(30)
     assert (stored.standing, stored.error, stored.error_code) == ("stored", "", "")
 
 
@@ -200,7 +202,7 @@ def test_a_gateway_that_is_slow_to_offer_a_video_has_not_lost_it(start: Callable
     """It says 404 for longer than all tries take: within hours of its end that is no lapsed link, and the rescue comes
     back for it."""
     engine = start(rescan_s=0.05, background_retry_s=0.1)
-    engine.start_background_downloads()
+    engine.background.begin()
     job = bought(engine, "a boat [sandbox: notready=20]")
     until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
 
@@ -217,7 +219,7 @@ JSON = answer(200, {"error": {"message": "no such page"}})
 def test_the_address_is_used_where_the_content_call_gives_no_video(tmp_path: Path, content: bytes) -> None:
     """Whatever the call gives instead, and whether or not it says so (quirks 7 and 8)."""
     with gateway(tmp_path, content, answer(200, film(tmp_path))) as (engine, server, job):
-        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        stored = engine.start_wait(job.id, timeout=30).future.result(30)
         assert stored.state is JobState.STORED
         assert sum(request.path.startswith("/signed") for request in server.requests) == 1
 
@@ -255,7 +257,7 @@ def test_the_address_gets_its_turn_when_the_content_call_is_broken(
     """After its first failure, whatever that was, for which a connection that breaks is made up to four times."""
     good = answer(200, film(tmp_path))
     with gateway(tmp_path, outage[0], good, **outage[1]) as (engine, server, job):
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") <= 4
         assert asked(server, "/signed") == 1
 
@@ -272,7 +274,7 @@ def test_the_content_call_gets_its_turn_when_the_address_is_broken(
         connection.sendall(next(turns, good))
 
     with gateway(tmp_path, content, outage[0], **outage[1]) as (engine, server, job):
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 2
 
 
@@ -285,7 +287,7 @@ def test_an_address_that_has_lapsed_gives_up_no_video_during_an_outage(tmp_path:
         connection.sendall(next(turns, good))
 
     with gateway(tmp_path, content, answer(403)) as (engine, server, job):
-        assert engine.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=60).future.result(60).state is JobState.STORED
         assert asked(server, "/signed") > FAST.content_attempts
 
 
@@ -303,14 +305,14 @@ def test_an_address_that_may_not_be_asked_ends_no_fetch(tmp_path: Path, first: i
         connection.sendall(next(turns, good))
 
     with gateway(tmp_path, content, b"x", url=url) as (engine, _, job):
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
 
 
 @pytest.mark.parametrize("url", REFUSED[:2])
 def test_an_address_that_may_not_be_asked_is_told_where_the_content_call_has_nothing(tmp_path: Path, url: str) -> None:
     """After all tries, with what its owner can do about it, and not as trouble at the gateway."""
     with gateway(tmp_path, answer(404), b"x", url=url) as (engine, server, job):
-        error = engine.wait(job.id, timeout_s=30).future.exception(30)
+        error = engine.start_wait(job.id, timeout=30).future.exception(30)
         assert isinstance(error, NotOfferedError)
         assert (error.kind, error.job) == ("link_lapsed", job.id)
         assert ("[downloads] ranges" in error.hint) == ("10.0.0.5" in url)
@@ -329,7 +331,7 @@ def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path) -> N
         connection.sendall(other if "range" in server.requests[-1].headers else answer(200, whole))
 
     with gateway(tmp_path, broken, address) as (engine, server, job):
-        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        stored = engine.start_wait(job.id, timeout=30).future.result(30)
         assert engine.path(stored).read_bytes() == whole
         assert any("range" in request.headers for request in server.requests if "/content" in request.path)
 
@@ -338,7 +340,7 @@ def test_what_one_way_brought_is_not_continued_by_the_other(tmp_path: Path) -> N
 def test_an_address_without_a_host_is_the_gateways_own(tmp_path: Path, url: str) -> None:
     """Joined to its origin, and asked without the key as every address is."""
     with gateway(tmp_path, answer(404), answer(200, film(tmp_path)), url=url) as (engine, server, job):
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
         (signed,) = [request for request in server.requests if request.path.startswith("/signed")]
         assert "authorization" not in signed.headers
 
@@ -358,7 +360,7 @@ def test_an_address_in_place_of_the_video_is_followed(tmp_path: Path, body: str,
 
     with gateway(tmp_path, content) as (engine, server, job):
         server.signed = good  # type: ignore[attr-defined]
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 1
         assert "authorization" not in server.requests[-1].headers
 
@@ -377,7 +379,7 @@ def test_a_video_that_comes_compressed_is_unpacked(tmp_path: Path, coding: str) 
         connection.sendall(next(turns, answer(200, packed, headers)))
 
     with gateway(tmp_path, content) as (engine, server, job):
-        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        stored = engine.start_wait(job.id, timeout=30).future.result(30)
         assert engine.path(stored).read_bytes() == whole
         assert not any("range" in request.headers for request in server.requests)
 
@@ -386,10 +388,10 @@ def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: P
     """What is wrong is told; where there is no address it ends after all tries."""
     packed = answer(200, b"(\xb5/\xfd" + bytes(100), [("Content-Encoding", "zstd")])
     with gateway(tmp_path, packed, answer(200, film(tmp_path))) as (engine, _, job):
-        assert engine.wait(job.id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=30).future.result(30).state is JobState.STORED
     (tmp_path / "other").mkdir()
     with gateway(tmp_path / "other", packed) as (engine, _, job), failing(DownloadExpiredError, "", "'zstd'"):
-        engine.wait(job.id, timeout_s=30).future.result(30)
+        engine.start_wait(job.id, timeout=30).future.result(30)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +405,7 @@ def test_a_gateway_that_never_gives_a_video_is_given_up(tmp_path: Path, content:
         said_so = content.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
         named = content[9:12].decode() if said_so else "not a video"
         with failing(DownloadExpiredError, "lapsed" if said_so else "", named):
-            engine.wait(job.id, timeout_s=60).future.result(30)
+            engine.start_wait(job.id, timeout=60).future.result(30)
         assert sum("/content" in request.path for request in server.requests) == FAST.content_attempts
         assert engine.ledger.job(job.id).lapsed == said_so
 
@@ -415,7 +417,7 @@ def test_a_signed_address_that_says_no_has_lapsed(tmp_path: Path, long_ago: bool
     timing = replace(FAST, expired_after_s=-1.0 if long_ago else 3600.0)
     with gateway(tmp_path, answer(404), answer(status, b"<Error/>"), timing=timing) as (engine, server, job):
         with pytest.raises(DownloadExpiredError) as caught:
-            engine.wait(job.id, timeout_s=60).future.result(30)
+            engine.start_wait(job.id, timeout=60).future.result(30)
         assert "key" not in caught.value.message + caught.value.hint  # an id may have these letters
         looks = [request.path for request in server.requests if request.path.endswith("/video_1")]
         assert len(looks) >= FAST.content_attempts
@@ -429,8 +431,8 @@ def test_a_content_call_that_refuses_a_key_which_was_accepted_is_asked_again(tmp
     deadline; meanwhile the video may come."""
     with gateway(tmp_path, answer(status)) as (engine, server, job):
         with failing(WaitTimeoutError, "download_timeout", f"HTTP {status}"):
-            engine.wait(job.id, timeout_s=1).future.result(30)
-        wait = engine.wait(job.id, timeout_s=60)
+            engine.start_wait(job.id, timeout=1).future.result(30)
+        wait = engine.start_wait(job.id, timeout=60)
         until("it is shown", lambda: f"HTTP {status}" in wait.status)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
         assert wait.future.result(30).state is JobState.STORED
@@ -443,7 +445,7 @@ def test_a_key_that_was_never_accepted_ends_the_wait(tmp_path: Path) -> None:
         again = Engine(engine.settings.home, engine.settings.output, env=engine.settings.env)
         try:
             with failing(GatewayError, "") as caught:
-                again.wait(job.id, timeout_s=60).future.result(30)
+                again.start_wait(job.id, timeout=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
             assert "key" in caught.value.hint
         finally:
@@ -460,7 +462,7 @@ def test_polls_that_refuse_a_key_which_was_accepted_are_asked_again(tmp_path: Pa
     polls = iter([*REFUSALS, answer(200, {"id": "video_1", "status": "completed"})])
     with gateway(tmp_path, answer(200, film(tmp_path)), polls=lambda: next(polls)) as (engine, _, job):
         seen: set[str] = set()
-        wait = engine.wait(job.id, timeout_s=60)
+        wait = engine.start_wait(job.id, timeout=60)
         until("it is stored", lambda: wait.future.done() or seen.add(wait.status))
         assert wait.future.result(0).state is JobState.STORED
         assert any("HTTP 40" in status for status in seen)
@@ -470,7 +472,7 @@ def test_a_poll_that_goes_on_refusing_the_key_is_told_at_the_deadline(tmp_path: 
     """With what the gateway said."""
     with gateway(tmp_path, b"", polls=lambda: answer(403, WALL)) as (engine, _, job):
         with failing(WaitTimeoutError, "wait_timeout", "HTTP 403"):
-            engine.wait(job.id, timeout_s=1).future.result(30)
+            engine.start_wait(job.id, timeout=1).future.result(30)
         assert engine.ledger.job(job.id).state is JobState.SUBMITTED
 
 
@@ -481,7 +483,7 @@ def test_polls_with_a_key_that_was_never_accepted_end_the_wait(tmp_path: Path) -
         again = Engine(engine.settings.home, engine.settings.output, env=engine.settings.env)
         try:
             with failing(GatewayError, "") as caught:
-                again.wait(opened.id, timeout_s=60).future.result(30)
+                again.start_wait(opened.id, timeout=60).future.result(30)
             assert (caught.value.http_status, caught.value.kind) == (401, "bad_key")
             assert "key" in caught.value.hint
         finally:
@@ -494,7 +496,7 @@ def test_an_outage_while_fetching_is_waited_out(tmp_path: Path, status: int) -> 
     turns = iter([answer(status)] * 15)
     good = answer(200, film(tmp_path))
     with gateway(tmp_path, lambda connection: connection.sendall(next(turns, good))) as (engine, server, job):
-        assert engine.wait(job.id, timeout_s=60).future.result(60).state is JobState.STORED
+        assert engine.start_wait(job.id, timeout=60).future.result(60).state is JobState.STORED
         assert asked(server, "/content") == 16
 
 
@@ -519,12 +521,12 @@ def test_a_bug_between_two_tries_ends_the_fetch(
     timing = Broken()
     timing.bugs[:] = [bug]
     with gateway(tmp_path, lambda line: line.sendall(next(turns, good)), timing=timing) as (engine, _, job):
-        wait = engine.wait(job.id, timeout_s=30)
+        wait = engine.start_wait(job.id, timeout=30)
         with pytest.raises(NotFinishedError) as caught:
             wait.future.result(20)
         assert (caught.value.job, caught.value.charge) == (job.id, "charged")
         assert (job.id in caplog.text, repr(bug)[:8] in caplog.text) == (True, True)
-        again = engine.wait(job.id, timeout_s=30)
+        again = engine.start_wait(job.id, timeout=30)
         assert again.future.result(30).state is JobState.STORED
         assert again.fetch is not wait.fetch
 
@@ -546,9 +548,9 @@ def test_a_silent_gateway_holds_up_no_other(engine: Engine, monkeypatch: pytest.
     try:
         for number in range(POLL_THREADS + 2):
             job = engine.ledger.adopt("cometapi", "https://api.cometapi.com", f"video_{number}")
-            engine.wait(job.id, timeout_s=60)
+            engine.start_wait(job.id, timeout=60)
         assert all(hung.acquire(timeout=10) for _ in range(POLL_THREADS - 1))
-        assert engine.wait(bought(engine, "a boat").id, timeout_s=30).future.result(30).state is JobState.STORED
+        assert engine.start_wait(bought(engine, "a boat").id, timeout=30).future.result(30).state is JobState.STORED
     finally:
         free.set()
 
@@ -558,14 +560,14 @@ def test_a_cut_video_is_the_last_resort_and_is_fetched_anew(tmp_path: Path) -> N
     gets the whole one."""
     part = film(tmp_path, 2 / 3)
     with gateway(tmp_path, answer(200, part)) as (engine, server, job):
-        stored = engine.wait(job.id, timeout_s=60).future.result(60)
+        stored = engine.start_wait(job.id, timeout=60).future.result(60)
         assert asked(server, "/content") == FAST.content_attempts
         assert (stored.state, stored.error_code, stored.bytes) == (JobState.STORED, "cut_short", len(part))
         assert "only a part" in stored.error
-        again = engine.wait(job.id, timeout_s=60).future.result(60)  # no better, and not worse
+        again = engine.start_wait(job.id, timeout=60).future.result(60)  # no better, and not worse
         assert (again.bytes, asked(server, "/content")) == (len(part), FAST.content_attempts + 1)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
-        whole = engine.wait(job.id, timeout_s=60).future.result(60)
+        whole = engine.start_wait(job.id, timeout=60).future.result(60)
         assert (whole.error, whole.error_code) == ("", "")
         assert (whole.bytes or 0) > len(part)
         assert engine.path(whole).stat().st_size == whole.bytes
@@ -578,7 +580,7 @@ def test_the_last_try_is_made_where_a_cut_video_came_from(tmp_path: Path, cut_on
     part, gone = answer(200, film(tmp_path, 0.9)), answer(lapsed)
     ways = (part, gone) if cut_one == "call" else (gone, part)
     with gateway(tmp_path, *ways) as (engine, _, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
 
 
@@ -588,7 +590,7 @@ def test_a_video_of_which_only_the_end_behind_its_frames_is_missing_is_stored(
 ) -> None:
     """At once where it can be read; else as one that is cut off, after all tries."""
     with gateway(tmp_path, answer(200, film(tmp_path) + b"\0\0\x10\0" + end + bytes(10))) as (engine, server, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (done.state, done.error_code, asked(server, "/content")) == (JobState.STORED, code, fetched)
 
 
@@ -598,7 +600,7 @@ def test_a_cut_video_is_taken_though_the_other_way_is_away_for_good(tmp_path: Pa
     part, away = answer(200, film(tmp_path, 0.9)), answer(503)
     ways = (part, away) if cut_one == "call" else (away, part)
     with gateway(tmp_path, *ways) as (engine, server, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "cut_short")
         assert asked(server, "/content" if cut_one == "call" else "/signed") <= 2 * FAST.content_attempts
 
@@ -607,7 +609,7 @@ def test_an_address_that_is_gone_is_asked_for_again_in_the_background(tmp_path: 
     """Its 410 is about that address, and the gateway may give another one; within hours nothing is taken for gone."""
     with gateway(tmp_path, answer(404), answer(410)) as (engine, _, job):
         with pytest.raises(DownloadExpiredError):
-            engine.wait(job.id, timeout_s=30).future.result(30)
+            engine.start_wait(job.id, timeout=30).future.result(30)
         assert not engine.ledger.job(job.id).lapsed
 
 
@@ -617,7 +619,7 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
 ) -> None:
     """Whatever the new attempt ends with, the file is there."""
     with gateway(tmp_path, answer(200, film(tmp_path))) as (engine, server, job):
-        kept = engine.wait(job.id, timeout_s=30).future.result(30)
+        kept = engine.start_wait(job.id, timeout=30).future.result(30)
         place = {"path": kept.path, "root": kept.root, "sha256": kept.sha256, "size": kept.bytes or 0}
         engine.ledger.stored(job.id, **place, whole=False)
         if gone == "key":
@@ -627,10 +629,10 @@ def test_a_cut_video_can_be_used_though_it_cannot_be_fetched_anew(
         else:
             server.content = answer(200, film(tmp_path) + b"\0\0\0\x08free")  # type: ignore[attr-defined]
             monkeypatch.setattr(os, "fsync", raising(OSError(errno.ENOSPC, "No space left on device")))
-        assert engine.path(engine.wait(job.id, timeout_s=30).future.result(30)) == engine.path(kept)
+        assert engine.path(engine.start_wait(job.id, timeout=30).future.result(30)) == engine.path(kept)
         engine.path(kept).unlink()
         with pytest.raises((InvalidInputError, StorageError)):
-            engine.wait(job.id, timeout_s=30).future.result(30)
+            engine.start_wait(job.id, timeout=30).future.result(30)
 
 
 def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
@@ -646,16 +648,16 @@ def test_a_better_copy_that_a_player_keeps_from_its_place_is_told_of(
         return rename(source, target)
 
     with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (engine, server, job):
-        kept = engine.wait(job.id, timeout_s=30).future.result(30)
+        kept = engine.start_wait(job.id, timeout=30).future.result(30)
         server.content = answer(200, film(tmp_path))  # type: ignore[attr-defined]
         with monkeypatch.context() as windows:
             windows.setattr(Path, "replace", held_open)
             windows.setattr(time, "sleep", lambda _: sleep(0.001))  # for some seconds the player might have closed it
-            held = engine.wait(job.id, timeout_s=30).future.result(30)
+            held = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (held.state, held.error_code, held.bytes) == (JobState.STORED, "cut_short", kept.bytes)
         assert all(part in held.error for part in (kept.error, "Another program has it open", "player"))
         fetched = sum("/content" in one.path for one in server.requests)
-        whole = engine.wait(job.id, timeout_s=30).future.result(30)
+        whole = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (whole.error, whole.error_code, whole.path) == ("", "", kept.path)
         assert (whole.bytes or 0) > (kept.bytes or 0)
         assert sum("/content" in one.path for one in server.requests) - fetched <= 1  # what is there, and no more
@@ -667,9 +669,9 @@ def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, mon
         with monkeypatch.context() as dying:
             dying.setattr(engine.ledger, "stored", raising(KeyboardInterrupt()))
             with pytest.raises(KeyboardInterrupt):
-                engine.wait(job.id, timeout_s=30).future.result(30)
+                engine.start_wait(job.id, timeout=30).future.result(30)
         assert len(list(engine.settings.output.rglob("*.mp4"))) == 1
-        stored = engine.wait(job.id, timeout_s=30).future.result(30)
+        stored = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (stored.state, stored.error_code) == (JobState.STORED, "cut_short")
 
 
@@ -684,11 +686,11 @@ def test_a_fetch_for_which_no_thread_can_be_had_fails(engine: Engine, monkeypatc
 
     with monkeypatch.context() as crowded:
         crowded.setattr(threading.Thread, "start", none_to_fetch)
-        first = engine.wait(job.id, timeout_s=600)
+        first = engine.start_wait(job.id, timeout=600)
         with failing(NotFinishedError, "no_thread", "can't start new thread") as caught:
             first.future.result(20)
         assert caught.value.job == job.id
-    again = engine.wait(job.id, timeout_s=30)
+    again = engine.start_wait(job.id, timeout=30)
     assert again.future.result(30).state is JobState.STORED
     assert again.fetch is not first.fetch
 
@@ -711,12 +713,12 @@ def test_one_who_comes_when_a_fetch_is_being_given_up_gets_another(
         real = engine.ledger.not_fetched
 
         def given_up(job_id: str, error: GatewayError) -> Job:
-            joined.append(engine.wait(job_id, timeout_s=60))
+            joined.append(engine.start_wait(job_id, timeout=60))
             until("it has joined", lambda: joined[0].fetch is not None)
             return real(job_id, error)
 
         monkeypatch.setattr(engine.ledger, "not_fetched", given_up)
-        waits.append(engine.wait(job.id, timeout_s=60))
+        waits.append(engine.start_wait(job.id, timeout=60))
         until("it is given up", lambda: joined)
         assert joined[0].future.result(30).state is JobState.STORED
         assert asked(server, "/content") == 2
@@ -729,7 +731,7 @@ def test_waits_end_when_the_program_does(tmp_path: Path, monkeypatch: pytest.Mon
     free = threading.Event()
     job = bought(engine, "a boat [sandbox: slow=60]")
     monkeypatch.setattr(Client, "retrieve", lambda *_: free.wait(20))
-    waits = [engine.wait(job.id, timeout_s=600) for _ in range(3)]
+    waits = [engine.start_wait(job.id, timeout=600) for _ in range(3)]
     begun = time.monotonic()
     engine.close()
     assert time.monotonic() - begun < 10
@@ -753,12 +755,12 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
 
     with monkeypatch.context() as busy:
         busy.setattr(engine.ledger, "job", slowly)
-        waits = [engine.wait(job.id, timeout_s=600) for _ in range(2)]  # the second one has not begun at all
+        waits = [engine.start_wait(job.id, timeout=600) for _ in range(2)]  # the second one has not begun at all
         assert begun.wait(10)
         for wait in waits:
             wait.cancel()
         go_on.set()
-        last = engine.wait(job.id, timeout_s=600)
+        last = engine.start_wait(job.id, timeout=600)
         until("the one thread came to the last of them", lambda: last.watch is not None)
     assert [wait.watch for wait in waits] == [None, None]
 
@@ -781,7 +783,7 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
     asleep_s = [0.0]
     timing = replace(FAST, monotonic=lambda: time.monotonic() + asleep_s[0], clock_check_s=0.05)
     with gateway(tmp_path, content, polls=state, timing=timing) as (engine, _, job):
-        wait = engine.wait(job.id, timeout_s=120)
+        wait = engine.start_wait(job.id, timeout=120)
         if when == "downloading":
             finished.set()
             assert asked.wait(30)
@@ -802,7 +804,7 @@ def test_a_failed_watch_leaves_its_claim(engine: Engine, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Client, "retrieve", refused)
     with pytest.raises(GatewayError):
-        engine.wait(job.id, timeout_s=60).future.result(30)
+        engine.start_wait(job.id, timeout=60).future.result(30)
     other = Ledger(engine.settings.home)
     until("the claim is free", lambda: Leases(other.database).take(job.id), 5)
     other.close()
@@ -826,7 +828,7 @@ def test_what_failed_in_the_background_is_tried_again(
         gateway(tmp_path, answer(200, film(tmp_path)), timing=timing, **on) as (engine, _, job),
     ):
         monkeypatch.setattr(os, "fsync", fsync)
-        engine.start_background_downloads()
+        engine.background.begin()
         until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
         until("and told", lambda: "was fetched in the background" in caplog.text)
         assert list(full) == []
@@ -835,7 +837,7 @@ def test_what_failed_in_the_background_is_tried_again(
 
 def test_every_purchase_is_looked_after(engine: Engine) -> None:
     """Where the rescue was begun (in ComfyUI), a video comes even if its graph ended before anyone waited for it."""
-    assert engine.start_background_downloads() == 0
+    assert engine.background.begin() == 0
     job = bought(engine, "nobody waits")
     until("it is stored", lambda: engine.ledger.job(job.id).state is JobState.STORED)
 
@@ -843,7 +845,7 @@ def test_every_purchase_is_looked_after(engine: Engine) -> None:
 def test_a_job_that_another_process_left_is_found_later(start: Callable[..., Engine]) -> None:
     """The search is repeated: a command line that was closed leaves its job to the ComfyUI beside it."""
     engine = start(rescan_s=0.05)
-    engine.start_background_downloads()
+    engine.background.begin()
     bought(engine, "the first purchase")
     shell = start()
     job = bought(shell, "from the shell [sandbox: slow=0.3]")
@@ -865,7 +867,7 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(engine: Engine, monkeyp
 
         return called
 
-    wait = engine.wait(bought(engine, "a boat [sandbox: slow=0.3]").id, timeout_s=60)
+    wait = engine.start_wait(bought(engine, "a boat [sandbox: slow=0.3]").id, timeout=60)
     until("it is watched", lambda: wait.watch is not None)
     for name in ("job", "observed"):
         monkeypatch.setattr(engine.ledger, name, away_at_times(getattr(engine.ledger, name)))
@@ -884,16 +886,18 @@ def test_a_ledger_that_cannot_be_read_never_says_that_nothing_was_spent(
     job = bought(engine, "a boat")
     monkeypatch.setattr(engine.ledger, "job", away)
     with pytest.raises(LedgerError) as caught:
-        engine.wait(job.id, timeout_s=30).future.result(30)
+        engine.start_wait(job.id, timeout=30).future.result(30)
     assert caught.value.charge == "charged"
 
 
 @pytest.mark.usefixtures("one_film")
 def test_threads_are_few_however_many_wait(engine: Engine) -> None:
     """Buying, polling, fetching and searching together, with the two of the nodes: fewer than twenty."""
-    engine.start_background_downloads()
-    futures = [engine.submit(VideoRequest(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)]
-    waits = [engine.wait(future.result(30).job.id, timeout_s=180) for future in futures]
+    engine.background.begin()
+    futures = [
+        engine.start_create(VideoRequest(prompt=f"many [sandbox: slow=0.5, word={n}]", **SPEC)) for n in range(30)
+    ]
+    waits = [engine.start_wait(future.result(30).job.id, timeout=180) for future in futures]
     most = 0
     while not all(wait.future.done() for wait in waits):
         names = [thread.name for thread in threading.enumerate()]
@@ -907,7 +911,7 @@ def test_each_who_waits_gets_an_error_of_their_own(tmp_path: Path) -> None:
     """For one download that fails: what one of them does with it is not seen by the other, and tracebacks do not
     grow."""
     with gateway(tmp_path, answer(404, {"error": "none"})) as (engine, _, job):
-        waits = [engine.wait(job.id, timeout_s=30) for _ in range(3)]
+        waits = [engine.start_wait(job.id, timeout=30) for _ in range(3)]
         errors = [wait.future.exception(30) for wait in waits]
     assert {type(error) for error in errors} == {DownloadExpiredError}
     assert len({id(error) for error in errors}) == 3
@@ -919,7 +923,7 @@ def test_a_bug_while_fetching_is_told_as_ours(tmp_path: Path, bug: Exception, mo
     """With its job, and as something to run again: it is paid for."""
     monkeypatch.setattr(Client, "content", raising(bug))
     with gateway(tmp_path, b"") as (engine, _, job):
-        error = engine.wait(job.id, timeout_s=30).future.exception(30)
+        error = engine.start_wait(job.id, timeout=30).future.exception(30)
         assert isinstance(error, NotFinishedError)
         assert (error.job, error.charge, error.__cause__) == (job.id, "charged", bug)
         assert repr(bug) in engine.ledger.job(job.id).error
@@ -929,15 +933,15 @@ def test_a_provider_that_sends_webm_is_stored_as_that(tmp_path: Path) -> None:
     """Under its own suffix, with a second name and a receipt of its own; its frames are read from there."""
     webm = coded(tmp_path / "sent.webm", "libvpx").read_bytes()
     with gateway(tmp_path, answer(200, webm)) as (engine, server, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         file = engine.path(done)
         assert (file.suffix, file.read_bytes(), done.error) == (".webm", webm, "")
-        assert engine.link(done, file.parent / "shots" / "boat.webm").read_bytes() == webm
+        assert engine.files.link(done, file.parent / "shots" / "boat.webm").read_bytes() == webm
         assert file.with_suffix(".json").is_file()
         assert len(load_frames(file).pixels)
         file.unlink()
         asked = len(server.requests)
-        assert engine.path(engine.wait(job.id, timeout_s=30).future.result(30)) == file
+        assert engine.path(engine.start_wait(job.id, timeout=30).future.result(30)) == file
         assert len(server.requests) > asked
 
 
@@ -945,7 +949,7 @@ def test_what_plays_at_all_is_stored_with_a_warning(tmp_path: Path, monkeypatch:
     """A library that is broken must not leave a paid video behind as a `.part`."""
     monkeypatch.setattr("sora_jobs.media.delivered._described", raising(AttributeError("no such field")))
     with gateway(tmp_path, answer(200, film(tmp_path))) as (engine, _, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         assert (done.state, done.error_code) == (JobState.STORED, "")
         assert f"{engine.path(done).name} could not be checked" in done.error
         assert ".part" not in done.error
@@ -957,7 +961,7 @@ def test_a_video_that_cannot_be_decoded_here_is_described_without_its_frames(tmp
     """It may play elsewhere: nothing ends in an error, nor advises to delete what was paid for."""
     unknown = film(tmp_path).replace(b"avc1", b"zzz1")
     with gateway(tmp_path, answer(200, unknown)) as (engine, _, job):
-        done = engine.wait(job.id, timeout_s=30).future.result(30)
+        done = engine.start_wait(job.id, timeout=30).future.result(30)
         told = described(engine, done)
         assert (told["frames"], told["width"], told["fps"], told["has_audio"]) == (0, 0, 0, False)
         assert (told["path"], told["warning"]) == (str(engine.path(done)), done.error)

@@ -63,8 +63,8 @@ def seen(engine: Engine, job: Job, phase: str) -> Job:
 
 
 def stored(engine: Engine, prompt: str, **changes: Any) -> Job:
-    return engine.wait(
-        engine.submit(VideoRequest(prompt=prompt, **(SPEC | changes))).result(30).job.id, timeout_s=30
+    return engine.start_wait(
+        engine.start_create(VideoRequest(prompt=prompt, **(SPEC | changes))).result(30).job.id, timeout=30
     ).future.result(30)
 
 
@@ -165,7 +165,7 @@ def test_an_unknown_and_a_refused_purchase_are_told(engine: Engine) -> None:
 
 def test_a_remix_shows_its_tree(engine: Engine) -> None:
     parent = stored(engine, "a boat", model="sora-2", size="1280x720")
-    child = engine.remix(parent.id, "a boat at night").result(30).job
+    child = engine.start_remix(parent.id, "a boat at night").result(30).job
     assert [row["id"] for row in engine.history.tree(parent.id)["children"]] == [child.id]
     tree = engine.history.tree(child.id)
     assert tree["parent"]["id"] == parent.id
@@ -201,8 +201,8 @@ def test_an_event_costs_no_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch)
         row_of(engine, "running", video_id="v1"),
         engine.ledger.unknown(row_of(engine, "lost").id, PurchaseUncertainError("cut")),
     ]
-    done = engine.submit(VideoRequest(prompt="a boat", **SPEC)).result(30).job
-    jobs.append(engine.wait(done.id, timeout_s=30).future.result(30))
+    done = engine.start_create(VideoRequest(prompt="a boat", **SPEC)).result(30).job
+    jobs.append(engine.start_wait(done.id, timeout=30).future.result(30))
     monkeypatch.setattr(engine.ledger, "median_render_s", lambda job: 20.0)
     shown = [engine.history.row(job) for job in jobs]
 
@@ -220,7 +220,7 @@ def test_an_event_costs_no_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch)
 def test_references_are_the_images_that_went_up(engine: Engine) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
     spec = VideoRequest(prompt="a boat", references=(Reference(pixels),), **SPEC)
-    job = engine.submit(spec).result(30).job
+    job = engine.start_create(spec).result(30).job
     (place,) = engine.history.references(job.id)
     assert np.array_equal(cv2.imread(str(place))[..., ::-1], pixels)
     place.unlink()
@@ -244,7 +244,9 @@ def test_a_reference_that_is_none_of_ours_is_not_brought(engine: Engine, name: s
 @pytest.mark.parametrize("channels", [3, 4])
 def test_the_board_knows_how_they_were_fitted(engine: Engine, fit: str, channels: int) -> None:
     pixels = np.full((40, 60, channels), 90, np.uint8)
-    job = engine.submit(VideoRequest(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
+    job = (
+        engine.start_create(VideoRequest(prompt="a boat", references=(Reference(pixels, fit),), **SPEC)).result(30).job
+    )
     assert engine.history.again(job.id) == {"fit": fit, "take": 2}
 
 
@@ -258,7 +260,11 @@ def test_the_next_take_is_one_that_nobody_asked_for(engine: Engine) -> None:
 
 def test_it_says_nothing_where_it_cannot_know(engine: Engine) -> None:
     pixels = np.full((40, 60, 3), 90, np.uint8)
-    job = engine.submit(VideoRequest(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC)).result(30).job
+    job = (
+        engine.start_create(VideoRequest(prompt="a boat", references=(Reference(pixels, "pad"),), **SPEC))
+        .result(30)
+        .job
+    )
     with engine.ledger.database.write() as connection:  # a row of older code, whose images are elsewhere
         run(connection, "UPDATE jobs SET fit = ''")
     assert engine.history.again(job.id) == {"fit": "", "take": 2}
@@ -271,12 +277,12 @@ def test_it_says_nothing_where_it_cannot_know(engine: Engine) -> None:
 def test_a_forgotten_job_is_listed_no_more_and_stays_bought(engine: Engine) -> None:
     """Its row, its file and what it counts for stay; asked for again, it is there again, and nothing is paid."""
     job = stored(engine, "a boat")
-    engine.set_visibility(job.id, "forgotten").result(30)
+    engine.background.set_visibility(job.id, "forgotten")
     assert engine.history.page()["jobs"] == []
-    assert engine.labels() == []
+    assert engine.history.labels() == []
     assert [row["id"] for row in engine.history.page(state="forgotten")["jobs"]] == [job.id]
     assert engine.path(job).is_file()
-    again = engine.submit(VideoRequest(prompt="a boat", **SPEC)).result(30)
+    again = engine.start_create(VideoRequest(prompt="a boat", **SPEC)).result(30)
     assert (again.job.id, again.reused) == (job.id, True)
     assert [row["id"] for row in engine.history.page()["jobs"]] == [job.id]
 
@@ -289,30 +295,30 @@ def test_forgetting_does_not_free_the_budget(engine: Engine) -> None:
     engine.ledger.set_visibility(job.id, "forgotten")
     assert engine.ledger.spent_usd(Budget()) == 4.0
     with pytest.raises(JobFailedError):  # nor is it sent again
-        engine.submit(spec).result(30)
+        engine.start_create(spec).result(30)
 
 
 def test_an_unwatched_job_is_fetched_only_when_somebody_waits(engine: Engine) -> None:
     """Not by the rescue, also not after a restart; a node that waits gets it."""
     asked: list[str] = []
-    engine.client("sandbox").listen(lambda response, _: asked.append(response.url))
+    engine.providers.client("sandbox").listen(lambda response, _: asked.append(response.url))
     job = row_of(engine, "a boat", video_id="v1")
-    engine.set_visibility(job.id, "unwatched").result(30)
-    assert engine.start_background_downloads() == 0
-    engine.collect_in_background(job.id)
+    engine.background.set_visibility(job.id, "unwatched")
+    assert engine.background.begin() == 0
+    engine.background.collect(job.id)
     assert engine.history.page()["running"] == 0
-    bought = engine.submit(VideoRequest(prompt="another", **SPEC)).result(30).job
-    engine.set_visibility(bought.id, "unwatched").result(30)
-    assert engine.wait(bought.id, timeout_s=30).future.result(30).state is JobState.STORED
+    bought = engine.start_create(VideoRequest(prompt="another", **SPEC)).result(30).job
+    engine.background.set_visibility(bought.id, "unwatched")
+    assert engine.start_wait(bought.id, timeout=30).future.result(30).state is JobState.STORED
     assert engine.ledger.job(job.id).state is JobState.SUBMITTED
     assert any(bought.video_id in url for url in asked)
     assert [url for url in asked if "/v1/videos/v1" in url] == []
 
 
 def test_watching_again_fetches_it(engine: Engine) -> None:
-    job = engine.submit(VideoRequest(prompt="a boat", **SPEC)).result(30).job
-    engine.set_visibility(job.id, "unwatched").result(30)
-    engine.set_visibility(job.id, "").result(30)
+    job = engine.start_create(VideoRequest(prompt="a boat", **SPEC)).result(30).job
+    engine.background.set_visibility(job.id, "unwatched")
+    engine.background.set_visibility(job.id, "")
     end = time.monotonic() + 20
     while engine.ledger.job(job.id).state is not JobState.STORED:
         assert time.monotonic() < end
@@ -325,7 +331,7 @@ def test_watching_again_fetches_it(engine: Engine) -> None:
 def test_what_may_still_cost_or_come_is_not_forgotten(engine: Engine, aside: str, video_id: str) -> None:
     job = row_of(engine, "a boat", video_id=video_id)
     with pytest.raises(InvalidInputError):
-        engine.set_visibility(job.id, aside).result(30)
+        engine.background.set_visibility(job.id, aside)
     assert engine.ledger.job(job.id).aside == ""
 
 
@@ -335,7 +341,7 @@ def test_what_may_still_cost_or_come_is_not_forgotten(engine: Engine, aside: str
 def test_changes_are_told_from_reserved_to_stored(engine: Engine) -> None:
     """Each with the state before; the last thing told is the last state, and nothing is told twice."""
     heard: list[tuple[str, str, str]] = []
-    engine.listen(lambda job, was: heard.append((job.id, was, job.standing)))
+    engine.changes.listen(lambda job, was: heard.append((job.id, was, job.standing)))
     job = stored(engine, "a boat")
     end = time.monotonic() + 10
     while not heard or heard[-1][2] != "stored":

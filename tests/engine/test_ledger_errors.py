@@ -70,7 +70,7 @@ def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_
     ):
         for _ in range(2):
             with held(file), pytest.raises(LedgerError) as caught:
-                engine.submit(dataclasses.replace(SPEC, take=2)).result(30)
+                engine.start_create(dataclasses.replace(SPEC, take=2)).result(30)
             error = caught.value
             assert (error.code, error.kind, error.charge) == ("ledger_in_use", "ledger_in_use", "none")
             assert str(file) in error.message
@@ -276,7 +276,7 @@ def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
     with contextlib.closing(engine):
         monkeypatch.setattr(Path, "exists", denied)
         with pytest.raises(LedgerError) as caught:
-            engine.labels()
+            engine.history.labels()
         assert caught.value.code == "ledger_denied"
 
 
@@ -314,7 +314,7 @@ def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, mon
     with contextlib.closing(engine), monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", denied)
         with pytest.raises(StorageError):
-            engine.rebuild()
+            engine.maintenance.rebuild()
     assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
 
 

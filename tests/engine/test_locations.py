@@ -275,28 +275,43 @@ def test_a_ledger_of_another_user_counts_as_one(
     assert str(home) in json.loads(capsys.readouterr().out)["error"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
-@pytest.mark.parametrize("raises", [False, True], ids=["~", "raises"])
-@pytest.mark.parametrize("arguments", [["jobs"], ["doctor"], ["run", "a boat", "--provider", "sandbox"], ["demo"]])
-def test_no_home_folder_is_told_with_its_cure(
-    arguments: list[str],
-    raises: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> None:
+@pytest.fixture(params=[False, True], ids=["~", "raises"])
+def homeless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A service or container whose user has neither HOME nor a line in /etc/passwd. platformdirs gives a path with its
     `~`; newer ones raise."""
 
     def user_data_dir(*_: str, **__: object) -> str:
-        if raises:
+        if request.param:
             raise RuntimeError("could not determine the home directory")
         return "~/.local/share/sora"
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("platformdirs.user_data_dir", user_data_dir)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
+@pytest.mark.usefixtures("homeless")
+@pytest.mark.parametrize("arguments", [["jobs"], ["run", "a boat", "--provider", "sandbox"], ["demo"]])
+def test_no_home_folder_is_told_with_its_cure(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Wherever a ledger is needed."""
     assert main(arguments) == 2
     assert "Set SORA_HOME to a folder that this user may write" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has a folder for each user")
+@pytest.mark.usefixtures("homeless")
+def test_the_doctor_looks_at_the_machine_where_no_engine_can_be_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It shows why, with the cure, as one failed line below those that it could look at."""
+    assert main(["doctor", "--json"]) == 7
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert [name for name, one in found.items() if one["level"] == "failed"] == ["engine"]
+    assert "Set SORA_HOME to a folder that this user may write" in found["engine"]["text"]
+    assert {"python", "opencv", "pyav"} < set(found)
     assert list(tmp_path.iterdir()) == []
 
 

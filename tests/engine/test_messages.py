@@ -307,7 +307,7 @@ def not_possible(tmp_path: Path, name: str) -> SoraError:
         "a model that is no more": lambda: engine.catalogue.check_availability(
             "doubao-seedance-1-5-pro", "5", "1280x720", "cometapi"
         ),
-        "a missing key": lambda: engine.client("cometapi"),
+        "a missing key": lambda: engine.providers.client("cometapi"),
     }
     with pytest.raises(SoraError) as caught:
         ask[name]()

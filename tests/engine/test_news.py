@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -103,25 +104,25 @@ def test_only_so_much_is_kept() -> None:
 def test_a_job_in_trouble_is_told_after_its_event(engine: Engine) -> None:
     """Also to one who did not hear the event; not any more once the trouble is over."""
     events: list[str] = []
-    engine.listen(lambda job, _: events.append(job.standing))
+    engine.changes.listen(lambda job, _: events.append(job.standing))
     job = reserved(engine, "a boat")
     engine.ledger.sending(job.id)
     engine.ledger.unknown(job.id, PurchaseUncertainError("The answer was lost."))
     until(lambda: "unknown" in events)
-    told = engine.news(age_s=60)
+    told = engine.changes.news(age_s=60)
     assert [(row["id"], row["state"], row["prompt"]) for row in told["jobs"]] == [(job.id, "unknown", "a boat")]
-    assert engine.news(told["mark"])["jobs"] == []
+    assert engine.changes.news(told["mark"])["jobs"] == []
     engine.ledger.reconcile(job.id, video_id="v1")
-    assert engine.news(age_s=60)["jobs"] == []
+    assert engine.changes.news(age_s=60)["jobs"] == []
 
 
 def test_without_trouble_there_is_no_news(engine: Engine) -> None:
     """Nothing is opened or written for the question."""
-    assert engine.news(age_s=60)["jobs"] == []
+    assert engine.changes.news(age_s=60)["jobs"] == []
     assert not engine.settings.home.exists()
 
 
-@pytest.mark.parametrize("how", ["start_background_downloads", "unsettled"])
+@pytest.mark.parametrize("how", ["background.begin", "unsettled"])
 def test_a_purchase_that_a_dead_process_was_sending_is_told(engine: Engine, tmp_path: Path, how: str) -> None:
     """By the process that finds it, as an event and as news, though the ledger has it for a day."""
     dead = Engine(tmp_path / "home", tmp_path / "output", env={})
@@ -131,9 +132,9 @@ def test_a_purchase_that_a_dead_process_was_sending_is_told(engine: Engine, tmp_
         run(connection, "UPDATE jobs SET created_at = created_at - 86400")
     dead.ledger.database.owner.close()
     events: dict[str, str] = {}
-    engine.listen(lambda job, _: events.update({job.id: job.standing}))
-    getattr(engine, how)()
+    engine.changes.listen(lambda job, _: events.update({job.id: job.standing}))
+    operator.attrgetter(how)(engine)()
     until(lambda: len(events) == 2)
     assert events == {sent.id: "unknown", unsent.id: "refused"}
-    assert [row["id"] for row in engine.news(age_s=60)["jobs"]] == [sent.id]
+    assert [row["id"] for row in engine.changes.news(age_s=60)["jobs"]] == [sent.id]
     dead.close()

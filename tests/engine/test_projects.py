@@ -252,7 +252,7 @@ def test_what_is_passed_on_tells_no_project(
     engine = Engine(tmp_path / "home", tmp_path / "out")
     job = engine.ledger.job(told["job"])
     assert job.project == "Top-secret client"
-    engine.link(job, tmp_path / "out" / "named.mp4")
+    engine.files.link(job, tmp_path / "out" / "named.mp4")
     engine.close()
     assert receipt_of(video).is_file()
     passed_on = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]

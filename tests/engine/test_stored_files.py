@@ -31,10 +31,10 @@ class Bench:
 
     def buy(self, prompt: str) -> Job:
         spec = VideoRequest(provider="cometapi", prompt=prompt, model="own", seconds="4", size="128x64")
-        return self.engine.submit(spec).result(30).job
+        return self.engine.start_create(spec).result(30).job
 
     def fetch(self, job_id: str) -> Job:
-        return self.engine.wait(job_id, timeout_s=30).future.result(60)
+        return self.engine.start_wait(job_id, timeout=30).future.result(60)
 
     def again(self) -> Job:
         return self.fetch(self.job.id)
@@ -141,10 +141,10 @@ def no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_jobs_video_is_never_handed_out(bench: Bench) -> None:
     """Also not where the file system says that all files are one."""
     other = bench.fetch(bench.buy("a ship").id)
-    taken = bench.engine.link(other, bench.file.parent / "shots" / "boat_00001_.mp4")
+    taken = bench.engine.files.link(other, bench.file.parent / "shots" / "boat_00001_.mp4")
     assert taken.read_bytes() == film(other.video_id)
     with pytest.raises(StorageError):
-        bench.engine.link(bench.job, taken)
+        bench.engine.files.link(bench.job, taken)
     assert not stored_files.is_same_video(bench.job, taken, bench.file)
 
 
@@ -156,10 +156,10 @@ def test_a_copy_is_known_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     name = bench.file.parent / "shots" / "boat_00001_.mp4"
-    assert bench.engine.link(bench.job, name) == name
+    assert bench.engine.files.link(bench.job, name) == name
     assert not name.samefile(bench.file)
     assert stored_files.is_same_video(bench.job, name, bench.file)
-    assert bench.engine.link(bench.job, name) == name
+    assert bench.engine.files.link(bench.job, name) == name
     name.write_bytes(bench.whole[:-1])
     assert not stored_files.is_same_video(bench.job, name, bench.file)
     assert bench.engine.ledger.job(bench.job.id).state is JobState.STORED

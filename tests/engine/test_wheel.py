@@ -63,7 +63,9 @@ def run(environment: Path, *arguments: str) -> str:
 
 def test_everything_is_in_the_wheel(installed: Path) -> None:
     """Each module, and what modules read beside themselves."""
-    wanted = {path.relative_to(ENGINE) for path in ENGINE.rglob("*") if path.suffix in (".py", ".toml", ".mp4")}
+    wanted = {
+        path.relative_to(ENGINE) for path in ENGINE.rglob("*") if path.suffix in (".py", ".toml", ".mp4", ".typed")
+    }
     there = run(installed, "import sora_jobs; print(sora_jobs.__file__)").strip()
     assert Path(there).is_relative_to(installed)
     found = {
@@ -72,6 +74,23 @@ def test_everything_is_in_the_wheel(installed: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert found == wanted
+
+
+def test_the_public_api_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    """The program of the manual: it buys at the sandbox, waits for the video, and buys nothing twice."""
+    program = (PACK / "docs" / "api.md").read_text(encoding="utf-8").split("```python\n", 1)[1].split("```", 1)[0]
+    quick = "SORA_SANDBOX_SECONDS='0.1', SORA_POLL_SECONDS='0.05'"
+    script = f"import os; os.environ.update({quick}); os.chdir(sys.argv[1]); exec(sys.argv[2])"
+    lines = run(installed, script, str(tmp_path), program).splitlines()
+    assert (lines[0], lines[-1]) == ("estimated: 0.0", "again: True")
+    (video,) = (tmp_path / "videos" / "sora").glob("*.mp4")
+    assert lines[-2] == f"{video} 0.0"
+    where = (
+        "import sora_jobs; from sora_jobs import *; print(sora_jobs.__file__, Engine.__module__, *sora_jobs.__all__)"
+    )
+    file, *names = run(installed, where).split()
+    assert Path(file).is_relative_to(installed)
+    assert (Path(file).with_name("py.typed").is_file(), names[0]) == (True, "sora_jobs.engine")
 
 
 def test_the_command_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:

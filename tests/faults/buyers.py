@@ -70,8 +70,8 @@ class Buyers:
         for attempt in range(MOST_RUNS):
             engine = self.studios[(number + attempt) % len(self.studios)]
             try:
-                job = engine.submit(spec).result(60).job
-                return engine.wait(job.id, timeout_s=30).future.result(60)
+                job = engine.start_create(spec).result(60).job
+                return engine.start_wait(job.id, timeout=30).future.result(60)
             except PurchaseUncertainError as error:
                 self._met(error)
                 self._settle(engine, spec.prompt, error.job)
@@ -86,7 +86,7 @@ class Buyers:
         found = self.bought(prompt)
         assert len(found) <= 1
         try:
-            job = engine.reconcile(job_id, video_id=found[0] if found else "").result(60)
+            job = engine.reconcile(job_id, video_id="".join(found[:1]), lost=not found)
         except NotFinishedError as error:  # the line broke while the gateway was asked for it: the next run tries again
             self._met(error)
             return

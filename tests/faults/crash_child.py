@@ -26,8 +26,8 @@ def main() -> int:
     engine = Engine(Path(given["home"]), Path(given["output"]), env=env, timing=TIMING)
     POINTS[given["point"]]()
     try:
-        job = engine.submit(spec(given["prompt"], given["reference"])).result(30).job
-        job = engine.wait(job.id, timeout_s=30).future.result(30)
+        job = engine.start_create(spec(given["prompt"], given["reference"])).result(30).job
+        job = engine.start_wait(job.id, timeout=30).future.result(30)
     except SoraError as error:
         print(json.dumps({"error": type(error).__name__, "text": str(error), "job": error.job}))
         return error.exit_code

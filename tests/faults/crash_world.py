@@ -110,9 +110,9 @@ class World:
         engine = Engine(self.other_home, self.output, env=environment(self.url, self.database))
         try:
             with pytest.raises(PurchaseUncertainError):  # however often it is asked for
-                engine.submit(spec(self.prompt, self.reference)).result(30)
+                engine.start_create(spec(self.prompt, self.reference)).result(30)
             assert self.gateway.routes.counts[CREATE] == run.creates
-            job = engine.reconcile(self.row().id, video_id=run.bought[0] if run.bought else "").result(30)
+            job = engine.reconcile(self.row().id, video_id="".join(run.bought[:1]), lost=not run.bought)
             assert job.state in ((JobState.SUBMITTED, JobState.COMPLETED) if run.bought else (JobState.LOST,))
         finally:
             engine.close()

@@ -25,7 +25,7 @@ def main() -> None:
     def buy(prompt: str) -> tuple[str, str]:
         spec = VideoRequest(provider="cometapi", prompt=prompt, model="sora-2", seconds="4", size="1280x720")
         try:
-            return prompt, engine.submit(spec).result(60).job.video_id
+            return prompt, engine.start_create(spec).result(60).job.video_id
         except SoraError as error:
             return prompt, f"{type(error).__name__}: {error}"
 

@@ -119,8 +119,8 @@ def test_a_job_stays_with_the_one_who_watches_and_fetches_it(
         )
         other = Machine(tmp_path / ("other" if database_url else "home"), database_url)
         try:
-            job = engine.submit(spec("a paper boat", reference=False)).result(30).job
-            wait = engine.wait(job.id, timeout_s=60)
+            job = engine.start_create(spec("a paper boat", reference=False)).result(30).job
+            wait = engine.start_wait(job.id, timeout=60)
             until(lambda: gateway.routes.counts["GET", "/v1/videos/{id}"] > 0)
             finished = time.monotonic() + 2 * CLAIM_S
             while time.monotonic() < finished:

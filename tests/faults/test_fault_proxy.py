@@ -112,12 +112,12 @@ def test_a_broken_create_is_never_called_refused(
         buyers = Buyers(tmp_path, line, gateway)
         try:
             with pytest.raises(errors) as caught:
-                buyers.engine.submit(wanted(0)).result(30)
+                buyers.engine.start_create(wanted(0)).result(30)
             assert len(buyers.bought(wanted(0).prompt)) == there == line.whole_creates
             if caught.type is PurchaseUncertainError:
                 passed = line.tally.total()
                 with failing(PurchaseUncertainError, "", charge="possible"):
-                    buyers.engine.submit(wanted(0)).result(30)
+                    buyers.engine.start_create(wanted(0)).result(30)
                 assert line.tally.total() == passed
         finally:
             buyers.close()

@@ -59,9 +59,9 @@ def survivor(world: World) -> Iterator[Callable[[str], Engine]]:
         home = world.home.with_name(name) if world.database else world.home
         env = environment(world.url, world.database)
         made.append(Engine(home, world.output, env=env, timing=TIMING))
-        made[-1].start_background_downloads()
+        made[-1].background.begin()
         if not world.database:  # with a file it searches once it has bought something itself
-            made[-1].submit(spec(f"a paper boat [sandbox: word={name}]", reference=False)).result(30)
+            made[-1].start_create(spec(f"a paper boat [sandbox: word={name}]", reference=False)).result(30)
         return made[-1]
 
     yield start

@@ -89,18 +89,20 @@ class Frozen:
         spec, state = self.spec(asked), asked["as"]
         error, self.gateway.does = None, asked.get("does", "finished")
         try:
-            job = self.engine.submit(spec).result(30).job
+            job = self.engine.start_create(spec).result(30).job
         except self.pack.error("SoraError") as caught:
             error, job = caught, self.engine.ledger.jobs(search=spec.prompt, limit=1)[0]
         if asked.get("aside") == "unwatched":
-            job = self.engine.set_visibility(job.id, "unwatched").result(30)
+            job = self.engine.background.set_visibility(job.id, "unwatched")
         if error is None and state not in ("submitted",):
             with contextlib.suppress(self.pack.error("SoraError")):
-                self.engine.wait(job.id, timeout_s=12 if state in ("lapsed", "completed") else 120).future.result(150)
+                self.engine.start_wait(job.id, timeout=12 if state in ("lapsed", "completed") else 120).future.result(
+                    150
+                )
         if state == "lost":
-            self.engine.reconcile(job.id).result(30)
+            self.engine.reconcile(job.id, lost=True)
         if asked.get("aside") == "forgotten":
-            self.engine.set_visibility(job.id, "forgotten").result(30)
+            self.engine.background.set_visibility(job.id, "forgotten")
         self.gateway.does = "finished"
         self.note(job.id, **asked)
 
@@ -145,9 +147,9 @@ async def workflows(frozen: Frozen, target: Path) -> None:
     target.mkdir(parents=True)
     for file in sorted((PACK / "example_workflows").glob("*.json")):
         shutil.copy(file, target / file.name)
-        more = {"past_job": frozen.engine.labels()[0]} if file.stem == "recover_a_video" else {}
+        more = {"past_job": frozen.engine.history.labels()[0]} if file.stem == "recover_a_video" else {}
         await run_workflow(frozen.pack, file, **more)
-    stored = frozen.engine.open(frozen.rows[0]["job"]).result(30)
+    stored = frozen.engine.open(frozen.rows[0]["job"])
     await frozen.pack.run("WaitForVideo", "9", job=stored, timeout_minutes=1.0, filename_prefix="shots/boat")
 
 
@@ -170,12 +172,12 @@ def freeze(name: str) -> None:
         parent = frozen.rows[0]["job"]
         for prompt, state in (("The boat at night", "stored"), ("The boat in the rain", "submitted")):
             gateway.does = "renders" if state == "submitted" else "finished"
-            job = frozen.engine.remix(parent, prompt).result(30).job
+            job = frozen.engine.start_remix(parent, prompt).result(30).job
             if state == "stored":
-                frozen.engine.wait(job.id, timeout_s=60).future.result(90)
+                frozen.engine.start_wait(job.id, timeout=60).future.result(90)
             frozen.note(job.id, kind="remix", of=parent, prompt=prompt, **{"as": state})
-        opened = frozen.engine.open("video_finished_elsewhere", "cometapi").result(30)
-        frozen.engine.wait(opened.id, timeout_s=60).future.result(90)
+        opened = frozen.engine.open("video_finished_elsewhere", "cometapi")
+        frozen.engine.start_wait(opened.id, timeout=60).future.result(90)
         frozen.note(opened.id, kind="opened", prompt="", **{"as": "stored"})
         asyncio.run(workflows(frozen, target / "workflows"))
         reserved(frozen)

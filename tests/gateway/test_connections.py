@@ -108,9 +108,9 @@ def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
         engine = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": "sk-mine-12345"})
         try:
             with pytest.raises(LocalError) as caught:
-                engine.submit(SPEC).result(20)
+                engine.start_create(SPEC).result(20)
             with pytest.raises(LocalError):
-                engine.client("mine").reach()
+                engine.providers.client("mine").reach()
             assert server.requests == []
             (job,) = engine.ledger.jobs()
             assert job.state is JobState.REFUSED
@@ -118,7 +118,7 @@ def test_nothing_is_bought_or_asked_where_the_check_is_not_called(
             assert urllib3.__version__ in caught.value.message
             assert connections.TESTED[-1] in caught.value.hint
             monkeypatch.undo()
-            assert engine.submit(SPEC).result(20).job.state is JobState.SUBMITTED
+            assert engine.start_create(SPEC).result(20).job.state is JobState.SUBMITTED
         finally:
             engine.close()
 
@@ -169,13 +169,13 @@ def test_a_socks_proxy_names_the_package_that_it_needs(tmp_path: Path, monkeypat
     env = {"COMETAPI_KEY": "sk-key-12345", "COMETAPI_BASE_URL": "https://videos.nowhere.invalid"}
     engine = Engine(tmp_path / "home", tmp_path / "output", env=env)
     try:
-        client = engine.client("cometapi")
+        client = engine.providers.client("cometapi")
         spec = VideoRequest(provider="cometapi", prompt="a boat", model="wan2.6", seconds="5", size="1280x720")
         calls: list[tuple[Callable[[], object], type[SoraError]]] = [
-            (lambda: engine.submit(spec).result(20), UnreachableError),
+            (lambda: engine.start_create(spec).result(20), UnreachableError),
             (lambda: client.retrieve("video_1"), GatewayError),
             (lambda: client.content("video_1", {}), GatewayError),
-            (lambda: engine.refresh_models().result(20), GatewayError),
+            (lambda: engine.refresh_models(), GatewayError),
         ]
         for call, kind in calls:
             with pytest.raises(kind) as caught:

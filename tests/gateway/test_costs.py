@@ -25,9 +25,9 @@ def test_a_project_is_in_no_request(tmp_path: Path) -> None:
         pixels = np.zeros((720, 1280, 3), np.uint8)
         secret = dataclasses.replace(SPEC, project="Client Zebra", references=(Reference(pixels),))
         job = made.buy(secret).job
-        job = made.engine.ledger.observed(job.id, made.engine.client("cometapi").retrieve(job.video_id))
+        job = made.engine.ledger.observed(job.id, made.engine.providers.client("cometapi").retrieve(job.video_id))
         assert (job.project, job.state) == ("Client Zebra", JobState.COMPLETED)
-        remix = made.engine.remix(job.id, "at night", 1, "Client Okapi").result(30).job
+        remix = made.engine.start_remix(job.id, "at night", 1, "Client Okapi").result(30).job
         assert remix.project == "Client Okapi"
         made.engine.close()
         assert [request.method for request in server.requests[:3]] == ["POST", "GET", "POST"]
@@ -43,11 +43,11 @@ def test_a_remix_takes_its_parents_project_from_the_ledger(tmp_path: Path) -> No
     with UglyServer([ACCEPTED, DONE, REMIXED]) as server:
         made = Bench(tmp_path, server.url)
         job = made.buy().job
-        made.engine.ledger.observed(job.id, made.engine.client("cometapi").retrieve(job.video_id))
-        made.engine.set_project(job.id, "Winter film").result(30)
-        remix = made.engine.remix(job.id, "at night").result(30)
+        made.engine.ledger.observed(job.id, made.engine.providers.client("cometapi").retrieve(job.video_id))
+        made.engine.history.set_project(job.id, "Winter film")
+        remix = made.engine.start_remix(job.id, "at night").result(30)
         assert remix.job.project == "Winter film"
-        again = made.engine.remix(job.id, "at night", 1, "other").result(30)
+        again = made.engine.start_remix(job.id, "at night", 1, "other").result(30)
         assert (again.job.id, again.job.project, again.reused) == (remix.job.id, "Winter film", True)
         assert server.count("POST") == 2
         made.engine.close()
@@ -63,8 +63,8 @@ def test_what_a_known_provider_charged_is_kept(tmp_path: Path, monkeypatch: pyte
         made = Bench(tmp_path, server.url)
         job = made.buy().job
         assert job.charged_usd is None
-        seen = made.engine.ledger.observed(job.id, made.engine.client("cometapi").retrieve(job.video_id))
+        seen = made.engine.ledger.observed(job.id, made.engine.providers.client("cometapi").retrieve(job.video_id))
         assert (seen.state, seen.charged_usd) == (JobState.COMPLETED, 0.31 if known else None)
-        told = made.engine.costs("provider")["total"]
+        told = made.engine.history.costs("provider")["total"]
         assert (told["estimated_usd"], told["usd"]) == (0.32, 0.31 if known else 0.32)
         made.engine.close()

@@ -11,6 +11,7 @@ from sora_jobs.diagnostics.doctor import examine
 from sora_jobs.engine import Engine
 from sora_jobs.errors import BudgetExceededError
 from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.ledger.whereabouts import Whereabouts
 
 from ..failures import failing
 from ..readings import FILES, counted_readings
@@ -37,9 +38,9 @@ def test_each_file_is_opened_once_in_a_purchase(tmp_path: Path, server: UglyServ
     (tmp_path / "providers.toml").write_text(provider_at(server.url), encoding="utf-8")
     engine = Engine(tmp_path, tmp_path / "output", env=ENV, timing=FAST)
     try:
-        engine.submit(SPEC).result(30)
+        engine.start_create(SPEC).result(30)
         with counted_readings() as counts:
-            engine.submit(dataclasses.replace(SPEC, take=2)).result(30)
+            engine.start_create(dataclasses.replace(SPEC, take=2)).result(30)
     finally:
         engine.close()
     assert counts == dict.fromkeys(FILES, 1)
@@ -50,7 +51,7 @@ def test_each_file_is_opened_once_by_the_doctor(tmp_path: Path, server: UglyServ
     (tmp_path / "providers.toml").write_text(provider_at(server.url), encoding="utf-8")
     engine = Engine(tmp_path, tmp_path / "output", env=ENV, timing=FAST)
     try:
-        engine.submit(SPEC).result(30)
+        engine.start_create(SPEC).result(30)
         with counted_readings() as counts:
             examine(engine)
     finally:
@@ -58,23 +59,26 @@ def test_each_file_is_opened_once_by_the_doctor(tmp_path: Path, server: UglyServ
     assert counts == dict.fromkeys(FILES, 1)
 
 
-def test_an_edit_in_the_middle_counts_from_the_next_purchase_on(tmp_path: Path, server: UglyServer) -> None:
+def test_an_edit_in_the_middle_counts_from_the_next_purchase_on(
+    tmp_path: Path, server: UglyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The provider moved and the cap lowered, after the provider was looked up and before the budget is: the purchase
     goes where it was begun, by the cap of that moment; the next one goes by the new files."""
     settings, providers = tmp_path / "settings.toml", tmp_path / "providers.toml"
     providers.write_text(provider_at(server.url), encoding="utf-8")
 
-    def edit() -> list[Path]:  # asked in the middle of a purchase: which other ledgers there are
+    def edit(_: Whereabouts) -> list[Path]:  # asked in the middle of a purchase: which other ledgers there are
         settings.write_text("[budget]\nusd_per_job = 0.1\n", encoding="utf-8")
         providers.write_text(provider_at("http://127.0.0.1:9"), encoding="utf-8")
         return []
 
-    engine = Engine(tmp_path, tmp_path / "output", env=ENV, timing=FAST, others=edit)
+    monkeypatch.setattr(Whereabouts, "others", edit)
+    engine = Engine(tmp_path, tmp_path / "output", env=ENV, timing=FAST, others=True)
     try:
-        job = engine.submit(SPEC).result(30).job
+        job = engine.start_create(SPEC).result(30).job
         assert (job.state, job.origin) == (JobState.SUBMITTED, server.url)
         with failing(BudgetExceededError, "budget_per_job"):
-            engine.submit(dataclasses.replace(SPEC, take=2)).result(30)
+            engine.start_create(dataclasses.replace(SPEC, take=2)).result(30)
     finally:
         engine.close()
     assert server.count("POST") == 1

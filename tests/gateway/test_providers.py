@@ -232,9 +232,9 @@ def test_extra_headers_go_to_the_gateway_alone(engine: tuple[Engine, UglyServer]
         done = {"id": "video_1", "object": "video", "status": "completed", "video_url": f"{elsewhere.url}/x.mp4?sig=1"}
         server.answers[:] = [ACCEPTED, answer(200, done), answer(404, b"{}"), answer(200, done)]
         written(tmp_path / "home", row(server, 'headers = { X-Tenant = "tenant-secret-7" }'))
-        job = made.submit(SPEC).result(10).job
+        job = made.start_create(SPEC).result(10).job
         with pytest.raises(SoraError):
-            made.wait(job.id, timeout_s=3).future.result(20)
+            made.start_wait(job.id, timeout=3).future.result(20)
         assert {request.headers.get("x-tenant") for request in server.requests} == {"tenant-secret-7"}
         assert elsewhere.requests
         assert all("x-tenant" not in r.headers and "authorization" not in r.headers for r in elsewhere.requests)
@@ -245,7 +245,7 @@ def test_a_gateway_without_a_key_gets_none(engine: tuple[Engine, UglyServer], tm
     """A server of one's own; no key has to be made up for it."""
     made, server = engine
     written(tmp_path / "home", row(server, "key = false"))
-    made.submit(SPEC).result(10)
+    made.start_create(SPEC).result(10)
     assert "authorization" not in server.requests[0].headers
 
 
@@ -253,11 +253,11 @@ def test_a_job_stays_with_its_provider(engine: tuple[Engine, UglyServer], tmp_pa
     """The owner points the name at another host: neither the id nor the new key goes there."""
     made, server = engine
     written(tmp_path / "home", row(server))
-    job = made.submit(SPEC).result(10).job
+    job = made.start_create(SPEC).result(10).job
     with UglyServer([ACCEPTED]) as other:
         written(tmp_path / "home", row(other))
         with failing(InvalidInputError, "origin_changed", job.origin, other.url, charge="charged"):
-            made.wait(job.id, timeout_s=5).future.result(10)
+            made.start_wait(job.id, timeout=5).future.result(10)
         assert other.requests == []
 
 
@@ -269,14 +269,14 @@ def test_a_proxy_of_its_own(engine: tuple[Engine, UglyServer], tmp_path: Path, m
     text = 'base_url = "https://videos.nowhere.invalid"\nkey_variable = "MINE_KEY"\n'
     written(tmp_path / "home", f'[provider.mine]\n{text}proxy = "{server.url}"\n')
     with pytest.raises(NotPurchasedError):
-        made.submit(SPEC).result(20)
+        made.start_create(SPEC).result(20)
     assert {(request.method, request.path) for request in server.requests} == {
         ("CONNECT", "videos.nowhere.invalid:443")
     }
     assert all("authorization" not in request.headers for request in server.requests)
     server.answers[:] = [ACCEPTED]
     written(tmp_path / "home", row(server, 'proxy = "http://127.0.0.1:9"'))
-    assert made.submit(SPEC).result(20).job.video_id == "video_1"
+    assert made.start_create(SPEC).result(20).job.video_id == "video_1"
 
 
 def test_authorities_of_its_own(engine: tuple[Engine, UglyServer], tmp_path: Path) -> None:
@@ -290,10 +290,10 @@ def test_authorities_of_its_own(engine: tuple[Engine, UglyServer], tmp_path: Pat
         mine = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
         written(tmp_path / "home", mine)
         with failing(GatewayError, "tls", charge="none"):
-            made.client("mine").reach()
+            made.providers.client("mine").reach()
         assert seen == []
         written(tmp_path / "home", f"{mine}ca_bundle = '{tmp_path / 'ca.pem'}'\n")
-        assert made.client("mine").reach().status == 200
+        assert made.providers.client("mine").reach().status == 200
         assert b"Bearer sk-mine-12345" in seen[0]
 
 
@@ -315,7 +315,7 @@ def test_its_own_authorities_vouch_for_it_alone(
             _tls_server(contexts[2]) as (storage, _):  # fmt: skip
         row = f'[provider.mine]\nbase_url = "{url}"\nkey_variable = "MINE_KEY"\n'
         written(tmp_path / "home", f"{row}ca_bundle = '{tmp_path / 'own.pem'}'\n")
-        client = made.client("mine")
+        client = made.providers.client("mine")
         assert client.reach().status == 200
         with failing(GatewayError, "tls"):
             client.stream(f"{stranger}/a.mp4", {})

@@ -63,7 +63,7 @@ class Bench:
         self.engine = Engine(self.home, folder / "output", env=self.env, timing=timing)
 
     def buy(self, spec: VideoRequest = SPEC) -> object:
-        return self.engine.submit(spec).result(30)
+        return self.engine.start_create(spec).result(30)
 
     def only_job(self) -> object:
         (job,) = self.engine.ledger.jobs()
@@ -107,7 +107,7 @@ def test_the_same_is_bought_once(bench: tuple[Bench, UglyServer]) -> None:
     first, again = made.buy(), made.buy()
     assert (first.job.id, first.reused, again.reused) == (again.job.id, False, True)
     twin = Engine(made.home, made.home, env=made.env)
-    assert twin.submit(SPEC).result(30).job.id == first.job.id
+    assert twin.start_create(SPEC).result(30).job.id == first.job.id
     twin.close()
     assert server.count("POST") == 1
     assert made.buy(dataclasses.replace(SPEC, take=2)).job.id != first.job.id
@@ -124,7 +124,7 @@ def test_identical_calls_at_the_same_moment_buy_once(tmp_path: Path) -> None:
 
     with UglyServer([slowly]) as server:
         made = Bench(tmp_path, server.url)
-        futures = [made.engine.submit(SPEC) for _ in range(6)]
+        futures = [made.engine.start_create(SPEC) for _ in range(6)]
         released.set()
         wait_for(futures, 20)
         assert len({future.result().job.id for future in futures}) == 1
@@ -181,7 +181,7 @@ def test_a_long_pace_is_told_instead_of_kept(bench: tuple[Bench, UglyServer]) ->
 def test_what_was_cancelled_is_not_sent_again(bench: tuple[Bench, UglyServer]) -> None:
     """The gateway was busy, and Cancel is pressed while the next try is waited for: nothing is bought any more."""
     made, server = bench
-    future = made.engine.submit(SPEC)
+    future = made.engine.start_create(SPEC)
     while server.count("POST") < 1 or made.only_job().sent_at is not None:
         time.sleep(0.01)
     future.cancel()
@@ -198,7 +198,7 @@ def test_a_key_that_goes_missing_meanwhile_leaves_a_free_row(bench: tuple[Bench,
     settings, key = made.engine.settings, made.env.pop("COMETAPI_KEY")
     write_key(settings.read(), "cometapi", key)
     with failing(MissingKeyError, "missing_key", "cometapi"):
-        made.engine.submit(SPEC, tell=lambda _: write_key(settings.read(), "cometapi", "")).result(30)
+        made.engine.start_create(SPEC, tell=lambda _: write_key(settings.read(), "cometapi", "")).result(30)
     assert made.only_job().state is JobState.REFUSED
     write_key(settings.read(), "cometapi", key)
     assert made.buy().job.state is JobState.SUBMITTED
@@ -262,7 +262,7 @@ def test_an_unknown_purchase_is_settled_with_its_id(bench: tuple[Bench, UglyServ
     made, server = bench
     with pytest.raises(PurchaseUncertainError):
         made.buy()
-    job = made.engine.reconcile(made.only_job().id, video_id="video_7").result(10)
+    job = made.engine.reconcile(made.only_job().id, video_id="video_7")
     assert (job.state, job.video_id) == (JobState.SUBMITTED, "video_7")
     assert made.buy().job.video_id == "video_7"
     assert server.count("POST") == 1
@@ -275,7 +275,7 @@ def test_a_wrong_id_leaves_the_money_perhaps_spent(bench: tuple[Bench, UglyServe
     with pytest.raises(PurchaseUncertainError) as lost:
         made.buy()
     with pytest.raises(GatewayError) as caught:
-        made.engine.reconcile(lost.value.job, video_id="video_9").result(10)
+        made.engine.reconcile(lost.value.job, video_id="video_9")
     assert (caught.value.charge, caught.value.job) == ("possible", lost.value.job)
     assert "another take" in caught.value.hint
     in_the_tab, _, in_a_shell = caught.value.hint.partition(f"`sora resume {lost.value.job} --lost`")
@@ -291,7 +291,7 @@ def test_another_ones_video_settles_nothing(bench: tuple[Bench, UglyServer]) -> 
     with pytest.raises(PurchaseUncertainError):
         made.buy()
     with failing(InvalidInputError, "video_differs", "video_7", "its prompt is 'a cat'") as caught:
-        made.engine.reconcile(made.only_job().id, video_id="video_7").result(10)
+        made.engine.reconcile(made.only_job().id, video_id="video_7")
     assert "sora resume video_7" in caught.value.hint
     assert made.only_job().state is JobState.UNKNOWN
 
@@ -303,16 +303,16 @@ def test_an_id_that_was_opened_first_still_settles_its_purchase(bench: tuple[Ben
     with pytest.raises(PurchaseUncertainError):
         made.buy()
     unknown = made.only_job()
-    opened = made.engine.open("video_7", "cometapi").result(10)
+    opened = made.engine.open("video_7", "cometapi")
     assert opened.id != unknown.id
     watches = Leases(made.engine.ledger.database)
     assert watches.take(opened.id)
     with failing(InvalidInputError, "download_in_progress", opened.id):
-        made.engine.reconcile(unknown.id, video_id="video_7").result(10)
+        made.engine.reconcile(unknown.id, video_id="video_7")
     watches.leave(opened.id)
     made.engine.ledger.observed(opened.id, RemoteVideo(id="video_7", phase="done", status="completed"))
     made.engine.ledger.stored(opened.id, path="x.mp4", root="/videos", sha256="ab", size=7)
-    job = made.engine.reconcile(unknown.id, video_id="video_7").result(10)
+    job = made.engine.reconcile(unknown.id, video_id="video_7")
     assert (job.id, job.state, job.path, job.sha256) == (unknown.id, JobState.STORED, "x.mp4", "ab")
     assert made.only_job().estimated_usd == 0.32
     assert made.buy().reused
@@ -325,11 +325,11 @@ def test_an_unknown_purchase_can_be_declared_lost(bench: tuple[Bench, UglyServer
     made, _ = bench
     with pytest.raises(PurchaseUncertainError):
         made.buy()
-    made.engine.reconcile(made.only_job().id).result(10)
+    made.engine.reconcile(made.only_job().id, lost=True)
     assert made.buy().job.state is JobState.SUBMITTED
     assert [job.state for job in made.engine.ledger.jobs()] == [JobState.SUBMITTED, JobState.LOST]
     with failing(InvalidInputError, "not_uncertain", "submitted"):
-        made.engine.reconcile(made.engine.ledger.jobs()[0].id).result(10)
+        made.engine.reconcile(made.engine.ledger.jobs()[0].id, lost=True)
 
 
 @scripted(
@@ -340,7 +340,7 @@ def test_a_failed_job_says_why_and_is_not_sent_again(bench: tuple[Bench, UglySer
     """Waiting for it and buying the same again both give the gateway's reason and name the way on: another take."""
     made, server = bench
     job = made.buy().job
-    for attempt in (lambda: made.engine.wait(job.id, timeout_s=10).future.result(10), made.buy):
+    for attempt in (lambda: made.engine.start_wait(job.id, timeout=10).future.result(10), made.buy):
         with failing(JobFailedError, "moderation_blocked", "moderation_blocked: a face") as caught:
             attempt()
         assert "another take" in caught.value.hint
@@ -367,7 +367,7 @@ def test_a_job_never_moves_to_another_gateway(bench: tuple[Bench, UglyServer]) -
     with UglyServer([ACCEPTED]) as other:
         made.env["COMETAPI_BASE_URL"] = other.url
         with failing(InvalidInputError, "origin_changed", job.origin, other.url):
-            made.engine.open(job.id).result(10)
+            made.engine.open(job.id)
         assert other.requests == []
 
 
@@ -387,7 +387,7 @@ def test_waiting_for_what_is_paid_never_says_that_nothing_was_spent(bench: tuple
     job = made.buy().job
     del made.env["COMETAPI_KEY"]
     with failing(MissingKeyError, "missing_key", "cometapi", charge="charged"):
-        made.engine.wait(job.id, timeout_s=10).future.result(10)
+        made.engine.start_wait(job.id, timeout=10).future.result(10)
 
 
 def broken_ledger(monkeypatch: pytest.MonkeyPatch, made: Bench, step: str) -> None:
@@ -412,7 +412,7 @@ def test_an_answer_that_cannot_be_stored_is_told(
     assert caught.value.charge == "charged"
     in_the_tab, command, _ = caught.value.hint.partition(f"`sora resume {caught.value.job} --video-id video_1`")
     assert ("*Use this id*, video_1" in in_the_tab, bool(command)) == (True, True)
-    assert made.engine.reconcile(caught.value.job, video_id="video_1").result(10).state.value == "submitted"
+    assert made.engine.reconcile(caught.value.job, video_id="video_1").state.value == "submitted"
     assert made.buy().reused
     assert server.count("POST") == 1
 
@@ -492,7 +492,7 @@ def test_an_id_belongs_to_one_purchase(bench: tuple[Bench, UglyServer]) -> None:
     )
     made.engine.ledger.unknown(job.id, PurchaseUncertainError("cut"))
     with failing(InvalidInputError, "video_id_taken", "video_1", first.id):
-        made.engine.reconcile(job.id, video_id="video_1").result(10)
+        made.engine.reconcile(job.id, video_id="video_1")
 
 
 @scripted(
@@ -510,9 +510,9 @@ def test_a_remix_is_warned_of_its_model_too(bench: tuple[Bench, UglyServer]) -> 
         heard.append((warning, len(server.requests)))
         raise OSError("nobody listens")
 
-    job = made.engine.submit(SPEC, tell=tell).result(30).job
-    made.engine.submit(SPEC, tell=tell).result(30)
-    made.engine.remix(job.id, "at night", tell=tell).result(30)
+    job = made.engine.start_create(SPEC, tell=tell).result(30).job
+    made.engine.start_create(SPEC, tell=tell).result(30)
+    made.engine.start_remix(job.id, "at night", tell=tell).result(30)
     (first, sent_before), (second, _) = heard
     assert (first, sent_before) == (second, 0)
     assert "Whether cometapi still serves sora-2 is not known" in first
@@ -534,7 +534,7 @@ def test_who_has_given_up_is_warned_of_nothing(
         return reserve(*given, **named)
 
     monkeypatch.setattr(made.engine.ledger, "reserve", slowly)
-    future = made.engine.submit(SPEC, tell=heard.append)
+    future = made.engine.start_create(SPEC, tell=heard.append)
     assert begun.wait(10)
     future.cancel()
     cancelled.set()
@@ -667,7 +667,7 @@ def test_what_comes_of_an_unknown_price_has_an_unknown_price(tmp_path: Path) -> 
         made = Bench(tmp_path, server.url, SORA_BUDGET_USD_PER_DAY="100")
         job = made.buy(dataclasses.replace(SPEC, extra_fields={"resolution": "4k"})).job
         for _ in range(2):
-            job = made.engine.remix(job.id, "at night").result(30).job
+            job = made.engine.start_remix(job.id, "at night").result(30).job
             assert (job.kind, job.estimated_usd) == ("remix", None)
         made.engine.close()
 
@@ -719,7 +719,7 @@ def test_a_provider_without_remix_says_so(tmp_path: Path) -> None:
         )
         job = made.buy(dataclasses.replace(SPEC, provider="mine")).job
         with failing(InvalidInputError, "remix_unsupported", "mine") as caught:
-            made.engine.remix(job.id, "at night").result(30)
+            made.engine.start_remix(job.id, "at night").result(30)
         assert "Create a new video" in caught.value.hint
         assert server.count("POST") == 1
         made.engine.close()

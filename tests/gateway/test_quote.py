@@ -73,10 +73,10 @@ class Bench:
             extra_fields=parse_extra_fields(widgets["extra_fields"]),
             **{name: widgets[name] for name in names},
         )
-        return self.row(self.engine.submit(spec).result(30).job)
+        return self.row(self.engine.start_create(spec).result(30).job)
 
     def remix(self, job: Job, prompt: str = "at night") -> Job:
-        return self.row(self.engine.remix(job.id, prompt).result(30).job)
+        return self.row(self.engine.start_remix(job.id, prompt).result(30).job)
 
     def row(self, job: Job) -> Job:
         """As the ledger has it, of which the budget makes its sum."""
@@ -154,7 +154,7 @@ def test_a_remix_of_a_job_from_elsewhere(bench: Bench, provider: str, usd: float
     assert bench.quote({"job": "video_from_elsewhere", "provider": None}) is None
     if provider == "sandbox":  # which has no job that the ledger does not have
         return
-    opened = bench.engine.open("video_from_elsewhere", provider).result(30)
+    opened = bench.engine.open("video_from_elsewhere", provider)
     assert opened.kind == "opened"
     for named in (provider, None):
         assert bench.quote({"job": opened.id, "provider": named}) == usd

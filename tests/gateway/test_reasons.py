@@ -98,9 +98,9 @@ def bought(tmp_path: Path) -> Callable[[UglyServer], JobFailedError]:
         engine = Engine(tmp_path / "home", tmp_path / "output", env={"MINE_KEY": KEY})
         try:
             spec = VideoRequest(provider="mine", prompt="a boat", model="own", seconds="4", size="1280x720")
-            job = engine.submit(spec).result(20).job
+            job = engine.start_create(spec).result(20).job
             with pytest.raises(JobFailedError) as caught:
-                engine.wait(job.id, timeout_s=30).future.result(30)
+                engine.start_wait(job.id, timeout=30).future.result(30)
             assert engine.ledger.job(job.id).state is JobState.FAILED
             return caught.value
         finally:

@@ -72,14 +72,14 @@ class Bench:
         """A purchase of which nobody knows whether it was made."""
         spec = dataclasses.replace(SPEC, typed="", **changes)
         with pytest.raises(PurchaseUncertainError) as caught:
-            self.engine.submit(spec).result(30)
+            self.engine.start_create(spec).result(30)
         return self.engine.ledger.job(caught.value.job)
 
     def lists(self, name: str, **changes: Any) -> None:
         self.listed.append(LISTED | {"id": name, "created_at": int(time.time())} | changes)
 
     def find_in_provider_list(self, job: Job) -> Job:
-        return self.engine.find_in_provider_list(job.id).result(30)
+        return self.engine.reconcile(job.id)
 
 
 @pytest.fixture
@@ -143,9 +143,9 @@ def test_what_a_list_does_not_tell_speaks_against_nothing(bench: Bench, told: di
 
 def test_a_remix_whose_length_is_unknown_fits_a_list_that_tells_it(bench: Bench) -> None:
     """Its parent was opened by its id, and the gateway told no length of it."""
-    parent = bench.engine.open("video_0", "mine").result(30)
+    parent = bench.engine.open("video_0", "mine")
     with pytest.raises(PurchaseUncertainError) as caught:
-        bench.engine.remix(parent.id, "at night").result(30)
+        bench.engine.start_remix(parent.id, "at night").result(30)
     job = bench.engine.ledger.job(caught.value.job)
     assert job.seconds == ""
     bench.lists("video_1", prompt="at night", remixed_from_video_id="video_0", seconds="12")
@@ -183,7 +183,7 @@ def test_of_two_that_may_be_it_none_is_chosen(bench: Bench, change: dict[str, An
         assert other.id in caught.value.message
         assert "video_1" in caught.value.hint
     assert {bench.engine.ledger.job(job.id).state for job in (first, second)} == {JobState.UNKNOWN}
-    bench.engine.reconcile(second.id).result(30)  # declared lost
+    bench.engine.reconcile(second.id, lost=True)  # declared lost
     assert bench.find_in_provider_list(first).video_id == "video_1"
 
 
@@ -228,7 +228,7 @@ def test_an_id_by_hand_of_another_video_is_refused_with_what_differs(
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video} | told
     with failing(InvalidInputError, "video_differs", "video_1", *words):
-        bench.engine.reconcile(job.id, video_id="video_1").result(30)
+        bench.engine.reconcile(job.id, video_id="video_1")
     assert bench.engine.ledger.job(job.id).state is JobState.UNKNOWN
 
 
@@ -237,7 +237,7 @@ def test_an_id_by_hand_that_fits_is_taken(bench: Bench, told: dict[str, Any]) ->
     """A person knows more than the clock, and what the gateway does not tell speaks against nothing."""
     job = bench.unknown()
     bench.states = lambda video: {"id": video, "status": "completed"} if not told else LISTED | {"id": video} | told
-    assert bench.engine.reconcile(job.id, video_id="video_1").result(30).state is JobState.COMPLETED
+    assert bench.engine.reconcile(job.id, video_id="video_1").state is JobState.COMPLETED
 
 
 def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
@@ -247,9 +247,9 @@ def test_a_long_id_by_hand_is_taken(bench: Bench) -> None:
     name = "video_" + "a" * (LONGEST_ID - 6)
     asked = len(bench.server.requests)
     with failing(InvalidInputError, "video_id_too_long", LONGEST_ID + 1, f"{LONGEST_ID} is the most"):
-        bench.engine.reconcile(job.id, video_id=name + "a").result(30)
+        bench.engine.reconcile(job.id, video_id=name + "a")
     assert len(bench.server.requests) == asked
-    assert bench.engine.reconcile(job.id, video_id=name).result(30).video_id == name
+    assert bench.engine.reconcile(job.id, video_id=name).video_id == name
 
 
 def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
@@ -257,11 +257,11 @@ def test_an_alias_of_the_model_has_a_way_out(bench: Bench) -> None:
     job = bench.unknown()
     bench.states = lambda video: LISTED | {"id": video, "model": "azure/my-deployment"}
     with failing(InvalidInputError, "video_differs", "azure/my-deployment") as caught:
-        bench.engine.reconcile(job.id, video_id="video_1").result(30)
+        bench.engine.reconcile(job.id, video_id="video_1")
     assert "`sora resume video_1 --provider mine`" in caught.value.hint
     assert f"`sora resume {job.id} --lost`" in caught.value.hint
-    assert bench.engine.open("video_1", "mine").result(30).state is JobState.COMPLETED
-    assert bench.engine.reconcile(job.id).result(30).state is JobState.LOST
+    assert bench.engine.open("video_1", "mine").state is JobState.COMPLETED
+    assert bench.engine.reconcile(job.id, lost=True).state is JobState.LOST
 
 
 def test_images_are_counted_where_the_list_counts_them(bench: Bench) -> None:
@@ -306,7 +306,7 @@ def failed(bench: Bench) -> Job:
     bench.states = lambda video: {"id": video, "status": "failed", "error": {"code": "internal", "message": "oops"}}
     job = bench.engine.ledger.adopt("mine", bench.server.url, "video_1")
     with pytest.raises(JobFailedError):
-        bench.engine.wait(job.id, timeout_s=10).future.result(30)
+        bench.engine.start_wait(job.id, timeout=10).future.result(30)
     return bench.engine.ledger.job(job.id)
 
 
@@ -315,11 +315,11 @@ def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -
     """Opened again, it goes on as the gateway says now, and its video is fetched. Asking buys nothing."""
     job = failed(bench)
     bench.states = lambda video: {"id": video, "status": status}
-    opened = bench.engine.open(job.id).result(30)
+    opened = bench.engine.open(job.id)
     assert opened.state is (JobState.COMPLETED if status == "completed" else JobState.SUBMITTED)
     assert (opened.error, opened.error_code) == ("", "")
     bench.states = lambda video: {"id": video, "status": "completed"}
-    done = bench.engine.wait(job.id, timeout_s=10).future.result(30)
+    done = bench.engine.start_wait(job.id, timeout=10).future.result(30)
     assert (done.state, bench.engine.path(done).is_file()) == (JobState.STORED, True)
     assert bench.server.count("POST") == 0
 
@@ -327,7 +327,7 @@ def test_a_job_that_failed_is_asked_about_once_more(bench: Bench, status: str) -
 def test_a_job_that_stays_failed_says_why(bench: Bench) -> None:
     """The gateway says so once more."""
     job = failed(bench)
-    assert bench.engine.open(job.id).result(30) == bench.engine.ledger.job(job.id)
+    assert bench.engine.open(job.id) == bench.engine.ledger.job(job.id)
     assert bench.engine.ledger.job(job.id).error_code == "internal"
 
 
@@ -340,7 +340,7 @@ def test_a_failed_job_that_cannot_be_asked_about_tells_both_reasons(bench: Bench
         (bench.engine.settings.home / "providers.toml").write_text(table[how], encoding="utf-8")
     bench.refuses = how == "key refused"
     with pytest.raises(JobFailedError) as caught:
-        bench.engine.open(job.id).result(30)
+        bench.engine.open(job.id)
     cause = caught.value.__cause__
     assert isinstance(cause, SoraError)
     assert cause.kind == {"no provider": "wrong_choice", "no key": "no_key", "key refused": "bad_key"}[how]
@@ -360,7 +360,7 @@ def test_a_person_who_asks_again_gets_the_answer(bench: Bench, status: str, expe
     job = failed(bench)
     bench.states = lambda video: {"id": video, "status": status}
     asked = bench.server.count("GET")
-    assert bench.engine.ask_again(job.id).result(30).state is expected
+    assert bench.engine.ask_again(job.id).state is expected
     assert bench.server.count("GET") > asked
     assert bench.server.count("POST") == 0
 
@@ -377,7 +377,7 @@ def test_a_person_who_asks_again_is_told_that_there_is_no_answer(
         (bench.engine.settings.home / "providers.toml").write_text("", encoding="utf-8")
     bench.states = lambda video: {"error": {"message": "try later"}}
     with pytest.raises(error) as said:
-        bench.engine.ask_again(job.id).result(30)
+        bench.engine.ask_again(job.id)
     assert said.value.charge == charge
     assert bench.engine.ledger.job(job.id) == job
 
@@ -402,18 +402,18 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
         engine = Engine(tmp_path / "home", tmp_path / "output", env=env)
         try:
             spec = dataclasses.replace(SPEC, provider="cometapi")
-            job = engine.submit(spec).result(30).job
+            job = engine.start_create(spec).result(30).job
             with pytest.raises(JobFailedError):
-                engine.wait(job.id, timeout_s=10).future.result(30)
+                engine.start_wait(job.id, timeout=10).future.result(30)
             with pytest.raises(JobFailedError):
-                engine.submit(spec).result(30)
+                engine.start_create(spec).result(30)
             status[0] = "no answer"
             with failing(JobFailedError, "", "could not be asked about it again"):
-                engine.submit(spec).result(30)
+                engine.start_create(spec).result(30)
             status[0] = "completed"
-            again = engine.submit(spec).result(30)
+            again = engine.start_create(spec).result(30)
             assert (again.job.id, again.job.state, again.reused) == (job.id, JobState.COMPLETED, True)
-            assert engine.wait(job.id, timeout_s=10).future.result(30).state is JobState.STORED
+            assert engine.start_wait(job.id, timeout=10).future.result(30).state is JobState.STORED
             assert server.count("POST") == 1
         finally:
             engine.close()
@@ -425,22 +425,22 @@ def test_running_the_same_again_asks_once_more_and_buys_nothing(tmp_path: Path) 
 def test_an_id_is_opened_at_the_provider_that_was_named(bench: Bench) -> None:
     """Small gateways count their videos: the same number is another video at another one."""
     other = bench.engine.ledger.adopt("other", bench.server.url, "video_1")
-    assert bench.engine.open("video_1").result(30).id == other.id  # the only one there is
-    opened = bench.engine.open("video_1", "mine").result(30)
+    assert bench.engine.open("video_1").id == other.id  # the only one there is
+    opened = bench.engine.open("video_1", "mine")
     assert (opened.provider, opened.id == other.id) == ("mine", False)
-    assert bench.engine.open("video_1", "mine").result(30).id == opened.id
+    assert bench.engine.open("video_1", "mine").id == opened.id
     with pytest.raises(InvalidInputError) as caught:
-        bench.engine.open("video_1").result(30)
+        bench.engine.open("video_1")
     assert all(job.id in caught.value.hint for job in (opened, other))
-    assert bench.engine.open(other.id, "mine").result(30).id == other.id  # an id of the ledger is that job's alone
+    assert bench.engine.open(other.id, "mine").id == other.id  # an id of the ledger is that job's alone
 
 
 def test_a_long_id_is_opened(bench: Bench) -> None:
     """As long as the wire takes it: LiteLLM puts the names of its provider and model into it."""
     name = "video_" + "a" * (LONGEST_ID - 6)
-    assert bench.engine.open(name, "mine").result(30).video_id == name
+    assert bench.engine.open(name, "mine").video_id == name
     with failing(InvalidInputError, "unknown_video", name):
-        bench.engine.open(name + "a", "mine").result(30)
+        bench.engine.open(name + "a", "mine")
 
 
 def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
@@ -448,7 +448,7 @@ def test_an_id_that_is_known_elsewhere_is_told(bench: Bench) -> None:
     other = bench.engine.ledger.adopt("other", "https://other.example.com", "video_elsewhere")
     bench.states = lambda video: {"error": {"code": "task_not_exist", "message": "no such task"}}
     with failing(InvalidInputError, "unknown_video", "video_elsewhere") as caught:
-        bench.engine.open("video_elsewhere", "mine").result(30)
+        bench.engine.open("video_elsewhere", "mine")
     assert other.id in caught.value.hint
 
 

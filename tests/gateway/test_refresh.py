@@ -66,7 +66,7 @@ def test_a_refresh_brings_what_is_new_and_marks_what_is_gone(engine: tuple[Engin
     unknown stays so, and what was retired may be tried again."""
     made, server = engine
     assert made.catalogue.refreshed_at is None
-    done = made.refresh_models().result(10)
+    done = made.refresh_models()
     assert "brand-new-1" in done.added
     assert "doubao-seedance-1-5-pro" in done.added
     assert "sora-2" not in done.added
@@ -97,7 +97,7 @@ def test_a_row_of_the_list_ends_no_doubt(engine: tuple[Engine, UglyServer]) -> N
     spec = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
     assert "not known" in made.catalogue.warning(spec)
     server.answers[:] = [answer(200, listing(*ROWS, row("omni-fast")))]
-    made.refresh_models().result(10)
+    made.refresh_models()
     status = made.catalogue.models["sora-2"].status["cometapi"]
     assert (status.state, status.date) == ("unknown", time.strftime("%Y-%m-%d", time.gmtime()))
     assert "OpenAI ended its own API" in made.catalogue.warning(spec)
@@ -108,15 +108,15 @@ def test_a_row_of_the_list_ends_no_doubt(engine: tuple[Engine, UglyServer]) -> N
 def test_an_id_that_comes_and_goes_is_kept_and_marked(engine: tuple[Engine, UglyServer]) -> None:
     """A workflow may name it; and once it is back, that is told."""
     made, server = engine
-    made.refresh_models().result(10)
+    made.refresh_models()
     server.answers[:] = [answer(200, listing(*ROWS[:3]))]
     for gone in (("brand-new-1",), ()):
-        assert made.refresh_models().result(10).gone == gone
+        assert made.refresh_models().gone == gone
         model = made.catalogue.models["brand-new-1"]
         assert model.state("cometapi") == "unknown"
         assert "not in the list of cometapi" in model.note
     server.answers[:] = [answer(200, listing(*ROWS))]
-    assert made.refresh_models().result(10).added == ("brand-new-1",)
+    assert made.refresh_models().added == ("brand-new-1",)
     assert "not in the list" not in made.catalogue.models["brand-new-1"].note
 
 
@@ -131,7 +131,7 @@ def test_a_list_in_pages_is_read_to_its_end(engine: tuple[Engine, UglyServer]) -
     """What stands on the second page is not gone."""
     made, server = engine
     server.answers[:] = pages(ROWS[:2], ROWS[2:], total=4)
-    done = made.refresh_models().result(10)
+    done = made.refresh_models()
     assert "brand-new-1" in done.added
     assert "wan2.7" in done.gone
     paths = [request.path for request in server.requests]
@@ -150,10 +150,10 @@ def test_a_list_in_pages_is_read_to_its_end(engine: tuple[Engine, UglyServer]) -
 def test_of_a_list_that_is_not_whole_nothing_is_gone(engine: tuple[Engine, UglyServer], scripts: list[Script]) -> None:
     """What it has lives, and of the rest nothing new is known."""
     made, server = engine
-    made.refresh_models().result(10)  # so that there is an id that the pack does not know
+    made.refresh_models()  # so that there is an id that the pack does not know
     server.answers[1:] = scripts
     before = made.catalogue.models
-    done = made.refresh_models().result(10)
+    done = made.refresh_models()
     assert done.gone == ()
     assert made.catalogue.models.keys() == before.keys()
     assert made.catalogue.models["wan2.7"] == before["wan2.7"]
@@ -165,7 +165,7 @@ def test_of_a_list_that_is_not_whole_nothing_is_gone(engine: tuple[Engine, UglyS
 def test_a_first_list_that_is_not_whole_marks_nothing(engine: tuple[Engine, UglyServer]) -> None:
     """Nobody has seen it all yet."""
     made, _ = engine
-    assert made.refresh_models().result(10).gone == ()
+    assert made.refresh_models().gone == ()
     assert made.catalogue.models["wan2.7"] == Catalogue.shipped().models["wan2.7"]
 
 
@@ -174,7 +174,7 @@ def test_a_price_is_taken_where_it_can_only_mean_one_thing(engine: tuple[Engine,
     made, server = engine
     prices = {"sora-2-pro": 0.3, "wan2.7": 0.08, "viduq3": 0.01, "viduq3-turbo": 0.028}
     server.answers[:] = [answer(200, listing(*(row(name, pricing={"per_second": p}) for name, p in prices.items())))]
-    done = made.refresh_models().result(10)
+    done = made.refresh_models()
     models, shipped = made.catalogue.models, Catalogue.shipped().models
     assert models["sora-2-pro"].usd == {"1280x720": 0.3, "720x1280": 0.3}
     assert (models["wan2.7"].usd, models["viduq3"].usd) == (shipped["wan2.7"].usd, shipped["viduq3"].usd)
@@ -185,7 +185,7 @@ def test_a_price_is_taken_where_it_can_only_mean_one_thing(engine: tuple[Engine,
 def test_a_refresh_is_public(engine: tuple[Engine, UglyServer]) -> None:
     """The list needs no key, so none goes there."""
     made, server = engine
-    made.refresh_models().result(10)
+    made.refresh_models()
     assert "authorization" not in server.requests[0].headers
 
 
@@ -193,7 +193,7 @@ def test_nothing_is_asked_by_itself(engine: tuple[Engine, UglyServer]) -> None:
     """Neither the catalogue nor a list of names asks anybody."""
     made, server = engine
     assert made.catalogue.models
-    assert made.provider_names()
+    assert made.providers.names()
     assert server.requests == []
 
 
@@ -202,7 +202,7 @@ def test_another_program_sees_it_too(engine: tuple[Engine, UglyServer]) -> None:
     made, _ = engine
     other = Engine(made.settings.home, made.settings.output, env={})
     assert "brand-new-1" not in other.catalogue.models
-    made.refresh_models().result(10)
+    made.refresh_models()
     assert "brand-new-1" in other.catalogue.models
     (made.settings.home / "models.json").write_text("{", encoding="utf-8")
     assert other.catalogue.models.keys() == Catalogue.shipped().models.keys()
@@ -227,7 +227,7 @@ def test_a_list_that_is_none_changes_nothing(engine: tuple[Engine, UglyServer]) 
     """Else a gateway that is being serviced would mark every model as gone."""
     made, _ = engine
     with pytest.raises(GatewayError) as caught:
-        made.refresh_models().result(10)
+        made.refresh_models()
     assert caught.value.charge == "none"
     assert "stays as it is" in caught.value.hint
     assert not (made.settings.home / "models.json").exists()
@@ -342,7 +342,7 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
         made = Engine(tmp_path / "home", tmp_path / "output", env=env)
         spec = VideoRequest(provider="cometapi", prompt="x", model="sora-2", seconds="4", size="1280x720")
         with pytest.raises(RequestRejectedError) as caught:
-            made.submit(spec).result(10)
+            made.start_create(spec).result(10)
         error = caught.value
         assert (error.kind, error.charge, error.transient) == ("model_gone", "none", False)
         assert made.ledger.job(error.job).state is JobState.REFUSED
@@ -351,7 +351,7 @@ def test_a_refused_model_is_explained(tmp_path: Path, name: str) -> None:
             provider="cometapi", prompt="x", model="doubao-seedance-1-5-pro", seconds="5", size="1280x720"
         )
         with failing(InvalidInputError, "model_retired", retired.model):
-            made.submit(retired).result(10)
+            made.start_create(retired).result(10)
         assert server.count("POST") == 1
         made.close()
 
@@ -450,7 +450,7 @@ def test_what_was_seen_here_goes_before_a_list(engine: tuple[Engine, UglyServer]
     """Also where the list does not have it any more."""
     made, _ = engine
     bought(made, "wan2.7", DONE)
-    assert "wan2.7" in made.refresh_models().result(10).gone
+    assert "wan2.7" in made.refresh_models().gone
     assert made.fresh_catalogue().models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
 
 
@@ -480,7 +480,7 @@ def test_each_way_to_say_that_a_model_is_not_there_marks_it(
     server.answers[:] = [answer(status, {"error": error})]
     spec = VideoRequest(provider="cometapi", prompt="x", model="seedance-2-5", seconds="5", size="1280x720")
     with pytest.raises(RequestRejectedError):
-        made.submit(spec).result(30)
+        made.start_create(spec).result(30)
     later = Engine(made.settings.home, made.settings.output, env={"COMETAPI_BASE_URL": server.url})
     assert later.fresh_catalogue().models["seedance-2-5"].status["cometapi"] == Status("unknown", TODAY, here=True)
     assert "it was refused here" in later.fresh_catalogue().warning(spec)
@@ -496,7 +496,7 @@ def test_a_late_look_proves_nothing_of_its_day(engine: tuple[Engine, UglyServer]
     status = made.fresh_catalogue().models["doubao-seedance-1-5-pro"].status["cometapi"]
     assert status == Status("retired", "2026-09-21")
     with failing(InvalidInputError, "model_retired", job.model):
-        made.submit(
+        made.start_create(
             VideoRequest(provider="cometapi", prompt="x", model=job.model, seconds="5", size="1280x720")
         ).result(30)
     assert server.count("POST") == 0
@@ -515,7 +515,7 @@ def test_a_row_takes_away_nothing_that_was_seen(engine: tuple[Engine, UglyServer
     job = bought(made, "sora-2", DONE)
     with made.ledger.database.write() as connection:
         update(connection, job.id, submitted_at=datetime(2026, 11, 28, tzinfo=UTC).timestamp())
-    made.refresh_models().result(10)
+    made.refresh_models()
     assert made.fresh_catalogue().models["sora-2"].status["cometapi"] == Status("live", "2026-11-28", here=True)
 
 

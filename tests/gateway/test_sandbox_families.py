@@ -327,11 +327,11 @@ class Road:
 
     def buy(self, directives: str = "", **change: Any) -> Job:
         prompt = f"{SPEC.prompt} [sandbox: {directives}]" if directives else SPEC.prompt
-        job: Job = self.engine.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(30).job
+        job: Job = self.engine.start_create(dataclasses.replace(SPEC, prompt=prompt, **change)).result(30).job
         return job
 
     def wait(self, job: Job) -> Job:
-        done: Job = self.engine.wait(job.id, timeout_s=20).future.result(30)
+        done: Job = self.engine.start_wait(job.id, timeout=20).future.result(30)
         return done
 
     def bought(self) -> int:
@@ -416,10 +416,10 @@ def test_a_remix(road: Road) -> None:
     parent = road.wait(road.buy("silent", model="sora-2", size="1280x720"))
     if not road.family.remix:
         with failing(InvalidInputError, "remix_unsupported", parent.provider):
-            road.engine.remix(parent.id, "at night").result(30)
+            road.engine.start_remix(parent.id, "at night").result(30)
         assert road.bought() == 1
         return
-    remix = road.engine.remix(parent.id, "at night [sandbox: fail=broken]").result(30).job
+    remix = road.engine.start_remix(parent.id, "at night [sandbox: fail=broken]").result(30).job
     with pytest.raises(JobFailedError):
         road.wait(remix)
     assert road.bought() == 2
@@ -432,16 +432,16 @@ def test_an_unknown_purchase(road: Road, monkeypatch: pytest.MonkeyPatch) -> Non
     job = road.engine.ledger.job(lost.value.job)
     assert job.state.value == "unknown"
     if road.family.name in ("openai", "vllm-omni"):
-        found = road.engine.find_in_provider_list(job.id).result(30)
+        found = road.engine.reconcile(job.id)
     else:
         with pytest.raises(SoraError) as stays:
-            road.engine.find_in_provider_list(job.id).result(30)
+            road.engine.reconcile(job.id)
         assert stays.value.charge == "possible"
-        found = road.engine.reconcile(job.id, video_id=road.only_id()).result(30)
+        found = road.engine.reconcile(job.id, video_id=road.only_id())
     assert (road.wait(found).state.value, road.bought()) == ("stored", 1)
 
 
 def test_a_thumbnail(road: Road) -> None:
     """Of the gateway where it makes any, else of the stored film: asked for neither in vain nor under a false name."""
     done = road.wait(road.buy())
-    assert road.engine.thumbnail(done.id).result(30).shape == (480, 854, 3)
+    assert road.engine.pictures.picture(done.id, "thumbnail").shape == (480, 854, 3)

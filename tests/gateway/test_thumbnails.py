@@ -58,7 +58,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def bought(engine: Engine, prompt: str = "a boat") -> Job:
     given = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480", "prompt": prompt}
-    return engine.submit(VideoRequest(**given)).result(30).job  # type: ignore[arg-type]
+    return engine.start_create(VideoRequest(**given)).result(30).job  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def finished(tmp_path: Path) -> Iterator[Made]:
         env = {"SORA_HTTP_TIMEOUT_SECONDS": str(timeout_s), "SORA_BACKGROUND_DOWNLOADS": "0"}
         engine = Engine(home, tmp_path / "output", env=env)
         opened.extend([engine, server])
-        job = engine.submit(SPEC).result(30).job
+        job = engine.start_create(SPEC).result(30).job
         server.requests.clear()
         return engine, server, job
 
@@ -119,22 +119,22 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_gateways_own_is_taken(engine: Engine, variant: str, shape: tuple[int, ...]) -> None:
     """A finished job needs no stored video for it, and nothing is bought; with one, it is the same picture."""
     job = bought(engine)
-    while engine.open(job.id).result(30).state is JobState.SUBMITTED:
+    while engine.open(job.id).state is JobState.SUBMITTED:
         time.sleep(0.02)
-    given = engine.thumbnail(job.id, variant).result(60)
+    given = engine.pictures.picture(job.id, variant)
     assert (given.shape, given.dtype, engine.ledger.job(job.id).path) == (shape, np.uint8, "")
-    video = engine.path(engine.wait(job.id, timeout_s=30).future.result(60))
+    video = engine.path(engine.start_wait(job.id, timeout=30).future.result(60))
     here = made_here.still(video, variant)
     assert np.abs(given.astype(int) - here).mean() < 6  # WebP and JPEG are lossy
-    assert np.array_equal(engine.thumbnail(job.id, variant).result(60), given)
+    assert np.array_equal(engine.pictures.picture(job.id, variant), given)
     assert len(engine.ledger.jobs()) == 1
 
 
 def test_a_redirect_that_forgets_the_variant_is_noticed(engine: Engine) -> None:
     """The signed address gives the video instead: after its first bytes the stored file is taken."""
     job = bought(engine, "a boat [sandbox: redirect]")
-    video = engine.path(engine.wait(job.id, timeout_s=30).future.result(60))
-    assert np.array_equal(engine.thumbnail(job.id).result(60), made_here.thumbnail(video))
+    video = engine.path(engine.start_wait(job.id, timeout=30).future.result(60))
+    assert np.array_equal(engine.pictures.picture(job.id, "thumbnail"), made_here.thumbnail(video))
 
 
 def test_a_job_that_is_not_finished_has_none(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_a_job_that_is_not_finished_has_none(engine: Engine, monkeypatch: pytest
     monkeypatch.setenv("SORA_SANDBOX_SECONDS", "60")
     job = bought(engine)
     with failing(NotFinishedError, "job_not_finished", "WaitForVideo") as caught:
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
     assert (caught.value.job, caught.value.exit_code) == (job.id, 6)
     assert engine.ledger.job(job.id).state is JobState.SUBMITTED
 
@@ -151,15 +151,15 @@ def test_a_job_that_failed_has_none(engine: Engine) -> None:
     """The error is the job's own."""
     job = bought(engine, "a boat [sandbox: fail=moderation_blocked]")
     with failing(JobFailedError, "moderation_blocked"):
-        engine.wait(job.id, timeout_s=30).future.result(60)
+        engine.start_wait(job.id, timeout=30).future.result(60)
     with failing(JobFailedError, "moderation_blocked"):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
 
 
 def test_another_variant_is_refused(engine: Engine) -> None:
     """Also `video`, which is no picture; with what there is."""
     with failing(InvalidInputError, "unknown_option", "thumbnail, spritesheet"):
-        engine.thumbnail("any", "video").result(30)
+        engine.pictures.picture("any", "video")
 
 
 # -- what is asked, and of whom ---------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_another_variant_is_refused(engine: Engine) -> None:
 def test_the_call_names_the_variant_and_takes_any_kind(finished: Made, kind: str, variant: str) -> None:
     """One GET with the key; PNG, JPEG and WebP are read."""
     engine, server, job = finished(answer(200, picture(kind)))
-    given = engine.thumbnail(job.id, variant).result(30)
+    given = engine.pictures.picture(job.id, variant)
     (request,) = server.requests
     assert (request.method, request.path) == ("GET", f"/v1/videos/video_1/content?variant={variant}")
     assert request.headers["authorization"] == "Bearer sk-key-12345"
@@ -182,17 +182,17 @@ def test_a_clear_picture_stands_on_black(finished: Made) -> None:
     """IMAGE has three channels."""
     clear = np.dstack([RED, np.full((40, 60), 0, np.uint8)])
     engine, _, job = finished(answer(200, picture(pixels=clear)))
-    assert engine.thumbnail(job.id).result(30).max() == 0
+    assert engine.pictures.picture(job.id, "thumbnail").max() == 0
 
 
 def test_a_provider_without_variants_is_not_asked(finished: Made, film: Path) -> None:
     """`variants` is false unless the owner says otherwise: the stored file, or a word that there is none."""
     engine, server, job = finished(answer(200, picture()), variants=False)
     with failing(NotFinishedError, "not_stored", "mine makes none", "WaitForVideo"):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
     stored(engine, job, film)
-    assert np.abs(engine.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
-    assert engine.thumbnail(job.id, "spritesheet").result(30).shape == (3 * 240, 1280, 3)
+    assert np.abs(engine.pictures.picture(job.id, "thumbnail").astype(int) - 100).max() <= 3
+    assert engine.pictures.picture(job.id, "spritesheet").shape == (3 * 240, 1280, 3)
     assert server.requests == []
 
 
@@ -236,10 +236,10 @@ def test_a_gateway_that_gives_none_leaves_the_stored_file(
     """Without one the error tells what the gateway gave; with one nobody is troubled."""
     engine, _, job = finished(script, timeout_s=0.5)
     with failing(NotFinishedError, "not_stored", says, "WaitForVideo") as caught:
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
     assert "nothing will be bought again" in str(caught.value)
     stored(engine, job, film)
-    assert np.abs(engine.thumbnail(job.id).result(30).astype(int) - 100).max() <= 3
+    assert np.abs(engine.pictures.picture(job.id, "thumbnail").astype(int) - 100).max() <= 3
 
 
 def of_pixels(width: int, height: int) -> bytes:
@@ -262,7 +262,7 @@ def test_a_picture_has_limits(finished: Made, body: bytes, says: str) -> None:
     """Bytes and pixels."""
     engine, _, job = finished(answer(200, body))
     with failing(NotFinishedError, "not_stored", says):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
 
 
 def test_a_key_that_is_gone_is_told_only_where_it_matters(finished: Made, film: Path) -> None:
@@ -270,11 +270,11 @@ def test_a_key_that_is_gone_is_told_only_where_it_matters(finished: Made, film: 
     engine, _, job = finished(answer(200, picture()))
     (engine.settings.home / "keys" / "mine").unlink()
     with failing(MissingKeyError, "missing_key", "mine"):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
     stored(engine, job, film)
-    assert engine.thumbnail(job.id).result(30).shape == (48, 64, 3)
+    assert engine.pictures.picture(job.id, "thumbnail").shape == (48, 64, 3)
     (engine.settings.home / "providers.toml").unlink()
-    assert engine.thumbnail(job.id).result(30).shape == (48, 64, 3)
+    assert engine.pictures.picture(job.id, "thumbnail").shape == (48, 64, 3)
 
 
 def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path) -> None:
@@ -283,10 +283,10 @@ def test_a_stored_file_that_is_gone_or_spoilt_is_told(finished: Made, film: Path
     video = stored(engine, job, film)
     video.write_text("no video", encoding="utf-8")
     with failing(MediaError, "not_a_video", video.name):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
     video.unlink()
     with failing(NotFinishedError, "not_stored", job.id):
-        engine.thumbnail(job.id).result(30)
+        engine.pictures.picture(job.id, "thumbnail")
 
 
 def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) -> None:
@@ -298,9 +298,9 @@ def test_while_pictures_are_asked_for_a_purchase_finds_a_thread(finished: Made) 
         assert go_on.wait(60)
 
     engine, _, job = finished(slow, timeout_s=60)
-    asked = [engine.thumbnail(job.id) for _ in range(6)]
+    asked = [engine.start(lambda: engine.pictures.picture(job.id, "thumbnail"), key="stills") for _ in range(6)]
     with failing(InvalidInputError, "unknown_provider", "nobody"):
-        engine.submit(dataclasses.replace(SPEC, provider="nobody")).result(30)
+        engine.start_create(dataclasses.replace(SPEC, provider="nobody")).result(30)
     assert not any(one.done() for one in asked)
     go_on.set()
     for one in asked:
@@ -313,5 +313,5 @@ def test_trouble_with_the_job_itself_is_passed_on(finished: Made) -> None:
     engine, _, job = finished(answer(500, b""))
     opened = engine.ledger.adopt("mine", engine.ledger.job(job.id).origin, "video_2")
     with failing(GatewayError, "") as caught:
-        engine.thumbnail(opened.id).result(30)
+        engine.pictures.picture(opened.id, "thumbnail")
     assert caught.value.http_status == 500

@@ -46,11 +46,11 @@ class Chain:
 
     def buy(self, directives: str = "", **change: Any) -> Job:
         prompt = f"{SPEC.prompt} [sandbox: {directives}]" if directives else SPEC.prompt
-        job: Job = self.engine.submit(dataclasses.replace(SPEC, prompt=prompt, **change)).result(120).job
+        job: Job = self.engine.start_create(dataclasses.replace(SPEC, prompt=prompt, **change)).result(120).job
         return job
 
     def wait(self, job: Job) -> Job:
-        done: Job = self.engine.wait(job.id, timeout_s=30).future.result(40)
+        done: Job = self.engine.start_wait(job.id, timeout=30).future.result(40)
         return done
 
     def only_row(self) -> Job:
@@ -113,7 +113,7 @@ def test_create_wait_file_and_frames(chain: Chain, sandbox: Sandbox, tmp_path: P
 def test_a_remix(chain: Chain) -> None:
     """Through the proxy as well; it names its source by the sandbox's own id, which is of no use to us."""
     parent = chain.wait(chain.buy())
-    remix = chain.engine.remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
+    remix = chain.engine.start_remix(parent.id, "at night [sandbox: fail=broken]").result(60).job
     assert (remix.parent, chain.bought) == (parent.video_id, 2)
     with failing(JobFailedError, "broken"):
         chain.wait(remix)
@@ -187,7 +187,7 @@ def test_a_lost_answer(chain: Chain, directive: str, status: int, says: str) -> 
     with pytest.raises(PurchaseUncertainError) as again:
         chain.buy(directive)
     assert (again.value.job, chain.sent) == (row.id, 3)
-    assert chain.engine.reconcile(row.id).result(30).state.value == "lost"
+    assert chain.engine.reconcile(row.id, lost=True).state.value == "lost"
 
 
 def test_a_proxy_that_sends_once(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ async def run_all(bench: Bench, workflows: list[Path]) -> dict[str, dict[int, tu
     """The outputs of each workflow's nodes."""
     done = {}
     for file in sorted(workflows, key=lambda path: path.stem == "recover_a_video"):
-        more = {"past_job": bench.engine.labels()[-1]} if file.stem == "recover_a_video" else {}
+        more = {"past_job": bench.engine.history.labels()[-1]} if file.stem == "recover_a_video" else {}
         done[file.stem] = await run_workflow(bench.pack, file, **more)
     return done
 

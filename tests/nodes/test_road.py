@@ -297,7 +297,7 @@ def test_a_second_name_that_cannot_be_written_never_fails_a_paid_node(
 def test_a_past_job_is_opened(bench: Bench) -> None:
     """By its line in the list, by its ledger id, by the gateway's id; a pasted id goes before the list."""
     job = asyncio.run(bench.create("a red kite")).args[0]
-    (label,) = bench.engine.labels()
+    (label,) = bench.engine.history.labels()
     nobody = "someone else's · stored sora-2 4s · 0000"
     for chosen in (
         {"past_job": label},
@@ -361,7 +361,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
 ) -> None:
     """While a video gets its name there, other nodes end and ComfyUI's event loop goes on."""
     naming, responds = threading.Event(), threading.Event()
-    link = bench.engine.link
+    link = bench.engine.files.link
 
     def slow(*given: Any) -> Path:
         naming.set()
@@ -378,7 +378,7 @@ def test_a_share_that_does_not_respond_holds_up_its_own_node_only(
         responds.set()
         return still, await first, second
 
-    monkeypatch.setattr(bench.engine, "link", slow)
+    monkeypatch.setattr(bench.engine.files, "link", slow)
     guard = threading.Timer(15, responds.set)  # what blocks the loop would block the test as well
     guard.start()
     still, first, second = asyncio.run(both())

@@ -116,7 +116,7 @@ def test_ten_thousand_requests(attacked: tuple[Site, UglyServer]) -> None:
     """What is looked at: every status, what the gateway was asked for, and what lies on the disk afterwards."""
     site, gateway = attacked
     spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
-    job = site.engine.submit(spec).result(30).job.id
+    job = site.engine.start_create(spec).result(30).job.id
     bought = site.engine.ledger.spent_usd(site.engine.settings.read().budget)
     seen: list[tuple[int, str, str]] = []
 
@@ -151,7 +151,7 @@ def test_a_foreign_page_has_no_effect(attacked: tuple[Site, UglyServer], pack: P
     """The very bodies that would have one from the host's own page."""
     site, gateway = attacked
     spec = site.pack.module("sora_jobs.jobs.spec").VideoRequest(**SPEC)
-    job = site.engine.submit(spec).result(30).job.id
+    job = site.engine.start_create(spec).result(30).job.id
     site.engine.close()
     before = {name: data for name, data in everything(site).items() if "/sandbox/" not in name}
     effects = [

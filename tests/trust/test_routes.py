@@ -538,9 +538,10 @@ def test_an_error_travels_as_kind_and_values(site: Site, language: str) -> None:
     ],
 )  # fmt: skip
 def test_a_request_goes_by_one_reading_of_the_owners_files(
-    site: Site, method: str, path: str, body: dict[str, Any] | None
+    site: Site, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     """From who may call to what is told; also where it ends in an error."""
+    monkeypatch.setattr(site.pack.engine, "_record_location", lambda _: None)  # which reads them, too, in a thread
     assert site.engine.ledger.jobs() == []  # from now on the ledger stays where it is
     site.engine.fresh_catalogue()
     with counted_readings() as counts:

@@ -67,16 +67,16 @@ class Hunt:
         """Buy, wait and fetch under that fate; whatever is raised is heard as the host would print it."""
         self.echo.fate = fate
         try:
-            job = self.engine.submit(VideoRequest(prompt=f"a boat {fate}", **SPEC)).result(30).job
+            job = self.engine.start_create(VideoRequest(prompt=f"a boat {fate}", **SPEC)).result(30).job
             self.heard.append(repr(job))
-            self.heard.append(repr(self.engine.wait(job.id, timeout_s=1).future.result(30)))
+            self.heard.append(repr(self.engine.start_wait(job.id, timeout=1).future.result(30)))
         except BaseException as error:  # noqa: BLE001 - all of it is searched
             self.tell(error)
 
     def open_from_elsewhere(self) -> None:
         """A job of which only the id is known: all the rest is the gateway's word, its status above all."""
         self.echo.fate, self.echo.status = "good", f"Bearer {KEY}"
-        job = self.engine.open("video_from_elsewhere", "mine").result(30)
+        job = self.engine.open("video_from_elsewhere", "mine")
         self.heard += [repr(job), job.label]
         assert "you sent" in job.prompt
 
@@ -113,7 +113,7 @@ def test_the_key_is_nowhere(
     hunt.heard.append(json.dumps([history.tree(job.id) for job in hunt.engine.ledger.jobs(limit=99)]))
     hunt.heard.append(json.dumps(shown(hunt.engine.settings.read(), hunt.engine.ledger, local=False)))
     hunt.heard += [f"{finding}" for finding in examine(hunt.engine)]
-    hunt.heard.append(repr(hunt.engine.client("mine")) + repr(hunt.engine.client("mine").provider))
+    hunt.heard.append(repr(hunt.engine.providers.client("mine")) + repr(hunt.engine.providers.client("mine").provider))
     for name, value in hunt.env.items():
         monkeypatch.setenv(name, value)
     for command in (

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 # Folder -> the endings of what is packed from it.
 PACKED = {
     "": {".py", ".toml", ".txt", ".md", ""},
-    "nodes": {".py", ".toml", ".mp4"},
+    "nodes": {".py", ".toml", ".mp4", ".typed"},
     "js": {".js", ".mjs", ".ts", ".css", ".md", ".jpg", ".png"},
     "locales": {".json"},
     "example_workflows": {".json", ".jpg"},

@@ -7,8 +7,8 @@ import dataclasses
 import time
 from typing import Any
 
-from ..config.providers import COMETAPI
-from ..purchasing.balance import QUERY_KEY, Balance
+from ..config.keys import QUERY_KEY
+from ..engine import COMETAPI, Balance
 from .console import looked_up, open_engine, say, tell, warn
 
 ACCOUNT = f"`sora balance {COMETAPI} --account`"
@@ -36,7 +36,8 @@ def add_command(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def balance_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_engine(options.home) as engine:
-        found = looked_up(engine.balance(options.provider, account=options.account))
+        name, account = options.provider, options.account
+        found = looked_up(engine.start(lambda: engine.providers.balance(name, account=account), key=name))
     tell(options, in_words(found))
     if found.unlimited and found.of == "key":
         say(f"The key has no limit of its own. {ACCOUNT} tells what the account has left.")

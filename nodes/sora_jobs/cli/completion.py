@@ -38,7 +38,7 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
     except ImportError:
         raise LocalError("shtab is not installed.", hint="pip install shtab, for this command alone.") from None
     with open_engine(options.home) as engine:
-        known = {"--model": list(engine.catalogue.models), "--provider": engine.provider_names()}
+        known = {"--model": list(engine.catalogue.models), "--provider": engine.providers.names()}
     for action in _actions(parser):
         name = action.option_strings[0] if action.option_strings else ""
         if name in known:

@@ -14,14 +14,12 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config.locations import location_of, other_homes, output_folder, recorded_location, state_folder
-from ..config.settings import Settings
 from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, MediaError, NotFinishedError, NotPurchasedError, SoraError
 from ..jobs.spec import Job
+from ..util.waiting import is_done
 
 T = TypeVar("T")
-TICK_S = 0.1
 # With these a cell begins that a spreadsheet takes for a formula: prompts and projects are what somebody typed.
 FORMULAS = ("=", "+", "-", "@")
 
@@ -34,72 +32,23 @@ def open_engine(
     `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds, and
     nothing at all where ComfyUI uses another database (InvalidInputError).
     `name` says on stderr which ledger it is; `variables` go before those of the environment."""
-    place, folder = home_of(home), ""
-    if out is None and (comfyui := output_folder()) is not None:
-        out, folder = comfyui, "sora"
-    engine = Engine(
-        place,
-        (out or Path("out")).absolute(),
-        folder=folder,
-        env=os.environ | variables,
-        others=lambda: _others(engine),
-    )
-    if name:
-        _name_ledger(engine, home)
-    try:
+    with Engine(home, out, folder="", env=os.environ | variables, others=True) as engine:
+        if name:
+            ledger = engine.whereabouts.describe()
+            for warning in ledger.warnings:
+                warn(warning)
+            if ledger.place:
+                say(f"ledger: {ledger.place}")
         yield engine
-    finally:
-        engine.close()
-
-
-def home_of(home: Path | None) -> Path:
-    """The state folder of `--home`, else as `state_folder` finds it."""
-    return home.absolute() if home else state_folder(os.environ)
-
-
-def _others(engine: Engine) -> list[Path]:
-    if (error := _other_database(engine)) is not None:
-        raise error
-    return other_homes(engine.settings.home)
-
-
-def _other_database(engine: Engine) -> InvalidInputError | None:
-    """The error where ComfyUI, with the same state folder, uses another database: it may have been told of one by its
-    environment alone. What it bought is then not known here."""
-    settings, database = engine.settings, engine.ledger.database
-    told = location_of(settings.home)
-    if told is None or told.database in (None, database.mark):
-        return None
-    here = settings.read().fixed_by("SORA_DATABASE_URL", "database_url")
-    theirs = "a PostgreSQL database" if told.database else f"the file {settings.home / 'ledger.sqlite3'}"
-    ours = f"{here} names another one" if here and told.database else f"{here} names a database"
-    cure = f"Set SORA_DATABASE_URL to ComfyUI's value, or database_url in {settings.file}, which both read."
-    if not told.database:
-        cure = f"Remove it from {here}, or set it for ComfyUI, too."
-    return InvalidInputError(
-        f"ComfyUI kept its jobs in {theirs} on {told.day}, and {ours if here else 'SORA_DATABASE_URL is not set'}.",
-        hint=f"{cure} If ComfyUI has the same database by now, start it and open its tab *Sora jobs* once. "
-        "For jobs apart from ComfyUI's, use another folder: --home DIR.",
-    )
-
-
-def _name_ledger(engine: Engine, home: Path | None) -> None:
-    told = None if home or os.environ.get("SORA_HOME", "").strip() else recorded_location()
-    if told is not None and told.is_stale:
-        warn(f"ComfyUI kept its ledger in {told.home} on {told.day}, and that folder is gone.")
-    said = f", as ComfyUI said on {told.day}" if told is not None and not told.is_stale else ""
-    with contextlib.suppress(SoraError):  # what is wrong with it is said by whoever uses it
-        if (other := _other_database(engine)) is not None:
-            said = ""
-            warn(f"{other.message} Its jobs are not seen here. {other.hint}")
-        say(f"ledger: {engine.ledger.database.place}{said}")
 
 
 def language_at(home: Path | None) -> str:
     """The language in which errors are shown, whatever state the settings are in."""
-    with contextlib.suppress(SoraError):
-        return Settings(home=home_of(home), output=Path()).read().shown_language
-    return "en"
+    try:
+        with Engine(home) as engine:
+            return engine.page_settings.language
+    except SoraError:
+        return "en"
 
 
 def tell(options: argparse.Namespace, line: str) -> None:
@@ -130,11 +79,11 @@ def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namesp
     job = submission.job
     reused = " (bought before: nothing is paid again)" if submission.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
-    wait = engine.wait(job.id, timeout_s=60 * minutes(options.timeout))
+    wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
         try:
-            while not _ready(wait.future):
+            while not is_done(wait.future):
                 bar.n = int(1000 * wait.fraction)
                 bar.set_description_str(wait.status)
         except KeyboardInterrupt:
@@ -172,14 +121,14 @@ def finish(future: Future[T]) -> T:
     """The result of something that may have been paid for. Ctrl-C stops what is not sent yet; what is on its way is
     waited for, and then left to the gateway; twice gives the answer up."""
     try:
-        while not _ready(future):
+        while not is_done(future):
             pass
     except KeyboardInterrupt:
         future.cancel()
         if future.cancelled():
             raise NotPurchasedError("Stopped before anything was sent.") from None
         say("Waiting for the gateway's answer, so that nothing paid is lost (Ctrl-C again to give it up) …")
-        while not _ready(future):
+        while not is_done(future):
             pass
         if isinstance(result := future.result(), PurchaseResult):
             raise NotFinishedError(
@@ -193,7 +142,7 @@ def finish(future: Future[T]) -> T:
 def looked_up(future: Future[T]) -> T:
     """The result of a question that buys nothing. Ctrl-C ends the command at once."""
     try:
-        while not _ready(future):
+        while not is_done(future):
             pass
     except KeyboardInterrupt:
         future.cancel()
@@ -221,10 +170,3 @@ def minutes(value: float) -> float:
     if not 0 < value <= 100_000:  # also refuses nan
         raise InvalidInputError(f"--timeout is {value}.", hint="It wants minutes above 0.", code="out_of_range")
     return value
-
-
-def _ready(future: Future[Any]) -> bool:
-    with contextlib.suppress(TimeoutError):  # since Python 3.11 the one of concurrent.futures, too
-        future.exception(TICK_S)
-        return True
-    return future.done()

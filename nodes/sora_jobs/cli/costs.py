@@ -48,7 +48,7 @@ def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
         raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.")
     with open_engine(options.home, name=True) as engine:
-        told = engine.costs(options.by, options.since)
+        told = engine.history.costs(options.by, options.since)
     if options.csv:
         _write_csv(options.by, told["rows"])
     elif not told["rows"]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config.providers import SANDBOX
+from ..engine import SANDBOX
 from ..jobs.spec import Reference, VideoRequest
 from .console import collect, finish, open_engine
 
@@ -31,10 +31,10 @@ def demo_command(options: argparse.Namespace) -> dict[str, Any]:
             size="1280x720",
             references=(Reference(draw_reference()),),
         )
-        video = collect(engine, finish(engine.submit(spec)), waiting)
+        video = collect(engine, finish(engine.start_create(spec)), waiting)
         sheet = options.out.absolute() / "contact_sheet.png"
         contact_sheet(Path(video["path"]), sheet)
-        remix = collect(engine, finish(engine.remix(video["job"], REMIX)), waiting)
+        remix = collect(engine, finish(engine.start_remix(video["job"], REMIX)), waiting)
     lines = [
         (video["path"], f"a test clip of {video['frames']} frames, drawn by the sandbox (no AI model is involved)"),
         (str(sheet), "frames of it, as a graph gets them; the first one is the reference image"),

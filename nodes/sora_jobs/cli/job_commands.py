@@ -159,14 +159,14 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             references=tuple(_reference(path, options.fit) for path in options.reference),
             project=options.project,
         )
-        return collect(engine, finish(engine.submit(spec, tell=warn)), options)
+        return collect(engine, finish(engine.start_create(spec, tell=warn)), options)
 
 
 def remix_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     with open_engine(options.home, options.out, name=True) as engine:
-        parent = looked_up(engine.open(options.job))
-        remix = engine.remix(parent.id, options.prompt, options.take, options.project, tell=warn)
+        parent = looked_up(engine.start(lambda: engine.open(options.job), job=options.job))
+        remix = engine.start_remix(parent.id, options.prompt, options.take, options.project, tell=warn)
         return collect(engine, finish(remix), options)
 
 
@@ -174,19 +174,20 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
     minutes(options.timeout)
     with open_engine(options.home, options.out, name=True) as engine:
         settling = options.lost or options.video_id
-        named = options.job, options.provider
-        job = engine.find(*named) if settling else looked_up(engine.open(*named))
+        name, provider = options.job, options.provider
+        opened = None if settling else engine.start(lambda: engine.open(name, provider), key=provider, job=name)
+        job = engine.find(name, provider) if opened is None else looked_up(opened)
         if job is None:
             raise InvalidInputError(
                 f"The ledger has no job {options.job!r}.", hint="`sora jobs` lists what it has.", code="unknown_job"
             )
         if options.lost:
-            job = looked_up(engine.reconcile(job.id))
+            job = engine.reconcile(job, lost=True)
             tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
-        found = options.video_id
-        job = looked_up(engine.reconcile(job.id, video_id=found) if found else engine.find_in_provider_list(job.id))
-        return collect(engine, PurchaseResult(job, reused=True), options)
+        known, found = job, options.video_id or ""
+        settled = looked_up(engine.start(lambda: engine.reconcile(known, video_id=found), job=known))
+        return collect(engine, PurchaseResult(settled, reused=True), options)
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -200,12 +201,12 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
         if options.file is not None:
             return _job_of_file(engine, options)
         limit = options.limit if options.export is None else 10**9
-        jobs = engine.ledger.jobs(
+        jobs = engine.jobs(
             state=options.state or "",
             model=options.model or "",
             search=options.search or "",
             limit=limit,
-            forgotten=options.export is not None,
+            archived=options.export is not None,
         )
     if options.export is not None:
         _export(jobs, options.export)
@@ -230,12 +231,12 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
     project = parse_project(options.set_project)
     with open_engine(options.home, name=True) as engine:
-        found = {name: engine.find(name) if engine.ledger.database.exists else None for name in options.job}
+        found = {name: engine.find(name) for name in options.job}
         if missing := [name for name, job in found.items() if job is None]:
             raise InvalidInputError(
                 f"The ledger has no job {missing[0]!r}.", hint="Nothing was changed.", code="unknown_job"
             )
-        jobs = [looked_up(engine.set_project(job.id, project)) for job in found.values() if job is not None]
+        jobs = [engine.history.set_project(job.id, project) for job in found.values() if job is not None]
     for job in jobs:
         tell(options, f"{job.id}  {job.project or '(no project)'}")
     return {"jobs": [as_dict(job) for job in jobs]}
@@ -243,9 +244,7 @@ def _set_project(options: argparse.Namespace) -> dict[str, Any]:
 
 def _job_of_file(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """By the ledger, else by the receipt beside the file, which speaks of a job of another machine."""
-    from ..delivery.receipts import origin_of
-
-    job, receipt = origin_of(options.file, engine.ledger)
+    job, receipt = engine.files.origin_of(options.file)
     found = as_dict(job) if job is not None else receipt
     where = "this ledger" if job is not None else "its receipt"
     for name in ("job", "provider", "video_id", "model", "seconds", "size", "take", "prompt"):

@@ -56,7 +56,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def backup_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_engine(options.home, name=True) as engine:
-        kept = engine.backup(options.file)
+        kept = engine.maintenance.backup(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
     return {"path": str(options.file), "jobs": kept.jobs, "references": kept.references}
 
@@ -67,7 +67,7 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_engine(options.home, options.out, name=True) as engine:
         if options.rebuild:
             return _rebuild(engine, options)
-        kept = engine.restore(options.file)
+        kept = engine.maintenance.restore(options.file)
     tell(options, f"{options.file}  {_count(kept.jobs, 'job')}, {_count(kept.references, 'image')}")
     if kept.later:
         say(f"{_count(kept.later, 'job')} bought since the backup stay in the ledger.")
@@ -82,10 +82,10 @@ def restore_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rebuild(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
-    done = engine.rebuild()
+    done = engine.maintenance.rebuild()
     listed = len(done.listed)
     found = f"{done.read} from the damaged ledger, {done.receipts} from receipts, {listed} from providers' lists"
-    tell(options, f"{engine.ledger.database.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
+    tell(options, f"{engine.whereabouts.place}  {_count(done.read + done.receipts + listed, 'job')}: {found}")
     if listed:
         say(
             f"warning: {_count(listed, 'job')} from providers' lists ({', '.join(done.listed[:MANY])}"
@@ -103,7 +103,7 @@ def _rebuild(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
 
 def import_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_engine(options.home, name=True) as engine:
-        done = engine.import_home(options.old)
+        done = engine.maintenance.import_home(options.old)
     tell(options, f"{options.old}  {_count(done.added, 'job')} added, {done.known} known already")
     return {"path": str(options.old), "added": done.added, "known": done.known}
 

@@ -10,12 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ..config.providers import COMETAPI
-from ..errors import InvalidInputError, LocalError
+from ..engine import COMETAPI, Model
+from ..errors import InvalidInputError, LocalError, SoraError
 from ..jobs.spec import parse_size
-from ..models.model import Model
 from ..util.renamed import renamed, warn_once
-from .console import TICK_S, counted, looked_up, open_engine, tell
+from ..util.waiting import TICK_S
+from .console import counted, looked_up, open_engine, tell
 from .demo import demo_command
 
 UNTAGGED = ("auto", "bt601", "bt709")  # media/colour.py, which is imported at first use
@@ -178,7 +178,7 @@ def models_command(options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
     with open_engine(options.home) as engine:
         if options.refresh:
-            refreshed = looked_up(engine.refresh_models())
+            refreshed = looked_up(engine.start(engine.refresh_models, key=COMETAPI))
             result["refreshed"] = dataclasses.asdict(refreshed)
             for name, ids in result["refreshed"].items():
                 tell(options, f"{name + ':':<9} {', '.join(ids) or 'none'}")
@@ -244,7 +244,7 @@ def _sizes(model: Model) -> str:
 
 def spent_command(options: argparse.Namespace) -> dict[str, Any]:
     with open_engine(options.home, name=True) as engine:
-        spending = engine.spending()
+        spending = engine.spent()
     tell(options, str(spending))
     day, job = spending.per_day, spending.per_job
     return {
@@ -258,11 +258,14 @@ def spent_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
-    from ..diagnostics.doctor import examine
+    from ..diagnostics.doctor import examine, examine_without_engine
 
-    # A farm is checked with the folder that its ComfyUIs share, not with one that lies where the shell happens to be.
-    with open_engine(options.home, options.out) as engine:
-        findings = examine(engine)
+    try:
+        # A farm is checked with the folder that its ComfyUIs share, not with one that is where the shell happens to be.
+        with open_engine(options.home, options.out) as engine:
+            findings = examine(engine)
+    except SoraError as error:  # no engine can be made
+        findings = examine_without_engine(error)
     marks = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
     for finding in findings:
         tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
@@ -276,7 +279,7 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
     from ..sandbox import Sandbox
 
     with open_engine(options.home) as engine:
-        folder = engine.settings.home / "sandbox"
+        folder = engine.home / "sandbox"
     if not 0 <= options.port <= 65_535:
         hint = "Ports go from 1 to 65535; 0 takes any that is free."
         raise InvalidInputError(f"--port is {options.port}.", hint=hint, code="out_of_range")

@@ -11,6 +11,7 @@ from .settings import Settings
 from .snapshot import Config
 
 LONGEST_KEY = 4096
+QUERY_KEY = "cometapi.balance"  # the name of a key file for the account's call alone; no provider can be called that
 SHOWN = 4  # last letters of a key
 LONG_ENOUGH = 16  # letters of a key from which on showing its last ones gives nothing away
 

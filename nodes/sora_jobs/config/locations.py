@@ -131,6 +131,13 @@ def output_folder() -> Path | None:
     return None if comfyui is None else comfyui / "output"
 
 
+def default_output() -> tuple[Path, str]:
+    """Return the root of the videos where none is named, and the folder in it: ComfyUI's `output` and `sora`, outside
+    of a ComfyUI `out` in the current folder, itself."""
+    comfyui = output_folder()
+    return (Path("out").absolute(), "") if comfyui is None else (comfyui, "sora")
+
+
 def other_homes(home: Path) -> list[Path]:
     """Other state folders of this user with a ledger: of other ComfyUIs, and of the command line outside of any. Also
     those that this user may not look into."""

@@ -36,7 +36,17 @@ class BackgroundDownloads:
         self._lock = threading.Lock()
 
     def begin(self) -> int:
-        """Look after what nobody watches, and from now on after all that is bought; returns how many there are."""
+        """Look after every job that is unfinished or not yet downloaded and that nobody watches, and from now on after
+        every purchase; return how many there are now. Other processes see from now on that the ledger is in use. On a
+        farm this machine's caps count for the others, also before it buys anything. InvalidInputError, LedgerError: it
+        could not begin."""
+        self._ledger.database.stay()
+        found = self._begin()
+        if self._ledger.database.shared:
+            _ = self._ledger.database.owner.id  # which begins the heartbeat
+        return found
+
+    def _begin(self) -> int:
         self._begun = True
         if not self._settings.read().background_downloads or not self._ledger.database.exists:
             return 0
@@ -52,10 +62,11 @@ class BackgroundDownloads:
     def bought(self, job_id: str) -> None:
         """A purchase is through: nobody may ever come to wait for it."""
         if self._begun:
-            self.collect_in_background(job_id)
+            self.collect(job_id)
 
-    def collect_in_background(self, job_id: str) -> None:
-        """Watch and fetch an unfinished job. What goes wrong is one line in the log: the job stays in the ledger."""
+    def collect(self, job_id: str) -> None:
+        """Poll and download an unfinished job that nobody waits for, unless the owner switched that off. What goes
+        wrong is one line in the log: the job stays in the ledger."""
 
         def begin() -> None:
             try:
@@ -74,8 +85,17 @@ class BackgroundDownloads:
         except RuntimeError as error:  # the next search finds it
             _log.warning("Job %s is not looked after yet: %s", job_id, error)
 
-    def leave(self, job_id: str) -> None:
-        """Look after a job no longer."""
+    def set_visibility(self, job_id: str, aside: str) -> Job:
+        """Stop downloading a job in the background (MUTED), leave it out of lists (ARCHIVED), or "" to end either; the
+        errors are those of `Ledger.set_visibility`."""
+        job = self._ledger.set_visibility(job_id, aside)
+        if aside:
+            self._leave(job_id)
+        else:
+            self.collect(job_id)
+        return job
+
+    def _leave(self, job_id: str) -> None:
         with self._lock:
             wait = self._after.get(job_id)
         if wait is not None:

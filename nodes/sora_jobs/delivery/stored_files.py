@@ -7,15 +7,54 @@ import filecmp
 import functools
 import hashlib
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..config.settings import Settings
-from ..errors import storage_error
+from ..errors import StorageError, storage_error
 from ..jobs.spec import Job, JobState
+from ..ledger.ledger import Ledger
 from ..util.atomic_write import copy
-from .receipts import receipt_of
+from .receipts import origin_of, receipt_of
 
 LATER_S = 5.0  # a file that was changed so long after it was stored is looked at in full
+
+
+class StoredFiles:
+    """The files of an engine's jobs."""
+
+    def __init__(self, ledger: Ledger, settings: Settings) -> None:
+        self._ledger, self._settings = ledger, settings
+
+    def path(self, job: Job) -> Path:
+        """Return the absolute path of a stored job's file under our own output root; StorageError where it is gone.
+
+        A file that was stored under another root (by the command line, say) is linked to ours first.
+        """
+        found = file_of(job, self._settings)
+        if found is None:
+            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
+        if found.resolve().is_relative_to(self._settings.output.resolve()):
+            return found
+        ours = free_name(job, self._settings.videos / found.name)
+        return ours if ours.exists() else second_name(job, found, ours)
+
+    def link(self, job: Job, target: Path) -> Path:
+        """Give the stored file another name, too: a hard link, else a copy. Nothing is overwritten; StorageError."""
+        source = self.path(job)
+        if target.exists() and not is_same_video(job, target, source):
+            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id)
+        return target if target.exists() else second_name(job, source, target)
+
+    def first_copy(self, job: Job, files: Iterable[Path]) -> Path | None:
+        """Return the first of these files that is the job's video; None where none is."""
+        source = self.path(job)
+        return next((file for file in files if is_same_video(job, file, source)), None)
+
+    def origin_of(self, video: Path) -> tuple[Job | None, dict[str, Any]]:
+        """Return the job that a file came from; the errors are those of `receipts.origin_of`."""
+        return origin_of(video, self._ledger)
 
 
 def file_of(job: Job, settings: Settings) -> Path | None:

@@ -66,7 +66,9 @@ class JobTracker:
                 wait.fail(error)
 
         try:
-            self.submit(begin)
+            self._pool.submit(begin)
+        except PoolClosedError:
+            wait.fail(_closing_error(job_id))
         except RuntimeError as error:
             wait.fail(no_thread_error(error).with_job(job_id))
         return wait
@@ -78,11 +80,16 @@ class JobTracker:
             self._pool.submit(work)
 
     def begin(self, step: Callable[[], None], future: Future[Any]) -> None:
-        """The same for what ends `future` in the end; what goes wrong at its beginning ends it, too."""
+        """The same for what ends `future` in the end; what goes wrong at its beginning ends it, too. It is cancelled
+        when the program is closing."""
         try:
-            self.submit(guarded(step, future))
+            begun = self._pool.submit(guarded(step, future))
+        except PoolClosedError:
+            future.cancel()
         except RuntimeError as error:
             fail(future, no_thread_error(error))
+        else:
+            begun.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
 
     def _start(self, wait: Wait, job: Job) -> None:
         """Take `wait` on its way, from whatever state its job is in."""
@@ -104,12 +111,7 @@ class JobTracker:
         self._leases.close()
         for wait in list(self._waits):
             if not wait.future.done():
-                job = wait.job.id if wait.job is not None else ""
-                wait.fail(
-                    NotFinishedError(
-                        "The program is closing.", hint="The job goes on; run again later.", job=job, code="closing"
-                    )
-                )
+                wait.fail(_closing_error(wait.job.id if wait.job is not None else ""))
 
     def _ask(self, job: Job) -> Job:
         return self._ledger.observed(job.id, self._clients.now().client_for(job).retrieve(job.video_id))
@@ -143,6 +145,11 @@ class JobTracker:
             self._fetcher.join(wait, job)
         else:
             wait.fail(ended_error(job))
+
+
+def _closing_error(job_id: str) -> NotFinishedError:
+    hint = "The job goes on; run again later."
+    return NotFinishedError("The program is closing.", hint=hint, job=job_id, code="closing")
 
 
 def ended_error(job: Job) -> Exception:

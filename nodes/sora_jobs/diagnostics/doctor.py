@@ -9,7 +9,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from ..config.locations import other_homes
@@ -33,16 +34,24 @@ def examine(engine: Engine, blocked: Iterable[str] = (), config: Config | None =
     """Everything that can be wrong on the way from here to a video. What breaks one check leaves the others be.
     `blocked` are the names by which ComfyUI's page was opened, and refused."""
     settings = config or engine.settings.read()  # one for all checks, whatever is edited meanwhile
-    checks: dict[str, Callable[[Engine], Iterator[Finding]]] = {
-        "python": _python, "opencv": _opencv, "pyav": _pyav, "settings": lambda _: _settings(settings),
-        "page": lambda _: _page(settings, blocked), "disk": _disk, "ledger": _ledger, "farm": _farm,
-        "budget": lambda engine: _budget(engine, settings), "models": _models, "keys": _keys,
-        "providers": lambda engine: _providers(engine, settings),
+    checks: Mapping[str, Callable[[Engine], Iterator[Finding]]] = {
+        "settings": lambda _: _settings(settings), "page": lambda _: _page(settings, blocked), "disk": _disk,
+        "ledger": _ledger, "farm": _farm, "budget": lambda engine: _budget(engine, settings), "models": _models,
+        "keys": _keys, "providers": lambda engine: _providers(engine, settings),
     }  # fmt: skip
+    return _run(MACHINE | {name: partial(check, engine) for name, check in checks.items()})
+
+
+def examine_without_engine(error: SoraError) -> list[Finding]:
+    """The same where no engine could be made, for that reason: what does not need one."""
+    return [*_run(MACHINE), Finding("engine", "failed", _words(error))]
+
+
+def _run(checks: Mapping[str, Callable[[], Iterator[Finding]]]) -> list[Finding]:
     findings: list[Finding] = []
     for name, check in checks.items():
         try:
-            for finding in check(engine):
+            for finding in check():
                 findings.append(finding)
         except Exception as error:  # noqa: BLE001 - whatever breaks one check, a bug too, must not hide the others
             text = _words(error)
@@ -58,11 +67,11 @@ def _words(error: Exception) -> str:
     return redact(str(error) if isinstance(error, OSError) else f"The check itself broke: {error!r}. Please report it.")
 
 
-def _python(_: Engine) -> Iterator[Finding]:
+def _python() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} in {sys.executable}")
 
 
-def _opencv(_: Engine) -> Iterator[Finding]:
+def _opencv() -> Iterator[Finding]:
     from ..media.backends import ONE_OPENCV, opencv_wheels
     from ..media.selftest import opencv
 
@@ -74,7 +83,7 @@ def _opencv(_: Engine) -> Iterator[Finding]:
         yield Finding("opencv", "ok" if works else "warning", text)
 
 
-def _pyav(_: Engine) -> Iterator[Finding]:
+def _pyav() -> Iterator[Finding]:
     from ..media.backends import NEW_PYAV, av
     from ..media.selftest import pyav
 
@@ -84,6 +93,9 @@ def _pyav(_: Engine) -> Iterator[Finding]:
         yield Finding("pyav", "failed", f"{text}; it has no {' and no '.join(sorted(missing))}. {NEW_PYAV}")
     else:
         yield Finding("pyav", "ok", text)
+
+
+MACHINE: dict[str, Callable[[], Iterator[Finding]]] = {"python": _python, "opencv": _opencv, "pyav": _pyav}
 
 
 def _settings(config: Config) -> Iterator[Finding]:
@@ -109,7 +121,7 @@ def _page(config: Config, blocked: Iterable[str]) -> Iterator[Finding]:
 
 
 def _disk(engine: Engine) -> Iterator[Finding]:
-    for name, folder in (("state", engine.settings.home), ("output", engine.settings.videos)):
+    for name, folder in (("state", engine.home), ("output", engine.settings.videos)):
         # A link to a drive that is not connected is in the way of the folder: it is tried, too, and fails.
         place = next((parent for parent in (folder, *folder.parents) if os.path.lexists(parent)), folder)
         try:
@@ -129,15 +141,15 @@ def _disk(engine: Engine) -> Iterator[Finding]:
 
 
 def _ledger(engine: Engine) -> Iterator[Finding]:
-    for home in other_homes(engine.settings.home):
+    for home in other_homes(engine.home):
         yield Finding("ledger", "ok", f'another one of yours is in {home}; `sora import "{home}"` brings it in')
     if not engine.ledger.database.exists:
-        yield Finding("ledger", "ok", f"none yet; it will be {engine.ledger.database.place}")
+        yield Finding("ledger", "ok", f"none yet; it will be {engine.whereabouts.place}")
         return
-    if not engine.ledger.database.shared and (kind := network_of(engine.settings.home)):
+    if not engine.ledger.database.shared and (kind := network_of(engine.home)):
         yield Finding(
             "ledger", "warning",
-            f"{engine.ledger.database.place} is on {kind}: SQLite wants a local disk, since locks over a network are "
+            f"{engine.whereabouts.place} is on {kind}: SQLite wants a local disk, since locks over a network are "
             "not kept reliably. Set SORA_HOME to a local folder; several machines share a ledger on PostgreSQL "
             "(SORA_DATABASE_URL).",
         )  # fmt: skip
@@ -150,7 +162,7 @@ def _ledger(engine: Engine) -> Iterator[Finding]:
             f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
         )
     else:
-        yield Finding("ledger", "ok", engine.ledger.database.place)
+        yield Finding("ledger", "ok", engine.whereabouts.place)
 
 
 def _farm(engine: Engine) -> Iterator[Finding]:
@@ -159,14 +171,14 @@ def _farm(engine: Engine) -> Iterator[Finding]:
         return
     from ..ledger.shared_output import meet
 
-    seen, missing = meet(engine.ledger.database, engine.settings.output)
+    seen, missing = meet(engine.ledger.database, engine.output)
     if missing:
-        lost = f"The files of {', '.join(missing)} are not in {engine.settings.output}"
+        lost = f"The files of {', '.join(missing)} are not in {engine.output}"
         cure = "give all machines the same output folder, and --out DIR where ComfyUI was told another one."
         yield Finding("farm", "failed", f"{lost}: {cure}")
     else:
         others = f"the files of {', '.join(seen)} are seen here" if seen else "no other machine ran the doctor yet"
-        yield Finding("farm", "ok", f"{engine.settings.output}: {others}")
+        yield Finding("farm", "ok", f"{engine.output}: {others}")
     yield _kept(engine)
 
 
@@ -184,7 +196,7 @@ def _kept(engine: Engine) -> Finding:
 
 
 def _budget(engine: Engine, config: Config) -> Iterator[Finding]:
-    spending = engine.spending(config)
+    spending = engine.spent(config)
     yield Finding("budget", "ok" if spending.usd < spending.per_day.usd_per_day else "warning", str(spending))
 
 
@@ -196,7 +208,7 @@ def _keys(engine: Engine) -> Iterator[Finding]:
         profile = Path.home().resolve()
     except RuntimeError:  # a service without a user profile, for which nobody else's files matter
         return
-    for file in sorted((engine.settings.home / "keys").glob("*")):
+    for file in sorted((engine.home / "keys").glob("*")):
         if file.is_file() and not file.resolve().is_relative_to(profile):
             yield Finding(
                 "keys",
@@ -224,10 +236,10 @@ def _providers(engine: Engine, config: Config) -> Iterator[Finding]:
 
 def _gateway(engine: Engine, name: str, config: Config) -> Iterator[Finding]:
     try:
-        yield from look(engine.client(name, config=config), engine.catalogue)
+        yield from look(engine.providers.client(name, config=config), engine.catalogue)
     except MissingKeyError as error:
         yield Finding(name, "warning", _words(error))
-        with contextlib.closing(engine.client(name, key=False, config=config)) as client:
+        with contextlib.closing(engine.providers.client(name, key=False, config=config)) as client:
             for finding in look(client, engine.catalogue):
                 # Nothing can be bought there as it is: whoever needs the sandbox alone has no trouble.
                 yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.util.retry import Retry
 
+from ..config.keys import QUERY_KEY
 from ..config.providers import COMETAPI, COMETAPI_URL, Provider
 from ..config.snapshot import Config
 from ..config.timing import DEFAULT, Timing
@@ -38,7 +39,6 @@ from ..util.redact import place_of, register_url
 LIMIT_PATH = "/v1/dashboard/billing/subscription"
 USED_PATH = "/v1/dashboard/billing/usage"
 ACCOUNT_PATH = "/user/quota"
-QUERY_KEY = "cometapi.balance"  # the name of a key file for the account's call alone; no provider can be called that
 LARGEST_ANSWER = 1 << 20  # bytes: the account's lists every key
 UNLIMITED_USD = 1e8  # from here on, and -1, it is a sign for "no limit" and no sum
 TELLING = (401, 403, 429)  # statuses that say what is wrong; 404, say, would speak of a job

@@ -123,7 +123,7 @@ class Buyer:
             try:
                 queued = self._pool.submit(guarded(step, future), future.provider)
             except PoolClosedError:
-                pass  # `close` ends the future
+                future.cancel()  # `close` ends one that has begun
             except RuntimeError as error:
                 fail(future, no_thread_error(error))
             else:

@@ -80,10 +80,20 @@ def quote(
     if None in given.values():
         return Quote(0.0 if _is_free(provider) else None)
     spec = _spec(given, catalogue)
-    clients.check_fields(spec, catalogue.fields(spec.model))
-    check_new(spec, provider, catalogue, references=references)
+    found = quote_request(spec, clients, catalogue, references=references)
     if remix:
         catalogue.check_remix(spec.model)
+    return found
+
+
+def quote_request(
+    spec: VideoRequest, clients: Clients, catalogue: Catalogue, *, references: int | None = None
+) -> Quote:
+    """Return what a new purchase would cost; InvalidInputError where it is known to be impossible. `references`: how
+    many images it has, where `spec` does not hold them."""
+    provider = clients.provider(spec.provider)
+    clients.check_fields(spec, catalogue.fields(spec.model))
+    check_new(spec, provider, catalogue, references=references)
     return _quote(spec, provider, catalogue)
 
 

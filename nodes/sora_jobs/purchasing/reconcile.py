@@ -21,13 +21,17 @@ LONGEST_TOLD = 220  # characters of a gateway's word in a sentence
 LONGEST_CREATE_S = 3600.0  # from sending a create to the moment at which the gateway dates its job
 
 
-def reconcile(ledger: Ledger, clients: Clients, job: Job, video_id: str) -> Job:
-    """It is that job at the gateway, which is asked for it first; with no id, it is given up as lost.
+def reconcile(ledger: Ledger, clients: Clients, job: Job, video_id: str = "", *, lost: bool = False) -> Job:
+    """It is that job at the gateway, which is asked for it first; or it is `lost`; or its list is looked at.
 
     InvalidInputError where the gateway shows another video: the right one would never be looked for again.
     """
-    if not video_id:
+    if video_id and lost:
+        raise InvalidInputError(f"Job {job.id} is either {video_id} or lost.", hint="Give one of both.", job=job.id)
+    if lost:
         return ledger.reconcile(job.id)
+    if not video_id:
+        return find_in_provider_list(ledger, clients, job)
     if len(video_id) > LONGEST_ID:
         raise InvalidInputError(
             f"The id has {len(video_id)} characters; {LONGEST_ID} is the most.",

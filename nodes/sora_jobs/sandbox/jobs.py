@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InvalidInputError
@@ -24,7 +24,7 @@ class Jobs:
     def __init__(self, folder: Path, takes_s: float | None, clock: Callable[[], float], family: Family) -> None:
         self.store = Store(folder)
         self.renders = Renders(self.store)
-        self._takes_s = _default_seconds() if takes_s is None else takes_s
+        self._takes_s = seconds_in(os.environ) if takes_s is None else takes_s
         self._family = family
         self.now = clock
 
@@ -118,8 +118,9 @@ class Jobs:
         return job
 
 
-def _default_seconds() -> float:
-    text = os.environ.get("SORA_SANDBOX_SECONDS", "").strip()
+def seconds_in(env: Mapping[str, str]) -> float:
+    """Return how long a video takes by those environment variables. InvalidInputError for one that is no time."""
+    text = env.get("SORA_SANDBOX_SECONDS", "").strip()
     try:
         seconds = float(text) if text else SECONDS
     except ValueError:

@@ -29,10 +29,11 @@ class LocalSandbox:
     def base_url(self) -> str:
         """Where it serves; it is started if it does not run yet. InvalidInputError, LocalError: it cannot be."""
         from . import Sandbox
+        from .jobs import seconds_in
 
         with self._lock:
             if self.running is None:
-                sandbox = Sandbox(self._folder, dialect=self._family().name)
+                sandbox = Sandbox(self._folder, seconds=seconds_in(self._env), dialect=self._family().name)
                 self._url = sandbox.start()
                 self.running = sandbox
             return self._url

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..config.providers import COMETAPI
 from ..config.settings import Settings
 from ..config.timing import Timing
 from ..delivery.stored_files import file_of, places_of
@@ -24,6 +25,7 @@ from ..errors import (
     storage_error,
 )
 from ..jobs.spec import ARCHIVED, TRUNCATED, Job, JobState, Reference, VideoRequest
+from ..ledger.costs import report
 from ..ledger.ledger import Ledger, existing_purchase_error
 from ..util.atomic_write import atomic_write
 
@@ -60,6 +62,27 @@ class HistoryView:
             "more": len(jobs) > limit,
             "running": self._ledger.running(),
         }
+
+    def labels(self, limit: int = 200) -> list[str]:
+        """Return the newest jobs as readable lines, for a list; `Engine.open` takes one."""
+        return [job.label for job in self._ledger.jobs(limit=limit)] if self._ledger.database.exists else []
+
+    def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
+        """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
+        try:
+            return self._ledger.database.exists and self._ledger.has_bought(
+                model, seconds, size, provider or COMETAPI, prompt
+            )
+        except SoraError:  # of the ledger, or of the settings that say where it is: told by whoever needs it
+            return False
+
+    def set_project(self, job_id: str, project: str) -> Job:
+        """Put a job down to another project; the errors are those of `Ledger.set_project`."""
+        return self._ledger.set_project(job_id, project)
+
+    def costs(self, by: str, since: str = "", *, page: bool = False) -> dict[str, Any]:
+        """Return what jobs cost, grouped `by` one of BY; the form and the errors are those of `costs.report`."""
+        return report(self._ledger.database, by=by, since=since, now=self._timing.clock(), page=page)
 
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""

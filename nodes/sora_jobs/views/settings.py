@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..config.keys import default_provider, key_state
+from ..config.keys import default_provider, key_state, write_key
 from ..config.providers import load_provider, provider_names
-from ..config.settings import read_page
+from ..config.settings import Settings, read_page
 from ..config.snapshot import Config
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, storage_error
@@ -40,6 +40,35 @@ VARIABLES = {
     "usd_per_day": "SORA_BUDGET_USD_PER_DAY",
     "usd_per_job": "SORA_BUDGET_USD_PER_JOB",
 }
+
+
+class PageSettings:
+    """What ComfyUI's page may see and change, by one reading of the settings for each request. `local` says whether who
+    asks may change what only this machine may."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, timing: Timing) -> None:
+        self._settings, self._ledger, self._timing = settings, ledger, timing
+
+    def read(self) -> Config:
+        """Return the settings as they are now. No error: what is wrong is told by the value that needs it."""
+        return self._settings.read()
+
+    def shown(self, config: Config, *, local: bool) -> dict[str, Any]:
+        """Return all of it as JSON, without a secret."""
+        return shown(config, self._ledger, local=local)
+
+    def change(self, config: Config, wanted: dict[str, Any], *, local: bool) -> Config:
+        """Keep what the page asks for, and return what is set then; the errors are those of `change`."""
+        return change(config, wanted, local=local, timing=self._timing)
+
+    def write_key(self, config: Config, provider: str, key: str) -> None:
+        """Keep the key of that provider; the errors are those of `keys.write_key`."""
+        write_key(config, provider, key)
+
+    @property
+    def language(self) -> str:
+        """In which errors are shown outside of the page: en, vi or zh."""
+        return self._settings.read().shown_language
 
 
 def shown(config: Config, ledger: Ledger, *, local: bool) -> dict[str, Any]:

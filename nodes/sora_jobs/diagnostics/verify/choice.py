@@ -62,9 +62,7 @@ class Offer:
 def taken_up(engine: Engine, wish: Wish) -> Job | None:
     """The job of an earlier run that this one takes up, which costs nothing; None where there is none. Looked for
     first: prices and lists of models may have changed since."""
-    if not engine.ledger.database.exists:
-        return None
-    found = engine.ledger.jobs(model=wish.model, search=PROMPT, limit=1000, forgotten=True)
+    found = engine.jobs(model=wish.model, search=PROMPT, limit=1000, archived=True)
     same = [job for job in found if (job.provider, job.prompt, job.take) == (wish.provider, PROMPT, wish.take)]
     return next((job for job in same if job.kind == "create" and job.state not in GONE and not _never_sent(job)), None)
 

@@ -84,7 +84,7 @@ class Walk:
 
     def __init__(self, engine: Engine, wish: Wish, buy: Buy, collect: Collect) -> None:
         self._engine, self._wish, self._buy, self._collect = engine, wish, buy, collect
-        self._client = engine.client(wish.provider)  # MissingKeyError, InvalidInputError
+        self._client = engine.providers.client(wish.provider)  # MissingKeyError, InvalidInputError
         self.found = Walked(wish, Recorder(self._client.provider), self._client)
 
     def go(self) -> Walked:
@@ -133,7 +133,7 @@ class Walk:
         found, offer = self.found, self.found.offer
         assert offer is not None
         try:
-            bought = self._buy(self._engine.submit(offer.spec(self._wish.provider, self._wish.take)))
+            bought = self._buy(self._engine.start_create(offer.spec(self._wish.provider, self._wish.take)))
             found.job, found.was_there = bought.job, bought.reused
             path = self._collect(bought)
             found.job = self._engine.ledger.job(bought.job.id)
@@ -222,7 +222,7 @@ class Walk:
             found.no_remix = "--spend is not enough for it."
             return
         try:
-            bought = self._buy(self._engine.remix(job.id, REMIX, self._wish.take))
+            bought = self._buy(self._engine.start_remix(job.id, REMIX, self._wish.take))
             found.remix = bought.job
             self._collect(bought)
             found.remix = self._engine.ledger.job(bought.job.id)
