@@ -29,7 +29,8 @@ from .errors import GatewayError, InvalidInputError, SoraError, StorageError
 from .gateway.client import Client
 from .gateway.clients import ClientPool
 from .jobs.remote_video import LONGEST_ID
-from .jobs.spec import Job, JobState, VideoRequest
+from .jobs.spec import Job, VideoRequest
+from .jobs.state import JobState
 from .ledger.backups import Kept, backup
 from .ledger.costs import BY, report
 from .ledger.ledger import Ledger
@@ -173,7 +174,7 @@ class Engine:
 
         def prepare() -> PreparedPurchase:
             parent = self._tracker.look(job_id)
-            if parent.state not in (JobState.COMPLETED, JobState.STORED):
+            if not parent.state.is_rendered:
                 raise InvalidInputError(
                     f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
                     hint="Connect the `job` output of WaitForVideo, which waits until it is finished.",
@@ -312,7 +313,7 @@ class Engine:
     def unsettled(self) -> list[Job]:
         """Purchases of which nobody knows what became of them."""
         self._tracker.recover_orphans()
-        return self.ledger.jobs(state="unknown")
+        return self.ledger.jobs(state=JobState.UNKNOWN)
 
     def client(self, provider: str, *, key: bool = True) -> Client:
         """A client for that provider, for a look that costs nothing; MissingKeyError, InvalidInputError. Without its

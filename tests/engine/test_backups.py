@@ -23,7 +23,8 @@ from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError, NotPurchasedError, PurchaseUncertainError
 from sora_jobs.gateway.client import Client
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.backups import backup
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.merge import held_elsewhere, import_home

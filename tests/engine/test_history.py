@@ -26,7 +26,8 @@ from sora_jobs.errors import (
 )
 from sora_jobs.jobs.identity import FITS
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import run, update
 
 from ..failures import failing

@@ -16,7 +16,8 @@ from sora_jobs.config.budget import Budget
 from sora_jobs.errors import PurchaseUncertainError, RequestRejectedError
 from sora_jobs.jobs import identity
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import migrations
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.rows import insert, run

@@ -18,7 +18,8 @@ from sora_jobs.config.timing import Timing
 from sora_jobs.errors import InvalidInputError, LedgerError, PurchaseUncertainError, RequestRejectedError
 from sora_jobs.gateway.error_body import GatewayErrorBody
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import migrations
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger

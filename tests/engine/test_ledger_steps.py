@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sora_jobs.config.budget import Budget
 from sora_jobs.config.timing import Timing
-from sora_jobs.delivery.tracker import ended_error
 from sora_jobs.errors import (
     GatewayError,
     InvalidInputError,
@@ -21,10 +20,12 @@ from sora_jobs.errors import (
     RequestRejectedError,
 )
 from sora_jobs.gateway.error_body import GatewayErrorBody
+from sora_jobs.jobs.outcomes import ended_error, existing_purchase_error
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
-from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger, existing_purchase_error
+from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger
 from sora_jobs.ledger.rows import run
 from sora_jobs.messages import RECONCILE_HINT
 

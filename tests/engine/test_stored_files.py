@@ -12,7 +12,8 @@ import pytest
 from sora_jobs.delivery import stored_files
 from sora_jobs.engine import Engine
 from sora_jobs.errors import StorageError
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 
 from ..frozen.gateway import Gateway, film
 

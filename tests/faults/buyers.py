@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sora_jobs.engine import Engine
 from sora_jobs.errors import NotFinishedError, NotPurchasedError, PurchaseUncertainError
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.sandbox import Sandbox
 
 from ..timings import FAST

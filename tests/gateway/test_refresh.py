@@ -18,7 +18,8 @@ from sora_jobs.config.providers import load_provider
 from sora_jobs.engine import Engine
 from sora_jobs.errors import GatewayError, InvalidInputError, RequestRejectedError
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import update
 from sora_jobs.models.catalogue import Catalogue
 from sora_jobs.models.model import Status

@@ -13,7 +13,8 @@ from typing import Any
 from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, storage_error
 from ..jobs.identity import FITS
-from ..jobs.spec import Job, JobState, Reference, VideoRequest, parse_extra_fields, parse_project
+from ..jobs.spec import Job, Reference, VideoRequest, parse_extra_fields, parse_project
+from ..jobs.state import JobState
 from .console import collect, finish, looked_up, minutes, open_engine, safe_cell, say, tell, warn
 
 EXPORTS = (".csv", ".json")

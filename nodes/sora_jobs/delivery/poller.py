@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 
 from ..config.timing import DEFAULT, Timing
 from ..errors import GatewayError, LedgerError, NotFinishedError, SoraError, WaitTimeoutError, no_thread_error
-from ..jobs.spec import Job, JobState
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 from ..messages import RESUME_HINT
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 
 POLL_THREADS = 6
 MANY = 256
-SEEN = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 E = TypeVar("E")
 _log = logging.getLogger("sora")
@@ -108,7 +108,7 @@ class Poller:
         """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalError
         where the monitor's own thread cannot be started: then nothing is watched."""
         watch = Watch(job, self.now() + timeout_s)
-        if job.state in SEEN:
+        if not job.state.is_open:
             watch.future.set_result(job)
             return watch
         with self._wake:
@@ -330,7 +330,7 @@ class Poller:
         watched.job, watched.troubles, watched.unknown_polls = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
-        if seen.state not in SEEN:
+        if seen.state.is_open:
             return []
         if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
             self._drop(seen.id)

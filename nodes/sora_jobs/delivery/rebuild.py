@@ -15,7 +15,8 @@ from typing import Any
 from ..errors import SoraError, storage_error
 from ..gateway.clients import ClientPool
 from ..jobs.identity import Identity, Picture, version_1, version_2
-from ..jobs.spec import JobState, parse_size
+from ..jobs.spec import parse_size
+from ..jobs.state import JobState
 from ..ledger.backups import LEDGER, copy_aside, is_damaged, refuse_in_use
 from ..ledger.identities import fingerprints_of
 from ..ledger.ledger import Ledger

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..config.settings import Settings
 from ..errors import storage_error
-from ..jobs.spec import Job, JobState
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 from ..util.atomic_write import copy
 from .receipts import receipt_of
 

@@ -9,15 +9,15 @@ import functools
 import json
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
-from ..errors import InvalidInputError, JobFailedError, LedgerError, PurchaseUncertainError, SoraError
+from ..errors import InvalidInputError, LedgerError, SoraError
 from ..jobs.identity import Identity
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, JobState, VideoRequest, parse_project
-from ..messages import RECONCILE_HINT
+from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
+from ..jobs.state import JobState
 from ..util.redact import redact
 from . import spent
 from .database import Database
@@ -38,17 +38,12 @@ from .rows import (
     update_locked,
 )
 
-if TYPE_CHECKING:
-    pass
-
 TAKEN_OVER = "taken_over"
 # What is learned of a job whose id alone was known.
 KNOWN_BY_ID = (
     "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
     "root", "sha256", "bytes", "charged_usd",
 )  # fmt: skip
-UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
-FORGETTABLE = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
 
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
@@ -157,8 +152,9 @@ class Ledger(Queries):
         unless another row does by now."""
         with self.database.exclusive() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] in (JobState.COMPLETED, JobState.STORED, JobState.FAILED):
-                return as_job(row)  # known already, and more than that
+            state = JobState(row["state"])
+            if state.is_rendered or state is JobState.FAILED:  # known already, and more than that
+                return as_job(row)
             identity = Identity(row["identity"], row["identity2"])
             other = holder(connection, identity)
             changes: dict[str, Any] = {"video_id": video.id, "request_id": video.request_id}
@@ -184,7 +180,7 @@ class Ledger(Queries):
         """What a look at the gateway told. A stored, failed or lost job is left as it is."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] not in UNFINISHED:
+            if not JobState(row["state"]).is_pending:
                 return as_job(row)
             changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
             for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
@@ -237,7 +233,7 @@ class Ledger(Queries):
         """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] not in UNFINISHED:  # a stored one whose file was deleted stays what it is
+            if not JobState(row["state"]).is_pending:  # a stored one whose file was deleted stays what it is
                 return as_job(row)
             return update(connection, job, error=error.message, error_code=error.code)
 
@@ -297,15 +293,11 @@ class Ledger(Queries):
         the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            lapsed = row["error_code"] == EXPIRED
-            wanted = {
-                MUTED: UNFINISHED,
-                ARCHIVED: (*FORGETTABLE, *(UNFINISHED if lapsed else ())),
-                "": tuple(JobState),
-            }
-            if aside not in wanted:
+            known = as_job(row)
+            may = {MUTED: known.may_be_muted, ARCHIVED: known.may_be_archived, "": True}
+            if aside not in may:
                 raise InvalidInputError(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
-            if row["state"] not in wanted[aside]:
+            if not may[aside]:
                 raise InvalidInputError(
                     f"Job {job} is {row['state']}, and cannot be {aside}.",
                     hint="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
@@ -347,23 +339,3 @@ class Ledger(Queries):
     def _change(self, job: str, **changes: Any) -> Job:
         with self.database.write() as connection:
             return update(connection, job, **changes)
-
-
-def existing_purchase_error(job: Job) -> SoraError:
-    """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
-    if job.state is JobState.UNKNOWN:
-        return PurchaseUncertainError(
-            f"An earlier try of exactly this job may have been bought ({job.reason}).",
-            hint=RECONCILE_HINT,
-            job=job.id,
-        )
-    code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
-    why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
-    return JobFailedError(
-        f"The gateway ended this job without a video ({why}).",
-        hint="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
-        "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
-        job=job.id,
-        request_id=job.request_id,
-        code=job.error_code,
-    )

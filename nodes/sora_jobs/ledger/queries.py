@@ -10,13 +10,13 @@ from ..jobs.spec import ARCHIVED, EXPIRED, Job, ModelEvidence, VideoRequest
 from .database import Database
 from .identities import complete, holder
 from .references import References
-from .rows import AT_GATEWAY, as_job, existing, first, run
+from .rows import AT_GATEWAY, as_job, existing, first, run, state_in
 
 NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provider does not serve the model
 MANY = 20  # past jobs that tell how long one takes
 # What a list can be narrowed to beside single states.
 GROUPS = {
-    "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{EXPIRED}'",
+    "running": f"{state_in(lambda state: state.is_running)} AND error_code <> '{EXPIRED}'",
     "forgotten": f"aside = '{ARCHIVED}'",
 }
 
@@ -88,9 +88,9 @@ class Queries:
     def seen_models(self) -> dict[tuple[str, str, str], ModelEvidence]:
         """What became of the jobs of each (provider, origin, model); nothing where there is no ledger yet."""
         query = (
-            "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "
+            "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "  # noqa: S608 - ours
             "FROM jobs WHERE model <> '' "
-            "AND kind <> 'opened' AND (state IN ('completed', 'stored') "
+            f"AND kind <> 'opened' AND ({state_in(lambda state: state.is_rendered)} "
             "OR (state = 'refused' AND error_code IN :codes)) "
             "GROUP BY provider, origin, model, state"
         )
@@ -121,7 +121,7 @@ class Queries:
 
     def unfinished(self) -> bool:
         """Is there a job that is not here yet and may still come?"""
-        states = "state IN ('submitted', 'completed') AND error_code <> :name AND aside = ''"
+        states = f"{state_in(lambda state: state.is_pending)} AND error_code <> :name AND aside = ''"
         return self._one(states, EXPIRED) is not None
 
     def last_bought(self, provider: str) -> Job | None:

@@ -19,9 +19,11 @@ from ..errors import LedgerError, NotPurchasedError, PurchaseUncertainError, Req
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
 from ..jobs.identity import Identity
+from ..jobs.outcomes import existing_purchase_error
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import Job, JobState, VideoRequest, parse_size
-from ..ledger.ledger import TAKEN_OVER, Ledger, existing_purchase_error
+from ..jobs.spec import Job, VideoRequest, parse_size
+from ..jobs.state import JobState
+from ..ledger.ledger import TAKEN_OVER, Ledger
 from ..ledger.merge import Elsewhere
 from ..models.catalogue import Catalogue
 from ..models.form import create_call
@@ -148,7 +150,7 @@ class Purchaser:
             job = self._keep(job, self._not_kept[job.id])
         if job.state is JobState.FAILED and not mine:
             job = ask_again(self._ledger, self._clients, job)  # free, and some gateways say so only once
-        if job.state in (JobState.UNKNOWN, JobState.FAILED):
+        if job.state.blocks_purchase:
             raise existing_purchase_error(job)
         if job.state is JobState.RESERVED:
             return None

@@ -23,14 +23,15 @@ from ..errors import (
     StorageError,
     storage_error,
 )
-from ..jobs.spec import ARCHIVED, TRUNCATED, Job, JobState, Reference, VideoRequest
-from ..ledger.ledger import Ledger, existing_purchase_error
+from ..jobs.outcomes import existing_purchase_error
+from ..jobs.spec import ARCHIVED, TRUNCATED, Job, Reference, VideoRequest
+from ..jobs.state import JobState
+from ..ledger.ledger import Ledger
 from ..util.atomic_write import atomic_write
 
 PAGE = 60
 LARGEST_PAGE = 200
 THUMBNAIL_WIDTH = 320  # pixels
-RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
 # What cures a failure, by its kind in messages.toml; the page has a button for each.
 CURES = {"bad_key": "settings", "no_key": "settings", "no_balance": "settings", "model_gone": "nearest"}
 AS_THEY_ARE = (
@@ -93,7 +94,7 @@ class HistoryView:
     def brief(self, job: Job) -> dict[str, Any]:
         """How it stands, and nothing of what it is: this much may be heard by whoever listens. No file is looked at,
         since there may be a thousand of these in a second."""
-        running = job.state in RUNNING and not job.lapsed
+        running = job.state.is_running and not job.lapsed
         return {name: getattr(job, name) for name in BRIEF} | {
             "state": job.standing,
             "running": running,
@@ -166,7 +167,7 @@ class HistoryView:
 
 def failure_of(job: Job) -> SoraError | None:
     """Why there is no video of this job; None while nothing is wrong."""
-    if job.state in (JobState.UNKNOWN, JobState.FAILED):
+    if job.state.blocks_purchase:
         return existing_purchase_error(job)
     if job.lapsed:
         return DownloadExpiredError(
@@ -176,7 +177,7 @@ def failure_of(job: Job) -> SoraError | None:
         return RequestRejectedError(
             job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id
         )
-    if job.error and job.state in RUNNING and job.error_code != TRUNCATED:
+    if job.error and job.state.is_running and job.error_code != TRUNCATED:
         return NotFinishedError(job.error, job=job.id, code=job.error_code)
     return None
 
