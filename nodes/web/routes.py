@@ -21,6 +21,7 @@ from ..sora_jobs.engine import Engine
 from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import copy
+from ..sora_jobs.views.actions import was_running
 from ..sora_jobs.views.history import PAGE
 from . import access
 
@@ -41,7 +42,7 @@ def watch_ledger() -> None:
     def listen(engine: Engine) -> None:
         def tell(job: Job, was: str) -> None:
             try:
-                http.send("sora.job", {"job": engine.history.brief(job), "was": was})
+                http.send("sora.job", {"job": engine.history.brief(job), "was": was, "was_running": was_running(was)})
             except SoraError as error:  # the ledger's database is away
                 messages.log_warning(str(error))
 

@@ -105,7 +105,7 @@ def test_what_opencv_raises_is_no_bug_of_the_page(engine: Engine, monkeypatch: p
 def test_a_stored_job_has_a_file_and_a_small_picture(engine: Engine) -> None:
     """The file as the host's page asks for it; the picture is made once."""
     row = engine.history.row(job := stored(engine, "a boat"))
-    assert (row["state"], row["running"], row["error"], row["cure"]) == ("stored", False, "", "")
+    assert (row["state"], row["is_running"], row["error"], row["cure"]) == ("stored", False, "", "")
     assert row["file"] == {"filename": Path(job.path).name, "subfolder": "sora", "type": "output"}
     place = engine.history.thumbnail(job.id)
     assert cv2.imread(str(place)).shape == (180, 320, 3)

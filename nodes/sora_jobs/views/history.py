@@ -28,6 +28,8 @@ from ..jobs.spec import ARCHIVED, TRUNCATED, Job, Reference, VideoRequest
 from ..jobs.state import JobState
 from ..ledger.ledger import Ledger
 from ..util.atomic_write import atomic_write
+from .actions import actions_of, group_of
+from .news import in_trouble
 
 PAGE = 60
 LARGEST_PAGE = 200
@@ -78,12 +80,14 @@ class HistoryView:
         error = failure_of(job)
         if error is not None:
             error = error.changed(language=language or self._settings.shown_language)
+        cure = _cure(job, error)
         return (
             self.brief(job)
             | {name: getattr(job, name) for name in AS_THEY_ARE}
             | {
                 "error": str(error) if error is not None else "",
-                "cure": _cure(job, error),
+                "cure": cure,
+                "actions": actions_of(job, cure),
                 "warning": job.error if job.state is JobState.STORED else "",
                 "references": len(job.references),
                 "extra_fields": dict(job.extra_fields),
@@ -97,7 +101,10 @@ class HistoryView:
         running = job.state.is_running and not job.lapsed
         return {name: getattr(job, name) for name in BRIEF} | {
             "state": job.standing,
-            "running": running,
+            "is_running": running,
+            "is_counted": running and not job.aside,
+            "in_trouble": in_trouble(job),
+            "group": group_of(job),
             "expected_s": self._typical_s(job) if job.state is JobState.SUBMITTED and running else None,
         }
 
