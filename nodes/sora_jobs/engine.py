@@ -72,7 +72,7 @@ class Engine:
     ) -> None:
         self.timing = timing
         self.settings = Settings(home=home, output=output, folder=folder, env=os.environ if env is None else env)
-        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.seen_models, self._clients), timing)
+        self._models = LiveCatalogue(home, lambda: seen_here(self.ledger.queries.seen_models, self._clients), timing)
         self.ledger = Ledger(
             home,
             url=lambda: self.settings.database_url,
@@ -119,7 +119,7 @@ class Engine:
     def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
         """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
         try:
-            return self.ledger.database.exists and self.ledger.has_bought(
+            return self.ledger.database.exists and self.ledger.queries.has_bought(
                 model, seconds, size, provider or COMETAPI, prompt
             )
         except SoraError:  # of the ledger, or of the settings that say where it is: told by whoever needs it
@@ -227,7 +227,7 @@ class Engine:
                 video = self._clients.client(chosen.name).retrieve(name)
             except GatewayError as error:
                 if error.is_unknown_job:
-                    known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.of_gateways(name))
+                    known = ", ".join(f"{job.id} ({job.provider})" for job in self.ledger.queries.of_gateways(name))
                     raise InvalidInputError(
                         f"{chosen.name} knows no job {name}: {error.message}",
                         hint=f"The ledger has it as job {known}: choose that one."
@@ -244,9 +244,9 @@ class Engine:
         """The ledger's job of that id, or of that gateway's id at `provider`; InvalidInputError where none is named and
         several providers have it."""
         if not provider or not name:
-            return self.ledger.find(name)
+            return self.ledger.queries.find(name)
         origin = self._clients.provider(provider).origin
-        return self.ledger.by_id(name) or self.ledger.by_gateway_id(provider, origin, name)
+        return self.ledger.queries.by_id(name) or self.ledger.queries.by_gateway_id(provider, origin, name)
 
     def ask_again(self, job_id: str) -> Future[Job]:
         """Ask the gateway once more about a job that failed, which is free; the errors are those of `ask_about`. Any
@@ -397,7 +397,7 @@ class Engine:
 
     def _provider_of(self, name: str) -> str:
         """By a ledger id or a gateway id; "" for a job that the ledger does not know."""
-        job = self.ledger.by_id(name) or next(iter(self.ledger.of_gateways(name) if name else []), None)
+        job = self.ledger.queries.by_id(name) or next(iter(self.ledger.queries.of_gateways(name) if name else []), None)
         return job.provider if job is not None else ""
 
     def close(self) -> None:

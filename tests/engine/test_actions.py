@@ -88,7 +88,7 @@ def test_the_lists_of_the_ledger_are_the_groups_of_its_rows(engine: Engine) -> N
 
 def test_what_is_counted_as_running(engine: Engine) -> None:
     rows = [engine.history.brief(job) for job in engine.ledger.jobs(limit=1000, forgotten=True)]
-    assert engine.ledger.running() == len([row for row in rows if row["is_counted"]]) == 3
+    assert engine.ledger.queries.running() == len([row for row in rows if row["is_counted"]]) == 3
     assert {row["state"] for row in rows if row["is_running"]} == {"reserved", "submitted", "completed"}
 
 

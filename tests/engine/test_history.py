@@ -188,7 +188,9 @@ def test_time_left_is_learned_from_past_jobs(engine: Engine) -> None:
 def test_a_page_asks_once_for_what_jobs_like_these_took(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of sixty would read the past sixty times."""
     asked: list[str] = []
-    monkeypatch.setattr(engine.ledger, "median_render_s", lambda job: asked.append(job.seconds) or float(job.seconds))
+    monkeypatch.setattr(
+        engine.ledger.queries, "median_render_s", lambda job: asked.append(job.seconds) or float(job.seconds)
+    )
     for number, seconds in enumerate(("4", "8", "4", "4")):
         row_of(engine, f"shot {number}", video_id=f"v{number}", seconds=seconds)
     rows = engine.history.page()["jobs"]
@@ -204,7 +206,7 @@ def test_an_event_costs_no_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch)
     ]
     done = engine.submit(VideoRequest(prompt="a boat", **SPEC)).result(30).job
     jobs.append(engine.wait(done.id, timeout_s=30).future.result(30))
-    monkeypatch.setattr(engine.ledger, "median_render_s", lambda job: 20.0)
+    monkeypatch.setattr(engine.ledger.queries, "median_render_s", lambda job: 20.0)
     shown = [engine.history.row(job) for job in jobs]
 
     def refuse(*_: object, **__: object) -> None:

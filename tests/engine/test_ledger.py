@@ -63,7 +63,7 @@ def test_a_job_goes_its_way(ledger: Ledger) -> None:
     assert (stored.state, stored.path, stored.bytes) == (JobState.STORED, "sora/x.mp4", 5)
     assert ledger.observed(job.id, video(phase="failed")).state is JobState.STORED
     assert reserve(ledger) == (stored, False)
-    assert ledger.find("v1") == stored == ledger.find(job.id)
+    assert ledger.queries.find("v1") == stored == ledger.queries.find(job.id)
 
 
 def test_a_restart_keeps_everything(ledger: Ledger, tmp_path: Path, database_url: str) -> None:
@@ -221,8 +221,8 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, database_url: str
     old.close()
     monkeypatch.undo()
     now = Ledger(tmp_path, url=database_url)
-    assert now.find("v1").id == "abc"
-    assert now.find("v1").aside == ""
+    assert now.queries.find("v1").id == "abc"
+    assert now.queries.find("v1").aside == ""
     assert Leases(now.database).take("abc")
     now.close()
 

@@ -81,7 +81,7 @@ class Buyers:
                 assert self.bought(spec.prompt) == [], f"told that nothing was bought: {error}"
             except NotFinishedError as error:
                 self._met(error)
-        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.engine.ledger.active_purchase(spec)}")
+        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.engine.ledger.queries.active_purchase(spec)}")
 
     def _settle(self, engine: Engine, prompt: str, job_id: str) -> None:
         found = self.bought(prompt)

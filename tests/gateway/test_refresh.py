@@ -524,7 +524,7 @@ def test_no_event_loop_waits_for_the_ledger(engine: tuple[Engine, UglyServer], m
     """`catalogue` is what ComfyUI's loop reads: by what the ledger was last asked for."""
     made, _ = engine
     bought(made, "sora-2", DONE)
-    monkeypatch.setattr(made.ledger, "seen_models", lambda: pytest.fail("the ledger was asked"))
+    monkeypatch.setattr(made.ledger.queries, "seen_models", lambda: pytest.fail("the ledger was asked"))
     assert made.catalogue.models["sora-2"].state("cometapi") == "unknown"
     monkeypatch.undo()
     made.fresh_catalogue()

@@ -46,7 +46,8 @@ class BackgroundDownloads:
         except SoraError:
             self._search_again()
             raise
-        if self._ledger.database.shared or self._ledger.unfinished():  # what others watch may be left to us later
+        # What others watch may be left to us later.
+        if self._ledger.database.shared or self._ledger.queries.unfinished():
             self._search_again()
         return found
 

@@ -150,7 +150,7 @@ def _of_list(ledger: Ledger, gateways: ClientPool, name: str) -> list[str]:
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
         provider = gateways.provider(name)
         for video in gateways.client(name).list_videos() if provider.lists else ():
-            if ledger.by_gateway_id(name, provider.origin, video.id) is None:
+            if ledger.queries.by_gateway_id(name, provider.origin, video.id) is None:
                 added.append(ledger.adopt(name, provider.origin, video.id).id)
                 ledger.observed(added[-1], video)
     return added

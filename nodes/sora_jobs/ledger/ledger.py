@@ -16,10 +16,11 @@ from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, LedgerError, SoraError
 from ..jobs.identity import Identity
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
+from ..jobs.spec import ARCHIVED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
 from ..jobs.state import JobState
 from ..util.redact import redact
 from . import spent
+from .changes import observed_changes, reconcile_row
 from .database import Database
 from .identities import FREED, holder, make_room
 from .queries import Queries
@@ -33,18 +34,11 @@ from .rows import (
     first,
     fit_of,
     insert,
-    run,
     update,
     update_locked,
 )
 
 TAKEN_OVER = "taken_over"
-# What is learned of a job whose id alone was known.
-KNOWN_BY_ID = (
-    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
-    "root", "sha256", "bytes", "charged_usd",
-)  # fmt: skip
-
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
 
@@ -61,7 +55,7 @@ def _telling(change: Callable[Concatenate[Ledger, P], R]) -> Callable[Concatenat
     return told
 
 
-class Ledger(Queries):
+class Ledger:
     """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines.
     The machines of a farm keep references in their common folder `output`, and each is told the caps of `budget`."""
 
@@ -75,10 +69,11 @@ class Ledger(Queries):
         timing: Timing = DEFAULT,
     ) -> None:
         self._clock = timing.clock
-        self._without_images: set[str] = set()
         self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
         self.database = Database(home, url, budget, timing)
         self.references = References(home, lambda: output if self.database.shared else None)
+        self.queries = Queries(self.database, self.references)
+        self.job, self.jobs = self.queries.job, self.queries.jobs
 
     # -- a purchase, step by step ---------------------------------------------------------------------------------
 
@@ -103,7 +98,7 @@ class Ledger(Queries):
         """
         owner = self.database.owner
         mark, identity = owner.id, spec.identity
-        self._complete()  # a process with older code may have written rows since
+        self.queries.complete()  # a process with older code may have written rows since
         with self.database.exclusive() as connection:
             row = holder(connection, identity, lock=True)
             if row is None:
@@ -182,25 +177,7 @@ class Ledger(Queries):
             row = existing(connection, job, lock=True)
             if not JobState(row["state"]).is_pending:
                 return as_job(row)
-            changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
-            for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
-                if not row[name] and getattr(video, name):
-                    changes[name] = getattr(video, name)
-            if video.phase == "done":
-                changes |= {"state": JobState.COMPLETED, "progress": 100.0}
-                changes |= {"completed_at": row["completed_at"] or self._clock()}
-                if video.charged_usd is not None:
-                    changes["charged_usd"] = video.charged_usd
-            elif video.phase == "failed":
-                said = video.complaint
-                changes |= {"state": JobState.FAILED, "completed_at": self._clock()}
-                changes |= {
-                    "error": redact(said.message) if said else "",
-                    "error_code": redact(said.code) if said else "",
-                }
-                changes |= {"request_id": video.request_id or row["request_id"]}
-            if row["error_code"] == EXPIRED:  # it is known again
-                changes = {"error": "", "error_code": ""} | changes
+            changes = observed_changes(row, video, self._clock())
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
             return update_locked(connection, row, **changes)
@@ -263,29 +240,7 @@ class Ledger(Queries):
         id was opened as a job from elsewhere before, what is known of it becomes the purchase's own.
         """
         with self.database.exclusive() as connection:
-            row = existing(connection, job, lock=True)
-            answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
-            if row["state"] != JobState.UNKNOWN and not answered:
-                message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
-                raise InvalidInputError(message, job=job, code="not_uncertain")
-            if not video_id:
-                return update(connection, job, state=JobState.LOST, **FREED)
-            other = first(
-                connection, f"{AT_GATEWAY} AND id <> :job",
-                id=video_id, provider=row["provider"], origin=row["origin"], job=job,
-            )  # fmt: skip
-            changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": self._clock()}
-            if other is not None:
-                if other["kind"] != "opened":
-                    known = f"{video_id} is job {other['id']} already."
-                    raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
-                if other["watcher"] and other["watched_until"] > self.database.now(connection):
-                    busy = f"{video_id} is being fetched now, as job {other['id']}."
-                    then = "Settle this one once that is here."
-                    raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
-                changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
-                run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
-            return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
+            return reconcile_row(connection, self.database, job, video_id, self._clock())
 
     @_telling
     def set_visibility(self, job: str, aside: str) -> Job:

@@ -18,9 +18,10 @@ from ..jobs.state import FURTHEST_FIRST, JobState
 from ..util.atomic_write import copy
 from ..util.disk import is_gone
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
+from .changes import KNOWN_BY_ID
 from .database_errors import DENIED, FULL, IN_USE, ledger_error
 from .identities import BEST, FREED, complete, holder
-from .ledger import KNOWN_BY_ID, Ledger
+from .ledger import Ledger
 from .liveness import FileLiveness
 from .references import References
 from .rows import AT_GATEWAY, first, run

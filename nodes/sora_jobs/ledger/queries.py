@@ -22,21 +22,17 @@ GROUPS = {
 
 
 class Queries:
-    """What the ledger at `database` holds."""
+    """What the ledger at `database` holds. Nothing is changed but version 2 of identities, which older rows lack."""
 
-    database: Database
-    references: References
-    _without_images: set[str]  # rows whose identity cannot be completed here
-    _completed = False
+    def __init__(self, database: Database, references: References) -> None:
+        self.database, self.references = database, references
+        self._without_images: set[str] = set()  # rows whose identity cannot be completed here
+        self._completed = False
 
-    def _complete_once(self) -> None:
-        """Have version 2 of every identity before the first question about one."""
-        if not self._completed:
-            self._complete()
-            self._completed = True
-
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """Write version 2 of every identity that lacks it."""
         complete(self.database, self._without_images, self.references)
+        self._completed = True
 
     def job(self, job: str) -> Job:
         """The row of a ledger id; InvalidInputError where there is none."""
@@ -45,7 +41,8 @@ class Queries:
 
     def active_purchase(self, spec: VideoRequest) -> Job | None:
         """The job that stands for this purchase now, or None where it may be sent."""
-        self._complete_once()
+        if not self._completed:
+            self.complete()
         with self.database.read() as connection:
             row = holder(connection, spec.identity)
             return None if row is None else as_job(row)

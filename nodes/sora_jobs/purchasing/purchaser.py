@@ -96,7 +96,7 @@ class Purchaser:
         """Everything that can be found wrong before a row is written: InvalidInputError, MissingKeyError, StorageError.
         With `listed` the catalogue has to have the model. `tell`: see Order."""
         provider = self._clients.provider(spec.provider)
-        active_purchase = self._ledger.active_purchase(spec)
+        active_purchase = self._ledger.queries.active_purchase(spec)
         if active_purchase is not None and active_purchase.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
             return PreparedPurchase(

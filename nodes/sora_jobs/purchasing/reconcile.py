@@ -64,7 +64,7 @@ def find_in_provider_list(ledger: Ledger, gateways: ClientPool, job: Job) -> Job
     with _still_unknown(job):
         listed = gateways.client_for(job).list_videos()
     fitting = [video for video in listed if _fits(job, video)]
-    free = [video for video in fitting if _is_free(ledger.by_gateway_id(job.provider, job.origin, video.id))]
+    free = [video for video in fitting if _is_free(ledger.queries.by_gateway_id(job.provider, job.origin, video.id))]
     if len(free) != 1:
         found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
         raise PurchaseUncertainError(f"The list of {job.provider} shows {found}.", hint=RECONCILE_HINT, job=job.id)

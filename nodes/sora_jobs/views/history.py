@@ -62,17 +62,17 @@ class HistoryView:
         return {
             "jobs": [self.row(job, language) for job in jobs[:limit]],
             "more": len(jobs) > limit,
-            "running": self._ledger.running(),
+            "running": self._ledger.queries.running(),
         }
 
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
         job = self._job(job_id)
-        parent = self._ledger.by_gateway_id(job.provider, job.origin, job.parent) if job.parent else None
+        parent = self._ledger.queries.by_gateway_id(job.provider, job.origin, job.parent) if job.parent else None
         return {
             "job": self.row(job),
             "parent": self.row(parent) if parent is not None else None,
-            "children": [self.row(child) for child in self._ledger.children(job) if child.aside != ARCHIVED],
+            "children": [self.row(child) for child in self._ledger.queries.children(job) if child.aside != ARCHIVED],
         }
 
     def row(self, job: Job, language: str = "") -> dict[str, Any]:
@@ -110,7 +110,7 @@ class HistoryView:
 
     def of_file(self, sha256: str) -> dict[str, Any] | None:
         """The job that a stored file came from, by its hash."""
-        job = self._ledger.of_file(sha256) if self._ledger.database.exists else None
+        job = self._ledger.queries.of_file(sha256) if self._ledger.database.exists else None
         return None if job is None else self.row(job)
 
     def thumbnail(self, job_id: str) -> Path:
@@ -146,14 +146,17 @@ class HistoryView:
         wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
         spec = VideoRequest(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
         takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
-        return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.was_requested(each))}
+        return {
+            "fit": job.fit,
+            "take": next(each.take for each in takes if not self._ledger.queries.was_requested(each)),
+        }
 
     def _typical_s(self, job: Job) -> float | None:
         """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
         kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
         if seconds is None or now - asked > self._timing.typical_age_s:
-            seconds = self._ledger.median_render_s(job)
+            seconds = self._ledger.queries.median_render_s(job)
             self._typical[kind] = now, seconds
         return seconds
 
