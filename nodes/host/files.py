@@ -17,7 +17,7 @@ import numpy as np
 from comfy_api.latest import InputImpl, io, ui
 from comfy_execution.utils import get_executing_context
 
-from ..sora_jobs.delivery.stored_files import is_same_video
+from ..sora_jobs.delivery.stored_files import is_same_video, place_in
 from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import remove
@@ -176,10 +176,10 @@ def missing_files_fingerprint() -> int:
 
 def relative_name(path: Path) -> str:
     """A file's name relative to the output folder, with forward slashes. InvalidInputError for one outside."""
-    try:
-        return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
-    except ValueError:
-        raise InvalidInputError(f"{path} is not in the output folder.") from None
+    place = place_in(Path(folder_paths.get_output_directory()), path)
+    if place is None:
+        raise InvalidInputError(f"{path} is not in the output folder.")
+    return str(place)
 
 
 def player(path: Path) -> ui.PreviewVideo:

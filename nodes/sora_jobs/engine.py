@@ -21,7 +21,7 @@ from .config.settings import Settings
 from .config.timing import DEFAULT, Timing
 from .delivery.background import BackgroundDownloads
 from .delivery.rebuild import Rebuilt, rebuild
-from .delivery.stored_files import file_of, free_name, is_same_video, second_name
+from .delivery.stored_files import is_same_video, own_file_of, second_name
 from .delivery.thumbnails import Picture, Thumbnails
 from .delivery.tracker import JobTracker
 from .delivery.waits import Wait
@@ -369,13 +369,7 @@ class Engine:
 
         A file that was stored under another root (by the command line, say) is linked to ours first.
         """
-        found = file_of(job, self.settings)
-        if found is None:
-            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
-        if found.resolve().is_relative_to(self.settings.output.resolve()):
-            return found
-        ours = free_name(job, self.settings.videos / found.name)
-        return ours if ours.exists() else second_name(job, found, ours)
+        return own_file_of(job, self.settings)
 
     def link(self, job: Job, target: Path) -> Path:
         """The stored file under another name, too: a hard link, else a copy. Nothing is overwritten."""

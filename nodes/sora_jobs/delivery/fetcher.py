@@ -9,7 +9,6 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -38,7 +37,7 @@ from .download import Downloaded, download
 from .fetch_errors import NOT_OFFERED, is_not_offered, told, too_late, unexpected
 from .poller import Poller
 from .receipts import write_receipt
-from .stored_files import file_of, free_name, is_intact, unchanged_file_of
+from .stored_files import file_of, free_name, is_intact, new_file_of, unchanged_file_of
 from .waits import Fetch, Wait
 
 FETCH_THREADS = 4
@@ -190,7 +189,7 @@ class Fetcher:
             return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
-        wanted = self._settings.output / (job.path or self._new_place(job))
+        wanted = new_file_of(job, self._settings)
         arrived = self._download(job, wanted if job.error_code == TRUNCATED else free_name(job, wanted), fetch)
         place = arrived.path.relative_to(self._settings.output).as_posix()
         with contextlib.suppress(InvalidInputError):  # settings.toml is being edited: the video counts for more
@@ -201,11 +200,6 @@ class Fetcher:
             job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size, whole=arrived.whole,
             warning=" ".join(arrived.warnings),
         )  # fmt: skip
-
-    def _new_place(self, job: Job) -> str:
-        day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
-        name = f"{day}_{job.id}.mp4"
-        return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
     def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
         from ..media.delivered import examine_delivered

@@ -1,5 +1,5 @@
-"""Where the file of a stored job is, and whether it still is what was stored: a sync client may truncate it, an editor
-write over it, a cloud drive leave a placeholder."""
+"""Where the file of a job is, or is to be, and whether it still is what was stored: a sync client may truncate it, an
+editor write over it, a cloud drive leave a placeholder. Nobody else joins the output folder and a job's path."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import filecmp
 import functools
 import hashlib
 import itertools
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePosixPath
 
 from ..config.settings import Settings
-from ..errors import storage_error
+from ..errors import StorageError, storage_error
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..util.atomic_write import copy
@@ -20,15 +21,50 @@ LATER_S = 5.0  # a file that was changed so long after it was stored is looked a
 
 
 def file_of(job: Job, settings: Settings) -> Path | None:
-    """The stored file, or None if it is gone: under our output root, else where it was written. One that is what was
-    stored goes before one that is not."""
-    found = places_of(job, settings)
+    """Return the stored file, or None if it is gone: under our output root, else where it was written. One that is what
+    was stored goes before one that is not."""
+    found = _places_of(job, settings)
     return next((place for place in found if is_intact(job, place)), next(iter(found), None))
 
 
 def unchanged_file_of(job: Job, settings: Settings) -> Path | None:
-    """The stored file, where it can be seen without reading it that it is what was stored; else None."""
-    return next((place for place in places_of(job, settings) if is_intact(job, place, read=False)), None)
+    """Return the stored file, where it can be seen without reading it that it is what was stored; else None."""
+    return next((place for place in _places_of(job, settings) if is_intact(job, place, read=False)), None)
+
+
+def own_file_of(job: Job, settings: Settings) -> Path:
+    """Return the absolute path of the stored file under our own output root; StorageError where it is gone. One that
+    was stored under another root (by the command line, say) is linked to ours first."""
+    found = file_of(job, settings)
+    if found is None:
+        raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
+    if place_in(settings.output, found) is not None:
+        return found
+    ours = free_name(job, settings.videos / found.name)
+    return ours if ours.exists() else second_name(job, found, ours)
+
+
+def new_file_of(job: Job, settings: Settings) -> Path:
+    """Return where the video of a job is to be stored: where it was, or for a new one under its day and its id."""
+    if job.path:
+        return settings.output / job.path
+    day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
+    return settings.videos / f"{day}_{job.id}.mp4"
+
+
+def shown_file_of(job: Job, settings: Settings) -> PurePosixPath | None:
+    """Return the path of the stored file relative to our output root, for the host's page, whatever the file holds;
+    None where the first one that is there is outside."""
+    found = next(iter(_places_of(job, settings)), None)
+    return place_in(settings.output, found) if found is not None else None
+
+
+def place_in(output: Path, path: Path) -> PurePosixPath | None:
+    """Return a file's path relative to the output root, links followed; None for one outside."""
+    try:
+        return PurePosixPath(path.resolve().relative_to(output.resolve()).as_posix())
+    except ValueError:
+        return None
 
 
 def is_intact(job: Job, path: Path, *, read: bool = True) -> bool:
@@ -80,7 +116,7 @@ def _hash(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - what a h
         return ""
 
 
-def places_of(job: Job, settings: Settings) -> list[Path]:
+def _places_of(job: Job, settings: Settings) -> list[Path]:
     """Where there is a file of that name, whatever it holds."""
     if not job.path or job.state is not JobState.STORED:
         return []

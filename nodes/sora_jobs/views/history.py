@@ -7,12 +7,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..config.settings import Settings
 from ..config.timing import Timing
-from ..delivery.stored_files import file_of, places_of
+from ..delivery.stored_files import file_of, shown_file_of
 from ..errors import (
     DownloadExpiredError,
     InvalidInputError,
@@ -167,12 +167,11 @@ class HistoryView:
 
     def _file(self, job: Job) -> dict[str, str] | None:
         """Where the host's page finds it: only what lies below its own output folder."""
-        found = next(iter(places_of(job, self._settings)), None)
-        if found is None or not found.resolve().is_relative_to(root := self._settings.output.resolve()):
+        place = shown_file_of(job, self._settings)
+        if place is None:
             return None
-        inside = found.resolve().relative_to(root)
-        subfolder = "" if inside.parent == Path() else inside.parent.as_posix()
-        return {"filename": inside.name, "subfolder": subfolder, "type": "output"}
+        subfolder = "" if place.parent == PurePosixPath() else str(place.parent)
+        return {"filename": place.name, "subfolder": subfolder, "type": "output"}
 
 
 def failure_of(job: Job) -> SoraError | None:
