@@ -142,11 +142,16 @@ export interface RefreshResponse {
 /** What POST /sora/quote takes: null for a value that comes through a link. */
 export type QuoteRequest = Record<string, string | number | boolean | null>;
 
-/** What a purchase would cost: `usd` is null where that is unknown, and missing where it cannot be bought. */
+/** What a purchase would cost: `usd` is null where that is `unknown` for that reason, and missing where it cannot be
+ * bought. */
 export interface Quote {
   usd?: number | null;
   price_age_days?: number | null;
   comes_out?: string;
+  /** "", or a reason of nodes/sora_jobs/jobs/quote.py. */
+  unknown?: string;
+  /** What its words name. */
+  facts?: Record<string, string>;
 }
 
 /** Why a setting may not be changed: {} where it may. */

@@ -28,6 +28,7 @@ from .delivery.waits import Wait
 from .errors import GatewayError, InvalidInputError, SoraError, StorageError
 from .gateway.client import Client
 from .gateway.clients import ClientPool
+from .jobs.quote import Quote
 from .jobs.remote_video import LONGEST_ID
 from .jobs.spec import Job, VideoRequest
 from .jobs.state import JobState
@@ -41,7 +42,7 @@ from .models.refresh import LiveCatalogue, Refreshed, seen_here
 from .purchasing.balance import Balance, balance_of
 from .purchasing.buying import Buyer
 from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
-from .purchasing.quote import Quote, quote
+from .purchasing.quote import quote
 from .purchasing.reconcile import ask_about, ask_again, find_in_provider_list, reconcile
 from .sandbox.local import LocalSandbox
 from .util.daemon_pool import DaemonPool, pass_on

@@ -214,8 +214,9 @@ async def nearest(request: web.Request) -> dict[str, str]:
 @access.acts
 async def quote(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
-    "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
-    return (await asyncio.to_thread(get_engine().quote, body))._asdict()
+    "comes_out", "unknown", "facts"}. A POST since it carries what widgets say; it changes nothing and asks no
+    provider."""
+    return (await asyncio.to_thread(get_engine().quote, body)).as_dict()
 
 
 @routes.post("/sora/models/refresh")
