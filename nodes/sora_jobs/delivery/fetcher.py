@@ -21,13 +21,13 @@ from ..errors import (
     LedgerError,
     LocalError,
     NotFinishedError,
-    NotOfferedError,
     SoraError,
     StorageError,
     TruncatedVideoError,
 )
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
+from ..gateway.retries import download_delay_s, download_is_repeated
 from ..jobs.spec import TRUNCATED, Job
 from ..ledger.leases import Leases
 from ..ledger.ledger import Ledger
@@ -122,10 +122,10 @@ class Fetcher:
                 fetch.cut = fetch.opened
             if refused and fetch.cut and fetch.refused == attempts - 1:  # the last try takes a cut one, if there is one
                 fetch.by_address = fetch.cut == "address"
-            if not _passes(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
+            if not download_is_repeated(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
-            pause_s = self._pause_s(fetch.tries, error)
+            pause_s = download_delay_s(error, fetch.tries, self._timing)
             fetch.trouble = str(error.args[0])
         else:
             if stored is not None:
@@ -232,10 +232,6 @@ class Fetcher:
             timing=timing,
         )
 
-    def _pause_s(self, failed: int, error: BaseException) -> float:
-        asked: float | None = getattr(error, "retry_after_s", None)
-        return self._timing.content_delay_s(failed) if asked is None else min(self._timing.retry_after_max_s, asked)
-
     def _is_refused(self, fetch: Fetch, error: BaseException) -> bool:
         """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may
         have the video when that is over. A part of it is fetched in full at each try, so that it waits for
@@ -270,10 +266,3 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
         if not url:
             raise
         return ask("address", lambda wanted: client.stream(url, wanted))
-
-
-def _passes(error: BaseException) -> bool:
-    """May another try bring it? Also where one of the two ways is closed for good."""
-    if isinstance(error, LedgerError | NotOfferedError):
-        return True
-    return isinstance(error, GatewayError) and error.transient

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from ..errors import (
 )
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
+from ..gateway.retries import create_delay_s
 from ..jobs.identity import Identity
 from ..jobs.outcomes import existing_purchase_error
 from ..jobs.quote import Quote
@@ -243,11 +243,9 @@ class Purchaser:
             try:
                 return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
             except RequestRejectedError as error:
-                if not error.transient or attempt == self._timing.create_attempts:
+                delay = create_delay_s(error, attempt, self._timing)
+                if delay is None:
                     raise
-                delay = min(self._timing.create_backoff_max_s, 2.0**attempt + random.random())  # noqa: S311 - jitter
-                if error.retry_after_s is not None:
-                    delay = error.retry_after_s
                 if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
                     patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
                     raise error.changed(hint=patience) from None
