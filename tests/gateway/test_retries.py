@@ -25,6 +25,7 @@ from sora_jobs.gateway.retries import (
     poll_delay_s,
     poll_is_repeated,
 )
+from urllib3.util.retry import Retry
 
 TIMING = Timing()
 
@@ -101,8 +102,9 @@ def test_downloads_slow_down(given: dict[str, Any], failed: int, delay_s: float)
 
 def test_of_a_create_only_the_connecting_is_retried() -> None:
     """What was sent may have been bought, also where its response broke off or TLS failed after it."""
-    create, call, listing = create_connection(), call_connection(), list_connection()
+    create, call, listing = made = create_connection(), call_connection(), list_connection()
+    assert all(isinstance(one, Retry) for one in made)
     assert (create.total, create.connect, create.read, create.other) == (2, 2, 0, 0)
     assert (call.total, call.connect, call.read) == (2, 2, 1)
     assert listing.total == 1
-    assert {(one.status, one.redirect) for one in (create, call, listing)} == {(0, 0)}
+    assert {(one.status, one.redirect) for one in made} == {(0, 0)}
