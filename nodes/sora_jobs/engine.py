@@ -26,6 +26,7 @@ from .delivery.tracker import JobTracker
 from .delivery.waits import Wait
 from .errors import LocalError, NotPurchasedError
 from .gateway.clients import ClientPool
+from .jobs.quote import Quote
 from .jobs.spec import Job, VideoRequest
 from .ledger.costs import BY
 from .ledger.ledger import Ledger
@@ -40,7 +41,7 @@ from .purchasing.buying import Buyer
 from .purchasing.lookup import Lookup
 from .purchasing.providers import Providers
 from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
-from .purchasing.quote import Quote, quote, quote_request
+from .purchasing.quote import quote, quote_request
 from .purchasing.reconcile import ask_about, reconcile
 from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
@@ -50,7 +51,6 @@ from .views.history import HistoryView
 from .views.settings import PageSettings
 
 T = TypeVar("T")
-OnProgress = Callable[[float, str], None]
 
 __all__ = [
     "BY", "COMETAPI", "SANDBOX", "VARIANTS", "Balance", "Engine", "Model", "PurchaseResult", "Quote", "Refreshed",
@@ -95,7 +95,7 @@ class Engine:
         )
         self.whereabouts = Whereabouts(self.settings, self.ledger.database, found=home is None)
         self._clients = ClientPool(self.settings, LocalSandbox(place / "sandbox", env), timing)
-        self._models = LiveCatalogue(place, lambda: seen_here(self.ledger.seen_models, self._clients), timing)
+        self._models = LiveCatalogue(place, lambda: seen_here(self.ledger.queries.seen_models, self._clients), timing)
         self.home, self.output = self.settings.home, self.settings.output
         self._closing = threading.Event()
         self._join(self.whereabouts.others if others else tuple)
@@ -184,7 +184,9 @@ class Engine:
         self._check_open()
         return self._buyer.buy_for(prepare, lambda: self._lookup.provider_of(_id(job)))
 
-    def wait(self, job: Job | str, timeout: float = 3600.0, on_progress: OnProgress | None = None) -> Job:
+    def wait(
+        self, job: Job | str, timeout: float = 3600.0, on_progress: Callable[[float, str], None] | None = None
+    ) -> Job:
         """Wait until the job's MP4 is on disk, `timeout` seconds at most, and return the stored job.
         `on_progress(fraction from 0 to 1, one line of status)` is called in this thread whenever either changes.
 
