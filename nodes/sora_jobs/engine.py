@@ -23,7 +23,7 @@ from .delivery.maintenance import Maintenance
 from .delivery.stored_files import StoredFiles
 from .delivery.thumbnails import VARIANTS, Thumbnails
 from .delivery.tracker import JobTracker
-from .delivery.waits import Wait
+from .delivery.waits import OnProgress, Wait
 from .errors import LocalError, NotPurchasedError
 from .gateway.clients import ClientPool
 from .jobs.quote import Quote
@@ -184,9 +184,7 @@ class Engine:
         self._check_open()
         return self._buyer.buy_for(prepare, lambda: self._lookup.provider_of(_id(job)))
 
-    def wait(
-        self, job: Job | str, timeout: float = 3600.0, on_progress: Callable[[float, str], None] | None = None
-    ) -> Job:
+    def wait(self, job: Job | str, timeout: float = 3600.0, on_progress: OnProgress | None = None) -> Job:
         """Wait until the job's MP4 is on disk, `timeout` seconds at most, and return the stored job.
         `on_progress(fraction from 0 to 1, one line of status)` is called in this thread whenever either changes.
 
