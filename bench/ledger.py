@@ -48,9 +48,9 @@ def main() -> None:
         ledger = filled(Path(folder))
         middle = replace(SPEC, prompt=f"a paper boat, shot {JOBS // 2}, drifting over a lake at sunset")
         print(f"{JOBS} jobs, medians of {RUNS} (min-max)")
-        found = ledger.active_purchase(middle)
+        found = ledger.queries.active_purchase(middle)
         assert found is not None
-        print("identity                   ", median_ms(lambda: ledger.active_purchase(middle)))
+        print("identity                   ", median_ms(lambda: ledger.queries.active_purchase(middle)))
         print("a page of 50, newest       ", median_ms(lambda: ledger.jobs(limit=50)))
         print("a page of 50 in the middle ", median_ms(lambda: ledger.jobs(limit=50, after=found.id)))
         print("the newest 50 that failed  ", median_ms(lambda: ledger.jobs(state="failed", limit=50)))

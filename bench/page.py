@@ -48,9 +48,10 @@ EVENTS = """async ([rate, seconds]) => {
     await new Promise(requestAnimationFrame);
     times.push(performance.now());
     for (const due = (rate * (performance.now() - begun)) / 1000; sent < due; sent += 1) {
-      const { id, state, running, aside, created_at, submitted_at } = jobs[sent % jobs.length];
-      const job = { id, state, running, aside, created_at, submitted_at, progress: sent % 100, expected_s: null };
-      api.dispatchEvent(new CustomEvent('sora.job', { detail: { job, was: state } }));
+      const { id, state, is_running, is_counted, group, aside, created_at, submitted_at } = jobs[sent % jobs.length];
+      const known = { id, state, is_running, is_counted, group, aside, created_at, submitted_at };
+      const job = { ...known, progress: sent % 100, expected_s: null };
+      api.dispatchEvent(new CustomEvent('sora.job', { detail: { job, was: state, was_running: is_running } }));
     }
   }
   return times;

@@ -1,6 +1,6 @@
 /** What can be done with a job, as buttons. None of them buys. */
 
-/** @import { AgainResponse, Attributes, Canvas, GraphNode, Host, JobResponse, Navigation, Row } from "./types.d.ts" */
+/** @import { Action, AgainResponse, Attributes, Canvas, Child, GraphNode, Host, JobResponse, Navigation, Row } from "./types.d.ts" */
 
 import { addAgain, addFrames, addJob, addRemix } from "./add.mjs";
 import { button, el } from "./dom.mjs";
@@ -74,7 +74,7 @@ const download = (file, host) =>
   );
 
 /**
- * The buttons for a row.
+ * The buttons for a row: what the server says may be done with it. (To reconcile it takes more than a button.)
  *
  * @param {Row} row
  * @param {Host} host
@@ -97,27 +97,25 @@ export function actionsOf(row, host, view) {
     host.toast(t("nothing_bought"));
     return node;
   };
-  const there = ["stored", "completed"].includes(row.state);
-  const over = ["stored", "failed", "refused", "lost", "lapsed"].includes(row.state); // the ledger's own rule
   const without = modelOf(host.models(), row.model)?.remix === false;
   const remix = async () => {
     const node = await added(addRemix)();
     if (node) host.focusPrompt(node);
   };
-  const named = row.video_id || row.state !== "refused";
-  return [
-    row.file && download(row.file, host),
-    there && act("images", "load_frames", added(addFrames)),
-    named && act("plus", "add", added(addJob)),
-    there && act("pencil", "remix", remix, without && { disabled: true, title: t("no_remix", { model: row.model }) }),
-    row.cure === "nearest" && act("arrow-right-arrow-left", "pick_nearest", () => withNearest(row, host)),
-    row.state === "failed" &&
-      row.video_id &&
-      act("refresh", "ask", () => askAgain(row, host, view), { title: t("ask_why") }),
-    row.kind !== "opened" && act("replay", "again", () => again(row, host)),
-    row.running && !row.aside && act("eye-slash", "unwatch", () => setAside(row, host, view, "unwatched")),
-    row.aside === "unwatched" && act("eye", "watch", () => setAside(row, host, view, "")),
-    row.aside === "forgotten" && act("undo", "show", () => setAside(row, host, view, "")),
-    !row.aside && over && act("trash", "forget", () => setAside(row, host, view, "forgotten")),
-  ];
+  /** @type {Record<Exclude<Action, "reconcile">, () => Child>} */
+  const buttons = {
+    frames: () => act("images", "load_frames", added(addFrames)),
+    open: () => act("plus", "add", added(addJob)),
+    remix: () =>
+      act("pencil", "remix", remix, without && { disabled: true, title: t("no_remix", { model: row.model }) }),
+    nearest: () => act("arrow-right-arrow-left", "pick_nearest", () => withNearest(row, host)),
+    ask: () => act("refresh", "ask", () => askAgain(row, host, view), { title: t("ask_why") }),
+    again: () => act("replay", "again", () => again(row, host)),
+    unwatch: () => act("eye-slash", "unwatch", () => setAside(row, host, view, "unwatched")),
+    watch: () => act("eye", "watch", () => setAside(row, host, view, "")),
+    restore: () => act("undo", "show", () => setAside(row, host, view, "")),
+    archive: () => act("trash", "forget", () => setAside(row, host, view, "forgotten")),
+  };
+  const offered = row.actions.map((name) => name !== "reconcile" && buttons[name]());
+  return [row.file && download(row.file, host), ...offered];
 }

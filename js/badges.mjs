@@ -6,7 +6,7 @@ import { bytes, price, span } from "./figures.mjs";
 import { isLinked, sourceOf, widgetOf } from "./graphs.mjs";
 import { memoryOf } from "./memory.mjs";
 import { statusOf } from "./models.mjs";
-import { t } from "./words.mjs";
+import { hasText, t } from "./words.mjs";
 
 const DEEPEST = 20; // nodes that are looked through for the job behind a video
 const PRICED = ["model", "custom_model", "seconds", "size", "provider", "extra_fields"]; // widgets that decide a price
@@ -53,6 +53,8 @@ function quoteText(quote) {
   if (quote === undefined) return PENDING;
   if (quote.usd === undefined) return "";
   const parts = [price(quote.usd)];
+  const why = `price_unknown_${quote.unknown}`;
+  if (quote.unknown && hasText(why)) parts[0] += ` (${t(why, quote.facts)})`;
   if (quote.price_age_days) parts.push(t("old_price", { age: span(86400 * quote.price_age_days) }));
   if (quote.comes_out) parts.push(t("comes_out", { size: quote.comes_out.replace("x", "×") }));
   return parts.join(" · ");

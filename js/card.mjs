@@ -78,7 +78,7 @@ export function makeCard(id, host, open) {
     setText(facts, factsOf(row));
     setText(state, stateOf(row, now));
     setText(bad, troubleOf(row));
-    setAttribute(element, "data-running", row.running);
+    setAttribute(element, "data-running", row.is_running);
     setText(age, priceAndAge(row, now));
     bar.show(row);
     thumbnail.show(row);

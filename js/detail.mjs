@@ -174,7 +174,7 @@ export class Detail {
       loop: true,
       "aria-label": promptOf(row),
     };
-    this.#parts.video.hidden = !address && !row.running; // a running job's place is kept
+    this.#parts.video.hidden = !address && !row.is_running; // a running job's place is kept
     this.#parts.video.replaceChildren(
       address ? el("video", player) : el("i", { class: "pi pi-video", "aria-hidden": "true" }),
     );
@@ -189,7 +189,7 @@ export class Detail {
     const bad = troubleOf(job);
     return [
       bad && el("p", { class: "sora-trouble", text: bad }),
-      job.state === "unknown" && makeSettle(job, this.#host, this.#view),
+      job.actions.includes("reconcile") && makeSettle(job, this.#host, this.#view),
       el(
         "div",
         { class: "sora-actions", role: "group", "aria-label": t("actions") },

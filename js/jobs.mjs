@@ -7,7 +7,6 @@
 /** @import { Store } from "./store.mjs" */
 
 import { Recent } from "./recent.mjs";
-import { inTrouble } from "./row.mjs";
 
 const MOST = 500; // jobs that are remembered for badges
 
@@ -87,15 +86,15 @@ export class JobEvents {
   }
 
   /** @param {JobEvent} event */
-  async onJobEvent({ job, was }) {
-    if (inTrouble(job)) this.#news.poll();
-    this.#bell.onJobEvent(job, was);
+  async onJobEvent({ job, was, was_running: wasRunning }) {
+    if (job.in_trouble) this.#news.poll();
+    this.#bell.onJobEvent(job, was, wasRunning);
     this.#reads.delete(job.id); // what it brings is older than this event
     const panel = this.#panel();
     const known = panel?.shown ? this.#store.row(job.id) : undefined;
     if (known && known.state === job.state && known.aside === job.aside)
-      return panel?.update({ ...known, ...job }, was);
-    this.#store.onJobEvent(job, was);
+      return panel?.update({ ...known, ...job }, was, wasRunning);
+    this.#store.onJobEvent(job, was, wasRunning);
     if (!panel?.shown) return undefined;
     const read = {};
     this.#reads.set(job.id, read);
@@ -103,6 +102,6 @@ export class JobEvents {
     const response = await this.#host.get(`/sora/history/${job.id}`).catch(() => null); // the next look may find it
     if (this.#reads.get(job.id) !== read) return undefined;
     this.#reads.delete(job.id);
-    return response && panel.shown ? panel.update(response.job, was) : undefined;
+    return response && panel.shown ? panel.update(response.job, was, wasRunning) : undefined;
   }
 }

@@ -71,7 +71,7 @@ export class List {
    * @param {boolean} onlyRunning
    */
   tick(onlyRunning) {
-    for (const id of this.#shown.keys()) if (!onlyRunning || this.#store.row(id)?.running) this.#stale.add(id);
+    for (const id of this.#shown.keys()) if (!onlyRunning || this.#store.row(id)?.is_running) this.#stale.add(id);
     this.draw();
   }
 

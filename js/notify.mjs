@@ -3,7 +3,7 @@
 
 /** @import { Brief, Row } from "./types.d.ts" */
 
-import { isRunning, promptOf, stateName } from "./row.mjs";
+import { promptOf, stateName } from "./row.mjs";
 import { currentLanguage, t } from "./words.mjs";
 
 const KEPT = "sora-jobs.notify";
@@ -78,9 +78,10 @@ export class Bell {
    *
    * @param {Pick<Brief, "id" | "state">} job
    * @param {string} was its state before
+   * @param {boolean} wasRunning
    */
-  async onJobEvent(job, was) {
-    if (job.state !== "stored" || (was && !isRunning(was)) || !this.on || !this.#unseen) return;
+  async onJobEvent(job, was, wasRunning) {
+    if (job.state !== "stored" || (was && !wasRunning) || !this.on || !this.#unseen) return;
     const row = await this.#read(job.id).catch(() => null);
     if (row && (was || this.#now() - (row.stored_at ?? 0) < FRESH_S)) this.notify(row);
   }

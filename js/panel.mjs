@@ -120,10 +120,11 @@ export class Panel {
    *
    * @param {Row} row
    * @param {string} was its state before
+   * @param {boolean} wasRunning
    */
-  update(row, was) {
+  update(row, was, wasRunning) {
     this.#events += 1;
-    this.#store.update(row, was);
+    this.#store.update(row, was, wasRunning);
     if (this.#view instanceof Detail) this.#view.update(row);
     if (this.#view instanceof Costs && was !== row.state) this.#view.stale = true;
     if (!this.#parts || was === row.state) return;
@@ -133,7 +134,7 @@ export class Panel {
 
   /** @param {Row} row of a response to a click in one of the views */
   changed(row) {
-    this.update(row, row.state);
+    this.update(row, row.state, row.is_running);
   }
 
   /** Is it on the screen? */

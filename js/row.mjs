@@ -6,15 +6,6 @@
 import { ago, price, span } from "./figures.mjs";
 import { errorText, hasText, t } from "./words.mjs";
 
-const TROUBLE = ["failed", "unknown", "lapsed", "refused"]; // as in nodes/sora_jobs/views/news.py
-
-/**
- * States in which a job is on its way, where only the state is known and not the row.
- *
- * @param {string} state
- */
-export const isRunning = (state) => ["reserved", "submitted", "completed"].includes(state);
-
 /** @param {string} state */
 export const stateName = (state) => (hasText(state) ? t(state) : state);
 
@@ -40,7 +31,7 @@ export function factsOf(row) {
  */
 export function stateOf(row, now) {
   const parts = [stateName(row.state)];
-  if (row.running && row.state === "submitted" && row.progress != null) parts[0] += ` ${Math.round(row.progress)} %`;
+  if (row.state === "submitted" && row.progress != null) parts[0] += ` ${Math.round(row.progress)} %`;
   const left = secondsLeft(row, now);
   if (left != null) parts.push(left > 0 ? t("left", { time: span(left) }) : t("overdue"));
   if (row.aside && hasText(row.aside)) parts.push(t(row.aside));
@@ -54,7 +45,7 @@ export function stateOf(row, now) {
  * @param {number} now
  */
 export function secondsLeft(row, now) {
-  if (row.state !== "submitted" || !row.running || !row.expected_s || !row.submitted_at) return null;
+  if (!row.is_running || !row.expected_s || !row.submitted_at) return null;
   return row.expected_s - (now - row.submitted_at);
 }
 
@@ -90,15 +81,13 @@ export const troubleOf = (row) =>
   errorOf(row) || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
 
 /**
- * Does a row belong to the list that is shown? The server's own rules.
+ * Does a row belong to the list that is shown? Archived jobs are in no list but their own.
  *
  * @param {Row} row
  * @param {Filter} filter
  */
 export function matches(row, { state, search }) {
-  const hidden = row.aside === "forgotten";
-  if (hidden !== (state === "forgotten")) return false;
-  if (state === "running" ? !row.running : state && !hidden && row.state !== state) return false;
+  if (state ? row.group !== state : row.group === "forgotten") return false;
   const wanted = search.trim().toLowerCase();
   return !wanted || [row.prompt, row.id, row.video_id].some((text) => (text ?? "").toLowerCase().includes(wanted));
 }
@@ -109,10 +98,3 @@ export function matches(row, { state, search }) {
  * @param {string} name
  */
 export const jobInName = (name) => /_([0-9a-z]{10})(?:[ _]?\(\d+\))?\.mp4$/i.exec(name)?.[1].toLowerCase() ?? "";
-
-/**
- * Is there something that a person should be told of?
- *
- * @param {Pick<Brief, "state" | "aside">} row
- */
-export const inTrouble = ({ state, aside }) => TROUBLE.includes(state) && !aside;

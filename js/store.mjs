@@ -4,7 +4,7 @@
 
 import { messageOf } from "./host.mjs";
 import { Recent } from "./recent.mjs";
-import { isRunning, matches } from "./row.mjs";
+import { matches } from "./row.mjs";
 
 const PAGE = 60;
 const MOST = 20; // jobs that are read one by one in a refresh
@@ -113,7 +113,7 @@ export class Store {
    */
   #left(there, last) {
     /** @param {Row | undefined} row */
-    const within = (row) => row && (!last || !isNewer(last, row) || row.running);
+    const within = (row) => row && (!last || !isNewer(last, row) || row.is_running);
     return this.ids.filter((id) => !there.has(id) && within(this.#rows.get(id))).slice(0, MOST);
   }
 
@@ -144,9 +144,10 @@ export class Store {
    *
    * @param {Row} row
    * @param {string} was the state that it had, "" for a new one
+   * @param {boolean} wasRunning
    */
-  update(row, was) {
-    this.#tally(row, was);
+  update(row, was, wasRunning) {
+    this.#tally(row, wasRunning);
     this.#put(row);
   }
 
@@ -155,21 +156,22 @@ export class Store {
    *
    * @param {Brief} job
    * @param {string} was
+   * @param {boolean} wasRunning
    */
-  onJobEvent(job, was) {
-    this.#tally(job, was);
+  onJobEvent(job, was, wasRunning) {
+    this.#tally(job, wasRunning);
     this.#tell(job.id);
   }
 
   /**
    * @param {Brief} job
-   * @param {string} was
+   * @param {boolean} wasRunning where no row or event of it is known
    */
-  #tally(job, was) {
+  #tally(job, wasRunning) {
     const known = this.#latest.get(job.id)?.job ?? this.#rows.get(job.id);
     this.#latest.set(job.id, { job, at: (this.#events += 1) });
-    const before = known ? counts(known) : isRunning(was);
-    this.running = Math.max(0, this.running + Number(counts(job)) - Number(before));
+    const before = known ? known.is_counted : wasRunning;
+    this.running = Math.max(0, this.running + Number(job.is_counted) - Number(before));
   }
 
   /**
@@ -261,13 +263,6 @@ export class Store {
     for (const watcher of this.#watchers) watcher(id);
   }
 }
-
-/**
- * Is it one of those that are running, as the server counts them?
- *
- * @param {Brief} job
- */
-const counts = (job) => job.running && !job.aside;
 
 /**
  * Is `row` above `other`? The server's own order.

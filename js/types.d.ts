@@ -10,14 +10,21 @@ export interface Dated {
   now?: number;
 }
 
-/** How a job is doing (`Board.brief`): all that an event says of it. */
+/** How a job is doing (`HistoryView.brief`): all that an event says of it. */
 export interface Brief {
   id: string;
   /** A state of the ledger, or "lapsed". */
   state: string;
   /** "unwatched", "forgotten" or "". */
   aside: string;
-  running: boolean;
+  /** Is its video still to come? */
+  is_running: boolean;
+  /** Is it one of those that `PageResponse.running` counts? */
+  is_counted: boolean;
+  /** Is there something that a person should be told of? */
+  in_trouble: boolean;
+  /** The list that has it beside the one of all: a value of `Filter.state`. */
+  group: string;
   /** Per cent; null while it is unknown. */
   progress: number | null;
   created_at: number;
@@ -27,7 +34,7 @@ export interface Brief {
   expected_s: number | null;
 }
 
-/** A job in full (`Board.row`). */
+/** A job in full (`HistoryView.row`). */
 export interface Row extends Brief {
   /** "create", "remix" or "opened". */
   kind: string;
@@ -49,16 +56,24 @@ export interface Row extends Brief {
   failure: Failure | null;
   /** What helps: a key of `Cures`. */
   cure: string;
+  /** What may be done with it now. */
+  actions: Action[];
   warning: string;
   references: number;
   extra_fields: Record<string, unknown>;
   file: { filename: string; subfolder: string; type: string } | null;
 }
 
+/** As in nodes/sora_jobs/views/actions.py. */
+export type Action =
+  "reconcile" | "frames" | "open" | "remix" | "nearest" | "ask" | "again" | "unwatch" | "watch" | "restore" | "archive";
+
 /** The event `sora.job`: `was` is the state before, "" for a job that is new to the server. */
 export interface JobEvent {
   job: Brief;
   was: string;
+  /** Was its video still to come then? */
+  was_running: boolean;
 }
 
 export interface JobResponse extends Dated {
@@ -129,11 +144,16 @@ export interface RefreshResponse {
 /** What POST /sora/quote takes: null for a value that comes through a link. */
 export type QuoteRequest = Record<string, string | number | boolean | null>;
 
-/** What a purchase would cost: `usd` is null where that is unknown, and missing where it cannot be bought. */
+/** What a purchase would cost: `usd` is null where that is `unknown` for that reason, and missing where it cannot be
+ * bought. */
 export interface Quote {
   usd?: number | null;
   price_age_days?: number | null;
   comes_out?: string;
+  /** "", or a reason of nodes/sora_jobs/jobs/quote.py. */
+  unknown?: string;
+  /** What its words name. */
+  facts?: Record<string, string>;
 }
 
 /** Why a setting may not be changed: {} where it may. */

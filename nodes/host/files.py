@@ -176,10 +176,10 @@ def missing_files_fingerprint() -> int:
 
 def relative_name(path: Path) -> str:
     """A file's name relative to the output folder, with forward slashes. InvalidInputError for one outside."""
-    try:
-        return path.resolve().relative_to(Path(folder_paths.get_output_directory()).resolve()).as_posix()
-    except ValueError:
-        raise InvalidInputError(f"{path} is not in the output folder.") from None
+    place = get_engine().files.place_of(path)
+    if place is None:
+        raise InvalidInputError(f"{path} is not in the output folder.")
+    return str(place)
 
 
 def player(path: Path) -> ui.PreviewVideo:

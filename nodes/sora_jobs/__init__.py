@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from . import errors as errors
     from .engine import Engine as Engine
     from .jobs.spec import Job as Job
-    from .jobs.spec import JobState as JobState
     from .jobs.spec import Reference as Reference
     from .jobs.spec import VideoRequest as VideoRequest
+    from .jobs.state import JobState as JobState
 
 __version__ = "0.1.0"
 __all__ = ["Engine", "Job", "JobState", "Reference", "VideoRequest", "errors"]
@@ -29,7 +29,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "errors":
         return import_module(".errors", __name__)
-    return getattr(import_module(".engine" if name == "Engine" else ".jobs.spec", __name__), name)
+    place = {"Engine": ".engine", "JobState": ".jobs.state"}.get(name, ".jobs.spec")
+    return getattr(import_module(place, __name__), name)
 
 
 def __dir__() -> list[str]:

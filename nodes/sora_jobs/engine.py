@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,9 +24,10 @@ from .delivery.maintenance import Maintenance
 from .delivery.stored_files import StoredFiles
 from .delivery.thumbnails import VARIANTS, Thumbnails
 from .delivery.tracker import JobTracker
-from .delivery.waits import Wait
+from .delivery.waits import OnProgress, Wait
 from .errors import LocalError, NotPurchasedError
 from .gateway.clients import ClientPool
+from .jobs.quote import Quote
 from .jobs.spec import Job, VideoRequest
 from .ledger.costs import BY
 from .ledger.ledger import Ledger
@@ -42,7 +42,7 @@ from .purchasing.buying import Buyer
 from .purchasing.lookup import Lookup
 from .purchasing.providers import Providers
 from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
-from .purchasing.quote import Quote, quote, quote_request
+from .purchasing.quote import quote, quote_request
 from .purchasing.reconcile import ask_about, reconcile
 from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
@@ -52,7 +52,6 @@ from .views.history import HistoryView
 from .views.settings import PageSettings
 
 T = TypeVar("T")
-OnProgress = Callable[[float, str], None]
 
 __all__ = [
     "BY", "COMETAPI", "SANDBOX", "VARIANTS", "Balance", "Config", "Engine", "Model", "PurchaseResult", "Quote",
@@ -86,7 +85,7 @@ class Engine:
         place = state_folder(env) if home is None else Path(home).absolute()
         if output is None:
             output, folder = default_output()
-        self.timing = timing
+        self.timing, self._closing = timing, threading.Event()
         self.settings = Settings(home=place, output=Path(output).absolute(), folder=folder, env=env)
         self.ledger = Ledger(
             place,
@@ -97,9 +96,8 @@ class Engine:
         )
         self.whereabouts = Whereabouts(self.settings, self.ledger.database, found=home is None)
         self._clients = ClientPool(self.settings, LocalSandbox(place / "sandbox", env), timing)
-        self._models = LiveCatalogue(place, lambda: seen_here(self.ledger.seen_models, self._clients.now()), timing)
+        self._models = LiveCatalogue(place, lambda: seen_here(self.ledger.queries.seen_models, self._clients), timing)
         self.home, self.output = self.settings.home, self.settings.output
-        self._closing = threading.Event()
         self._join(self.whereabouts.others if others else tuple)
 
     def _join(self, others: Callable[[], Iterable[Path]]) -> None:
@@ -111,7 +109,6 @@ class Engine:
             self.ledger,
             self._clients,
             self._models.fresh,
-            self.settings,
             timing=timing,
             closing=self._closing,
             elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
@@ -256,17 +253,15 @@ class Engine:
     # -- money, models ------------------------------------------------------------------------------------------------
 
     def quote(self, wanted: VideoRequest | Mapping[str, Any], *, config: Config | None = None) -> Quote:
-        """Return what a request, or what a node asks for (`quote.quote`), would cost, by the settings of `config`, else
-        of now. No key is needed, and nothing is sent or written. InvalidInputError where it is known to be
-        impossible."""
-        clients = self._clients.now(config)
+        """Return what a request, or what a node asks for (`quote.quote`), would cost. No key is needed, and nothing is
+        sent or written. InvalidInputError where it is known to be impossible."""
+        clients, catalogue = self._clients.now(config), self.fresh_catalogue()
         if isinstance(wanted, VideoRequest):
-            return quote_request(wanted, clients, self.fresh_catalogue())
-        return quote(wanted, clients, self.fresh_catalogue(), partial(self._lookup.find, clients=clients))
+            return quote_request(wanted, clients, catalogue)
+        return quote(wanted, clients, catalogue, lambda name, at: self._lookup.find(name, at, clients))
 
     def spent(self, config: Config | None = None) -> Spending:
-        """Return what the last 24 hours cost, and the caps that count here, by the settings of `config`, else of
-        now."""
+        """Return what the last 24 hours cost, and the caps that count here."""
         budget = (config or self.settings.read()).budget
         return self.ledger.spending(budget) if self.ledger.database.exists else Spending(0.0, budget, budget)
 

@@ -37,7 +37,7 @@ def watch_ledger() -> None:
     def listen(engine: Engine) -> None:
         def tell(job: Job, was: str) -> None:
             try:
-                http.send("sora.job", {"job": engine.history.brief(job), "was": was})
+                http.send("sora.job", engine.history.event(job, was))
             except SoraError as error:  # the ledger's database is away
                 messages.log_warning(text_of(error))
 
@@ -205,9 +205,10 @@ async def nearest(request: web.Request) -> dict[str, str]:
 @access.acts
 async def quote(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """What a node's purchase would cost, as `Quote` has it: {"usd": null where that is unknown, "price_age_days",
-    "comes_out"}. A POST since it carries what widgets say; it changes nothing and asks no provider."""
+    "comes_out", "unknown", "facts"}. A POST since it carries what widgets say; it changes nothing and asks no
+    provider."""
     config = access.config_of(request)
-    return (await asyncio.to_thread(lambda: get_engine().quote(body, config=config)))._asdict()
+    return (await asyncio.to_thread(lambda: get_engine().quote(body, config=config))).as_dict()
 
 
 @routes.post("/sora/models/refresh")

@@ -105,11 +105,11 @@ def test_the_price_follows_the_widgets(road: Editor) -> None:
 def test_what_the_budget_does_not_know_is_unknown(road: Editor) -> None:
     """A field that may make it dearer, and an id that no list has; what cannot be bought has no price."""
     road.type(2, "extra_fields", '{"resolution": "1080p"}')
-    reads(road, 2, "price unknown")
+    reads(road, 2, "price unknown (resolution may change it)")
     road.type(2, "extra_fields", "")
     reads(road, 2, "≈ $0.64")
     road.type(2, "custom_model", "brand-new-9")
-    reads(road, 2, "price unknown")
+    reads(road, 2, "price unknown (not listed for brand-new-9)")
     road.type(2, "custom_model", "")
     road.type(2, "seconds", "5")
     reads(road, 2, "")
@@ -199,7 +199,7 @@ def test_a_remix_has_the_price_of_its_parent(either: Editor) -> None:
     )
     reads(either, 3, "≈ $0.64")
     either.type(4, "video_id", "video_from_elsewhere")  # by name: the page's versions have other widgets around it
-    reads(either, 5, "price unknown")
+    reads(either, 5, "price unknown (job not in the ledger)")
     reads(either, 6, "")
     either.type(1, "seconds", "4")
     reads(either, 3, "≈ $0.32")
@@ -253,7 +253,7 @@ def test_an_old_price_has_its_age_and_a_size_what_comes_out(either: Editor) -> N
         node(1, "CreateSoraJob", ["a boat", "veo3.1", "4", "1280x720", 1, "crop", "cometapi", "", ""]),
         node(2, "CreateSoraJob", ["a boat", "omni-fast", "4", "1920x1080", 1, "crop", "cometapi", "", ""]),
     )
-    reads(either, 2, "price unknown · comes out as 1280×720")
+    reads(either, 2, "price unknown (not listed for omni-fast) · comes out as 1280×720")
     either.page.wait_for_function(f"(id) => ({SHOWN})(id).at(-1) !== '…'", arg=1)
     assert re.fullmatch(r"≈ \$1\.28 · a price \d+ (mths|yrs?) old", badge(either, 1))
     either.picture("old_price")

@@ -59,11 +59,12 @@ def test_trouble_is_told_also_if_the_list_read_it_before_its_event_came(tab: Tab
     lose(host, "overtaken")
     tab.page.wait_for_function(HELD, arg="unknown")
     trouble = tab.page.evaluate("() => window.held.find(({ job }) => job.state === 'unknown')")
-    early = {"job": trouble["job"] | {"state": "reserved", "running": True}, "was": ""}
+    goes_on = {"state": "reserved", "is_running": True, "is_counted": True, "in_trouble": False, "group": "running"}
+    early = {"job": trouble["job"] | goes_on, "was": "", "was_running": False}
     tab.page.evaluate(HEAR, [early])
     tab.row("overtaken").get_by_text("Unknown if bought").wait_for()
     assert toast_of(tab.page, "overtaken").count() == 0
-    tab.page.evaluate(HEAR, [trouble | {"was": "reserved"}])
+    tab.page.evaluate(HEAR, [trouble | {"was": "reserved", "was_running": True}])
     toast_of(tab.page, "overtaken").wait_for(timeout=10_000)
 
 

@@ -23,7 +23,8 @@ from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError, NotPurchasedError, PurchaseUncertainError
 from sora_jobs.gateway.client import Client
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.backups import backup
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.merge import held_elsewhere, import_home
@@ -144,7 +145,9 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(
     assert (Path(told["aside"]) / "settings.toml").read_text(encoding="utf-8") == "language = 'vi'\n"
     assert {path.name for path in (home / "references").iterdir()} == {REFERENCE, "b" * 64 + ".png"}
     with Ledger_at(home) as ledger:
-        assert ledger.active_purchase(dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))) == image
+        assert (
+            ledger.queries.active_purchase(dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))) == image
+        )
 
 
 def test_nothing_is_restored_or_imported_while_it_is_in_use(
@@ -359,7 +362,7 @@ def test_what_another_ledger_bought_is_known_after_an_import(
     with Ledger_at(home) as ledger:
         assert reserve(ledger, dataclasses.replace(PLAIN, prompt="a ", typed="")).id == jobs[1].id
         assert reserve(ledger, dataclasses.replace(PLAIN, references=(Reference(IMAGE, "pad"),))).id == jobs[0].id
-        assert ledger.by_gateway_id("cometapi", "https://x", "video_o") == ledger.job(opened.id)
+        assert ledger.queries.by_gateway_id("cometapi", "https://x", "video_o") == ledger.job(opened.id)
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -393,7 +396,7 @@ def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home
                 f"INSERT INTO jobs ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})",
                 **row,
             )
-        assert ledger.active_purchase(fitted["pad"]) is not None
+        assert ledger.queries.active_purchase(fitted["pad"]) is not None
     with Ledger_at(tmp_path / "old") as old:
         with_image(old)
         with old.database.write() as connection:  # as if the fit had been this one
@@ -405,7 +408,7 @@ def test_a_picture_that_was_bought_with_two_fits_is_brought_in(theirs: str, home
     with Ledger_at(home) as ledger:
         assert import_home(tmp_path / "old", ledger).added == 1
         assert {one.id for one in ledger.jobs()} == {crop.id, "older", job.id}
-        assert {ledger.active_purchase(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
+        assert {ledger.queries.active_purchase(spec).id for spec in fitted.values()} == {job.id}  # type: ignore[union-attr]
         assert {reserve(ledger, spec, references=[REFERENCE]).id for spec in fitted.values()} == {job.id}
 
 

@@ -20,7 +20,8 @@ from sora_jobs.errors import (
     RequestRejectedError,
     WaitTimeoutError,
 )
-from sora_jobs.jobs.spec import ARCHIVED, Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import ARCHIVED, Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.rows import run
 from sora_jobs.purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS

@@ -26,6 +26,7 @@ from sora_jobs.cli.main import main
 from sora_jobs.config.budget import Budget
 from sora_jobs.jobs.spec import VideoRequest
 from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.sandbox import Sandbox
 
 from ..failures import failed_as
 from ..gateway.ugly import UglyServer, answer
@@ -96,6 +97,25 @@ def test_a_video_is_bought_once_and_lies_where_it_was_asked_for(sora: Shell, tmp
     elsewhere = sora.json("run", "a boat", *SMALL, "--out", "other")
     assert Path(elsewhere["path"]).parent == tmp_path / "other"
     assert Path(elsewhere["path"]).samefile(path)
+
+
+def test_a_purchase_whose_price_is_unknown_says_why(
+    sora: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: the second run buys nothing."""
+    with Sandbox(tmp_path / "server", seconds=0.2) as server:
+        table = f'[provider.mine]\nbase_url = "{server.url}"\nkey_variable = "MINE_KEY"\n'
+        monkeypatch.setenv("MINE_KEY", "sk-test-key-123")
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "providers.toml").write_text(table, encoding="utf-8")
+        run = ["run", "a boat", *SMALL, "--provider", "mine"]
+        first = sora.json(*run)
+        assert (first["exit"], first["estimated_usd"], first["price_unknown"]) == (0, None, "provider")
+        assert "usd_per_second is not set for mine" in sora.err
+        again = sora.json(*run)
+        assert (again["exit"], again["reused"], "price_unknown" in again) == (0, True, False)
+        assert "usd_per_second" not in sora.err
+    assert "price_unknown" not in sora.json("run", "a boat", *SMALL)
 
 
 @pytest.mark.parametrize(

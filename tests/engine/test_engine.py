@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sora_jobs.engine import Engine
 from sora_jobs.errors import DownloadExpiredError, InvalidInputError, NotFinishedError
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 
 from ..failures import failing
 from ..systems import make_link

@@ -282,7 +282,7 @@ def test_a_transaction_of_older_code_is_not_broken_by_the_step(
     with monkeypatch.context() as older:
         older.setattr(migrations, "STEPS", migrations.STEPS[:5])
         old = Ledger(tmp_path, url=url)
-        old.unfinished()
+        old.queries.unfinished()
     new = Ledger(tmp_path, url=url)
     with ThreadPoolExecutor(1) as pool:
         with old.database.write() as connection:

@@ -16,7 +16,8 @@ from sora_jobs.delivery.receipts import receipt_of
 from sora_jobs.diagnostics.doctor import examine
 from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError, StorageError
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest, fingerprints
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest, fingerprints
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.identities import fingerprints_of
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.rows import run

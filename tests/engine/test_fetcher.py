@@ -35,7 +35,8 @@ from sora_jobs.errors import (
 )
 from sora_jobs.gateway.client import Client
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.media.frames import load_frames

@@ -233,7 +233,7 @@ def test_what_the_owner_opened_is_theirs() -> None:
 )  # fmt: skip
 def test_which_fields_can_change_the_price(fields: dict[str, Any], dearer: bool) -> None:
     """One without a rule, which the owner opened, can."""
-    assert Catalogue.shipped().may_be_dearer(sent(fields, model="sora-2")) is dearer
+    assert bool(Catalogue.shipped().dearer_fields(sent(fields, model="sora-2"))) is dearer
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from sora_jobs.errors import (
 )
 from sora_jobs.jobs.identity import FITS
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import run, update
 
 from ..failures import failing
@@ -104,7 +105,7 @@ def test_what_opencv_raises_is_no_bug_of_the_page(engine: Engine, monkeypatch: p
 def test_a_stored_job_has_a_file_and_a_small_picture(engine: Engine) -> None:
     """The file as the host's page asks for it; the picture is made once."""
     row = engine.history.row(job := stored(engine, "a boat"))
-    assert (row["state"], row["running"], row["error"], row["cure"]) == ("stored", False, "", "")
+    assert (row["state"], row["is_running"], row["error"], row["cure"]) == ("stored", False, "", "")
     assert row["file"] == {"filename": Path(job.path).name, "subfolder": "sora", "type": "output"}
     place = engine.history.thumbnail(job.id)
     assert cv2.imread(str(place)).shape == (180, 320, 3)
@@ -187,7 +188,9 @@ def test_time_left_is_learned_from_past_jobs(engine: Engine) -> None:
 def test_a_page_asks_once_for_what_jobs_like_these_took(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of sixty would read the past sixty times."""
     asked: list[str] = []
-    monkeypatch.setattr(engine.ledger, "median_render_s", lambda job: asked.append(job.seconds) or float(job.seconds))
+    monkeypatch.setattr(
+        engine.ledger.queries, "median_render_s", lambda job: asked.append(job.seconds) or float(job.seconds)
+    )
     for number, seconds in enumerate(("4", "8", "4", "4")):
         row_of(engine, f"shot {number}", video_id=f"v{number}", seconds=seconds)
     rows = engine.history.page()["jobs"]
@@ -203,7 +206,7 @@ def test_an_event_costs_no_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch)
     ]
     done = engine.start_create(VideoRequest(prompt="a boat", **SPEC)).result(30).job
     jobs.append(engine.start_wait(done.id, timeout=30).future.result(30))
-    monkeypatch.setattr(engine.ledger, "median_render_s", lambda job: 20.0)
+    monkeypatch.setattr(engine.ledger.queries, "median_render_s", lambda job: 20.0)
     shown = [engine.history.row(job) for job in jobs]
 
     def refuse(*_: object, **__: object) -> None:

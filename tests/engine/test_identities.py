@@ -16,7 +16,8 @@ from sora_jobs.config.budget import Budget
 from sora_jobs.errors import PurchaseUncertainError, RequestRejectedError
 from sora_jobs.jobs import identity
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import migrations
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.rows import insert, run
@@ -76,8 +77,8 @@ def test_the_same_request_in_other_words_is_one_row(ledger: Ledger) -> None:
     image, _ = reserve(ledger, with_image("crop"))
     assert image.fit == "crop"
     assert reserve(ledger, with_image("pad")) == reserve(ledger, with_image("stretch")) == (image, False)
-    assert ledger.active_purchase(SPACED) == job
-    assert ledger.was_requested(SPACED)
+    assert ledger.queries.active_purchase(SPACED) == job
+    assert ledger.queries.was_requested(SPACED)
 
 
 def test_a_process_with_older_code_is_joined(ledger: Ledger) -> None:
@@ -203,8 +204,8 @@ def test_a_ledger_of_the_fourth_schema_is_brought_up_to_date(
         rows = [of_older_code(ledger, spec, state="stored") for spec in (SPACED, remix)]
         with ledger.database.write() as connection:
             run(connection, "UPDATE jobs SET identity2 = '', slot2 = NULL, fit = ''")
-        assert ledger.active_purchase(PLAIN) == ledger.job(rows[0].id)
-        assert ledger.active_purchase(dataclasses.replace(remix, prompt="at night")) == ledger.job(rows[1].id)
+        assert ledger.queries.active_purchase(PLAIN) == ledger.job(rows[0].id)
+        assert ledger.queries.active_purchase(dataclasses.replace(remix, prompt="at night")) == ledger.job(rows[1].id)
         assert ledger.job(opened.id).identity2
     finally:
         ledger.close()
@@ -233,7 +234,7 @@ def test_the_images_are_hashed_once_and_outside_of_transactions(
     spec = with_image("pad")
     for _ in range(3):
         reserve(ledger, spec)
-        ledger.active_purchase(spec)
+        ledger.queries.active_purchase(spec)
     assert hashed.count(SAME.nbytes) == 1
     assert ledger.job(ledger.jobs()[0].id).state is JobState.RESERVED
 

@@ -16,11 +16,11 @@ from sora_jobs.jobs.spec import (
     LONGEST_FIELDS,
     LONGEST_PROMPT,
     Job,
-    JobState,
     Reference,
     VideoRequest,
     parse_extra_fields,
 )
+from sora_jobs.jobs.state import JobState
 
 from ..failures import failing
 

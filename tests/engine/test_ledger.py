@@ -18,7 +18,8 @@ from sora_jobs.config.timing import Timing
 from sora_jobs.errors import InvalidInputError, LedgerError, PurchaseUncertainError, RequestRejectedError
 from sora_jobs.gateway.error_body import GatewayErrorBody
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import migrations
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger
@@ -62,7 +63,7 @@ def test_a_job_goes_its_way(ledger: Ledger) -> None:
     assert (stored.state, stored.path, stored.bytes) == (JobState.STORED, "sora/x.mp4", 5)
     assert ledger.observed(job.id, video(phase="failed")).state is JobState.STORED
     assert reserve(ledger) == (stored, False)
-    assert ledger.find("v1") == stored == ledger.find(job.id)
+    assert ledger.queries.find("v1") == stored == ledger.queries.find(job.id)
 
 
 def test_a_restart_keeps_everything(ledger: Ledger, tmp_path: Path, database_url: str) -> None:
@@ -220,8 +221,8 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, database_url: str
     old.close()
     monkeypatch.undo()
     now = Ledger(tmp_path, url=database_url)
-    assert now.find("v1").id == "abc"
-    assert now.find("v1").aside == ""
+    assert now.queries.find("v1").id == "abc"
+    assert now.queries.find("v1").aside == ""
     assert Leases(now.database).take("abc")
     now.close()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sora_jobs.config.budget import Budget
 from sora_jobs.config.timing import Timing
-from sora_jobs.delivery.tracker import ended_error
 from sora_jobs.errors import (
     GatewayError,
     InvalidInputError,
@@ -21,10 +20,12 @@ from sora_jobs.errors import (
     RequestRejectedError,
 )
 from sora_jobs.gateway.error_body import GatewayErrorBody
+from sora_jobs.jobs.outcomes import ended_error, existing_purchase_error
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
-from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger, existing_purchase_error
+from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger
 from sora_jobs.ledger.rows import run
 from sora_jobs.messages import RECONCILE_HINT
 
@@ -239,7 +240,7 @@ def test_an_id_that_was_opened_before_becomes_the_purchases_own(ledger: Ledger) 
         job.id, JobState.STORED, "sora/x.mp4", "/o", 5,
     )  # fmt: skip
     assert (found.remote_status, found.progress, found.error, found.prompt) == ("completed", 100, "", "a boat")
-    assert ledger.find(opened.id) is None
+    assert ledger.queries.find(opened.id) is None
 
 
 def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
@@ -256,11 +257,11 @@ def test_an_id_that_belongs_to_another_is_refused(ledger: Ledger) -> None:
     assert caught.value.job == job.id
     others = [ledger.adopt("other", ORIGIN, "v4"), ledger.adopt("cometapi", "https://another", "v4")]
     assert ledger.reconcile(job.id, video_id="v4").state is JobState.SUBMITTED
-    assert {found.id for found in ledger.of_gateways("v4")} == {job.id, *(other.id for other in others)}
+    assert {found.id for found in ledger.queries.of_gateways("v4")} == {job.id, *(other.id for other in others)}
     with failing(InvalidInputError, "ambiguous_video_id", "v4") as caught:
-        ledger.find("v4")
+        ledger.queries.find("v4")
     assert all(found.id in caught.value.hint for found in (job, *others))
-    assert ledger.by_gateway_id("cometapi", "https://another", "v4") == others[1]
+    assert ledger.queries.by_gateway_id("cometapi", "https://another", "v4") == others[1]
 
 
 # -- set aside --------------------------------------------------------------------------------------------------------

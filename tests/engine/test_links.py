@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from sora_jobs.delivery.stored_files import _linked
 from sora_jobs.errors import StorageError
-from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.jobs.spec import Job
+from sora_jobs.jobs.state import JobState
 
 from ..failures import failing
 

@@ -28,6 +28,7 @@ from sora_jobs.errors import InvalidInputError
 from sora_jobs.jobs.spec import VideoRequest
 from sora_jobs.ledger.database import Database
 from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.queries import Queries
 
 from ..failures import failing
 from ..frozen.gateway import Gateway
@@ -155,7 +156,7 @@ def test_nothing_is_bought_where_comfyui_uses_another_database(
     record_location(home, output, temp, Database(home, theirs).mark)
     monkeypatch.setenv("SORA_DATABASE_URL", ours)
     monkeypatch.setenv("COMETAPI_KEY", "some-key-123456")
-    monkeypatch.setattr(Ledger, "active_purchase", lambda *_: None)  # no server has to run for it
+    monkeypatch.setattr(Queries, "active_purchase", lambda *_: None)  # no server has to run for it
     monkeypatch.setattr("sora_jobs.ledger.connections._up_to_date", lambda engine: engine)
     with Gateway() as gateway:
         monkeypatch.setenv("COMETAPI_BASE_URL", gateway.url)

@@ -14,7 +14,8 @@ from sora_jobs.config.budget import Budget
 from sora_jobs.config.timing import Timing
 from sora_jobs.engine import Engine
 from sora_jobs.errors import PurchaseUncertainError
-from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import run
 from sora_jobs.views.news import KEPT, News, is_news
 

@@ -15,7 +15,8 @@ import pytest
 from sora_jobs.config.timing import Timing
 from sora_jobs.delivery.poller import Poller
 from sora_jobs.errors import GatewayError, InvalidInputError, LedgerError, NotFinishedError, WaitTimeoutError
-from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.jobs.spec import Job
+from sora_jobs.jobs.state import JobState
 from sora_jobs.util.daemon_pool import DaemonPool
 
 from ..failures import failing

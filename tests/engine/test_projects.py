@@ -15,7 +15,8 @@ from sora_jobs.delivery.receipts import receipt_of
 from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import LONGEST_PROJECT, Job, JobState, VideoRequest, parse_project
+from sora_jobs.jobs.spec import LONGEST_PROJECT, Job, VideoRequest, parse_project
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import migrations
 from sora_jobs.ledger.backups import backup
 from sora_jobs.ledger.ledger import Ledger

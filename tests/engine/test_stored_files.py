@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,8 @@ import pytest
 from sora_jobs.delivery import stored_files
 from sora_jobs.engine import Engine
 from sora_jobs.errors import StorageError
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 
 from ..frozen.gateway import Gateway, film
 
@@ -163,3 +165,11 @@ def test_a_copy_is_known_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
     name.write_bytes(bench.whole[:-1])
     assert not stored_files.is_same_video(bench.job, name, bench.file)
     assert bench.engine.ledger.job(bench.job.id).state is JobState.STORED
+
+
+def test_one_place_knows_where_the_file_of_a_job_is() -> None:
+    """Whoever joined the output folder and a job's path by itself would miss a file that is under another root."""
+    nodes = Path(__file__).parents[2] / "nodes"
+    joins = re.compile(r"(output|root|videos)\)? / job\.|Path\(job\.(root|path)")
+    found = [path.name for path in nodes.rglob("*.py") if joins.search(path.read_text(encoding="utf-8"))]
+    assert found == ["stored_files.py"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sora_jobs.engine import Engine
 from sora_jobs.errors import NotFinishedError, NotPurchasedError, PurchaseUncertainError
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.sandbox import Sandbox
 
 from ..timings import FAST
@@ -80,7 +81,7 @@ class Buyers:
                 assert self.bought(spec.prompt) == [], f"told that nothing was bought: {error}"
             except NotFinishedError as error:
                 self._met(error)
-        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.engine.ledger.active_purchase(spec)}")
+        raise AssertionError(f"no video after {MOST_RUNS} runs: {self.engine.ledger.queries.active_purchase(spec)}")
 
     def _settle(self, engine: Engine, prompt: str, job_id: str) -> None:
         found = self.bought(prompt)

@@ -18,7 +18,7 @@ import urllib3.connection
 from sora_jobs.delivery import download
 from sora_jobs.gateway import bodies
 from sora_jobs.gateway.client import Client
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger import ledger
 from sora_jobs.ledger.ledger import Ledger
 

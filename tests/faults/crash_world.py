@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from sora_jobs.engine import Engine
 from sora_jobs.errors import PurchaseUncertainError
-from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.jobs.spec import Job
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.sandbox import Sandbox
 

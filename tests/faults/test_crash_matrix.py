@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.media.probe import probe
 
 from .conftest import Row

@@ -14,7 +14,7 @@ from sora_jobs.config.timing import Timing
 from sora_jobs.delivery import download
 from sora_jobs.engine import Engine
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.rows import run

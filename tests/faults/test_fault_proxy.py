@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from sora_jobs.errors import PurchaseUncertainError, UnreachableError
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.sandbox import Sandbox
 
 from ..failures import failing

@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sora_jobs.config.budget import Budget
 from sora_jobs.errors import LedgerError, PurchaseUncertainError, RequestRejectedError
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger
 

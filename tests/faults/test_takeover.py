@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sora_jobs.config.timing import Timing
 from sora_jobs.engine import Engine
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import run
 
 from .crash_points import KILLED

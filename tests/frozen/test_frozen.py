@@ -11,7 +11,7 @@ from sora_jobs.config.extra_fields import REFUSED
 from sora_jobs.delivery.receipts import origin_of
 from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError, JobFailedError, PurchaseUncertainError
-from sora_jobs.jobs.spec import JobState
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.models.catalogue import Catalogue
 from sora_jobs.models.model import Status

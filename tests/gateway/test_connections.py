@@ -19,7 +19,8 @@ from sora_jobs.errors import GatewayError, LocalError, SoraError, UnreachableErr
 from sora_jobs.gateway import connections
 from sora_jobs.gateway.client import Client
 from sora_jobs.jobs.create_call import CreateCall
-from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.jobs.state import JobState
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..failures import failing

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sora_jobs.gateway import charges
 from sora_jobs.gateway.vocabulary import ReportedCharge
-from sora_jobs.jobs.spec import JobState, Reference
+from sora_jobs.jobs.spec import Reference
+from sora_jobs.jobs.state import JobState
 
 from .test_purchase import ACCEPTED, SPEC, Bench
 from .ugly import UglyServer, answer

@@ -38,7 +38,8 @@ from sora_jobs.errors import (
 )
 from sora_jobs.gateway import client
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import TAKEN_OVER
 from sora_jobs.util import disk

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from sora_jobs.engine import Engine
-from sora_jobs.errors import InvalidInputError
+from sora_jobs.errors import BudgetExceededError, InvalidInputError
+from sora_jobs.jobs.quote import Quote
 from sora_jobs.jobs.spec import Job, VideoRequest, parse_extra_fields
 from sora_jobs.models.catalogue import Catalogue
-from sora_jobs.purchasing.quote import Quote
+from sora_jobs.purchasing.quote import estimate
 
 from ..failures import failing
 from .ugly import Request, UglyServer, answer
@@ -55,7 +56,8 @@ class Bench:
         ]
         (self.home / "providers.toml").write_text("\n".join(tables), encoding="utf-8")
         env = {"COMETAPI_BASE_URL": server.url, "SORA_POLL_SECONDS": "0.01", "SORA_BUDGET_USD_PER_DAY": "1000"}
-        self.engine = Engine(self.home, self.output, env=env | {"COMETAPI_KEY": "sk-test-key-123"})
+        self.env = env | {"COMETAPI_KEY": "sk-test-key-123"}
+        self.engine = Engine(self.home, self.output, env=self.env)
         self.keyless = Engine(self.home, self.output, env=env)  # as the page asks before anything is set up
 
     def quote(self, wanted: dict[str, Any]) -> float | None:
@@ -65,15 +67,20 @@ class Bench:
         assert len(self.server.requests) == sent
         return usd
 
-    def buy(self, widgets: dict[str, str], prompt: str = "a boat") -> Job:
+    def spec(self, widgets: dict[str, str], prompt: str = "a boat") -> VideoRequest:
         names = ("seconds", "size", "provider")
-        spec = VideoRequest(
+        return VideoRequest(
             prompt=prompt,
             model=widgets["custom_model"] or widgets["model"],
             extra_fields=parse_extra_fields(widgets["extra_fields"]),
             **{name: widgets[name] for name in names},
         )
-        return self.row(self.engine.start_create(spec).result(30).job)
+
+    def buy(self, widgets: dict[str, str], prompt: str = "a boat") -> Job:
+        return self.row(self.engine.start_create(self.spec(widgets, prompt)).result(30).job)
+
+    def set_budget(self, usd_per_day: str) -> None:
+        self.env["SORA_BUDGET_USD_PER_DAY"] = usd_per_day
 
     def remix(self, job: Job, prompt: str = "at night") -> Job:
         return self.row(self.engine.start_remix(job.id, prompt).result(30).job)
@@ -109,6 +116,46 @@ def test_a_quote_is_what_the_budget_counts(bench: Bench, name: str) -> None:
     assert bench.buy(widgets).estimated_usd == usd
 
 
+REASONS: dict[str, tuple[str, dict[str, str]]] = {
+    "a model without a price": ("model", {"model": "omni-fast"}),
+    "a model that is not listed": ("model", {"model": "brand-new-9"}),
+    "an extra field": ("extra_fields", {"fields": "quality"}),
+    "the owner's price and an extra field": ("extra_fields", {"fields": "quality"}),
+    "an owner without a price": ("provider", {"provider": "unpriced"}),
+}
+
+
+@pytest.mark.parametrize("name", CREATES)
+def test_an_unknown_price_has_a_reason(bench: Bench, name: str) -> None:
+    """The page and the command line are told the same one; a known price has none."""
+    changed, _ = CREATES[name]
+    quote = bench.keyless.quote(WIDGETS | changed)
+    assert (quote.unknown, quote.facts) == REASONS.get(name, ("", {}))
+    assert (quote.usd is None) is (name in REASONS) is bool(quote.why_unknown())
+    bought = bench.engine.start_create(bench.spec(WIDGETS | changed)).result(30)
+    assert bought.quote == quote
+    again = bench.engine.start_create(bench.spec(WIDGETS | changed)).result(30)
+    assert (again.reused, again.quote.unknown) == (True, "")  # nothing is bought, so that nothing has to be said
+
+
+def test_a_price_by_size_may_lack_that_size(bench: Bench) -> None:
+    rows = [row for row in Catalogue.shipped().models.values() if row.usd and "*" not in row.usd]
+    row, size = next((row, size) for row in rows for size in ("4000x400", "8000x800") if not row.usd_per_second(size))
+    spec = bench.spec(WIDGETS | {"custom_model": row.id, "size": size})
+    quote = estimate(spec, bench.engine.providers.client("cometapi").provider, Catalogue.shipped())
+    assert (quote.usd, quote.unknown, quote.facts) == (None, "size", {"model": row.id, "size": size})
+
+
+def test_the_budget_says_why_it_does_not_know_a_price(bench: Bench) -> None:
+    """It counts as the cap of a job, which is hard to understand without the reason."""
+    bench.set_budget("0.5")
+    with failing(BudgetExceededError, "budget_per_day", "is listed for omni-fast", charge="none"):
+        bench.buy(WIDGETS | {"model": "omni-fast"})
+    with pytest.raises(BudgetExceededError) as raised:
+        bench.buy(WIDGETS | {"model": "sora-2-pro", "seconds": "12"})
+    assert "price is unknown" not in str(raised.value)
+
+
 @pytest.mark.parametrize("fields", ['{"seed": 7}', '{"negative_prompt": "rain"}', '{"resolution": "720p", "seed": 7}'])
 @pytest.mark.parametrize("provider", ["cometapi", "mine", "free"])
 def test_a_field_counts_in_a_quote_as_in_the_budget(bench: Bench, fields: str, provider: str) -> None:
@@ -127,7 +174,7 @@ def test_a_quote_tells_how_old_its_price_is_and_what_comes_out(bench: Bench) -> 
     for free in ("sandbox", "mine", "unpriced"):
         assert bench.keyless.quote(widgets | {"provider": free}).price_age_days is None
     other = WIDGETS | {"model": "omni-fast", "size": "1920x1080"}
-    assert bench.keyless.quote(other) == Quote(None, None, "1280x720")
+    assert bench.keyless.quote(other) == Quote(None, None, "1280x720", "model", {"model": "omni-fast"})
     assert bench.keyless.quote(other | {"size": "720x1280"}).comes_out == ""
 
 
@@ -152,12 +199,15 @@ def test_a_remix_of_a_job_from_elsewhere(bench: Bench, provider: str, usd: float
     """Nobody knows what it was asked for, neither before it was opened nor after."""
     assert bench.quote({"job": "video_from_elsewhere", "provider": provider}) == usd
     assert bench.quote({"job": "video_from_elsewhere", "provider": None}) is None
+    reason = bench.keyless.quote({"job": "video_from_elsewhere", "provider": provider}).unknown
+    assert reason == ("" if usd == 0 else "job")
     if provider == "sandbox":  # which has no job that the ledger does not have
         return
     opened = bench.engine.open("video_from_elsewhere", provider)
     assert opened.kind == "opened"
     for named in (provider, None):
         assert bench.quote({"job": opened.id, "provider": named}) == usd
+    assert bench.keyless.quote({"job": opened.id, "provider": provider}).unknown == ("" if usd == 0 else "source")
     assert bench.remix(opened).estimated_usd == usd
 
 
@@ -170,6 +220,7 @@ def test_a_value_that_comes_through_a_link_is_unknown(
     bench: Bench, linked: str, provider: str, usd: float | None
 ) -> None:
     """So is the price, except where everything is free."""
+    assert bench.keyless.quote(WIDGETS | {"provider": provider, linked: None}).unknown == ("" if usd == 0 else "linked")
     assert bench.quote(WIDGETS | {"provider": provider, linked: None}) == usd
     assert bench.quote(WIDGETS | {"provider": provider, linked: None, "remix": True}) == usd
 

@@ -11,7 +11,8 @@ from sora_jobs.config.providers import Provider
 from sora_jobs.engine import Engine
 from sora_jobs.errors import JobFailedError
 from sora_jobs.gateway.client import Client
-from sora_jobs.jobs.spec import JobState, VideoRequest
+from sora_jobs.jobs.spec import VideoRequest
+from sora_jobs.jobs.state import JobState
 
 from .ugly import Script, UglyServer, answer, hang_up, reset
 

@@ -15,7 +15,8 @@ import pytest
 from sora_jobs.engine import Engine
 from sora_jobs.errors import GatewayError, InvalidInputError, JobFailedError, PurchaseUncertainError, SoraError
 from sora_jobs.jobs.remote_video import LONGEST_ID
-from sora_jobs.jobs.spec import Job, JobState, Reference, VideoRequest
+from sora_jobs.jobs.spec import Job, Reference, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.purchasing.reconcile import _same_length, _same_model, _same_size
 
 from ..failures import failing

@@ -18,7 +18,8 @@ from sora_jobs.config.providers import load_provider
 from sora_jobs.engine import Engine
 from sora_jobs.errors import GatewayError, InvalidInputError, RequestRejectedError
 from sora_jobs.jobs.remote_video import RemoteVideo
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import update
 from sora_jobs.models.catalogue import Catalogue
 from sora_jobs.models.model import Status
@@ -523,7 +524,7 @@ def test_no_event_loop_waits_for_the_ledger(engine: tuple[Engine, UglyServer], m
     """`catalogue` is what ComfyUI's loop reads: by what the ledger was last asked for."""
     made, _ = engine
     bought(made, "sora-2", DONE)
-    monkeypatch.setattr(made.ledger, "seen_models", lambda: pytest.fail("the ledger was asked"))
+    monkeypatch.setattr(made.ledger.queries, "seen_models", lambda: pytest.fail("the ledger was asked"))
     assert made.catalogue.models["sora-2"].state("cometapi") == "unknown"
     monkeypatch.undo()
     made.fresh_catalogue()

@@ -27,7 +27,8 @@ from sora_jobs.errors import (
     NotFinishedError,
     SoraError,
 )
-from sora_jobs.jobs.spec import Job, JobState, VideoRequest
+from sora_jobs.jobs.spec import Job, VideoRequest
+from sora_jobs.jobs.state import JobState
 from sora_jobs.media import still_images as made_here
 from sora_jobs.media.reference import MOST_PIXELS
 

@@ -18,7 +18,8 @@ from sora_jobs.diagnostics.verify.told import states_of, timings_of
 from sora_jobs.diagnostics.verify.walk import UNKNOWN, Content, Walked
 from sora_jobs.gateway.client import Client
 from sora_jobs.gateway.error_body import Response
-from sora_jobs.jobs.spec import Job, JobState
+from sora_jobs.jobs.spec import Job
+from sora_jobs.jobs.state import JobState
 from sora_jobs.media.source import VideoInfo
 
 PROVIDER = Provider(name="mine", base_url="https://api.example.com", lists=True)

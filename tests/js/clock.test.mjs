@@ -43,7 +43,7 @@ async function shown({ host, serverNow }, age_s) {
     localStorage: { getItem: () => "on" },
   };
   const row = { ...ROW, state: "stored", stored_at: serverNow() - age_s };
-  await new Bell(async () => row, () => {}, host.now, page).onJobEvent(row, ""); // prettier-ignore
+  await new Bell(async () => row, () => {}, host.now, page).onJobEvent(row, "", false); // prettier-ignore
   return titles.length;
 }
 
@@ -73,12 +73,25 @@ for (const ahead_s of [OFF_S, -OFF_S]) {
     const view = { open: () => {}, back: () => {}, changed: () => {} };
     const detail = new Detail(body(), host, view);
     assert.match(detail.element.querySelector("h2").textContent, /about 40 sec left/);
-    const buttons = actionsOf({ ...job(), state: "failed", running: false }, host, view).filter(Boolean);
+    const buttons = actionsOf({ ...job(), state: "failed", actions: ["ask"] }, host, view).filter(Boolean);
     buttons.find((button) => button.getAttribute("data-key") === "ask").click();
     await new Promise(setImmediate);
     assert.match(toasts[0], /about 40 sec left/);
   });
 }
+
+test("what may be done with a job is what the server says, in its order", async () => {
+  const { host, job } = await hostAt(0);
+  const keysOf = (more) =>
+    actionsOf({ ...job(), ...more }, host, {})
+      .filter(Boolean)
+      .map((button) => button.getAttribute("data-key"));
+  assert.deepEqual(keysOf({ actions: [] }), []);
+  assert.deepEqual(keysOf({ actions: ["reconcile", "open", "archive"], state: "stored" }), ["add", "forget"]);
+  const all = ["frames", "open", "remix", "nearest", "ask", "again", "unwatch", "watch", "restore", "archive"];
+  const keys = ["load_frames", "add", "remix", "pick_nearest", "ask", "again", "unwatch", "watch", "show", "forget"];
+  assert.deepEqual(keysOf({ actions: all }), keys);
+});
 
 test("before the first response the browser's clock has to do", () => {
   assert.ok(Math.abs(makeHost({}, {}).now() - Date.now() / 1000) < 1);

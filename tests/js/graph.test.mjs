@@ -208,6 +208,13 @@ test("the price badge asks what the widgets say, and reads what it is told", () 
     [{ usd: 0.8, price_age_days: null, comes_out: "" }, "≈ $0.80"],
     [{ usd: 0.8, price_age_days: 121, comes_out: "" }, "≈ $0.80 · a price 4 mths old"],
     [{ usd: null, price_age_days: null, comes_out: "1280x720" }, "price unknown · comes out as 1280×720"],
+    [{ usd: null, unknown: "model", facts: { model: "new-9" } }, "price unknown (not listed for new-9)"],
+    [
+      { usd: null, unknown: "length", facts: {}, comes_out: "640x360" },
+      "price unknown (length unknown) · comes out as 640×360",
+    ],
+    [{ usd: null, unknown: "a later reason", facts: {} }, "price unknown"],
+    [{ usd: 0.8, unknown: "", facts: {} }, "≈ $0.80"],
     [{}, ""],
     [undefined, "…"],
   ]) {

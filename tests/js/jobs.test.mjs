@@ -6,7 +6,7 @@ import { JobEvents, NamedJobs } from "../../js/jobs.mjs";
 import { Recent } from "../../js/recent.mjs";
 
 const settled = () => new Promise(setImmediate);
-const brief = (id, more = {}) => ({ id, state: "stored", running: false, aside: "", ...more });
+const brief = (id, more = {}) => ({ id, state: "stored", is_running: false, in_trouble: false, aside: "", ...more });
 
 test("what was set longest ago goes first", () => {
   const recent = new Recent(2);
@@ -22,7 +22,7 @@ function made({ shown = true, rows = new Map() } = {}) {
     refreshBadges: () => {},
   };
   const store = { row: (id) => rows.get(id), onJobEvent: (job) => heard.push(job.id) };
-  const panel = { shown, update: (row, was) => updates.push([row, was]) };
+  const panel = { shown, update: (row, was, wasRunning) => updates.push([row, was, wasRunning]) };
   const bell = { onJobEvent: () => {} };
   const events = new JobEvents(host, store, { poll: () => polls.push(1) }, bell, () => panel);
   return { events, host, store, panel, waiting, updates, heard, polls, rows };
@@ -31,24 +31,24 @@ function made({ shown = true, rows = new Map() } = {}) {
 test("a job that is known in the same state is updated from the event; another is read", async () => {
   const rows = new Map([["a", { ...brief("a"), prompt: "boat" }]]);
   const { events, waiting, updates } = made({ rows });
-  events.onJobEvent({ job: brief("a", { progress: 5 }), was: "stored" });
-  assert.deepEqual(updates, [[{ ...brief("a"), prompt: "boat", progress: 5 }, "stored"]]);
-  events.onJobEvent({ job: brief("b"), was: "submitted" });
+  events.onJobEvent({ job: brief("a", { progress: 5 }), was: "stored", was_running: false });
+  assert.deepEqual(updates, [[{ ...brief("a"), prompt: "boat", progress: 5 }, "stored", false]]);
+  events.onJobEvent({ job: brief("b"), was: "submitted", was_running: true });
   assert.equal(waiting[0].path, "/sora/history/b");
   waiting[0].give({ job: { id: "b" } });
   await settled();
-  assert.deepEqual(updates[1], [{ id: "b" }, "submitted"]);
+  assert.deepEqual(updates[1], [{ id: "b" }, "submitted", true]);
 });
 
 test("a response that is older than the last event of its job counts no more", async () => {
   const { events, waiting, updates } = made();
   events.onJobEvent({ job: brief("a", { state: "submitted" }), was: "" });
-  events.onJobEvent({ job: brief("a"), was: "submitted" });
+  events.onJobEvent({ job: brief("a"), was: "submitted", was_running: true });
   waiting[1].give({ job: { id: "a", number: 2 } });
   await settled();
   waiting[0].give({ job: { id: "a", number: 1 } });
   await settled();
-  assert.deepEqual(updates, [[{ id: "a", number: 2 }, "submitted"]]);
+  assert.deepEqual(updates, [[{ id: "a", number: 2 }, "submitted", true]]);
 });
 
 test("of events nothing is kept once what they asked for is there, or failed", async () => {
@@ -62,7 +62,7 @@ test("of events nothing is kept once what they asked for is there, or failed", a
 
 test("without the tab an event is only counted, and trouble is asked for", () => {
   const { events, waiting, heard, polls } = made({ shown: false });
-  events.onJobEvent({ job: brief("a", { state: "failed" }), was: "submitted" });
+  events.onJobEvent({ job: brief("a", { state: "failed", in_trouble: true }), was: "submitted" });
   assert.deepEqual([waiting.length, heard, polls.length, events.size], [0, ["a"], 1, 0]);
 });
 

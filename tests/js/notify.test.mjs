@@ -61,7 +61,7 @@ async function switchedOn(more) {
 test("it is off at first, and nothing is asked before it is switched on", async () => {
   const { bell, seen } = made({ permission: "granted" });
   assert.equal(bell.on, false);
-  await bell.onJobEvent(ROW, "submitted");
+  await bell.onJobEvent(ROW, "submitted", true);
   bell.notify(ROW);
   assert.deepEqual([seen.asked, seen.shown, seen.read], [0, [], []]);
 });
@@ -128,14 +128,14 @@ for (const [hidden, focus, told] of [
 ])
   test(`hidden ${hidden}, focused ${focus}: ${told} told`, async () => {
     const { bell, seen } = await switchedOn({ hidden, focus });
-    await bell.onJobEvent(ROW, "completed");
+    await bell.onJobEvent(ROW, "completed", true);
     bell.notify({ ...ROW, state: "failed" });
     assert.deepEqual([seen.shown.length, seen.read.length], [2 * told, told]);
   });
 
 test("a page that is looked at while the row is read gets none", async () => {
   const { bell, page, seen } = await switchedOn();
-  const hearing = bell.onJobEvent(ROW, "completed");
+  const hearing = bell.onJobEvent(ROW, "completed", true);
   Object.assign(page.document, { hidden: false, hasFocus: () => true });
   await hearing;
   assert.deepEqual([seen.read.length, seen.shown], [1, []]);
@@ -143,16 +143,16 @@ test("a page that is looked at while the row is read gets none", async () => {
 
 test("only a job that was on its way and is there now is told", async () => {
   const { bell, seen } = await switchedOn();
-  for (const [state, was] of [
-    ["submitted", "reserved"],
-    ["completed", "submitted"],
-    ["stored", "stored"],
-    ["stored", "failed"],
-    ["failed", "submitted"],
+  for (const [state, was, wasRunning] of [
+    ["submitted", "reserved", true],
+    ["completed", "submitted", true],
+    ["stored", "stored", false],
+    ["stored", "failed", false],
+    ["failed", "submitted", true],
   ])
-    await bell.onJobEvent({ ...ROW, state }, was);
+    await bell.onJobEvent({ ...ROW, state }, was, wasRunning);
   assert.deepEqual(seen.read, []);
-  for (const was of ["reserved", "submitted", "completed"]) await bell.onJobEvent(ROW, was);
+  for (const was of ["reserved", "submitted", "completed"]) await bell.onJobEvent(ROW, was, true);
   assert.equal(seen.shown.length, 3);
 });
 
@@ -165,16 +165,16 @@ test("of a job that is new to the server only one that was just stored is told",
     () => NOW,
     page,
   );
-  await bell.onJobEvent(ROW, "");
+  await bell.onJobEvent(ROW, "", false);
   assert.equal(seen.shown.length, 0);
   row = ROW;
-  await bell.onJobEvent(ROW, "");
+  await bell.onJobEvent(ROW, "", false);
   assert.equal(seen.shown.length, 1);
 });
 
 test("a row that cannot be read is not told", async () => {
   const { page, seen } = await switchedOn();
-  await new Bell(() => Promise.reject(new Error("away")), null, null, page).onJobEvent(ROW, "completed");
+  await new Bell(() => Promise.reject(new Error("away")), null, null, page).onJobEvent(ROW, "completed", true);
   assert.deepEqual(seen.shown, []);
 });
 
@@ -204,7 +204,7 @@ test("a browser that throws at it (Android) breaks nothing", async () => {
     }
   };
   bell.notify(ROW);
-  await bell.onJobEvent(ROW, "completed");
+  await bell.onJobEvent(ROW, "completed", true);
 });
 
 for (const language of Object.keys(LANGUAGES))

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { ago, bytes, dollars, price, seconds, span } from "../../js/figures.mjs";
-import { factsOf, inTrouble, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
+import { factsOf, jobInName, matches, priceAndAge, secondsLeft, stateOf, troubleOf } from "../../js/row.mjs";
 import { setLanguage } from "../../js/words.mjs";
 import { NOW, ROW } from "./rows.mjs";
 
@@ -15,10 +15,10 @@ test("a running job says how far it is and how long it will take", () => {
 });
 
 test("an ended or unwatched job says no time", () => {
-  assert.equal(secondsLeft({ ...ROW, state: "stored", running: false }, NOW), null);
-  assert.equal(stateOf({ ...ROW, state: "stored", running: false }, NOW), "Finished");
+  assert.equal(secondsLeft({ ...ROW, state: "stored", is_running: false }, NOW), null);
+  assert.equal(stateOf({ ...ROW, state: "stored", is_running: false }, NOW), "Finished");
   assert.equal(stateOf({ ...ROW, expected_s: null, aside: "unwatched" }, NOW), "Rendering 40 % · not watched");
-  assert.equal(stateOf({ ...ROW, state: "brand new state", running: false }, NOW), "brand new state");
+  assert.equal(stateOf({ ...ROW, state: "brand new state", is_running: false }, NOW), "brand new state");
 });
 
 test("facts leave out what nobody knows", () => {
@@ -36,7 +36,7 @@ test("price and age", () => {
 });
 
 test("a finished job whose file is gone says so", () => {
-  const stored = { ...ROW, state: "stored", running: false, file: { filename: "a.mp4" } };
+  const stored = { ...ROW, state: "stored", is_running: false, file: { filename: "a.mp4" } };
   assert.equal(troubleOf(stored), "");
   assert.match(troubleOf({ ...stored, file: null }), /not here any more/);
   assert.equal(troubleOf({ ...stored, file: null, error: "worse" }), "worse");
@@ -58,11 +58,11 @@ test("figures are rounded as people do", () => {
 
 const BELONGS = [
   [{ state: "", search: "" }, {}, true],
-  [{ state: "", search: "" }, { aside: "forgotten" }, false],
-  [{ state: "forgotten", search: "" }, { aside: "forgotten" }, true],
+  [{ state: "", search: "" }, { group: "forgotten" }, false],
+  [{ state: "forgotten", search: "" }, { group: "forgotten" }, true],
   [{ state: "forgotten", search: "" }, {}, false],
   [{ state: "running", search: "" }, {}, true],
-  [{ state: "running", search: "" }, { state: "stored", running: false }, false],
+  [{ state: "running", search: "" }, { group: "stored" }, false],
   [{ state: "failed", search: "" }, {}, false],
   [{ state: "", search: "BOAT " }, {}, true],
   [{ state: "", search: "video_1" }, {}, true],
@@ -79,13 +79,6 @@ test("a file's name tells its job, also as browsers and systems number copies", 
   assert.equal(jobInName("2026-11-26_abcdefghjk (1).MP4"), "abcdefghjk");
   assert.equal(jobInName("holiday.mp4"), "");
   assert.equal(jobInName("boat_00001_.mp4"), "");
-});
-
-test("trouble is what a person should be told of", () => {
-  for (const state of ["failed", "unknown", "lapsed", "refused"]) assert.ok(inTrouble({ ...ROW, state }));
-  for (const state of ["reserved", "submitted", "completed", "stored", "lost"])
-    assert.ok(!inTrouble({ ...ROW, state }));
-  assert.ok(!inTrouble({ ...ROW, state: "failed", aside: "forgotten" }));
 });
 
 test("a sum of seconds is not rounded to minutes", () => {

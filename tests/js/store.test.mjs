@@ -7,13 +7,18 @@ import { Store } from "../../js/store.mjs";
 const row = (number, more = {}) => ({
   id: `job${String(number).padStart(5, "0")}`,
   state: "stored",
-  running: false,
+  is_running: false,
+  is_counted: false,
+  group: "stored",
   aside: "",
   prompt: `boat ${number}`,
   video_id: "",
   created_at: number,
   ...more,
 });
+
+const RUNNING = { state: "submitted", is_running: true, is_counted: true, group: "running" };
+const ARCHIVED = { aside: "forgotten", group: "forgotten" };
 
 /** A server with so many jobs, the highest number newest. */
 function serve(count) {
@@ -59,43 +64,43 @@ test("an event changes its row in place, and says which", async () => {
   const { store } = await opened(3);
   const told = [];
   const unwatch = store.watch((id) => told.push(id));
-  store.update(row(2, { prompt: "other" }), "stored");
+  store.update(row(2, { prompt: "other" }), "stored", false);
   assert.equal(store.row("job00002").prompt, "other");
   assert.deepEqual(told, ["job00002"]);
   unwatch();
-  store.update(row(2), "stored");
+  store.update(row(2), "stored", false);
   assert.equal(told.length, 1);
 });
 
 test("a new job comes first, and is counted while it runs", async () => {
   const { store } = await opened(3);
-  store.update(row(9, { state: "submitted", running: true }), "");
+  store.update(row(9, RUNNING), "", false);
   assert.deepEqual([store.ids[0], store.running], ["job00009", 3]);
-  store.update(row(9, { state: "submitted", running: true, progress: 50 }), "submitted");
+  store.update(row(9, { ...RUNNING, progress: 50 }), "submitted", true);
   assert.equal(store.running, 3);
-  store.update(row(9, { state: "submitted", running: true, aside: "unwatched" }), "submitted");
+  store.update(row(9, { ...RUNNING, is_counted: false, aside: "unwatched" }), "submitted", true);
   assert.equal(store.running, 2);
-  store.update(row(9), "submitted");
+  store.update(row(9), "submitted", true);
   assert.equal(store.running, 2);
 });
 
 test("a job of a page that was not read yet waits for it; one that is not shown is counted all the same", async () => {
   const { store } = await opened(150);
-  store.update(row(5, { prompt: "changed" }), "submitted");
+  store.update(row(5, { prompt: "changed" }), "submitted", true);
   assert.equal(store.ids.length, 60);
   assert.equal(store.running, 1);
 });
 
 test("a job that no longer belongs goes", async () => {
   const { store } = await opened(3);
-  store.update(row(2, { aside: "forgotten" }), "stored");
+  store.update(row(2, ARCHIVED), "stored", false);
   assert.deepEqual(store.ids, ["job00003", "job00001"]);
 });
 
 test("a page that comes after an event brings no job twice", async () => {
   const { store } = await opened(61);
   store.more = false; // as if the event were older than all
-  store.update(row(1), "stored");
+  store.update(row(1), "stored", false);
   store.more = true;
   store.ids.splice(60, 1, "job00001");
   await store.next();
@@ -137,7 +142,7 @@ function slowly(server) {
 test("an answer that was asked for before an event does not undo it", async () => {
   for (const read of ["refresh", "reset", "count"]) {
     const server = serve(3);
-    server.rows[0] = row(3, { state: "submitted", running: true });
+    server.rows[0] = row(3, RUNNING);
     let answer = server.read;
     const store = new Store((path) => answer(path));
     await store.reset();
@@ -145,7 +150,7 @@ test("an answer that was asked for before an event does not undo it", async () =
     answer = slow;
     const reading = store[read]();
     await new Promise(setImmediate); // the server has read it
-    store.update(row(3), "submitted");
+    store.update(row(3), "submitted", true);
     go();
     await reading;
     assert.deepEqual([store.row("job00003").state, store.running], ["stored", 1], read);
@@ -154,16 +159,17 @@ test("an answer that was asked for before an event does not undo it", async () =
 
 test("what is only heard is counted, and laid over what an earlier question brings", async () => {
   const server = serve(3);
-  server.rows[0] = row(3, { state: "submitted", running: true });
+  server.rows[0] = row(3, RUNNING);
   const [slow, go] = slowly(server);
   const store = new Store(slow);
   const reading = store.reset();
   await new Promise(setImmediate);
-  store.onJobEvent({ id: "job00003", state: "stored", running: false, aside: "" }, "submitted");
+  const brief = { id: "job00003", state: "stored", is_running: false, is_counted: false, group: "stored", aside: "" };
+  store.onJobEvent(brief, "submitted", true);
   go();
   await reading;
   assert.deepEqual([store.row("job00003").state, store.row("job00003").prompt], ["stored", "boat 3"]);
-  store.onJobEvent({ id: "job00009", state: "submitted", running: true, aside: "" }, "");
+  store.onJobEvent({ ...RUNNING, id: "job00009", aside: "" }, "", false);
   assert.deepEqual([store.running, store.ids.length], [1, 3]);
 });
 
@@ -173,7 +179,7 @@ test("what an event sent out of the list stays out of an older page", async () =
   const store = new Store(slow);
   const reading = store.reset();
   await new Promise(setImmediate);
-  store.update(row(2, { aside: "forgotten" }), "stored");
+  store.update(row(2, ARCHIVED), "stored", false);
   go();
   await reading;
   assert.deepEqual(store.ids, ["job00003", "job00001"]);
@@ -190,8 +196,7 @@ test("a look tries again what could not be read", async () => {
 });
 
 test("a look asks for what it should have brought: a job below the newest, and one that left the list", async () => {
-  const running = { state: "submitted", running: true };
-  const { store, rows, asked } = await opened(150, (all) => (all[100] = row(50, running)));
+  const { store, rows, asked } = await opened(150, (all) => (all[100] = row(50, RUNNING)));
   await store.next();
   rows[100] = row(50);
   const [gone] = rows.splice(3, 1); // forgotten from a shell: the list has it no more
@@ -218,10 +223,10 @@ test("a look with more that is new than fits begins anew", async () => {
 
 test("an event and the answer to one's own click count once", async () => {
   const { store } = await opened(3);
-  const aside = row(999, { state: "submitted", running: true, aside: "unwatched" }); // a job that no page brought
+  const aside = row(999, { ...RUNNING, is_counted: false, aside: "unwatched" }); // a job that no page brought
   store.filter = { state: "", search: "nothing like it" };
-  store.update(aside, "submitted");
-  store.update(aside, "submitted");
+  store.update(aside, "submitted", true);
+  store.update(aside, "submitted", true);
   assert.equal(store.running, 1);
 });
 
@@ -236,6 +241,6 @@ test("a look brings what other processes did", async () => {
 
 test("of events the last are remembered, and not every job that ever had one", async () => {
   const { store } = await opened(3);
-  for (let number = 0; number < 900; number += 1) store.onJobEvent(row(10_000 + number), "submitted");
+  for (let number = 0; number < 900; number += 1) store.onJobEvent(row(10_000 + number), "submitted", true);
   assert.equal(store.events, 500);
 });

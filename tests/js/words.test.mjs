@@ -35,8 +35,19 @@ test("what is said exists, and every word is said somewhere", async () => {
   const codes = [...server.matchAll(/"code": "(\w+)"/g)].map(([, code]) => `why_${code}`);
   const whys = Object.keys(EN).filter((key) => /^why_/.test(key));
   assert.deepEqual(codes.sort(), whys.sort());
+  const quote = await readFile(new URL("../nodes/sora_jobs/jobs/quote.py", FOLDER), "utf8");
+  const reasons = /Unknown = Literal\[(.*)\]/
+    .exec(quote)[1]
+    .match(/\w+/g)
+    .map((reason) => `price_unknown_${reason}`);
+  assert.deepEqual(
+    reasons.sort(),
+    Object.keys(EN)
+      .filter((key) => /^price_unknown_/.test(key))
+      .sort(),
+  );
   const made =
-    /^(only_|level_|key_|why_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
+    /^(only_|level_|key_|why_|price_unknown_)|^(reserved|submitted|completed|stored|refused|unknown|failed|lost|lapsed|unwatched|forgotten)$/;
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
 });
 

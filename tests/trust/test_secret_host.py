@@ -59,7 +59,9 @@ def test_an_event_says_nothing_of_what_a_job_is(comfy: ComfyUI, echo: Echo) -> N
         return told if any(event["data"]["job"]["state"] == "stored" for event in told) else []
 
     heard = comfy.until(stored)
-    assert {name for event in heard for name in event["data"]["job"]} == {*BRIEF, "state", "running", "expected_s"}
+    assert {name for event in heard for name in event["data"]["job"]} == {
+        *BRIEF, "state", "is_running", "is_counted", "in_trouble", "group", "expected_s",
+    }  # fmt: skip
     assert "nobody else" not in json.dumps(heard)
 
 

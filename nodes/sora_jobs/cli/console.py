@@ -79,6 +79,8 @@ def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namesp
     job = submission.job
     reused = " (bought before: nothing is paid again)" if submission.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
+    if why := submission.quote.why_unknown(engine.page_settings.language):
+        warn(why)
     wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
@@ -95,6 +97,8 @@ def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namesp
             ) from None
     job = wait.future.result()
     result = described(engine, job) | {"reused": submission.reused}
+    if submission.quote.unknown:
+        result["price_unknown"] = submission.quote.unknown
     if result["warning"]:
         warn(result["warning"])
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")

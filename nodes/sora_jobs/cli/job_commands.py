@@ -13,7 +13,8 @@ from typing import Any
 from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, storage_error
 from ..jobs.identity import FITS
-from ..jobs.spec import Job, JobState, Reference, VideoRequest, parse_extra_fields, parse_project
+from ..jobs.spec import Job, Reference, VideoRequest, parse_extra_fields, parse_project
+from ..jobs.state import JobState
 from .console import collect, finish, looked_up, minutes, open_engine, safe_cell, say, tell, warn
 
 EXPORTS = (".csv", ".json")
@@ -39,7 +40,8 @@ def _add_run(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         parents=parents,
         help="buy a video, wait for it, store it",
         description="Buy a video, wait for it, store its MP4. Run again, it is taken up and not bought twice.\n"
-        "--json gives job, video_id, state, path, frames, fps, width, height, has_audio, estimated_usd and reused.",
+        "--json gives job, video_id, state, path, frames, fps, width, height, has_audio, estimated_usd and reused,\n"
+        "and where a new purchase has no known price price_unknown, the reason.",
         epilog="""examples:
   sora run "A paper boat on a lake" --provider sandbox
   sora run "The boat sails on" --reference boat.png --seconds 8 --size 1280x720

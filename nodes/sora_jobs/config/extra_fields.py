@@ -132,9 +132,10 @@ def read_opened(value: Any) -> tuple[Opened, ...]:
     return tuple(found.values())
 
 
-def may_be_dearer(names: Iterable[str], rules: Mapping[str, FieldRule]) -> bool:
-    """Can any of these fields make a job cost more than its length and size say? One without a rule can."""
-    return any(name not in rules or rules[name].dearer for name in names)
+def dearer_fields(names: Iterable[str], rules: Mapping[str, FieldRule]) -> list[str]:
+    """Return those of these fields that can make a job cost more than its length and size say. One without a rule
+    can."""
+    return [name for name in names if name not in rules or rules[name].dearer]
 
 
 def check_fields(spec: VideoRequest, rules: Mapping[str, FieldRule], opened: Sequence[Opened], file: Path) -> None:

@@ -11,8 +11,9 @@ from concurrent.futures import Future
 from ..config.settings import Settings
 from ..config.timing import Timing
 from ..errors import GatewayError, SoraError, WaitTimeoutError
-from ..jobs.spec import EXPIRED, MUTED, Job, JobState
-from ..ledger.ledger import UNFINISHED, Ledger
+from ..jobs.spec import EXPIRED, MUTED, Job
+from ..jobs.state import JobState
+from ..ledger.ledger import Ledger
 from ..util.redact import redact
 from .tracker import JobTracker
 from .waits import Wait
@@ -55,7 +56,8 @@ class BackgroundDownloads:
         except SoraError:
             self._search_again()
             raise
-        if self._ledger.database.shared or self._ledger.unfinished():  # what others watch may be left to us later
+        # What others watch may be left to us later.
+        if self._ledger.database.shared or self._ledger.queries.unfinished():
             self._search_again()
         return found
 
@@ -75,7 +77,7 @@ class BackgroundDownloads:
                 if self._begun:
                     self._search_again()
                 job = self._ledger.job(job_id)
-                if job.state in UNFINISHED and not job.aside:
+                if job.state.is_pending and not job.aside:
                     self._watch(job_id)
             except SoraError as error:
                 _log.warning("Job %s is not looked after: %s", job_id, self._text_of(error))

@@ -9,7 +9,6 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -22,13 +21,13 @@ from ..errors import (
     LedgerError,
     LocalError,
     NotFinishedError,
-    NotOfferedError,
     SoraError,
     StorageError,
     TruncatedVideoError,
 )
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
+from ..gateway.retries import download_delay_s, download_is_repeated
 from ..jobs.spec import TRUNCATED, Job
 from ..ledger.leases import Leases
 from ..ledger.ledger import Ledger
@@ -38,7 +37,7 @@ from .download import Downloaded, download
 from .fetch_errors import NOT_OFFERED, is_not_offered, told, too_late, unexpected
 from .poller import Poller
 from .receipts import write_receipt
-from .stored_files import file_of, free_name, is_intact, unchanged_file_of
+from .stored_files import file_of, free_name, is_intact, new_file_of, unchanged_file_of
 from .waits import Fetch, Wait
 
 FETCH_THREADS = 4
@@ -123,10 +122,10 @@ class Fetcher:
                 fetch.cut = fetch.opened
             if refused and fetch.cut and fetch.refused == attempts - 1:  # the last try takes a cut one, if there is one
                 fetch.by_address = fetch.cut == "address"
-            if not _passes(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
+            if not download_is_repeated(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
-            pause_s = self._pause_s(fetch.tries, error)
+            pause_s = download_delay_s(error, fetch.tries, self._timing)
             fetch.trouble = str(error.args[0])
         else:
             if stored is not None:
@@ -190,7 +189,7 @@ class Fetcher:
             return replace(job, error=job.error + why)
 
     def _fetched(self, job: Job, fetch: Fetch) -> Job:
-        wanted = self._settings.output / (job.path or self._new_place(job))
+        wanted = new_file_of(job, self._settings)
         arrived = self._download(job, wanted if job.error_code == TRUNCATED else free_name(job, wanted), fetch)
         place = arrived.path.relative_to(self._settings.output).as_posix()
         with contextlib.suppress(InvalidInputError):  # settings.toml is being edited: the video counts for more
@@ -201,11 +200,6 @@ class Fetcher:
             job.id, path=place, root=root, sha256=arrived.sha256, size=arrived.size, whole=arrived.whole,
             warning=" ".join(arrived.warnings),
         )  # fmt: skip
-
-    def _new_place(self, job: Job) -> str:
-        day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
-        name = f"{day}_{job.id}.mp4"
-        return f"{self._settings.folder}/{name}" if self._settings.folder else name
 
     def _download(self, job: Job, target: Path, fetch: Fetch) -> Downloaded:
         from ..media.delivered import examine_delivered
@@ -237,10 +231,6 @@ class Fetcher:
             anew=job.error_code == TRUNCATED,
             timing=timing,
         )
-
-    def _pause_s(self, failed: int, error: BaseException) -> float:
-        asked: float | None = getattr(error, "retry_after_s", None)
-        return self._timing.content_delay_s(failed) if asked is None else min(self._timing.retry_after_max_s, asked)
 
     def _is_refused(self, fetch: Fetch, error: BaseException) -> bool:
         """Is it the video that is wrong, and not the line? Not as long as the other way to it meets an outage: it may
@@ -276,10 +266,3 @@ def _open(client: Client, video_id: str, headers: Mapping[str, str], fetch: Fetc
         if not url:
             raise
         return ask("address", lambda wanted: client.stream(url, wanted))
-
-
-def _passes(error: BaseException) -> bool:
-    """May another try bring it? Also where one of the two ways is closed for good."""
-    if isinstance(error, LedgerError | NotOfferedError):
-        return True
-    return isinstance(error, GatewayError) and error.transient

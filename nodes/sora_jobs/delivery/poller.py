@@ -17,14 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..config.timing import DEFAULT, Timing
-from ..errors import GatewayError, LedgerError, NotFinishedError, SoraError, WaitTimeoutError, no_thread_error
-from ..jobs.spec import Job, JobState
+from ..errors import GatewayError, NotFinishedError, SoraError, WaitTimeoutError, no_thread_error
+from ..gateway.retries import poll_delay_s, poll_is_repeated
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 from ..messages import RESUME_HINT
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 
 POLL_THREADS = 6
 MANY = 256
-SEEN = (JobState.STORED, JobState.COMPLETED, JobState.FAILED, JobState.LOST, JobState.REFUSED, JobState.UNKNOWN)
 
 E = TypeVar("E")
 _log = logging.getLogger("sora")
@@ -108,7 +109,7 @@ class Poller:
         """Look at `job` until the gateway is done with it, `timeout_s` is over, or the watch is cancelled. LocalError
         where the monitor's own thread cannot be started: then nothing is watched."""
         watch = Watch(job, self.now() + timeout_s)
-        if job.state in SEEN:
+        if not job.state.is_open:
             watch.future.set_result(job)
             return watch
         with self._wake:
@@ -304,17 +305,10 @@ class Poller:
                     watch.future.set_exception(error or NotFinishedError(""))
 
     def _passes(self, watched: _Watched, error: SoraError) -> bool:
-        """Is it worth looking again? Then it is, until the deadline of those who wait: an outage or a database that is
-        away must not end what is paid for."""
+        """Is it worth looking again? Then it is, until the deadline of those who wait."""
         unknown = isinstance(error, GatewayError) and error.is_unknown_job
         watched.unknown_polls = watched.unknown_polls + 1 if unknown else 0
-        if isinstance(error, LedgerError):
-            return True
-        return (
-            isinstance(error, GatewayError)
-            and error.transient
-            and watched.unknown_polls <= self._timing.unknown_job_polls
-        )
+        return poll_is_repeated(error, watched.unknown_polls, self._timing)
 
     def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
         """The heap; once it has doubled, without the entries that mean nothing any more."""
@@ -330,7 +324,7 @@ class Poller:
         watched.job, watched.troubles, watched.unknown_polls = seen, 0, 0
         for watch in watched.watches:
             watch.job, watch.trouble = seen, ""
-        if seen.state not in SEEN:
+        if seen.state.is_open:
             return []
         if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
             self._drop(seen.id)
@@ -343,16 +337,14 @@ class Poller:
 
     def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
         """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
-        slowest = self._timing.poll_backoff_max_s
         try:
             pace = self._pace_s(watched.job.provider)
         except SoraError:  # the owner has just changed providers.toml: the next look tells
-            pace = slowest
-        asked = min(getattr(error, "retry_after_s", None) or 0.0, self._timing.retry_after_max_s)
-        slowed = min(max(slowest, pace), pace * 2 ** min(watched.troubles, 10)) if watched.troubles else pace
+            pace = self._timing.poll_backoff_max_s
+        delay = poll_delay_s(error, pace, watched.troubles, self._timing)
         now = self.now()
-        watched.not_before = now + max(asked, pace)
-        moment = now + max(asked, slowed) + pace * 0.1 * self._jitter()
+        watched.not_before = now + delay.least_s
+        moment = now + delay.due_s + pace * 0.1 * self._jitter()
         # Many looks in one go take half the CPU that the same take one by one (bench/jobs.py).
         tick = min(self._timing.poll_tick_s, pace / 40)
         self._plan(watched, math.ceil(moment / tick) * tick if tick else moment)

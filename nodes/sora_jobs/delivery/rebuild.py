@@ -15,7 +15,8 @@ from typing import Any
 from ..errors import SoraError, storage_error
 from ..gateway.clients import Clients
 from ..jobs.identity import Identity, Picture, version_1, version_2
-from ..jobs.spec import JobState, parse_size
+from ..jobs.spec import parse_size
+from ..jobs.state import JobState
 from ..ledger.backups import LEDGER, copy_aside, is_damaged, refuse_in_use
 from ..ledger.identities import fingerprints_of
 from ..ledger.ledger import Ledger
@@ -149,7 +150,7 @@ def _of_list(ledger: Ledger, clients: Clients, name: str) -> list[str]:
     with contextlib.suppress(SoraError):  # no key, no list, or away: as far as it goes
         provider = clients.provider(name)
         for video in clients.client(name).list_videos() if provider.lists else ():
-            if ledger.by_gateway_id(name, provider.origin, video.id) is None:
+            if ledger.queries.by_gateway_id(name, provider.origin, video.id) is None:
                 added.append(ledger.adopt(name, provider.origin, video.id).id)
                 ledger.observed(added[-1], video)
     return added

@@ -44,7 +44,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InvalidInputError(f"{video} cannot be read: {error.strerror}.") from None
-    if (job := ledger.of_file(sha256)) is not None:
+    if (job := ledger.queries.of_file(sha256)) is not None:
         return job, {}
     try:
         content = read_json(read_text(receipt_of(video)))

@@ -1,5 +1,5 @@
-"""Where the file of a stored job is, and whether it still is what was stored: a sync client may truncate it, an editor
-write over it, a cloud drive leave a placeholder."""
+"""Where the file of a job is, or is to be, and whether it still is what was stored: a sync client may truncate it, an
+editor write over it, a cloud drive leave a placeholder. Nobody else joins the output folder and a job's path."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterable
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..config.settings import Settings
 from ..errors import StorageError, storage_error
-from ..jobs.spec import Job, JobState
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 from ..ledger.ledger import Ledger
 from ..util.atomic_write import copy
 from .receipts import origin_of, receipt_of
@@ -28,17 +30,12 @@ class StoredFiles:
         self._ledger, self._settings = ledger, settings
 
     def path(self, job: Job) -> Path:
-        """Return the absolute path of a stored job's file under our own output root; StorageError where it is gone.
+        """Return the absolute path of a stored job's file under our own output root; the errors of `own_file_of`."""
+        return own_file_of(job, self._settings)
 
-        A file that was stored under another root (by the command line, say) is linked to ours first.
-        """
-        found = file_of(job, self._settings)
-        if found is None:
-            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
-        if found.resolve().is_relative_to(self._settings.output.resolve()):
-            return found
-        ours = free_name(job, self._settings.videos / found.name)
-        return ours if ours.exists() else second_name(job, found, ours)
+    def place_of(self, file: Path) -> PurePosixPath | None:
+        """Return a file's path relative to the output root, links followed; None for one outside."""
+        return place_in(self._settings.output, file)
 
     def link(self, job: Job, target: Path) -> Path:
         """Give the stored file another name, too: a hard link, else a copy. Nothing is overwritten; StorageError."""
@@ -58,15 +55,50 @@ class StoredFiles:
 
 
 def file_of(job: Job, settings: Settings) -> Path | None:
-    """The stored file, or None if it is gone: under our output root, else where it was written. One that is what was
-    stored goes before one that is not."""
-    found = places_of(job, settings)
+    """Return the stored file, or None if it is gone: under our output root, else where it was written. One that is what
+    was stored goes before one that is not."""
+    found = _places_of(job, settings)
     return next((place for place in found if is_intact(job, place)), next(iter(found), None))
 
 
 def unchanged_file_of(job: Job, settings: Settings) -> Path | None:
-    """The stored file, where it can be seen without reading it that it is what was stored; else None."""
-    return next((place for place in places_of(job, settings) if is_intact(job, place, read=False)), None)
+    """Return the stored file, where it can be seen without reading it that it is what was stored; else None."""
+    return next((place for place in _places_of(job, settings) if is_intact(job, place, read=False)), None)
+
+
+def own_file_of(job: Job, settings: Settings) -> Path:
+    """Return the absolute path of the stored file under our own output root; StorageError where it is gone. One that
+    was stored under another root (by the command line, say) is linked to ours first."""
+    found = file_of(job, settings)
+    if found is None:
+        raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
+    if place_in(settings.output, found) is not None:
+        return found
+    ours = free_name(job, settings.videos / found.name)
+    return ours if ours.exists() else second_name(job, found, ours)
+
+
+def new_file_of(job: Job, settings: Settings) -> Path:
+    """Return where the video of a job is to be stored: where it was, or for a new one under its day and its id."""
+    if job.path:
+        return settings.output / job.path
+    day = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d")
+    return settings.videos / f"{day}_{job.id}.mp4"
+
+
+def shown_file_of(job: Job, settings: Settings) -> PurePosixPath | None:
+    """Return the path of the stored file relative to our output root, for the host's page, whatever the file holds;
+    None where the first one that is there is outside."""
+    found = next(iter(_places_of(job, settings)), None)
+    return place_in(settings.output, found) if found is not None else None
+
+
+def place_in(output: Path, path: Path) -> PurePosixPath | None:
+    """Return a file's path relative to the output root, links followed; None for one outside."""
+    try:
+        return PurePosixPath(path.resolve().relative_to(output.resolve()).as_posix())
+    except ValueError:
+        return None
 
 
 def is_intact(job: Job, path: Path, *, read: bool = True) -> bool:
@@ -118,7 +150,7 @@ def _hash(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - what a h
         return ""
 
 
-def places_of(job: Job, settings: Settings) -> list[Path]:
+def _places_of(job: Job, settings: Settings) -> list[Path]:
     """Where there is a file of that name, whatever it holds."""
     if not job.path or job.state is not JobState.STORED:
         return []

@@ -10,10 +10,11 @@ from ..errors import GatewayError, InvalidInputError, NotFinishedError
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
 from ..gateway.http import NETWORK_ERRORS, in_words, iter_body
-from ..jobs.spec import Job, JobState
+from ..jobs.outcomes import ended_error
+from ..jobs.spec import Job
 from ..util.redact import redact
 from .stored_files import file_of
-from .tracker import JobTracker, ended_error
+from .tracker import JobTracker
 
 VARIANTS = ("thumbnail", "spritesheet")
 LARGEST = 32 << 20  # bytes of a picture; a spritesheet as a PNG may have several millions
@@ -36,14 +37,14 @@ class Thumbnails:
             hint = f"Choose from: {', '.join(VARIANTS)}."
             raise InvalidInputError(f"{variant!r} is no variant.", hint=hint, code="unknown_option")
         job = self._tracker.look(job_id)
-        if job.state in (JobState.RESERVED, JobState.SUBMITTED):
+        if job.state.is_open:
             raise NotFinishedError(
                 f"There is no {variant} of job {job.id}: it is not finished yet.",
                 hint=CONNECT,
                 job=job.id,
                 code="job_not_finished",
             )
-        if job.state not in (JobState.COMPLETED, JobState.STORED):
+        if not job.state.is_rendered:
             raise ended_error(job)
         path = file_of(job, self._settings)
         try:

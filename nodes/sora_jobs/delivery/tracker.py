@@ -10,11 +10,13 @@ from typing import Any
 
 from ..config.settings import Settings
 from ..config.timing import Timing
-from ..errors import NotFinishedError, NotPurchasedError, no_thread_error
+from ..errors import NotFinishedError, no_thread_error
 from ..gateway.clients import ClientPool
-from ..jobs.spec import Job, JobState
+from ..jobs.outcomes import ended_error
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 from ..ledger.leases import Leases
-from ..ledger.ledger import Ledger, existing_purchase_error
+from ..ledger.ledger import Ledger
 from ..util.daemon_pool import DaemonPool, PoolClosedError, fail, guarded
 from .fetcher import Fetcher
 from .poller import Poller
@@ -96,7 +98,7 @@ class JobTracker:
         wait.job = job
         if wait.future.done():  # cancelled before it began
             return
-        if job.state in (JobState.STORED, JobState.COMPLETED):
+        if job.state.is_rendered:
             self._fetcher.join(wait, job)
             return
         wait.watch = self.poller.watch(job, timeout_s=self.poller.left_s(wait.deadline))
@@ -141,7 +143,7 @@ class JobTracker:
             wait.fail(error)
             return
         wait.job = job = seen.result()
-        if job.state in (JobState.STORED, JobState.COMPLETED):
+        if job.state.is_rendered:
             self._fetcher.join(wait, job)
         else:
             wait.fail(ended_error(job))
@@ -150,14 +152,3 @@ class JobTracker:
 def _closing_error(job_id: str) -> NotFinishedError:
     hint = "The job goes on; run again later."
     return NotFinishedError("The program is closing.", hint=hint, job=job_id, code="closing")
-
-
-def ended_error(job: Job) -> Exception:
-    """Why there is no video to wait for."""
-    if job.state in (JobState.UNKNOWN, JobState.FAILED):
-        return existing_purchase_error(job)
-    return NotPurchasedError(
-        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
-        hint="Ask for the same video again to send it anew.",
-        job=job.id,
-    )

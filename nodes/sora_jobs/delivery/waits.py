@@ -15,6 +15,8 @@ from ..gateway.video_object import plain_status
 from ..jobs.spec import Job
 from .poller import Watch
 
+OnProgress = Callable[[float, str], None]  # the fraction from 0 to 1, and a line for a person
+
 
 @dataclass(eq=False)
 class Fetch:

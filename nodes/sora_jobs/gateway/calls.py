@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.util.retry import Retry
 
 from ..config.providers import Provider
 from ..config.timing import DEFAULT, Timing
 from ..util.addresses import is_loopback
 from .error_body import Response
 from .http import Bearer, NoAuth, iter_body, new_session, same_origin
+from .retries import call_connection
 
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
@@ -104,8 +104,7 @@ class Calls:
         kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
-            retry = Retry(total=2, connect=2, read=1, redirect=0, status=0, backoff_factor=0.3)
-            session = new_session(url, retry, self.provider, given=given)
+            session = new_session(url, call_connection(), self.provider, given=given)
             setattr(self._sessions, kind, session)
             with self._lock:
                 self._opened.append(session)

@@ -27,6 +27,7 @@ from .calls import Calls, Listener
 from .error_body import GatewayErrorBody, Response
 from .http import NETWORK_ERRORS, CountedBody, classify_network_error, in_words, network_hint, new_session
 from .responses import read_created, read_list, read_reason, read_status
+from .retries import create_connection
 from .streams import open_address, open_content
 
 PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an upload
@@ -163,10 +164,8 @@ class Client:
         """Send a paid request once. The type of the error says whether it can have arrived."""
         request.auth = self._calls.signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
-        # create on it would look like money perhaps spent. Only the connecting is tried again.
-        # TLS errors count as "other", also those that come after the body went out.
-        retry = Retry(total=2, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
-        with new_session(request.url, retry, self.provider) as session:
+        # create on it would look like money perhaps spent.
+        with new_session(request.url, create_connection(), self.provider) as session:
             body = CountedBody(b"")
             try:
                 prepared = session.prepare_request(request)

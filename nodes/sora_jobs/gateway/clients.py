@@ -87,6 +87,10 @@ class Clients:
             provider = dataclasses.replace(provider, base_url=self.pool.sandbox.base_url())
         return self.pool.made(provider, key)
 
+    def client_to_buy(self, spec: VideoRequest, remix_of: Job | None) -> Client:
+        """The client for a new job: of a remix, where its parent was bought."""
+        return self.client_for(remix_of) if remix_of else self.client(spec.provider)
+
     def client_for(self, job: Job) -> Client:
         """The client for a job that exists: it only ever talks to the gateway where the job was bought."""
         provider = self.provider(job.provider)

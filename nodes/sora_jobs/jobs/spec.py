@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..util.bounded_read import read_json
 from .identity import FITS, Identity, Picture, version_1, version_2
+from .state import JobState
 
 LONGEST_PROMPT = 20_000  # characters; models take far less, this only keeps a pasted book out of the ledger
 LONGEST_FIELDS = 20_000  # characters of extra_fields
@@ -208,19 +208,6 @@ ARCHIVED = "forgotten"  # not in lists any more; the row, its money and its file
 TRUNCATED = "cut_short"  # the error code of a stored job whose video holds less than it says
 
 
-class JobState(StrEnum):
-    """Where a purchase stands; the table in README says what a second run does in each."""
-
-    RESERVED = "reserved"  # written down; the answer to create is not there yet
-    SUBMITTED = "submitted"  # the gateway gave it an id and works on it
-    COMPLETED = "completed"  # rendered there, not yet here
-    STORED = "stored"  # its MP4 is on our disk
-    REFUSED = "refused"  # nothing was bought
-    UNKNOWN = "unknown"  # may have been bought
-    FAILED = "failed"  # bought, and ended without a video
-    LOST = "lost"  # was unknown; the user gave it up
-
-
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A row of the ledger. Times are seconds since the epoch (UTC); `path` is relative to the output root."""
@@ -265,7 +252,17 @@ class Job:
     @property
     def lapsed(self) -> bool:
         """Does the gateway no longer offer its video?"""
-        return self.error_code == EXPIRED and self.state in (JobState.SUBMITTED, JobState.COMPLETED)
+        return self.error_code == EXPIRED and self.state.is_pending
+
+    @property
+    def may_be_muted(self) -> bool:
+        """Is there something to come that nobody need look after?"""
+        return self.state.is_pending
+
+    @property
+    def may_be_archived(self) -> bool:
+        """May it be left out of lists, since nothing more is to come or to be decided?"""
+        return self.state.is_finished or self.lapsed
 
     @property
     def standing(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
 import time
@@ -16,7 +15,7 @@ from urllib.parse import quote
 
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, storage_error
-from ..util.atomic_write import make_private, publish, remove, sync_file, unfinished_name
+from ..util.atomic_write import copy, make_private, publish, remove, sync_file, unfinished_name
 from .database_errors import folder_error, ledger_error
 from .liveness import FileLiveness
 
@@ -179,5 +178,5 @@ def copy_aside(home: Path) -> Path | None:
     aside = home / f"before-restore-{time.strftime(STAMP)}"
     make_private(aside)
     for path in there:
-        shutil.copyfile(path, aside / path.name)
+        copy(path, aside / path.name)
     return aside

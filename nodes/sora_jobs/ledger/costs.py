@@ -16,8 +16,9 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
+from ..jobs.state import JobState
 from .database import Database
-from .rows import run
+from .rows import run, state_in
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
@@ -32,14 +33,11 @@ LENGTH = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 DAYS = re.compile(r"([1-9][0-9]{0,3})d")
 
 _PART = (
-    "CASE WHEN state IN ('submitted', 'completed', 'stored') THEN '' "
-    "WHEN state = 'failed' THEN 'failed_' ELSE 'uncertain_' END"
+    f"CASE WHEN {state_in(lambda state: state.is_bought)} THEN '' "
+    f"WHEN state = '{JobState.FAILED}' THEN 'failed_' ELSE 'uncertain_' END"
 )
 # A reserved job that was sent has an answer on its way, which may be lost.
-_COUNTED = (
-    "(state IN ('submitted', 'completed', 'stored', 'failed', 'unknown', 'lost') "
-    "OR (state = 'reserved' AND sent_at IS NOT NULL))"
-)
+_COUNTED = f"state <> '{JobState.REFUSED}' AND (state <> '{JobState.RESERVED}' OR sent_at IS NOT NULL)"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..jobs.identity import FITS, Identity, Picture, version_1, version_2
 from ..jobs.spec import Fingerprint, fingerprints, parse_size
+from ..jobs.state import FURTHEST_FIRST
 from .database import Database
 from .references import References
 from .rows import run
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
 MANY = 500  # values in one statement
 FREED = {"slot": None, "slot2": None}  # what a row holds that stands for no purchase any more
-# Where several rows stand for one purchase, the one that is furthest on its way to a video.
-FURTHEST = ("stored", "completed", "submitted", "reserved", "unknown")
-_RANK = " ".join(["CASE state", *(f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(FURTHEST)), "ELSE 9 END"])
-BEST = f"{_RANK}, created_at DESC"  # the order in which they do
+_RANKS = (f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(FURTHEST_FIRST))
+BEST = f"CASE state {' '.join(_RANKS)} ELSE 9 END, created_at DESC"  # the order in which rows stand for one purchase
 
 
 def holder(connection: Connection, identity: Identity, *, lock: bool = False) -> RowMapping | None:

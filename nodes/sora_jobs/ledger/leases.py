@@ -7,15 +7,18 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from ..errors import LedgerError, NotPurchasedError
-from ..jobs.spec import EXPIRED, JobState
+from ..jobs.spec import EXPIRED
+from ..jobs.state import JobState
 from .database import Database
 from .identities import FREED
 from .liveness import ProcessIdentity
-from .rows import INTERRUPTED, error_columns, existing, run, update
+from .rows import INTERRUPTED, error_columns, existing, run, state_in, update
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import RowMapping
+
+_PENDING = state_in(lambda state: state.is_pending)
 
 
 class Leases:
@@ -89,7 +92,7 @@ class Leases:
         with self._database.exclusive() as connection:
             recovered = self._recover(connection, owner)
             query = (
-                "SELECT id FROM jobs WHERE state IN ('submitted', 'completed') AND error_code <> :lapsed "
+                f"SELECT id FROM jobs WHERE {_PENDING} AND error_code <> :lapsed "  # noqa: S608 - ours
                 "AND aside = '' AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
             )
             query += " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
@@ -122,7 +125,7 @@ class Leases:
                 changes = INTERRUPTED if sent else {"state": JobState.REFUSED, **error_columns(died)}
                 update(connection, job, **changes, **({} if sent else FREED))
                 recovered.append(job)
-        watchers = "SELECT DISTINCT watcher FROM jobs WHERE state IN ('submitted', 'completed') AND watcher <> ''"
+        watchers = f"SELECT DISTINCT watcher FROM jobs WHERE {_PENDING} AND watcher <> ''"  # noqa: S608 - ours
         for mark in run(connection, watchers).scalars().all():
             if not owner.alive(mark, connection):
                 run(connection, "UPDATE jobs SET watcher = '' WHERE watcher = :mark", mark=mark)

@@ -9,17 +9,18 @@ import functools
 import json
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
-from ..errors import InvalidInputError, JobFailedError, LedgerError, PurchaseUncertainError, SoraError
+from ..errors import InvalidInputError, LedgerError, SoraError
 from ..jobs.identity import Identity
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, JobState, VideoRequest, parse_project
-from ..messages import RECONCILE_HINT
+from ..jobs.spec import ARCHIVED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
+from ..jobs.state import JobState
 from ..util.redact import redact
 from . import spent
+from .changes import observed_changes, reconcile_row
 from .database import Database
 from .identities import FREED, holder, make_room
 from .queries import Queries
@@ -33,23 +34,11 @@ from .rows import (
     first,
     fit_of,
     insert,
-    run,
     update,
     update_locked,
 )
 
-if TYPE_CHECKING:
-    pass
-
 TAKEN_OVER = "taken_over"
-# What is learned of a job whose id alone was known.
-KNOWN_BY_ID = (
-    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
-    "root", "sha256", "bytes", "charged_usd",
-)  # fmt: skip
-UNFINISHED = (JobState.SUBMITTED, JobState.COMPLETED)
-FORGETTABLE = (JobState.STORED, JobState.FAILED, JobState.REFUSED, JobState.LOST)
-
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
 
@@ -66,7 +55,7 @@ def _telling(change: Callable[Concatenate[Ledger, P], R]) -> Callable[Concatenat
     return told
 
 
-class Ledger(Queries):
+class Ledger:
     """All jobs of one `SORA_HOME`, or of the database at `url`. Thread-safe, and safe among processes and machines.
     The machines of a farm keep references in their common folder `output`, and each is told the caps of `budget`."""
 
@@ -80,10 +69,11 @@ class Ledger(Queries):
         timing: Timing = DEFAULT,
     ) -> None:
         self._clock = timing.clock
-        self._without_images: set[str] = set()
         self.listener: Callable[[Job], None] = lambda _: None  # is told of rows that this process wrote or looked at
         self.database = Database(home, url, budget, timing)
         self.references = References(home, lambda: output if self.database.shared else None)
+        self.queries = Queries(self.database, self.references)
+        self.job, self.jobs = self.queries.job, self.queries.jobs
 
     # -- a purchase, step by step ---------------------------------------------------------------------------------
 
@@ -108,7 +98,7 @@ class Ledger(Queries):
         """
         owner = self.database.owner
         mark, identity = owner.id, spec.identity
-        self._complete()  # a process with older code may have written rows since
+        self.queries.complete()  # a process with older code may have written rows since
         with self.database.exclusive() as connection:
             row = holder(connection, identity, lock=True)
             if row is None:
@@ -157,8 +147,9 @@ class Ledger(Queries):
         unless another row does by now."""
         with self.database.exclusive() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] in (JobState.COMPLETED, JobState.STORED, JobState.FAILED):
-                return as_job(row)  # known already, and more than that
+            state = JobState(row["state"])
+            if state.is_rendered or state is JobState.FAILED:  # known already, and more than that
+                return as_job(row)
             identity = Identity(row["identity"], row["identity2"])
             other = holder(connection, identity)
             changes: dict[str, Any] = {"video_id": video.id, "request_id": video.request_id}
@@ -184,27 +175,9 @@ class Ledger(Queries):
         """What a look at the gateway told. A stored, failed or lost job is left as it is."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] not in UNFINISHED:
+            if not JobState(row["state"]).is_pending:
                 return as_job(row)
-            changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
-            for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
-                if not row[name] and getattr(video, name):
-                    changes[name] = getattr(video, name)
-            if video.phase == "done":
-                changes |= {"state": JobState.COMPLETED, "progress": 100.0}
-                changes |= {"completed_at": row["completed_at"] or self._clock()}
-                if video.charged_usd is not None:
-                    changes["charged_usd"] = video.charged_usd
-            elif video.phase == "failed":
-                said = video.complaint
-                changes |= {"state": JobState.FAILED, "completed_at": self._clock()}
-                changes |= {
-                    "error": redact(said.message) if said else "",
-                    "error_code": redact(said.code) if said else "",
-                }
-                changes |= {"request_id": video.request_id or row["request_id"]}
-            if row["error_code"] == EXPIRED:  # it is known again
-                changes = {"error": "", "error_code": ""} | changes
+            changes = observed_changes(row, video, self._clock())
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
             return update_locked(connection, row, **changes)
@@ -237,7 +210,7 @@ class Ledger(Queries):
         """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if row["state"] not in UNFINISHED:  # a stored one whose file was deleted stays what it is
+            if not JobState(row["state"]).is_pending:  # a stored one whose file was deleted stays what it is
                 return as_job(row)
             return update(connection, job, error=error.message, error_code=error.code)
 
@@ -267,29 +240,7 @@ class Ledger(Queries):
         id was opened as a job from elsewhere before, what is known of it becomes the purchase's own.
         """
         with self.database.exclusive() as connection:
-            row = existing(connection, job, lock=True)
-            answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
-            if row["state"] != JobState.UNKNOWN and not answered:
-                message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
-                raise InvalidInputError(message, job=job, code="not_uncertain")
-            if not video_id:
-                return update(connection, job, state=JobState.LOST, **FREED)
-            other = first(
-                connection, f"{AT_GATEWAY} AND id <> :job",
-                id=video_id, provider=row["provider"], origin=row["origin"], job=job,
-            )  # fmt: skip
-            changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": self._clock()}
-            if other is not None:
-                if other["kind"] != "opened":
-                    known = f"{video_id} is job {other['id']} already."
-                    raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
-                if other["watcher"] and other["watched_until"] > self.database.now(connection):
-                    busy = f"{video_id} is being fetched now, as job {other['id']}."
-                    then = "Settle this one once that is here."
-                    raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
-                changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
-                run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
-            return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
+            return reconcile_row(connection, self.database, job, video_id, self._clock())
 
     @_telling
     def set_visibility(self, job: str, aside: str) -> Job:
@@ -297,15 +248,11 @@ class Ledger(Queries):
         the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            lapsed = row["error_code"] == EXPIRED
-            wanted = {
-                MUTED: UNFINISHED,
-                ARCHIVED: (*FORGETTABLE, *(UNFINISHED if lapsed else ())),
-                "": tuple(JobState),
-            }
-            if aside not in wanted:
+            known = as_job(row)
+            may = {MUTED: known.may_be_muted, ARCHIVED: known.may_be_archived, "": True}
+            if aside not in may:
                 raise InvalidInputError(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
-            if row["state"] not in wanted[aside]:
+            if not may[aside]:
                 raise InvalidInputError(
                     f"Job {job} is {row['state']}, and cannot be {aside}.",
                     hint="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
@@ -347,23 +294,3 @@ class Ledger(Queries):
     def _change(self, job: str, **changes: Any) -> Job:
         with self.database.write() as connection:
             return update(connection, job, **changes)
-
-
-def existing_purchase_error(job: Job) -> SoraError:
-    """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
-    if job.state is JobState.UNKNOWN:
-        return PurchaseUncertainError(
-            f"An earlier try of exactly this job may have been bought ({job.reason}).",
-            hint=RECONCILE_HINT,
-            job=job.id,
-        )
-    code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
-    why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
-    return JobFailedError(
-        f"The gateway ended this job without a video ({why}).",
-        hint="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
-        "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
-        job=job.id,
-        request_id=job.request_id,
-        code=job.error_code,
-    )

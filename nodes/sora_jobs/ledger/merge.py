@@ -14,13 +14,14 @@ from ..config.locations import record_of
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, LedgerError, NotPurchasedError, storage_error
 from ..jobs.identity import Identity
-from ..jobs.spec import JobState
+from ..jobs.state import FURTHEST_FIRST, JobState
 from ..util.atomic_write import copy
 from ..util.disk import is_gone
 from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
+from .changes import KNOWN_BY_ID
 from .database_errors import DENIED, FULL, IN_USE, ledger_error
-from .identities import BEST, FREED, FURTHEST, complete, holder
-from .ledger import KNOWN_BY_ID, Ledger
+from .identities import BEST, FREED, complete, holder
+from .ledger import Ledger
 from .liveness import FileLiveness
 from .references import References
 from .rows import AT_GATEWAY, first, run
@@ -237,7 +238,7 @@ def _of_both(row: Mapping[str, Any], same: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _rank(state: str) -> int:
-    return FURTHEST.index(state) if state in FURTHEST else len(FURTHEST)
+    return FURTHEST_FIRST.index(JobState(state)) if state in FURTHEST_FIRST else len(FURTHEST_FIRST)
 
 
 def _copy_missing(source: Path, target: Path) -> None:

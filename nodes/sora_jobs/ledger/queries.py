@@ -10,33 +10,29 @@ from ..jobs.spec import ARCHIVED, EXPIRED, Job, ModelEvidence, VideoRequest
 from .database import Database
 from .identities import complete, holder
 from .references import References
-from .rows import AT_GATEWAY, as_job, existing, first, run
+from .rows import AT_GATEWAY, as_job, existing, first, run, state_in
 
 NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provider does not serve the model
 MANY = 20  # past jobs that tell how long one takes
 # What a list can be narrowed to beside single states.
 GROUPS = {
-    "running": f"state IN ('reserved', 'submitted', 'completed') AND error_code <> '{EXPIRED}'",
+    "running": f"{state_in(lambda state: state.is_running)} AND error_code <> '{EXPIRED}'",
     "forgotten": f"aside = '{ARCHIVED}'",
 }
 
 
 class Queries:
-    """What the ledger at `database` holds."""
+    """What the ledger at `database` holds. Nothing is changed but version 2 of identities, which older rows lack."""
 
-    database: Database
-    references: References
-    _without_images: set[str]  # rows whose identity cannot be completed here
-    _completed = False
+    def __init__(self, database: Database, references: References) -> None:
+        self.database, self.references = database, references
+        self._without_images: set[str] = set()  # rows whose identity cannot be completed here
+        self._completed = False
 
-    def _complete_once(self) -> None:
-        """Have version 2 of every identity before the first question about one."""
-        if not self._completed:
-            self._complete()
-            self._completed = True
-
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """Write version 2 of every identity that lacks it."""
         complete(self.database, self._without_images, self.references)
+        self._completed = True
 
     def job(self, job: str) -> Job:
         """The row of a ledger id; InvalidInputError where there is none."""
@@ -45,7 +41,8 @@ class Queries:
 
     def active_purchase(self, spec: VideoRequest) -> Job | None:
         """The job that stands for this purchase now, or None where it may be sent."""
-        self._complete_once()
+        if not self._completed:
+            self.complete()
         with self.database.read() as connection:
             row = holder(connection, spec.identity)
             return None if row is None else as_job(row)
@@ -88,9 +85,9 @@ class Queries:
     def seen_models(self) -> dict[tuple[str, str, str], ModelEvidence]:
         """What became of the jobs of each (provider, origin, model); nothing where there is no ledger yet."""
         query = (
-            "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "
+            "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "  # noqa: S608 - ours
             "FROM jobs WHERE model <> '' "
-            "AND kind <> 'opened' AND (state IN ('completed', 'stored') "
+            f"AND kind <> 'opened' AND ({state_in(lambda state: state.is_rendered)} "
             "OR (state = 'refused' AND error_code IN :codes)) "
             "GROUP BY provider, origin, model, state"
         )
@@ -121,7 +118,7 @@ class Queries:
 
     def unfinished(self) -> bool:
         """Is there a job that is not here yet and may still come?"""
-        states = "state IN ('submitted', 'completed') AND error_code <> :name AND aside = ''"
+        states = f"{state_in(lambda state: state.is_pending)} AND error_code <> :name AND aside = ''"
         return self._one(states, EXPIRED) is not None
 
     def last_bought(self, provider: str) -> Job | None:

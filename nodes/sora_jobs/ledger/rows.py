@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError, SoraError
-from ..jobs.spec import Job, JobState, VideoRequest
+from ..jobs.spec import Job, VideoRequest
+from ..jobs.state import JobState
 
 if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when ComfyUI starts
     from sqlalchemy import BindParameter, Connection
@@ -32,6 +33,12 @@ def run(connection: Connection, statement: str, **values: Any) -> Result[Any]:
     names = [name for name, value in values.items() if isinstance(value, list)]
     lists: list[BindParameter[Any]] = [bindparam(name, expanding=True) for name in names]
     return connection.execute(text(statement).bindparams(*lists), values)
+
+
+def state_in(holds: Callable[[JobState], bool]) -> str:
+    """The SQL condition for the states of which that holds."""
+    names = ", ".join(f"'{state}'" for state in JobState if holds(state))
+    return f"state IN ({names})"
 
 
 def as_job(row: Mapping[Any, Any]) -> Job:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..config.extra_fields import ALWAYS_SENT, FieldRule, may_be_dearer, read_rules, shipped
+from ..config.extra_fields import ALWAYS_SENT, FieldRule, dearer_fields, read_rules, shipped
 from ..errors import InvalidInputError
 from ..jobs.spec import Job, VideoRequest, parse_size
 from ..messages import warning_of
@@ -234,9 +234,9 @@ class Catalogue:
         model = self.find(model_id)
         return {**shipped(), **read_rules(model.extra_fields if model else {})}
 
-    def may_be_dearer(self, spec: VideoRequest) -> bool:
-        """Can its `extra_fields` make the job cost more than its length and size say?"""
-        return may_be_dearer(spec.extra_fields, self.fields(spec.model))
+    def dearer_fields(self, spec: VideoRequest) -> list[str]:
+        """Return the names of its `extra_fields` that can make the job cost more than its length and size say."""
+        return dearer_fields(spec.extra_fields, self.fields(spec.model))
 
     def estimate_usd(self, spec: VideoRequest | Job) -> float | None:
         """Listed price of the whole job in dollars, or None where it is unknown."""

@@ -20,7 +20,7 @@ from typing import Any
 from ..config.providers import COMETAPI, SANDBOX, Provider
 from ..config.timing import DEFAULT, Timing
 from ..errors import SoraError, storage_error
-from ..gateway.clients import Clients
+from ..gateway.clients import ClientPool
 from ..jobs.spec import ModelEvidence
 from ..util.atomic_write import atomic_write, locked
 from ..util.bounded_read import read_json, read_text
@@ -120,10 +120,11 @@ def merged(kept: dict[str, Any]) -> Catalogue:
     return Catalogue(models, refreshed_at=float(at or 0))
 
 
-def seen_here(seen_models: Callable[[], Mapping[tuple[str, str, str], ModelEvidence]], clients: Clients) -> Evidence:
+def seen_here(seen_models: Callable[[], Mapping[tuple[str, str, str], ModelEvidence]], pool: ClientPool) -> Evidence:
     """What the ledger saw of each model, by (provider, origin, model), where its provider is now; nothing where it
     cannot be asked. The sandbox proves nothing."""
     with contextlib.suppress(SoraError):
+        clients = pool.now()
         origins = {name: clients.provider(name).origin for name in clients.names() if name != SANDBOX}
         return {(name, model): seen for (name, at, model), seen in seen_models().items() if origins.get(name) == at}
     return {}

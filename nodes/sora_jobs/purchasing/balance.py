@@ -145,7 +145,7 @@ def next_price(provider: Provider, config: Config, ledger: Ledger) -> tuple[floa
     """What the next job there may cost, in dollars: as much as the last one, or else as a job may cost here."""
     with contextlib.suppress(LedgerError):
         if ledger.database.exists:
-            last = ledger.last_bought(provider.name)
+            last = ledger.queries.last_bought(provider.name)
             if last is not None and last.estimated_usd:
                 return last.estimated_usd, "last_job"
             return ledger.spending(config.budget).per_job.usd_per_job, "cap"

@@ -26,9 +26,9 @@ class Lookup:
         if not name or not self._ledger.database.exists:
             return None
         if not provider:
-            return self._ledger.find(name)
+            return self._ledger.queries.find(name)
         origin = (clients or self._clients.now()).provider(provider).origin
-        return self._ledger.by_id(name) or self._ledger.by_gateway_id(provider, origin, name)
+        return self._ledger.queries.by_id(name) or self._ledger.queries.by_gateway_id(provider, origin, name)
 
     def open(self, text: str, provider: str = "") -> Job:
         """Return the job that `find` finds, else the one that the provider has, which is added to the ledger. The
@@ -53,11 +53,11 @@ class Lookup:
         name = id_in(text)
         if not name or not self._ledger.database.exists:
             return ""
-        job = self._ledger.by_id(name) or next(iter(self._ledger.of_gateways(name)), None)
+        job = self._ledger.queries.by_id(name) or next(iter(self._ledger.queries.of_gateways(name)), None)
         return job.provider if job is not None else ""
 
     def _unknown(self, provider: str, name: str, error: GatewayError) -> InvalidInputError:
-        known = ", ".join(f"{job.id} ({job.provider})" for job in self._ledger.of_gateways(name))
+        known = ", ".join(f"{job.id} ({job.provider})" for job in self._ledger.queries.of_gateways(name))
         return InvalidInputError(
             f"{provider} knows no job {name}: {error.message}",
             hint=f"The ledger has it as job {known}: choose that one."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config.providers import SANDBOX
-from ..config.settings import Settings
 from ..config.timing import Timing
-from ..errors import LedgerError, NotPurchasedError, PurchaseUncertainError, RequestRejectedError, SoraError
+from ..errors import (
+    BudgetExceededError,
+    LedgerError,
+    NotPurchasedError,
+    PurchaseUncertainError,
+    RequestRejectedError,
+    SoraError,
+)
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool, Clients
+from ..gateway.retries import create_delay_s
 from ..jobs.identity import Identity
+from ..jobs.outcomes import existing_purchase_error
+from ..jobs.quote import Quote
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import Job, JobState, VideoRequest, parse_size
-from ..ledger.ledger import TAKEN_OVER, Ledger, existing_purchase_error
+from ..jobs.spec import Job, VideoRequest, parse_size
+from ..jobs.state import JobState
+from ..ledger.ledger import TAKEN_OVER, Ledger
 from ..ledger.merge import Elsewhere
 from ..models.catalogue import Catalogue
 from ..models.form import create_call
 from ..util.disk import VIDEO_NAME
 from .disk_room import check_room
-from .quote import check_new, estimated_usd
+from .quote import check_new, estimate
 from .reconcile import ask_again
 
 Image = NDArray[np.uint8]
 Tell = Callable[[str], None]
+UNPRICED = Quote(None)  # of what is not bought now
 
 
 def tell_nobody(_: str) -> None:
@@ -42,12 +52,13 @@ def tell_nobody(_: str) -> None:
 class PurchaseResult:
     """The job, and its references exactly as they went up: uint8 [H, W, 3] each.
 
-    `reused` tells that the ledger had this purchase already: nothing was sent.
+    `reused` tells that the ledger had this purchase already: nothing was sent, and `quote` says nothing.
     """
 
     job: Job
     images: tuple[Image, ...] = ()
     reused: bool = False
+    quote: Quote = UNPRICED
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class PreparedPurchase:
     images: tuple[Image, ...]
     files: list[str]
     origin: str
-    estimated_usd: float | None
+    quote: Quote
     tell: Tell = tell_nobody
     joins: int = 0  # how often it found that another one was sending the same
 
@@ -75,14 +86,13 @@ class Purchaser:
         ledger: Ledger,
         gateways: ClientPool,
         catalogue: Callable[[], Catalogue],
-        settings: Settings,
         *,
         timing: Timing,
         closing: threading.Event,
         elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
         self._ledger, self._clients, self._catalogue = ledger, gateways, catalogue
-        self._settings, self._elsewhere = settings, elsewhere
+        self._elsewhere = elsewhere
         self._timing, self._closing = timing, closing
         self._reserving = threading.Lock()
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
@@ -97,11 +107,11 @@ class Purchaser:
         With `listed` the catalogue has to have the model. `tell`: see Order."""
         clients = self._clients.now()
         provider = clients.provider(spec.provider)
-        active_purchase = self._ledger.active_purchase(spec)
+        active_purchase = self._ledger.queries.active_purchase(spec)
         if active_purchase is not None and active_purchase.state is not JobState.RESERVED:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
             files = list(active_purchase.references)
-            return PreparedPurchase(clients, spec, remix_of, self._fitted(spec), files, provider.origin, None)
+            return PreparedPurchase(clients, spec, remix_of, self._fitted(spec), files, provider.origin, UNPRICED)
         if (
             active_purchase is None
             and spec.provider != SANDBOX
@@ -114,9 +124,9 @@ class Purchaser:
             self._catalogue().require(spec.model)
         check_new(spec, provider, self._catalogue())
         images = self._fitted(spec)
-        _client(clients, spec, remix_of)
-        check_room(self._settings.videos, VIDEO_NAME)
-        price = estimated_usd(spec, provider, self._catalogue(), remix_of)
+        clients.client_to_buy(spec, remix_of)
+        check_room(clients.config.settings.videos, VIDEO_NAME)
+        price = estimate(spec, provider, self._catalogue(), remix_of)
         files = self._keep_references(spec)
         return PreparedPurchase(clients, spec, remix_of, images, files, provider.origin, price, tell)
 
@@ -131,18 +141,7 @@ class Purchaser:
         """
         for job_id, refusal in list(self._refusals.items()):
             self._note_refused(job_id, refusal)
-        with self._reserving:
-            job, mine = self._ledger.reserve(
-                order.spec,
-                origin=order.origin,
-                estimated_usd=order.estimated_usd,
-                budget=lambda: order.clients.config.budget,
-                references=order.files,
-                remix_of=order.remix_of,
-                sending=self._sending | self._not_kept.keys() | self._refusals.keys(),
-            )
-            if mine:
-                self._sending.add(job.id)
+        job, mine = self._reserve(order)
         if mine:
             if not is_cancelled():
                 self._warn(order)
@@ -151,11 +150,30 @@ class Purchaser:
             job = self._keep(job, self._not_kept[job.id])
         if job.state is JobState.FAILED and not mine:
             job = ask_again(self._ledger, order.clients, job)  # free, and some gateways say so only once
-        if job.state in (JobState.UNKNOWN, JobState.FAILED):
+        if job.state.blocks_purchase:
             raise existing_purchase_error(job)
         if job.state is JobState.RESERVED:
             return None
-        return PurchaseResult(job, order.images, reused=not mine)
+        return PurchaseResult(job, order.images, reused=not mine, quote=order.quote if mine else UNPRICED)
+
+    def _reserve(self, order: PreparedPurchase) -> tuple[Job, bool]:
+        """The row of the purchase, and whether we are to send it. BudgetExceededError says why a price is unknown."""
+        try:
+            with self._reserving:
+                job, mine = self._ledger.reserve(
+                    order.spec,
+                    origin=order.origin,
+                    estimated_usd=order.quote.usd,
+                    budget=lambda: order.clients.config.budget,
+                    references=order.files,
+                    remix_of=order.remix_of,
+                    sending=self._sending | self._not_kept.keys() | self._refusals.keys(),
+                )
+                if mine:
+                    self._sending.add(job.id)
+        except BudgetExceededError as error:
+            raise error.changed(message=f"{error.message} {order.quote.why_unknown()}".strip()) from None
+        return job, mine
 
     def _warn(self, order: PreparedPurchase) -> None:
         """Say what is known of the model while nothing is sent yet; who cannot hear it holds nothing up."""
@@ -167,7 +185,7 @@ class Purchaser:
     def _send(self, job: Job, order: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
         try:
-            client = _client(order.clients, order.spec, order.remix_of)
+            client = order.clients.client_to_buy(order.spec, order.remix_of)
             return self._keep(job, self._create(job, order, client, is_cancelled))
         except PurchaseUncertainError as error:
             if error.charge == "possible":
@@ -224,11 +242,9 @@ class Purchaser:
             try:
                 return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
             except RequestRejectedError as error:
-                if not error.transient or attempt == self._timing.create_attempts:
+                delay = create_delay_s(error, attempt, self._timing)
+                if delay is None:
                     raise
-                delay = min(self._timing.create_backoff_max_s, 2.0**attempt + random.random())  # noqa: S311 - jitter
-                if error.retry_after_s is not None:
-                    delay = error.retry_after_s
                 if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
                     patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
                     raise error.changed(hint=patience) from None
@@ -271,15 +287,8 @@ class Purchaser:
 
     def _keep_references(self, spec: VideoRequest) -> list[str]:
         """Keep the source images."""
-        if not spec.references:
-            return []
-        from ..media.reference import to_png
-
-        return [self._ledger.references.keep(to_png(reference.pixels)) for reference in spec.references]
-
-
-def _client(clients: Clients, spec: VideoRequest, remix_of: Job | None) -> Client:
-    return clients.client_for(remix_of) if remix_of else clients.client(spec.provider)
+        pngs = _pngs(tuple(reference.pixels for reference in spec.references))
+        return [self._ledger.references.keep(png) for png in pngs]
 
 
 def _pngs(images: tuple[Image, ...]) -> list[bytes]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..config.providers import COMETAPI, SANDBOX, Provider
 from ..errors import InvalidInputError
 from ..gateway.clients import Clients
+from ..jobs.quote import Quote
 from ..jobs.spec import LONGEST_FIELDS, Job, VideoRequest, parse_extra_fields
 from ..models.catalogue import Catalogue
 
@@ -21,31 +22,39 @@ LONGEST_SHOWN = 40  # characters of an unknown name
 ANY_PROMPT = "any"  # the price does not depend on it
 
 
-class Quote(NamedTuple):
-    """What a purchase would cost: `usd` in dollars, None where it is unknown; `price_age_days` where the price it was
-    made from is old; `comes_out`, the size that the video will have where that is another one."""
-
-    usd: float | None
-    price_age_days: int | None = None
-    comes_out: str = ""
+def estimate(spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None = None) -> Quote:
+    """Return what a purchase costs. A remix, `remix_of` its parent, costs what the parent would cost now."""
+    return _estimate(spec, provider, catalogue, remix_of)._replace(comes_out=catalogue.comes_out(spec))
 
 
-def estimated_usd(
-    spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None = None
-) -> float | None:
-    """Return the estimated price in dollars, None where it is unknown. A remix, `remix_of` its parent, costs what the
-    parent would cost now."""
+def _estimate(spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None) -> Quote:
     if _is_free(provider):
-        return 0.0
+        return Quote(0.0)
+    if fields := catalogue.dearer_fields(spec):
+        return Quote(None, unknown="extra_fields", facts={"fields": ", ".join(fields)[:LONGEST_SHOWN]})
     # Whatever gave the parent of a remix an unknown price may make the remix dearer, too.
-    if catalogue.may_be_dearer(spec) or (remix_of is not None and remix_of.estimated_usd is None):
-        return None
+    if remix_of is not None and remix_of.estimated_usd is None:
+        return Quote(None, unknown="source")
+    asked = remix_of or spec
     if provider.usd_per_second is not None:
-        seconds = (remix_of or spec).seconds
-        return round(provider.usd_per_second * int(seconds), 4) if seconds.isdigit() else None
+        usd = round(provider.usd_per_second * int(asked.seconds), 4) if asked.seconds.isdigit() else None
+        return Quote(usd, unknown="" if usd is not None else "length")
     if provider.name != COMETAPI:  # the catalogue has the prices of no other provider
-        return None
-    return catalogue.estimate_usd(remix_of or spec)
+        return Quote(None, unknown="provider", facts={"provider": provider.name})
+    return _listed(asked, catalogue)
+
+
+def _listed(asked: VideoRequest | Job, catalogue: Catalogue) -> Quote:
+    """The price of CometAPI's, as the catalogue has it."""
+    usd, model = catalogue.estimate_usd(asked), catalogue.find(asked.model)
+    if usd is not None:
+        return Quote(usd, model.price_age_days() if model and usd else None)
+    shown = asked.model[:LONGEST_SHOWN]
+    if model is None or not model.usd:
+        return Quote(None, unknown="model", facts={"model": shown})
+    if model.usd_per_second(asked.size) is None:
+        return Quote(None, unknown="size", facts={"model": shown, "size": asked.size})
+    return Quote(None, unknown="length")
 
 
 def check_new(spec: VideoRequest, provider: Provider, catalogue: Catalogue, *, references: int | None = None) -> None:
@@ -73,12 +82,12 @@ def quote(
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
         raise InvalidInputError(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
     if given["provider"] is None:
-        return Quote(None)
+        return Quote(None, unknown="linked")
     provider = clients.provider(given["provider"])
     if remix:
         provider.check_remix()
     if None in given.values():
-        return Quote(0.0 if _is_free(provider) else None)
+        return Quote(0.0) if _is_free(provider) else Quote(None, unknown="linked")
     spec = _spec(given, catalogue)
     found = quote_request(spec, clients, catalogue, references=references)
     if remix:
@@ -94,13 +103,7 @@ def quote_request(
     provider = clients.provider(spec.provider)
     clients.check_fields(spec, catalogue.fields(spec.model))
     check_new(spec, provider, catalogue, references=references)
-    return _quote(spec, provider, catalogue)
-
-
-def _quote(spec: VideoRequest, provider: Provider, catalogue: Catalogue, remix_of: Job | None = None) -> Quote:
-    usd, model = estimated_usd(spec, provider, catalogue, remix_of), catalogue.find((remix_of or spec).model)
-    from_row = bool(usd) and provider.usd_per_second is None
-    return Quote(usd, model.price_age_days() if model and from_row else None, catalogue.comes_out(spec))
+    return estimate(spec, provider, catalogue)
 
 
 def _is_free(provider: Provider) -> bool:
@@ -128,15 +131,15 @@ def _of_remix(
         raise InvalidInputError("No job is chosen.", hint=hint, code="no_job")
     parent = find(name, named)
     if parent is None and not named:
-        return Quote(None)
+        return Quote(None, unknown="job")
     provider = clients.provider(named if parent is None else parent.provider)
     provider.check_remix()
     if parent is None:  # it was bought elsewhere: its length and size are unknown
-        return Quote(0.0 if _is_free(provider) else None)
+        return Quote(0.0) if _is_free(provider) else Quote(None, unknown="job")
     catalogue.check_remix(parent.model, parent.id)
     spec = VideoRequest(kind="remix", provider=parent.provider, prompt=ANY_PROMPT, parent=parent.id)
     check_new(spec, provider, catalogue)
-    return _quote(spec, provider, catalogue, parent)
+    return estimate(spec, provider, catalogue, parent)
 
 
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 from ..errors import GatewayError, InvalidInputError, PurchaseUncertainError, SoraError
 from ..gateway.clients import Clients
+from ..jobs.outcomes import existing_purchase_error
 from ..jobs.remote_video import LONGEST_ID, RemoteVideo
-from ..jobs.spec import Job, JobState, parse_size
-from ..ledger.ledger import Ledger, existing_purchase_error
+from ..jobs.spec import Job, parse_size
+from ..jobs.state import JobState
+from ..ledger.ledger import Ledger
 from ..messages import RECONCILE_HINT
 
 CLOCKS_DIFFER_S = 600.0  # between us and a gateway, at most
@@ -66,7 +68,7 @@ def find_in_provider_list(ledger: Ledger, clients: Clients, job: Job) -> Job:
     with _still_unknown(job):
         listed = clients.client_for(job).list_videos()
     fitting = [video for video in listed if _fits(job, video)]
-    free = [video for video in fitting if _is_free(ledger.by_gateway_id(job.provider, job.origin, video.id))]
+    free = [video for video in fitting if _is_free(ledger.queries.by_gateway_id(job.provider, job.origin, video.id))]
     if len(free) != 1:
         found = f"{len(free)} jobs that it may be: {', '.join(video.id for video in free)}" if free else "no such job"
         raise PurchaseUncertainError(f"The list of {job.provider} shows {found}.", hint=RECONCILE_HINT, job=job.id)
@@ -103,9 +105,9 @@ def ask_about(ledger: Ledger, clients: Clients, job: Job) -> Job:
 
 def _in_doubt(ledger: Ledger, job: Job) -> list[Job]:
     """Our purchases at that gateway which may be a job of its list: those that are unknown, or being sent now."""
-    states = (JobState.UNKNOWN, JobState.RESERVED)
-    rows = [other for state in states for other in ledger.jobs(state=state, limit=MANY, forgotten=True)]
-    return [other for other in rows if (other.provider, other.origin) == (job.provider, job.origin)]
+    unknown = ledger.jobs(state=JobState.UNKNOWN, limit=MANY, forgotten=True)
+    sending = ledger.jobs(state=JobState.RESERVED, limit=MANY, forgotten=True)
+    return [other for other in (*unknown, *sending) if (other.provider, other.origin) == (job.provider, job.origin)]
 
 
 @contextlib.contextmanager

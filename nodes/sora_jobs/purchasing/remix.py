@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ..errors import InvalidInputError
-from ..jobs.spec import Job, JobState, VideoRequest
+from ..jobs.spec import Job, VideoRequest
 from ..models.catalogue import Catalogue
 
 
 def remix_request(parent: Job, prompt: str, take: int, project: str, catalogue: Catalogue) -> VideoRequest:
     """Return the request for a remix of `parent`. InvalidInputError if that is not finished, or its model has no
     remix."""
-    if parent.state not in (JobState.COMPLETED, JobState.STORED):
+    if not parent.state.is_rendered:
         raise InvalidInputError(
             f"Job {parent.id} is {parent.state.value}: only a finished video can be remixed.",
             hint="Connect the `job` output of WaitForVideo, which waits until it is finished.",

@@ -7,13 +7,13 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..config.providers import COMETAPI
 from ..config.settings import Settings
 from ..config.timing import Timing
-from ..delivery.stored_files import file_of, places_of
+from ..delivery.stored_files import file_of, shown_file_of
 from ..errors import (
     DownloadExpiredError,
     InvalidInputError,
@@ -24,15 +24,18 @@ from ..errors import (
     StorageError,
     storage_error,
 )
-from ..jobs.spec import ARCHIVED, TRUNCATED, Job, JobState, Reference, VideoRequest
+from ..jobs.outcomes import existing_purchase_error
+from ..jobs.spec import ARCHIVED, TRUNCATED, Job, Reference, VideoRequest
+from ..jobs.state import JobState
 from ..ledger.costs import report
-from ..ledger.ledger import Ledger, existing_purchase_error
+from ..ledger.ledger import Ledger
 from ..util.atomic_write import atomic_write
+from .actions import actions_of, group_of, was_running
+from .news import in_trouble
 
 PAGE = 60
 LARGEST_PAGE = 200
 THUMBNAIL_WIDTH = 320  # pixels
-RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
 # What cures a failure, by its kind in messages.toml; the page has a button for each.
 CURES = {"bad_key": "settings", "no_key": "settings", "no_balance": "settings", "model_gone": "nearest"}
 AS_THEY_ARE = (
@@ -60,7 +63,7 @@ class HistoryView:
         return {
             "jobs": [self.row(job) for job in jobs[:limit]],
             "more": len(jobs) > limit,
-            "running": self._ledger.running(),
+            "running": self._ledger.queries.running(),
         }
 
     def labels(self, limit: int = 200) -> list[str]:
@@ -70,7 +73,7 @@ class HistoryView:
     def was_bought(self, model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> bool:
         """May the ledger have such a purchase, so that it costs nothing to ask for it again? Without a prompt, any."""
         try:
-            return self._ledger.database.exists and self._ledger.has_bought(
+            return self._ledger.database.exists and self._ledger.queries.has_bought(
                 model, seconds, size, provider or COMETAPI, prompt
             )
         except SoraError:  # of the ledger, or of the settings that say where it is: told by whoever needs it
@@ -87,24 +90,26 @@ class HistoryView:
     def tree(self, job_id: str) -> dict[str, Any]:
         """{"job": row, "parent": row or None, "children": rows}: what it was remixed from, and what from it."""
         job = self._job(job_id)
-        parent = self._ledger.by_gateway_id(job.provider, job.origin, job.parent) if job.parent else None
+        parent = self._ledger.queries.by_gateway_id(job.provider, job.origin, job.parent) if job.parent else None
         return {
             "job": self.row(job),
             "parent": self.row(parent) if parent is not None else None,
-            "children": [self.row(child) for child in self._ledger.children(job) if child.aside != ARCHIVED],
+            "children": [self.row(child) for child in self._ledger.queries.children(job) if child.aside != ARCHIVED],
         }
 
     def row(self, job: Job) -> dict[str, Any]:
         """One job as plain JSON: `error` in English, and in `failure` what the page makes its own words of."""
         error = failure_of(job)
         failure = error.for_page() if error is not None else {"error": ""}
+        cure = _cure(job, error)
         return (
             self.brief(job)
             | {name: getattr(job, name) for name in AS_THEY_ARE}
             | {
                 "error": failure.pop("error"),
                 "failure": failure or None,
-                "cure": _cure(job, error),
+                "cure": cure,
+                "actions": actions_of(job, cure),
                 "warning": job.error if job.state is JobState.STORED else "",
                 "references": len(job.references),
                 "extra_fields": dict(job.extra_fields),
@@ -115,16 +120,23 @@ class HistoryView:
     def brief(self, job: Job) -> dict[str, Any]:
         """How it stands, and nothing of what it is: this much may be heard by whoever listens. No file is looked at,
         since there may be a thousand of these in a second."""
-        running = job.state in RUNNING and not job.lapsed
+        running = job.state.is_running and not job.lapsed
         return {name: getattr(job, name) for name in BRIEF} | {
             "state": job.standing,
-            "running": running,
+            "is_running": running,
+            "is_counted": running and not job.aside,
+            "in_trouble": in_trouble(job),
+            "group": group_of(job),
             "expected_s": self._typical_s(job) if job.state is JobState.SUBMITTED and running else None,
         }
 
+    def event(self, job: Job, was: str) -> dict[str, Any]:
+        """Return what is told of a job that changed; `was` is how it stood before, "" for one that is new here."""
+        return {"job": self.brief(job), "was": was, "was_running": was_running(was)}
+
     def of_file(self, sha256: str) -> dict[str, Any] | None:
         """The job that a stored file came from, by its hash."""
-        job = self._ledger.of_file(sha256) if self._ledger.database.exists else None
+        job = self._ledger.queries.of_file(sha256) if self._ledger.database.exists else None
         return None if job is None else self.row(job)
 
     def thumbnail(self, job_id: str) -> Path:
@@ -160,14 +172,17 @@ class HistoryView:
         wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
         spec = VideoRequest(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
         takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
-        return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.was_requested(each))}
+        return {
+            "fit": job.fit,
+            "take": next(each.take for each in takes if not self._ledger.queries.was_requested(each)),
+        }
 
     def _typical_s(self, job: Job) -> float | None:
         """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
         kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
         if seconds is None or now - asked > self._timing.typical_age_s:
-            seconds = self._ledger.median_render_s(job)
+            seconds = self._ledger.queries.median_render_s(job)
             self._typical[kind] = now, seconds
         return seconds
 
@@ -178,17 +193,16 @@ class HistoryView:
 
     def _file(self, job: Job) -> dict[str, str] | None:
         """Where the host's page finds it: only what lies below its own output folder."""
-        found = next(iter(places_of(job, self._settings)), None)
-        if found is None or not found.resolve().is_relative_to(root := self._settings.output.resolve()):
+        place = shown_file_of(job, self._settings)
+        if place is None:
             return None
-        inside = found.resolve().relative_to(root)
-        subfolder = "" if inside.parent == Path() else inside.parent.as_posix()
-        return {"filename": inside.name, "subfolder": subfolder, "type": "output"}
+        subfolder = "" if place.parent == PurePosixPath() else str(place.parent)
+        return {"filename": place.name, "subfolder": subfolder, "type": "output"}
 
 
 def failure_of(job: Job) -> SoraError | None:
     """Why there is no video of this job; None while nothing is wrong."""
-    if job.state in (JobState.UNKNOWN, JobState.FAILED):
+    if job.state.blocks_purchase:
         return existing_purchase_error(job)
     if job.lapsed:
         return DownloadExpiredError(
@@ -198,7 +212,7 @@ def failure_of(job: Job) -> SoraError | None:
         return RequestRejectedError(
             job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id
         )
-    if job.error and job.state in RUNNING and job.error_code != TRUNCATED:
+    if job.error and job.state.is_running and job.error_code != TRUNCATED:
         return NotFinishedError(job.error, job=job.id, code=job.error_code)
     return None
 

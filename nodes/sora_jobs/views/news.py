@@ -7,9 +7,9 @@ import threading
 from collections import deque
 
 from ..config.timing import DEFAULT, Timing
-from ..jobs.spec import EXPIRED, Job, JobState
+from ..jobs.spec import Job
+from ..jobs.state import JobState
 
-TROUBLE = (JobState.FAILED.value, JobState.UNKNOWN.value, JobState.REFUSED.value, EXPIRED)
 KEPT = 64
 
 
@@ -56,4 +56,4 @@ def is_news(job: Job, was: str, timing: Timing) -> bool:
 
 def in_trouble(job: Job) -> bool:
     """Is there something that a person should be told of?"""
-    return job.standing in TROUBLE and not job.aside
+    return not job.aside and (job.lapsed or job.state.blocks_purchase or job.state is JobState.REFUSED)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ...config.providers import COMETAPI, SANDBOX
 from ...engine import Engine
 from ...errors import BudgetExceededError, InvalidInputError
-from ...jobs.spec import Job, JobState, Reference, VideoRequest, parse_size
+from ...jobs.spec import Job, Reference, VideoRequest, parse_size
+from ...jobs.state import JobState
 from ...models.catalogue import Catalogue
 from ...models.model import Model
 
@@ -20,7 +21,6 @@ from ...models.model import Model
 PROMPT = "A red ball rolls slowly across a white table, seen from the side"
 REMIX = "The same ball, painted blue"
 SHOWN = 5  # models in a sentence
-GONE = (JobState.REFUSED, JobState.LOST)  # states after which the same is sent anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def taken_up(engine: Engine, wish: Wish) -> Job | None:
     first: prices and lists of models may have changed since."""
     found = engine.jobs(model=wish.model, search=PROMPT, limit=1000, archived=True)
     same = [job for job in found if (job.provider, job.prompt, job.take) == (wish.provider, PROMPT, wish.take)]
-    return next((job for job in same if job.kind == "create" and job.state not in GONE and not _never_sent(job)), None)
+    return next((job for job in same if job.kind == "create" and not job.state.is_free and not _never_sent(job)), None)
 
 
 def offer_of(job: Job) -> Offer:

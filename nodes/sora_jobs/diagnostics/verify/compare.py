@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...config.providers import Provider
-from ...jobs.spec import JobState, parse_size
+from ...jobs.spec import parse_size
+from ...jobs.state import JobState
 from .private import Private, shown_model
 from .record import Exchange
 from .told import charged, told_cost

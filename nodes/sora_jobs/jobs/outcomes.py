@@ -1,0 +1,39 @@
+"""What a job that ended without a video means for whoever wants it, as the error to raise."""
+
+from __future__ import annotations
+
+from ..errors import JobFailedError, NotPurchasedError, PurchaseUncertainError, SoraError
+from ..messages import RECONCILE_HINT
+from .spec import Job
+from .state import JobState
+
+
+def existing_purchase_error(job: Job) -> SoraError:
+    """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
+    if job.state is JobState.UNKNOWN:
+        return PurchaseUncertainError(
+            f"An earlier try of exactly this job may have been bought ({job.reason}).",
+            hint=RECONCILE_HINT,
+            job=job.id,
+        )
+    code = "" if job.error_code.lower() in job.reason.lower() else job.error_code
+    why = ": ".join(part for part in (code, job.reason) if part) or "the gateway gave no reason"
+    return JobFailedError(
+        f"The gateway ended this job without a video ({why}).",
+        hint="It is not bought again by itself. Running the same again, or *Ask again* in the tab *Sora jobs*, only "
+        "asks the gateway about it, free of charge. For another try, change the prompt or choose another take.",
+        job=job.id,
+        request_id=job.request_id,
+        code=job.error_code,
+    )
+
+
+def ended_error(job: Job) -> Exception:
+    """Why there is no video to wait for."""
+    if job.state.blocks_purchase:
+        return existing_purchase_error(job)
+    return NotPurchasedError(
+        f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
+        hint="Ask for the same video again to send it anew.",
+        job=job.id,
+    )

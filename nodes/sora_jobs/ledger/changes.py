@@ -1,0 +1,77 @@
+"""What changes in a row by what its provider said, and by what a person found out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInputError
+from ..jobs.remote_video import RemoteVideo
+from ..jobs.spec import EXPIRED, Job
+from ..jobs.state import JobState
+from ..util.redact import redact
+from .database import Database
+from .identities import FREED
+from .rows import AT_GATEWAY, existing, first, run, update
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import RowMapping
+
+# What is learned of a job whose id alone was known.
+KNOWN_BY_ID = (
+    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
+    "root", "sha256", "bytes", "charged_usd",
+)  # fmt: skip
+
+
+def observed_changes(row: RowMapping, video: RemoteVideo, now: float) -> dict[str, Any]:
+    """Return the columns of a pending job that change by what its provider said of it `now`."""
+    changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
+    for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
+        if not row[name] and getattr(video, name):
+            changes[name] = getattr(video, name)
+    if video.phase == "done":
+        changes |= {"state": JobState.COMPLETED, "progress": 100.0}
+        changes |= {"completed_at": row["completed_at"] or now}
+        if video.charged_usd is not None:
+            changes["charged_usd"] = video.charged_usd
+    elif video.phase == "failed":
+        said = video.complaint
+        changes |= {"state": JobState.FAILED, "completed_at": now}
+        changes |= {
+            "error": redact(said.message) if said else "",
+            "error_code": redact(said.code) if said else "",
+        }
+        changes |= {"request_id": video.request_id or row["request_id"]}
+    if row["error_code"] == EXPIRED:  # it is known again
+        changes = {"error": "", "error_code": ""} | changes
+    return changes
+
+
+def reconcile_row(connection: Connection, database: Database, job: str, video_id: str, now: float) -> Job:
+    """End an uncertain purchase with that id, or as lost without one. A row that was opened by the same id is deleted,
+    and what is known of it becomes the purchase's own. InvalidInputError where the job is not uncertain, or the id is
+    another purchase's."""
+    row = existing(connection, job, lock=True)
+    answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
+    if row["state"] != JobState.UNKNOWN and not answered:
+        message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
+        raise InvalidInputError(message, job=job, code="not_uncertain")
+    if not video_id:
+        return update(connection, job, state=JobState.LOST, **FREED)
+    other = first(
+        connection, f"{AT_GATEWAY} AND id <> :job",
+        id=video_id, provider=row["provider"], origin=row["origin"], job=job,
+    )  # fmt: skip
+    changes: dict[str, Any] = {"state": JobState.SUBMITTED, "submitted_at": now}
+    if other is not None:
+        if other["kind"] != "opened":
+            known = f"{video_id} is job {other['id']} already."
+            raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
+        if other["watcher"] and other["watched_until"] > database.now(connection):
+            busy = f"{video_id} is being fetched now, as job {other['id']}."
+            then = "Settle this one once that is here."
+            raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
+        changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
+        run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
+    return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
