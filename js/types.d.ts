@@ -10,7 +10,7 @@ export interface Dated {
   now?: number;
 }
 
-/** How a job is doing (`Board.brief`): all that an event says of it. */
+/** How a job is doing (`HistoryView.brief`): all that an event says of it. */
 export interface Brief {
   id: string;
   /** A state of the ledger, or "lapsed". */
@@ -27,7 +27,7 @@ export interface Brief {
   expected_s: number | null;
 }
 
-/** A job in full (`Board.row`). */
+/** A job in full (`HistoryView.row`). */
 export interface Row extends Brief {
   /** "create", "remix" or "opened". */
   kind: string;

@@ -1,7 +1,7 @@
 """The pack's HTTP routes: what the page shows of the ledger, the models and the settings (docs: js/, SECURITY.md).
 
 Nothing here takes a path or an address, nothing buys, and a key can be written but never read. Handlers wait without
-host.work and host.finish, which would take an interrupt away from the prompt that it is for.
+host/execution.py, which would take an interrupt away from the prompt that it is for.
 """
 
 from __future__ import annotations

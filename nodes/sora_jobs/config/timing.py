@@ -1,4 +1,6 @@
-"""How long the engine waits, how often it tries, and when it gives up: all such numbers, and the clocks, in one place.
+"""How long the engine waits for jobs, providers, files and other processes, how often it tries, and its clocks.
+
+Not here: how often a terminal or a node is redrawn (`TICK_S`), and the pauses of `util/atomic_write.py`.
 
 A process has one `Timing()`, which its `Engine` hands to whatever waits. A test hands in one of its own, so that it
 neither sleeps nor changes a module. Owners of a machine set two of these waits for themselves: SORA_POLL_SECONDS and

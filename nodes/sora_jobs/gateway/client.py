@@ -60,7 +60,8 @@ class Client:
         self._calls.listener = listener
 
     def create(self, call: CreateCall) -> RemoteVideo:
-        """Buy a video. Unreachable, Refused: nothing was bought. PurchaseUncertainError: nobody can tell."""
+        """Buy a video. UnreachableError, RequestRejectedError: nothing was bought. PurchaseUncertainError: nobody can
+        tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in call.fields.items()]
         parts += [(PART_OF_ROLE[one.role], (one.name, one.data, one.mime)) for one in call.uploads]

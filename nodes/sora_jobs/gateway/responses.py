@@ -40,9 +40,10 @@ _NOT_KNOWN = (
 
 
 def read_created(answer: Response) -> RemoteVideo:
-    """The new job from the answer to create or remix.
+    """Return the new job from the response to create or remix.
 
-    Refused where the gateway said no readably; PurchaseUncertainError where nobody can tell whether there is a job.
+    RequestRejectedError where the provider clearly rejected it; PurchaseUncertainError where nobody can tell whether
+    there is a job.
     """
     video = read_video(answer)
     complaint = read_complaint(answer)

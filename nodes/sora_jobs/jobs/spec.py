@@ -257,7 +257,7 @@ class Job:
     root: str = ""
     sha256: str = ""
     bytes: int | None = None
-    aside: str = ""  # UNWATCHED or FORGOTTEN, by a person's wish
+    aside: str = ""  # MUTED or ARCHIVED, by a person's wish
     machine: str = ""  # on a farm, the one that bought it
     project: str = ""  # what it was bought for, by a person's wish
     charged_usd: float | None = None  # what its provider says it charged

@@ -64,7 +64,7 @@ class DatabaseLiveness:
         return host_of(self._machine)
 
     def budgets(self, own: Budget, connection: Connection) -> list[Budget]:
-        """`own`, and those of all other processes that were heard of in the last minute.
+        """`own`, and those of all other processes that were heard of within `Timing.heartbeat_timeout_s`.
 
         A cap of 0 means that its machine buys nothing, and binds no other one: there it is left out. (A lower cap of a
         job would count for less in the day's sum, so each budget is one that has to have room by itself.)
@@ -88,7 +88,7 @@ class DatabaseLiveness:
         return f"seen_at > {_NOW} - {self._timing.heartbeat_timeout_s}"
 
     def alive(self, mark: str, connection: Connection) -> bool:
-        """Was it heard of in the last minute?"""
+        """Was it heard of within `Timing.heartbeat_timeout_s`?"""
         from sqlalchemy import text
 
         if mark and mark == self._id:
@@ -128,9 +128,8 @@ class DatabaseLiveness:
 
     def _beat(self, mark: str) -> None:
         budget = None
-        with contextlib.suppress(
-            InvalidInputError
-        ):  # the caps that were said last count until the settings can be read
+        # The caps that were written last count until the settings can be read.
+        with contextlib.suppress(InvalidInputError):
             budget = self._budget()
         kept = ", ".join(f"{name} = coalesce(excluded.{name}, owners.{name})" for name in CAPS)
         self._run(

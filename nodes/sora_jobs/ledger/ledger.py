@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
@@ -37,9 +37,6 @@ from .rows import (
     update,
     update_locked,
 )
-
-if TYPE_CHECKING:
-    pass
 
 TAKEN_OVER = "taken_over"
 # What is learned of a job whose id alone was known.
@@ -234,7 +231,7 @@ class Ledger(Queries):
 
     @_telling
     def not_fetched(self, job: str, error: SoraError) -> Job:
-        """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
+        """Why its video is not here yet; EXPIRED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
             if row["state"] not in UNFINISHED:  # a stored one whose file was deleted stays what it is
@@ -293,7 +290,7 @@ class Ledger(Queries):
 
     @_telling
     def set_visibility(self, job: str, aside: str) -> Job:
-        """UNWATCHED, FORGOTTEN, or "" to end either. Neither changes what the purchase stands for, nor what counts for
+        """MUTED, ARCHIVED, or "" to end either. Neither changes what the purchase stands for, nor what counts for
         the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)

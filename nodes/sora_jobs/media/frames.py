@@ -79,10 +79,10 @@ def load_frames(
     """Decode the chosen frames of a video file.
 
     `untagged`: the matrix of a file that names none, as in `colour_of`. `window`: (start, duration) in seconds of the
-    piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder in which the
-    frames lie as a file, instead of in memory (see `memory.buffer`). `progress(done, of)` is called in this thread
-    after each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is
-    raised. MediaError, in words for the user, for a file that is missing, empty, no video or without index, for a
+    piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder for a file that
+    holds the frames, instead of memory (see `frame_buffer.buffer`). `progress(done, of)` is called in this thread after
+    each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is raised.
+    MediaError, in words for the user, for a file that is missing, empty, no video or without index, for a
     choice that leaves no frame, and when the frames do not fit.
     """
     load = functools.partial(

@@ -23,7 +23,7 @@ class Sandbox:
     """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
 
     `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `speak` is the family that it speaks as
-    (SORA_SANDBOX_SPEAK, else openai; __init__.py has them). InvalidInputError for one that it does not know.
+    (SORA_SANDBOX_SPEAK, else openai; families/__init__.py has them). InvalidInputError for one that it does not know.
     """
 
     def __init__(
