@@ -46,7 +46,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
-        raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.")
+        raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.", code="wrong_usage")
     with open_engine(options.home, name=True) as engine:
         told = engine.history.costs(options.by, options.since)
     if options.csv:

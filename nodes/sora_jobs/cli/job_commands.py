@@ -194,7 +194,7 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit < 1:
         raise InvalidInputError(f"--limit is {options.limit}.", hint="It wants a number above 0.", code="out_of_range")
     if options.export is not None and options.export.suffix not in EXPORTS:
-        raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
+        raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.", code="wrong_usage")
     if options.job or options.set_project is not None:
         return _set_project(options)
     with open_engine(options.home, name=True) as engine:
@@ -225,10 +225,14 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
 def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if options.set_project is None or not options.job:
         raise InvalidInputError(
-            "--set-project NAME and JOB go together.", hint='Such as --set-project "Winter film" JOB.'
+            "--set-project NAME and JOB go together.",
+            hint='Such as --set-project "Winter film" JOB.',
+            code="wrong_usage",
         )
     if any((options.state, options.model, options.search, options.file, options.export)):
-        raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
+        raise InvalidInputError(
+            "--set-project takes jobs by their ids only.", hint="Leave the other options out.", code="wrong_usage"
+        )
     project = parse_project(options.set_project)
     with open_engine(options.home, name=True) as engine:
         found = {name: engine.find(name) for name in options.job}

@@ -34,7 +34,12 @@ class StoredFiles:
         """
         found = file_of(job, self._settings)
         if found is None:
-            raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
+            raise StorageError(
+                f"The file of job {job.id} is not there.",
+                hint="Run the same again.",
+                job=job.id,
+                code="stored_file_gone",
+            )
         if found.resolve().is_relative_to(self._settings.output.resolve()):
             return found
         ours = free_name(job, self._settings.videos / found.name)
@@ -44,7 +49,7 @@ class StoredFiles:
         """Give the stored file another name, too: a hard link, else a copy. Nothing is overwritten; StorageError."""
         source = self.path(job)
         if target.exists() and not is_same_video(job, target, source):
-            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id)
+            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id, code="file_exists")
         return target if target.exists() else second_name(job, source, target)
 
     def first_copy(self, job: Job, files: Iterable[Path]) -> Path | None:

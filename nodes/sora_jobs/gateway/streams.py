@@ -98,7 +98,9 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
             answer = calls.read(response)
     except requests.exceptions.ContentDecodingError as error:
         response.close()
-        raise NotOfferedError(f"The video could not be read: {error}.", hint="Run again in a while.") from None
+        raise NotOfferedError(
+            f"The video could not be read: {error}.", hint="Run again in a while.", code="invalid_encoding"
+        ) from None
     except NETWORK_ERRORS as error:
         response.close()
         raise _not_downloaded(error) from None

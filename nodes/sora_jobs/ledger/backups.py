@@ -49,7 +49,9 @@ def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     if not taken and os.path.lexists(file) and not _is_backup(file):
         taken = "is there already, and is not a backup of a ledger"
     if taken:
-        raise InvalidInputError(f"{file} {taken}.", hint="Give the backup another name, such as ledger.zip.")
+        raise InvalidInputError(
+            f"{file} {taken}.", hint="Give the backup another name, such as ledger.zip.", code="file_exists"
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(file)

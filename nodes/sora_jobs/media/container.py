@@ -72,7 +72,7 @@ def look(path: Path, *, strict: bool = False) -> Container:
                 return _look_at_mp4(path, file, head, strict=strict)
             found = _other(head, path.stat().st_size)
     except OSError as error:
-        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.", code="unreadable_video") from error
     if found is not None:
         return found
     message, hint = foreign.named(head)

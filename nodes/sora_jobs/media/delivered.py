@@ -84,7 +84,7 @@ def _described(path: Path, kind: Container) -> Delivered:
     source = glanced(path)
     info = source.info
     if kind.suffix == ".gif" and info.frames == 1:
-        raise MediaError(f"{path.name} is a GIF picture, not a video.", hint=container.AGAIN)
+        raise MediaError(f"{path.name} is a GIF picture, not a video.", hint=container.AGAIN, code="not_a_video")
     warnings = warnings_of(source, planned(source, FrameChoice()), info.frames)
     return Delivered(
         suffix=kind.suffix,

@@ -93,7 +93,7 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
             raise MediaError(f"PyAV has no decoder for the picture of {path.name}.", hint=NEWER, code="no_decoder")
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
-            raise MediaError(f"The frames of {path.name} are larger than any that can be used.")
+            raise MediaError(f"The frames of {path.name} are larger than any that can be used.", code="frame_too_large")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
         if counted or not count:
             yield source, file

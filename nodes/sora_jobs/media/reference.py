@@ -122,5 +122,5 @@ def to_png(pixels: Pixels) -> bytes:
     swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     done, png = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), swap))
     if not done:
-        raise MediaError("OpenCV could not write a PNG.")
+        raise MediaError("OpenCV could not write a PNG.", code="not_encodable")
     return bytes(png)

@@ -45,7 +45,7 @@ def small_jpeg(path: Path, width: int) -> bytes:
     picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not done:
-        raise MediaError(f"No small picture of {path.name} could be made.")
+        raise MediaError(f"No small picture of {path.name} could be made.", code="not_decodable")
     return bytes(jpeg)
 
 
@@ -84,7 +84,9 @@ def chosen_frames(
     except Miscounted as better:
         return chosen_frames(better.source, choose, shape, untagged)
     if not found:
-        raise MediaError(f"None of the chosen frames of {source.path.name} can be decoded.", hint=AGAIN)
+        raise MediaError(
+            f"None of the chosen frames of {source.path.name} can be decoded.", hint=AGAIN, code="not_decodable"
+        )
     return source, found
 
 

@@ -125,7 +125,9 @@ class Catalogue:
         model = self.require(model_id)
         if model.needs:
             raise InvalidInputError(
-                f"{model.id} works on a {model.needs}, which this version cannot send.", hint="Choose another model."
+                f"{model.id} works on a {model.needs}, which this version cannot send.",
+                hint="Choose another model.",
+                code="model_unsupported",
             )
         if model.all_seconds and seconds not in model.all_seconds:
             raise InvalidInputError(

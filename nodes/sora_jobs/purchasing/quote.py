@@ -71,7 +71,9 @@ def quote(
     given = _texts(wanted, WIDGETS, ("references", "remix"))
     references, remix = wanted.get("references", 0), wanted.get("remix", False)
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
-        raise InvalidInputError(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
+        raise InvalidInputError(
+            f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.", code="invalid_request"
+        )
     if given["provider"] is None:
         return Quote(None)
     provider = gateways.provider(given["provider"])
@@ -142,9 +144,11 @@ def _of_remix(
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:
     """The texts of these names, each of which has to be there; InvalidInputError for anything else."""
     if unknown := sorted({*wanted} - {*names, *others}):
-        raise InvalidInputError(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", hint=f"Known: {', '.join(names)}.")
+        raise InvalidInputError(
+            f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", hint=f"Known: {', '.join(names)}.", code="invalid_request"
+        )
     for name, longest in names.items():
         value = wanted.get(name, 0)
         if value is not None and (not isinstance(value, str) or len(value) > longest):
-            raise InvalidInputError(f"{name} is text of at most {longest} characters, or null.")
+            raise InvalidInputError(f"{name} is text of at most {longest} characters, or null.", code="invalid_request")
     return {name: wanted[name] for name in names}

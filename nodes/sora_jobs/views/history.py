@@ -164,7 +164,7 @@ class HistoryView:
         return {"fit": job.fit, "take": next(each.take for each in takes if not self._ledger.was_requested(each))}
 
     def _typical_s(self, job: Job) -> float | None:
-        """Seconds that jobs like it took: read once in `Timing.typical_age_s`, since many that run together are alike."""
+        """Seconds that jobs like it took: read once in `Timing.typical_age_s`, since many at a time are alike."""
         kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
         if seconds is None or now - asked > self._timing.typical_age_s:
