@@ -110,7 +110,7 @@ async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     return dated({"job": found})
 
 
-@routes.post("/sora/history/{id}/settle")
+@routes.post("/sora/history/{id}/reconcile")
 @access.acts
 async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
@@ -120,9 +120,9 @@ async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any
     engine, video_id = get_engine(), video_id.strip()
     lost = lost and not video_id
     future = engine.start(lambda: engine.reconcile(job, video_id=video_id, lost=lost), job=job)
-    settled = await asyncio.wrap_future(future)
-    engine.background.collect(settled.id)
-    return dated({"job": await asyncio.to_thread(engine.history.row, settled)})
+    reconciled = await asyncio.wrap_future(future)
+    engine.background.collect(reconciled.id)
+    return dated({"job": await asyncio.to_thread(engine.history.row, reconciled)})
 
 
 @routes.post("/sora/history/{id}/ask")

@@ -97,6 +97,6 @@ def _explain(total: Mapping[str, Any]) -> None:
     if count := total["unpriced"]:
         say(f"The price of {count} job{'' if count == 1 else 's'} is unknown, and is in no sum.")
     if total["uncertain_jobs"]:
-        say("Uncertain: perhaps bought. `sora jobs --state unknown` lists them, `sora resume JOB` settles one.")
+        say("Uncertain: perhaps bought. `sora jobs --state unknown` lists them, `sora resume JOB` reconciles one.")
     if total["failed_jobs"]:
         say("Failed: whether these were charged is unknown.")

@@ -100,7 +100,7 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "Jobs that were forgotten in ComfyUI's page are left out, but for an export. In a .csv a text\n"
         "that a spreadsheet would take for a formula has an apostrophe before it.",
         epilog="""examples:
-  sora jobs --state unknown                          what has to be settled
+  sora jobs --state unknown                          what has to be reconciled
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from
   sora jobs --export jobs.csv                        every column of every job
   sora jobs --set-project "Winter film" JOB          put jobs down to a project, for `sora costs`
@@ -122,8 +122,8 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     resume = commands.add_parser(
         "resume",
         parents=parents,
-        help="take up a job: wait, fetch, or settle it",
-        description="Take up a job: wait for it and fetch it, or settle one that was perhaps bought.\n"
+        help="take up a job: wait, download, or reconcile it",
+        description="Take up a job: wait for it and download it, or reconcile one that was perhaps bought.\n"
         "Such an unknown one is looked for in the gateway's list first, where it has one.",
         epilog="""examples:
   sora resume JOB

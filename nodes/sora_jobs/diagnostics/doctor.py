@@ -155,7 +155,7 @@ def _ledger(engine: Engine) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "warning",
-            f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
+            f"{len(unknown)} purchases are unknown ({ids}): reconcile them in the tab *Sora jobs*, or with `sora resume`.",
         )
     else:
         yield Finding("ledger", "ok", engine.whereabouts.place)

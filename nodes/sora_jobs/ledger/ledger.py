@@ -173,7 +173,7 @@ class Ledger(Queries):
 
     @_telling
     def unknown(self, job: str, error: SoraError) -> Job:
-        """Nobody can tell whether it was bought; the identity stays taken until somebody settles it."""
+        """Nobody can tell whether it was bought; the identity stays taken until somebody reconciles it."""
         return self._change_ours(job, state=JobState.UNKNOWN, **error_columns(error))
 
     @_telling
@@ -267,7 +267,7 @@ class Ledger(Queries):
             row = existing(connection, job, lock=True)
             answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
             if row["state"] != JobState.UNKNOWN and not answered:
-                message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
+                message = f"Job {job} is {row['state']}; only an unknown one has to be reconciled."
                 raise InvalidInputError(message, job=job, code="not_uncertain")
             if not video_id:
                 return update(connection, job, state=JobState.LOST, **FREED)
@@ -282,7 +282,7 @@ class Ledger(Queries):
                     raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
                 if other["watcher"] and other["watched_until"] > self.database.now(connection):
                     busy = f"{video_id} is being fetched now, as job {other['id']}."
-                    then = "Settle this one once that is here."
+                    then = "Reconcile this one once that is here."
                     raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
                 changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
                 run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])

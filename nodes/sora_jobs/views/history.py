@@ -223,7 +223,7 @@ def _cure(job: Job, error: SoraError | None) -> str:
     if error is None:
         return ""
     if job.state is JobState.UNKNOWN:
-        return "settle"
+        return "reconcile"
     return CURES.get(error.kind, "take" if isinstance(error, JobFailedError) else "")
 
 
