@@ -155,7 +155,8 @@ def _ledger(engine: Engine) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "warning",
-            f"{len(unknown)} purchases are unknown ({ids}): reconcile them in the tab *Sora jobs*, or with `sora resume`.",
+            f"{len(unknown)} purchases are uncertain ({ids}). Reconcile them in the tab *Sora jobs*, or with "
+            "`sora resume`.",
         )
     else:
         yield Finding("ledger", "ok", engine.whereabouts.place)

@@ -38,8 +38,7 @@ class ClientPool:
         return provider_names(self._settings)
 
     def provider(self, name: str) -> Provider:
-        """The provider of that name; InvalidInputError lists those there are. The sandbox has the calls of its
-        family."""
+        """The provider of that name; InvalidInputError lists those there are. The sandbox has its family's calls."""
         provider = load_provider(self._settings, name)
         return dataclasses.replace(provider, **self._sandbox.abilities()) if name == SANDBOX else provider
 

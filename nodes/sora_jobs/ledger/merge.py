@@ -140,9 +140,9 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
 
 
 def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
-    """Add to a ledger that is about to replace the one in `home` what only that one knows: jobs, and what became of
-    those that were being bought. (how many, whether all of it could be read). LedgerError while another program
-    holds it."""
+    """Add what only the ledger in `home` knows to the `ledger` that is about to replace it: jobs, and what became of
+    those that were being bought. Return (how many jobs, whether all of it could be read). LedgerError while another
+    program holds it."""
     try:
         rows, whole = _rows_of(home, ledger.database.timing), True
     except LedgerError as error:

@@ -148,11 +148,11 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Co
             message = f"The MP4 {path.name} declares more frames than any clip has."
             raise MediaError(message, hint=AGAIN, code="too_many_frames")
     if b"moov" not in whole:
-        film, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
+        file_name, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
         if unfinished:
-            message = f"{film} ends before its index (moov): it was cut short, {so}"
+            message = f"{file_name} ends before its index (moov): it was cut short, {so}"
             raise MediaError(message, hint=AGAIN, code="video_truncated")
-        raise MediaError(f"{film} has no index (moov), {so}", hint=AGAIN, code="index_missing")
+        raise MediaError(f"{file_name} has no index (moov), {so}", hint=AGAIN, code="index_missing")
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
     lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone

@@ -49,8 +49,7 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
 
 
 def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
-    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInputError for NaN or infinity, naming
-    `what`."""
+    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInputError about `what` for NaN, infinity."""
     if not np.isfinite(values).all():
         raise InvalidInputError(
             f"The {what} has pixels that are not numbers (NaN or infinity).",

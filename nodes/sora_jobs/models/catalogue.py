@@ -169,8 +169,8 @@ class Catalogue:
             )
 
     def warning(self, spec: VideoRequest, remix_of: Job | None = None, language: str = "en") -> str:
-        """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model
-        of the job that it is `remix_of`."""
+        """Return what the user should know before the response comes; "" for nothing. A remix is made by the model of
+        the job that it is `remix_of`."""
         model = self.find((remix_of or spec).model)
         if model is None:
             return ""

@@ -1,4 +1,4 @@
-"""Is there room for a video? It is better to know before it is bought."""
+"""Whether there is room on disk for a video, which is checked before it is bought."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LEAST_ROOM = 64 << 20  # bytes; a clip of 30 s has some 50 MB
 
 
 def check_room(folder: Path, names: int = 0) -> None:
-    """StorageError where a video could not be stored below `folder`. `names`: the characters of the longest name that
-    it will be given there."""
+    """Raise StorageError where a video could not be stored below `folder`, for want of space or since a path would be
+    too long. `names`: the number of characters of the longest name that it will have there."""
     try:
         try_folder(folder)
         free = shutil.disk_usage(folder).free
