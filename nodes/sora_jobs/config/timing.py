@@ -29,7 +29,7 @@ class Timing:
     # CometAPI's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries.
     create_attempts: int = 5
     create_backoff_max_s: float = 30.0
-    rate_limit_max_s: float = 60.0  # the longest Retry-After of a create that is followed: nobody waits longer for a node
+    rate_limit_max_s: float = 60.0  # a create whose Retry-After is longer is given up: nobody waits so long
     cancel_check_s: float = 0.25  # how often such a pause checks whether the purchase is still wanted
     create_close_s: float = 15.0  # for a create that is under way at the end of the program: it may have been paid
 
@@ -43,7 +43,7 @@ class Timing:
 
     poll_backoff_max_s: float = 60.0  # a provider in trouble is polled less and less often, but at least this often
     poll_tick_s: float = 0.25  # polls that are due within it are made together
-    retry_after_max_s: float = 600.0  # the longest Retry-After of a poll that is followed
+    retry_after_max_s: float = 600.0  # a longer Retry-After of a poll is cut to this
     unknown_job_polls: int = 20  # of a job that the provider does not know: right after the create this passes
     clock_check_s: float = 10.0  # the longest pause between two readings of the clock
     slept_s: float = 30.0  # if more than this passed meanwhile, the machine was asleep
