@@ -72,12 +72,12 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
-def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
+def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
     """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
     from tqdm import tqdm
 
-    job = submission.job
-    reused = " (bought before: nothing is paid again)" if submission.reused else ""
+    job = purchase.job
+    reused = " (bought before: nothing is paid again)" if purchase.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
     wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
@@ -94,7 +94,7 @@ def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namesp
                 job=job.id,
             ) from None
     job = wait.future.result()
-    result = described(engine, job) | {"reused": submission.reused}
+    result = described(engine, job) | {"reused": purchase.reused}
     if result["warning"]:
         warn(result["warning"])
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")

@@ -76,7 +76,9 @@ def load_audio(
             return Audio(waveform, stream.rate, note)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(
-            f"The sound of {path.name} cannot be read: {error}.", hint=container.AGAIN, code="unreadable_audio"
+            f"The sound of {path.name} cannot be read: {error}.",
+            hint=container.DOWNLOAD_AGAIN_HINT,
+            code="unreadable_audio",
         ) from error
 
 

@@ -14,7 +14,7 @@ from . import frame_buffer
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .frames import Progress, load_frames
 from .guard import guarded
-from .reader import WHOLE, Cancelled, Window
+from .reader import WHOLE_FILE, Cancelled, Window
 from .selection import FrameChoice, plan
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ def clip_of_file(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
-    window: Window = WHOLE,
+    window: Window = WHOLE_FILE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Clip:

@@ -25,7 +25,7 @@ from . import backends, container, frame_buffer
 from .guard import guarded
 from .notes import warnings_of
 from .probe import examined, probe
-from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
+from .reader import WHOLE_FILE, Cancelled, Miscounted, Window, pictures, planned, reader_for
 from .resize import Pixels, cropped
 from .selection import SQUARE, FrameChoice
 from .source import Source, VideoInfo
@@ -72,7 +72,7 @@ def load_frames(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
-    window: Window = WHOLE,
+    window: Window = WHOLE_FILE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Frames:
@@ -122,7 +122,7 @@ def _load(
         if first is None:
             raise MediaError(
                 f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
-                hint=container.AGAIN,
+                hint=container.DOWNLOAD_AGAIN_HINT,
                 code="not_decodable",
             )
         tall, wide = first[2].shape[:2]

@@ -92,6 +92,8 @@ class OpencvReader:
         done, picture = self._capture.retrieve(into)
         if not done:
             raise MediaError(
-                "OpenCV could not convert a frame that it had decoded.", hint=container.AGAIN, code="not_decodable"
+                "OpenCV could not convert a frame that it had decoded.",
+                hint=container.DOWNLOAD_AGAIN_HINT,
+                code="not_decodable",
             )
         return picture  # type: ignore[no-any-return]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from . import backends
-from .container import AGAIN
+from .container import DOWNLOAD_AGAIN_HINT
 from .guard import guarded
 from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
@@ -85,7 +85,9 @@ def chosen_frames(
         return chosen_frames(better.source, choose, shape, untagged)
     if not found:
         raise MediaError(
-            f"None of the chosen frames of {source.path.name} can be decoded.", hint=AGAIN, code="not_decodable"
+            f"None of the chosen frames of {source.path.name} can be decoded.",
+            hint=DOWNLOAD_AGAIN_HINT,
+            code="not_decodable",
         )
     return source, found
 

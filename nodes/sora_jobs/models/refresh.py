@@ -78,8 +78,8 @@ class LiveCatalogue:
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayError where it gives none; StorageError."""
         before, at = self.now(), self._timing.clock()
-        answer, whole = ask_for_list(provider, self._timing)
-        listed = read_list(answer)
+        response, whole = ask_for_list(provider, self._timing)
+        listed = read_list(response)
         whole = whole and len(listed) < MOST_MODELS
         try:
             # Of two refreshes at once both are in what is kept.

@@ -11,11 +11,11 @@ from ..gateway.clients import ClientPool
 from ..jobs.spec import LONGEST_FIELDS, Job, VideoRequest, parse_extra_fields
 from ..models.catalogue import Catalogue
 
-LONGEST = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
+LONGEST_VALUE = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
 # The widgets of CreateSoraJob that decide the price, and how long their values may be.
-WIDGETS = dict.fromkeys(("model", "custom_model", "seconds", "size", "provider"), LONGEST)
+WIDGETS = dict.fromkeys(("model", "custom_model", "seconds", "size", "provider"), LONGEST_VALUE)
 WIDGETS["extra_fields"] = LONGEST_FIELDS
-OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST)
+OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST_VALUE)
 MOST_REFERENCES = 2
 LONGEST_SHOWN = 40  # characters of an unknown name
 ANY_PROMPT = "any"  # the price does not depend on it

@@ -29,7 +29,7 @@ from ..ledger.costs import report
 from ..ledger.ledger import Ledger, existing_purchase_error
 from ..util.atomic_write import atomic_write
 
-PAGE = 60
+PAGE_ROWS = 60
 LARGEST_PAGE = 200
 THUMBNAIL_WIDTH = 320  # pixels
 RUNNING = (JobState.RESERVED, JobState.SUBMITTED, JobState.COMPLETED)
@@ -51,7 +51,7 @@ class HistoryView:
         self._ledger, self._settings, self._timing = ledger, settings, timing
         self._typical: dict[tuple[str, ...], tuple[float, float | None]] = {}  # (when it was asked, seconds)
 
-    def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE) -> dict[str, Any]:
+    def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE_ROWS) -> dict[str, Any]:
         """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on}."""
         if not self._ledger.database.exists:
             return {"jobs": [], "more": False, "running": 0}

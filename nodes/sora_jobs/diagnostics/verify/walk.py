@@ -104,8 +104,8 @@ class Walk:
     def _free_calls(self) -> None:
         """List of models, an id that nobody has, its content, and the list of jobs. GatewayError where the provider
         cannot be reached at all."""
-        answer = self._client.reach()
-        self.found.listed = _ids(Response(answer.status, {}, answer.body))
+        response = self._client.reach()
+        self.found.listed = _ids(Response(response.status, {}, response.body))
         with contextlib.suppress(SoraError):
             self._client.retrieve(UNKNOWN)
         with contextlib.suppress(SoraError):
@@ -232,10 +232,10 @@ class Walk:
             found.no_remix = "" if found.remix_is_refused else f"it was not sent ({error.kind})."
 
 
-def _ids(answer: Response) -> frozenset[str] | None:
+def _ids(response: Response) -> frozenset[str] | None:
     """The ids of a list of models; None where it is none."""
-    value = answer.json()
+    value = response.json()
     rows = value.get("data") if isinstance(value, dict) else value
-    if answer.status != 200 or not isinstance(rows, list):
+    if response.status != 200 or not isinstance(rows, list):
         return None
     return frozenset(str(row["id"]) for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))
