@@ -115,11 +115,11 @@ def _of_job(hint: str, job: str) -> str:
     return hint.replace("sora resume JOB", f"sora resume {job}") if job else hint
 
 
-class _ResponseError(SoraError):
+class _FromResponse(Exception):
     """What an HTTP response of a provider adds to an error: `http_status`, None where no response came;
     `retry_after_s`, the delay that it asks for, None without one; `transient`: may the same request succeed later?"""
 
-    quotes_gateway = True
+    quotes_gateway: ClassVar[bool] = True
     transient: bool = False
     retry_after_s: float | None
     http_status: int | None
@@ -157,7 +157,7 @@ class NotPurchasedError(SoraError):
     exit_code = 3
 
 
-class RequestRejectedError(_ResponseError, NotPurchasedError):
+class RequestRejectedError(_FromResponse, NotPurchasedError):
     """The provider clearly rejected the request; `transient` where it may accept the same one later."""
 
     is_of_create = True
@@ -208,7 +208,7 @@ class WaitTimeoutError(NotFinishedError):
     fixes_kind = True
 
 
-class GatewayError(_ResponseError, NotFinishedError):
+class GatewayError(_FromResponse, NotFinishedError):
     """A request for the state or the content of a job did not give what it should.
 
     `transient` is False where asking again cannot help (a bad key, an id that the provider does not know).
