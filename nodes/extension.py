@@ -20,7 +20,7 @@ class SoraExtension(ComfyExtension):
     """What ComfyUI gets from `comfy_entrypoint`."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        routes.watch_ledger()
+        routes.send_job_events()
         start_background_downloads()  # not in on_load, which hosts of 2025 do not call
         first = [CreateSoraJob, WaitForVideo, LoadVideoFrames, Remix]
         return [*first, SoraOpenJob, SoraSubmitOnly, SoraFitReference, SoraThumbnail]

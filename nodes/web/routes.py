@@ -29,7 +29,7 @@ FOR_EVER = "private, max-age=31536000, immutable"  # a stored video does not cha
 routes = http.routes
 
 
-def watch_ledger() -> None:
+def send_job_events() -> None:
     """From now on, every open page is told of jobs that change. Pages of others can listen, too (a WebSocket knows no
     origin, and the host asks for none), so the event says how a job stands, and the page asks for the rest."""
 

@@ -162,7 +162,7 @@ def test_one_that_declares_millions_of_frames_is_refused(tmp_path: Path, count: 
 
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "the container's check": (container, "look"),
+    "the container's check": (container, "container_of"),
     "its index": (samples, "end_of"),
     "opening it": (backends, "open_av"),
     "its tracks": (delivered, "best_picture"),

@@ -51,11 +51,11 @@ class Container:
 
 
 def check(path: Path) -> bool:
-    """True when the file was cut short. Errors are those of `look`."""
-    return look(path).cut_short
+    """True when the file was cut short. Errors are those of `container_of`."""
+    return container_of(path).cut_short
 
 
-def look(path: Path, *, strict: bool = False) -> Container:
+def container_of(path: Path, *, strict: bool = False) -> Container:
     """The container of a video file.
 
     MediaError where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
@@ -69,7 +69,7 @@ def look(path: Path, *, strict: bool = False) -> Container:
             if not head:
                 raise MediaError(f"{path.name} is empty (0 bytes).", hint=DOWNLOAD_AGAIN_HINT, code="file_empty")
             if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
-                return _look_at_mp4(path, file, head, strict=strict)
+                return _mp4_container(path, file, head, strict=strict)
             found = _other(head, path.stat().st_size)
     except OSError as error:
         raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.", code="unreadable_video") from error
@@ -129,7 +129,7 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         start += length
 
 
-def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Container:
+def _mp4_container(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Container:
     size, at = path.stat().st_size, 0
     unfinished = b""  # the kind of a box that reaches past the end; there is at most one
     whole: dict[bytes, tuple[int, int]] = {}

@@ -60,7 +60,7 @@ def examine_delivered(path: str | Path) -> Delivered:
     """
     path, kind = Path(path), UNKNOWN
     try:
-        kind = container.look(path, strict=True)
+        kind = container.container_of(path, strict=True)
         return _described(path, kind)
     except MediaError as error:
         # FFmpeg opens no file that ends in an unfinished `uuid`; its frames are all there.

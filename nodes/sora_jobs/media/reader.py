@@ -93,17 +93,17 @@ def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
 def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = None) -> PyavReader | OpencvReader:
     """The reader that serves this file and plan best; `untagged` as in `colour_of`; `file` is the source's, if it is
     open."""
-    info, look = source.info, colour_of(source.info, untagged)
+    info, colour = source.info, colour_of(source.info, untagged)
     runs = source.runs(np.unique(made.indices).tolist())
     far = len(runs) > 1 or runs[0][0] > 0
     # OpenCV has no way to be told the matrix of a file that names none.
-    plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
+    plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(colour)
     whole = source.first_stream and not source.doubted and (not source.fields or opencv_reads_fields())
     damaged = source.recounted or info.cut_short or source.late or info.headless > 0
     if not (damaged or far or not plain or not whole):
         with contextlib.suppress(Exception):  # what OpenCV cannot open, PyAV has just read through
             return OpencvReader(source)
-    return PyavReader(source, look, file if far else None)
+    return PyavReader(source, colour, file if far else None)
 
 
 def pictures(
