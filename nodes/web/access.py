@@ -72,7 +72,7 @@ def owns(serve: Action) -> Handler:
 def dated(body: dict[str, Any]) -> dict[str, Any]:
     """Add the time `now`, in seconds since the epoch: what a page compares with the times in a response, whatever its
     own clock says."""
-    return {**body, "now": get_engine().timing.clock()}
+    return {**body, "now": get_engine().changes.now()}
 
 
 def text_in(body: dict[str, Any], name: str) -> str:

@@ -82,14 +82,14 @@ def test_a_file_that_is_gone_or_in_the_way_has_its_code(tmp_path: Path) -> None:
         job = engine.ledger.stored(job.id, path="sora/a.mp4", root=str(tmp_path / "output"), sha256="0", size=1)
         assert job.state is JobState.STORED
         with failing(StorageError, "stored_file_gone", job.id):
-            engine.path(job)
+            engine.files.path(job)
         (tmp_path / "output" / "sora").mkdir(parents=True)
         (tmp_path / "output" / "sora" / "a.mp4").write_bytes(b"a")
         (tmp_path / "taken.mp4").write_bytes(b"another one")
         with failing(StorageError, "file_exists", "taken.mp4"):
-            engine.link(job, tmp_path / "taken.mp4")
+            engine.files.link(job, tmp_path / "taken.mp4")
         with failing(InvalidInputError, "file_exists", "taken.mp4"):
-            engine.backup(tmp_path / "taken.mp4")
+            engine.maintenance.backup(tmp_path / "taken.mp4")
 
 
 def test_a_shared_ledger_is_copied_by_its_own_programs(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_a_shared_ledger_is_copied_by_its_own_programs(tmp_path: Path) -> None:
         closing(Engine(tmp_path / "home", tmp_path / "output", env=env)) as engine,
         failing(InvalidInputError, "ledger_shared", "pg_dump"),
     ):
-        engine.backup(tmp_path / "ledger.zip")
+        engine.maintenance.backup(tmp_path / "ledger.zip")
