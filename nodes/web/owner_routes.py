@@ -12,7 +12,7 @@ from ..host import http
 from ..host.engine import get_engine
 from ..sora_jobs.errors import InvalidInputError
 from . import access
-from .routes import LONGEST, dated
+from .access import LONGEST_PARAMETER, dated, text_in
 
 routes = http.routes
 
@@ -37,10 +37,8 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
 @access.owns
 async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "key"}: keep a key; an empty one takes it away."""
-    provider, key = body.get("provider"), body.get("key")
-    if not isinstance(provider, str) or not isinstance(key, str):
-        raise InvalidInputError("provider and key are text.")
-    await asyncio.to_thread(get_engine().page_settings.write_key, provider[:LONGEST], key)
+    provider, key = text_in(body, "provider"), text_in(body, "key")
+    await asyncio.to_thread(get_engine().page_settings.write_key, provider[:LONGEST_PARAMETER], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -49,10 +47,10 @@ async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
 @access.owns
 async def balance(_: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
-    name, account = body.get("provider"), body.get("account", False)
-    if not isinstance(name, str) or not isinstance(account, bool):
-        raise InvalidInputError("provider is text, and account is true or false.")
-    engine, name = get_engine(), name[:LONGEST]
+    name, account = text_in(body, "provider"), body.get("account", False)
+    if not isinstance(account, bool):
+        raise InvalidInputError("account is true or false.", code="invalid_request")
+    engine, name = get_engine(), name[:LONGEST_PARAMETER]
     asked = engine.start(lambda: engine.providers.balance(name, account=account), key=name)
     left = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))

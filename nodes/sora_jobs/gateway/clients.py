@@ -16,7 +16,7 @@ from ..jobs.spec import Job, VideoRequest
 from .client import Client
 
 
-class LocalGateway(Protocol):
+class LocalProvider(Protocol):
     """The sandbox as it is handed in: it runs in this process, and is started when its address is first asked for."""
 
     def abilities(self) -> dict[str, Any]: ...
@@ -29,7 +29,7 @@ class LocalGateway(Protocol):
 class ClientPool:
     """Clients by provider name. Files and variables are read at each use, so that a new key works without a restart."""
 
-    def __init__(self, settings: Settings, sandbox: LocalGateway, timing: Timing = DEFAULT) -> None:
+    def __init__(self, settings: Settings, sandbox: LocalProvider, timing: Timing = DEFAULT) -> None:
         self._settings, self._sandbox, self._timing = settings, sandbox, timing
         self._clients: dict[tuple[Provider, str], Client] = {}
         self._lock = threading.Lock()  # not held while the sandbox starts: no other provider waits for that
@@ -38,8 +38,7 @@ class ClientPool:
         return provider_names(self._settings)
 
     def provider(self, name: str) -> Provider:
-        """The provider of that name; InvalidInputError lists those there are. The sandbox has the calls of its
-        family."""
+        """The provider of that name; InvalidInputError lists those there are. The sandbox has its family's calls."""
         provider = load_provider(self._settings, name)
         return dataclasses.replace(provider, **self._sandbox.abilities()) if name == SANDBOX else provider
 

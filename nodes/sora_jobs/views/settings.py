@@ -98,8 +98,7 @@ def shown(settings: Settings, ledger: Ledger, *, local: bool) -> dict[str, Any]:
 
 
 def change(settings: Settings, wanted: dict[str, Any], *, local: bool, timing: Timing = DEFAULT) -> None:
-    """Keep what the page asks for. InvalidInputError where it may not, or for a value that is none: nothing is
-    changed."""
+    """Keep what the page asks for. InvalidInputError where it may not, or for an invalid value: nothing is changed."""
     if unknown := sorted(set(wanted) - set(NAMES)):
         hint = f"There are: {', '.join(NAMES)}."
         raise InvalidInputError(f"There is no setting {unknown[0]!r}.", hint=hint, code="unknown_setting")

@@ -18,8 +18,7 @@ FAMILIES: dict[str, Family] = {
 
 
 def find_family(name: str | None = None, env: Mapping[str, str] = os.environ) -> Family:
-    """The family of that name; of none: the one that SORA_SANDBOX_SPEAK names, else openai. InvalidInputError lists
-    all."""
+    """The family of that name; without one, that of SORA_SANDBOX_SPEAK, else openai. InvalidInputError lists all."""
     where = "" if name else f"{VARIABLE}: "
     asked = name or env.get(VARIABLE, "").strip() or Family.name
     if asked not in FAMILIES:
