@@ -1,10 +1,16 @@
-# make demo: the whole road on the free sandbox.  make test: everything that is checked.  make check: the part of it that
-# takes half a minute, for after each change.  make registry: what comfy-cli says
-# of the pack, and the archive that users get.  make pythons: the same on each Python of the machine, with the newest of all
-# requirements.  make matrix: with the oldest, and with old and new OpenCV and PyAV.  make soak: faults and damaged files at
-# length.  make litellm: the road through a real LiteLLM proxy.  make mutation: what the tests would
-# not notice.  make bench: the measurements.  make setup: only .venv.  make js: the page's modules, with their types and
-# format.  make js-format: format them.
+# make setup      only .venv
+# make demo       from a prompt to frames, on the free sandbox
+# make check      what half a minute can check, for after each change
+# make test       everything that is checked
+# make js         the page's modules, with their types and format
+# make js-format  format them
+# make registry   what comfy-cli says of the pack, and the archive that users get
+# make pythons    the tests on each Python of the machine, with the newest of all requirements
+# make matrix     with the oldest of all requirements, and with old and new OpenCV, PyAV and urllib3
+# make soak       faults and damaged files at length
+# make litellm    jobs through a real LiteLLM proxy
+# make mutation   mutation testing
+# make bench      the measurements
 PYTHON ?= python3
 BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
@@ -20,9 +26,9 @@ demo: .venv/.ready
 # With it each of hundreds of processes would compile what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Three files of tests at a time, in the order of tests/conftest.py: one of them mostly waits for Chromium. The host runs the
-# archive that users get, not the checkout. Text whose encoding is not named is an error: on Windows it would be another
-# one. With --jobs=2, as in .ci/run, lint runs beside the tests.
+# Three workers on two cores, since one of them mostly waits for Chromium; tests/conftest.py has the order of the files. The
+# host runs the archive that users get, not the checkout. Text whose encoding is not named is an error: on Windows it would
+# be another one. With --jobs=2, as in .ci/run, lint runs beside the tests.
 PYTEST := PYTHONWARNDEFAULTENCODING=1 $(BIN)/python -m pytest
 test: lint tests
 
@@ -121,4 +127,5 @@ bench: .venv/.dev
 	touch $@
 
 clean:
-	rm -rf tests/js/node_modules .venv .venv-litellm .venv-matrix .venv-mutation .venv-pythons .venv-registry out build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf tests/js/node_modules .venv .venv-litellm .venv-matrix .venv-mutation .venv-pythons .venv-registry \
+		out build dist *.egg-info nodes/*.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

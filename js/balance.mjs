@@ -16,7 +16,7 @@ const signed = (usd) => (usd < 0 ? `-${dollars(-usd)}` : dollars(usd));
  */
 export function balanceText({ of, left_usd: left, used_usd: used, unlimited, asked_at: at }) {
   const facts = [
-    unlimited || left == null ? t("balance_no_limit") : t("balance_left", { usd: signed(left) }),
+    unlimited ? t("balance_no_limit") : left != null && t("balance_left", { usd: signed(left) }),
     used != null && t("balance_used", { usd: signed(used) }),
     t("balance_asked", { time: moment(at) }),
   ];

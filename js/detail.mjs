@@ -9,8 +9,8 @@ import { diff } from "./diff.mjs";
 import { button, el, replaceChildren, setText } from "./dom.mjs";
 import { bytes, dollars, moment, span } from "./figures.mjs";
 import { makeProject } from "./project.mjs";
+import { makeReconcile } from "./reconcile.mjs";
 import { priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
-import { makeSettle } from "./settle.mjs";
 import { t } from "./words.mjs";
 
 /**
@@ -189,7 +189,7 @@ export class Detail {
     const bad = troubleOf(job);
     return [
       bad && el("p", { class: "sora-trouble", text: bad }),
-      job.actions.includes("reconcile") && makeSettle(job, this.#host, this.#view),
+      job.actions.includes("reconcile") && makeReconcile(job, this.#host, this.#view),
       el(
         "div",
         { class: "sora-actions", role: "group", "aria-label": t("actions") },

@@ -8,7 +8,7 @@ import { currentLanguage, t } from "./words.mjs";
 
 const KEPT = "sora-jobs.notify";
 const LONGEST = 60; // characters of a prompt: a lock screen shows them to everybody
-const FRESH_S = 120; // as in nodes/sora_jobs/views/news.py: a job that is new to the server may only have been read
+const FRESH_S = 120; // as Timing.news_fresh_s: a job that is new to the server may only have been read
 const ADDRESS = /(?:[a-z][\w+.-]*:\/\/|www\.|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}[/:?])\S*/gi;
 
 /**

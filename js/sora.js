@@ -110,7 +110,7 @@ const acts = (name) => (row) =>
 /** @type {{ [cure: string]: Cure, "": Cure }} */
 const cures = {
   "": opens,
-  settle: opens,
+  reconcile: opens,
   nearest: { icon: "arrow-right-arrow-left", key: "pick_nearest", run: acts("withNearest") },
   settings: { icon: "cog", key: "open_settings", run: openSettingsFromToast },
   take: { icon: "replay", key: "again", run: acts("again") },

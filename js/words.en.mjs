@@ -118,8 +118,9 @@ export const WORDS = {
   forget: "Forget",
   ask_forget: "Take this job off the list? Its entry in the ledger and its video file stay.",
   show: "Show again",
-  settle: "Was it bought?",
-  settle_why: "The gateway's answer never came. Until this is settled the job is not sent again.",
+  reconcile: "Was it bought?",
+  reconcile_why:
+    "The response to the create request was not received. Until this is reconciled, the job is not sent again.",
   look: "Look in the gateway's list",
   paste: "The gateway's id of it",
   use_id: "Use this id",

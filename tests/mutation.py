@@ -1,5 +1,5 @@
-"""What the tests would not notice: mutmut changes the files that money and videos hang on (mutation.toml), one place at
-a time, and the tests nearest to each have to fail. `make mutation`, or this file with arguments as in its --help.
+"""Mutation testing: mutmut changes the files that money and videos hang on (mutation.toml), one place at a time, and
+the tests nearest to each have to fail. `make mutation`, or this file with arguments as in its --help.
 
 Each file has a copy of pack and tests in build/mutation/, which is kept, so that a run that was broken off goes on with
 what is left.

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import comfy.model_management
 import comfy.utils
 import folder_paths
 from aiohttp import web

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
 
-def input_folder() -> Path:
-    """Where LoadImage finds its pictures."""
-    return Path(folder_paths.get_input_directory())
-
-
 Video: TypeAlias = "Input.Video"  # a VIDEO of the host, or of another pack
 SAME_S = 0.02  # two lengths of a video that differ by less are one
 # Between counting the names that are there and making the next: for as long as a share takes, in threads only.
@@ -43,14 +38,19 @@ _generations: Counter[str] = Counter()
 COUNTER = len("_00001_.webm")
 
 
-def video_of(path: Path) -> InputImpl.VideoFromFile:
-    """A VIDEO that stays on disk."""
-    return InputImpl.VideoFromFile(str(path))
+def input_folder() -> Path:
+    """Where LoadImage finds its pictures."""
+    return Path(folder_paths.get_input_directory())
 
 
 def temp_folder() -> Path:
-    """Where files may lie that nobody keeps."""
+    """Where files may be written that nobody keeps."""
     return Path(folder_paths.get_temp_directory())
+
+
+def video_of(path: Path) -> InputImpl.VideoFromFile:
+    """A VIDEO that stays on disk."""
+    return InputImpl.VideoFromFile(str(path))
 
 
 @contextlib.contextmanager
@@ -109,6 +109,7 @@ def check_prefix(prefix: str) -> None:
         raise InvalidInputError(
             f"filename_prefix is {prefix[:80]!r}: %date:…% is filled in by ComfyUI's page, and only in the widget.",
             hint="Use %year%, %month%, %day%, %hour%, %minute% and %second%, such as %year%-%month%-%day%/boat.",
+            code="unsafe_name",
         )
     output = Path(folder_paths.get_output_directory())
     confined(output, prefix)
@@ -127,30 +128,6 @@ def named_file(job: Job, prefix: str) -> tuple[Path, str]:
     except (SoraError, OSError) as error:
         why = error.message if isinstance(error, SoraError) else f"{reason_of(error)}."
         return stored, f"filename_prefix was not used: {why} The video is {relative_name(stored)}."
-
-
-def _linked(job: Job, stored: Path, prefix: str) -> Path:
-    """Another name of the stored file, with a counter like SaveVideo's."""
-    check_prefix(prefix)
-    size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
-    with _naming:
-        root = get_engine().output
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
-        # Once more, with the host's %year% and its like filled in, and its folders made.
-        confined(root, os.path.relpath(Path(folder, name), root))
-        names = Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}")
-        known = get_engine().files.first_copy(job, names)
-        if known is not None:  # the same graph run again makes no second name
-            return known
-        return get_engine().files.link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
-
-
-def _size_of(path: Path) -> tuple[int, int]:
-    """(width, height) as SaveVideo takes them; (0, 0) where the host cannot tell: the name is no reason to fail."""
-    with contextlib.suppress(Exception):
-        width, height = video_of(path).get_dimensions()
-        return int(width), int(height)
-    return 0, 0
 
 
 def track_output(path: Path, node_id: str | None) -> Path:
@@ -178,7 +155,7 @@ def relative_name(path: Path) -> str:
     """A file's name relative to the output folder, with forward slashes. InvalidInputError for one outside."""
     place = get_engine().files.place_of(path)
     if place is None:
-        raise InvalidInputError(f"{path} is not in the output folder.")
+        raise InvalidInputError(f"{path} is not in the output folder.", code="outside_output")
     return str(place)
 
 
@@ -187,3 +164,27 @@ def player(path: Path) -> ui.PreviewVideo:
     name = Path(relative_name(path))
     subfolder = "" if name.parent == Path() else name.parent.as_posix()
     return ui.PreviewVideo([ui.SavedResult(name.name, subfolder, io.FolderType.output)])
+
+
+def _linked(job: Job, stored: Path, prefix: str) -> Path:
+    """Another name of the stored file, with a counter like SaveVideo's."""
+    check_prefix(prefix)
+    size = _size_of(stored) if "%width%" in prefix or "%height%" in prefix else (0, 0)
+    with _naming:
+        root = get_engine().output
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(prefix, str(root), *size)
+        # Once more, with the host's %year% and its like filled in, and its folders made.
+        confined(root, os.path.relpath(Path(folder, name), root))
+        names = Path(folder).glob(f"{glob.escape(name)}_*_{stored.suffix}")
+        known = get_engine().files.first_copy(job, names)
+        if known is not None:  # the same graph run again makes no second name
+            return known
+        return get_engine().files.link(job, Path(folder) / f"{name}_{counter:05}_{stored.suffix}")
+
+
+def _size_of(path: Path) -> tuple[int, int]:
+    """(width, height) as SaveVideo takes them; (0, 0) where the host cannot tell: the name is no reason to fail."""
+    with contextlib.suppress(Exception):
+        width, height = video_of(path).get_dimensions()
+        return int(width), int(height)
+    return 0, 0

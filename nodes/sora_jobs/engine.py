@@ -244,7 +244,7 @@ class Engine:
         other job comes back as it is."""
         return ask_about(self.ledger, self._clients.now(), self.ledger.job(_id(job)))
 
-    def unsettled(self) -> list[Job]:
+    def uncertain_jobs(self) -> list[Job]:
         """Return the uncertain purchases. What a process that is dead now was sending becomes one first."""
         if self.ledger.database.exists:
             self._tracker.recover_orphans()

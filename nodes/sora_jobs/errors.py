@@ -3,24 +3,24 @@
 ::
 
     SoraError                       what happened, the charge, which job, what to do next
-    ├── InvalidInputError       2   wrong usage or wrong input; nothing was sent
-    │   └── MissingKeyError     2   no key for the provider
-    ├── NotPurchasedError       3   the provider has no job from this call
-    │   ├── RequestRejectedError 3  it clearly rejected the request
-    │   ├── BudgetExceededError 3   the owner's budget does not allow it; nothing was sent
-    │   └── UnreachableError    3   no connection was made
-    ├── PurchaseUncertainError  4   the request may have arrived; `sora resume` reconciles it
-    ├── JobFailedError          5   the provider accepted the job and it ended without a video
-    ├── NotFinishedError        6   run again: the job goes on at the provider, or waits there to be downloaded
-    │   ├── WaitTimeoutError    6   our own deadline passed first
-    │   ├── GatewayError        6   a status or content call failed
-    │   │   ├── TruncatedVideoError 6   the video ended too early
-    │   │   └── NotOfferedError 6   what came is no video, or its address has expired
-    │   └── DownloadExpiredError 6  the video is no longer offered for download
-    └── LocalError              7   this machine: disk, ledger, codec
-        ├── StorageError        7
-        ├── LedgerError         7
-        └── MediaError          7   a file that cannot be decoded
+    ├── InvalidInputError           2  wrong usage or wrong input; nothing was sent
+    │   └── MissingKeyError         2  no key for the provider
+    ├── NotPurchasedError           3  the provider has no job from this request
+    │   ├── RequestRejectedError    3  it clearly rejected the request
+    │   ├── BudgetExceededError     3  the owner's budget does not allow it; nothing was sent
+    │   └── UnreachableError        3  no connection was made
+    ├── PurchaseUncertainError      4  the request may have arrived; `sora resume` reconciles it
+    ├── JobFailedError              5  the provider accepted the job, and it ended without a video
+    ├── NotFinishedError            6  run again: the job goes on at the provider, or waits there to be downloaded
+    │   ├── WaitTimeoutError        6  our own deadline passed first
+    │   ├── GatewayError            6  a request for the state or the content of a job failed
+    │   │   ├── TruncatedVideoError 6  the video ended too early
+    │   │   └── NotOfferedError     6  the response is not a video, or its URL has expired
+    │   └── DownloadExpiredError    6  the video is no longer offered for download
+    └── LocalError                  7  this machine: disk, ledger, codec
+        ├── StorageError            7  a file could not be written or read
+        ├── LedgerError             7  the ledger could not be opened or written
+        └── MediaError              7  a file cannot be decoded
 
 The number is the exit status of the command line.
 """
@@ -37,21 +37,20 @@ from .util.redact import redact
 class SoraError(Exception):
     """The root of the tree; never raised itself.
 
-    `message` says in one sentence what happened; `hint`, what to do next; `charge`, whether money may have been
-    spent (none, possible, charged). `job` is the ledger's id; `request_id` the gateway's own, which its support asks
-    for; `code` names the failure: the gateway's own error code, else one of the pack's (tests/wording.toml lists
-    those); `language` is that of its text. An error does not change after it was made: `changed` returns another one,
+    `message` says in one sentence what happened, `hint` what to do next, and `charge` whether money may have been
+    spent (none, possible, charged). `job` is the ledger's id. `request_id` is the provider's own, which its support
+    asks for. `code` names the failure: the provider's own error code, else one of the pack's (tests/wording.toml lists
+    those). `language` is that of its text. An error does not change after it was made: `changed` returns another one,
     and each waiter gets its own.
     """
 
     exit_code: ClassVar[int] = 7
     mentions_charge: ClassVar[bool] = True
-    # Which table of messages.toml speaks of it, where neither its code nor the HTTP status tells more …
-    class_kind: ClassVar[str] = ""
-    fixes_kind: ClassVar[bool] = False  # … or whatever they tell
-    quotes_gateway: ClassVar[bool] = False  # what it says is the gateway's, and wants explaining
-    is_of_create: ClassVar[bool] = False  # a 404, say, is about the create, and not about a job
-    ends_job: ClassVar[bool] = False
+    class_kind: ClassVar[str] = ""  # its table in messages.toml, unless its code or the HTTP status names another one
+    fixes_kind: ClassVar[bool] = False  # class_kind counts whatever they name
+    quotes_gateway: ClassVar[bool] = False  # the message is the provider's, and is explained by the table
+    is_of_create: ClassVar[bool] = False  # an HTTP status (404, say) is about the create request, and not about a job
+    ends_job: ClassVar[bool] = False  # running the same again does not go on with the job
     message: str
     hint: str
     job: str
@@ -121,6 +120,29 @@ def _of_job(hint: str, job: str) -> str:
     return hint.replace("sora resume JOB", f"sora resume {job}") if job else hint
 
 
+class _FromResponse(Exception):
+    """What an HTTP response of a provider adds to an error: `http_status`, None where no response came;
+    `retry_after_s`, the delay that it asks for, None without one; `transient`: may the same request succeed later?"""
+
+    quotes_gateway: ClassVar[bool] = True
+    transient: bool = False
+    retry_after_s: float | None
+    http_status: int | None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool | None = None,
+        retry_after_s: float | None = None,
+        http_status: int | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(message, **more)
+        self.__dict__ |= {"retry_after_s": retry_after_s, "http_status": http_status}
+        self.__dict__ |= {} if transient is None else {"transient": transient}
+
+
 class InvalidInputError(SoraError):
     """Wrong usage or wrong input, found before anything was sent or written."""
 
@@ -135,31 +157,15 @@ class MissingKeyError(InvalidInputError):
 
 
 class NotPurchasedError(SoraError):
-    """The gateway holds no job from this call; the same request may be sent again."""
+    """The provider has no job from this request; the same request may be sent again."""
 
     exit_code = 3
 
 
-class RequestRejectedError(NotPurchasedError):
-    """The gateway said no in a form that could be read; `retry_after_s` is its own pace where it gave one."""
+class RequestRejectedError(_FromResponse, NotPurchasedError):
+    """The provider clearly rejected the request; `transient` where it may accept the same one later."""
 
-    quotes_gateway = True
     is_of_create = True
-    transient: bool
-    retry_after_s: float | None
-    http_status: int | None
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        transient: bool = False,
-        retry_after_s: float | None = None,
-        http_status: int | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(message, **more)
-        self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
 
 
 class BudgetExceededError(NotPurchasedError):
@@ -176,7 +182,7 @@ class UnreachableError(NotPurchasedError):
 
 
 class PurchaseUncertainError(SoraError):
-    """The request may have arrived, and no answer that could be read came back."""
+    """The request may have arrived, and no response that could be read came back."""
 
     exit_code = 4
     class_kind = "perhaps_bought"
@@ -185,7 +191,7 @@ class PurchaseUncertainError(SoraError):
 
 
 class JobFailedError(SoraError):
-    """The gateway accepted the job and ended it without a video."""
+    """The provider accepted the job and ended it without a video."""
 
     exit_code = 5
     class_kind = "job_failed"
@@ -194,7 +200,7 @@ class JobFailedError(SoraError):
 
 
 class NotFinishedError(SoraError):
-    """The job goes on at the gateway; running the same again takes it up."""
+    """The job goes on at the provider; running the same again takes it up."""
 
     exit_code = 6
     charge: Charge = "charged"
@@ -207,32 +213,17 @@ class WaitTimeoutError(NotFinishedError):
     fixes_kind = True
 
 
-class GatewayError(NotFinishedError):
-    """A status or content call did not give what it should; `retry_after_s` is the gateway's own pace, if any.
+class GatewayError(_FromResponse, NotFinishedError):
+    """A request for the state or the content of a job did not give what it should.
 
-    `transient` is False where asking again cannot help (a bad key, an id that the gateway does not know).
+    `transient` is False where asking again cannot help (a bad key, an id that the provider does not know).
     """
 
-    quotes_gateway = True
-    transient: bool
-    retry_after_s: float | None
-    http_status: int | None
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        transient: bool = True,
-        retry_after_s: float | None = None,
-        http_status: int | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(message, **more)
-        self.__dict__ |= {"transient": transient, "retry_after_s": retry_after_s, "http_status": http_status}
+    transient = True
 
     @property
     def is_unknown_job(self) -> bool:
-        """Does the gateway not know what it was asked about: not yet, or not any more?"""
+        """Does the provider not know the job: not yet, or not any more?"""
         return self.http_status in (400, 404) or self.kind == "not_known"
 
 
@@ -241,10 +232,10 @@ class TruncatedVideoError(GatewayError):
 
 
 class NotOfferedError(GatewayError):
-    """What was asked for the finished video has something else for us, or says no where our key is not the reason.
+    """The response to a request for the finished video is something else, or a rejection whose reason is not our key.
 
-    `transient` is False for an address that is not asked at all, since it is no https, say: only the gateway's content
-    call can bring the video then.
+    `transient` is False for a URL that is not requested at all (one without https, say): only the provider's content
+    endpoint can give the video then.
     """
 
     class_kind = "link_lapsed"
@@ -252,7 +243,7 @@ class NotOfferedError(GatewayError):
 
 
 class DownloadExpiredError(NotFinishedError):
-    """The gateway no longer offers the finished video."""
+    """The provider no longer offers the finished video."""
 
     class_kind = "link_lapsed"
     fixes_kind = True

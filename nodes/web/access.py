@@ -28,6 +28,7 @@ from ..sora_jobs.util.bounded_read import read_json
 # Under which a request keeps it: aiohttp warns of a plain name from 3.14 on, and has nothing else before.
 CONFIG: Any = web.RequestKey("sora_config", Config) if hasattr(web, "RequestKey") else "sora_config"
 LARGEST_BODY = 64 << 10  # bytes
+LONGEST_PARAMETER = 200  # characters
 # Headers that proxies and tunnels set.
 FORWARDED = re.compile(
     r"forwarded|via|x-(forwarded|real|client|cluster|original|envoy|proxy)\b.*|(true-client|cf-connecting|fly-client)-ip"
@@ -48,27 +49,41 @@ HEADERS = {
 blocked: dict[str, None] = {}  # names by which the page was asked for, and which are not allowed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Response = Callable[[web.Request], Awaitable[object]]  # a response, or what becomes one as JSON
+Query = Callable[[web.Request], Awaitable[object]]  # returns a response, or what becomes one as JSON
 Action = Callable[[web.Request, dict[str, Any]], Awaitable[object]]
 
 
-def reads(answer: Response) -> Handler:
-    """Serve what `answer(request)` gives, as JSON."""
-    return _guarded(answer)
+def reads(serve: Query) -> Handler:
+    """Serve what `serve(request)` gives, as JSON."""
+    return _guarded(serve)
 
 
-def acts(answer: Action) -> Handler:
-    """The same for `answer(request, the JSON object of the body)`, which changes something."""
+def acts(serve: Action) -> Handler:
+    """The same for `serve(request, the JSON object of the body)`, which changes something."""
 
     async def with_body(request: web.Request) -> object:
-        return await answer(request, await _body(request))
+        return await serve(request, await _body(request))
 
-    return _guarded(functools.wraps(answer)(with_body), _not_json)
+    return _guarded(functools.wraps(serve)(with_body), _not_json)
 
 
-def owns(answer: Action) -> Handler:
+def owns(serve: Action) -> Handler:
     """The same for what belongs to the machine's owner."""
-    return acts(functools.wraps(answer)(_only_local(answer)))
+    return acts(functools.wraps(serve)(_only_local(serve)))
+
+
+def dated(body: dict[str, Any]) -> dict[str, Any]:
+    """Add the time `now`, in seconds since the epoch: what a page compares with the times in a response, whatever its
+    own clock says."""
+    return {**body, "now": get_engine().changes.now()}
+
+
+def text_in(body: dict[str, Any], name: str) -> str:
+    """Return a field of the body that has to be text; InvalidInputError for anything else."""
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{name} is text.", code="invalid_request")
+    return value
 
 
 def is_local(request: web.Request) -> bool:
@@ -87,21 +102,22 @@ def config_of(request: web.Request) -> Config:
     return config
 
 
-def _only_local(answer: Action) -> Action:
+def _only_local(serve: Action) -> Action:
     async def checked(request: web.Request, body: dict[str, Any]) -> object:
         if not is_local(request):
             raise InvalidInputError(
                 "This can be done on the machine itself only.",
                 hint="From elsewhere its owner allows it with allow_remote_changes = true under [page] in "
                 "settings.toml; `sora doctor` names the file.",
+                code="local_only",
             )
-        return await answer(request, body)
+        return await serve(request, body)
 
     return checked
 
 
-def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | None] | None = None) -> Handler:
-    @functools.wraps(answer)
+def _guarded(serve: Query, wrong: Callable[[web.Request], web.Response | None] | None = None) -> Handler:
+    @functools.wraps(serve)
     async def handler(request: web.Request) -> web.StreamResponse:
         given: object
         try:
@@ -112,7 +128,7 @@ def _guarded(answer: Response, wrong: Callable[[web.Request], web.Response | Non
                 given = refusal
             else:
                 _check_letters(request)
-                given = await answer(request)
+                given = await serve(request)
         except SoraError as error:
             given = refusal_of(error, _status(error))
         response = given if isinstance(given, web.StreamResponse) else web.json_response(given)
@@ -193,7 +209,7 @@ def _check_letters(request: web.Request) -> None:
     """InvalidInputError for parameters with what no database takes."""
     said = "".join((*request.match_info.values(), *request.query.keys(), *request.query.values()))
     if "\0" in said or _has_halves(said):
-        raise InvalidInputError("The request holds a character that is no letter.")
+        raise InvalidInputError("The request holds a character that is no letter.", code="invalid_request")
 
 
 def _has_halves(text: str) -> bool:
@@ -206,15 +222,15 @@ async def _body(request: web.Request) -> dict[str, Any]:
         async for piece in request.content.iter_chunked(LARGEST_BODY):
             data += piece
             if len(data) > LARGEST_BODY:
-                raise InvalidInputError(f"The request is larger than {LARGEST_BODY} bytes.")
+                raise InvalidInputError(f"The request is larger than {LARGEST_BODY} bytes.", code="invalid_request")
         given = read_json(data.decode("utf-8") or "{}")  # and not whatever else JSON may come in
     except (web.RequestPayloadError, ValueError):
-        raise InvalidInputError("The request is not JSON.") from None
+        raise InvalidInputError("The request is not JSON.", code="invalid_request") from None
     if not isinstance(given, dict):
-        raise InvalidInputError("The request is not a JSON object.")
+        raise InvalidInputError("The request is not a JSON object.", code="invalid_request")
     said = json.dumps(given, ensure_ascii=False)
     if "\\u0000" in said or _has_halves(said):
-        raise InvalidInputError("The request holds a character that is no letter.")
+        raise InvalidInputError("The request holds a character that is no letter.", code="invalid_request")
     return given
 
 

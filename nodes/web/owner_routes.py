@@ -13,7 +13,7 @@ from ..host.engine import get_engine
 from ..sora_jobs.engine import Config
 from ..sora_jobs.errors import InvalidInputError
 from . import access
-from .routes import LONGEST, dated
+from .access import LONGEST_PARAMETER, dated, text_in
 
 routes = http.routes
 
@@ -42,11 +42,9 @@ async def change_settings(request: web.Request, body: dict[str, Any]) -> dict[st
 @access.owns
 async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "key"}: keep a key; an empty one takes it away."""
-    provider, key = body.get("provider"), body.get("key")
-    if not isinstance(provider, str) or not isinstance(key, str):
-        raise InvalidInputError("provider and key are text.")
+    provider, key = text_in(body, "provider"), text_in(body, "key")
     write = get_engine().page_settings.write_key
-    await asyncio.to_thread(write, access.config_of(request), provider[:LONGEST], key)
+    await asyncio.to_thread(write, access.config_of(request), provider[:LONGEST_PARAMETER], key)
     http.send("sora.settings", {})
     return await asyncio.to_thread(_settings, request)
 
@@ -55,10 +53,10 @@ async def keys(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
 @access.owns
 async def balance(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"provider", "account": false}: ask what is left there, as `Balance` has it. The key is sent, nothing kept."""
-    name, account = body.get("provider"), body.get("account", False)
-    if not isinstance(name, str) or not isinstance(account, bool):
-        raise InvalidInputError("provider is text, and account is true or false.")
-    engine, name, config = get_engine(), name[:LONGEST], access.config_of(request)
+    name, account = text_in(body, "provider"), body.get("account", False)
+    if not isinstance(account, bool):
+        raise InvalidInputError("account is true or false.", code="invalid_request")
+    engine, name, config = get_engine(), name[:LONGEST_PARAMETER], access.config_of(request)
     asked = engine.start(lambda: engine.providers.balance(name, account=account, config=config), key=name)
     left = await asyncio.wrap_future(asked)
     return dated(dataclasses.asdict(left))

@@ -1,7 +1,7 @@
 """The pack's HTTP routes: what the page shows of the ledger, the models and the settings (docs: js/, SECURITY.md).
 
 Nothing here takes a path or an address, nothing buys, and a key can be written but never read. Handlers wait without
-host.work and host.finish, which would take an interrupt away from the prompt that it is for.
+host/execution.py, which would take an interrupt away from the prompt that it is for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import time
 from typing import Any
 
 from aiohttp import web
@@ -22,15 +21,15 @@ from ..sora_jobs.errors import InvalidInputError, SoraError, storage_error
 from ..sora_jobs.jobs.spec import Job
 from ..sora_jobs.util.atomic_write import copy
 from . import access
+from .access import LONGEST_PARAMETER, dated, text_in
 
 LISTED = 200
-LONGEST = 200  # characters of a parameter
 FOR_EVER = "private, max-age=31536000, immutable"  # a stored video does not change
 
 routes = http.routes
 
 
-def watch_ledger() -> None:
+def send_job_events() -> None:
     """From now on, every open page is told of jobs that change. Pages of others can listen, too (a WebSocket knows no
     origin, and the host asks for none), so the event says how a job stands, and the page asks for the rest."""
 
@@ -61,10 +60,10 @@ async def jobs(_: web.Request) -> list[str]:
 async def history(request: web.Request) -> dict[str, Any]:
     """A page of rows: `state`, `search`, `after` (the last id of the page before), `limit`."""
     state, search, after, limit = (
-        request.query.get(name, "")[:LONGEST] for name in ("state", "search", "after", "limit")
+        request.query.get(name, "")[:LONGEST_PARAMETER] for name in ("state", "search", "after", "limit")
     )
     if limit and not re.fullmatch(r"[0-9]{1,6}", limit):
-        raise InvalidInputError("limit is no number.")
+        raise InvalidInputError(f"limit is {limit!r}; it takes a number.", code="invalid_request")
     number = {"limit": int(limit)} if limit else {}
     return dated(
         await asyncio.to_thread(lambda: get_engine().history.page(state=state, search=search, after=after, **number))
@@ -83,9 +82,9 @@ async def one(request: web.Request) -> dict[str, Any]:
 async def news(request: web.Request) -> dict[str, Any]:
     """What a page may have missed: {"mark", "jobs"}, jobs that got into trouble `after` the mark of the last answer, or
     in the last `age` seconds."""
-    after, age = (request.query.get(name, "")[:LONGEST] for name in ("after", "age"))
+    after, age = (request.query.get(name, "")[:LONGEST_PARAMETER] for name in ("after", "age"))
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
-        raise InvalidInputError(f"age is {age!r}; it takes whole seconds.")
+        raise InvalidInputError(f"age is {age!r}; it takes whole seconds.", code="invalid_request")
     return dated(await asyncio.to_thread(get_engine().changes.news, after, float(age or 0)))
 
 
@@ -105,25 +104,25 @@ async def thumbnail(request: web.Request) -> web.StreamResponse:
 @access.reads
 async def of_file(request: web.Request) -> web.Response | dict[str, Any]:
     """The job that a stored file came from."""
-    found = await asyncio.to_thread(get_engine().history.of_file, request.match_info["sha256"][:LONGEST])
+    found = await asyncio.to_thread(get_engine().history.of_file, request.match_info["sha256"][:LONGEST_PARAMETER])
     if found is None:
         return web.json_response({"error": "No job of this ledger."}, status=404)
     return dated({"job": found})
 
 
-@routes.post("/sora/history/{id}/settle")
+@routes.post("/sora/history/{id}/reconcile")
 @access.acts
 async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """End an unknown purchase: {} asks the gateway's list, {"video_id": …} names it, {"lost": true} gives it up."""
     job, video_id, lost = _id(request), body.get("video_id", ""), body.get("lost", False)
     if not isinstance(video_id, str) or not isinstance(lost, bool):
-        raise InvalidInputError("video_id takes text, and lost takes true or false.")
+        raise InvalidInputError("video_id takes text, and lost takes true or false.", code="invalid_request")
     engine, video_id = get_engine(), video_id.strip()
     lost = lost and not video_id
     future = engine.start(lambda: engine.reconcile(job, video_id=video_id, lost=lost), job=job)
-    settled = await asyncio.wrap_future(future)
-    engine.background.collect(settled.id)
-    return dated({"job": await asyncio.to_thread(engine.history.row, settled)})
+    reconciled = await asyncio.wrap_future(future)
+    engine.background.collect(reconciled.id)
+    return dated({"job": await asyncio.to_thread(engine.history.row, reconciled)})
 
 
 @routes.post("/sora/history/{id}/ask")
@@ -140,9 +139,7 @@ async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
 @access.acts
 async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"aside": "unwatched", "forgotten" or ""}; no file is deleted, and nothing that was bought is bought again."""
-    wish = body.get("aside")
-    if not isinstance(wish, str):
-        raise InvalidInputError("aside is text.")
+    wish = text_in(body, "aside")
     job = await asyncio.to_thread(get_engine().background.set_visibility, _id(request), wish)
     return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
@@ -151,9 +148,7 @@ async def aside(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
 @access.acts
 async def project(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """{"project": what the job is put down to, "" for nothing}; it stays in the ledger."""
-    wish = body.get("project")
-    if not isinstance(wish, str):
-        raise InvalidInputError("project is text.")
+    wish = text_in(body, "project")
     job = await asyncio.to_thread(get_engine().history.set_project, _id(request), wish)
     return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
@@ -172,7 +167,7 @@ async def again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
 @access.reads
 async def costs(request: web.Request) -> dict[str, Any]:
     """What jobs cost: `by` is day, week, model, provider or project, `since` a date or 7d; as `costs.report` has it."""
-    by, since = (request.query.get(name, "")[:LONGEST] for name in ("by", "since"))
+    by, since = (request.query.get(name, "")[:LONGEST_PARAMETER] for name in ("by", "since"))
     return await asyncio.to_thread(lambda: get_engine().history.costs(by or "day", since, page=True))
 
 
@@ -192,7 +187,7 @@ async def models(_: web.Request) -> dict[str, Any]:
 async def nearest(request: web.Request) -> dict[str, str]:
     """The living model that comes closest to a model, length and size, at a provider; {} where there is none."""
     model, seconds, size, provider = (
-        request.query.get(name, "")[:LONGEST] for name in ("model", "seconds", "size", "provider")
+        request.query.get(name, "")[:LONGEST_PARAMETER] for name in ("model", "seconds", "size", "provider")
     )
     try:
         choice = (await asyncio.to_thread(get_engine().fresh_catalogue)).nearest(model, seconds, size, provider)
@@ -220,14 +215,8 @@ async def refresh(_: web.Request, __: dict[str, Any]) -> dict[str, Any]:
     return dataclasses.asdict(refreshed)
 
 
-def dated(answer: dict[str, Any]) -> dict[str, Any]:
-    """Add the time `now`, in seconds since the epoch: what a page compares with the answer's times, whatever its own
-    clock says."""
-    return {**answer, "now": time.time()}
-
-
 def _id(request: web.Request) -> str:
-    return str(request.match_info["id"])[:LONGEST]
+    return str(request.match_info["id"])[:LONGEST_PARAMETER]
 
 
 def _bring_in(job_id: str) -> list[str]:

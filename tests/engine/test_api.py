@@ -179,7 +179,7 @@ def test_an_uncertain_purchase_is_given_up_only_by_a_wish(engine: Engine) -> Non
     )
     engine.ledger.sending(job.id)
     job = engine.ledger.unknown(job.id, errors.PurchaseUncertainError("cut"))
-    assert engine.unsettled() == [job]
+    assert engine.uncertain_jobs() == [job]
     with failing(errors.PurchaseUncertainError, "", "no such job"):
         engine.reconcile(job)
     with failing(errors.InvalidInputError, "", "either video_1 or lost"):

@@ -28,31 +28,8 @@ from sora_jobs.purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS
 
 from ..failures import failing
 from ..gateway.ugly import UglyServer, answer
-from ..timings import FAST
 
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
-
-
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine]]:
-    """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
-    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
-    monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made: list[Engine] = []
-
-    def engine(**waits: float) -> Engine:
-        timing = dataclasses.replace(FAST, **waits)
-        made.append(Engine(tmp_path / "home", tmp_path / "output", timing=timing))
-        return made[-1]
-
-    yield engine
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def engine(start: Callable[..., Engine]) -> Engine:
-    return start()
 
 
 @pytest.fixture

@@ -404,7 +404,7 @@ def test_a_kill_in_the_middle_of_a_create_is_settled(sora: Shell, tmp_path: Path
     ledger.sending(job)
     ledger.close()
     assert sora("doctor") == 0
-    assert f"1 purchases are unknown ({job})" in sora.out
+    assert f"1 purchases are uncertain ({job})" in sora.out
     failed = sora.json("resume", job)
     assert (failed["exit"], failed["charge"]) == (4, "possible")
     assert f"`sora resume {job} --lost`" in failed["hint"]

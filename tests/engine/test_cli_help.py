@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from sora_jobs.cli.main import build_parser, main
 
+from ..failures import failed_as
+
 PACK = Path(__file__).parents[2]
 COMMANDS: dict[str, argparse.ArgumentParser] = next(
     action.choices for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
@@ -111,6 +113,8 @@ def test_completion_without_its_package_says_what_to_install(
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 7
     assert "pip install shtab" in capsys.readouterr().err
+    assert main(["completion", "bash", "--json"]) == 7
+    failed_as(json.loads(capsys.readouterr().out), "missing_package")
 
 
 # -- bars and JSON ----------------------------------------------------------------------------------------------------

@@ -51,27 +51,6 @@ AT_ONCE = replace(FAST, content_attempts=1)  # a video that is cut is taken at t
 SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": "854x480"}
 
 
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine]]:
-    """Start the engine with those waits of FAST changed; each further one is another process on the same ledger."""
-    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.05")
-    monkeypatch.setenv("SORA_POLL_SECONDS", "0.02")
-    made: list[Engine] = []
-
-    def engine(**waits: float) -> Engine:
-        made.append(Engine(tmp_path / "home", tmp_path / "output", timing=replace(FAST, **waits)))
-        return made[-1]
-
-    yield engine
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def engine(start: Callable[..., Engine]) -> Engine:
-    return start()
-
-
 def bought(engine: Engine, prompt: str) -> Job:
     return engine.start_create(VideoRequest(prompt=prompt, **SPEC)).result(30).job
 

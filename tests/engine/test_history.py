@@ -154,7 +154,7 @@ def test_an_unknown_and_a_refused_purchase_are_told(engine: Engine) -> None:
     """One says how it is settled, the other what cures it; both say what became of the money."""
     unknown = engine.ledger.unknown(row_of(engine, "a boat").id, NotFinishedError("no answer came"))
     row = engine.history.row(unknown)
-    assert row["cure"] == "settle"
+    assert row["cure"] == "reconcile"
     assert "may have been bought" in row["error"]
     refused = engine.ledger.refused(
         row_of(engine, "another").id, RequestRejectedError("No such key.", code="invalid_api_key")

@@ -21,7 +21,7 @@ from sora_jobs.engine import Engine
 from sora_jobs.errors import InvalidInputError, LedgerError, SoraError, StorageError, storage_error
 from sora_jobs.jobs.spec import VideoRequest
 from sora_jobs.ledger import backups, connections, database, database_errors
-from sora_jobs.ledger.backups import LEDGER, backup_ledger, uri_of
+from sora_jobs.ledger.backups import LEDGER_FILE, backup_ledger, uri_of
 from sora_jobs.ledger.database_errors import folder_error, ledger_error
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.ledger.merge import held_elsewhere
@@ -51,7 +51,7 @@ def with_a_job(home: Path) -> Path:
     with contextlib.closing(Ledger(home)) as ledger:
         job, _ = ledger.reserve(SPEC, origin=ORIGIN, estimated_usd=0.1, budget=Budget())
         ledger.sending(job.id)
-    return home / LEDGER
+    return home / LEDGER_FILE
 
 
 def test_a_ledger_that_another_program_holds_is_named_and_nothing_is_bought(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_copies_and_merges_tell_the_same(tmp_path: Path) -> None:
 def test_one_that_opens_it_for_ever_holds_it_too(tmp_path: Path) -> None:
     with (
         contextlib.closing(Ledger(tmp_path, timing=IMPATIENT)) as ledger,
-        FileLock(f"{tmp_path / LEDGER}-opening"),
+        FileLock(f"{tmp_path / LEDGER_FILE}-opening"),
     ):
         with pytest.raises(LedgerError) as caught:
             ledger.jobs()
@@ -148,9 +148,9 @@ def sqlite_error(number: int) -> sqlite3.Error:
 )
 def test_what_sqlite_says_decides(tmp_path: Path, number: int, code: str, hint: str) -> None:
     """By its number. No advice is to free a disk that is not full."""
-    error = ledger_error(str(tmp_path / LEDGER), sqlite_error(number), folder=tmp_path)
+    error = ledger_error(str(tmp_path / LEDGER_FILE), sqlite_error(number), folder=tmp_path)
     assert (error.code, error.charge) == (code, "none")
-    assert str(tmp_path / LEDGER) in error.message
+    assert str(tmp_path / LEDGER_FILE) in error.message
     assert hint in error.hint
     assert ("disk space" in error.hint) == (code == "ledger_full")
 
@@ -177,14 +177,14 @@ def test_a_file_that_sqlite_could_not_open_is_asked_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: OSError | None, code: str, hint: str
 ) -> None:
     """It says "unable to open database file" to all of these."""
-    (tmp_path / LEDGER).write_bytes(b"")
+    (tmp_path / LEDGER_FILE).write_bytes(b"")
 
     def opening(*_: object, **__: object) -> None:
         raise why  # type: ignore[misc]
 
     if why is not None:
         monkeypatch.setattr(Path, "open", opening)
-    error = ledger_error(str(tmp_path / LEDGER), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
+    error = ledger_error(str(tmp_path / LEDGER_FILE), sqlite_error(sqlite3.SQLITE_CANTOPEN), folder=tmp_path)
     assert (error.code, hint in error.hint) == (code, True)
 
 
@@ -207,11 +207,11 @@ def test_what_postgresql_says_decides(state: str, code: str, hint: str) -> None:
 
 
 def test_a_damaged_ledger_is_called_so(tmp_path: Path) -> None:
-    (tmp_path / LEDGER).write_bytes(b"my diary " * 200)
+    (tmp_path / LEDGER_FILE).write_bytes(b"my diary " * 200)
     with pytest.raises(LedgerError) as caught:
         Ledger(tmp_path).jobs()
     assert (caught.value.code, caught.value.kind) == ("ledger_damaged", "ledger_damaged")
-    assert disk.KEEP in caught.value.hint
+    assert disk.KEEP_HINT in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_folder_of_another_users_is_told_with_its_cure(
     folder = home / "owners" if step == "mark" else home
     assert cure.format(folder) in error.hint
     assert str(folder) in error.hint
-    assert disk.KEEP in error.hint
+    assert disk.KEEP_HINT in error.hint
 
 
 def test_a_folder_that_cannot_be_looked_into_is_told_by_its_use(
@@ -309,13 +309,13 @@ def test_what_else_a_folder_can_have(tmp_path: Path, error: Exception, code: str
 
 def test_a_damaged_ledger_that_is_open_elsewhere_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows lets nobody delete what another program has open: an error of ours, with the copy kept."""
-    (tmp_path / LEDGER).write_bytes(b"my diary " * 2000)
+    (tmp_path / LEDGER_FILE).write_bytes(b"my diary " * 2000)
     engine = Engine(tmp_path, tmp_path / "out", env={})
     with contextlib.closing(engine), monkeypatch.context() as windows:
         windows.setattr(Path, "unlink", denied)
         with pytest.raises(StorageError):
             engine.maintenance.rebuild()
-    assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER]
+    assert [file.name for file in tmp_path.glob("before-restore-*/*")] == [LEDGER_FILE]
 
 
 def test_a_full_disk_is_called_so_everywhere() -> None:
@@ -341,4 +341,4 @@ def test_what_is_read_before_the_ledger_tells_it_as_well(
             _ = settings.read().budget
         else:
             load_provider(settings.read(), "cometapi").key({})
-    assert disk.KEEP in caught.value.hint
+    assert disk.KEEP_HINT in caught.value.hint

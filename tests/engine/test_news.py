@@ -123,7 +123,7 @@ def test_without_trouble_there_is_no_news(engine: Engine) -> None:
     assert not engine.settings.home.exists()
 
 
-@pytest.mark.parametrize("how", ["background.begin", "unsettled"])
+@pytest.mark.parametrize("how", ["background.begin", "uncertain_jobs"])
 def test_a_purchase_that_a_dead_process_was_sending_is_told(engine: Engine, tmp_path: Path, how: str) -> None:
     """By the process that finds it, as an event and as news, though the ledger has it for a day."""
     dead = Engine(tmp_path / "home", tmp_path / "output", env={})

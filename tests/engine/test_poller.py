@@ -156,7 +156,7 @@ def test_a_bug_reaches_those_who_wait(monitors: Callable[..., Poller]) -> None:
     def script(_: int) -> Job:
         raise ZeroDivisionError
 
-    with failing(NotFinishedError, "internal_error", "ZeroDivisionError"):
+    with failing(NotFinishedError, "unexpected_error", "ZeroDivisionError"):
         monitors(Looks(script)).watch(job(), timeout_s=10).future.result(10)
 
 

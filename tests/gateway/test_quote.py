@@ -257,6 +257,12 @@ def test_what_cannot_be_bought_has_no_price(bench: Bench, name: str) -> None:
         bench.quote(WIDGETS | WRONG[name])
 
 
+@pytest.mark.parametrize("wanted", [{"references": True}, {"seconds": 4}, {"remix": "yes"}, {"prompt": "a boat"}])
+def test_a_request_with_other_fields_has_its_code(bench: Bench, wanted: dict[str, Any]) -> None:
+    with failing(InvalidInputError, "invalid_request"):
+        bench.quote(WIDGETS | wanted)
+
+
 def test_a_retired_model_has_no_price(bench: Bench) -> None:
     """At the provider that retired it; the sandbox still draws its test clip."""
     rows = bench.engine.catalogue.models.values()

@@ -15,16 +15,19 @@ from hypothesis import strategies as st
 from sora_jobs.cli.main import main
 from sora_jobs.config.budget import Budget
 from sora_jobs.config.providers import load_provider
+from sora_jobs.config.settings import Settings
 from sora_jobs.engine import Engine
 from sora_jobs.errors import GatewayError, InvalidInputError, RequestRejectedError
+from sora_jobs.gateway.clients import ClientPool
 from sora_jobs.jobs.remote_video import RemoteVideo
 from sora_jobs.jobs.spec import Job, VideoRequest
 from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import update
 from sora_jobs.models.catalogue import Catalogue
 from sora_jobs.models.model import Status
-from sora_jobs.models.refresh import merged
+from sora_jobs.models.refresh import merged, seen_here
 from sora_jobs.models.remote_list import read_list
+from sora_jobs.sandbox.local import LocalSandbox
 
 from ..failures import failing
 from .ugly import Script, UglyServer, answer
@@ -453,6 +456,16 @@ def test_what_was_seen_here_goes_before_a_list(engine: tuple[Engine, UglyServer]
     bought(made, "wan2.7", DONE)
     assert "wan2.7" in made.refresh_models().gone
     assert made.fresh_catalogue().models["wan2.7"].status["cometapi"] == Status("live", TODAY, here=True)
+
+
+def test_an_empty_ledger_asks_for_no_provider(tmp_path: Path) -> None:
+    """A mistake in providers.toml is not met by somebody who only reads the catalogue."""
+
+    class Unused(ClientPool):
+        def names(self) -> list[str]:
+            raise AssertionError("the providers were loaded")
+
+    assert seen_here(dict, Unused(Settings(home=tmp_path, output=tmp_path, env={}), LocalSandbox(tmp_path, {}))) == {}
 
 
 def test_a_ledger_that_cannot_be_read_leaves_the_catalogue(engine: tuple[Engine, UglyServer]) -> None:

@@ -42,7 +42,7 @@ def exchange(call: Any, status: int = 200, body: Any = None, **more: Any) -> Exc
         "call": call, "method": "GET", "url": "https://api.example.com/v1/x", "video_id": "video_1", "variant": "",
         "headers": headers, "with_key": True, "at": 0.0, "took_s": 0.1,
     }  # fmt: skip
-    return Exchange(**(given | more), status=status, answer=None if body is None else Response(status, headers, data))
+    return Exchange(**(given | more), status=status, response=None if body is None else Response(status, headers, data))
 
 
 def walked(*exchanges: Exchange, **more: Any) -> Walked:
@@ -64,8 +64,8 @@ STATE = {"id": "video_1", "object": "video", "status": "completed"}
 def paid(usd: float) -> Exchange:
     """A finished video of a provider that is known to say what it charged."""
     one, url = exchange("retrieve", body=STATE | {"usage": {"cost": usd}}), "https://openrouter.ai/api/v1/videos/1"
-    assert one.answer is not None
-    return dataclasses.replace(one, url=url, answer=dataclasses.replace(one.answer, url=url))
+    assert one.response is not None
+    return dataclasses.replace(one, url=url, response=dataclasses.replace(one.response, url=url))
 
 
 CONTENT = Content(url="https://api.example.com/v1/videos/video_1/content", answered=206, kind="video/mp4")

@@ -25,6 +25,7 @@ test("it says of what, the two sums, and the time", () => {
 test("no limit is no sum, what is unknown is left out, and less than nothing has its sign in front", () => {
   assert.match(balanceText({ ...TOLD, left_usd: null, unlimited: true }), /^This key: no limit · \$1\.25 used/);
   assert.ok(!balanceText({ ...TOLD, used_usd: null }).includes("used"));
+  assert.match(balanceText({ ...TOLD, left_usd: null }), /^This key: \$1\.25 used/);
   assert.match(balanceText({ ...TOLD, left_usd: -0.5 }), /: -\$0\.50 left/);
   assert.match(balanceText({ ...TOLD, left_usd: 0 }), /: \$0\.00 left/);
 });

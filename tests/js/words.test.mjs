@@ -51,7 +51,7 @@ test("what is said exists, and every word is said somewhere", async () => {
   for (const key of Object.keys(EN)) assert.ok(made.test(key) || all.includes(`"${key}"`), `nobody says ${key}`);
 });
 
-test("a language is currentLanguage until another one is; one that there is not is English", async () => {
+test("a language stays until another one is set; an unknown one is English", async () => {
   await setLanguage("vi");
   assert.equal(t("free"), "miễn phí");
   await setLanguage("tlh");

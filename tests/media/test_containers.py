@@ -69,7 +69,7 @@ def test_an_unfinished_last_box_is_no_damage(tmp_path: Path, film: Path, kind: b
     path.write_bytes(film.read_bytes() + struct.pack(">I", 9000) + kind + NOISE[:10])
     loaded = load_frames(path)
     assert (len(loaded.pixels), loaded.info.cut_short, loaded.warnings) == (24, False, ())
-    assert container.look(path) == container.Container(".mp4", torn=True)
+    assert container.container_of(path) == container.Container(".mp4", torn=True)
 
 
 def test_a_media_box_may_be_longer_than_the_file(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_stream_of_a_disc_or_a_camera_is_read(tmp_path: Path) -> None:
     assert path.read_bytes()[4] == 0x47
     loaded = load_frames(path)
     assert (numbers_of(loaded.pixels), loaded.warnings) == (list(range(30)), ())
-    assert container.look(path).suffix == ".m2ts"
+    assert container.container_of(path).suffix == ".m2ts"
 
 
 def pictures() -> list[Image.Image]:
@@ -235,9 +235,9 @@ def test_a_picture_is_told_as_one(tmp_path: Path, name: str, options: dict[str, 
     more = {"append_images": others, "duration": 100} if options else {}
     first.save(tmp_path / name, **options, **more)
     path = (tmp_path / name).rename(tmp_path / "film.mp4")
-    for look in (probe, load_frames, examine_delivered):
+    for container_of in (probe, load_frames, examine_delivered):
         with failing(MediaError, "not_a_video", f"film.mp4 is {words}") as caught:
-            look(path)
+            container_of(path)
         assert "convert it to MP4 or GIF" in caught.value.hint
 
 
@@ -282,7 +282,7 @@ def test_the_content_tells_the_suffix(tmp_path: Path, name: str, codec: str, suf
             file.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number), format="rgb24")))
         file.mux(stream.encode(None))
     path = (tmp_path / name).rename(tmp_path / "film.bin")
-    assert container.look(path).suffix == suffix
+    assert container.container_of(path).suffix == suffix
     assert len(load_frames(path).pixels) == 12
 
 

@@ -146,6 +146,11 @@ def test_what_surely_is_no_video_is_refused(tmp_path: Path, name: str) -> None:
     assert "v.mp4" in caught.value.message
 
 
+def test_a_picture_has_the_code_of_what_is_no_video(tmp_path: Path) -> None:
+    with failing(MediaError, "not_a_video", "GIF"):
+        examine_delivered(NO_VIDEO["a GIF of one picture"](tmp_path / "v.mp4"))
+
+
 @pytest.mark.parametrize("count", [50_000_000, 2**32 - 1])
 def test_one_that_declares_millions_of_frames_is_refused(tmp_path: Path, count: int) -> None:
     """In a fragment, and behind the file."""
@@ -157,7 +162,7 @@ def test_one_that_declares_millions_of_frames_is_refused(tmp_path: Path, count: 
 
 
 PLACES: dict[str, tuple[Any, str]] = {
-    "the container's check": (container, "look"),
+    "the container's check": (container, "container_of"),
     "its index": (samples, "end_of"),
     "opening it": (backends, "open_av"),
     "its tracks": (delivered, "best_picture"),

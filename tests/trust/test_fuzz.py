@@ -156,7 +156,7 @@ def test_a_foreign_page_has_no_effect(attacked: tuple[Site, UglyServer], pack: P
     before = {name: data for name, data in everything(site).items() if "/sandbox/" not in name}
     effects = [
         ("/sora/keys", KEY), ("/sora/settings", {"language": "vi"}), ("/sora/settings", {"usd_per_day": 1e5}),
-        ("/sora/history/{id}/aside", {"aside": "unwatched"}), ("/sora/history/{id}/settle", {"lost": True}),
+        ("/sora/history/{id}/aside", {"aside": "unwatched"}), ("/sora/history/{id}/reconcile", {"lost": True}),
         ("/sora/history/{id}/again", {}), ("/sora/models/refresh", {}), ("/sora/doctor", {}),
     ]  # fmt: skip
     batch = [

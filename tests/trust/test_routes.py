@@ -23,7 +23,7 @@ READS = [
     "/sora/models", "/sora/models/nearest", "/sora/news", "/sora/settings", "/sora/costs",
 ]  # fmt: skip
 ACTS = [
-    "/sora/history/{id}/settle", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
+    "/sora/history/{id}/reconcile", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
     "/sora/history/{id}/project", "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys",
     "/sora/balance", "/sora/doctor",
 ]  # fmt: skip
@@ -417,16 +417,16 @@ def test_an_id_that_a_gateway_gives_can_be_named(site: Site) -> None:
     """LiteLLM's have some 250 characters. The page's field takes as many as the engine."""
     longest = site.pack.module("sora_jobs.gateway.video_object").LONGEST_ID
     for length in (250, longest):
-        status, said, _ = put(site, "/sora/history/abc123/settle", {"video_id": "v" * length})
+        status, said, _ = put(site, "/sora/history/abc123/reconcile", {"video_id": "v" * length})
         assert status == 400
         assert "abc123" in json.loads(said)["error"]  # there is no such job, which is the next thing that is looked at
-    field = Path(__file__).parents[2].joinpath("js", "settle.mjs").read_text(encoding="utf-8")
+    field = Path(__file__).parents[2].joinpath("js", "reconcile.mjs").read_text(encoding="utf-8")
     assert f"maxlength: {longest}," in field
 
 
 @pytest.mark.parametrize("body", [{"video_id": 7}, {"video_id": None}, {"lost": "yes"}, {"lost": 1}])
 def test_what_settles_a_job_is_text_or_a_yes(untouched: Site, body: dict[str, Any]) -> None:
-    status, said, _ = put(untouched, "/sora/history/abc123/settle", body)
+    status, said, _ = put(untouched, "/sora/history/abc123/reconcile", body)
     assert status == 400
     assert "takes true or false" in json.loads(said)["error"]
 

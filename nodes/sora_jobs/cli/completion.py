@@ -36,7 +36,9 @@ def completion_command(options: argparse.Namespace, parser: argparse.ArgumentPar
     try:
         import shtab
     except ImportError:
-        raise LocalError("shtab is not installed.", hint="pip install shtab, for this command alone.") from None
+        raise LocalError(
+            "shtab is not installed.", hint="pip install shtab, for this command alone.", code="missing_package"
+        ) from None
     with open_engine(options.home) as engine:
         known = {"--model": list(engine.catalogue.models), "--provider": engine.providers.names()}
     for action in _actions(parser):

@@ -72,14 +72,14 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
 
 
-def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
+def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
     """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
     from tqdm import tqdm
 
-    job = submission.job
-    reused = " (bought before: nothing is paid again)" if submission.reused else ""
+    job = purchase.job
+    reused = " (bought before: nothing is paid again)" if purchase.reused else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
-    if why := submission.quote.why_unknown(engine.page_settings.language):
+    if why := purchase.quote.why_unknown(engine.page_settings.language):
         warn(why)
     wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
@@ -96,9 +96,9 @@ def collect(engine: Engine, submission: PurchaseResult, options: argparse.Namesp
                 job=job.id,
             ) from None
     job = wait.future.result()
-    result = described(engine, job) | {"reused": submission.reused}
-    if submission.quote.unknown:
-        result["price_unknown"] = submission.quote.unknown
+    result = described(engine, job) | {"reused": purchase.reused}
+    if purchase.quote.unknown:
+        result["price_unknown"] = purchase.quote.unknown
     if result["warning"]:
         warn(result["warning"])
     tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")

@@ -46,7 +46,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def costs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.csv and options.json:
-        raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.")
+        raise InvalidInputError("--csv and --json were given.", hint="Choose one of both.", code="wrong_usage")
     with open_engine(options.home, name=True) as engine:
         told = engine.history.costs(options.by, options.since)
     if options.csv:
@@ -97,6 +97,6 @@ def _explain(total: Mapping[str, Any]) -> None:
     if count := total["unpriced"]:
         say(f"The price of {count} job{'' if count == 1 else 's'} is unknown, and is in no sum.")
     if total["uncertain_jobs"]:
-        say("Uncertain: perhaps bought. `sora jobs --state unknown` lists them, `sora resume JOB` settles one.")
+        say("Uncertain: perhaps bought. `sora jobs --state unknown` lists them, `sora resume JOB` reconciles one.")
     if total["failed_jobs"]:
         say("Failed: whether these were charged is unknown.")

@@ -102,7 +102,7 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         "Jobs that were forgotten in ComfyUI's page are left out, but for an export. In a .csv a text\n"
         "that a spreadsheet would take for a formula has an apostrophe before it.",
         epilog="""examples:
-  sora jobs --state unknown                          what has to be settled
+  sora jobs --state unknown                          what has to be reconciled
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from
   sora jobs --export jobs.csv                        every column of every job
   sora jobs --set-project "Winter film" JOB          put jobs down to a project, for `sora costs`
@@ -124,8 +124,8 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     resume = commands.add_parser(
         "resume",
         parents=parents,
-        help="take up a job: wait, fetch, or settle it",
-        description="Take up a job: wait for it and fetch it, or settle one that was perhaps bought.\n"
+        help="take up a job: wait, download, or reconcile it",
+        description="Take up a job: wait for it and download it, or reconcile one that was perhaps bought.\n"
         "Such an unknown one is looked for in the gateway's list first, where it has one.",
         epilog="""examples:
   sora resume JOB
@@ -188,15 +188,15 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
             tell(options, f"{job.id} is given up; the same can be bought again.")
             return as_dict(job)
         known, found = job, options.video_id or ""
-        settled = looked_up(engine.start(lambda: engine.reconcile(known, video_id=found), job=known))
-        return collect(engine, PurchaseResult(settled, reused=True), options)
+        reconciled = looked_up(engine.start(lambda: engine.reconcile(known, video_id=found), job=known))
+        return collect(engine, PurchaseResult(reconciled, reused=True), options)
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.limit < 1:
         raise InvalidInputError(f"--limit is {options.limit}.", hint="It wants a number above 0.", code="out_of_range")
     if options.export is not None and options.export.suffix not in EXPORTS:
-        raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.")
+        raise InvalidInputError(f"{options.export} is neither a .csv nor a .json file.", code="wrong_usage")
     if options.job or options.set_project is not None:
         return _set_project(options)
     with open_engine(options.home, name=True) as engine:
@@ -227,10 +227,14 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
 def _set_project(options: argparse.Namespace) -> dict[str, Any]:
     if options.set_project is None or not options.job:
         raise InvalidInputError(
-            "--set-project NAME and JOB go together.", hint='Such as --set-project "Winter film" JOB.'
+            "--set-project NAME and JOB go together.",
+            hint='Such as --set-project "Winter film" JOB.',
+            code="wrong_usage",
         )
     if any((options.state, options.model, options.search, options.file, options.export)):
-        raise InvalidInputError("--set-project takes jobs by their ids only.", hint="Leave the other options out.")
+        raise InvalidInputError(
+            "--set-project takes jobs by their ids only.", hint="Leave the other options out.", code="wrong_usage"
+        )
     project = parse_project(options.set_project)
     with open_engine(options.home, name=True) as engine:
         found = {name: engine.find(name) for name in options.job}

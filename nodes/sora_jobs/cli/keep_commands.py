@@ -63,7 +63,7 @@ def backup_command(options: argparse.Namespace) -> dict[str, Any]:
 
 def restore_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.rebuild == (options.file is not None):
-        raise InvalidInputError("What shall be restored?", hint="Give a backup FILE, or --rebuild.")
+        raise InvalidInputError("What shall be restored?", hint="Give a backup FILE, or --rebuild.", code="wrong_usage")
     with open_engine(options.home, options.out, name=True) as engine:
         if options.rebuild:
             return _rebuild(engine, options)

@@ -30,7 +30,7 @@ The same purchase is never sent twice: run it again, and it is joined, fetched, 
 Progress goes to stderr, results to stdout; bars are drawn on a terminal only.
 
 exit status:
-  0  the thing asked for exists on disk         4  perhaps bought: `sora resume` settles it
+  0  the thing asked for exists on disk         4  perhaps bought: `sora resume` reconciles it
   2  wrong usage, wrong input or no key         5  failed at the gateway
   3  nothing was bought                         6  not finished: run the same again
                                                 7  local trouble (disk, codec)

@@ -133,7 +133,9 @@ def frames_command(options: argparse.Namespace) -> dict[str, Any]:
             code="nothing_to_do",
         )
     if options.sheet is not None and options.sheet.suffix.lower() != ".png":
-        raise InvalidInputError(f"{options.sheet} is no .png file.", hint="The sheet is a PNG picture.")
+        raise InvalidInputError(
+            f"{options.sheet} is no .png file.", hint="The sheet is a PNG picture.", code="wrong_usage"
+        )
     width, height = parse_size(options.size) if options.size else (0, 0)
     choice = FrameChoice(
         force_rate=options.fps,
@@ -271,7 +273,7 @@ def doctor_command(options: argparse.Namespace) -> dict[str, Any]:
         tell(options, f"{marks[finding.level]} {finding.name:<12} {finding.text}")
     failed = any(finding.level == "failed" for finding in findings)
     if failed and not options.json:
-        raise LocalError("Something above failed.", hint="Each failed line says what cures it.")
+        raise LocalError("Something above failed.", hint="Each failed line says what cures it.", code="checks_failed")
     return {"findings": [finding.__dict__ for finding in findings], "exit": 7 if failed else 0}
 
 

@@ -1,1 +1,1 @@
-"""What the machine's owner decides: settings, providers, keys, budgets, places."""
+"""What the machine's owner decides (settings, providers, keys, budgets, folders), and the engine's waits (timing)."""

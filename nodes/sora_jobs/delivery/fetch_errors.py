@@ -24,12 +24,11 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
         return error.with_job(job.id)  # of an address that we do not ask, it says itself what to do
     long_ago = job.completed_at is not None and timing.clock() - job.completed_at > timing.expired_after_s
     said_so = error.http_status is not None  # and not just a page that says that the gateway is being serviced
-    gone = error.http_status == 410 and not isinstance(
-        error, NotOfferedError
-    )  # says the gateway, and not just an address
+    # Said by the provider's content call, and not just by the URL of a file.
+    gone = error.http_status == 410 and not isinstance(error, NotOfferedError)
     return DownloadExpiredError(
         f"The gateway does not offer the finished video for download (any more): {error.message}",
-        hint="Run the same again in a while. If it stays so, its link has lapsed: ask the gateway's support, or "
+        hint="Run the same again in a while. If it stays so, its link has expired: ask the gateway's support, or "
         "choose another take to buy it anew.",
         job=job.id,
         request_id=error.request_id,
@@ -40,7 +39,9 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
 def unexpected(error: BaseException) -> NotFinishedError:
     """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
     wrapped = NotFinishedError(
-        f"The video could not be fetched: {error!r}.", hint="Run again; if it stays so, report it."
+        f"The video could not be fetched: {error!r}.",
+        hint="Run again; if it stays so, report it.",
+        code="unexpected_error",
     )
     wrapped.__cause__ = error
     return wrapped

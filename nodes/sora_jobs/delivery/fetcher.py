@@ -216,10 +216,14 @@ class Fetcher:
                     raise TimeoutError(f"Job {job.id} was taken over by another process")
             if now() > mark[0]:
                 if 0 <= done - mark[1] < LEAST_BYTES:  # a thread is too good for this
-                    raise GatewayError("The download is too slow.", hint="What arrived is kept; run again.")
+                    raise GatewayError(
+                        "The download is too slow.", hint="What arrived is kept; run again.", code="too_slow"
+                    )
                 mark = (now() + timing.download_stall_s, done)
             if now() > end:
-                raise GatewayError("The download takes too long.", hint="What arrived is kept; run again.")
+                raise GatewayError(
+                    "The download takes too long.", hint="What arrived is kept; run again.", code="too_slow"
+                )
 
         return download(
             # What is here completely needs neither key nor provider.

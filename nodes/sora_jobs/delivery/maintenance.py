@@ -44,4 +44,5 @@ class Maintenance:
             raise InvalidInputError(
                 "The ledger is a PostgreSQL database.",
                 hint=f"{instead}; the images are in {' and '.join(map(str, self._ledger.references.folders))}.",
+                code="ledger_shared",
             )

@@ -279,7 +279,9 @@ class Poller:
         except SoraError as trouble:
             error = trouble
         except Exception as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
-            error = NotFinishedError(f"The job's state could not be read: {bug!r}.", job=job.id, code="internal_error")
+            error = NotFinishedError(
+                f"The job's state could not be read: {bug!r}.", job=job.id, code="unexpected_error"
+            )
         ended: list[Watch] = []
         with self._wake:
             watched = self._watched.get(job.id)

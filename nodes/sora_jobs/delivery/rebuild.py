@@ -17,7 +17,7 @@ from ..gateway.clients import Clients
 from ..jobs.identity import Identity, Picture, version_1, version_2
 from ..jobs.spec import parse_size
 from ..jobs.state import JobState
-from ..ledger.backups import LEDGER, copy_aside, is_damaged, refuse_in_use
+from ..ledger.backups import LEDGER_FILE, copy_aside, is_damaged, refuse_in_use
 from ..ledger.identities import fingerprints_of
 from ..ledger.ledger import Ledger
 from ..ledger.merge import add_row, readable
@@ -52,8 +52,8 @@ def rebuild(ledger: Ledger, clients: Clients, output: Path) -> Rebuilt:
     done, rows = Rebuilt(), list[dict[str, Any]]()
     if not ledger.database.shared:
         refuse_in_use(home)
-        if is_damaged(home / LEDGER, ledger.database.timing):
-            rows = list(readable(home / LEDGER, ledger.database.timing))
+        if is_damaged(home / LEDGER_FILE, ledger.database.timing):
+            rows = list(readable(home / LEDGER_FILE, ledger.database.timing))
             done.aside = _make_way(home)
     for row in rows:
         done.read += _add(ledger, row)
@@ -72,7 +72,7 @@ def _make_way(home: Path) -> Path | None:
     try:
         aside = copy_aside(home)
         for name in ("", "-wal", "-shm"):
-            remove(home / f"{LEDGER}{name}")
+            remove(home / f"{LEDGER_FILE}{name}")
     except OSError as error:
         raise storage_error(f"The damaged ledger in {home} could not be put aside", error) from error
     return aside

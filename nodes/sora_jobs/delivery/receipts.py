@@ -43,7 +43,7 @@ def origin_of(video: Path, ledger: Ledger) -> tuple[Job | None, dict[str, Any]]:
         with video.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InvalidInputError(f"{video} cannot be read: {error.strerror}.") from None
+        raise InvalidInputError(f"{video} cannot be read: {error.strerror}.", code="unreadable_video") from None
     if (job := ledger.queries.of_file(sha256)) is not None:
         return job, {}
     try:

@@ -41,7 +41,7 @@ class StoredFiles:
         """Give the stored file another name, too: a hard link, else a copy. Nothing is overwritten; StorageError."""
         source = self.path(job)
         if target.exists() and not is_same_video(job, target, source):
-            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id)
+            raise StorageError(f"{target} exists already.", hint="Choose another name.", job=job.id, code="file_exists")
         return target if target.exists() else second_name(job, source, target)
 
     def first_copy(self, job: Job, files: Iterable[Path]) -> Path | None:
@@ -71,7 +71,9 @@ def own_file_of(job: Job, settings: Settings) -> Path:
     was stored under another root (by the command line, say) is linked to ours first."""
     found = file_of(job, settings)
     if found is None:
-        raise StorageError(f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id)
+        raise StorageError(
+            f"The file of job {job.id} is not there.", hint="Run the same again.", job=job.id, code="stored_file_gone"
+        )
     if place_in(settings.output, found) is not None:
         return found
     ours = free_name(job, settings.videos / found.name)

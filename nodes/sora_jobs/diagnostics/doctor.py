@@ -21,7 +21,7 @@ from ..errors import MissingKeyError, SoraError
 from ..util.disk import VIDEO_NAME, hint_of, network_of, path_is_too_long, reason_of, rights_hint, try_folder
 from ..util.redact import redact
 from .findings import Finding
-from .gateway import look
+from .gateway import check_provider
 
 WINDOWS = os.name == "nt"
 # Characters of the longest names in them: a kept reference; a video in a folder of its own, and a second name of it.
@@ -153,13 +153,14 @@ def _ledger(engine: Engine) -> Iterator[Finding]:
             "not kept reliably. Set SORA_HOME to a local folder; several machines share a ledger on PostgreSQL "
             "(SORA_DATABASE_URL).",
         )  # fmt: skip
-    unknown = engine.unsettled()
+    unknown = engine.uncertain_jobs()
     if unknown:
         ids = ", ".join(job.id for job in unknown[:5])
         yield Finding(
             "ledger",
             "warning",
-            f"{len(unknown)} purchases are unknown ({ids}): settle them in the tab *Sora jobs*, or with `sora resume`.",
+            f"{len(unknown)} purchases are uncertain ({ids}). Reconcile them in the tab *Sora jobs*, or with "
+            "`sora resume`.",
         )
     else:
         yield Finding("ledger", "ok", engine.whereabouts.place)
@@ -236,11 +237,11 @@ def _providers(engine: Engine, config: Config) -> Iterator[Finding]:
 
 def _gateway(engine: Engine, name: str, config: Config) -> Iterator[Finding]:
     try:
-        yield from look(engine.providers.client(name, config=config), engine.catalogue)
+        yield from check_provider(engine.providers.client(name, config=config), engine.catalogue)
     except MissingKeyError as error:
         yield Finding(name, "warning", _words(error))
         with contextlib.closing(engine.providers.client(name, key=False, config=config)) as client:
-            for finding in look(client, engine.catalogue):
+            for finding in check_provider(client, engine.catalogue):
                 # Nothing can be bought there as it is: whoever needs the sandbox alone has no trouble.
                 yield dataclasses.replace(finding, level="ok" if finding.level == "ok" else "warning")
 

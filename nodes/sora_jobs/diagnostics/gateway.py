@@ -28,7 +28,7 @@ SHOWN = 6  # models in a line
 PUBLIC_LIST = "/api/models"  # CometAPI's own, which needs no key
 
 
-def look(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
+def check_provider(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     """Line by line, from the network up; what cannot be looked at because of an earlier line is left out. A client
     without the key that its provider wants sees all the rest."""
     provider = client.provider

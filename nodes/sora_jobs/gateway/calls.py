@@ -54,7 +54,7 @@ class Calls:
         return self.provider.base_url + path
 
     def ask(self, path: str) -> Response:
-        """The whole answer to a call that changes nothing, and may be repeated."""
+        """The whole response to a call that changes nothing, and may be repeated."""
         with self.open(self.url(path)) as response:
             return self.read(response)
 
@@ -72,7 +72,7 @@ class Calls:
         return response
 
     def read(self, response: requests.Response, timeout_s: float | None = None) -> Response:
-        """Read an answer within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
+        """Read a response within a limit of bytes and of time, so that a slow drip cannot hold a thread for ever."""
         deadline = self.timing.monotonic() + (timeout_s or self.provider.timeout_s)
         pieces: list[bytes] = []
         size = 0
@@ -80,11 +80,11 @@ class Calls:
             pieces.append(piece)
             size += len(piece)
             if size > LARGEST_ANSWER or self.timing.monotonic() > deadline:
-                raise requests.exceptions.ReadTimeout("the answer is too long or too slow")
+                raise requests.exceptions.ReadTimeout("the response is too long or too slow")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Response(response.status_code, headers, b"".join(pieces), response.url or "")
-        self._tell(response, answer)
-        return answer
+        received = Response(response.status_code, headers, b"".join(pieces), response.url or "")
+        self._tell(response, received)
+        return received
 
     def close(self) -> None:
         with self._lock:
@@ -92,11 +92,11 @@ class Calls:
                 session.close()
             self._opened.clear()
 
-    def _tell(self, response: requests.Response, answer: Response | None) -> None:
+    def _tell(self, response: requests.Response, received: Response | None) -> None:
         """Whatever a listener raises, the response to a paid request is not lost over it."""
         if self.listener is not None:
             with contextlib.suppress(Exception):
-                self.listener(response, answer)
+                self.listener(response, received)
 
     def _session(self, url: str) -> requests.Session:
         """This thread's session for calls that may be repeated: to the provider itself, or to where it sends us."""

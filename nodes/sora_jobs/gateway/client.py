@@ -35,7 +35,7 @@ PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an uploa
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """An answer to a call that costs nothing. `redirect` is the host that it leads to; `is_page` tells HTML."""
+    """A response to a call that costs nothing. `redirect` is the host that it leads to; `is_page` tells HTML."""
 
     status: int
     date: str
@@ -56,12 +56,13 @@ class Client:
         self._calls = Calls(self.provider, self.key, self.timing)
 
     def listen(self, listener: Listener | None) -> None:
-        """Have `listener(response, answer)` called for each response from now on, in the thread of the call: `answer`
-        is None as it opens. None ends it."""
+        """Have `listener(response, received)` called for each response from now on, in the thread of the request.
+        `received` is None as it opens. None ends it."""
         self._calls.listener = listener
 
     def create(self, call: CreateCall) -> RemoteVideo:
-        """Buy a video. Unreachable, Refused: nothing was bought. PurchaseUncertainError: nobody can tell."""
+        """Buy a video. UnreachableError, RequestRejectedError: nothing was bought. PurchaseUncertainError: nobody can
+        tell."""
         # Text fields travel as parts without a file name, so that the form is multipart even without a file.
         parts: list[tuple[str, Any]] = [(name, (None, value)) for name, value in call.fields.items()]
         parts += [(PART_OF_ROLE[one.role], (one.name, one.data, one.mime)) for one in call.uploads]
@@ -105,9 +106,9 @@ class Client:
         return open_address(self._calls, url, headers)
 
     def reach(self, path: str = "/v1/models") -> ProbeResult:
-        """What a call that costs nothing (the list of models) brings; GatewayError if there is no answer."""
+        """What a call that costs nothing (the list of models) brings; GatewayError if there is no response."""
         try:
-            answer = self._calls.ask(path)
+            response = self._calls.ask(path)
         except NETWORK_ERRORS as error:
             raise GatewayError(
                 f"{self.provider.name} could not be reached: {in_words(error)}.",
@@ -115,13 +116,13 @@ class Client:
                 charge="none",
                 code=classify_network_error(error),
             ) from None
-        head = answer.body[:200].lstrip().lower()
+        head = response.body[:200].lstrip().lower()
         return ProbeResult(
-            status=answer.status,
-            date=answer.headers.get("date", ""),
-            redirect=place_of(answer.headers.get("location", "")),
+            status=response.status,
+            date=response.headers.get("date", ""),
+            redirect=place_of(response.headers.get("location", "")),
             is_page=head.startswith((b"<!doctype", b"<html")),
-            body=answer.body,
+            body=response.body,
         )
 
     def close(self) -> None:
@@ -189,7 +190,7 @@ class Client:
                 code=classify_network_error(error),
             ) from None
         raise PurchaseUncertainError(
-            f"The connection to {self.provider.name} was lost before its answer came: {in_words(error)}.",
+            f"The connection to {self.provider.name} was lost before its response came: {in_words(error)}.",
             hint=RECONCILE_HINT,
             code="connection_lost",
         ) from None

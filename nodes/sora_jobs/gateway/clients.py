@@ -18,7 +18,7 @@ from ..jobs.spec import Job, VideoRequest
 from .client import Client
 
 
-class LocalGateway(Protocol):
+class LocalProvider(Protocol):
     """The sandbox as it is handed in: it runs in this process, and is started when its address is first asked for."""
 
     def abilities(self) -> dict[str, Any]: ...
@@ -31,7 +31,7 @@ class LocalGateway(Protocol):
 class ClientPool:
     """Clients by provider and key, each made once."""
 
-    def __init__(self, settings: Settings, sandbox: LocalGateway, timing: Timing = DEFAULT) -> None:
+    def __init__(self, settings: Settings, sandbox: LocalProvider, timing: Timing = DEFAULT) -> None:
         self._settings, self._timing = settings, timing
         self.sandbox = sandbox
         self._clients: dict[tuple[Provider, str], Client] = {}

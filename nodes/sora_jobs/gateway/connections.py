@@ -33,7 +33,7 @@ from ..util.addresses import is_loopback, parse_ip_literal
 
 TESTED = ("2.0.7", "2.2.3", "2.8.0")  # versions of urllib3, as in tests/matrix_urllib3.py
 LEAST_BYTES = 4096  # that have to come in SILENCES of the longest silence allowed: a drip keeps every one short
-SILENCES = 2  # more than one: whoever reads a whole answer has a deadline of his own, and better words for it
+SILENCES = 2  # more than one: whoever reads a whole response has a deadline of his own, and better words for it
 NOWHERE = "127.0.0.1:1"  # where the self-test would connect to if the check were not called: nothing listens there
 
 Check = Callable[[str, list[str]], list[str]]  # (host, its addresses) -> those to try; raises what is to be told
@@ -171,7 +171,7 @@ class _Paced(io.RawIOBase):
         if self._bytes >= LEAST_BYTES:
             self._waited_s, self._bytes = 0.0, 0
         elif self._longest_s is not None and self._waited_s > SILENCES * self._longest_s:
-            raise TimeoutError("the answer comes too slowly")
+            raise TimeoutError("the response comes too slowly")
         return count
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from .vocabulary import (
     known_code,
 )
 
-DEEPEST = 6  # levels of wrapping that are looked through; real ones nest three deep
+DEEPEST_WRAPPING = 6  # levels of wrapping that are looked through; real ones nest three deep
 LONGEST_MESSAGE = 600  # characters of a gateway's own words that are passed on
 
 _REQUEST_ID = re.compile(r"\(?request[ _-]?id:?\s*([\w-]{6,128})\)?", re.IGNORECASE)
@@ -35,7 +35,7 @@ _INNER_KEYS = ("error", "detail", "data", "message", "msg", "fail_reason")
 
 @dataclass(frozen=True)
 class Response:
-    """A whole HTTP answer: `headers` has lower-case names, `url` is what was asked ("" where that does not matter)."""
+    """A whole HTTP response: `headers` has lower-case names, `url` is that of the request, "" if not needed."""
 
     status: int
     headers: Mapping[str, str]
@@ -81,9 +81,9 @@ class GatewayErrorBody:
         return meant or known_code((named or list(self.codes) or [""])[-1])
 
 
-def read_complaint(answer: Response) -> GatewayErrorBody | None:
-    """The error that an answer carries, or None where it carries none that can be read."""
-    found = _complaint(answer.json(), answer)
+def read_complaint(response: Response) -> GatewayErrorBody | None:
+    """The error that a response carries, or None where it carries none that can be read."""
+    found = _complaint(response.json(), response)
     says = found.message and not found.message.isdigit()
     return found if says or any(not code.isdigit() for code in found.codes) else None
 
@@ -94,7 +94,7 @@ def complaint_in(value: Any) -> GatewayErrorBody | None:
     return found if found.message or found.codes else None
 
 
-def _complaint(value: Any, answer: Response) -> GatewayErrorBody:
+def _complaint(value: Any, response: Response) -> GatewayErrorBody:
     codes: list[str] = []
     exact: list[str] = []
     message = whole = listed = ""
@@ -108,7 +108,7 @@ def _complaint(value: Any, answer: Response) -> GatewayErrorBody:
     # Where a code of ours stands for the gateway's, its support wants to know its own all the same.
     own = next((code for code in reversed(codes) if known_code(code) != code and code not in message), "")
     message = ": ".join(filter(None, (own, message)))
-    return GatewayErrorBody(_short(message), tuple(codes), request_id(answer, message), tuple(exact))
+    return GatewayErrorBody(_short(message), tuple(codes), request_id(response, message), tuple(exact))
 
 
 def _fields(level: dict[str, Any]) -> list[Any]:
@@ -145,16 +145,16 @@ def _texts(level: dict[str, Any]) -> list[str]:
     return [clean(level[key]).strip() for key in _MESSAGE_KEYS if isinstance(level.get(key), str)]
 
 
-def says_error(answer: Response) -> bool:
-    """Does the answer itself say that something went wrong? Its HTTP status is another matter, and so is a `message`,
+def says_error(response: Response) -> bool:
+    """Does the response itself say that something went wrong? Its HTTP status is another matter, and so is a `message`,
     which gateways also write to say that all went well (quirk 2)."""
-    found = list(levels(answer.json()))
+    found = list(levels(response.json()))
     return any(_denies(level) or not _is_empty(level.get("detail")) or _has_code(level) for level in found)
 
 
-def denies(answer: Response) -> bool:
+def denies(response: Response) -> bool:
     """The same, said outright: with an error, and not only with a code or a detail that looks like one's."""
-    return any(_denies(level) for level in levels(answer.json()))
+    return any(_denies(level) for level in levels(response.json()))
 
 
 def _denies(level: dict[str, Any]) -> bool:
@@ -176,20 +176,20 @@ def _is_empty(value: Any) -> bool:
     return value in (None, "", False) or _word(value).lower() in _WORDS_OF_SUCCESS
 
 
-def request_id(answer: Response, message: str = "") -> str:
+def request_id(response: Response, message: str = "") -> str:
     """The gateway's own number for the call, which its support asks for; "" where there is none."""
     for name in REQUEST_ID_HEADERS:
-        if value := answer.headers.get(name, ""):
+        if value := response.headers.get(name, ""):
             return re.sub(r"[^\w.:-]", "", clean(value))[:128]
     if match := _REQUEST_ID.search(message):
         return match[1]
-    told = [_word(level.get(key)) for level in levels(answer.json()) for key in ("request_id", "requestId")]
+    told = [_word(level.get(key)) for level in levels(response.json()) for key in ("request_id", "requestId")]
     return next((text for text in told if re.fullmatch(r"[\w.:-]{6,100}", text)), "")
 
 
 def levels(value: Any) -> Iterator[dict[str, Any]]:
     """The dictionaries from the outermost in, through `error`, `data`, `detail` and JSON written inside a message."""
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST_WRAPPING):
         if isinstance(value, str):
             value = _json_inside(value)
         if isinstance(value, list) and value:

@@ -73,10 +73,10 @@ def _check_status(calls: Calls, response: requests.Response, doing: str, *, acce
         return
     try:
         with response:
-            answer = calls.read(response)
+            received = calls.read(response)
     except NETWORK_ERRORS as error:
         raise _not_downloaded(error) from None
-    raise trouble(answer, read_complaint(answer), doing, accepted=accepted)
+    raise trouble(received, read_complaint(received), doing, accepted=accepted)
 
 
 def _not_downloaded(error: Exception) -> GatewayError:
@@ -95,31 +95,33 @@ def _in_place_of_video(calls: Calls, response: requests.Response) -> str:
         if response.status_code != 200 or not is_text(first):
             return ""
         with response:
-            answer = calls.read(response)
+            received = calls.read(response)
     except requests.exceptions.ContentDecodingError as error:
         response.close()
-        raise NotOfferedError(f"The video could not be read: {error}.", hint="Run again in a while.") from None
+        raise NotOfferedError(
+            f"The video could not be read: {error}.", hint="Run again in a while.", code="invalid_encoding"
+        ) from None
     except NETWORK_ERRORS as error:
         response.close()
         raise _not_downloaded(error) from None
-    if address := _address_in(answer):
+    if address := _address_in(received):
         return address
-    complaint = read_complaint(answer)
+    complaint = read_complaint(received)
     said = f": {complaint.message.rstrip('.')}" if complaint and complaint.message else ""
     raise NotOfferedError(
         f"The gateway sent something that is not a video (JSON){said}.",
         hint="Run again in a while.",
-        request_id=request_id(answer),
+        request_id=request_id(received),
         code="not_a_video",
     )
 
 
-def _address_in(answer: Response) -> str:
+def _address_in(response: Response) -> str:
     """The address that JSON, or a bare text, gives; "" where it gives none, or tells an error."""
-    value = answer.json()
+    value = response.json()
     if value is None:
-        value = answer.body.decode("utf-8", "replace")
-    return "" if denies(answer) else address_in(value, answer.url)
+        value = response.body.decode("utf-8", "replace")
+    return "" if denies(response) else address_in(value, response.url)
 
 
 def _checked_address(provider: Provider, url: str) -> str:

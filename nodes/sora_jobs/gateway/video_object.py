@@ -1,6 +1,6 @@
 """The video object in a response of `/v1/videos`, made uniform.
 
-What gateways do differently: here the video object, in responses.py what an answer means for us, in error_body.py how
+What gateways do differently: here the video object, in responses.py what a response means for us, in error_body.py how
 its errors are wrapped, in vocabulary.py the words themselves. The numbers in comments are those of docs/gateway.md.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from ..jobs.remote_video import LONGEST_ID, Phase, RemoteVideo
 from ..util.addresses import is_unambiguous_url
 from .charges import charged_usd
-from .error_body import DEEPEST, GatewayErrorBody, Response, clean, complaint_in, levels, request_id
+from .error_body import DEEPEST_WRAPPING, GatewayErrorBody, Response, clean, complaint_in, levels, request_id
 from .vocabulary import (
     ADDRESS_KEYS,
     FINISH_KEYS,
@@ -47,23 +47,23 @@ def phase_of(word: str) -> Phase | None:
     return PHASES.get(re.sub(r"[\s-]+", "_", word.strip().lower()))
 
 
-def read_video(answer: Response) -> RemoteVideo | None:
-    """The video object in an answer, unwrapped; None where there is none."""
-    return video_in(answer.json(), answer)
+def read_video(response: Response) -> RemoteVideo | None:
+    """The video object in a response, unwrapped; None where there is none."""
+    return video_in(response.json(), response)
 
 
-def read_ended(answer: Response) -> RemoteVideo | None:
+def read_ended(response: Response) -> RemoteVideo | None:
     """A failed job inside an error: LiteLLM writes the upstream's whole object into the message of its own HTTP 500."""
-    for level in levels(answer.json()):
-        video = video_in(level, answer) if _text(level.get("object")).startswith("video") else None
+    for level in levels(response.json()):
+        video = video_in(level, response) if _text(level.get("object")).startswith("video") else None
         if video is not None and video.id and video.phase == "failed":
             return video
     return None
 
 
-def video_in(value: Any, answer: Response) -> RemoteVideo | None:
-    """The same for a piece of an answer's JSON, such as a line of a list."""
-    found, status = _unwrapped(value, answer.url)
+def video_in(value: Any, response: Response) -> RemoteVideo | None:
+    """The same for a piece of a response's JSON, such as a line of a list."""
+    found, status = _unwrapped(value, response.url)
     own_id = _own_id(found)
     complaint = _why(found, status)
     if not status and complaint is None and not own_id:
@@ -81,7 +81,7 @@ def video_in(value: Any, answer: Response) -> RemoteVideo | None:
         named=bool(re.match(r"(task|video)_", own_id)) or any(found.get(key) for key in ID_KEYS[1:]),
         status=status,
         progress=_progress(found),
-        url=address_in(found, answer.url),
+        url=address_in(found, response.url),
         complaint=complaint if phase == "failed" else None,
         model=_text(found.get("model")),
         seconds=_text(found.get("seconds")),
@@ -89,9 +89,9 @@ def video_in(value: Any, answer: Response) -> RemoteVideo | None:
         prompt=_text(found.get("prompt")),
         parent=_parent(found),
         references=_references(found),
-        request_id=request_id(answer, complaint.message if complaint else ""),
+        request_id=request_id(response, complaint.message if complaint else ""),
         created_at=next(filter(None, (_moment(found.get(key)) for key in ("created_at", "created"))), None),
-        charged_usd=charged_usd(found, answer.url) if phase == "done" else None,
+        charged_usd=charged_usd(found, response.url) if phase == "done" else None,
     )
 
 
@@ -140,7 +140,7 @@ def _unwrapped(value: Any, base: str) -> tuple[dict[str, Any], str]:
     even twice)."""
     best: dict[str, Any] = {}
     status, final = "", False
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST_WRAPPING):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if not isinstance(value, dict):
@@ -173,7 +173,7 @@ def _inner_status(outer: str, inner: str) -> str:
 
 
 def _is_final(row: dict[str, Any], word: str, base: str) -> bool:
-    """Is that word of a gateway's row its last one? What the row holds of its upstream's answer may be older: new-api
+    """Is that word of a gateway's row its last one? What the row holds of its upstream's response may be older: new-api
     never changes a row again that it ended."""
     if word.lower() in WORDS_OF_CALLS:
         return False
@@ -197,7 +197,7 @@ def _id(value: Any) -> str:
     return text if len(text) <= LONGEST_ID else ""
 
 
-def _addresses(value: Any, base: str = "", *, depth: int = DEEPEST, is_path: bool = False) -> Iterator[str]:
+def _addresses(value: Any, base: str = "", *, depth: int = DEEPEST_WRAPPING, is_path: bool = False) -> Iterator[str]:
     """Every address of a video in a piece of JSON, the likeliest first: http(s), and paths at the origin of `base`."""
     if isinstance(value, str):
         yield from filter(None, [_address(value.strip(), base if is_path else "")])

@@ -1,7 +1,7 @@
 """The words that gateways use: states, places of a video's address, codes of errors, and texts where no code tells.
 
 Data, and which code of ours stands for one of theirs; what follows from a word is decided in video_object.py (the video
-object), responses.py (what an answer means for the money) and error_body.py (how errors are wrapped). Each word was
+object), responses.py (what a response means for the money) and error_body.py (how errors are wrapped). Each word was
 seen (docs/gateway.md), with the address of most of them in tests/gateway/quirks.
 """
 
@@ -134,8 +134,8 @@ REFUSALS_AS_5XX = {
     *NO_SUCH_MODEL, *SATURATED,
 }  # fmt: skip
 
-# A gateway's words for an upstream whose answer it could not read: the create arrived there and may have been taken,
-# whatever else such an answer quotes.
+# A gateway's words for an upstream whose response it could not read: the create arrived there and may have been taken,
+# whatever else such a response quotes.
 PERHAPS_TAKEN = {
     "unmarshal_response_body_failed", "read_response_body_failed", "close_response_body_failed", "bad_response_body",
     "invalid_response", "do_request_failed",

@@ -1,4 +1,4 @@
-"""A create, resolved for its model, in no gateway's form yet: what a dialect encodes."""
+"""A create request, resolved for its model and not yet encoded: what a dialect of the API encodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that goes up with a create: its bytes, their MIME type, and what it is for."""
+    """A file that is uploaded with a create: its name, bytes, MIME type, and what it is for."""
 
     name: str
     data: bytes = field(repr=False)
@@ -19,7 +19,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class CreateCall:
-    """`fields` are the values by the names of the API, all as text, without the uploads."""
+    """The `fields` of the API by their names, all as text, and the files beside them."""
 
     fields: Mapping[str, str]
     uploads: tuple[Upload, ...] = ()

@@ -115,11 +115,11 @@ class Reference:
 class VideoRequest:
     """One purchase, whole: it checks itself, and nothing about the job travels beside it.
 
-    `seconds` is a string, as on the wire; `size` is `WxH` in pixels whatever a model calls it on the wire;
-    `parent` is the gateway's id of the video that a remix starts from. `prompt` loses the white space around it, and
-    `typed` keeps it for processes that run older code. `project` groups jobs in the ledger: it is not part of the
-    identity, and stays here. InvalidInputError for what can be seen to be wrong without a
-    catalogue; `Catalogue.check` does the rest, and `check_fields` what `extra_fields` may carry.
+    `seconds` is a string, as in the API; `size` is `WxH` in pixels, whatever a model's API calls it; `parent` is the
+    provider's id of the video that a remix starts from. `prompt` loses the white space around it, and `typed` keeps it
+    for processes that run older code. `project` groups jobs in the ledger: it is not part of the identity, and is not
+    sent. InvalidInputError for what is wrong without looking into a catalogue; `Catalogue.check` does the rest, and
+    `check_fields` says what `extra_fields` may carry.
     """
 
     provider: str
@@ -244,7 +244,7 @@ class Job:
     root: str = ""
     sha256: str = ""
     bytes: int | None = None
-    aside: str = ""  # UNWATCHED or FORGOTTEN, by a person's wish
+    aside: str = ""  # MUTED or ARCHIVED, by a person's wish
     machine: str = ""  # on a farm, the one that bought it
     project: str = ""  # what it was bought for, by a person's wish
     charged_usd: float | None = None  # what its provider says it charged

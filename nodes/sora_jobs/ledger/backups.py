@@ -19,9 +19,9 @@ from ..util.atomic_write import copy, make_private, publish, remove, sync_file, 
 from .database_errors import folder_error, ledger_error
 from .liveness import FileLiveness
 
-LEDGER = "ledger.sqlite3"
+LEDGER_FILE = "ledger.sqlite3"
 # What the owner and the page set, beside the ledger. No key is in a backup.
-SETTINGS = ("settings.toml", "providers.toml", "page.json", "models.json")
+SETTINGS_FILES = ("settings.toml", "providers.toml", "page.json", "models.json")
 STAMP = "%Y%m%d-%H%M%S"
 
 
@@ -41,26 +41,28 @@ def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
     """Write the ledger, its references and the settings of `home` into a zip file. Processes may go on using it: what
     is copied is one moment. An older backup is replaced; InvalidInputError for any other file, and where there is no
     ledger; StorageError where it cannot be written."""
-    ledger = home / LEDGER
+    ledger = home / LEDGER_FILE
     if not ledger.is_file():
         raise InvalidInputError(f"There is no ledger in {home}.", hint="Name its folder: --home DIR.", code="no_ledger")
     taken = "belongs to the ledger" if _is_ours(home, file) else ""
     if not taken and os.path.lexists(file) and not _is_backup(file):
         taken = "is there already, and is not a backup of a ledger"
     if taken:
-        raise InvalidInputError(f"{file} {taken}.", hint="Give the backup another name, such as ledger.zip.")
+        raise InvalidInputError(
+            f"{file} {taken}.", hint="Give the backup another name, such as ledger.zip.", code="file_exists"
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = unfinished_name(file)
         try:
             with tempfile.TemporaryDirectory(dir=file.parent) as folder, zipfile.ZipFile(unfinished, "x") as archive:
-                jobs = backup_ledger(ledger, Path(folder) / LEDGER, timing)
-                archive.write(Path(folder) / LEDGER, LEDGER, zipfile.ZIP_DEFLATED)
+                jobs = backup_ledger(ledger, Path(folder) / LEDGER_FILE, timing)
+                archive.write(Path(folder) / LEDGER_FILE, LEDGER_FILE, zipfile.ZIP_DEFLATED)
                 # After the ledger: each image is written before the row that names it.
                 references = sorted((home / "references").glob("*.png"))
                 for path in references:
                     archive.write(path, f"references/{path.name}")
-                for name in SETTINGS:
+                for name in SETTINGS_FILES:
                     if (home / name).is_file():
                         archive.write(home / name, name, zipfile.ZIP_DEFLATED)
             with unfinished.open("r+b") as written:
@@ -77,13 +79,13 @@ def backup(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
 def _is_ours(home: Path, file: Path) -> bool:
     """Is it a file of the ledger, or one that SQLite may make beside it? A link counts as what it leads to."""
     place, folder = Path(os.path.realpath(file)), Path(os.path.realpath(home))
-    return place.parent == folder and (place.name.lower().startswith(LEDGER) or place.name in SETTINGS)
+    return place.parent == folder and (place.name.lower().startswith(LEDGER_FILE) or place.name in SETTINGS_FILES)
 
 
 def _is_backup(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
-            return LEDGER in archive.namelist()
+            return LEDGER_FILE in archive.namelist()
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
         return False
 
@@ -172,7 +174,11 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def copy_aside(home: Path) -> Path | None:
     """A copy of what will be written over: the ledger, whatever state it is in, and the settings."""
-    there = [home / name for name in (LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", *SETTINGS) if (home / name).is_file()]
+    there = [
+        home / name
+        for name in (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", *SETTINGS_FILES)
+        if (home / name).is_file()
+    ]
     if not there:
         return None
     aside = home / f"before-restore-{time.strftime(STAMP)}"

@@ -55,7 +55,7 @@ def reconcile_row(connection: Connection, database: Database, job: str, video_id
     row = existing(connection, job, lock=True)
     answered = bool(video_id) and row["state"] == JobState.RESERVED and row["sent_at"] is not None
     if row["state"] != JobState.UNKNOWN and not answered:
-        message = f"Job {job} is {row['state']}; only an unknown one has to be settled."
+        message = f"Job {job} is {row['state']}; only an unknown one has to be reconciled."
         raise InvalidInputError(message, job=job, code="not_uncertain")
     if not video_id:
         return update(connection, job, state=JobState.LOST, **FREED)
@@ -70,7 +70,7 @@ def reconcile_row(connection: Connection, database: Database, job: str, video_id
             raise InvalidInputError(known, hint="Look for another id.", job=job, code="video_id_taken")
         if other["watcher"] and other["watched_until"] > database.now(connection):
             busy = f"{video_id} is being fetched now, as job {other['id']}."
-            then = "Settle this one once that is here."
+            then = "Reconcile this one once that is here."
             raise InvalidInputError(busy, hint=then, job=job, code="download_in_progress")
         changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
         run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])

@@ -108,7 +108,9 @@ def postgresql(url: str) -> Engine:
         )
     except ImportError:
         raise InvalidInputError(
-            "A ledger on PostgreSQL needs the package psycopg.", hint='Install it: pip install "psycopg[binary]"'
+            "A ledger on PostgreSQL needs the package psycopg.",
+            hint='Install it: pip install "psycopg[binary]"',
+            code="missing_package",
         ) from None
     return _up_to_date(engine)
 

@@ -13,9 +13,14 @@ from filelock import Timeout
 
 from ..errors import LedgerError
 from ..util.atomic_write import BUSY_ERRNOS
-from ..util.disk import KEEP, hint_of, network_of, rights_hint
+from ..util.disk import KEEP_HINT, hint_of, network_of, rights_hint
 
-IN_USE, FULL, DENIED, DAMAGED = "ledger_in_use", "ledger_full", "ledger_denied", "ledger_damaged"
+LEDGER_IN_USE, LEDGER_FULL, LEDGER_DENIED, LEDGER_DAMAGED = (
+    "ledger_in_use",
+    "ledger_full",
+    "ledger_denied",
+    "ledger_damaged",
+)
 CLOSED = "closed"  # which says nothing yet
 SHARING = (32, 33)  # Windows' numbers for a file that another program has open
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
@@ -26,11 +31,13 @@ _CLOSE = (
 )
 _LOCKS = (
     "The ledger needs a disk with file locks: set SORA_HOME to a folder on a local one, and move the ledger there. "
-    f"{KEEP}"
+    f"{KEEP_HINT}"
 )
-_BROKEN_DISK = f"Check the disk, and whether another program (a virus scanner, say) has the file open. {KEEP}"
+_BROKEN_DISK = f"Check the disk, and whether another program (a virus scanner, say) has the file open. {KEEP_HINT}"
 _MOVED = "It was moved or replaced while it was in use: restart ComfyUI."
-_REBUILD = f"{KEEP} `sora restore FILE` puts a backup back, and `sora restore --rebuild` saves what can be read of it."
+_REBUILD = (
+    f"{KEEP_HINT} `sora restore FILE` puts a backup back, and `sora restore --rebuild` saves what can be read of it."
+)
 
 
 class _Cause(NamedTuple):
@@ -42,11 +49,13 @@ class _Cause(NamedTuple):
 
 # SQLite's primary codes, and those extended ones that say something else than theirs.
 _BY_SQLITE = {
-    **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), _Cause(IN_USE, _CLOSE)),
-    sqlite3.SQLITE_FULL: _Cause(FULL, "Free disk space, then run again."),
-    **dict.fromkeys((sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY), _Cause(DENIED, "")),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL), _Cause(LEDGER_IN_USE, _CLOSE)
+    ),
+    sqlite3.SQLITE_FULL: _Cause(LEDGER_FULL, "Free disk space, then run again."),
+    **dict.fromkeys((sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY), _Cause(LEDGER_DENIED, "")),
     sqlite3.SQLITE_CANTOPEN: _Cause(CLOSED, ""),
-    **dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), _Cause(DAMAGED, _REBUILD)),
+    **dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB), _Cause(LEDGER_DAMAGED, _REBUILD)),
     sqlite3.SQLITE_IOERR: _Cause("", _BROKEN_DISK),
     sqlite3.SQLITE_READONLY_DBMOVED: _Cause("", _MOVED),
     **dict.fromkeys(
@@ -62,9 +71,9 @@ _BY_SQLITE = {
 _BY_SQLSTATE = {
     **dict.fromkeys(
         ("55P03", "57014", "40P01"),
-        _Cause(IN_USE, "Another program holds it: end what hangs on the database server, then run again."),
+        _Cause(LEDGER_IN_USE, "Another program holds it: end what hangs on the database server, then run again."),
     ),
-    "53100": _Cause(FULL, "Free disk space on the database server, then run again."),
+    "53100": _Cause(LEDGER_FULL, "Free disk space on the database server, then run again."),
 }
 _SERVER = "Check that the database server runs, and that it lets this user in."
 
@@ -76,7 +85,7 @@ def ledger_error(place: str, error: Exception, *, folder: Path | None) -> Ledger
     reason = str(getattr(error, "orig", None) or error).strip().rstrip(".")
     if cause.code == CLOSED and folder is not None:
         return _not_opened(Path(place), reason, folder)
-    if cause.code == IN_USE:
+    if cause.code == LEDGER_IN_USE:
         return in_use(f"The ledger {place} is held by another program ({reason}).", cause.hint, folder)
     hint = cause.hint or rights_hint(folder or Path(place))
     return LedgerError(f"The ledger {place} could not be used: {reason}.", hint=hint, code=cause.code)
@@ -91,7 +100,7 @@ def _not_opened(file: Path, reason: str, folder: Path) -> LedgerError:
     except OSError as error:
         return folder_error(message, error, folder)
     if not os.access(folder, os.W_OK):  # its journal is beside it
-        return LedgerError(f"{message}.", hint=rights_hint(folder), code=DENIED)
+        return LedgerError(f"{message}.", hint=rights_hint(folder), code=LEDGER_DENIED)
     return in_use(f"{message}: another program had it for a moment.", folder=folder)
 
 
@@ -99,7 +108,7 @@ def in_use(message: str, hint: str = _CLOSE, folder: Path | None = None) -> Ledg
     """The error for a ledger that another program does not let go of."""
     kind = network_of(folder) if folder is not None else ""
     more = f" It is on {kind}: move it to a local disk (SORA_HOME), since locks over a network fail." if kind else ""
-    return LedgerError(message, hint=hint + more, code=IN_USE)
+    return LedgerError(message, hint=hint + more, code=LEDGER_IN_USE)
 
 
 def folder_error(message: str, error: Exception, folder: Path) -> LedgerError:
@@ -109,10 +118,10 @@ def folder_error(message: str, error: Exception, folder: Path) -> LedgerError:
     if held or isinstance(error, Timeout):
         return in_use(f"{message}: {reason}.", folder=folder)
     if isinstance(error, PermissionError):
-        return LedgerError(f"{message}: {reason}.", hint=rights_hint(folder), code=DENIED)
+        return LedgerError(f"{message}: {reason}.", hint=rights_hint(folder), code=LEDGER_DENIED)
     if not isinstance(error, OSError) or error.errno in NO_LOCKS:
         return LedgerError(f"{message}: {reason}.", hint=_LOCKS, code="no_file_locks")
-    code = FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    code = LEDGER_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return LedgerError(f"{message}: {reason}.", hint=f"{hint_of(error)} Then run again.", code=code)
 
 

@@ -1,5 +1,5 @@
-"""On a farm: the mark of a process, and the heartbeat by which the others see that it lives, on which machine, and with
-which caps on spending."""
+"""On a farm: the owner id of a process, and the heartbeat by which the others see that it runs, on which machine, and
+with which caps on spending."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class DatabaseLiveness:
 
     @property
     def id(self) -> str:
-        """The mark; the first use starts the heartbeat."""
+        """The owner id; the first use starts the heartbeat."""
         with self._guard:
             if not self._id:
-                mark = secrets.token_hex(16)
-                self._start(mark)
-                self._id = mark
+                owner_id = secrets.token_hex(16)
+                self._start(owner_id)
+                self._id = owner_id
             return self._id
 
     @property
@@ -64,7 +64,7 @@ class DatabaseLiveness:
         return host_of(self._machine)
 
     def budgets(self, own: Budget, connection: Connection) -> list[Budget]:
-        """`own`, and those of all other processes that were heard of in the last minute.
+        """`own`, and those of all other processes that were heard of within `Timing.heartbeat_timeout_s`.
 
         A cap of 0 means that its machine buys nothing, and binds no other one: there it is left out. (A lower cap of a
         job would count for less in the day's sum, so each budget is one that has to have room by itself.)
@@ -87,14 +87,14 @@ class DatabaseLiveness:
         """The condition of a row whose process was heard of in time."""
         return f"seen_at > {_NOW} - {self._timing.heartbeat_timeout_s}"
 
-    def alive(self, mark: str, connection: Connection) -> bool:
-        """Was it heard of in the last minute?"""
+    def alive(self, owner_id: str, connection: Connection) -> bool:
+        """Was it heard of within `Timing.heartbeat_timeout_s`?"""
         from sqlalchemy import text
 
-        if mark and mark == self._id:
+        if owner_id and owner_id == self._id:
             return True
         heard = text(f"SELECT count(*) FROM owners WHERE id = :id AND {self._lives}")  # noqa: S608 - ours
-        return bool(connection.execute(heard, {"id": mark}).scalar_one())
+        return bool(connection.execute(heard, {"id": owner_id}).scalar_one())
 
     def close(self) -> None:
         from sqlalchemy.exc import SQLAlchemyError
@@ -103,18 +103,18 @@ class DatabaseLiveness:
             heart, self._heart = self._heart, None
             if heart is not None:
                 self._ended.set()
-                heart.join(self._timing.heartbeat_close_s)  # a beat that is under way would bring the mark back
-                with contextlib.suppress(SQLAlchemyError):  # the mark lapses by itself
+                heart.join(self._timing.heartbeat_close_s)  # a beat that is under way would bring the row back
+                with contextlib.suppress(SQLAlchemyError):  # the row expires by itself
                     self._run(self._id, "DELETE FROM owners WHERE id = :id")
                 self._id = ""
 
-    def _start(self, mark: str) -> None:
+    def _start(self, owner_id: str) -> None:
         from sqlalchemy.exc import SQLAlchemyError
 
         ended = threading.Event()
-        heart = threading.Thread(target=self._go_on, args=(mark, ended), name="sora-heartbeat", daemon=True)
+        heart = threading.Thread(target=self._go_on, args=(owner_id, ended), name="sora-heartbeat", daemon=True)
         try:
-            self._beat(mark)
+            self._beat(owner_id)
             heart.start()
         except SQLAlchemyError as error:
             raise ledger_error(self._engine.url.render_as_string(), error, folder=None) from error
@@ -126,15 +126,14 @@ class DatabaseLiveness:
             ) from error
         self._ended, self._heart = ended, heart
 
-    def _beat(self, mark: str) -> None:
+    def _beat(self, owner_id: str) -> None:
         budget = None
-        with contextlib.suppress(
-            InvalidInputError
-        ):  # the caps that were said last count until the settings can be read
+        # The caps that were written last count until the settings can be read.
+        with contextlib.suppress(InvalidInputError):
             budget = self._budget()
         kept = ", ".join(f"{name} = coalesce(excluded.{name}, owners.{name})" for name in CAPS)
         self._run(
-            mark,
+            owner_id,
             f"INSERT INTO owners (id, seen_at, machine, usd_per_day, usd_per_job) "  # noqa: S608 - ours
             f"VALUES (:id, {_NOW}, :machine, :usd_per_day, :usd_per_job) "
             f"ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, {kept}",
@@ -143,11 +142,11 @@ class DatabaseLiveness:
             **{name: None if budget is None else getattr(budget, name) for name in CAPS},
         )
 
-    def _go_on(self, mark: str, ended: threading.Event) -> None:
+    def _go_on(self, owner_id: str, ended: threading.Event) -> None:
         told = False
         while not self._timing.sleep(ended, self._timing.heartbeat_s):
             try:
-                self._beat(mark)
+                self._beat(owner_id)
                 told = False
             except Exception as error:  # noqa: BLE001 - without a beat the others take us for dead, and buy what we buy
                 if not told:
@@ -155,9 +154,9 @@ class DatabaseLiveness:
                     _log.warning("The ledger could not be told that this program runs, it is tried again: %s", reason)
                 told = True
 
-    def _run(self, mark: str, *statements: str, **values: object) -> None:
+    def _run(self, owner_id: str, *statements: str, **values: object) -> None:
         from sqlalchemy import text
 
         with self._engine.begin() as connection:
             for statement in statements:
-                connection.execute(text(statement), {"id": mark, **values})
+                connection.execute(text(statement), {"id": owner_id, **values})

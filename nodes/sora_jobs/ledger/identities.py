@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 MANY = 500  # values in one statement
 FREED = {"slot": None, "slot2": None}  # what a row holds that stands for no purchase any more
 _RANKS = (f"WHEN '{state}' THEN {rank}" for rank, state in enumerate(FURTHEST_FIRST))
-BEST = f"CASE state {' '.join(_RANKS)} ELSE 9 END, created_at DESC"  # the order in which rows stand for one purchase
+HOLDER_ORDER = (
+    f"CASE state {' '.join(_RANKS)} ELSE 9 END, created_at DESC"  # the order in which rows stand for one purchase
+)
 
 
 def holder(connection: Connection, identity: Identity, *, lock: bool = False) -> RowMapping | None:
     """The row that stands for the purchase; with `lock` nobody else changes it before the transaction ends."""
     query = (
         "SELECT * FROM jobs WHERE slot IS NOT NULL AND (slot = :v1 OR (identity2 = :v2 AND identity2 <> '')) "  # noqa: S608 - ours
-        f"ORDER BY {BEST} LIMIT 1"
+        f"ORDER BY {HOLDER_ORDER} LIMIT 1"
     )
     query += " FOR UPDATE" if lock and connection.dialect.name == "postgresql" else ""
     return run(connection, query, v1=identity.v1, v2=identity.v2).mappings().first()
@@ -69,7 +71,7 @@ def _write(connection: Connection, found: Mapping[str, tuple[str, str]]) -> None
     for start in range(0, len(names), MANY):
         query = (
             "SELECT identity2, id, slot2 FROM jobs WHERE slot IS NOT NULL AND identity2 IN :names "  # noqa: S608 - ours
-            f"ORDER BY {BEST}"
+            f"ORDER BY {HOLDER_ORDER}"
         )
         best: dict[str, str] = {}
         taken: set[str] = set()

@@ -1,4 +1,4 @@
-"""Who watches and fetches a job: one process at a time, among all that share the ledger."""
+"""Leases: which process polls and downloads a job, one at a time among all that share the ledger."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ _PENDING = state_in(lambda state: state.is_pending)
 
 
 class Leases:
-    """Claims on the ledger's jobs. They lapse with their process, and by themselves where a machine falls silent."""
+    """This process's leases on jobs. A lease ends with its process, or expires if its machine is not heard of."""
 
     def __init__(self, database: Database, recovered: Callable[[str], None] = lambda _: None) -> None:
-        """`buried(job)` is called for each job that a dead process left half sent, once it was put right."""
-        self._database, self._buried, self._timing = database, recovered, database.timing
-        self._ours: dict[str, float] = {}  # jobs that we watch, and until when (by our clock) we need not say so again
+        """`recovered(job)` is called for each job that a dead process left half sent, once it was put right."""
+        self._database, self._recovered, self._timing = database, recovered, database.timing
+        self._ours: dict[
+            str, float
+        ] = {}  # jobs whose lease is ours, and until when (by our clock) it need not be renewed
 
     def hold(self, job: str, for_s: float | None = None) -> bool:
-        """`take`, said again only when half of the time is over."""
+        """Take or keep the lease on a job: `take`, repeated only when half of its time is over."""
         if self.held(job):
             return True
         for_s = self._timing.lease_s if for_s is None else for_s
@@ -41,28 +43,28 @@ class Leases:
         return True
 
     def held(self, job: str) -> bool:
-        """Is it ours, without asking the ledger?"""
+        """Is the lease ours, without asking the ledger?"""
         return self._ours.get(job, 0.0) > self._timing.monotonic()
 
     def let_go(self, job: str) -> None:
         """End what `hold` began."""
         if self._ours.pop(job, None) is not None:
-            with contextlib.suppress(LedgerError):  # it lapses by itself
+            with contextlib.suppress(LedgerError):  # it expires by itself
                 self.leave(job)
 
     def close(self) -> None:
-        """Let go of all that we hold."""
+        """End all leases of this process."""
         if self._ours:
             self._ours.clear()
-            with contextlib.suppress(LedgerError):  # they lapse by themselves
+            with contextlib.suppress(LedgerError):  # they expire by themselves
                 self.leave()
 
     def take(self, job: str, for_s: float | None = None) -> bool:
-        """Become the one who watches and fetches a job, or stay it, for that long, by default for a lease; False while
-        another one does."""
+        """Take or renew the lease on a job for `for_s` seconds, by default `Timing.lease_s`; False while another
+        process has it."""
         for_s = self._timing.lease_s if for_s is None else for_s
         owner = self._database.owner
-        with self._database.read() as connection:  # mostly another one does, and goes on doing it: that needs no lock
+        with self._database.read() as connection:  # mostly another process has it, and keeps it: that needs no lock
             if self._taken(connection, existing(connection, job)):
                 return False
         with self._database.write() as connection:
@@ -73,21 +75,21 @@ class Leases:
             return True
 
     def _taken(self, connection: Connection, row: RowMapping) -> bool:
-        """Does another one, who lives, watch it?"""
+        """Does another process that runs have the lease?"""
         owner = self._database.owner
         others = row["watcher"] not in ("", owner.id) and row["watched_until"] > self._database.now(connection)
         return bool(others and owner.alive(row["watcher"], connection))
 
     def leave(self, job: str = "") -> None:
-        """Leave a job (or all that are ours) to the next one who asks."""
+        """Give up the lease on a job, or all leases of this process."""
         with self._database.write() as connection:
             query = "UPDATE jobs SET watcher = '' WHERE watcher = :me AND (id = :job OR :job = '')"
             run(connection, query, me=self._database.owner.id, job=job)
 
     def claim_unwatched(self, *, but: Collection[str] = (), limit: int = 200) -> list[str]:
-        """Ids of jobs that are unfinished or not yet fetched and that nobody watches, without those in `but` and those
-        whose link has lapsed; from now on we do. First those whose links lapse first. What a dead process left half
-        sent is put right before."""
+        """Take the leases on jobs that are unfinished or not yet downloaded, on which no process has a lease, that are
+        not in `but` and that the provider still offers; return their ids, those that expire first in front. What a
+        dead process left half sent is put right before."""
         owner = self._database.owner
         with self._database.exclusive() as connection:
             recovered = self._recover(connection, owner)
@@ -104,18 +106,18 @@ class Leases:
                 run(connection, claim, me=owner.id, until=now + self._timing.lease_s, jobs=found)
         self._ours |= dict.fromkeys(found, self._timing.monotonic() + self._timing.lease_s / 2)
         for job in recovered:
-            self._buried(job)
+            self._recovered(job)
         return found
 
     def recover_orphans(self) -> None:
-        """Put right what processes left that live no more."""
+        """Put right what dead processes left half sent."""
         with self._database.exclusive() as connection:
             recovered = self._recover(connection, self._database.owner)
         for job in recovered:
-            self._buried(job)
+            self._recovered(job)
 
     def _recover(self, connection: Connection, owner: ProcessIdentity) -> list[str]:
-        """Returns the jobs that were put right."""
+        """Return the jobs that were put right."""
         recovered = []
         for job in run(connection, "SELECT id FROM jobs WHERE state = 'reserved'").scalars().all():
             row = existing(connection, job, lock=True)
@@ -126,7 +128,7 @@ class Leases:
                 update(connection, job, **changes, **({} if sent else FREED))
                 recovered.append(job)
         watchers = f"SELECT DISTINCT watcher FROM jobs WHERE {_PENDING} AND watcher <> ''"  # noqa: S608 - ours
-        for mark in run(connection, watchers).scalars().all():
-            if not owner.alive(mark, connection):
-                run(connection, "UPDATE jobs SET watcher = '' WHERE watcher = :mark", mark=mark)
+        for watcher in run(connection, watchers).scalars().all():
+            if not owner.alive(watcher, connection):
+                run(connection, "UPDATE jobs SET watcher = '' WHERE watcher = :watcher", watcher=watcher)
         return recovered

@@ -97,7 +97,7 @@ class Ledger:
         sent; on a farm the budgets of the other machines must have room as well.
         """
         owner = self.database.owner
-        mark, identity = owner.id, spec.identity
+        owner_id, identity = owner.id, spec.identity
         self.queries.complete()  # a process with older code may have written rows since
         with self.database.exclusive() as connection:
             row = holder(connection, identity, lock=True)
@@ -106,17 +106,22 @@ class Ledger:
                 make_room(connection, identity)
                 now = self.database.now(connection)  # by which the budget counts: of one clock on a farm
                 return insert(
-                    connection, spec, origin=origin, owner=mark, now=now, estimated_usd=estimated_usd,
+                    connection, spec, origin=origin, owner=owner_id, now=now, estimated_usd=estimated_usd,
                     references=references, remix_of=remix_of, machine=owner.host,
                 ), True  # fmt: skip
-            if row["owner"] == mark and sending is not None:
+            if row["owner"] == owner_id and sending is not None:
                 sent_now = row["id"] in sending
             else:
                 sent_now = owner.alive(row["owner"], connection)
             if row["state"] == JobState.RESERVED and not sent_now:
                 if row["sent_at"] is None:
                     spent.check(self.database, connection, budget, estimated_usd, but=row["id"])
-                    changes = {"owner": mark, "machine": owner.host, "origin": origin, "estimated_usd": estimated_usd}
+                    changes = {
+                        "owner": owner_id,
+                        "machine": owner.host,
+                        "origin": origin,
+                        "estimated_usd": estimated_usd,
+                    }
                     changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
                     return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
@@ -167,7 +172,7 @@ class Ledger:
 
     @_telling
     def unknown(self, job: str, error: SoraError) -> Job:
-        """Nobody can tell whether it was bought; the identity stays taken until somebody settles it."""
+        """Nobody can tell whether it was bought; the identity stays taken until somebody reconciles it."""
         return self._change_ours(job, state=JobState.UNKNOWN, **error_columns(error))
 
     @_telling
@@ -207,7 +212,7 @@ class Ledger:
 
     @_telling
     def not_fetched(self, job: str, error: SoraError) -> Job:
-        """Why its video is not here yet; LAPSED as code where the gateway does not offer or know it any more."""
+        """Why its video is not here yet; EXPIRED as code where the gateway does not offer or know it any more."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
             if not JobState(row["state"]).is_pending:  # a stored one whose file was deleted stays what it is
@@ -220,14 +225,14 @@ class Ledger:
     def adopt(self, provider: str, origin: str, video_id: str) -> Job:
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
         owner = self.database.owner
-        mark = owner.id
+        owner_id = owner.id
         with self.database.exclusive() as connection:
             row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
             if row is not None:
                 return as_job(row)
             spec = VideoRequest(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
             now = self._clock()
-            job = insert(connection, spec, origin=origin, owner=mark, now=now, machine=owner.host)
+            job = insert(connection, spec, origin=origin, owner=owner_id, now=now, machine=owner.host)
             return update(
                 connection, job.id, state=JobState.SUBMITTED, video_id=video_id, submitted_at=now, prompt="", parent=""
             )
@@ -244,7 +249,7 @@ class Ledger:
 
     @_telling
     def set_visibility(self, job: str, aside: str) -> Job:
-        """UNWATCHED, FORGOTTEN, or "" to end either. Neither changes what the purchase stands for, nor what counts for
+        """MUTED, ARCHIVED, or "" to end either. Neither changes what the purchase stands for, nor what counts for
         the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
@@ -266,8 +271,6 @@ class Ledger:
         """Put a job down to that project, "" for none. InvalidInputError as for `parse_project`."""
         return self._change(job, project=parse_project(project))
 
-    # -- money ------------------------------------------------------------------------------------------------------
-
     def spent_usd(self, budget: Budget) -> float:
         """Dollars that count for the last 24 hours."""
         return spent.spent_usd(self.database, budget)
@@ -284,10 +287,10 @@ class Ledger:
     def _change_ours(self, job: str, **changes: Any) -> Job:
         """Change a row that is still ours to send. One that another process has taken over is left as it is: what
         became of our own try says nothing about the other's."""
-        mark = self.database.owner.id
+        owner_id = self.database.owner.id
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if (row["state"], row["owner"]) != (JobState.RESERVED, mark):
+            if (row["state"], row["owner"]) != (JobState.RESERVED, owner_id):
                 return as_job(row)
             return update(connection, job, **changes)
 

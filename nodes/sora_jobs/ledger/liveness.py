@@ -1,4 +1,4 @@
-"""Who is sending or watching a job: the process's mark in the ledger, and whether the process of a mark still lives."""
+"""Which process sends a job or has a lease on it: its owner id in the ledger, and whether that process still runs."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class ProcessIdentity(Protocol):
 
     @property
     def id(self) -> str:
-        """Its mark: 32 hex digits. It is there only once the others can see that it lives, else to them it would look
-        dead for ever; LedgerError where that fails, and the next use tries again."""
+        """Its owner id: 32 hex digits. It is given out only once the others can see that the process runs, since it
+        would look dead to them otherwise; LedgerError where that fails, and the next use tries again."""
 
     @property
     def started(self) -> bool:
-        """Has it a mark yet?"""
+        """Has it an owner id yet?"""
 
     @property
     def host(self) -> str:
         """The machine's name on a farm; "" where all processes are on one."""
 
-    def alive(self, mark: str, connection: Connection) -> bool:
-        """Does the process with that mark still run? `connection` is the caller's transaction."""
+    def alive(self, owner_id: str, connection: Connection) -> bool:
+        """Does the process with that owner id still run? `connection` is the caller's transaction."""
 
     def budgets(self, own: Budget, connection: Connection) -> list[Budget]:
         """Those in which a purchase of this process must have room: its `own`, then those of others on a farm."""
@@ -63,28 +63,28 @@ class FileLiveness:
 
     @property
     def id(self) -> str:
-        """The mark; the first use locks its file."""
+        """The owner id; the first use locks its file."""
         with self._guard:
             if not self._id:
-                mark = secrets.token_hex(16)
-                self._lock = self._locked(self._file(mark))
-                self._id = mark
+                owner_id = secrets.token_hex(16)
+                self._lock = self._locked(self._file(owner_id))
+                self._id = owner_id
             return self._id
 
     @property
     def started(self) -> bool:
         return bool(self._id)
 
-    def alive(self, mark: str, connection: Connection | None = None) -> bool:  # noqa: ARG002 - needs none
-        """Does the process with that mark still run? LedgerError where nobody can tell."""
-        if not re.fullmatch(r"[0-9a-f]{32}", mark):
+    def alive(self, owner_id: str, connection: Connection | None = None) -> bool:  # noqa: ARG002 - needs none
+        """Does the process with that owner id still run? LedgerError where that cannot be told."""
+        if not re.fullmatch(r"[0-9a-f]{32}", owner_id):
             return False
-        if mark == self._id:
+        if owner_id == self._id:
             return True
         try:
-            if not self._file(mark).exists():
+            if not self._file(owner_id).exists():
                 return False
-            with FileLock(self._file(mark), thread_local=False, fallback_to_soft=False).acquire(timeout=0):
+            with FileLock(self._file(owner_id), thread_local=False, fallback_to_soft=False).acquire(timeout=0):
                 return False
         except Timeout:
             return True
@@ -104,8 +104,8 @@ class FileLiveness:
                     self._file(self._id).unlink(missing_ok=True)
                 self._id = ""
 
-    def _file(self, mark: str) -> Path:
-        return self._folder / f"{mark}.lock"
+    def _file(self, owner_id: str) -> Path:
+        return self._folder / f"{owner_id}.lock"
 
     def _locked(self, file: Path) -> FileLock:
         # One lock for all threads of the process: whichever thread asks first must not be its only holder.

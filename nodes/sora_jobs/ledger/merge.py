@@ -17,10 +17,10 @@ from ..jobs.identity import Identity
 from ..jobs.state import FURTHEST_FIRST, JobState
 from ..util.atomic_write import copy
 from ..util.disk import is_gone
-from .backups import LEDGER, backup_ledger, is_damage, opened, refuse_in_use
+from .backups import LEDGER_FILE, backup_ledger, is_damage, opened, refuse_in_use
 from .changes import KNOWN_BY_ID
-from .database_errors import DENIED, FULL, IN_USE, ledger_error
-from .identities import BEST, FREED, complete, holder
+from .database_errors import LEDGER_DENIED, LEDGER_FULL, LEDGER_IN_USE, ledger_error
+from .identities import FREED, HOLDER_ORDER, complete, holder
 from .ledger import Ledger
 from .liveness import FileLiveness
 from .references import References
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # What only a running process says of a row.
 LEFT_BEHIND: Mapping[str, Any] = {"watcher": "", "watched_until": 0.0}
-NO_DAMAGE = (IN_USE, FULL, DENIED)  # codes of what keeps a ledger from being read for now
+NO_DAMAGE = (LEDGER_IN_USE, LEDGER_FULL, LEDGER_DENIED)  # codes of what keeps a ledger from being read for now
 FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by their content or their id
 
 
@@ -79,9 +79,9 @@ def held_elsewhere(identity: Identity, homes: Iterable[Path], timing: Timing = D
         try:
             found = _held_in(home, identity, timing)
         except sqlite3.Error as error:
-            if is_damage(error) or is_gone(home / LEDGER):
+            if is_damage(error) or is_gone(home / LEDGER_FILE):
                 continue
-            raise _not_read(home, ledger_error(str(home / LEDGER), error, folder=home)) from error
+            raise _not_read(home, ledger_error(str(home / LEDGER_FILE), error, folder=home)) from error
         except LedgerError as error:
             raise _not_read(home, error) from error
         if found is not None:
@@ -98,12 +98,12 @@ def _not_read(home: Path, trouble: LedgerError) -> LedgerError:
 
 
 def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] | None:
-    with opened(home / LEDGER, timing) as connection:
+    with opened(home / LEDGER_FILE, timing) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
         if not columns:  # an empty file, or another program's
             return None
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
-        query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {BEST}"  # noqa: S608 - ours
+        query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {HOLDER_ORDER}"  # noqa: S608 - ours
         for job, state, sent_at, owner in connection.execute(query, identity._asdict()):
             if state != JobState.RESERVED or FileLiveness(home).alive(owner):
                 return job, state
@@ -117,7 +117,7 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
     purchase, the row that is further on its way to a video stands for it, and the other one is kept. The other folder
     stays as it is. InvalidInputError where there is no ledger in it, or while one of both is in use."""
     here = ledger.database.home
-    if is_gone(home / LEDGER):
+    if is_gone(home / LEDGER_FILE):
         raise InvalidInputError(
             f"There is no ledger in {home}.", hint="Name the folder that holds ledger.sqlite3.", code="no_ledger"
         )
@@ -141,15 +141,15 @@ def import_home(home: Path, ledger: Ledger) -> Imported:
 
 
 def bring_over(home: Path, ledger: Ledger) -> tuple[int, bool]:
-    """Add to a ledger that is about to replace the one in `home` what only that one knows: jobs, and what became of
-    those that were being bought. (how many, whether all of it could be read). LedgerError while another program
-    holds it."""
+    """Add what only the ledger in `home` knows to the `ledger` that is about to replace it: jobs, and what became of
+    those that were being bought. Return (how many jobs, whether all of it could be read). LedgerError while another
+    program holds it."""
     try:
         rows, whole = _rows_of(home, ledger.database.timing), True
     except LedgerError as error:
         if error.code in NO_DAMAGE:
             raise
-        rows, whole = list(readable(home / LEDGER, ledger.database.timing)), False
+        rows, whole = list(readable(home / LEDGER_FILE, ledger.database.timing)), False
     added = 0
     if whole:
         with ledger.database.exclusive() as connection:
@@ -186,7 +186,7 @@ def readable(file: Path, timing: Timing) -> Iterator[dict[str, Any]]:
 def _rows_of(home: Path, timing: Timing) -> list[dict[str, Any]]:
     """All rows of another ledger, oldest first, as this version keeps them: a copy of it is brought up to date."""
     with tempfile.TemporaryDirectory() as folder:
-        backup_ledger(home / LEDGER, Path(folder) / LEDGER, timing)
+        backup_ledger(home / LEDGER_FILE, Path(folder) / LEDGER_FILE, timing)
         of_copy = Ledger(Path(folder), timing=timing)
         try:
             complete(of_copy.database, set(), References(home))

@@ -84,6 +84,8 @@ class Queries:
 
     def seen_models(self) -> dict[tuple[str, str, str], ModelEvidence]:
         """What became of the jobs of each (provider, origin, model); nothing where there is no ledger yet."""
+        if not self.database.exists:
+            return {}
         query = (
             "SELECT provider, origin, model, state, max(COALESCE(submitted_at, sent_at, created_at)) AS at "  # noqa: S608 - ours
             "FROM jobs WHERE model <> '' "
@@ -91,8 +93,6 @@ class Queries:
             "OR (state = 'refused' AND error_code IN :codes)) "
             "GROUP BY provider, origin, model, state"
         )
-        if not self.database.exists:
-            return {}
         found: dict[tuple[str, str, str], ModelEvidence] = {}
         with self.database.read() as connection:
             for row in run(connection, query, codes=list(NOT_SERVED)).mappings():

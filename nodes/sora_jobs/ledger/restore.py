@@ -13,7 +13,17 @@ from pathlib import Path
 from ..config.timing import DEFAULT, Timing
 from ..errors import InvalidInputError, storage_error
 from ..util.atomic_write import atomic_write, make_private, remove, replace
-from .backups import LEDGER, SETTINGS, Kept, checked, copy_aside, copy_pages, is_damage, opened, refuse_in_use
+from .backups import (
+    LEDGER_FILE,
+    SETTINGS_FILES,
+    Kept,
+    checked,
+    copy_aside,
+    copy_pages,
+    is_damage,
+    opened,
+    refuse_in_use,
+)
 from .database_errors import ledger_error
 from .ledger import Ledger
 from .merge import bring_over
@@ -33,20 +43,20 @@ def restore(home: Path, file: Path, timing: Timing = DEFAULT) -> Kept:
             jobs, names = _unpack(file, Path(folder))
             later, whole = _keep_later(home, Path(folder), timing)
             aside = copy_aside(home)
-            _put_back(Path(folder) / LEDGER, home / LEDGER, timing)
+            _put_back(Path(folder) / LEDGER_FILE, home / LEDGER_FILE, timing)
             for name in names:
-                if name in SETTINGS or not (home / name).exists():
+                if name in SETTINGS_FILES or not (home / name).exists():
                     atomic_write(home / name, (Path(folder) / name).read_bytes())
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, OSError):
             raise storage_error(f"{file} could not be restored to {home}", error) from error
-        raise ledger_error(str(home / LEDGER), error, folder=home) from error
-    return Kept(jobs, sum(name not in SETTINGS for name in names), aside, later, whole)
+        raise ledger_error(str(home / LEDGER_FILE), error, folder=home) from error
+    return Kept(jobs, sum(name not in SETTINGS_FILES for name in names), aside, later, whole)
 
 
 def _keep_later(home: Path, folder: Path, timing: Timing) -> tuple[int, bool]:
     """Add to the unpacked ledger in `folder` what only the one in `home` knows; as `bring_over`."""
-    if not (home / LEDGER).is_file():
+    if not (home / LEDGER_FILE).is_file():
         return 0, True
     unpacked = Ledger(folder, timing=timing)
     try:
@@ -62,7 +72,7 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 name = entry.filename
-                if name not in (LEDGER, *SETTINGS) and not REFERENCE.fullmatch(name):
+                if name not in (LEDGER_FILE, *SETTINGS_FILES) and not REFERENCE.fullmatch(name):
                     raise InvalidInputError(
                         f"{file} is not a backup of a ledger: it holds {name[:80]!r}.", code="not_a_backup"
                     )
@@ -74,14 +84,16 @@ def _unpack(file: Path, folder: Path) -> tuple[int, list[str]]:
                 with archive.open(entry) as source, (folder / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
                 names.append(name)
-        if LEDGER not in names:
-            raise InvalidInputError(f"{file} is not a backup of a ledger: it holds no {LEDGER}.", code="not_a_backup")
-        with contextlib.closing(sqlite3.connect(folder / LEDGER)) as connection:
+        if LEDGER_FILE not in names:
+            raise InvalidInputError(
+                f"{file} is not a backup of a ledger: it holds no {LEDGER_FILE}.", code="not_a_backup"
+            )
+        with contextlib.closing(sqlite3.connect(folder / LEDGER_FILE)) as connection:
             jobs = checked(connection)
     except (zipfile.BadZipFile, EOFError, sqlite3.Error, NotImplementedError, RuntimeError) as error:
         message = f"{file} is not a backup of a ledger, or is damaged: {error}."
         raise InvalidInputError(message, code="not_a_backup") from error
-    return jobs, [name for name in names if name != LEDGER]
+    return jobs, [name for name in names if name != LEDGER_FILE]
 
 
 def _put_back(source: Path, ledger: Path, timing: Timing) -> None:

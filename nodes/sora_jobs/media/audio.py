@@ -75,7 +75,11 @@ def load_audio(
                 return Audio(waveform, stream.rate, f"The sound of {path.name} is damaged, and therefore silence.")
             return Audio(waveform, stream.rate, note)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"The sound of {path.name} cannot be read: {error}.", hint=container.AGAIN) from error
+        raise MediaError(
+            f"The sound of {path.name} cannot be read: {error}.",
+            hint=container.DOWNLOAD_AGAIN_HINT,
+            code="unreadable_audio",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def av() -> Any:
     try:
         return importlib.import_module("av")
     except Exception as error:  # a wheel for another Python or system raises errors of any kind
-        raise MediaError(f"PyAV cannot be loaded: {error}.", hint=NEW_PYAV) from error
+        raise MediaError(f"PyAV cannot be loaded: {error}.", hint=NEW_PYAV, code="pyav_unusable") from error
 
 
 def open_av(path: Path, **options: str) -> Any:

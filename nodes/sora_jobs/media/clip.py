@@ -14,7 +14,7 @@ from . import frame_buffer
 from .audio import SILENT_CHANNELS, SILENT_RATE, audio_for
 from .frames import Progress, load_frames
 from .guard import guarded
-from .reader import WHOLE, Cancelled, Window
+from .reader import WHOLE_FILE, Cancelled, Window
 from .selection import FrameChoice, plan
 
 Floats = NDArray[np.float32]
@@ -38,7 +38,7 @@ def clip_of_file(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
-    window: Window = WHOLE,
+    window: Window = WHOLE_FILE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Clip:
@@ -68,9 +68,9 @@ def clip_of_images(
     """
     rate = Fraction(fps).limit_denominator(1001)
     if rate <= 0 or not len(images):
-        raise InvalidInputError("This VIDEO has no images.")
+        raise InvalidInputError("This VIDEO has no images.", code="no_images")
     if images.ndim != 4 or images.shape[3] < 3:
-        raise InvalidInputError(f"Images are [N, H, W, 3], not {images.shape}.")
+        raise InvalidInputError(f"Images are [N, H, W, 3], not {images.shape}.", code="invalid_image")
     images = images[..., :3]  # a VIDEO may carry transparency, which frames do not
     times_s = np.arange(len(images)) / float(rate)
     made = plan(choice, times_s, rate, even=True, tick_s=0.0)

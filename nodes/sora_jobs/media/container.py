@@ -15,7 +15,7 @@ from typing import BinaryIO
 from ..errors import MediaError
 from . import foreign, samples
 
-AGAIN = (
+DOWNLOAD_AGAIN_HINT = (
     "If it is the video of a job and plays nowhere else either, move it to another folder and run the job again: it is "
     "fetched anew."
 )
@@ -51,11 +51,11 @@ class Container:
 
 
 def check(path: Path) -> bool:
-    """True when the file was cut short. Errors are those of `look`."""
-    return look(path).cut_short
+    """True when the file was cut short. Errors are those of `container_of`."""
+    return container_of(path).cut_short
 
 
-def look(path: Path, *, strict: bool = False) -> Container:
+def container_of(path: Path, *, strict: bool = False) -> Container:
     """The container of a video file.
 
     MediaError where there is no file, nothing in it, no container that is known, or an MP4 without its index; with
@@ -67,16 +67,16 @@ def look(path: Path, *, strict: bool = False) -> Container:
         with path.open("rb") as file:
             head = file.read(4096)
             if not head:
-                raise MediaError(f"{path.name} is empty (0 bytes).", hint=AGAIN, code="file_empty")
+                raise MediaError(f"{path.name} is empty (0 bytes).", hint=DOWNLOAD_AGAIN_HINT, code="file_empty")
             if head[4:8] in _BOXES and head[8:12] not in _PICTURES:
-                return _look_at_mp4(path, file, head, strict=strict)
+                return _mp4_container(path, file, head, strict=strict)
             found = _other(head, path.stat().st_size)
     except OSError as error:
-        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+        raise MediaError(f"{path.name} cannot be read: {error.strerror or error}.", code="unreadable_video") from error
     if found is not None:
         return found
     message, hint = foreign.named(head)
-    raise MediaError(f"{path.name} is {message}.", hint=hint or AGAIN, code="not_a_video")
+    raise MediaError(f"{path.name} is {message}.", hint=hint or DOWNLOAD_AGAIN_HINT, code="not_a_video")
 
 
 def _other(head: bytes, size: int) -> Container | None:
@@ -129,7 +129,7 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
         start += length
 
 
-def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Container:
+def _mp4_container(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Container:
     size, at = path.stat().st_size, 0
     unfinished = b""  # the kind of a box that reaches past the end; there is at most one
     whole: dict[bytes, tuple[int, int]] = {}
@@ -146,13 +146,13 @@ def _look_at_mp4(path: Path, file: BinaryIO, head: bytes, *, strict: bool) -> Co
         index += _read(file, at, size, LARGEST_INDEX + 1 - len(index))
         if len(index) > LARGEST_INDEX or _declared(bytes(index)) > MOST_SAMPLES:
             message = f"The MP4 {path.name} declares more frames than any clip has."
-            raise MediaError(message, hint=AGAIN, code="too_many_frames")
+            raise MediaError(message, hint=DOWNLOAD_AGAIN_HINT, code="too_many_frames")
     if b"moov" not in whole:
-        film, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
+        file_name, so = f"The MP4 {path.name} ({size} bytes)", "so nothing in it can be found."
         if unfinished:
-            message = f"{film} ends before its index (moov): it was cut short, {so}"
-            raise MediaError(message, hint=AGAIN, code="video_truncated")
-        raise MediaError(f"{film} has no index (moov), {so}", hint=AGAIN, code="index_missing")
+            message = f"{file_name} ends before its index (moov): it was cut short, {so}"
+            raise MediaError(message, hint=DOWNLOAD_AGAIN_HINT, code="video_truncated")
+        raise MediaError(f"{file_name} has no index (moov), {so}", hint=DOWNLOAD_AGAIN_HINT, code="index_missing")
     start, end = whole[b"moov"]
     needed = None if end - start > LARGEST_INDEX else samples.end_of(_read(file, start, end, LARGEST_INDEX))
     lost = needed > size if needed else bool(unfinished)  # an index that tells where all samples are decides alone

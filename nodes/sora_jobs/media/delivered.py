@@ -13,13 +13,13 @@ from pathlib import Path
 from ..errors import MediaError
 from . import backends, container
 from .container import Container
-from .guard import CHECK, trouble
+from .guard import CHECK_HINT, trouble
 from .notes import warnings_of
 from .probe import glanced
 from .reader import planned
 from .selection import FrameChoice
 from .source import opened
-from .streams import NEWER, best_picture, best_sound
+from .streams import NEWER_PYAV_HINT, best_picture, best_sound
 
 UNKNOWN = Container(".mp4")  # what most providers send
 
@@ -60,7 +60,7 @@ def examine_delivered(path: str | Path) -> Delivered:
     """
     path, kind = Path(path), UNKNOWN
     try:
-        kind = container.look(path, strict=True)
+        kind = container.container_of(path, strict=True)
         return _described(path, kind)
     except MediaError as error:
         # FFmpeg opens no file that ends in an unfinished `uuid`; its frames are all there.
@@ -70,7 +70,7 @@ def examine_delivered(path: str | Path) -> Delivered:
     except Exception as error:  # noqa: BLE001 - whatever breaks in here must not leave a paid video behind
         reason = trouble(error, path).message
     reason = reason.removeprefix(f"{path.name} ")
-    warning = f"{path.name} could not be checked: {reason} It was stored as it came. {CHECK}"
+    warning = f"{path.name} could not be checked: {reason} It was stored as it came. {CHECK_HINT}"
     whole = not (kind.cut_short or kind.torn)  # the end of a torn one may be what keeps it from being opened
     return Delivered(suffix=kind.suffix, is_complete=whole, warnings=(warning,))
 
@@ -79,12 +79,14 @@ def _described(path: Path, kind: Container) -> Delivered:
     with opened(path) as file:
         picture, (_, note) = best_picture(file), best_sound(file)
         if picture is not None and picture.codec_context is None:
-            warning = f"PyAV has no decoder for the picture of {path.name}. {NEWER}"
+            warning = f"PyAV has no decoder for the picture of {path.name}. {NEWER_PYAV_HINT}"
             return Delivered(suffix=kind.suffix, is_complete=not kind.cut_short, warnings=(warning,))
     source = glanced(path)
     info = source.info
     if kind.suffix == ".gif" and info.frames == 1:
-        raise MediaError(f"{path.name} is a GIF picture, not a video.", hint=container.AGAIN)
+        raise MediaError(
+            f"{path.name} is a GIF picture, not a video.", hint=container.DOWNLOAD_AGAIN_HINT, code="not_a_video"
+        )
     warnings = warnings_of(source, planned(source, FrameChoice()), info.frames)
     return Delivered(
         suffix=kind.suffix,

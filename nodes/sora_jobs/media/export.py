@@ -94,7 +94,7 @@ def _save(
     if not files:
         raise MediaError(
             f"None of the chosen frames of {source.path.name} can be decoded.",
-            hint=container.AGAIN,
+            hint=container.DOWNLOAD_AGAIN_HINT,
             code="not_decodable",
         )
     there = [int(file.stem.rpartition("_")[2]) for file in files]

@@ -25,7 +25,7 @@ from . import backends, container, frame_buffer
 from .guard import guarded
 from .notes import warnings_of
 from .probe import examined, probe
-from .reader import WHOLE, Cancelled, Miscounted, Window, pictures, planned, reader_for
+from .reader import WHOLE_FILE, Cancelled, Miscounted, Window, pictures, planned, reader_for
 from .resize import Pixels, cropped
 from .selection import SQUARE, FrameChoice
 from .source import Source, VideoInfo
@@ -72,17 +72,17 @@ def load_frames(
     *,
     untagged: str = "auto",
     scratch: Path | None = None,
-    window: Window = WHOLE,
+    window: Window = WHOLE_FILE,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Frames:
     """Decode the chosen frames of a video file.
 
     `untagged`: the matrix of a file that names none, as in `colour_of`. `window`: (start, duration) in seconds of the
-    piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder in which the
-    frames lie as a file, instead of in memory (see `memory.buffer`). `progress(done, of)` is called in this thread
-    after each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is
-    raised. MediaError, in words for the user, for a file that is missing, empty, no video or without index, for a
+    piece of the file that counts as all of it; a duration of 0 goes on to its end. `scratch`: a folder for a file that
+    holds the frames, instead of memory (see `frame_buffer.buffer`). `progress(done, of)` is called in this thread after
+    each frame; `cancelled()` is asked before each, and when it is true concurrent.futures.CancelledError is raised.
+    MediaError, in words for the user, for a file that is missing, empty, no video or without index, for a
     choice that leaves no frame, and when the frames do not fit.
     """
     load = functools.partial(
@@ -122,7 +122,7 @@ def _load(
         if first is None:
             raise MediaError(
                 f"None of the chosen frames of {source.path.name} can be decoded; it should have {source.info.frames}.",
-                hint=container.AGAIN,
+                hint=container.DOWNLOAD_AGAIN_HINT,
                 code="not_decodable",
             )
         tall, wide = first[2].shape[:2]

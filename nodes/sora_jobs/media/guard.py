@@ -13,11 +13,11 @@ from ..errors import MediaError, SoraError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CHECK = (
+CHECK_HINT = (
     "`sora doctor` decodes a test clip with OpenCV and with PyAV. If both are ok, it is this input that they cannot "
     "process: please report it."
 )
-LONGEST = 300  # letters of another program's error
+LONGEST_REASON = 300  # letters of another program's error
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R]:
@@ -47,5 +47,5 @@ def trouble(error: Exception, what: object = "") -> MediaError:
             hint="Choose fewer or smaller frames, free memory first, or set memory = disk.",
             code="out_of_memory",
         )
-    words = " ".join(str(error).split())[:LONGEST]
-    return MediaError(f"{name} could not be processed ({type(error).__name__}: {words}).", hint=CHECK)
+    words = " ".join(str(error).split())[:LONGEST_REASON]
+    return MediaError(f"{name} could not be processed ({type(error).__name__}: {words}).", hint=CHECK_HINT)

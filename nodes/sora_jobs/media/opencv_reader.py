@@ -91,5 +91,9 @@ class OpencvReader:
         """uint8 [H, W, 3], BGR, upright; written into `into` where that has the size."""
         done, picture = self._capture.retrieve(into)
         if not done:
-            raise MediaError("OpenCV could not convert a frame that it had decoded.", hint=container.AGAIN)
+            raise MediaError(
+                "OpenCV could not convert a frame that it had decoded.",
+                hint=container.DOWNLOAD_AGAIN_HINT,
+                code="not_decodable",
+            )
         return picture  # type: ignore[no-any-return]

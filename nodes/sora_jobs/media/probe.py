@@ -15,7 +15,7 @@ from . import backends, container, packets
 from .guard import guarded
 from .recount import recounted
 from .source import INTERLACING, Source, VideoInfo, opened
-from .streams import NEWER, best_picture, best_sound
+from .streams import NEWER_PYAV_HINT, best_picture, best_sound
 from .timestamps import Packet, keys_of, spacing, stamps_of, times_of
 
 MOST_PIXELS = 100_000_000  # of a frame; 8K has a third of that
@@ -88,12 +88,16 @@ def _examined(path: Path, *, picture: bool, count: bool = True) -> Iterator[tupl
         stream = best_picture(file)
         if stream is None:
             raise MediaError(
-                f"{path.name} has no picture, only: {_kinds(file)}.", hint=container.AGAIN, code="no_video_track"
+                f"{path.name} has no picture, only: {_kinds(file)}.",
+                hint=container.DOWNLOAD_AGAIN_HINT,
+                code="no_video_track",
             )
         if stream.codec_context is None:  # which PyAV up to 16 does not survive
-            raise MediaError(f"PyAV has no decoder for the picture of {path.name}.", hint=NEWER, code="no_decoder")
+            raise MediaError(
+                f"PyAV has no decoder for the picture of {path.name}.", hint=NEWER_PYAV_HINT, code="no_decoder"
+            )
         if (stream.codec_context.width or 0) * (stream.codec_context.height or 0) > MOST_PIXELS:
-            raise MediaError(f"The frames of {path.name} are larger than any that can be used.")
+            raise MediaError(f"The frames of {path.name} are larger than any that can be used.", code="frame_too_large")
         source, counted = _read(path, file, stream, cut_short, picture=picture)
         if counted or not count:
             yield source, file
@@ -112,7 +116,9 @@ def _read(path: Path, file: Any, stream: Any, cut_short: bool, *, picture: bool)
     seen = walk.first or context
     if (picture and walk.first is None) or not walk.packets or seen.format is None:
         raise MediaError(
-            f"No frame of {path.name} can be decoded ({context.name}).", hint=container.AGAIN, code="not_decodable"
+            f"No frame of {path.name} can be decoded ({context.name}).",
+            hint=container.DOWNLOAD_AGAIN_HINT,
+            code="not_decodable",
         )
     promised = file.format.name.startswith(("mov", "matroska")) and context.name != "vp8"
     fields = _may_have_fields(context)

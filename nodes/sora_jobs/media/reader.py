@@ -28,7 +28,7 @@ from .source import Source
 Cancelled = Callable[[], bool]
 Buffer = Callable[[], Pixels | None]
 Window = tuple[float, float]  # (start, duration) in seconds
-WHOLE: Window = (0.0, 0.0)
+WHOLE_FILE: Window = (0.0, 0.0)
 
 PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p")
 
@@ -41,7 +41,7 @@ class Miscounted(Exception):
         self.source = source
 
 
-def planned(source: Source, choice: FrameChoice, window: Window = WHOLE) -> Plan:
+def planned(source: Source, choice: FrameChoice, window: Window = WHOLE_FILE) -> Plan:
     """The plan for a file, or for the piece of it that begins at `window[0]` and is `window[1]` seconds long (0: to the
     end); MediaError when it leaves no frame, saying how many there are."""
     start_s, length_s = window
@@ -84,7 +84,7 @@ def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
         first, last = made.indices[0], made.indices[-1]
         raise MediaError(
             f"None of the chosen frames of {source.path.name} ({first} to {last}) can be decoded; the file is damaged.",
-            hint=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.AGAIN}",
+            hint=f"Choose others: {len(source.numbers)} of its frames can be decoded. {container.DOWNLOAD_AGAIN_HINT}",
             code="not_decodable",
         )
     return replace(made, indices=kept, fps=len(kept) / made.duration_s)
@@ -93,17 +93,17 @@ def without_lost(source: Source, made: Plan, *, resampled: bool) -> Plan:
 def reader_for(source: Source, made: Plan, untagged: str = "auto", file: Any = None) -> PyavReader | OpencvReader:
     """The reader that serves this file and plan best; `untagged` as in `colour_of`; `file` is the source's, if it is
     open."""
-    info, look = source.info, colour_of(source.info, untagged)
+    info, colour = source.info, colour_of(source.info, untagged)
     runs = source.runs(np.unique(made.indices).tolist())
     far = len(runs) > 1 or runs[0][0] > 0
     # OpenCV has no way to be told the matrix of a file that names none.
-    plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(look)
+    plain = info.pixel_format in PLAIN and info.colour_matrix != "unspecified" and opencv_is_right(colour)
     whole = source.first_stream and not source.doubted and (not source.fields or opencv_reads_fields())
     damaged = source.recounted or info.cut_short or source.late or info.headless > 0
     if not (damaged or far or not plain or not whole):
         with contextlib.suppress(Exception):  # what OpenCV cannot open, PyAV has just read through
             return OpencvReader(source)
-    return PyavReader(source, look, file if far else None)
+    return PyavReader(source, colour, file if far else None)
 
 
 def pictures(

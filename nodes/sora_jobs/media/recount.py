@@ -24,7 +24,9 @@ def recounted(source: Source) -> Source:
     with PyavReader(source, colour_of(source.info)) as reader:
         came = reader.stamps()
     if not came:
-        raise MediaError(f"No frame of {source.path.name} can be decoded.", hint=container.AGAIN, code="not_decodable")
+        raise MediaError(
+            f"No frame of {source.path.name} can be decoded.", hint=container.DOWNLOAD_AGAIN_HINT, code="not_decodable"
+        )
     known = np.array([stamp for stamp in came if stamp is not None], np.int64)
     different = np.unique(known)
     promised = len(source.stamps) > 0 and not source.info.joined and bool(np.isin(different, source.stamps).all())

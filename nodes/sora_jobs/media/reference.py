@@ -49,8 +49,7 @@ def from_float(image: NDArray[np.float32]) -> Pixels:
 
 
 def eight_bits(values: NDArray[np.floating], what: str) -> NDArray[np.uint8]:
-    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInputError for NaN or infinity, naming
-    `what`."""
+    """Float [H, W] in 0..1 -> uint8 [H, W], rounded and saturated. InvalidInputError about `what` for NaN, infinity."""
     if not np.isfinite(values).all():
         raise InvalidInputError(
             f"The {what} has pixels that are not numbers (NaN or infinity).",
@@ -122,5 +121,5 @@ def to_png(pixels: Pixels) -> bytes:
     swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
     done, png = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), swap))
     if not done:
-        raise MediaError("OpenCV could not write a PNG.")
+        raise MediaError("OpenCV could not write a PNG.", code="not_encodable")
     return bytes(png)

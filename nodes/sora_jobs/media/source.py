@@ -126,7 +126,9 @@ def opened(path: Path, **options: str) -> Iterator[Any]:
 
     def told(error: Exception) -> MediaError:
         return MediaError(
-            f"{path.name} cannot be read as a video: {error}.", hint=container.AGAIN, code="unreadable_video"
+            f"{path.name} cannot be read as a video: {error}.",
+            hint=container.DOWNLOAD_AGAIN_HINT,
+            code="unreadable_video",
         )
 
     try:

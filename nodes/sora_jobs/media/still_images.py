@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import MediaError
 from . import backends
-from .container import AGAIN
+from .container import DOWNLOAD_AGAIN_HINT
 from .guard import guarded
 from .probe import examine
 from .reader import Miscounted, pictures, planned, reader_for
@@ -45,7 +45,7 @@ def small_jpeg(path: Path, width: int) -> bytes:
     picture = stretched(picture, width, max(1, round(picture.shape[0] * width / picture.shape[1])))
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
     if not done:
-        raise MediaError(f"No small picture of {path.name} could be made.")
+        raise MediaError(f"No small picture of {path.name} could be made.", code="not_decodable")
     return bytes(jpeg)
 
 
@@ -84,7 +84,11 @@ def chosen_frames(
     except Miscounted as better:
         return chosen_frames(better.source, choose, shape, untagged)
     if not found:
-        raise MediaError(f"None of the chosen frames of {source.path.name} can be decoded.", hint=AGAIN)
+        raise MediaError(
+            f"None of the chosen frames of {source.path.name} can be decoded.",
+            hint=DOWNLOAD_AGAIN_HINT,
+            code="not_decodable",
+        )
     return source, found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 _DEFAULT, _ATTACHED = 0x1, 0x400  # FFmpeg's AV_DISPOSITION_DEFAULT and _ATTACHED_PIC, the cover of an album
 
-NEWER = "A newer version may have one: pip install -U av"
+NEWER_PYAV_HINT = "A newer version may have one: pip install -U av"
 
 Rank = Callable[[Any], tuple[int, ...]]
 
@@ -34,7 +34,7 @@ def best_sound(file: Any) -> tuple[Any, str]:
     meant = file.streams.best("audio")
     found = _decodable(meant, file.streams.audio, rank)
     if found is None and file.streams.audio:
-        return None, f"PyAV has no decoder for its sound, which is therefore silence. {NEWER}"
+        return None, f"PyAV has no decoder for its sound, which is therefore silence. {NEWER_PYAV_HINT}"
     if found is not None and meant is not None and found.index != meant.index:
         return found, f"PyAV has no decoder for its first sound; that of track {found.index} is taken instead."
     return found, ""

@@ -125,7 +125,9 @@ class Catalogue:
         model = self.require(model_id)
         if model.needs:
             raise InvalidInputError(
-                f"{model.id} works on a {model.needs}, which this version cannot send.", hint="Choose another model."
+                f"{model.id} works on a {model.needs}, which this version cannot send.",
+                hint="Choose another model.",
+                code="model_unsupported",
             )
         if model.all_seconds and seconds not in model.all_seconds:
             raise InvalidInputError(
@@ -167,8 +169,8 @@ class Catalogue:
             )
 
     def warning(self, spec: VideoRequest, remix_of: Job | None = None, language: str = "en") -> str:
-        """What the user should know before the answer comes; "" where there is nothing. A remix is made by the model
-        of the job that it is `remix_of`."""
+        """Return what the user should know before the response comes; "" for nothing. A remix is made by the model of
+        the job that it is `remix_of`."""
         model = self.find((remix_of or spec).model)
         if model is None:
             return ""

@@ -78,8 +78,8 @@ class LiveCatalogue:
     def refresh(self, provider: Provider) -> Refreshed:
         """Ask that gateway for its list, and keep it. GatewayError where it gives none; StorageError."""
         before, at = self.now(), self._timing.clock()
-        answer, whole = ask_for_list(provider, self._timing)
-        listed = read_list(answer)
+        response, whole = ask_for_list(provider, self._timing)
+        listed = read_list(response)
         whole = whole and len(listed) < MOST_MODELS
         try:
             # Of two refreshes at once both are in what is kept.
@@ -121,12 +121,13 @@ def merged(kept: dict[str, Any]) -> Catalogue:
 
 
 def seen_here(seen_models: Callable[[], Mapping[tuple[str, str, str], ModelEvidence]], pool: ClientPool) -> Evidence:
-    """What the ledger saw of each model, by (provider, origin, model), where its provider is now; nothing where it
-    cannot be asked. The sandbox proves nothing."""
+    """Return what the ledger saw of each (provider, model) at the origin that the provider has now; {} where the ledger
+    or the providers cannot be read. The sandbox proves nothing."""
     with contextlib.suppress(SoraError):
-        clients = pool.now()
-        origins = {name: clients.provider(name).origin for name in clients.names() if name != SANDBOX}
-        return {(name, model): seen for (name, at, model), seen in seen_models().items() if origins.get(name) == at}
+        if seen := seen_models():  # an empty ledger needs no providers, whose files are read when they are first named
+            clients = pool.now()
+            origins = {name: clients.provider(name).origin for name in clients.names() if name != SANDBOX}
+            return {(name, model): evidence for (name, at, model), evidence in seen.items() if origins.get(name) == at}
     return {}
 
 

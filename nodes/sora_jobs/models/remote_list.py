@@ -38,13 +38,13 @@ _ID = re.compile(rf"[A-Za-z0-9][\w.:/-]{{0,{LONGEST_ID - 1}}}")
 
 
 def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
-    """The list as JSON, and whether it is all of it: further pages are asked for, up to a limit. GatewayError where
-    not even the first one comes."""
-    answer = _ask(provider, PATH, timing)
-    rows = list(_rows(answer))
-    total, page, size = (_count(answer, name) for name in ("total", "page", "page_size"))
+    """Return the list as JSON, and whether it is complete: further pages are requested, up to MOST_PAGES. GatewayError
+    where the first one cannot be had."""
+    response = _ask(provider, PATH, timing)
+    rows = list(_rows(response))
+    total, page, size = (_count(response, name) for name in ("total", "page", "page_size"))
     if total is None:
-        return answer, True
+        return response, True
     first = 1 if page is None else page
     seen = {json.dumps(row) for row in rows}
     for number in range(first + 1, first + MOST_PAGES):
@@ -62,10 +62,10 @@ def ask_for_list(provider: Provider, timing: Timing) -> tuple[Any, bool]:
     return {"data": rows}, len(rows) >= total
 
 
-def read_list(answer: Any) -> list[dict[str, Any]]:
-    """The rows that make videos on our route: [{"id", "usd_per_second" or None, "images"}]. GatewayError for an
-    answer that is no list, or that has no such row: an empty catalogue would mark all models as gone."""
-    found = [_row(row) for row in _rows(answer) if _is_video(row)]
+def read_list(response: Any) -> list[dict[str, Any]]:
+    """Return the rows that make videos on our route: [{"id", "usd_per_second" or None, "images"}]. GatewayError for a
+    response that is not a list, or has no such row: an empty catalogue would mark all models as gone."""
+    found = [_row(row) for row in _rows(response) if _is_video(row)]
     if not found:
         raise GatewayError(
             f"The gateway's list names no model of {ROUTE}.", hint="The catalogue stays as it is.", charge="none"
@@ -104,16 +104,16 @@ def _ask(provider: Provider, path: str, timing: Timing) -> Any:
     except NETWORK_ERRORS as error:
         raise trouble(in_words(error), error) from None
     except ValueError:
-        raise trouble("the answer is no JSON") from None
+        raise trouble("the response is no JSON") from None
 
 
-def _rows(answer: Any) -> list[Any]:
-    rows = answer.get("data") if isinstance(answer, dict) else None
+def _rows(response: Any) -> list[Any]:
+    rows = response.get("data") if isinstance(response, dict) else None
     return rows if isinstance(rows, list) else []
 
 
-def _count(answer: Any, name: str) -> int | None:
-    value = answer.get(name) if isinstance(answer, dict) else None
+def _count(response: Any, name: str) -> int | None:
+    value = response.get(name) if isinstance(response, dict) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

@@ -132,8 +132,8 @@ def ask_account(provider: Provider, key: str, places: Places, timing: Timing) ->
     """What is left of the account. Of the response, which lists all keys by name, two numbers are read."""
     # The owner's headers and authorities are for the provider's own origin.
     there = dataclasses.replace(provider, base_url=places.account, headers=(), ca_bundle="")
-    answer = _ask(there, ACCOUNT_PATH, KeyInUrl(key, places.account), timing)
-    left, used = _needed(there, answer, "total_quota"), _usd(answer, "total_used_quota")
+    fields = _ask(there, ACCOUNT_PATH, KeyInUrl(key, places.account), timing)
+    left, used = _needed(there, fields, "total_quota"), _usd(fields, "total_used_quota")
     unlimited = _is_unlimited(left)
     if used is not None and (used < 0 or _is_unlimited(used)):
         used = None
@@ -218,12 +218,12 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
         raise _trouble(provider, why, code=code, hint=hint)
     if status != 200:
         raise _trouble(provider, f"HTTP {status}", http_status=status if status in TELLING else None)
-    answer = None
+    fields = None
     with contextlib.suppress(ValueError):
-        answer = read_json(body)
-    if not isinstance(answer, dict):
+        fields = read_json(body)
+    if not isinstance(fields, dict):
         raise _trouble(provider, "the response is not a JSON object")
-    return answer
+    return fields
 
 
 def _trouble(
@@ -242,15 +242,15 @@ def _trouble(
     )
 
 
-def _needed(provider: Provider, answer: Any, name: str) -> float:
-    if (found := _usd(answer, name)) is None:
+def _needed(provider: Provider, fields: Any, name: str) -> float:
+    if (found := _usd(fields, name)) is None:
         raise _trouble(provider, f"the response has no number {name}")
     return found
 
 
-def _usd(answer: Any, name: str) -> float | None:
+def _usd(fields: Any, name: str) -> float | None:
     """The finite number of that name; None for anything else."""
-    value = answer.get(name)
+    value = fields.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > 1e15:
         return None
     return float(value) if math.isfinite(value) else None

@@ -131,7 +131,7 @@ class Purchaser:
         return PreparedPurchase(clients, spec, remix_of, images, files, provider.origin, price, tell)
 
     def attempt(
-        self, order: PreparedPurchase, is_cancelled: Callable[[], bool] = lambda: False
+        self, prepared: PreparedPurchase, is_cancelled: Callable[[], bool] = lambda: False
     ) -> PurchaseResult | None:
         """Buy it, or join the job that the ledger already has for it; None while another one is sending it. Nothing is
         sent, or sent again, once it is `is_cancelled()`.
@@ -141,52 +141,52 @@ class Purchaser:
         """
         for job_id, refusal in list(self._refusals.items()):
             self._note_refused(job_id, refusal)
-        job, mine = self._reserve(order)
+        job, mine = self._reserve(prepared)
         if mine:
             if not is_cancelled():
-                self._warn(order)
-            job = self._send(job, order, is_cancelled)
+                self._warn(prepared)
+            job = self._send(job, prepared, is_cancelled)
         elif job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
         if job.state is JobState.FAILED and not mine:
-            job = ask_again(self._ledger, order.clients, job)  # free, and some gateways say so only once
+            job = ask_again(self._ledger, prepared.clients, job)  # free, and some gateways say so only once
         if job.state.blocks_purchase:
             raise existing_purchase_error(job)
         if job.state is JobState.RESERVED:
             return None
-        return PurchaseResult(job, order.images, reused=not mine, quote=order.quote if mine else UNPRICED)
+        return PurchaseResult(job, prepared.images, reused=not mine, quote=prepared.quote if mine else UNPRICED)
 
-    def _reserve(self, order: PreparedPurchase) -> tuple[Job, bool]:
+    def _reserve(self, prepared: PreparedPurchase) -> tuple[Job, bool]:
         """The row of the purchase, and whether we are to send it. BudgetExceededError says why a price is unknown."""
         try:
             with self._reserving:
                 job, mine = self._ledger.reserve(
-                    order.spec,
-                    origin=order.origin,
-                    estimated_usd=order.quote.usd,
-                    budget=lambda: order.clients.config.budget,
-                    references=order.files,
-                    remix_of=order.remix_of,
+                    prepared.spec,
+                    origin=prepared.origin,
+                    estimated_usd=prepared.quote.usd,
+                    budget=lambda: prepared.clients.config.budget,
+                    references=prepared.files,
+                    remix_of=prepared.remix_of,
                     sending=self._sending | self._not_kept.keys() | self._refusals.keys(),
                 )
                 if mine:
                     self._sending.add(job.id)
         except BudgetExceededError as error:
-            raise error.changed(message=f"{error.message} {order.quote.why_unknown()}".strip()) from None
+            raise error.changed(message=f"{error.message} {prepared.quote.why_unknown()}".strip()) from None
         return job, mine
 
-    def _warn(self, order: PreparedPurchase) -> None:
+    def _warn(self, prepared: PreparedPurchase) -> None:
         """Say what is known of the model while nothing is sent yet; who cannot hear it holds nothing up."""
-        language = order.clients.config.shown_language
-        if warning := self._catalogue().warning(order.spec, order.remix_of, language):
+        language = prepared.clients.config.shown_language
+        if warning := self._catalogue().warning(prepared.spec, prepared.remix_of, language):
             with contextlib.suppress(Exception):
-                order.tell(warning)
+                prepared.tell(warning)
 
-    def _send(self, job: Job, order: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
+    def _send(self, job: Job, prepared: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
         """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
         try:
-            client = order.clients.client_to_buy(order.spec, order.remix_of)
-            return self._keep(job, self._create(job, order, client, is_cancelled))
+            client = prepared.clients.client_to_buy(prepared.spec, prepared.remix_of)
+            return self._keep(job, self._create(job, prepared, client, is_cancelled))
         except PurchaseUncertainError as error:
             if error.charge == "possible":
                 self._note_unknown(job, error)
@@ -202,7 +202,7 @@ class Purchaser:
             self._note_refused(job.id, error)
             near = ""
             if error.kind == "model_gone":
-                spec = order.spec
+                spec = prepared.spec
                 near = self._catalogue().instead(
                     spec.model, spec.seconds, spec.size, spec.provider, len(spec.references)
                 )
@@ -230,11 +230,11 @@ class Purchaser:
             self._ledger.unknown(job.id, error)
 
     def _create(
-        self, job: Job, order: PreparedPurchase, client: Client, is_cancelled: Callable[[], bool]
+        self, job: Job, prepared: PreparedPurchase, client: Client, is_cancelled: Callable[[], bool]
     ) -> RemoteVideo:
         """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
-        spec = order.spec
-        call = create_call(spec, self._catalogue(), _pngs(order.images)) if spec.kind == "create" else None
+        spec = prepared.spec
+        call = create_call(spec, self._catalogue(), _pngs(prepared.images)) if spec.kind == "create" else None
         for attempt in range(1, self._timing.create_attempts + 1):
             if is_cancelled():
                 raise NotPurchasedError("It was cancelled before it was sent.")

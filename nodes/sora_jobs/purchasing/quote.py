@@ -12,11 +12,11 @@ from ..jobs.quote import Quote
 from ..jobs.spec import LONGEST_FIELDS, Job, VideoRequest, parse_extra_fields
 from ..models.catalogue import Catalogue
 
-LONGEST = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
+LONGEST_VALUE = 1000  # characters of a value; a line of SoraOpenJob's list is the longest
 # The widgets of CreateSoraJob that decide the price, and how long their values may be.
-WIDGETS = dict.fromkeys(("model", "custom_model", "seconds", "size", "provider"), LONGEST)
+WIDGETS = dict.fromkeys(("model", "custom_model", "seconds", "size", "provider"), LONGEST_VALUE)
 WIDGETS["extra_fields"] = LONGEST_FIELDS
-OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST)
+OF_A_JOB = dict.fromkeys(("job", "provider"), LONGEST_VALUE)
 MOST_REFERENCES = 2
 LONGEST_SHOWN = 40  # characters of an unknown name
 ANY_PROMPT = "any"  # the price does not depend on it
@@ -80,7 +80,9 @@ def quote(
     given = _texts(wanted, WIDGETS, ("references", "remix"))
     references, remix = wanted.get("references", 0), wanted.get("remix", False)
     if type(references) is not int or not 0 <= references <= MOST_REFERENCES or not isinstance(remix, bool):
-        raise InvalidInputError(f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.")
+        raise InvalidInputError(
+            f"references is a number from 0 to {MOST_REFERENCES}, and remix is true or false.", code="invalid_request"
+        )
     if given["provider"] is None:
         return Quote(None, unknown="linked")
     provider = clients.provider(given["provider"])
@@ -145,9 +147,11 @@ def _of_remix(
 def _texts(wanted: Mapping[str, Any], names: Mapping[str, int], others: tuple[str, ...] = ()) -> dict[str, str | None]:
     """The texts of these names, each of which has to be there; InvalidInputError for anything else."""
     if unknown := sorted({*wanted} - {*names, *others}):
-        raise InvalidInputError(f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", hint=f"Known: {', '.join(names)}.")
+        raise InvalidInputError(
+            f"{unknown[0][:LONGEST_SHOWN]!r} is not known.", hint=f"Known: {', '.join(names)}.", code="invalid_request"
+        )
     for name, longest in names.items():
         value = wanted.get(name, 0)
         if value is not None and (not isinstance(value, str) or len(value) > longest):
-            raise InvalidInputError(f"{name} is text of at most {longest} characters, or null.")
+            raise InvalidInputError(f"{name} is text of at most {longest} characters, or null.", code="invalid_request")
     return {name: wanted[name] for name in names}

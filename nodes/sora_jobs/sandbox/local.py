@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LocalSandbox:
-    """Its jobs lie in `folder`; `env` names the family that it speaks as. Starting takes a moment, and thread-safe."""
+    """Keeps its jobs in `folder`; `env` names the family whose dialect it has. Thread-safe."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self._folder, self._env = folder, env
@@ -22,12 +22,12 @@ class LocalSandbox:
         self._lock = threading.Lock()
 
     def abilities(self) -> dict[str, bool]:
-        """Which calls its family has, by the names of a provider's fields; once it runs, that no more changes."""
+        """Return which calls its family has, by a provider's fields. This does not change once the server runs."""
         family = self._family()
         return {name: getattr(family, name) for name in ("remix", "lists", "deletes", "variants")}
 
     def base_url(self) -> str:
-        """Where it serves; it is started if it does not run yet. InvalidInputError, LocalError: it cannot be."""
+        """Return its base URL; start the server first if need be. InvalidInputError, LocalError where that fails."""
         from . import Sandbox
         from .jobs import seconds_in
 

@@ -23,7 +23,7 @@ class Sandbox:
     """A running gateway; a context manager. Jobs lie in `folder`; `clock` gives seconds since the epoch.
 
     `seconds` is how long a job takes (SORA_SANDBOX_SECONDS, else 4). `dialect` is the family that it speaks as
-    (SORA_SANDBOX_DIALECT, else openai; __init__.py has them). InvalidInputError for one that it does not know.
+    (SORA_SANDBOX_DIALECT, else openai; families/__init__.py has them). InvalidInputError for one that it does not know.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Sandbox:
                 self._loop.close()
             self._thread = None
             self.routes.close()
-            raise LocalError(f"The sandbox did not start within {START_S:.0f} s.", hint="Run again.")
+            raise LocalError(
+                f"The sandbox did not start within {START_S:.0f} s.", hint="Run again.", code="sandbox_not_started"
+            )
         if failure:
             self._thread.join(START_S)
             self._thread = None
@@ -65,7 +67,9 @@ class Sandbox:
             if isinstance(failure[0], OSError):
                 why = f"The sandbox cannot listen on port {self._port}: {failure[0].strerror}."
                 raise InvalidInputError(why, code="port_unavailable") from failure[0]
-            raise LocalError(f"The sandbox could not be started: {failure[0]!r}.") from failure[0]
+            raise LocalError(
+                f"The sandbox could not be started: {failure[0]!r}.", code="sandbox_not_started"
+            ) from failure[0]
         return self.url
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Tools without any knowledge of jobs: files, addresses, limits, threads, what is kept out of logs."""
+"""Tools that know nothing of jobs: atomic files, addresses, bounded reading, threads, redaction."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .atomic_write import BUSY_WINERRORS, remove, replace, sync_file, sync_folder
 
-FULL = "disk_full"  # code of an error
+DISK_FULL = "disk_full"  # code of an error
 VIDEO_NAME = 60  # characters of the longest name of a video in its folder: one that is being written
 LONGEST_PATH = 259  # characters on Windows, where nobody has switched long paths on
 
@@ -23,25 +23,25 @@ NETWORKS = (
     "afs", "davfs", "fuse.s3fs", "fuse.gcsfuse", "ncpfs", "beegfs",
 )  # fmt: skip
 
-KEEP = "Delete nothing there: the ledger knows what was paid for."
+KEEP_HINT = "Delete nothing there: the ledger knows what was paid for."
 
-FREE_SPACE = "Free disk space, or choose another folder."
+FREE_SPACE_HINT = "Free disk space, or choose another folder."
 _IN_USE = "Another program has it open, such as a virus scanner, a sync client or a player: close it there."
 _RIGHTS = "Check that this user may write to the folder."
 _AWAY = "Check that the folder's drive is connected."
-SHORTEN = "Choose a folder with a shorter path, or enable long paths in Windows."
+SHORTEN_HINT = "Choose a folder with a shorter path, or enable long paths in Windows."
 _TAKEN = "Something else has that name: a file, or a link to a drive that is not connected. Connect or move it."
 _HINTS = {
     errno.EEXIST: _TAKEN,
     errno.ENOTDIR: _TAKEN,
-    errno.ENOSPC: FREE_SPACE,
-    errno.EDQUOT: FREE_SPACE,
+    errno.ENOSPC: FREE_SPACE_HINT,
+    errno.EDQUOT: FREE_SPACE_HINT,
     errno.EBUSY: _IN_USE,
     errno.ETXTBSY: _IN_USE,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EROFS: "The disk is read-only: choose another folder.",
-    errno.ENAMETOOLONG: SHORTEN,
+    errno.ENAMETOOLONG: SHORTEN_HINT,
     errno.ENOENT: _AWAY,
     errno.ENODEV: _AWAY,
     errno.ENXIO: _AWAY,
@@ -50,15 +50,15 @@ _HINTS = {
 # Windows' own numbers, which say more than the errno that Python makes of them.
 _WINDOWS_HINTS = {
     **dict.fromkeys(BUSY_WINERRORS, _IN_USE),
-    **dict.fromkeys((39, 112), FREE_SPACE),
+    **dict.fromkeys((39, 112), FREE_SPACE_HINT),
     **dict.fromkeys((3, 21, 53, 67, 1167), _AWAY),
-    **dict.fromkeys((206,), SHORTEN),
+    **dict.fromkeys((206,), SHORTEN_HINT),
 }
 
 
 def code_of(error: OSError) -> str:
     """The code of the error that is made of it: file_in_use, disk_full, or "" for anything else."""
-    return {_IN_USE: "file_in_use", FREE_SPACE: FULL}.get(hint_of(error), "")
+    return {_IN_USE: "file_in_use", FREE_SPACE_HINT: DISK_FULL}.get(hint_of(error), "")
 
 
 def reason_of(error: OSError) -> str:
@@ -93,7 +93,7 @@ def rights_hint(folder: Path) -> str:
         made = "an administrator or on another computer"
     else:
         cure, made = f'run: sudo chown -R "$(id -un)" "{folder}"', "another user (sudo, a container)"
-    return f"If {folder} was made by {made}, {cure}; then run again. {KEEP}"
+    return f"If {folder} was made by {made}, {cure}; then run again. {KEEP_HINT}"
 
 
 def path_is_too_long(folder: Path, names: int) -> str:

@@ -23,13 +23,17 @@ class Changes:
 
     def listen(self, tell: Callable[[Job, str], None]) -> None:
         """Have `tell(job, the state before)` called, in a thread of the engine's, when a job of this process changed;
-        for one job not more often than every quarter of a second. `news` tells from now on what is noted here."""
+        for one job not more often than once in `Timing.change_delay_s`. `news` tells from now on what is noted here."""
 
         def note(job: Job, was: str) -> None:
             self._news.add(job, was)
             tell(job, was)
 
         self._ledger.listener = ChangeFeed(self._tracker, note, self._timing).changed
+
+    def now(self) -> float:
+        """Return the engine's time, in seconds since the epoch: the one by which rows are dated."""
+        return self._timing.clock()
 
     def news(self, after: str = "", age_s: float = 0.0) -> dict[str, Any]:
         """Return {"mark", "jobs"}: rows of jobs that got into trouble since that mark and still are, the latest last;

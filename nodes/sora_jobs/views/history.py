@@ -33,7 +33,7 @@ from ..util.atomic_write import atomic_write
 from .actions import actions_of, group_of, was_running
 from .news import in_trouble
 
-PAGE = 60
+PAGE_ROWS = 60
 LARGEST_PAGE = 200
 THUMBNAIL_WIDTH = 320  # pixels
 # What cures a failure, by its kind in messages.toml; the page has a button for each.
@@ -54,7 +54,7 @@ class HistoryView:
         self._ledger, self._settings, self._timing = ledger, settings, timing
         self._typical: dict[tuple[str, ...], tuple[float, float | None]] = {}  # (when it was asked, seconds)
 
-    def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE) -> dict[str, Any]:
+    def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE_ROWS) -> dict[str, Any]:
         """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on}."""
         if not self._ledger.database.exists:
             return {"jobs": [], "more": False, "running": 0}
@@ -178,7 +178,7 @@ class HistoryView:
         }
 
     def _typical_s(self, job: Job) -> float | None:
-        """Seconds that jobs like it took: asked for once a minute, since many that run at a time are alike."""
+        """Seconds that jobs like it took: read once in `Timing.typical_age_s`, since many at a time are alike."""
         kind, now = (job.provider, job.model, job.seconds), self._timing.monotonic()
         asked, seconds = self._typical.get(kind, (-math.inf, None))
         if seconds is None or now - asked > self._timing.typical_age_s:
@@ -236,7 +236,7 @@ def _cure(job: Job, error: SoraError | None) -> str:
     if error is None:
         return ""
     if job.state is JobState.UNKNOWN:
-        return "settle"
+        return "reconcile"
     return CURES.get(error.kind, "take" if isinstance(error, JobFailedError) else "")
 
 

@@ -152,7 +152,7 @@ def _list(found: Walked, _: Private) -> Iterator[Compared]:
 
 
 def _is_list(exchange: Exchange) -> bool:
-    value = exchange.answer.json() if exchange.answer is not None else None
+    value = exchange.response.json() if exchange.response is not None else None
     return isinstance(value, list) or (isinstance(value, dict) and isinstance(value.get("data"), list | dict))
 
 

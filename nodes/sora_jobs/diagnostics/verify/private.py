@@ -65,8 +65,8 @@ class Private:
         found: set[str] = set()
         for one in exchanges:
             found |= {value for name, value in one.headers.items() if _OF_PERSONS.search(name)}
-            if one.answer is not None:
-                found |= set(_persons(one.answer.json()))
+            if one.response is not None:
+                found |= set(_persons(one.response.json()))
         with contextlib.suppress(Exception):  # a system without a name for its user
             found.add(getpass.getuser())
         ours = {word.lower() for word in keep}

@@ -77,7 +77,7 @@ def _of_nobody(what: str, asked: list[Exchange], private: Private, *, quirk: int
         yield not_seen("quirks", what)
         return
     one = asked[-1]
-    complaint = read_complaint(one.answer) if one.answer is not None else None
+    complaint = read_complaint(one.response) if one.response is not None else None
     code = private.word(complaint.code) if complaint else ""
     text = f"HTTP {one.status}{f', {code}' if code else ''}"
     if one.status in (400, 404, 410):
@@ -91,8 +91,8 @@ def _of_nobody(what: str, asked: list[Exchange], private: Private, *, quirk: int
 
 
 def _errors(found: Walked, _: Private) -> Iterator[Compared]:
-    failed = [one for one in found.recorder.seen() if one.status >= 400 and one.answer is not None]
-    mute = [one for one in failed if one.answer is not None and read_complaint(one.answer) is None]
+    failed = [one for one in found.recorder.seen() if one.status >= 400 and one.response is not None]
+    mute = [one for one in failed if one.response is not None and read_complaint(one.response) is None]
     if mute:
         named = ", ".join(sorted({f"HTTP {one.status} of {one.call}" for one in mute}))
         yield Compared("quirks", "errors", "differs", f"no words that can be read: {named}.")
@@ -155,7 +155,7 @@ def _request_id(found: Walked, private: Private) -> Iterator[Compared]:
     elif strange:
         text = f"in the header {', '.join(strange)}, which the engine does not read."
         yield Compared("quirks", "number of the request", "differs", text)
-    elif any(one.answer is not None and request_id(one.answer, _words_of(one)) for one in exchanges):
+    elif any(one.response is not None and request_id(one.response, _words_of(one)) for one in exchanges):
         yield Compared("quirks", "number of the request", "agrees", "in the body of an error (quirk 6).", 6)
     else:
         yield Compared("quirks", "number of the request", "unknown", "none was seen.")
@@ -167,7 +167,7 @@ def _own(found: Walked) -> list[Exchange]:
 
 
 def _words_of(exchange: Exchange) -> str:
-    complaint = read_complaint(exchange.answer) if exchange.answer is not None else None
+    complaint = read_complaint(exchange.response) if exchange.response is not None else None
     return complaint.message if complaint else ""
 
 

@@ -49,12 +49,12 @@ class Exchange:
     with_key: bool
     at: float
     took_s: float
-    answer: Response | None = None
+    response: Response | None = None
 
     @property
     def video(self) -> RemoteVideo | None:
         """The video object in it; None where there is none."""
-        return read_video(self.answer) if self.answer is not None else None
+        return read_video(self.response) if self.response is not None else None
 
 
 class Recorder:
@@ -68,8 +68,8 @@ class Recorder:
         self._room = LARGEST_SUM
         self._open: weakref.WeakKeyDictionary[requests.Response, Exchange] = weakref.WeakKeyDictionary()
 
-    def __call__(self, response: requests.Response, answer: Response | None) -> None:
-        """A response that opens, or, with its `answer`, one whose body was read."""
+    def __call__(self, response: requests.Response, received: Response | None) -> None:
+        """A response that opens, or, with its `received`, one whose body was read."""
         with self._lock:
             exchange = self._open.get(response)
             if exchange is None:
@@ -78,9 +78,9 @@ class Recorder:
                 self._exchanges.append(exchange)
                 if len(self._exchanges) > MOST:
                     del self._exchanges[FIRST]
-            if answer is not None and len(answer.body) <= min(LARGEST, self._room):
-                exchange.answer = answer
-                self._room -= len(answer.body)
+            if received is not None and len(received.body) <= min(LARGEST, self._room):
+                exchange.response = received
+                self._room -= len(received.body)
 
     def seen(self, *calls: Call) -> list[Exchange]:
         """The exchanges so far, of those calls or of all."""

@@ -136,7 +136,7 @@ def _calls(exchanges: Iterable[Exchange], private: Private) -> list[dict[str, An
             "status": one.status,
             "content_type": private.media_type(one.headers.get("content-type", "")),
             "headers": private.headers(one.headers),
-            "body": shape_of(one.answer, private, ids) if one.answer is not None else "(not read as a whole)",
+            "body": shape_of(one.response, private, ids) if one.response is not None else "(not read as a whole)",
             "read_as": read_as(one, private),
         }
         same = found.setdefault(repr(call), call | {"seconds": round(one.took_s, 3), "times": 0})

@@ -23,11 +23,11 @@ PHRASES = (*TEXTS, STATUS_IN_WORDS)  # words that our readers look for in a text
 Shape = str | list[Any] | dict[str, Any]
 
 
-def shape_of(answer: Response, private: Private, ids: Collection[str]) -> Shape:
+def shape_of(response: Response, private: Private, ids: Collection[str]) -> Shape:
     """The shape of a body that was read: JSON, else "a web page", "nothing" or "no JSON". `ids` are the jobs'."""
-    value = answer.json()
-    if value is None and answer.body.strip() != b"null":
-        start = answer.body.lstrip()[:1]
+    value = response.json()
+    if value is None and response.body.strip() != b"null":
+        start = response.body.lstrip()[:1]
         return "nothing" if not start else "a web page" if start == b"<" else "no JSON"
     return shape(value, private, ids)
 

@@ -30,27 +30,27 @@ class State:
 
 def read_as(exchange: Exchange, private: Private) -> dict[str, Any]:
     """What the engine's readers make of it: a job with its phase, a list, or an error with its class and code."""
-    answer = exchange.answer
-    if answer is None:
+    response = exchange.response
+    if response is None:
         return {}
     try:
-        read = _read(exchange, answer)
+        read = _read(exchange, response)
     except SoraError as error:
         read = {"kind": type(error).__name__, "code": private.word(error.code)}
         read |= {"transient": bool(getattr(error, "transient", False))}
         return read | ({"charge": error.charge} if exchange.call in ("create", "remix") else {})
-    complaint = read_complaint(answer)
-    if not read and (answer.status >= 400 or complaint is not None):
+    complaint = read_complaint(response)
+    if not read and (response.status >= 400 or complaint is not None):
         return {"kind": "error", "code": private.word(complaint.code) if complaint else ""}
     return read | ({"code": private.word(read["code"])} if "code" in read else {})
 
 
-def _read(exchange: Exchange, answer: Response) -> dict[str, Any]:
+def _read(exchange: Exchange, response: Response) -> dict[str, Any]:
     if exchange.call in ("create", "remix"):
-        return _job(read_created(answer))
+        return _job(read_created(response))
     if exchange.call == "retrieve":
-        return _job(read_status(answer, exchange.video_id))
-    return {"kind": "list", "jobs": len(read_list(answer))} if exchange.call == "list" else {}
+        return _job(read_status(response, exchange.video_id))
+    return {"kind": "list", "jobs": len(read_list(response))} if exchange.call == "list" else {}
 
 
 def _job(video: RemoteVideo) -> dict[str, Any]:
@@ -63,20 +63,20 @@ def ids_in(exchanges: Iterable[Exchange]) -> set[str]:
     found: set[str] = set()
     for one in exchanges:
         found |= {one.video_id} - {""}
-        if one.answer is None or one.call == "models":
+        if one.response is None or one.call == "models":
             continue
-        if (video := read_video(one.answer)) is not None:
+        if (video := read_video(one.response)) is not None:
             found |= {video.id, video.parent}
-        for level in levels(one.answer.json()):
+        for level in levels(one.response.json()):
             found |= {str(level[name]) for name in ("id", "task_id", "video_id") if level.get(name)}
         if one.call == "list":
-            found |= _listed(one.answer)
+            found |= _listed(one.response)
     return found - {""}
 
 
-def _listed(answer: Response) -> set[str]:
+def _listed(response: Response) -> set[str]:
     try:
-        return {video.id for video in read_list(answer)}
+        return {video.id for video in read_list(response)}
     except SoraError:
         return set()
 
@@ -135,9 +135,9 @@ def charged(exchanges: Iterable[Exchange]) -> float | None:
 def told_cost(exchanges: Iterable[Exchange]) -> tuple[str, float] | None:
     """(field, number) of what looks like a cost; None without one. Its unit is unknown: see `charged`."""
     for one in reversed(list(exchanges)):
-        if one.answer is None:
+        if one.response is None:
             continue
-        for level in levels(one.answer.json()):
+        for level in levels(one.response.json()):
             beside = [(name, level[name]) for name in BESIDE if isinstance(level.get(name), dict)]
             for place, fields in [("", level), *beside]:
                 for name in COSTS:

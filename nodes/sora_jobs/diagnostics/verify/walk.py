@@ -104,8 +104,8 @@ class Walk:
     def _free_calls(self) -> None:
         """List of models, an id that nobody has, its content, and the list of jobs. GatewayError where the provider
         cannot be reached at all."""
-        answer = self._client.reach()
-        self.found.listed = _ids(Response(answer.status, {}, answer.body))
+        response = self._client.reach()
+        self.found.listed = _ids(Response(response.status, {}, response.body))
         with contextlib.suppress(SoraError):
             self._client.retrieve(UNKNOWN)
         with contextlib.suppress(SoraError):
@@ -138,7 +138,7 @@ class Walk:
             path = self._collect(bought)
             found.job = self._engine.ledger.job(bought.job.id)
             self._measure(path, found.job)
-            self._look_at(found.job)
+            self._make_free_requests(found.job)
             self._remix(found.job)
         except (InvalidInputError, BudgetExceededError):
             raise
@@ -152,19 +152,19 @@ class Walk:
         with contextlib.suppress(SoraError):  # what cannot be decoded here may play elsewhere
             self.found.info = probe(path)
 
-    def _look_at(self, job: Job) -> None:
+    def _make_free_requests(self, job: Job) -> None:
         """The free calls for a job that is finished; none of them ends the walk."""
         with contextlib.suppress(SoraError):
             self._client.retrieve(job.video_id)
         with contextlib.suppress(SoraError):
             self._client.list_videos()
         with contextlib.suppress(SoraError, *NETWORK_ERRORS):
-            self._look_at_content(job.video_id)
+            self._read_content(job.video_id)
         for variant in VARIANTS:
             with contextlib.suppress(*NETWORK_ERRORS):
                 self.found.variants[variant] = self._variant(job.video_id, variant)
 
-    def _look_at_content(self, video_id: str) -> None:
+    def _read_content(self, video_id: str) -> None:
         """Whether a range can be asked for, and how fast the whole comes."""
         found = Content()
         with self._opened(video_id, {"Range": f"bytes=0-{RANGE - 1}"}, found) as response:
@@ -232,10 +232,10 @@ class Walk:
             found.no_remix = "" if found.remix_is_refused else f"it was not sent ({error.kind})."
 
 
-def _ids(answer: Response) -> frozenset[str] | None:
+def _ids(response: Response) -> frozenset[str] | None:
     """The ids of a list of models; None where it is none."""
-    value = answer.json()
+    value = response.json()
     rows = value.get("data") if isinstance(value, dict) else value
-    if answer.status != 200 or not isinstance(rows, list):
+    if response.status != 200 or not isinstance(rows, list):
         return None
     return frozenset(str(row["id"]) for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str))

@@ -39,7 +39,7 @@ class LiteLLM(Family):
         503: ("ServiceUnavailableError: ServiceUnavailableError", "internal_server_error"),
     }
 
-    _LOOK = "Call `/v1/models` to view available models for your key."
+    _MODELS_HINT = "Call `/v1/models` to view available models for your key."
 
     def shown_id(self, job: SandboxJob) -> str:
         """As retrieve says it."""
@@ -79,7 +79,7 @@ class LiteLLM(Family):
             return refusal.status, refusal.raw
         status, message, more = refusal.status, refusal.message, {}
         if refusal.code == "model_not_found" and refusal.local:
-            status, message = 400, f"/videos: Invalid model name passed in model={refusal.value}. {self._LOOK}"
+            status, message = 400, f"/videos: Invalid model name passed in model={refusal.value}. {self._MODELS_HINT}"
             more = {"provider_specific_fields": {"error": message}}
         elif not refusal.local or refusal.param == "prompt":  # what the upstream said: it looks at no prompt itself
             of = self._CLASSES.get(status, ("APIError", ""))[0]

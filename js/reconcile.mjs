@@ -1,4 +1,4 @@
-/** A job of which nobody knows whether it was bought: three ways to settle it. */
+/** A job whose purchase is uncertain: three ways to reconcile it. */
 
 /** @import { Host, JobResponse, Navigation, Row } from "./types.d.ts" */
 
@@ -10,11 +10,11 @@ import { t } from "./words.mjs";
  * @param {Host} host
  * @param {Navigation} view
  */
-export function makeSettle(row, host, view) {
+export function makeReconcile(row, host, view) {
   /** @param {object} body */
   const send = async (body) => {
     /** @type {JobResponse} */
-    const { job } = await host.post(`/sora/history/${row.id}/settle`, body);
+    const { job } = await host.post(`/sora/history/${row.id}/reconcile`, body);
     view.changed(job);
   };
   const id = el("input", {
@@ -22,7 +22,7 @@ export function makeSettle(row, host, view) {
     "aria-label": t("paste"),
     placeholder: t("paste"),
     "data-key": "paste",
-    maxlength: 1000, // as much as the wire takes: LiteLLM's ids have some 250
+    maxlength: 1000, // as many as the API takes: ids of LiteLLM have about 250
     spellcheck: "false",
   });
   const pasted = async () => id.value.trim() && send({ video_id: id.value.trim() });
@@ -36,9 +36,9 @@ export function makeSettle(row, host, view) {
   id.addEventListener("keydown", (event) => event.key === "Enter" && host.attempt(pasted));
   return el(
     "section",
-    { class: "sora-box", "aria-label": t("settle") },
-    el("h3", { text: t("settle") }),
-    el("p", { text: t("settle_why") }),
+    { class: "sora-box", "aria-label": t("reconcile") },
+    el("h3", { text: t("reconcile") }),
+    el("p", { text: t("reconcile_why") }),
     act("search", "look", () => send({})),
     el("div", { class: "sora-pair" }, id, act("check", "use_id", pasted)),
     act("times", "declare_lost", lost),
