@@ -4,6 +4,7 @@
 # make test       everything that is checked
 # make js         the page's modules, with their types and format
 # make js-format  format them
+# make page-errors  write js/errors.*.mjs from messages.toml
 # make registry   what comfy-cli says of the pack, and the archive that users get
 # make pythons    the tests on each Python of the machine, with the newest of all requirements
 # make matrix     with the oldest of all requirements, and with old and new OpenCV, PyAV and urllib3
@@ -16,7 +17,7 @@ BIN := .venv/bin
 # Without compiling: Python does that for what it imports, and most of what is installed never is.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: setup demo test tests check pure style lint js js-format registry pythons matrix mutation soak litellm bench clean
+.PHONY: setup demo test tests check pure style lint js js-format page-errors registry pythons matrix mutation soak litellm bench clean
 
 setup: .venv/.ready
 
@@ -56,6 +57,9 @@ js: .venv/.dev .venv/.node
 
 js-format: .venv/.node
 	tests/js/node_modules/.bin/prettier --write 'js/*.js' 'js/*.mjs' 'js/*.ts' 'tests/js/*.{mjs,json}' 'tests/js/page/**/*.ts'
+
+page-errors: .venv/.dev
+	$(BIN)/python tests/page_errors.py
 
 registry: .venv-registry/.ready
 	$(PYTHON) tests/registry.py

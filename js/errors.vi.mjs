@@ -1,4 +1,4 @@
-/** What kinds of errors are called: made of nodes/sora_jobs/messages.toml by tests/page_errors.py. */
+/** Generated from nodes/sora_jobs/messages.toml by `make page-errors`: what kinds of errors are called. */
 
 // prettier-ignore
 export const ERRORS = {

@@ -1,5 +1,5 @@
 """js/errors.<language>.mjs, in which the page says what failures are called: made of messages.toml. After a change of
-that file, `python tests/page_errors.py` writes them anew; tests/js/test_page_errors.py compares them."""
+that file, `make page-errors` writes them anew; tests/js/test_page_errors.py compares them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = ("vi", "zh")  # the server's own sentences are English, and say more than the table
-HEAD = """/** What kinds of errors are called: made of nodes/sora_jobs/messages.toml by tests/page_errors.py. */
+HEAD = """/** Generated from nodes/sora_jobs/messages.toml by `make page-errors`: what kinds of errors are called. */
 
 // prettier-ignore
 export const ERRORS = """

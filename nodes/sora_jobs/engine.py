@@ -76,17 +76,17 @@ class Engine:
         home: Path | str | None = None,
         output: Path | str | None = None,
         *,
-        folder: str = "sora",
+        folder: str | None = None,
         env: Mapping[str, str] | None = None,
         others: bool = False,
         timing: Timing = DEFAULT,
     ) -> None:
         env = os.environ if env is None else env
         place = state_folder(env) if home is None else Path(home).absolute()
-        if output is None:
-            output, folder = default_output()
+        root, usual = default_output() if output is None else (Path(output).absolute(), "sora")
+        folder = usual if folder is None else folder
         self.timing, self._closing = timing, threading.Event()
-        self.settings = Settings(home=place, output=Path(output).absolute(), folder=folder, env=env)
+        self.settings = Settings(home=place, output=root, folder=folder, env=env)
         self.ledger = Ledger(
             place,
             url=lambda: self.settings.read().database_url,

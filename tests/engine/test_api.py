@@ -386,5 +386,7 @@ def test_without_a_home_it_is_the_command_lines(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("sora_jobs.config.locations.output_folder", lambda: tmp_path / "ComfyUI" / "output")
     with Engine("state") as engine:
         assert (engine.home, engine.settings.videos) == (tmp_path / "state", tmp_path / "ComfyUI" / "output" / "sora")
+    with Engine("state", folder="mine") as engine:
+        assert engine.settings.videos == tmp_path / "ComfyUI" / "output" / "mine"
     with Engine("state", "videos", folder="") as engine:
         assert engine.settings.videos == tmp_path / "videos"

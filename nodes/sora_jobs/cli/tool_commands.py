@@ -1,4 +1,4 @@
-"""The commands around the jobs: frames, models, spent, doctor, sandbox, demo."""
+"""The commands frames, models, spent, doctor, sandbox and demo."""
 
 from __future__ import annotations
 
@@ -287,9 +287,8 @@ def sandbox_command(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInputError(f"--port is {options.port}.", hint=hint, code="out_of_range")
     if options.speak is not None:
         warn_once(renamed("--speak", "--dialect"))
-    dialect = options.dialect or options.speak
     try:
-        with Sandbox(folder, port=options.port, dialect=dialect) as sandbox:
+        with Sandbox(folder, port=options.port, dialect=options.dialect or options.speak) as sandbox:
             family = sandbox.routes.family.name
             line = f"{sandbox.url}  the sandbox, speaking as {family}; any key will do; Ctrl-C ends it"
             print(json.dumps({"url": sandbox.url, "family": family}) if options.json else line, flush=True)

@@ -1,4 +1,4 @@
-"""One who waits for a video: what to show meanwhile, and how it ends."""
+"""One wait for a video: what to show meanwhile, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A create request, resolved for its model and not yet encoded: what a dialect of the API encodes."""
+"""A create request that is resolved for its model and not yet encoded for an API."""
 
 from __future__ import annotations
 

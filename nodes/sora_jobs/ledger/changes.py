@@ -1,4 +1,4 @@
-"""What changes in a row by what its provider said, and by what a person found out."""
+"""Changes of a row: by a response of its provider, and by a person who reconciles it."""
 
 from __future__ import annotations
 

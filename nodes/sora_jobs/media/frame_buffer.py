@@ -1,4 +1,4 @@
-"""How much memory there is, asked before the frames are decoded instead of found out by the kernel's killer."""
+"""The memory or the file that frames are decoded into; whether it has room is checked before."""
 
 from __future__ import annotations
 

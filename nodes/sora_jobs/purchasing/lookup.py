@@ -68,5 +68,5 @@ class Lookup:
 
 
 def id_in(text: str) -> str:
-    """Return the id at the end of a line of `Engine.labels()`, or the text itself."""
+    """Return the id at the end of a line of `HistoryView.labels`, or the text itself."""
     return text.strip().rsplit(" · ", 1)[-1].strip()

@@ -1,4 +1,4 @@
-"""What a remix asks for, by the job that it starts from."""
+"""Make the request for a remix from the job that it starts from."""
 
 from __future__ import annotations
 

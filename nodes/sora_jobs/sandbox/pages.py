@@ -1,5 +1,5 @@
-"""What the vendor's pages say of each model (vendor_pages.toml): by this the sandbox decides what it takes, and not by
-the catalogue that wrote the request."""
+"""The vendors' own tables of each model (vendor_pages.toml). The sandbox validates creates with these, and not with the
+catalogue that wrote the request."""
 
 from __future__ import annotations
 

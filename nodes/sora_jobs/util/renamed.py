@@ -1,5 +1,4 @@
-"""Names that owners of a machine wrote before 0.1.0: each is still read in this release, with one line in the log that
-names the new one, which goes before it."""
+"""Earlier names of settings. Each is still read in this release, with a warning; if both are set, the new name wins."""
 
 from __future__ import annotations
 

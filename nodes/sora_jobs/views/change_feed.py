@@ -1,4 +1,4 @@
-"""Who wants to know is told what became of jobs: the newest state of each, not more often than he can show it."""
+"""Tell listeners of jobs that changed: the newest state of each, not more often than a page can show it."""
 
 from __future__ import annotations
 

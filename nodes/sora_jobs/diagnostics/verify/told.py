@@ -1,4 +1,4 @@
-"""What the exchanges tell once they lie side by side: what our readers make of each, states in time, the cost."""
+"""Evaluate recorded exchanges: what our readers make of each, the states in time, the cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The family of proxies that LiteLLM is."""
+"""The sandbox as a LiteLLM proxy."""
 
 from __future__ import annotations
 
