@@ -5,7 +5,6 @@ However many wait for a job, it is looked at once per round, and all of them lea
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import logging
 import math
@@ -13,47 +12,19 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from ..config.timing import DEFAULT, Timing
-from ..errors import GatewayError, NotFinishedError, SoraError, WaitTimeoutError, no_thread_error
-from ..gateway.retries import poll_delay_s, poll_is_repeated
+from ..errors import NotFinishedError, SoraError, no_thread_error
+from ..gateway.retries import poll_delay_s
 from ..jobs.spec import Job
 from ..jobs.state import JobState
-from ..messages import RESUME_HINT
 from ..util.daemon_pool import DaemonPool, PoolClosedError
+from .watch import Timers, Watch, Watched
 
 POLL_THREADS = 6
-MANY = 256
 
-E = TypeVar("E")
 _log = logging.getLogger("sora")
-
-
-@dataclass(eq=False)
-class Watch:
-    """One who waits. `future` ends with the Job as soon as the gateway is done with it, or with a SoraError."""
-
-    job: Job
-    deadline: float
-    future: Future[Job] = field(default_factory=Future)
-    trouble: str = ""  # what the last look stumbled over, to be shown while it is tried again
-
-    def cancel(self) -> None:
-        """Wait no longer; the job goes on at the gateway."""
-        self.future.cancel()
-
-
-@dataclass
-class _Watched:
-    job: Job  # as it was seen last
-    watches: list[Watch]
-    troubles: int = 0
-    unknown_polls: int = 0  # looks in a row at which the gateway did not know it
-    turn: int = 0  # only the newest planned look counts
-    planned: float = 0.0
-    not_before: float = 0.0  # the gateway's pace, which one who comes later must keep as well
 
 
 class Poller:
@@ -77,11 +48,12 @@ class Poller:
         self._monotonic = timing.monotonic
         self._pool = DaemonPool("sora-poll", POLL_THREADS)
         self._wake = threading.Condition()
-        self._watched: dict[str, _Watched] = {}
-        self._due: list[tuple[float, int, str]] = []  # (when, turn, job)
-        self._ends: list[tuple[float, int, Watch]] = []  # (deadline, count, one who waits)
-        self._alarms: list[tuple[float, int, Callable[[], None], Future[Any] | None]] = []
-        self._most = {"ends": MANY, "alarms": MANY}  # entries at which a heap is searched for dead ones
+        self._watched: dict[str, Watched] = {}
+        self._due: Timers[tuple[str, int]] = Timers(lambda planned: not self._is_planned(*planned))  # (job, turn)
+        self._ends: Timers[Watch] = Timers(lambda watch: watch.future.done())
+        self._alarms: Timers[tuple[Callable[[], None], Future[Any] | None]] = Timers(
+            lambda alarm: alarm[1] is not None and alarm[1].done()
+        )
         self._count = itertools.count()
         self._thread: threading.Thread | None = None
         self._slept = 0.0  # seconds
@@ -114,14 +86,13 @@ class Poller:
             return watch
         with self._wake:
             self._start()
-            watched = self._watched.setdefault(job.id, _Watched(job, []))
+            watched = self._watched.setdefault(job.id, Watched(job, []))
             # Nobody waited, or what is planned is far off because of trouble: look as soon as the pace allows.
             soon = max(self.now(), watched.not_before)
             if not watched.watches or soon < watched.planned:
                 self._plan(watched, soon)
             watched.watches.append(watch)
-            self._ends = self._tidy("ends", self._ends, lambda entry: not entry[2].future.done())
-            heapq.heappush(self._ends, (watch.deadline, next(self._count), watch))
+            self._ends.add(watch.deadline, watch)
             watch.future.add_done_callback(lambda future: self._left(watch) if future.cancelled() else None)
             self._rested = min(self._rested, self._monotonic())  # from now on it is not idle
             self._wake.notify()
@@ -135,8 +106,7 @@ class Poller:
         moment = self.now() + delay_s
         with self._wake:
             self._start()
-            self._alarms = self._tidy("alarms", self._alarms, lambda entry: entry[3] is None or not entry[3].done())
-            heapq.heappush(self._alarms, (moment, next(self._count), ring, unless))
+            self._alarms.add(moment, (ring, unless))
             self._rested = min(self._rested, self._monotonic())  # from now on it is not idle
             self._wake.notify()
 
@@ -158,9 +128,12 @@ class Poller:
                 raise no_thread_error(error) from error
             self._thread = thread
 
-    def _plan(self, watched: _Watched, moment: float) -> None:
+    def _plan(self, watched: Watched, moment: float) -> None:
         watched.turn, watched.planned = next(self._count), moment
-        heapq.heappush(self._due, (moment, watched.turn, watched.job.id))
+        self._due.add(moment, (watched.job.id, watched.turn))
+
+    def _is_planned(self, job: str, turn: int) -> bool:
+        return job in self._watched and self._watched[job].turn == turn
 
     def _run(self) -> None:
         while True:
@@ -169,16 +142,16 @@ class Poller:
                     return
                 self._rested = self._notice_sleep()
                 now = self._rested - self._slept
-                late, rings = self._late(now), self._ringing(now)
-                if not late and not rings and (not self._due or self._due[0][0] > now):
+                late = [watch for watch in self._ends.pop_due(now) if self._take_off(watch)]
+                rings = [ring for ring, _ in self._alarms.pop_due(now)]
+                if not late and not rings and self._due.first > now:
                     pause_s = self._sleep_s(now)
                     self._rested += math.inf if pause_s is None else pause_s
                     self._wake.wait(pause_s)
                     continue
                 job = self._next(now)
             for watch in late:  # outside the lock: who waited may do anything when told
-                if watch.future.set_running_or_notify_cancel():
-                    watch.future.set_exception(_timed_out(watch))
+                watch.end(None, watch.timeout_error())
             for ring in rings:
                 _guarded(ring)
             if job is not None:
@@ -199,13 +172,8 @@ class Poller:
             watched.not_before -= slept
             self._plan(watched, max(now, watched.not_before))
         self._least = now + self._timing.after_sleep_s
-        self._ends = [(max(end, self._least), count, watch) for end, count, watch in self._ends]
-        self._alarms = [
-            (ringing if unless is None else max(ringing, self._least), count, ring, unless)
-            for ringing, count, ring, unless in self._alarms
-        ]
-        heapq.heapify(self._ends)
-        heapq.heapify(self._alarms)
+        self._ends.postpone(self._least)
+        self._alarms.postpone(self._least, lambda alarm: alarm[1] is not None)
         self._wake.notify()
         return moment
 
@@ -222,33 +190,12 @@ class Poller:
                     self._plan(self._watched[job.id], self.now() + self._timing.poll_backoff_max_s)
 
     def _sleep_s(self, now: float) -> float | None:
-        moments = [heap[0][0] for heap in (self._due, self._ends, self._alarms) if heap]
-        return min(self._timing.clock_check_s, max(0.0, min(moments) - now)) if moments else None
+        first = min(self._due.first, self._ends.first, self._alarms.first)
+        return None if first == math.inf else min(self._timing.clock_check_s, max(0.0, first - now))
 
     def _next(self, now: float) -> Job | None:
         """The job whose turn it is, if one is due."""
-        while self._due and self._due[0][0] <= now:
-            _, turn, job = heapq.heappop(self._due)
-            if job in self._watched and self._watched[job].turn == turn:
-                return self._watched[job].job
-        return None
-
-    def _late(self, now: float) -> list[Watch]:
-        """Those whose time is over; they are taken off the list."""
-        late = []
-        while self._ends and self._ends[0][0] <= now:
-            watch = heapq.heappop(self._ends)[2]
-            if self._take_off(watch) and not watch.future.done():
-                late.append(watch)
-        return late
-
-    def _ringing(self, now: float) -> list[Callable[[], None]]:
-        rings = []
-        while self._alarms and self._alarms[0][0] <= now:
-            _, _, ring, unless = heapq.heappop(self._alarms)
-            if unless is None or not unless.done():
-                rings.append(ring)
-        return rings
+        return next((self._watched[job].job for job, _ in self._due.pop_due(now)), None)
 
     def _left(self, watch: Watch) -> None:
         """One who waited does so no more."""
@@ -289,55 +236,30 @@ class Poller:
                 return
             if seen is not None:
                 ended = self._told(watched, seen)
-            elif error is not None and self._passes(watched, error):
-                watched.troubles += 1
-                for watch in watched.watches:
-                    watch.trouble = error.message
-            else:
+            elif error is None or not watched.is_repeated(error, self._timing):
                 ended = self._end(watched)
                 self._drop(job.id)
             if job.id in self._watched:
                 self._plan_next(watched, error)
             self._wake.notify()
         for watch in ended:  # outside the lock: who waited may do anything when told, also look at a slow disk
-            if not watch.future.done() and watch.future.set_running_or_notify_cancel():
-                if seen is not None:
-                    watch.future.set_result(seen)
-                else:
-                    watch.future.set_exception(error or NotFinishedError(""))
+            watch.end(seen, error)
 
-    def _passes(self, watched: _Watched, error: SoraError) -> bool:
-        """Is it worth looking again? Then it is, until the deadline of those who wait."""
-        unknown = isinstance(error, GatewayError) and error.is_unknown_job
-        watched.unknown_polls = watched.unknown_polls + 1 if unknown else 0
-        return poll_is_repeated(error, watched.unknown_polls, self._timing)
-
-    def _tidy(self, name: str, heap: list[E], alive: Callable[[E], bool]) -> list[E]:
-        """The heap; once it has doubled, without the entries that mean nothing any more."""
-        if len(heap) < self._most[name]:
-            return heap
-        kept = [entry for entry in heap if alive(entry)]
-        heapq.heapify(kept)  # type: ignore[type-var]  # tuples that begin with two numbers
-        self._most[name] = max(MANY, 2 * len(kept))
-        return kept
-
-    def _told(self, watched: _Watched, seen: Job) -> list[Watch]:
+    def _told(self, watched: Watched, seen: Job) -> list[Watch]:
         """Keep what was seen; those whose waiting it ends."""
-        watched.job, watched.troubles, watched.unknown_polls = seen, 0, 0
-        for watch in watched.watches:
-            watch.job, watch.trouble = seen, ""
+        watched.saw(seen)
         if seen.state.is_open:
             return []
         if seen.state is not JobState.COMPLETED:  # which is fetched now, by the same process
             self._drop(seen.id)
         return self._end(watched)
 
-    def _end(self, watched: _Watched) -> list[Watch]:
+    def _end(self, watched: Watched) -> list[Watch]:
         """Look no more at a job; those who waited for it, to be told."""
         del self._watched[watched.job.id]
         return watched.watches
 
-    def _plan_next(self, watched: _Watched, error: SoraError | None) -> None:
+    def _plan_next(self, watched: Watched, error: SoraError | None) -> None:
         """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
         try:
             pace = self._pace_s(watched.job.provider)
@@ -358,16 +280,3 @@ def _guarded(step: Callable[[], object]) -> None:
         step()
     except Exception:  # noqa: BLE001 - see above; it is told
         _log.exception("Sora Jobs: a step of the monitor failed")
-
-
-def _timed_out(watch: Watch) -> WaitTimeoutError:
-    state = f"the gateway says: {watch.job.remote_status or watch.job.state.value}"
-    if watch.job.state is JobState.RESERVED:
-        state = "another program is still sending it"
-    return WaitTimeoutError(
-        f"The video was not finished in time ({state})"
-        + (f"; the last look failed: {watch.trouble}" if watch.trouble else "."),
-        hint=RESUME_HINT,
-        job=watch.job.id,
-        code="wait_timeout",
-    )

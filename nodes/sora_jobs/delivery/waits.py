@@ -13,7 +13,7 @@ from ..config.timing import DEFAULT
 from ..errors import LocalError, SoraError
 from ..gateway.video_object import plain_status
 from ..jobs.spec import Job
-from .poller import Watch
+from .watch import Watch
 
 OnProgress = Callable[[float, str], None]  # the fraction from 0 to 1, and a line for a person
 
