@@ -322,6 +322,7 @@ class Road:
     def __init__(self, family: str, folder: Path) -> None:
         self.family = FAMILIES[family]
         self.env = {"SORA_SANDBOX_DIALECT": family, "SORA_POLL_SECONDS": "0.02", "SORA_BACKGROUND_DOWNLOADS": "0"}
+        self.env["SORA_SANDBOX_SECONDS"] = "0.2"
         self.engine = Engine(folder / "home", folder / "output", env=self.env, timing=FAST)
         self.jobs = folder / "home" / "sandbox" / "jobs"
 
@@ -349,10 +350,7 @@ class Road:
 
 
 @pytest.fixture(params=list(FAMILIES))
-def road(
-    request: pytest.FixtureRequest, tmp_path: Path, films: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Road]:
-    monkeypatch.setenv("SORA_SANDBOX_SECONDS", "0.2")
+def road(request: pytest.FixtureRequest, tmp_path: Path, films: Path) -> Iterator[Road]:
     (tmp_path / "home" / "sandbox").mkdir(parents=True)
     share_folder(tmp_path / "home" / "sandbox" / "renders", films)  # what is the same is rendered once
     made = Road(request.param, tmp_path)

@@ -43,7 +43,7 @@ class Site:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join(10)
+        self._thread.join(60)  # aiohttp waits up to ten seconds for the rest of a body that it has refused
         self._loop.close()
 
     async def _serve(self, ready: threading.Event) -> None:
