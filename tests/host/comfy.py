@@ -146,12 +146,15 @@ class ComfyUI:
         answer = requests.post(f"{self.url}/prompt", json={"prompt": graph, "client_id": self.client_id}, timeout=60)
         if answer.status_code != 200:
             raise RequestRejectedError(answer.json())
-        prompt_id: str = answer.json()["prompt_id"]
-        return prompt_id
+        self._newest: str = answer.json()["prompt_id"]
+        return self._newest
 
     def wait(self, prompt_id: str, timeout_s: float = 120) -> Run:
-        """Wait until a prompt is done, whatever became of it."""
-        return self.until(lambda: self._history(prompt_id), timeout_s)
+        """Wait until a prompt is done, whatever became of it, and until its events are here."""
+        run: Run = self.until(lambda: self._history(prompt_id), timeout_s)
+        if prompt_id == self._newest:  # those of others may have come before `queue` forgot them
+            self.until(lambda: self._has_ended(prompt_id))
+        return run
 
     def run(self, graph: dict[str, Any]) -> Run:
         return self.wait(self.queue(graph))
@@ -168,6 +171,11 @@ class ComfyUI:
     def texts(self, node: str) -> list[str]:
         """The status lines that a node showed."""
         return [event["text"] for event in self.events if event["type"] == "text" and event["node"] == node]
+
+    def _has_ended(self, prompt_id: str) -> bool:
+        """Has the last event of a prompt come?"""
+        ends = ("execution_success", "execution_error", "execution_interrupted")
+        return any(one["type"] in ends and one["data"]["prompt_id"] == prompt_id for one in list(self.events))
 
     def _history(self, prompt_id: str) -> Run | None:
         entry = self.get(f"/history/{prompt_id}").get(prompt_id)

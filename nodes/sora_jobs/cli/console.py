@@ -32,7 +32,7 @@ def open_engine(
     `out`, else where those nodes put theirs, else in out/. It buys nothing that another ledger of this user holds, and
     nothing at all where ComfyUI uses another database (InvalidInputError).
     `name` says on stderr which ledger it is; `variables` go before those of the environment."""
-    with Engine(home, out, folder="", env=os.environ | variables, others=True) as engine:
+    with Engine(home, out, folder=None if out is None else "", env=os.environ | variables, others=True) as engine:
         if name:
             ledger = engine.whereabouts.describe()
             for warning in ledger.warnings:
