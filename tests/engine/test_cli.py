@@ -501,7 +501,7 @@ def until(look: Callable[[], object], timeout_s: float = 30) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_stops_the_waiting_and_keeps_the_job(sora: Shell, tmp_path: Path) -> None:
     """It ends at once with 6, and says how to go on."""
-    with started("run", "a [sandbox: slow=60]", *SMALL, "--out", str(tmp_path)) as process:
+    with started("run", "a [sandbox: slow=20]", *SMALL, "--out", str(tmp_path)) as process:
         until(lambda: sora.json("jobs")["jobs"])
         with contextlib.closing(Ledger(tmp_path / "home")) as ledger:
             until(lambda: ledger.jobs()[0].progress)  # it was polled, so that somebody waits for the video
