@@ -410,6 +410,22 @@ def test_a_video_that_is_here_already_is_not_asked_for(tmp_path: Path, etag: str
     assert (fetched.result.size, fetched.left) == (len(BYTES), {"v.mp4"})
 
 
+def test_a_video_that_is_here_already_is_synced_before_it_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that wrote it may have failed just there: as long as the disk does, it is not stored."""
+    left_behind(tmp_path, BYTES, json.dumps({"etag": '"one"', "total": len(BYTES)}))
+
+    def broken(descriptor: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a folder, which is synced after the renaming
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with failing(StorageError, "", "Input/output error", charge="charged"):
+        Fetched(tmp_path, answer(410))
+    assert not (tmp_path / "output" / "v.mp4").exists()
+
+
 def test_the_size_is_noted_beside_the_etag(tmp_path: Path) -> None:
     """As soon as the server tells it, also with the rest of a part that was begun without it."""
     with pytest.raises(GatewayError):

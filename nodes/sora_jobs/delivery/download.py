@@ -164,12 +164,17 @@ def _arrived(open_stream: Open, part: PartialDownload, check: Check, progress: O
 
 
 def _video_in(part: PartialDownload, check: Check) -> Delivered | None:
-    """The part, if it is a video that holds all that it says."""
+    """The part, if it is a video that holds all that it says. It is synced: whoever wrote it may not have come to
+    that. OSError."""
     try:
         found = check(part.path) if part.size else None
     except MediaError:
         return None
-    return found if found is not None and found.is_complete else None
+    if found is None or not found.is_complete:
+        return None
+    with part.path.open("r+b") as file:
+        sync_file(file.fileno())
+    return found
 
 
 def _transfer(open_stream: Open, part: PartialDownload, check: Check, progress: OnProgress, attempts: int) -> None:
