@@ -104,7 +104,7 @@ class Purchaser:
         self, spec: VideoRequest, *, remix_of: Job | None = None, listed: bool = False, tell: Tell = tell_nobody
     ) -> PreparedPurchase:
         """Everything that can be found wrong before a row is written: InvalidInputError, MissingKeyError, StorageError.
-        With `listed` the catalogue has to have the model. `tell`: see Order."""
+        With `listed` the catalogue has to have the model. `tell`: see PreparedPurchase."""
         clients = self._clients.now()
         provider = clients.provider(spec.provider)
         active_purchase = self._ledger.queries.active_purchase(spec)
