@@ -20,11 +20,11 @@ from .config.settings import Settings
 from .config.snapshot import Config
 from .config.timing import DEFAULT, Timing
 from .delivery.background import BackgroundDownloads
+from .delivery.entry import OnProgress, Wait
 from .delivery.maintenance import Maintenance
 from .delivery.stored_files import StoredFiles
 from .delivery.thumbnails import VARIANTS, Thumbnails
 from .delivery.tracker import JobTracker
-from .delivery.waits import OnProgress, Wait
 from .errors import LocalError, NotPurchasedError
 from .gateway.clients import ClientPool
 from .jobs.quote import Quote
@@ -38,14 +38,16 @@ from .models.model import Model
 from .models.refresh import LiveCatalogue, Refreshed, seen_here
 from .purchasing.asking import Asking
 from .purchasing.balance import Balance
-from .purchasing.buying import Buyer
+from .purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Buyer
 from .purchasing.lookup import Lookup
 from .purchasing.providers import Providers
 from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
+from .purchasing.queue import Queue
 from .purchasing.quote import quote, quote_request
 from .purchasing.reconcile import ask_about, reconcile
 from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
+from .util.daemon_pool import DaemonPool
 from .util.waiting import is_done, result_of
 from .views.changes import Changes
 from .views.history import HistoryView
@@ -67,8 +69,8 @@ class Engine:
     environment variables. With `others`, what another ledger of this user holds is not bought here. InvalidInputError
     if no `home` is given and this user has no home folder.
 
-    The parts `background`, `changes`, `files`, `history`, `maintenance`, `page_settings`, `pictures`, `providers` and
-    `whereabouts` belong to the API. `ledger` and `settings` do not: they are for the engine's own packages.
+    The parts `background`, `changes`, `files`, `history`, `maintenance`, `page_settings`, `pictures`, `providers`,
+    `queue` and `whereabouts` belong to the API. `ledger` and `settings` do not: they are for the engine's own packages.
     """
 
     def __init__(
@@ -103,29 +105,32 @@ class Engine:
     def _join(self, others: Callable[[], Iterable[Path]]) -> None:
         """Make the parts that know of each other."""
         parts, timing = (self.ledger, self._clients, self.settings), self.timing
-        self._tracker = JobTracker(*parts, timing)
+        self._tasks = DaemonPool("sora-wait", 1)
+        sending = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
+        self._tracker = JobTracker(*parts, self._tasks, sending, timing)
         self._lookup = Lookup(self.ledger, self._clients, self._tracker.look)
         self._purchaser = Purchaser(
             self.ledger,
             self._clients,
             self._models.fresh,
             timing=timing,
-            closing=self._closing,
             elsewhere=lambda identity: held_elsewhere(identity, others(), timing),
         )
-        self.background = BackgroundDownloads(self.ledger, self.settings, self._tracker, timing)
+        self.background = BackgroundDownloads(self.ledger, self.settings, self._tracker, self._tasks, timing)
         self._buyer = Buyer(
             self.ledger,
             self._purchaser,
-            begin=self._tracker.begin,
-            call_later=self._tracker.poller.alarm,
+            pool=sending,
+            tasks=self._tasks,
+            follow=self._tracker.follow,
+            wake=self._tracker.scheduler.wake,
             bought=self.background.bought,
-            timing=timing,
         )
-        self._asking = Asking(self._lookup, self._tracker.begin)
+        self.queue = Queue(self.ledger, self._purchaser, self._buyer, self._tracker.scheduler.wake)
+        self._asking = Asking(self._lookup, self._tasks)
         self.files = StoredFiles(self.ledger, self.settings)
         self.history = HistoryView(self.ledger, self.settings, timing)
-        self.changes = Changes(self.ledger, self._tracker, self.history, timing)
+        self.changes = Changes(self.ledger, self.history, timing)
         self.maintenance = Maintenance(*parts)
         self.page_settings = PageSettings(self.settings, self.ledger, timing)
         self.pictures = Thumbnails(self._tracker, self._clients, self.settings)
@@ -140,9 +145,12 @@ class Engine:
     def close(self) -> None:
         """Stop all threads. Creates that are under way get a moment for their response; the rest goes on next time."""
         self._closing.set()
+        self.background.close()
+        self._tasks.close()
+        self._tracker.close(self.timing.create_close_s)
         self._buyer.close()
         self._asking.close()
-        self._tracker.close()
+        self.changes.close()
         self._clients.close()
         self.ledger.close()
 

@@ -225,10 +225,11 @@ def test_an_interrupted_create_keeps_what_it_bought(engine: Engine, monkeypatch:
     on_its_way, interrupted = threading.Event(), threading.Event()
     sending, is_done = engine.ledger.sending, waiting.is_done
 
-    def held(job: str) -> None:
-        sending(job)
+    def held(*positional: Any) -> Job:
+        job = sending(*positional)
         on_its_way.set()
         assert interrupted.wait(30)
+        return job
 
     def with_interrupt(future: Future[Any]) -> bool:
         if not interrupted.is_set():

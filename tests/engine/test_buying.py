@@ -16,6 +16,7 @@ from sora_jobs.engine import Engine
 from sora_jobs.errors import (
     LocalError,
     NotFinishedError,
+    NotPurchasedError,
     PurchaseUncertainError,
     RequestRejectedError,
     WaitTimeoutError,
@@ -35,14 +36,19 @@ SPEC = {"provider": "sandbox", "model": "seedance-2-5", "seconds": "4", "size": 
 @pytest.fixture
 def found(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[JobState]:
     """The states in which the engine's purchases have found their row so far: each look of a join is one more."""
-    reserve, states = engine.ledger.reserve, list[JobState]()
+    reserve, read, states = engine.ledger.reserve, engine.ledger.job, list[JobState]()
 
     def noted(*given: Any, **named: Any) -> tuple[Job, bool]:
         job, mine = reserve(*given, **named)
         states.append(job.state)
         return job, mine
 
+    def noted_again(name: str) -> Job:
+        states.append((job := read(name)).state)
+        return job
+
     monkeypatch.setattr(engine.ledger, "reserve", noted)
+    monkeypatch.setattr(engine.ledger, "job", noted_again)
     return states
 
 
@@ -98,7 +104,7 @@ def test_a_join_that_was_given_up_sends_nothing(engine: Engine, other: Ledger, f
     until(lambda: found)
     join.cancel()
     other.refused(job.id, RequestRejectedError("no"))
-    with pytest.raises((NotFinishedError, CancelledError)):
+    with pytest.raises((NotFinishedError, NotPurchasedError, CancelledError)):
         join.result(10)
     assert [one.state for one in engine.ledger.jobs()] == [JobState.REFUSED]
 
@@ -147,8 +153,9 @@ def test_a_purchase_that_is_still_being_sent_is_not_called_bought(
     job = held(other, "a boat")
     with failing(WaitTimeoutError, "wait_timeout", "another program is still sending it", charge="possible"):
         engine.start_wait(job.id, timeout=0.1).future.result(10)
+    read = len(found)
     join = engine.start_create(spec("a boat"))
-    until(lambda: found)
+    until(lambda: len(found) > read)
     engine.close()
     with failing(NotFinishedError, "closing", charge="possible"):
         join.result(10)
@@ -170,8 +177,8 @@ def test_a_list_settles_nothing_while_the_same_words_are_being_sent(engine: Engi
 
 
 def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> None:
-    """More of them than there are threads in all, of which one provider gets its share: another provider is bought from
-    at once, and jobs are opened, reconciled and archived meanwhile."""
+    """More of them than there are threads in all: each is sent, and waits without a thread; another provider is bought
+    from at once, and jobs are opened, reconciled and archived meanwhile."""
     busy = answer(429, {"error": {"message": "busy", "code": "rate_limit_exceeded"}}, [("Retry-After", "30")])
     listed = answer(200, {"object": "list", "data": []})
     with UglyServer([busy]) as slow, UglyServer([listed]) as lists:
@@ -189,7 +196,7 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
                 engine.start_create(dataclasses.replace(spec("a boat"), provider="slow", take=take))
                 for take in range(1, ALL_SUBMIT_THREADS + 3)
             ]
-            until(lambda: slow.count("POST") == SUBMIT_THREADS)
+            until(lambda: slow.count("POST") == len(wanted))  # a pause is no thread
             done = engine.start_create(spec("another")).result(10).job
             assert engine.start_wait(done.id, timeout=30).future.result(30).state is JobState.STORED
             assert engine.start(lambda: engine.open(done.id), job=done).result(30).id == done.id
@@ -197,7 +204,7 @@ def test_creates_that_are_asked_to_wait_hold_up_nobody_else(tmp_path: Path) -> N
                 engine.start(lambda: engine.reconcile(unknown), job=unknown).result(30)
             assert engine.background.set_visibility(done.id, ARCHIVED).aside == ARCHIVED
             assert not any(each.done() for each in wanted)
-            assert slow.count("POST") == SUBMIT_THREADS
+            assert slow.count("POST") == len(wanted)
         finally:
             engine.close()
 
@@ -255,7 +262,7 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
     real, told, engine = threading.Thread.start, list[str](), start(rescan_s=0.05)
 
     def no_monitor(thread: threading.Thread) -> None:
-        if thread.name == "sora-monitor":
+        if thread.name == "sora-scheduler":
             raise RuntimeError("can't start new thread")
         real(thread)
 
@@ -279,17 +286,17 @@ def test_without_the_monitors_thread_is_bought_and_the_wait_is_told(
     until(lambda: engine.ledger.job(left.id).state is JobState.STORED)
 
 
-def test_a_search_for_which_no_thread_could_be_had_is_made_later(
+def test_a_poll_for_which_no_thread_could_be_had_is_made_later(
     start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The background download goes on as soon as there is one."""
-    engine, shell = start(rescan_s=0.01, background_retry_s=0.01, lease_s=0.2), start()
+    engine, shell = start(rescan_s=0.01, poll_backoff_max_s=0.01), start()
     left = shell.start_create(spec("left behind")).result(20).job
     shell.close()
     real, refused = threading.Thread.start, list[str]()
 
     def refusing(thread: threading.Thread) -> None:
-        if thread.name.startswith("sora-wait") and len(refused) < 3:
+        if thread.name.startswith("sora-poll") and len(refused) < 3:
             refused.append(thread.name)
             raise RuntimeError("can't start new thread")
         real(thread)

@@ -19,8 +19,7 @@ from typing import ClassVar
 import pytest
 from sora_jobs.cli.console import described
 from sora_jobs.config.timing import Timing
-from sora_jobs.delivery import fetcher
-from sora_jobs.delivery.poller import POLL_THREADS
+from sora_jobs.delivery.scheduler import FETCH_THREADS, POLL_THREADS
 from sora_jobs.engine import Engine
 from sora_jobs.errors import (
     DownloadExpiredError,
@@ -145,7 +144,7 @@ def test_a_file_that_is_there_waits_for_no_download(engine: Engine, monkeypatch:
     monkeypatch.setattr(Client, "content", slow)
     for n in range(6):
         engine.start_wait(bought(engine, f"slow [sandbox: word={n}]").id, timeout=60)
-    assert all(taken.acquire(timeout=10) for _ in range(fetcher.FETCH_THREADS - 1))  # all that one gateway may have
+    assert all(taken.acquire(timeout=10) for _ in range(FETCH_THREADS - 1))  # all that one gateway may have
     try:
         assert engine.start_wait(done.id, timeout=5).future.result(5).id == done.id
     finally:
@@ -648,7 +647,7 @@ def test_a_cut_video_whose_row_was_not_written_counts_as_cut(tmp_path: Path, mon
     with gateway(tmp_path, answer(200, film(tmp_path, 0.7)), timing=AT_ONCE) as (engine, _, job):
         with monkeypatch.context() as dying:
             dying.setattr(engine.ledger, "stored", raising(KeyboardInterrupt()))
-            with pytest.raises(KeyboardInterrupt):
+            with failing(NotFinishedError, "unexpected_error", "KeyboardInterrupt"):
                 engine.start_wait(job.id, timeout=30).future.result(30)
         assert len(list(engine.settings.output.rglob("*.mp4"))) == 1
         stored = engine.start_wait(job.id, timeout=30).future.result(30)
@@ -741,8 +740,8 @@ def test_a_wait_that_was_cancelled_before_it_began_watches_nothing(
             wait.cancel()
         go_on.set()
         last = engine.start_wait(job.id, timeout=600)
-        until("the one thread came to the last of them", lambda: last.watch is not None)
-    assert [wait.watch for wait in waits] == [None, None]
+        until("the one thread came to the last of them", lambda: last.entry is not None)
+    assert [wait.entry for wait in waits] == [None, None]
 
 
 @pytest.mark.parametrize("when", ["rendering", "downloading"])
@@ -768,7 +767,7 @@ def test_a_laptop_that_slept_gets_its_video(tmp_path: Path, when: str) -> None:
             finished.set()
             assert asked.wait(30)
         else:
-            until("it was looked at", lambda: wait.watch is not None and wait.watch.job.remote_status == "in_progress")
+            until("it was looked at", lambda: wait.entry is not None and wait.entry.job.remote_status == "in_progress")
         asleep_s[0] += 4 * 3600
         finished.set()
         arrived.set()
@@ -848,7 +847,7 @@ def test_a_ledger_that_is_away_for_a_moment_ends_no_wait(engine: Engine, monkeyp
         return called
 
     wait = engine.start_wait(bought(engine, "a boat [sandbox: slow=0.3]").id, timeout=60)
-    until("it is watched", lambda: wait.watch is not None)
+    until("it is watched", lambda: wait.entry is not None)
     for name in ("job", "observed"):
         monkeypatch.setattr(engine.ledger, name, away_at_times(getattr(engine.ledger, name)))
     assert wait.future.result(30).state is JobState.STORED

@@ -16,8 +16,9 @@ PACK = Path(__file__).parents[2]
 MAY_LIST = ("jobs/state.py", "ledger/migrations.py")
 NAMES = {*JobState, "lapsed"}
 QUESTIONS = {
-    "is_running": {"reserved", "submitted", "completed"},
-    "is_open": {"reserved", "submitted"},
+    "is_running": {"queued", "reserved", "submitted", "completed"},
+    "is_open": {"queued", "reserved", "submitted"},
+    "is_reserved": {"queued", "reserved"},
     "is_pending": {"submitted", "completed"},
     "is_rendered": {"completed", "stored"},
     "is_bought": {"submitted", "completed", "stored"},

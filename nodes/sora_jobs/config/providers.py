@@ -32,6 +32,7 @@ BUILT_IN = (COMETAPI, SANDBOX)
 LARGEST_KEY_FILE = 16 << 10  # bytes
 LEAST_FREE_PORT = 1024  # below it only root opens one, as an ssh tunnel would have to
 OWN_PORT = 8080
+LIMIT_S = 86_400.0  # no provider is known to render for longer than a day
 LIKE_A_SECRET = 12  # letters of an extra header from which on it is taken out of every text
 
 
@@ -50,6 +51,8 @@ class Provider:
     variants: bool = False  # CometAPI has them "when supported by the provider", and does not say of which
     poll_s: float = POLL_S
     timeout_s: float = HTTP_TIMEOUT_S
+    at_once: int | None = None  # how many jobs of ours it may have at once
+    limit_s: float = LIMIT_S  # what it has not finished by then is stale
     usd_per_second: float | None = None
     opened: tuple[Opened, ...] = ()  # form fields that its owner lets workflows send, beside the harmless ones
     # Extra ones, which go to its own origin only.
@@ -286,6 +289,8 @@ def _of_this_machine(row: dict[str, Any], config: Config) -> dict[str, Any]:
     return {
         "poll_s": config.poll_s(float(row.get("poll_seconds", POLL_S))),
         "timeout_s": config.http_timeout_s(float(row.get("timeout_seconds", HTTP_TIMEOUT_S))),
+        "at_once": row.get("at_once"),
+        "limit_s": float(row.get("limit_seconds", LIMIT_S)),
         "opened": read_opened(row.get("extra_fields", [])),
         "headers": headers,
         "proxy": row.get("proxy"),

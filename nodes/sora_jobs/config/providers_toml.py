@@ -37,6 +37,10 @@ def _number(least: float, most: float) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000
+
+
 def _is_proxy(value: Any) -> bool:
     if not isinstance(value, str):
         return False
@@ -81,6 +85,8 @@ FIELDS: Mapping[str, Field] = {
     "variants": FLAG,
     "poll_seconds": Field(_number(0.01, 3600), "seconds from 0.01 to 3600"),
     "timeout_seconds": Field(_number(0.1, 3600), "seconds from 0.1 to 3600"),
+    "at_once": Field(_is_count, "how many jobs it may have at once: a whole number from 1 to 1000"),
+    "limit_seconds": Field(_number(60, 30 * 86_400), "seconds from 60 to 2592000 within which it finishes a job"),
     "usd_per_second": Field(_number(0, 1e4), "dollars per second, such as 0.1"),
     "extra_fields": Field(
         _opens_fields,
@@ -97,7 +103,16 @@ FIELDS: Mapping[str, Field] = {
 
 # What may be said of a gateway that is built in: how this machine reaches it, and which other form fields workflows may
 # send there. Address and key are in variables.
-OF_THIS_MACHINE = ("proxy", "ca_bundle", "timeout_seconds", "poll_seconds", "headers", "extra_fields")
+OF_THIS_MACHINE = (
+    "proxy",
+    "ca_bundle",
+    "timeout_seconds",
+    "poll_seconds",
+    "at_once",
+    "limit_seconds",
+    "headers",
+    "extra_fields",
+)
 
 
 def owner_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -39,6 +39,12 @@ class Timing:
     join_poll_s: float = 0.2  # how often the row of the other one is read; then less often
     join_poll_max_s: float = 2.0
 
+    # -- waiting for a place at the provider ----------------------------------------------------------------------
+
+    queue_poll_s: float = 1.0  # how often the first in the line looks whether a place is free; the others less often
+    queue_poll_max_s: float = 10.0
+    queue_full_s: float = 60.0  # a provider that says that it takes no more jobs is believed so long
+
     # -- polling a job --------------------------------------------------------------------------------------------
 
     poll_backoff_max_s: float = 60.0  # a provider in trouble is polled less and less often, but at least this often
@@ -64,9 +70,9 @@ class Timing:
 
     # -- background downloads -------------------------------------------------------------------------------------
 
-    background_max_s: float = 86_400.0  # no provider keeps a job longer
-    background_last_poll_s: float = 600.0  # for one more poll of an older job, at each start
-    background_retry_s: float = 300.0  # after a failure; that of an older job is not tried again by this process
+    background_retry_s: float = 300.0  # after a failure
+    stale_poll_s: float = 6 * 3600.0  # a job that its provider has not finished in time is polled so often
+    stale_forget_s: float = 7 * 86_400.0  # so long; then a person has to ask for it
     rescan_s: float = 60.0  # between two searches for jobs that other processes left
 
     # -- leases, and which processes live -------------------------------------------------------------------------
@@ -106,6 +112,14 @@ class Timing:
     def other_download_delay_s(self, failed: int) -> float:
         """The same while another process downloads the video."""
         return min(self.other_download_poll_max_s, self.other_download_poll_s * 2.0 ** min(failed, 9))
+
+    def full_s(self, asked_s: float | None) -> float:
+        """How long a provider that takes no more jobs is left alone, of which it may ask for a part itself."""
+        return min(self.retry_after_max_s, max(self.queue_poll_s, self.queue_full_s if asked_s is None else asked_s))
+
+    def queue_delay_s(self, place: int) -> float:
+        """The pause before a job that waits for a free place looks again, as the first, second … in the line."""
+        return min(self.queue_poll_max_s, self.queue_poll_s * max(1, place))
 
     def join_delay_s(self, joins: int) -> float:
         """The pause before the row of a purchase that another process sends is read again, after `joins` readings."""

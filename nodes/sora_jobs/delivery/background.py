@@ -1,22 +1,22 @@
-"""Jobs that nobody waits for are watched and fetched in the background, before their links lapse."""
+"""Jobs that nobody waits for are polled and downloaded in the background, before their links expire."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
-from concurrent.futures import Future
 
 from ..config.settings import Settings
 from ..config.timing import Timing
-from ..errors import GatewayError, SoraError, WaitTimeoutError
-from ..jobs.spec import EXPIRED, MUTED, Job
+from ..errors import SoraError, no_thread_error
+from ..jobs.outcomes import ended_error
+from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..ledger.ledger import Ledger
+from ..util.daemon_pool import DaemonPool
 from ..util.redact import redact
+from .entry import Entry
 from .tracker import JobTracker
-from .waits import Wait
 
 _log = logging.getLogger("sora")
 
@@ -28,13 +28,17 @@ class BackgroundDownloads:
     process that died, a node that was interrupted, a download that failed.
     """
 
-    def __init__(self, ledger: Ledger, settings: Settings, tracker: JobTracker, timing: Timing) -> None:
-        self._ledger, self._settings, self._tracker, self._timing = ledger, settings, tracker, timing
-        self._begun = self._searching = False
-        self._after: dict[str, Wait] = {}  # what is looked after now
+    def __init__(
+        self, ledger: Ledger, settings: Settings, tracker: JobTracker, tasks: DaemonPool, timing: Timing
+    ) -> None:
+        self._ledger, self._settings, self._tracker = ledger, settings, tracker
+        self._tasks, self._timing = tasks, timing
+        self._begun, self._closed = False, threading.Event()
+        self._searches: threading.Thread | None = None
         self._resting: dict[str, float] = {}  # what failed, and until when it is left alone
         self._told: set[str] = set()  # reasons that the log knows already
         self._lock = threading.Lock()
+        tracker.ended = self._ended
 
     def begin(self) -> int:
         """Look after every job that is unfinished or not yet downloaded and that nobody watches, and from now on after
@@ -78,12 +82,12 @@ class BackgroundDownloads:
                     self._search_again()
                 job = self._ledger.job(job_id)
                 if job.state.is_pending and not job.aside:
-                    self._watch(job_id)
+                    self._tracker.scheduler.join(job, background=True)
             except SoraError as error:
                 _log.warning("Job %s is not looked after: %s", job_id, self._text_of(error))
 
         try:
-            self._tracker.submit(begin)
+            self._tasks.submit(begin)
         except RuntimeError as error:  # the next search finds it
             _log.warning("Job %s is not looked after yet: %s", job_id, error)
 
@@ -92,112 +96,70 @@ class BackgroundDownloads:
         errors are those of `Ledger.set_visibility`."""
         job = self._ledger.set_visibility(job_id, aside)
         if aside:
-            self._leave(job_id)
+            self._tracker.scheduler.leave(job_id)
         else:
             self.collect(job_id)
         return job
 
-    def _leave(self, job_id: str) -> None:
-        with self._lock:
-            wait = self._after.get(job_id)
-        if wait is not None:
-            wait.cancel()
+    def close(self) -> None:
+        """Search no more."""
+        self._closed.set()
 
-    def _watch(self, job_id: str) -> None:
-        over = (job := self._ledger.job(job_id)).state is JobState.SUBMITTED and self._is_old(job)
-        with self._lock:
-            if job_id in self._after:
-                return
-            timeout_s = self._timing.background_last_poll_s if over else self._timing.background_max_s
-            wait = self._after[job_id] = self._tracker.wait(job_id, timeout_s=timeout_s)
-        wait.future.add_done_callback(lambda done: self._ended(wait.job, job_id, done))
-        wait.future.add_done_callback(lambda done: self._give_up(wait, done) if over else None)
-
-    def _give_up(self, wait: Wait, done: Future[Job]) -> None:
-        """A job that its gateway shows as unfinished after more than a day is not looked after at every start, nor
-        counted as running, for ever: it becomes unwatched, which a person can take back."""
-        error, watch = (None, None) if done.cancelled() else (done.exception(), wait.watch)
-        seen = watch is not None and watch.job is not wait.job and not watch.trouble
-        if watch is None or not seen or not isinstance(error, WaitTimeoutError):
+    def _ended(self, entry: Entry, error: SoraError | None) -> None:
+        """A job advances no more; was it here for the background?"""
+        if not entry.background:
             return
-        with contextlib.suppress(SoraError):
-            self._ledger.not_fetched(watch.job.id, error)
-            self._ledger.set_visibility(watch.job.id, MUTED)
-        _log.warning(
-            "The gateway has not finished job %s for more than a day. It is not watched any more: *Watch again* in the "
-            "tab *Sora jobs* or `sora resume %s` looks at it.",
-            watch.job.id,
-            watch.job.id,
-        )
-
-    def _ended(self, job: Job | None, job_id: str, done: Future[Job]) -> None:
-        error = None if done.cancelled() else done.exception()
-        old = job is not None and self._is_old(job)
+        job = entry.job
+        if error is None and job.state is not JobState.STORED:
+            error = ended_error(job)
         with self._lock:
-            self._after.pop(job_id, None)
-            self._resting.pop(job_id, None)
+            self._resting.pop(job.id, None)
             if error is None:
                 self._told.clear()
             else:
-                self._resting[job_id] = math.inf if old else self._timing.monotonic() + self._timing.background_retry_s
-        if error is not None:
-            self._tell(job_id, error)
-            if old and isinstance(error, GatewayError) and (error.is_unknown_job or error.http_status == 410):
-                with contextlib.suppress(SoraError):  # it is not asked for again by itself, at no start
-                    self._ledger.not_fetched(job_id, error.changed(code=EXPIRED))
-        elif not done.cancelled():
-            _log.info("Job %s was fetched in the background: %s", job_id, done.result().path)
+                self._resting[job.id] = self._timing.monotonic() + self._timing.background_retry_s
+        if error is None:
+            _log.info("Job %s was fetched in the background: %s", job.id, job.path)
+        else:
+            self._tell(job.id, error)
 
-    def _tell(self, job_id: str, error: BaseException) -> None:
+    def _tell(self, job_id: str, error: SoraError) -> None:
         """A reason is told once, however many jobs it stops."""
-        reason = redact(error.message if isinstance(error, SoraError) else str(error))
+        reason = redact(error.message)
         with self._lock:
             known = reason in self._told
             self._told.add(reason)
         if not known:
             _log.warning("Job %s could not be fetched in the background: %s", job_id, self._text_of(error))
 
-    def _text_of(self, error: BaseException) -> str:
+    def _text_of(self, error: SoraError) -> str:
         """In the language of the log."""
-        if isinstance(error, SoraError):
-            error = error.changed(language=self._settings.read().shown_language)
-        return redact(str(error))
+        return redact(str(error.changed(language=self._settings.read().shown_language)))
 
     def _search(self) -> int:
         if not self._settings.read().background_downloads:
             return 0
-        now = self._timing.monotonic()
+        now, scheduler = self._timing.monotonic(), self._tracker.scheduler
         with self._lock:
-            busy = self._after.keys() | {job for job, until in self._resting.items() if until > now}
-        found = self._tracker.claim_unwatched(busy)
-        for job in found:
-            self._watch(job)
+            resting = {job for job, until in self._resting.items() if until > now}
+        found = self._tracker.claim_unwatched(resting | scheduler.in_background())
+        for job_id in found:
+            scheduler.join(self._ledger.job(job_id), background=True)
         return len(found)
 
     def _search_again(self) -> None:
+        """Search now and then, from now on. LocalError where no thread can be had for it: the next call tries again."""
         with self._lock:
-            if self._searching:
+            if self._searches is not None or self._closed.is_set():
                 return
-            self._plan()  # first: where no thread can be had, the next call tries again
-            self._searching = True
-
-    def _plan(self) -> None:
-        self._tracker.poller.alarm(self._timing.rescan_s, self._round)
-
-    def _round(self) -> None:
-        """In a thread that may wait for the database; then the next one is planned."""
-
-        def search() -> None:
+            thread = threading.Thread(target=self._go_on, name="sora-search", daemon=True)
             try:
-                with contextlib.suppress(SoraError):  # the database is away for the moment
-                    self._search()
-            finally:
-                self._plan()
+                thread.start()
+            except RuntimeError as error:
+                raise no_thread_error(error) from error
+            self._searches = thread
 
-        try:
-            self._tracker.submit(search)
-        except RuntimeError:  # not one thread could be had: the next search may find one
-            self._plan()
-
-    def _is_old(self, job: Job) -> bool:
-        return self._timing.clock() - (job.submitted_at or job.created_at) > self._timing.background_max_s
+    def _go_on(self) -> None:
+        while not self._timing.sleep(self._closed, self._timing.rescan_s):
+            with contextlib.suppress(SoraError):  # the database is away for the moment
+                self._search()

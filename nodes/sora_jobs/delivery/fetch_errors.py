@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from ..config.timing import Timing
-from ..errors import DownloadExpiredError, GatewayError, NotFinishedError, NotOfferedError, SoraError, WaitTimeoutError
+from ..errors import DownloadExpiredError, GatewayError, NotOfferedError, SoraError
 from ..jobs.spec import EXPIRED, Job
-from ..messages import RESUME_HINT
-from .waits import Fetch
 
 NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
 
@@ -33,26 +31,4 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
         job=job.id,
         request_id=error.request_id,
         code=EXPIRED if (long_ago and said_so) or gone else "",
-    )
-
-
-def unexpected(error: BaseException) -> NotFinishedError:
-    """A bug, of ours or of a library: told with its job like all else, and the video is fetched by the next run."""
-    wrapped = NotFinishedError(
-        f"The video could not be fetched: {error!r}.",
-        hint="Run again; if it stays so, report it.",
-        code="unexpected_error",
-    )
-    wrapped.__cause__ = error
-    return wrapped
-
-
-def too_late(job: Job, fetch: Fetch) -> WaitTimeoutError:
-    """Nobody waits any longer; with the reason of the last try."""
-    why = f"; the last try failed: {fetch.trouble}" if fetch.trouble else "."
-    return WaitTimeoutError(
-        f"The video is finished, but could not be fetched in time{why}",
-        hint=f"It is paid for. {RESUME_HINT}",
-        job=job.id,
-        code="download_timeout",
     )

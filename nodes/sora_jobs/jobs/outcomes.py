@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import JobFailedError, NotPurchasedError, PurchaseUncertainError, SoraError
+from ..errors import JobFailedError, LocalError, NotPurchasedError, PurchaseUncertainError, SoraError
 from ..messages import RECONCILE_HINT
 from .spec import Job
 from .state import JobState
@@ -28,7 +28,7 @@ def existing_purchase_error(job: Job) -> SoraError:
     )
 
 
-def ended_error(job: Job) -> Exception:
+def ended_error(job: Job) -> SoraError:
     """Why there is no video to wait for."""
     if job.state.blocks_purchase:
         return existing_purchase_error(job)
@@ -37,3 +37,25 @@ def ended_error(job: Job) -> Exception:
         hint="Ask for the same video again to send it anew.",
         job=job.id,
     )
+
+
+def waiting_error(job: Job) -> NotPurchasedError:
+    """Why there is no video of a queued job to wait for: its process has ended, and nothing is bought at a start by
+    itself."""
+    return NotPurchasedError(
+        f"Job {job.id} waits to be sent, and the program that was to send it has ended.",
+        hint="Ask for the same video again, or run `sora resume JOB`: it keeps its place in the line.",
+        job=job.id,
+        code="not_sent_yet",
+    )
+
+
+def error_for_waiter(error: SoraError, job: Job | None) -> SoraError:
+    """The error for one who waits for the video of `job` (None: its row could not be read): what is waited for was
+    bought before, unless it is still being sent."""
+    bought = isinstance(error, LocalError) if job is None else bool(job.video_id)
+    if bought and error.charge == "none":
+        return error.changed(charge="charged")
+    if error.charge == "charged" and job is not None and not bought:
+        return error.changed(charge="possible")
+    return error

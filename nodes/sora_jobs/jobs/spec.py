@@ -203,6 +203,7 @@ class VideoRequest:
 
 
 EXPIRED = "lapsed"  # the error code of a job that the gateway no longer offers or knows
+STALE = "stale"  # what a job is called that is `Job.stale`
 MUTED = "unwatched"  # nobody fetches it in the background; a node that waits for it does
 ARCHIVED = "forgotten"  # not in lists any more; the row, its money and its file stay
 TRUNCATED = "cut_short"  # the error code of a stored job whose video holds less than it says
@@ -237,6 +238,7 @@ class Job:
     submitted_at: float | None = None
     completed_at: float | None = None
     stored_at: float | None = None
+    stale_at: float | None = None  # since when its provider, asked after its limit, has not finished it
     error: str = ""
     error_code: str = ""
     request_id: str = ""
@@ -255,6 +257,16 @@ class Job:
         return self.error_code == EXPIRED and self.state.is_pending
 
     @property
+    def stale(self) -> bool:
+        """Has its provider, asked after its limit, not finished it?"""
+        return self.stale_at is not None and self.state is JobState.SUBMITTED
+
+    @property
+    def is_running(self) -> bool:
+        """Is its video still to come, as far as is known?"""
+        return self.state.is_running and not self.lapsed and not self.stale
+
+    @property
     def may_be_muted(self) -> bool:
         """Is there something to come that nobody need look after?"""
         return self.state.is_pending
@@ -267,6 +279,8 @@ class Job:
     @property
     def standing(self) -> str:
         """Its state, for a person."""
+        if self.stale:
+            return STALE
         return EXPIRED if self.lapsed else self.state.value
 
     @property

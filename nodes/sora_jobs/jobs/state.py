@@ -9,6 +9,7 @@ from enum import StrEnum
 class JobState(StrEnum):
     """The state of a purchase; the table in README says what a second run does in each."""
 
+    QUEUED = "queued"  # written down, and waits here for its turn: the provider has as many jobs as it may have
     RESERVED = "reserved"  # written down; the response to the create is not there yet
     SUBMITTED = "submitted"  # the provider gave it an id and works on it
     COMPLETED = "completed"  # rendered there, not yet here
@@ -26,7 +27,12 @@ class JobState(StrEnum):
     @property
     def is_open(self) -> bool:
         """Is it still open what the provider makes of it?"""
-        return self in (JobState.RESERVED, JobState.SUBMITTED)
+        return self.is_reserved or self is JobState.SUBMITTED
+
+    @property
+    def is_reserved(self) -> bool:
+        """Is it written down, and does the provider not have it yet, as far as is known?"""
+        return self in (JobState.QUEUED, JobState.RESERVED)
 
     @property
     def is_pending(self) -> bool:
@@ -60,4 +66,11 @@ class JobState(StrEnum):
 
 
 # Where several jobs stand for one purchase, the one that is furthest on its way to a video counts.
-FURTHEST_FIRST = (JobState.STORED, JobState.COMPLETED, JobState.SUBMITTED, JobState.RESERVED, JobState.UNKNOWN)
+FURTHEST_FIRST = (
+    JobState.STORED,
+    JobState.COMPLETED,
+    JobState.SUBMITTED,
+    JobState.RESERVED,
+    JobState.UNKNOWN,
+    JobState.QUEUED,
+)

@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 
 # What is learned of a job whose id alone was known.
 KNOWN_BY_ID = (
-    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "error", "error_code", "path",
-    "root", "sha256", "bytes", "charged_usd",
+    "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "stale_at", "error",
+    "error_code", "path", "root", "sha256", "bytes", "charged_usd",
 )  # fmt: skip
 
 
-def observed_changes(row: RowMapping, video: RemoteVideo, now: float) -> dict[str, Any]:
+def stale_since(row: RowMapping, now: float, limit_s: float) -> float | None:
+    """Return since when a job is stale that its provider has not finished, or does not know, `now`: only what was
+    answered after the provider's limit counts."""
+    if row["stale_at"] is None and now - (row["submitted_at"] or row["created_at"]) > limit_s:
+        return now
+    return None if row["stale_at"] is None else float(row["stale_at"])
+
+
+def observed_changes(row: RowMapping, video: RemoteVideo, now: float, limit_s: float) -> dict[str, Any]:
     """Return the columns of a pending job that change by what its provider said of it `now`."""
     changes: dict[str, Any] = {"remote_status": redact(video.status)[:100], "progress": video.progress}
+    changes["stale_at"] = None if video.phase in ("done", "failed") else stale_since(row, now, limit_s)
     for name in ("model", "seconds", "size", "prompt"):  # an id from elsewhere came without them
         if not row[name] and getattr(video, name):
             changes[name] = getattr(video, name)

@@ -37,7 +37,7 @@ _PART = (
     f"WHEN state = '{JobState.FAILED}' THEN 'failed_' ELSE 'uncertain_' END"
 )
 # A reserved job that was sent has an answer on its way, which may be lost.
-_COUNTED = f"state <> '{JobState.REFUSED}' AND (state <> '{JobState.RESERVED}' OR sent_at IS NOT NULL)"
+_COUNTED = f"state <> '{JobState.REFUSED}' AND (NOT {state_in(lambda state: state.is_reserved)} OR sent_at IS NOT NULL)"
 
 
 @dataclass

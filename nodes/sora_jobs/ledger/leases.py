@@ -42,6 +42,11 @@ class Leases:
         self._ours[job] = self._timing.monotonic() + for_s / 2
         return True
 
+    def extend(self, job: str, for_s: float) -> bool:
+        """Take or keep the lease on a job for that long from now."""
+        self._ours.pop(job, None)
+        return self.hold(job, for_s)
+
     def held(self, job: str) -> bool:
         """Is the lease ours, without asking the ledger?"""
         return self._ours.get(job, 0.0) > self._timing.monotonic()
@@ -95,11 +100,13 @@ class Leases:
             recovered = self._recover(connection, owner)
             query = (
                 f"SELECT id FROM jobs WHERE {_PENDING} AND error_code <> :lapsed "  # noqa: S608 - ours
-                "AND aside = '' AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
+                "AND aside = '' AND (stale_at IS NULL OR stale_at > :stale) "
+                "AND (watcher = '' OR watched_until < :now) ORDER BY submitted_at LIMIT :limit"
             )
             query += " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
             now = self._database.now(connection)
-            rows = run(connection, query, lapsed=EXPIRED, now=now, limit=limit + len(but)).scalars()
+            stale = self._timing.clock() - self._timing.stale_forget_s
+            rows = run(connection, query, lapsed=EXPIRED, now=now, stale=stale, limit=limit + len(but)).scalars()
             found = [job for job in rows if job not in but][:limit]
             if found:
                 claim = "UPDATE jobs SET watcher = :me, watched_until = :until WHERE id IN :jobs"

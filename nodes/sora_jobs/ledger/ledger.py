@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
-from ..errors import InvalidInputError, LedgerError, SoraError
+from ..errors import InvalidInputError, LedgerError, NotPurchasedError, SoraError
 from ..jobs.identity import Identity
 from ..jobs.remote_video import RemoteVideo
 from ..jobs.spec import ARCHIVED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
 from ..jobs.state import JobState
 from ..util.redact import redact
-from . import spent
-from .changes import observed_changes, reconcile_row
+from . import queue, spent
+from .changes import observed_changes, reconcile_row, stale_since
 from .database import Database
 from .identities import FREED, holder, make_room
 from .queries import Queries
+from .queue import Turn
 from .references import References
 from .rows import (
     AT_GATEWAY,
@@ -39,6 +41,7 @@ from .rows import (
 )
 
 TAKEN_OVER = "taken_over"
+CANCELLED = "cancelled"
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
 
@@ -113,7 +116,7 @@ class Ledger:
                 sent_now = row["id"] in sending
             else:
                 sent_now = owner.alive(row["owner"], connection)
-            if row["state"] == JobState.RESERVED and not sent_now:
+            if JobState(row["state"]).is_reserved and not sent_now:
                 if row["sent_at"] is None:
                     spent.check(self.database, connection, budget, estimated_usd, but=row["id"])
                     changes = {
@@ -123,28 +126,60 @@ class Ledger:
                         "estimated_usd": estimated_usd,
                     }
                     changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
-                    return update(connection, row["id"], created_at=self.database.now(connection), **changes), True
+                    if row["state"] == JobState.RESERVED:  # a queued one keeps its place
+                        changes["created_at"] = self.database.now(connection)
+                    return update(connection, row["id"], **changes), True
                 return update(connection, row["id"], **INTERRUPTED), False
             return as_job(row), False
 
-    def sending(self, job: str) -> None:
-        """From now on the gateway may have the request. LedgerError if the row is no longer ours to send: a machine
-        that slept was taken for dead, and another one has taken it over."""
+    @_telling
+    def sending(self, job: str, turn: Turn | None = None) -> Job:
+        """Claim the sending of a row: from now on the provider may have the request. This compare-and-set comes before
+        each send. Where `turn` has no place for it, it is QUEUED, and not to be sent now.
+
+        NotPurchasedError if it was cancelled; LedgerError if it is no longer ours to send: a machine that slept was
+        taken for dead, and another one has taken it over. BudgetExceededError for one that was queued, and is too dear
+        by now.
+        """
         owner = self.database.owner
-        with self.database.write() as connection:
+        with self.database.exclusive() if turn is not None else self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if (row["state"], row["owner"]) != (JobState.RESERVED, owner.id):
+            state = JobState(row["state"])
+            if state is JobState.REFUSED and row["error_code"] == CANCELLED:
+                raise cancelled_error(job)
+            if not state.is_reserved or row["owner"] != owner.id or row["sent_at"] is not None:
                 raise LedgerError(
                     f"Job {job} was taken over by another process.",
                     hint="Run the same again to join it.",
                     job=job,
                     code=TAKEN_OVER,
                 )
-            update(connection, job, sent_at=self._clock())
+            if turn is not None and not queue.has_turn(connection, self.database, row, turn):
+                return as_job(row) if state is JobState.QUEUED else update(connection, job, state=JobState.QUEUED)
+            changes: dict[str, Any] = {"state": JobState.RESERVED, "sent_at": self._clock()}
+            if state is JobState.QUEUED and turn is not None:  # what it costs counts from now on
+                spent.check(self.database, connection, turn.budget, turn.estimated_usd, but=job)
+                changes |= {"estimated_usd": turn.estimated_usd, "created_at": self.database.now(connection)}
+            return update(connection, job, **changes)
 
-    def not_sent(self, job: str) -> None:
-        """The gateway refused for the moment: nothing is there, and the same row will be sent again."""
-        self._change_ours(job, sent_at=None)
+    @_telling
+    def not_sent(self, job: str, *, state: JobState = JobState.RESERVED) -> Job:
+        """The provider rejected it for now: nothing is there, and the same row will be sent again; QUEUED where it has
+        as many jobs as it takes."""
+        return self._change_ours(job, sent_at=None, state=state)
+
+    @_telling
+    def cancel(self, job: str) -> Job:
+        """Refuse a row of which nothing was sent, whichever process is to send it. InvalidInputError for any other."""
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            if not JobState(row["state"]).is_reserved or row["sent_at"] is not None:
+                raise InvalidInputError(
+                    f"Job {job} is {as_job(row).standing}: only what is not sent yet can be cancelled.",
+                    job=job,
+                    code="already_sent",
+                )
+            return update(connection, job, state=JobState.REFUSED, **FREED, **error_columns(cancelled_error(job)))
 
     @_telling
     def submitted(self, job: str, video: RemoteVideo) -> Job:
@@ -176,16 +211,26 @@ class Ledger:
         return self._change_ours(job, state=JobState.UNKNOWN, **error_columns(error))
 
     @_telling
-    def observed(self, job: str, video: RemoteVideo) -> Job:
-        """What a look at the gateway told. A stored, failed or lost job is left as it is."""
+    def observed(self, job: str, video: RemoteVideo, limit_s: float = math.inf) -> Job:
+        """What the provider said of it. A stored, failed or lost job is left as it is; one that is not finished
+        `limit_s` after it was accepted is stale."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
             if not JobState(row["state"]).is_pending:
                 return as_job(row)
-            changes = observed_changes(row, video, self._clock())
+            changes = observed_changes(row, video, self._clock(), limit_s)
             if all(row[name] == value for name, value in changes.items()):
                 return as_job(row)
             return update_locked(connection, row, **changes)
+
+    @_telling
+    def not_known(self, job: str, limit_s: float) -> Job:
+        """Its provider does not know it: after `limit_s` it is stale."""
+        with self.database.write() as connection:
+            row = existing(connection, job, lock=True)
+            if row["state"] != JobState.SUBMITTED:
+                return as_job(row)
+            return update(connection, job, stale_at=stale_since(row, self._clock(), limit_s))
 
     @_telling
     def taken_up_again(self, job: str, video: RemoteVideo) -> Job:
@@ -194,7 +239,14 @@ class Ledger:
             row = existing(connection, job, lock=True)
             if row["state"] != JobState.FAILED or video.phase == "failed":
                 return as_job(row)
-            again = {"state": JobState.SUBMITTED, "error": "", "error_code": "", "completed_at": None, "aside": ""}
+            again = {
+                "state": JobState.SUBMITTED,
+                "stale_at": None,
+                "error": "",
+                "error_code": "",
+                "completed_at": None,
+                "aside": "",
+            }
             update(connection, job, **again)
         return self.observed(job, video)
 
@@ -290,10 +342,15 @@ class Ledger:
         owner_id = self.database.owner.id
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if (row["state"], row["owner"]) != (JobState.RESERVED, owner_id):
+            if not JobState(row["state"]).is_reserved or row["owner"] != owner_id:
                 return as_job(row)
             return update(connection, job, **changes)
 
     def _change(self, job: str, **changes: Any) -> Job:
         with self.database.write() as connection:
             return update(connection, job, **changes)
+
+
+def cancelled_error(job: str) -> NotPurchasedError:
+    """Return the error for whoever wanted what was cancelled."""
+    return NotPurchasedError("It was cancelled before it was sent.", job=job, code=CANCELLED)

@@ -38,6 +38,7 @@ FOLDERS = ("sandbox/jobs", "sandbox/references")  # files that are named by thei
 # What a job of another ledger says of the purchase, by its state.
 STANDS_FOR: Mapping[str, str] = {
     JobState.RESERVED: "Another program is sending exactly this",
+    JobState.QUEUED: "Another program is going to send exactly this",
     JobState.UNKNOWN: "This may have been bought already",
     JobState.FAILED: "This was bought already and failed at the provider",
 }
@@ -105,7 +106,7 @@ def _held_in(home: Path, identity: Identity, timing: Timing) -> tuple[str, str] 
         also = " OR (slot IS NOT NULL AND identity2 = :v2)" if "identity2" in columns else ""
         query = f"SELECT id, state, sent_at, owner FROM jobs WHERE slot = :v1{also} ORDER BY {HOLDER_ORDER}"  # noqa: S608 - ours
         for job, state, sent_at, owner in connection.execute(query, identity._asdict()):
-            if state != JobState.RESERVED or FileLiveness(home).alive(owner):
+            if not _is_reserved(state) or FileLiveness(home).alive(owner):
                 return job, state
             if sent_at is not None:  # as that ledger itself will say of it
                 return job, JobState.UNKNOWN
@@ -167,7 +168,7 @@ def _bring_over(connection: Connection, row: dict[str, Any]) -> bool:
     known = first(connection, "id = :id", id=row["id"])
     if known is None:
         return add_row(connection, row)
-    if known["state"] == JobState.RESERVED or (row["video_id"] and not known["video_id"]):
+    if _is_reserved(known["state"]) or (row["video_id"] and not known["video_id"]):
         run(connection, "DELETE FROM jobs WHERE id = :id", id=row["id"])
         add_row(connection, row)
         return str(row["state"]) != str(known["state"])
@@ -235,6 +236,10 @@ def _of_both(row: Mapping[str, Any], same: Mapping[Any, Any]) -> dict[str, Any]:
         "project": row.get("project") or same["project"],
         "charged_usd": same["charged_usd"] if charged is None else charged,
     }
+
+
+def _is_reserved(state: str) -> bool:
+    return state in list(JobState) and JobState(state).is_reserved
 
 
 def _rank(state: str) -> int:

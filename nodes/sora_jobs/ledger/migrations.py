@@ -117,8 +117,14 @@ def _7_costs(connection: Connection) -> None:
         connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {column}"))
 
 
+def _8_stale(connection: Connection) -> None:
+    """Since when a job is stale. (The state `queued` needs no column. Processes with older code cannot read it, and
+    fail before they buy.)"""
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN stale_at DOUBLE PRECISION"))
+
+
 STEPS: tuple[Callable[[Connection], None], ...] = (
-    _1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2, _6_machines, _7_costs,
+    _1_jobs, _2_watchers, _3_lists, _4_aside, _5_identity_2, _6_machines, _7_costs, _8_stale,
 )  # fmt: skip
 
 

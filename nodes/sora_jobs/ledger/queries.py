@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InvalidInputError
 from ..jobs.spec import ARCHIVED, EXPIRED, Job, ModelEvidence, VideoRequest
+from . import queue
 from .database import Database
 from .identities import complete, holder
 from .references import References
@@ -16,7 +17,8 @@ NOT_SERVED = ("model_not_found",)  # codes of refusals that say that the provide
 MANY = 20  # past jobs that tell how long one takes
 # What a list can be narrowed to beside single states.
 GROUPS = {
-    "running": f"{state_in(lambda state: state.is_running)} AND error_code <> '{EXPIRED}'",
+    "running": f"{state_in(lambda state: state.is_running)} AND error_code <> '{EXPIRED}' AND stale_at IS NULL",
+    "stale": "state = 'submitted' AND stale_at IS NOT NULL",
     "forgotten": f"aside = '{ARCHIVED}'",
 }
 
@@ -173,6 +175,17 @@ class Queries:
         with self.database.read() as connection:
             query = f"SELECT count(*) FROM jobs WHERE {GROUPS['running']} AND aside = ''"  # noqa: S608 - both are ours
             return int(run(connection, query).scalar_one())
+
+    def queue(self) -> dict[str, int]:
+        """The places of the jobs that wait for their turn, by their id: 1 is the next of its provider; 0 for one whose
+        process has ended, which nobody sends."""
+        with self.database.read() as connection:
+            return queue.places(connection, self.database)
+
+    def holders(self, provider: str, origin: str) -> list[Job]:
+        """The jobs that hold the places there, and may be finished by now."""
+        with self.database.read() as connection:
+            return queue.holders(connection, provider, origin)
 
     def children(self, parent: Job, *, limit: int = 100) -> list[Job]:
         """The remixes of a job's video, newest first."""

@@ -1,24 +1,21 @@
-"""Purchases in their threads: a few at a time for each provider, none of which sleeps while another sends its job."""
+"""Purchases under way: each is prepared and reserved in a thread for its provider, and followed until it is sent."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from typing import Any
+from concurrent.futures import Future
+from typing import Protocol
 
-from ..config.timing import Timing
-from ..errors import NotFinishedError, no_thread_error
-from ..jobs.spec import ARCHIVED
-from ..ledger.ledger import Ledger
-from ..util.daemon_pool import DaemonPool, PoolClosedError, fail, guarded
-from .purchaser import PreparedPurchase, Purchaser, PurchaseResult
+from ..errors import NotFinishedError, NotPurchasedError
+from ..jobs.spec import ARCHIVED, Job
+from ..jobs.state import JobState
+from ..ledger.ledger import Ledger, cancelled_error
+from ..util.daemon_pool import DaemonPool, fail, guarded
+from .asking import begin_in
+from .purchaser import Order, PreparedPurchase, Purchaser, PurchaseResult
 
-SUBMIT_THREADS = 4  # for one provider, which may ask each of them to wait; with those that poll and fetch fewer than 20
-ALL_SUBMIT_THREADS = 16
+SUBMIT_THREADS, ALL_SUBMIT_THREADS = 4, 16  # for one provider, and for all
 JOIN = (
     "Run the same again: it joins what was sent, and buys nothing twice. The tab *Sora jobs* shows what became of it; "
     "in a shell: `sora jobs`."
@@ -26,45 +23,50 @@ JOIN = (
 
 
 class _Buying(Future[PurchaseResult]):
-    """A purchase under way. Cancelled while it waits for another one's answer, it does not go on to send its own."""
+    """A purchase under way. Cancelled before it is sent, it is not sent any more."""
 
     cancel_requested = False
     provider = ""
+    unwanted: Callable[[], None] = staticmethod(lambda: None)
 
     def cancel(self) -> bool:
         self.cancel_requested = True
+        self.unwanted()
         return super().cancel()
 
 
-class Buyer:
-    """Buys what it is given; each result is a future, which may be cancelled.
+class Follow(Protocol):
+    """Has a job advance until the provider has it, or it is not `wanted` any more: sent by `order`, whose first try is
+    made in this thread, else by the process that has reserved it. The future gives the job as it is then."""
 
-    `begin(step, future)` has something short done in a thread that may wait for the ledger, `call_later(seconds, step)`
-    after that time, and `bought(job_id)` is told of each purchase.
-    """
+    def __call__(self, job: Job, order: Order | None, wanted: Callable[[], bool]) -> Future[Job]: ...
+
+
+class Buyer:
+    """Buys what it is given; each result is a future, which may be cancelled. `pool` has a few threads for each
+    provider, `tasks` one for what is short and may wait for the ledger. `wake(job_id)` has a job that is followed take
+    its next step now, and `bought(job_id)` is told of each purchase."""
 
     def __init__(
         self,
         ledger: Ledger,
-        purchases: Purchaser,
+        purchaser: Purchaser,
         *,
-        begin: Callable[[Callable[[], None], Future[Any]], None],
-        call_later: Callable[[float, Callable[[], None]], None],
+        pool: DaemonPool,
+        tasks: DaemonPool,
+        follow: Follow,
+        wake: Callable[[str], None],
         bought: Callable[[str], None],
-        timing: Timing,
     ) -> None:
-        self._ledger, self._purchaser = ledger, purchases
-        self._begin, self._call_later, self._bought = begin, call_later, bought
-        self._timing = timing
-        self._closing = threading.Event()
-        self._pool = DaemonPool("sora-submit", ALL_SUBMIT_THREADS, SUBMIT_THREADS)
+        self._ledger, self._purchaser = ledger, purchaser
+        self._pool, self._tasks = pool, tasks
+        self._follow, self._wake, self._bought = follow, wake, bought
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
     def buy(self, prepare: Callable[[], PreparedPurchase], provider: str) -> Future[PurchaseResult]:
         """Have `prepare()` and the purchase done in the threads for that provider."""
         future = self._new()
-        future.provider = provider
-        self._queue(future, prepare)
+        self._begin(future, prepare, provider)
         return future
 
     def buy_for(
@@ -72,61 +74,72 @@ class Buyer:
     ) -> Future[PurchaseResult]:
         """The same for a provider that the ledger has to be asked for."""
         future = self._new()
-
-        def begin() -> None:
-            future.provider = provider_of()
-            self._queue(future, prepare)
-
-        self._begin(begin, future)
+        begin_in(self._tasks, lambda: self._begin(future, prepare, provider_of()), future)
         return future
 
     def close(self) -> None:
-        """Creates that are under way get a moment for their response; whoever waits for another one is told."""
-        self._closing.set()
-        self._pool.close(self._timing.create_close_s)
+        """Tell whoever still waits for a purchase. Call it when nothing is sent any more."""
         for future in list(self._buying):
             if not future.done() and not future.cancel():
-                with contextlib.suppress(InvalidStateError):  # it has just ended
-                    future.set_exception(
-                        NotFinishedError("The program is closing.", hint=JOIN, charge="possible", code="closing")
-                    )
+                fail(future, _closing_error())
 
     def _new(self) -> _Buying:
         future = _Buying()
         self._buying.add(future)
         return future
 
-    def _queue(self, future: _Buying, prepare: Callable[[], PreparedPurchase]) -> None:
-        end = self._timing.monotonic() + self._timing.join_max_s
-
+    def _begin(self, future: _Buying, prepare: Callable[[], PreparedPurchase], provider: str) -> None:
         def first() -> None:
             if future.set_running_or_notify_cancel():
-                run(prepare())
+                self._run(future, prepare())
 
-        def run(order: PreparedPurchase) -> None:
-            submission = (
-                None if future.cancel_requested else self._purchaser.attempt(order, lambda: future.cancel_requested)
-            )
-            if submission is not None:
-                if submission.job.aside == ARCHIVED:  # it is wanted again
-                    self._ledger.set_visibility(submission.job.id, "")
-                self._bought(submission.job.id)
-                future.set_result(submission)
-            elif future.cancel_requested or self._closing.is_set() or self._timing.monotonic() > end:
-                message = "Exactly this job is still being sent by another program."
-                raise NotFinishedError(message, hint=JOIN, charge="possible", code="sent_elsewhere")
-            else:  # not in this thread: others have something to send, too
-                order = dataclasses.replace(order, joins=order.joins + 1)
-                self._call_later(self._timing.join_delay_s(order.joins), lambda: queue(lambda: run(order)))
+        future.provider = provider
+        begin_in(self._pool, first, future, provider)
 
-        def queue(step: Callable[[], None]) -> None:
-            try:
-                queued = self._pool.submit(guarded(step, future), future.provider)
-            except PoolClosedError:
-                future.cancel()  # `close` ends one that has begun
-            except RuntimeError as error:
-                fail(future, no_thread_error(error))
-            else:
-                queued.add_done_callback(lambda step: future.cancel() if step.cancelled() else None)
+    def _run(self, future: _Buying, prepared: PreparedPurchase) -> None:
+        """Reserve it, and follow it until it is sent."""
+        if future.cancel_requested:
+            raise cancelled_error("")
+        job, order = self._purchaser.reserve(prepared)
+        if order is None and job.state is not JobState.RESERVED:  # also one that another process has queued
+            self._settle(future, prepared, job, mine=False)
+            return
+        future.unwanted = lambda: self._wake(job.id)
+        try:
+            sent = self._follow(job, order, lambda: not future.cancel_requested)
+        except NotFinishedError:  # the program is closing
+            if order is None:
+                raise _closing_error() from None
+            raise NotPurchasedError("The program is closing, and nothing was sent.", code="closing") from None
+        sent.add_done_callback(lambda done: self._sent(future, prepared, done, mine=order is not None))
 
-        queue(first)
+    def _sent(self, future: _Buying, prepared: PreparedPurchase, done: Future[Job], *, mine: bool) -> None:
+        if (error := done.exception()) is not None:
+            closing = isinstance(error, NotFinishedError) and error.code == "closing"
+            fail(future, _closing_error() if closing else error)
+        elif mine:
+            guarded(lambda: self._settle(future, prepared, done.result(), mine=True), future)()
+        else:  # the provider may have to be asked, or the purchase be made anew
+            settle = lambda: self._settle(future, prepared, done.result(), mine=False)  # noqa: E731
+            begin_in(self._pool, settle, future, future.provider)
+
+    def _settle(self, future: _Buying, prepared: PreparedPurchase, job: Job, *, mine: bool) -> None:
+        """End with what became of it; begin again where another process was refused what it sent."""
+        if job.state is JobState.RESERVED:
+            message = "Exactly this job is still being sent by another program."
+            raise NotFinishedError(message, hint=JOIN, charge="possible", code="sent_elsewhere")
+        if job.state is JobState.QUEUED and mine and future.cancel_requested:
+            self._ledger.cancel(job.id)
+            raise cancelled_error(job.id)
+        result = self._purchaser.result(prepared, job, mine=mine)
+        if result is None:
+            self._run(future, prepared)
+            return
+        if result.job.aside == ARCHIVED:  # it is wanted again
+            self._ledger.set_visibility(result.job.id, "")
+        self._bought(result.job.id)
+        future.set_result(result)
+
+
+def _closing_error() -> NotFinishedError:
+    return NotFinishedError("The program is closing.", hint=JOIN, charge="possible", code="closing")

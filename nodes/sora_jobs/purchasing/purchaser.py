@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import threading
 from collections.abc import Callable
@@ -16,12 +17,10 @@ from ..config.timing import Timing
 from ..errors import (
     BudgetExceededError,
     LedgerError,
-    NotPurchasedError,
     PurchaseUncertainError,
     RequestRejectedError,
     SoraError,
 )
-from ..gateway.client import Client
 from ..gateway.clients import ClientPool, Clients
 from ..gateway.retries import create_delay_s
 from ..jobs.identity import Identity
@@ -30,8 +29,9 @@ from ..jobs.quote import Quote
 from ..jobs.remote_video import RemoteVideo
 from ..jobs.spec import Job, VideoRequest, parse_size
 from ..jobs.state import JobState
-from ..ledger.ledger import TAKEN_OVER, Ledger
+from ..ledger.ledger import TAKEN_OVER, Ledger, cancelled_error
 from ..ledger.merge import Elsewhere
+from ..ledger.queue import Turn
 from ..models.catalogue import Catalogue
 from ..models.form import create_call
 from ..util.disk import VIDEO_NAME
@@ -41,6 +41,7 @@ from .reconcile import ask_again
 
 Image = NDArray[np.uint8]
 Tell = Callable[[str], None]
+QUEUE_FULL = ("video_queue_full",)  # codes of rejections that are a matter of how many jobs there are
 UNPRICED = Quote(None)  # of what is not bought now
 
 
@@ -75,11 +76,24 @@ class PreparedPurchase:
     origin: str
     quote: Quote
     tell: Tell = tell_nobody
-    joins: int = 0  # how often it found that another one was sending the same
+
+
+@dataclass(eq=False)
+class Order:
+    """A purchase that is reserved, and ours to send."""
+
+    purchaser: Purchaser
+    prepared: PreparedPurchase
+    attempts: int = 0  # that the provider rejected
+    error: SoraError | None = None  # of the last of them
+
+    def send(self, job: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+        """Send it: see `Purchaser.send`."""
+        return self.purchaser.send(job, self, wanted)
 
 
 class Purchaser:
-    """Buys, once per identity. Pauses end when the program is `closing`."""
+    """Buys, once per identity."""
 
     def __init__(
         self,
@@ -88,13 +102,13 @@ class Purchaser:
         catalogue: Callable[[], Catalogue],
         *,
         timing: Timing,
-        closing: threading.Event,
         elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
         self._ledger, self._clients, self._catalogue = ledger, gateways, catalogue
         self._elsewhere = elsewhere
-        self._timing, self._closing = timing, closing
+        self._timing = timing
         self._reserving = threading.Lock()
+        self._full_until: dict[str, float] = {}  # providers that take no more jobs for a while
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
         # What the gateway said of a create, and the ledger could not write down.
         self._not_kept: dict[str, RemoteVideo] = {}
@@ -108,7 +122,7 @@ class Purchaser:
         clients = self._clients.now()
         provider = clients.provider(spec.provider)
         active_purchase = self._ledger.queries.active_purchase(spec)
-        if active_purchase is not None and active_purchase.state is not JobState.RESERVED:
+        if active_purchase is not None and not active_purchase.state.is_reserved:
             # What is paid for needs neither key nor room, and may be what no catalogue has any more.
             files = list(active_purchase.references)
             return PreparedPurchase(clients, spec, remix_of, self._fitted(spec), files, provider.origin, UNPRICED)
@@ -130,29 +144,25 @@ class Purchaser:
         files = self._keep_references(spec)
         return PreparedPurchase(clients, spec, remix_of, images, files, provider.origin, price, tell)
 
-    def attempt(
-        self, prepared: PreparedPurchase, is_cancelled: Callable[[], bool] = lambda: False
-    ) -> PurchaseResult | None:
-        """Buy it, or join the job that the ledger already has for it; None while another one is sending it. Nothing is
-        sent, or sent again, once it is `is_cancelled()`.
-
-        BudgetExceededError comes before anything is sent; NotPurchasedError: it may be sent again;
-        PurchaseUncertainError, JobFailedError: see the table in the README.
-        """
+    def reserve(self, prepared: PreparedPurchase) -> tuple[Job, Order | None]:
+        """Write down the purchase, or find the job that the ledger already has for it; with the order to send, where it
+        is ours to send. BudgetExceededError, LedgerError: nothing is to be sent."""
         for job_id, refusal in list(self._refusals.items()):
             self._note_refused(job_id, refusal)
         job, mine = self._reserve(prepared)
-        if mine:
-            if not is_cancelled():
-                self._warn(prepared)
-            job = self._send(job, prepared, is_cancelled)
-        elif job.id in self._not_kept:
+        if not mine and job.id in self._not_kept:
             job = self._keep(job, self._not_kept[job.id])
+        return job, Order(self, prepared) if mine else None
+
+    def result(self, prepared: PreparedPurchase, job: Job, *, mine: bool) -> PurchaseResult | None:
+        """Return what became of a purchase that is sent, by us if it is `mine`; None where another one sent it and it
+        was refused there, so that it may be reserved anew. PurchaseUncertainError, JobFailedError: see the table in the
+        README."""
         if job.state is JobState.FAILED and not mine:
             job = ask_again(self._ledger, prepared.clients, job)  # free, and some gateways say so only once
         if job.state.blocks_purchase:
             raise existing_purchase_error(job)
-        if job.state is JobState.RESERVED:
+        if job.state.is_free:
             return None
         return PurchaseResult(job, prepared.images, reused=not mine, quote=prepared.quote if mine else UNPRICED)
 
@@ -182,11 +192,18 @@ class Purchaser:
             with contextlib.suppress(Exception):
                 prepared.tell(warning)
 
-    def _send(self, job: Job, prepared: PreparedPurchase, is_cancelled: Callable[[], bool]) -> Job:
-        """Send the reserved job; whatever happens, its row tells afterwards what became of the money."""
+    def send(self, job: Job, order: Order, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+        """Send the reserved job, as long as it is `wanted`, and record what the provider says: one function in one
+        thread, never split. The job and None; or seconds, after which it is sent again, where the provider rejected it
+        for now.
+
+        Whatever happens, its row tells afterwards what became of the money. NotPurchasedError: it may be sent again;
+        PurchaseUncertainError: it never is, by itself.
+        """
+        delay_s = None
         try:
-            client = prepared.clients.client_to_buy(prepared.spec, prepared.remix_of)
-            return self._keep(job, self._create(job, prepared, client, is_cancelled))
+            job, delay_s = self._try(job, order, wanted)
+            return job, delay_s
         except PurchaseUncertainError as error:
             if error.charge == "possible":
                 self._note_unknown(job, error)
@@ -200,19 +217,20 @@ class Purchaser:
             raise
         except SoraError as error:  # NotPurchasedError, or something that was wrong before it was sent
             self._note_refused(job.id, error)
-            near = ""
-            if error.kind == "model_gone":
-                spec = prepared.spec
-                near = self._catalogue().instead(
-                    spec.model, spec.seconds, spec.size, spec.provider, len(spec.references)
-                )
-            raise error.with_job(job.id).changed(hint=f"{error.hint} {near}".strip()) from error.__cause__
+            raise self._with_another_model(error, order.prepared.spec).with_job(job.id) from error.__cause__
         except BaseException as error:
             # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
             self._note_unknown(job, PurchaseUncertainError(f"the create was broken off: {error!r}"))
             raise
         finally:
-            self._sending.discard(job.id)
+            if delay_s is None:
+                self._sending.discard(job.id)
+
+    def _with_another_model(self, error: SoraError, spec: VideoRequest) -> SoraError:
+        if error.kind != "model_gone":
+            return error
+        near = self._catalogue().instead(spec.model, spec.seconds, spec.size, spec.provider, len(spec.references))
+        return error.changed(hint=f"{error.hint} {near}".strip())
 
     def _note_refused(self, job_id: str, error: SoraError) -> None:
         """Nothing was bought. That is known also where it cannot be written down now: the next purchase tries again."""
@@ -229,35 +247,61 @@ class Purchaser:
         with contextlib.suppress(LedgerError):
             self._ledger.unknown(job.id, error)
 
-    def _create(
-        self, job: Job, prepared: PreparedPurchase, client: Client, is_cancelled: Callable[[], bool]
-    ) -> RemoteVideo:
-        """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
-        spec = prepared.spec
-        call = create_call(spec, self._catalogue(), _pngs(prepared.images)) if spec.kind == "create" else None
-        for attempt in range(1, self._timing.create_attempts + 1):
-            if is_cancelled():
-                raise NotPurchasedError("It was cancelled before it was sent.")
-            self._ledger.sending(job.id)
-            try:
-                return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
-            except RequestRejectedError as error:
-                delay = create_delay_s(error, attempt, self._timing)
-                if delay is None:
-                    raise
-                if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
-                    patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
-                    raise error.changed(hint=patience) from None
-                self._ledger.not_sent(job.id)
-                if self._rest(delay, is_cancelled):
-                    raise
-        raise AssertionError("unreachable: the last try returns or raises")
+    def _try(self, job: Job, order: Order, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+        """The create itself; repeated only where the provider clearly rejected it for now."""
+        if job.state is JobState.QUEUED:
+            if self._full_until.get(job.provider, 0.0) > self._timing.monotonic():
+                return job, 0.0
+            order.prepared = self._prepared_again(order.prepared)
+        prepared = order.prepared
+        if not order.attempts and wanted():
+            self._warn(prepared)
+        create = self._create(prepared)
+        if not wanted():
+            raise order.error or cancelled_error(job.id)
+        claimed = self._ledger.sending(job.id, self._turn(prepared))
+        if claimed.state is JobState.QUEUED:
+            return claimed, 0.0
+        try:
+            video = create()
+        except RequestRejectedError as error:
+            if error.code in QUEUE_FULL:
+                self._full_until[job.provider] = self._timing.monotonic() + self._timing.full_s(error.retry_after_s)
+                return self._ledger.not_sent(job.id, state=JobState.QUEUED), 0.0
+            order.attempts, order.error = order.attempts + 1, error
+            delay_s = create_delay_s(error, order.attempts, self._timing)
+            if delay_s is None:
+                raise
+            if delay_s > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
+                patience = f"The gateway asks for patience: run again in {math.ceil(delay_s)} s."
+                raise error.changed(hint=patience) from None
+            self._ledger.not_sent(job.id)
+            return job, delay_s
+        return self._keep(job, video), None
 
-    def _rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> bool:
-        """Wait, in steps; True as soon as there is nothing more to wait for."""
-        step_s = self._timing.cancel_check_s
-        steps = (min(step_s, seconds) for _ in range(math.ceil(seconds / step_s)))
-        return any(is_cancelled() or self._timing.sleep(self._closing, each) for each in steps)
+    def _turn(self, prepared: PreparedPurchase) -> Turn | None:
+        """What its provider may have at once; None without such a limit."""
+        provider = prepared.clients.provider(prepared.spec.provider)
+        if provider.at_once is None:
+            return None
+        return Turn(provider.at_once, provider.limit_s, prepared.clients.config.budget, prepared.quote.usd)
+
+    def _prepared_again(self, prepared: PreparedPurchase) -> PreparedPurchase:
+        """The same with the settings, the key and the price of now: it may have waited for hours."""
+        clients, spec, catalogue = self._clients.now(), prepared.spec, self._catalogue()
+        provider = clients.provider(spec.provider)
+        clients.check_fields(spec, catalogue.fields(spec.model))
+        price = estimate(spec, provider, catalogue, prepared.remix_of)
+        return dataclasses.replace(prepared, clients=clients, origin=provider.origin, quote=price)
+
+    def _create(self, prepared: PreparedPurchase) -> Callable[[], RemoteVideo]:
+        """The call that buys it, ready to be made."""
+        spec = prepared.spec
+        client = prepared.clients.client_to_buy(spec, prepared.remix_of)
+        if spec.kind != "create":
+            return lambda: client.remix(spec.parent, spec.prompt)
+        call = create_call(spec, self._catalogue(), _pngs(prepared.images))
+        return lambda: client.create(call)
 
     def _keep(self, job: Job, video: RemoteVideo) -> Job:
         """Store the id. If even that fails, the error carries it: it is worth money. The next run tries once more."""

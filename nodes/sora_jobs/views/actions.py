@@ -10,7 +10,6 @@ def actions_of(job: Job, cure: str) -> list[str]:
     """Return the names of the actions that the page offers for a job, in the order in which it shows them; `cure` is
     what helps with its failure. Whether its file is there and its model has a remix is seen when it is shown."""
     has_video = job.state.is_rendered and not job.lapsed
-    running = job.state.is_running and not job.lapsed
     may = {
         "reconcile": job.state is JobState.UNKNOWN,
         "frames": has_video,
@@ -19,8 +18,9 @@ def actions_of(job: Job, cure: str) -> list[str]:
         "nearest": cure == "nearest",
         "ask": job.state is JobState.FAILED and bool(job.video_id),
         "again": job.kind != "opened",
-        "unwatch": running and job.may_be_muted and not job.aside,
-        "watch": job.aside == MUTED,
+        "unwatch": job.is_running and job.may_be_muted and not job.aside,
+        "watch": job.aside == MUTED or (job.stale and not job.aside),
+        "cancel": job.state is JobState.QUEUED,
         "restore": job.aside == ARCHIVED,
         "archive": job.may_be_archived and not job.aside,
     }
@@ -32,7 +32,7 @@ def group_of(job: Job) -> str:
     has, "running", or its state."""
     if job.aside == ARCHIVED:
         return ARCHIVED
-    return "running" if job.state.is_running and not job.lapsed else job.standing
+    return "running" if job.is_running else job.standing
 
 
 def was_running(standing: str) -> bool:

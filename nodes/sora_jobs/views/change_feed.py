@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config.timing import DEFAULT, Timing
-from ..delivery.tracker import JobTracker
-from ..errors import LocalError
 from ..jobs.spec import Job
+from ..util.daemon_pool import DaemonPool
 
 _log = logging.getLogger("sora")
 REMEMBERED = 4096  # jobs: more than go on at once
@@ -19,8 +18,9 @@ REMEMBERED = 4096  # jobs: more than go on at once
 class ChangeFeed:
     """Collects what the ledger tells, and passes it on as `tell(job, was)`; `was` is "" for a job that is new here."""
 
-    def __init__(self, tracker: JobTracker, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
-        self._tracker, self._tell, self._timing = tracker, tell, timing
+    def __init__(self, tell: Callable[[Job, str], None], timing: Timing = DEFAULT) -> None:
+        self._tell, self._timing = tell, timing
+        self._pool, self._closing = DaemonPool("sora-changes", 1), threading.Event()
         self._told: dict[str, Job] = {}  # the newest
         self._fresh: dict[str, Job] = {}
         self._planned = False
@@ -37,22 +37,18 @@ class ChangeFeed:
                 return
             self._planned = True
         try:
-            self._tracker.poller.alarm(self._timing.change_delay_s, self._begin)
-        except LocalError:  # what the ledger wrote must not fail for it
-            self._not_begun()
+            self._pool.submit(self._pass_on)
+        except RuntimeError:  # not one thread could be had: the next change tries again, with all that is fresh
+            with self._lock:
+                self._planned = False
 
-    def _begin(self) -> None:
-        try:
-            self._tracker.submit(self._pass_on)
-        except RuntimeError:
-            self._not_begun()
-
-    def _not_begun(self) -> None:
-        """Not one thread could be had: the next change tries again, with all that is fresh."""
-        with self._lock:
-            self._planned = False
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._closing.set()
+        self._pool.close()
 
     def _pass_on(self) -> None:
+        self._timing.sleep(self._closing, self._timing.change_delay_s)
         with self._lock:
             self._planned = False
             fresh, self._fresh = self._fresh, {}

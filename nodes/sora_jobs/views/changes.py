@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config.timing import Timing
-from ..delivery.tracker import JobTracker
 from ..jobs.spec import Job
 from ..ledger.ledger import Ledger
 from .change_feed import ChangeFeed
@@ -17,8 +16,9 @@ from .news import News, in_trouble
 class Changes:
     """What this process writes and reads of jobs. Thread-safe."""
 
-    def __init__(self, ledger: Ledger, tracker: JobTracker, history: HistoryView, timing: Timing) -> None:
-        self._ledger, self._tracker, self._history, self._timing = ledger, tracker, history, timing
+    def __init__(self, ledger: Ledger, history: HistoryView, timing: Timing) -> None:
+        self._ledger, self._history, self._timing = ledger, history, timing
+        self._feed: ChangeFeed | None = None
         self._news = News(timing)
 
     def listen(self, tell: Callable[[Job, str], None]) -> None:
@@ -29,7 +29,14 @@ class Changes:
             self._news.add(job, was)
             tell(job, was)
 
-        self._ledger.listener = ChangeFeed(self._tracker, note, self._timing).changed
+        self.close()
+        self._feed = ChangeFeed(note, self._timing)
+        self._ledger.listener = self._feed.changed
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        if self._feed is not None:
+            self._feed.close()
 
     def now(self) -> float:
         """Return the engine's time, in seconds since the epoch: the one by which rows are dated."""

@@ -25,10 +25,11 @@ from ..errors import (
     storage_error,
 )
 from ..jobs.outcomes import existing_purchase_error
-from ..jobs.spec import ARCHIVED, TRUNCATED, Job, Reference, VideoRequest
+from ..jobs.spec import ARCHIVED, TRUNCATED, Job
 from ..jobs.state import JobState
 from ..ledger.costs import report
 from ..ledger.ledger import Ledger
+from ..purchasing.queue import request_of
 from ..util.atomic_write import atomic_write
 from .actions import actions_of, group_of, was_running
 from .news import in_trouble
@@ -44,7 +45,6 @@ AS_THEY_ARE = (
 )  # fmt: skip
 
 BRIEF = ("id", "aside", "progress", "created_at", "submitted_at", "completed_at")
-WISH = ("kind", "provider", "prompt", "model", "seconds", "size", "take", "extra_fields", "parent")
 
 
 class HistoryView:
@@ -120,7 +120,7 @@ class HistoryView:
     def brief(self, job: Job) -> dict[str, Any]:
         """How it stands, and nothing of what it is: this much may be heard by whoever listens. No file is looked at,
         since there may be a thousand of these in a second."""
-        running = job.state.is_running and not job.lapsed
+        running = job.is_running
         return {name: getattr(job, name) for name in BRIEF} | {
             "state": job.standing,
             "is_running": running,
@@ -169,9 +169,8 @@ class HistoryView:
         pixels = [from_file(place) for place in self.references(job_id)]
         if job.kind == "opened" or (pixels and not job.fit):
             return {"fit": "", "take": job.take + 1}
-        wish: dict[str, Any] = {name: getattr(job, name) for name in WISH}
-        spec = VideoRequest(**wish, references=tuple(Reference(each, job.fit) for each in pixels))
-        takes = (replace(spec, take=take) for take in itertools.count(job.take + 1))
+        asked = request_of(job, pixels)
+        takes = (replace(asked, take=take) for take in itertools.count(job.take + 1))
         return {
             "fit": job.fit,
             "take": next(each.take for each in takes if not self._ledger.queries.was_requested(each)),

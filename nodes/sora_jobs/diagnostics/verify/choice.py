@@ -13,7 +13,6 @@ from ...config.providers import COMETAPI, SANDBOX
 from ...engine import Engine
 from ...errors import BudgetExceededError, InvalidInputError
 from ...jobs.spec import Job, Reference, VideoRequest, parse_size
-from ...jobs.state import JobState
 from ...models.catalogue import Catalogue
 from ...models.model import Model
 
@@ -129,7 +128,7 @@ def picture(width: int, height: int) -> NDArray[np.uint8]:
 
 def _never_sent(job: Job) -> bool:
     """An earlier run ended before it sent this one: to send it now costs as much as a new one."""
-    return job.state is JobState.RESERVED and job.sent_at is None
+    return job.state.is_reserved and job.sent_at is None
 
 
 def _models(catalogue: Catalogue, wish: Wish, listed: Collection[str] | None) -> Iterator[Model]:

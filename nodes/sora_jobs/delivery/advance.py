@@ -1,0 +1,195 @@
+"""What comes next for a job, in each state: the only place that says it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from ..config.providers import Provider
+from ..config.timing import Timing
+from ..errors import GatewayError, NotPurchasedError, SoraError
+from ..gateway.retries import poll_delay_s, poll_is_repeated
+from ..jobs.outcomes import waiting_error
+from ..jobs.spec import Job
+from ..jobs.state import JobState
+from .entry import Entry, Fetch, Order
+
+
+class Pause(NamedTuple):
+    """Seconds until the next step, and before which there is none, whoever wants one."""
+
+    due_s: float
+    least_s: float = 0.0
+
+
+class Jobs(Protocol):
+    """Rows of the ledger, and what providers say of them."""
+
+    def provider(self, name: str) -> Provider:
+        """The provider of that name. InvalidInputError."""
+
+    def read(self, job_id: str) -> Job:
+        """The row, after putting right what a process that has ended left half sent."""
+
+    def poll(self, job: Job) -> Job:
+        """Ask the provider, and record what it says. GatewayError."""
+
+    def not_known(self, job: Job) -> Job:
+        """Record that the provider does not know it."""
+
+    def place(self, job_id: str) -> int:
+        """The place of a queued job in the line: 1 is the next, 0 for one that nobody sends."""
+
+    def poll_holders(self, job: Job) -> None:
+        """Have the jobs polled that the provider of a queued job has: who else would see that a place is free?"""
+
+
+class Claims(Protocol):
+    """The leases of this process: see `Leases`."""
+
+    def held(self, job: str) -> bool: ...
+
+    def hold(self, job: str, for_s: float | None = None) -> bool: ...
+
+    def extend(self, job: str, for_s: float) -> bool: ...
+
+
+class Downloads(Protocol):
+    """The downloads of this process."""
+
+    def fetch(self, entry: Entry) -> Job | None:
+        """Return the stored job; None while another process is at it."""
+
+    def delay_s(self, entry: Entry, error: SoraError) -> float:
+        """Return the pause before another try. The error for those who wait, where there is none."""
+
+
+class Advance:
+    """Has a job take one step, in the calling thread, and returns the pause before the next; None: it is finished.
+
+    | state | whose it is | the step | what follows |
+    |---|---|---|---|
+    | queued, reserved | ours to send | send it, unless a byte of it was sent before; record the id | submitted, refused or unknown; the same again where the provider rejected it for now; queued while it has as many jobs as it may have |
+    | queued | another process will send it | read the row | what the row says |
+    | queued | its process has ended | – : it is sent when the same is asked for again | – |
+    | reserved | another process sends it | read the row | what the row says |
+    | reserved | its process has ended | refused if nothing was sent, else unknown: it is never sent again | – |
+    | submitted | the lease is ours | ask the provider, record what it says | completed or failed; the same again after the polling interval; a stale one after hours |
+    | submitted | another process has the lease | read the row | what the row says |
+    | completed | the lease is ours | download, check, publish and record the video | stored |
+    | completed | another process has the lease | read the row | what the row says |
+    | stored | its file is missing, changed or truncated | as a completed one | stored |
+    | stored, failed, refused, unknown, lost | | nothing | – |
+
+    """  # noqa: E501 - a table
+
+    def __init__(self, jobs: Jobs, leases: Claims, downloads: Downloads, timing: Timing) -> None:
+        self._jobs, self._leases, self._downloads, self._timing = jobs, leases, downloads, timing
+
+    def __call__(self, entry: Entry) -> Pause | None:
+        """Take the step. SoraError: it is over, for all who wait."""
+        before = entry.job.state
+        try:
+            pause = self._step(entry)
+        except SoraError as error:
+            pause = self._again(entry, error)
+            entry.error = error
+            return pause
+        entry.error, entry.unknown_polls = None, 0
+        now = entry.job.state
+        if now is before or now is JobState.QUEUED:
+            return pause
+        entry.rounds = 0
+        return Pause(0.0) if now.is_running else None
+
+    def _step(self, entry: Entry) -> Pause | None:
+        match entry.job.state:
+            case JobState.QUEUED | JobState.RESERVED if entry.order is not None:
+                pause = self._sent(entry, entry.order)
+            case JobState.QUEUED | JobState.RESERVED:
+                pause = self._joined(entry)
+            case JobState.SUBMITTED:
+                pause = self._polled(entry)
+            case JobState.COMPLETED | JobState.STORED:
+                pause = self._stored(entry)
+            case _:
+                pause = None
+        return pause
+
+    def _sent(self, entry: Entry, order: Order) -> Pause | None:
+        entry.job, pause_s = order.send(entry.job, lambda: entry.is_to_be_sent)
+        if entry.job.state is JobState.QUEUED:
+            return self._in_line(entry)
+        return None if pause_s is None else Pause(pause_s)
+
+    def _joined(self, entry: Entry) -> Pause:
+        entry.job = self._jobs.read(entry.job.id)
+        if entry.job.state is JobState.QUEUED:
+            return self._in_line(entry)
+        entry.rounds += 1
+        return Pause(self._timing.join_delay_s(entry.rounds))
+
+    def _polled(self, entry: Entry) -> Pause | None:
+        entry.job, entry.rounds = self._as_seen_now(entry), 0
+        return self._between_polls(entry)
+
+    def _stored(self, entry: Entry) -> Pause | None:
+        entry.fetch = entry.fetch or Fetch()
+        if (stored := self._downloads.fetch(entry)) is not None:
+            entry.job = stored
+            return None
+        entry.rounds += 1
+        return Pause(self._timing.other_download_delay_s(entry.rounds - 1))
+
+    def _in_line(self, entry: Entry) -> Pause:
+        """The pause of a queued job. NotPurchasedError where nobody sends it."""
+        entry.place = self._jobs.place(entry.job.id)
+        if not entry.place and entry.order is None:
+            raise waiting_error(entry.job)
+        if entry.place == 1 and entry.order is not None:
+            self._jobs.poll_holders(entry.job)
+        return Pause(self._timing.queue_delay_s(entry.place))
+
+    def _as_seen_now(self, entry: Entry) -> Job:
+        job = entry.job
+        if not self._leases.held(job.id):
+            job = self._jobs.read(job.id)
+            # A slow pace must not let our lease expire between two polls.
+            lease_s = max(self._timing.lease_s, 3 * self._interval_s(entry))
+            if job.state is not JobState.SUBMITTED or not self._leases.hold(job.id, lease_s):
+                return job
+        return self._jobs.poll(job)
+
+    def _between_polls(self, entry: Entry) -> Pause | None:
+        """The pause; None for a job that has been stale for long, and that nobody waits for."""
+        interval_s, stale_at = self._interval_s(entry), entry.job.stale_at
+        if entry.job.stale and not entry.waits:
+            if self._timing.clock() - (stale_at or 0.0) > self._timing.stale_forget_s:
+                return None
+            self._leases.extend(entry.job.id, 3 * interval_s)
+        return Pause(interval_s, min(interval_s, self._jobs.provider(entry.job.provider).poll_s))
+
+    def _interval_s(self, entry: Entry) -> float:
+        """Seconds between two polls: of a stale job hours, as long as nobody waits for it."""
+        interval_s = self._jobs.provider(entry.job.provider).poll_s
+        return max(interval_s, self._timing.stale_poll_s) if entry.job.stale and not entry.waits else interval_s
+
+    def _again(self, entry: Entry, error: SoraError) -> Pause | None:
+        """The pause before a step that failed is taken again. SoraError, where it is not."""
+        if entry.order is not None or isinstance(error, NotPurchasedError):
+            raise error
+        entry.rounds += 1
+        if entry.job.state.is_rendered:
+            return Pause(self._downloads.delay_s(entry, error))
+        unknown = isinstance(error, GatewayError) and error.is_unknown_job
+        entry.unknown_polls = entry.unknown_polls + 1 if unknown else 0
+        if unknown and entry.job.state is JobState.SUBMITTED:
+            entry.job = self._jobs.not_known(entry.job)
+            if entry.job.stale and not entry.waits:
+                return self._between_polls(entry)
+        if not poll_is_repeated(error, entry.unknown_polls, self._timing):
+            raise error
+        try:
+            interval_s = self._jobs.provider(entry.job.provider).poll_s
+        except SoraError:  # the owner has just changed providers.toml: the next poll tells
+            interval_s = self._timing.poll_backoff_max_s
+        return Pause(*poll_delay_s(error, interval_s, entry.rounds, self._timing))
