@@ -345,6 +345,11 @@ def test_one_who_comes_later_looks_as_soon_as_the_pace_allows() -> None:
     assert planned_after(GatewayError("HTTP 502")) == (20.0, 10.0)
 
 
+def test_a_poll_without_a_response_is_made_again_soon() -> None:
+    """Mostly a connection was cut, and the next one is good."""
+    assert planned_after(GatewayError("reset by peer", code="network")) == (1.0, 1.0)
+
+
 def test_a_provider_that_is_gone_for_a_moment_ends_no_wait() -> None:
     """providers.toml is being edited: the next look is planned all the same."""
 

@@ -27,7 +27,7 @@ from ..errors import (
 )
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
-from ..gateway.retries import download_delay_s, download_is_repeated
+from ..gateway.retries import delay
 from ..jobs.spec import TRUNCATED, Job
 from ..ledger.leases import Leases
 from ..ledger.ledger import Ledger
@@ -122,10 +122,15 @@ class Fetcher:
                 fetch.cut = fetch.opened
             if refused and fetch.cut and fetch.refused == attempts - 1:  # the last try takes a cut one, if there is one
                 fetch.by_address = fetch.cut == "address"
-            if not download_is_repeated(error) or fetch.refused >= attempts or self._abandoned(job.id, fetch):
+            again_s = (
+                delay("content", error, fetch.refused, self._timing)
+                if refused
+                else delay("download", error, fetch.tries + 1, self._timing)
+            )
+            if again_s is None or self._abandoned(job.id, fetch):
                 self._failed(job, fetch, error)
                 return
-            pause_s = download_delay_s(error, fetch.tries, self._timing)
+            pause_s = again_s
             fetch.trouble = str(error.args[0])
         else:
             if stored is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..config.timing import DEFAULT, Timing
 from ..errors import NotFinishedError, SoraError, no_thread_error
-from ..gateway.retries import poll_delay_s
+from ..gateway.retries import delay, least_s
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..util.daemon_pool import DaemonPool, PoolClosedError
@@ -260,15 +260,15 @@ class Poller:
         return watched.watches
 
     def _plan_next(self, watched: Watched, error: SoraError | None) -> None:
-        """At the provider's pace and up to a tenth more, so that many jobs do not ask in step; slower in trouble."""
+        """At the provider's pace; slower in trouble."""
         try:
             pace = self._pace_s(watched.job.provider)
         except SoraError:  # the owner has just changed providers.toml: the next look tells
             pace = self._timing.poll_backoff_max_s
-        delay = poll_delay_s(error, pace, watched.troubles, self._timing)
+        failures, timing = watched.failures, self._timing
         now = self.now()
-        watched.not_before = now + delay.least_s
-        moment = now + delay.due_s + pace * 0.1 * self._jitter()
+        watched.not_before = now + least_s(error, failures, timing, interval_s=pace)
+        moment = now + (delay("poll", error, failures, timing, interval_s=pace, jitter=self._jitter) or 0.0)
         # Many looks in one go take half the CPU that the same take one by one (bench/jobs.py).
         tick = min(self._timing.poll_tick_s, pace / 40)
         self._plan(watched, math.ceil(moment / tick) * tick if tick else moment)

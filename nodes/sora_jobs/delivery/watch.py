@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from ..config.timing import Timing
 from ..errors import GatewayError, SoraError, WaitTimeoutError
-from ..gateway.retries import poll_is_repeated
+from ..gateway.retries import delay
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..messages import RESUME_HINT
@@ -69,6 +69,11 @@ class Watched:
     planned: float = 0.0
     not_before: float = 0.0  # the provider's pace, which one who comes later must keep as well
 
+    @property
+    def failures(self) -> int:
+        """Failed polls in a row, as `retries.delay` counts them."""
+        return self.unknown_polls or self.troubles
+
     def saw(self, job: Job) -> None:
         """Keep what a poll told."""
         self.job, self.troubles, self.unknown_polls = job, 0, 0
@@ -79,9 +84,9 @@ class Watched:
         """Count a failed poll, and return whether there is another one."""
         unknown = isinstance(error, GatewayError) and error.is_unknown_job
         self.unknown_polls = self.unknown_polls + 1 if unknown else 0
-        if not poll_is_repeated(error, self.unknown_polls, timing):
-            return False
         self.troubles += 1
+        if delay("poll", error, self.failures, timing) is None:
+            return False
         for watch in self.watches:
             watch.trouble = error.message
         return True

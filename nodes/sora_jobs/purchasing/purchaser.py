@@ -20,10 +20,11 @@ from ..errors import (
     PurchaseUncertainError,
     RequestRejectedError,
     SoraError,
+    UnreachableError,
 )
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool, Clients
-from ..gateway.retries import create_delay_s
+from ..gateway.retries import delay
 from ..jobs.identity import Identity
 from ..jobs.outcomes import existing_purchase_error
 from ..jobs.quote import Quote
@@ -91,13 +92,11 @@ class Purchaser:
         closing: threading.Event,
         elsewhere: Callable[[Identity], Elsewhere | None] = lambda identity: None,  # noqa: ARG005 - nowhere
     ) -> None:
-        self._ledger, self._clients, self._catalogue = ledger, gateways, catalogue
-        self._elsewhere = elsewhere
+        self._ledger, self._clients, self._catalogue, self._elsewhere = ledger, gateways, catalogue, elsewhere
         self._timing, self._closing = timing, closing
         self._reserving = threading.Lock()
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
-        # What the gateway said of a create, and the ledger could not write down.
-        self._not_kept: dict[str, RemoteVideo] = {}
+        self._not_kept: dict[str, RemoteVideo] = {}  # what the gateway said of a create, and the ledger could not keep
         self._refusals: dict[str, SoraError] = {}
 
     def prepare(
@@ -232,31 +231,34 @@ class Purchaser:
     def _create(
         self, job: Job, prepared: PreparedPurchase, client: Client, is_cancelled: Callable[[], bool]
     ) -> RemoteVideo:
-        """The create itself; repeated only where the gateway said, readably, that there is nothing yet."""
+        """The create itself; repeated only where nobody was reached, or the gateway said that there is nothing yet."""
         spec = prepared.spec
         call = create_call(spec, self._catalogue(), _pngs(prepared.images)) if spec.kind == "create" else None
-        for attempt in range(1, self._timing.create_attempts + 1):
+        failed: dict[type[SoraError], int] = {RequestRejectedError: 0, UnreachableError: 0}
+        while True:
             if is_cancelled():
                 raise NotPurchasedError("It was cancelled before it was sent.")
             self._ledger.sending(job.id)
             try:
                 return client.create(call) if call is not None else client.remix(spec.parent, spec.prompt)
-            except RequestRejectedError as error:
-                delay = create_delay_s(error, attempt, self._timing)
-                if delay is None:
+            except (RequestRejectedError, UnreachableError) as error:
+                failed[type(error)] += 1
+                pause_s = delay("create", error, failed[type(error)], self._timing)
+                if pause_s is None:
+                    asked_s = getattr(error, "retry_after_s", None) or 0.0
+                    if not error.transient or asked_s <= self._timing.rate_limit_max_s:
+                        raise
+                    patience = f"The gateway asks for patience: run again in {math.ceil(asked_s)} s."
+                    raise error.changed(hint=patience) from None  # nothing was bought: it can be sent later as well
+                if isinstance(error, RequestRejectedError):  # nothing but a response empties sent_at
+                    self._ledger.not_sent(job.id)
+                if self._rest(pause_s, is_cancelled):
                     raise
-                if delay > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
-                    patience = f"The gateway asks for patience: run again in {math.ceil(delay)} s."
-                    raise error.changed(hint=patience) from None
-                self._ledger.not_sent(job.id)
-                if self._rest(delay, is_cancelled):
-                    raise
-        raise AssertionError("unreachable: the last try returns or raises")
 
     def _rest(self, seconds: float, is_cancelled: Callable[[], bool]) -> bool:
         """Wait, in steps; True as soon as there is nothing more to wait for."""
         step_s = self._timing.cancel_check_s
-        steps = (min(step_s, seconds) for _ in range(math.ceil(seconds / step_s)))
+        steps = (min(step_s, seconds - n * step_s) for n in range(math.ceil(seconds / step_s)))
         return any(is_cancelled() or self._timing.sleep(self._closing, each) for each in steps)
 
     def _keep(self, job: Job, video: RemoteVideo) -> Job:
@@ -287,8 +289,7 @@ class Purchaser:
 
     def _keep_references(self, spec: VideoRequest) -> list[str]:
         """Keep the source images."""
-        pngs = _pngs(tuple(reference.pixels for reference in spec.references))
-        return [self._ledger.references.keep(png) for png in pngs]
+        return [self._ledger.references.keep(png) for png in _pngs(tuple(one.pixels for one in spec.references))]
 
 
 def _pngs(images: tuple[Image, ...]) -> list[bytes]:
