@@ -94,6 +94,26 @@ def kept(trouble: Script, heard: list[bytes]) -> Callable[[socket.socket], None]
     return serve
 
 
+class Absent:
+    """Makes the first connections to a server fail, and counts all of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.tried = 0
+        real = socket.create_connection
+
+        def connect(*given: object, **named: object) -> socket.socket:
+            self.tried += 1
+            if self.tried <= times:
+                raise ConnectionRefusedError(111, "Connection refused")
+            return real(*given, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket, "create_connection", connect)
+
+
+def no_pause(_: threading.Event, seconds: float) -> bool:
+    raise AssertionError(f"a pause of {seconds} s")
+
+
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_each_call_is_made_once(call: Calling, trouble: Script, clients: Callable[[str], Client]) -> None:
@@ -162,9 +182,29 @@ def test_a_new_connection_that_is_closed_is_not_opened_anew(clients: Callable[[s
         assert len(server.requests) == 2
 
 
-def test_a_kept_connection_that_is_silent_is_not_opened_anew(tmp_path: Path) -> None:
+def test_a_name_that_is_lost_is_looked_up_once(
+    clients: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection was begun, and none was kept either."""
+    asked: list[object] = []
+
+    def lost(*given: object, **_: object) -> None:
+        asked.append(given[0])
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    with UglyServer([QUEUED]) as server:
+        client = clients(server.url)
+        client.retrieve("video_1")
+        monkeypatch.setattr(socket, "getaddrinfo", lost)
+        with failing(GatewayError, "network", "resolve"):
+            client.retrieve("video_1")
+        assert asked == ["127.0.0.1"]
+
+
+def test_a_kept_connection_that_is_silent_is_not_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timeout is over, and the request was perhaps heard."""
     released, heard = threading.Event(), list[bytes]()
+    line = Absent(monkeypatch, 0)
     with UglyServer([kept(lambda _: released.wait(5), heard), QUEUED]) as server:
         client = Client(Provider(name="x", base_url=server.url, timeout_s=0.2), "sk-key-12345")
         try:
@@ -174,7 +214,7 @@ def test_a_kept_connection_that_is_silent_is_not_opened_anew(tmp_path: Path) -> 
         finally:
             released.set()
             client.close()
-        assert (len(heard), len(server.requests)) == (1, 1)
+        assert (len(heard), line.tried) == (1, 1)
 
 
 @pytest.mark.parametrize("trouble", [hang_up, reset])
@@ -190,22 +230,6 @@ def test_a_create_has_a_connection_of_its_own_and_is_sent_once(
         with failing(PurchaseUncertainError, "connection_lost"):
             CALLS[call](client)
         assert (heard, server.count("POST"), len(server.requests)) == ([], 1, 2)
-
-
-class Absent:
-    """Makes the first connections to a server fail, and counts all of them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-        self.tried = 0
-        real = socket.create_connection
-
-        def connect(*given: object, **named: object) -> socket.socket:
-            self.tried += 1
-            if self.tried <= times:
-                raise ConnectionRefusedError(111, "Connection refused")
-            return real(*given, **named)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(socket, "create_connection", connect)
 
 
 def test_a_create_that_reaches_nobody_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +248,7 @@ def test_a_create_that_reaches_nobody_is_sent_again(tmp_path: Path, monkeypatch:
         line = Absent(monkeypatch, 2)
         assert made.buy().job.state is JobState.SUBMITTED
         assert (line.tried, server.count("POST"), len(server.requests)) == (3, 1, 1)
-        assert sum(pauses[:2]), sum(pauses[2:]) == pytest.approx((0.3, 0.6))
+        assert (sum(pauses[:2]), sum(pauses[2:])) == pytest.approx((0.3, 0.6))
         assert marks == {True}
         made.engine.close()
 
@@ -298,7 +322,3 @@ def test_a_proxy_that_is_away_is_tried_again(tmp_path: Path, monkeypatch: pytest
         made.buy()
     assert (caught.value.transient, line.tried) == (True, 3)
     made.engine.close()
-
-
-def no_pause(_: threading.Event, seconds: float) -> bool:
-    raise AssertionError(f"a pause of {seconds} s")

@@ -77,7 +77,6 @@ class Calls:
         except requests.ConnectionError as error:
             if not is_closed(error) or _connections(session, url) > before:
                 raise
-            session.close()  # whatever else it keeps: the next connection is a new one
             response = get()
         self._tell(response, None)
         return response

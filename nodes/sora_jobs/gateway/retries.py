@@ -14,7 +14,7 @@ Neither requests nor urllib3 repeats anything by itself (connections.py).
 | content, download | outages, rate limits, a broken stream, a ledger that is away | the same | until the deadline | as for a poll |
 
 A poll's pause has up to a tenth of the interval (of the pause, if that is less) added, so that many jobs do not poll in
-step. All else (a rejection, a bad key, a full disk) is not made again, nor is a create of which any byte was sent.
+step. All else (a rejection, a bad key, a full disk) is not made again, nor is a create that was sent and has no response.
 
 Without a pause, and not here: a stream that breaks off goes on by Range until `download_attempts` connections in a row
 brought nothing (delivery/download.py); a call other than a create that meets a kept connection which the server has
