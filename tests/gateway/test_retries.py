@@ -114,6 +114,8 @@ def test_an_outage_is_never_given_up(error: SoraError) -> None:
     ("error", "interval_s", "failures", "pauses"),
     [
         (None, 10.0, 0, (10.0, 10.0)),
+        (None, 0.5, 0, (0.5, 0.5)),
+        (GatewayError("away"), 5.0, 3, (40.0, 5.0)),
         (GatewayError("away"), 10.0, 1, (20.0, 10.0)),
         (GatewayError("away"), 10.0, 2, (40.0, 10.0)),
         (GatewayError("away"), 10.0, 9, (60.0, 10.0)),
