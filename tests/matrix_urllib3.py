@@ -20,7 +20,8 @@ URLLIB3 = ("2.0.7", "2.2.3", "newest")  # as TESTED in connections.py, whose las
 TESTS = (
     "tests/gateway/quirks", "tests/gateway/test_bodies.py", "tests/gateway/test_connections.py",
     "tests/gateway/test_download.py", "tests/gateway/test_providers.py", "tests/gateway/test_purchase.py",
-    "tests/gateway/test_reasons.py", "tests/trust/test_payload.py", "tests/trust/test_reach.py",
+    "tests/gateway/test_reasons.py", "tests/gateway/test_repeats.py", "tests/trust/test_payload.py",
+    "tests/trust/test_reach.py",
 )  # fmt: skip
 TESTERS = ("pytest", "hypothesis", "trustme", "brotli")
 

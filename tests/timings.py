@@ -10,6 +10,7 @@ FAST = Timing(
     create_backoff_max_s=0.05,
     join_poll_s=0.02,
     join_poll_max_s=0.1,
+    connect_retry_s=0.001,
     content_retry_s=0.001,
     content_retry_max_s=0.05,
     other_download_poll_s=0.05,

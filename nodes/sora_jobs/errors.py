@@ -176,9 +176,15 @@ class BudgetExceededError(NotPurchasedError):
 
 
 class UnreachableError(NotPurchasedError):
-    """No connection was made, so nothing can have been bought."""
+    """No connection was made, so nothing can have been bought. `transient` where nobody was reached, which may pass;
+    not where TLS, a proxy's rejection or a setting was in the way."""
 
     class_kind = "network"
+    transient: bool = False
+
+    def __init__(self, message: str, *, transient: bool = False, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.__dict__ |= {"transient": transient}
 
 
 class PurchaseUncertainError(SoraError):

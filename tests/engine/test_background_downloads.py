@@ -87,32 +87,95 @@ def test_the_log_speaks_the_owners_language(start: Callable[..., Engine], caplog
     until(lambda: "could not be fetched in the background: Cổng đã nhận công việc" in caplog.text)
 
 
-@pytest.mark.parametrize("gateway", ["renders for ever", "is away"])
-def test_a_job_that_its_gateway_never_finishes_is_not_watched_for_ever(
-    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, gateway: str
+def retrieving(monkeypatch: pytest.MonkeyPatch, says: Exception | str) -> list[str]:
+    """Have every poll say that, and return the ids that were polled."""
+    polled: list[str] = []
+
+    def retrieve(_: Client, video_id: str) -> RemoteVideo:
+        polled.append(video_id)
+        if isinstance(says, Exception):
+            raise says
+        return RemoteVideo(id=video_id, phase="active", status=says)
+
+    monkeypatch.setattr(Client, "retrieve", retrieve)
+    return polled
+
+
+UNKNOWN = GatewayError("The gateway answered HTTP 404.", http_status=404)
+AWAY = GatewayError("The gateway answered HTTP 502.", http_status=502)
+
+
+@pytest.mark.parametrize("says", ["in_progress", UNKNOWN, AWAY], ids=["renders for ever", "unknown", "away"])
+def test_a_job_that_its_provider_does_not_finish_in_time_is_stale(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, says: Exception | str
 ) -> None:
-    """After a day it is looked at once more at a start. One that is still rendered is then watched no more, counts as
-    running no more, and says why; a person can take that back. What cannot be asked is no answer."""
+    """However long the machine was off, it is polled after a start; one that was answered with "still running" or "not
+    known" then is stale, and counts as running no more. What cannot be asked is no answer."""
     job = left_for_days(start(), "a boat [sandbox: slow=900]")
-
-    def away(*_: object) -> RemoteVideo:
-        raise GatewayError("The gateway answered HTTP 502.", http_status=502)
-
-    second = start(timing=replace(FAST, background_last_poll_s=1.0))
-    if gateway == "is away":
-        monkeypatch.setattr(Client, "retrieve", away)
+    polled, answered = retrieving(monkeypatch, says), says is not AWAY
+    second = start(timing=replace(FAST, poll_backoff_max_s=0.01))
     assert second.background.begin() == 1
-    until(lambda: "could not be fetched in the background" in caplog.text)
-    second.close()  # what follows from it is done by then
-    third = start()
-    now, over = third.ledger.job(job.id), gateway == "renders for ever"
-    assert (now.state.value, now.aside) == ("submitted", "unwatched" if over else "")
-    assert third.history.page()["running"] == (0 if over else 1)
-    assert bool(third.history.row(now)["error"]) == over
-    assert third.background.begin() == (0 if over else 1)
-    if over:
-        assert third.background.set_visibility(job.id, "").aside == ""
-        assert third.history.page()["running"] == 1
+    until(lambda: second.ledger.job(job.id).stale if answered else len(polled) > 3)
+    now = second.ledger.job(job.id)
+    assert (now.state.value, now.standing) == ("submitted", "stale" if answered else "submitted")
+    assert second.history.page()["running"] == (0 if answered else 1)
+    assert [one.id for one in second.jobs(state="stale")] == ([job.id] if answered else [])
+    if answered:
+        before = len(polled)
+        time.sleep(0.3)  # it is polled again only after hours
+        assert len(polled) == before
+
+
+def test_a_stale_job_is_polled_every_six_hours_for_a_week(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is asked for by a person; what its provider finishes after all is stored."""
+    job = left_for_days(start(), "a boat")
+    ahead_s = [0.0]
+    timing = replace(
+        FAST,
+        monotonic=lambda: time.monotonic() + ahead_s[0],
+        clock=lambda: time.time() + ahead_s[0],
+        clock_check_s=0.01,
+        slept_s=1e9,  # what passes is no sleep
+    )
+    with monkeypatch.context() as unfinished:
+        polled = retrieving(unfinished, "in_progress")
+        engine = start(timing=timing)
+        engine.background.begin()
+        until(lambda: engine.ledger.job(job.id).stale)
+        for hours, more in ((5.5, 0), (1, 1), (5.5, 0), (1, 1)):
+            time.sleep(0.3)
+            before = len(polled)
+            ahead_s[0] += 3600 * hours
+            until(lambda wanted=before + more: len(polled) >= wanted)
+            time.sleep(0.3)
+            assert len(polled) == before + more, hours
+        ahead_s[0] += 7 * 86_400
+        time.sleep(0.2)
+        before = len(polled)
+        ahead_s[0] += 7 * 3600
+        time.sleep(0.2)
+        assert len(polled) == before
+        engine.close()
+        third = start(timing=timing)
+        assert third.background.begin() == 0
+        wait = third.start_wait(job.id, timeout=1e6)
+        until(lambda: len(polled) > before + 3)  # at the provider's usual pace, for one who waits
+        assert not wait.future.done()
+    assert wait.future.result(30).stale_at is None
+
+
+def test_every_unfinished_job_is_polled_after_a_start(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than are searched for at a time."""
+    first = start()
+    jobs = [first.ledger.adopt("sandbox", "sandbox", f"video_{number:03}") for number in range(450)]
+    first.close()
+    polled = retrieving(monkeypatch, "in_progress")
+    assert start().background.begin() == len(jobs)
+    until(lambda: len(set(polled)) == len(jobs))
 
 
 def test_the_owner_can_turn_it_off(start: Callable[..., Engine]) -> None:

@@ -1,4 +1,4 @@
-"""At most so many jobs at once at a provider: the others wait here, the oldest goes first, and nothing is paid twice."""
+"""At most so many jobs at once at a provider: the others wait here, the oldest goes first, none is bought twice."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ def scheduler_of(
     jitter: Callable[[], float] = random.random,
     ended: Callable[[Entry, SoraError | None], None] = lambda _entry, _error: None,
 ) -> Scheduler:
-    advance = Advance(Rows(looks, pace_s), Ours(), AtOnce(), timing)
-    return Scheduler(advance, timing=timing, jitter=jitter, ended=ended)
+    advance = Advance(Rows(looks, pace_s), Ours(), AtOnce(), timing, jitter)
+    return Scheduler(advance, timing=timing, ended=ended)
 
 
 def watch(scheduler: Scheduler, seen: Job, timeout_s: float) -> Wait:
@@ -402,6 +402,11 @@ def test_a_gateway_cannot_ask_for_endless_patience() -> None:
 def test_one_who_comes_later_looks_as_soon_as_the_pace_allows() -> None:
     """Trouble made the looks rare; a person who presses Run does not wait a minute for the next one."""
     assert planned_after(GatewayError("HTTP 502")) == (20.0, 10.0)
+
+
+def test_a_poll_without_a_response_is_made_again_soon() -> None:
+    """Mostly a connection was cut, and the next one is good."""
+    assert planned_after(GatewayError("reset by peer", code="network")) == (1.0, 1.0)
 
 
 def test_a_provider_that_is_gone_for_a_moment_ends_no_wait() -> None:

@@ -31,5 +31,6 @@ def test_who_lives_is_not_taken_for_dead() -> None:
 
 def test_what_tests_shorten_decides_nothing() -> None:
     """Who gives up when, and how often something is tried, is the same in them."""
-    for name in ("create_attempts", "content_attempts", "unknown_job_polls", "lease_s", "rescan_s", "expired_after_s"):
+    counts = ("connect_attempts", "create_attempts", "content_attempts", "download_attempts", "unknown_job_polls")
+    for name in (*counts, "lease_s", "rescan_s", "expired_after_s"):
         assert getattr(FAST, name) == getattr(DEFAULT, name)

@@ -26,6 +26,8 @@ class Timing:
 
     # -- sending a create -----------------------------------------------------------------------------------------
 
+    connect_attempts: int = 3  # that reached nobody, with 0.3 and 0.6 s in between
+    connect_retry_s: float = 0.3
     # CometAPI's own sample for 429: min(30 s, 2^n) and up to a second of jitter, five tries.
     create_attempts: int = 5
     create_backoff_max_s: float = 30.0
@@ -47,6 +49,7 @@ class Timing:
 
     # -- polling a job --------------------------------------------------------------------------------------------
 
+    poll_soon_s: float = 1.0  # after the first poll that had no response
     poll_backoff_max_s: float = 60.0  # a provider in trouble is polled less and less often, but at least this often
     poll_tick_s: float = 0.25  # polls that are due within it are made together
     retry_after_max_s: float = 600.0  # a longer Retry-After of a poll is cut to this

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ..config.providers import Provider
 from ..config.timing import Timing
 from ..errors import GatewayError, NotPurchasedError, SoraError
-from ..gateway.retries import poll_delay_s, poll_is_repeated
+from ..gateway.retries import delay, least_s
 from ..jobs.outcomes import waiting_error
 from ..jobs.spec import Job
 from ..jobs.state import JobState
@@ -82,8 +84,16 @@ class Advance:
 
     """  # noqa: E501 - a table
 
-    def __init__(self, jobs: Jobs, leases: Claims, downloads: Downloads, timing: Timing) -> None:
-        self._jobs, self._leases, self._downloads, self._timing = jobs, leases, downloads, timing
+    def __init__(
+        self,
+        jobs: Jobs,
+        leases: Claims,
+        downloads: Downloads,
+        timing: Timing,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._jobs, self._leases, self._downloads = jobs, leases, downloads
+        self._timing, self._jitter = timing, jitter
 
     def __call__(self, entry: Entry) -> Pause | None:
         """Take the step. SoraError: it is over, for all who wait."""
@@ -166,7 +176,9 @@ class Advance:
             if self._timing.clock() - (stale_at or 0.0) > self._timing.stale_forget_s:
                 return None
             self._leases.extend(entry.job.id, 3 * interval_s)
-        return Pause(interval_s, min(interval_s, self._jobs.provider(entry.job.provider).poll_s))
+        if entry.job.stale and not entry.waits:
+            return Pause(interval_s, self._jobs.provider(entry.job.provider).poll_s)
+        return self._pause(entry, None, interval_s)
 
     def _interval_s(self, entry: Entry) -> float:
         """Seconds between two polls: of a stale job hours, as long as nobody waits for it."""
@@ -186,10 +198,17 @@ class Advance:
             entry.job = self._jobs.not_known(entry.job)
             if entry.job.stale and not entry.waits:
                 return self._between_polls(entry)
-        if not poll_is_repeated(error, entry.unknown_polls, self._timing):
-            raise error
         try:
             interval_s = self._jobs.provider(entry.job.provider).poll_s
         except SoraError:  # the owner has just changed providers.toml: the next poll tells
             interval_s = self._timing.poll_backoff_max_s
-        return Pause(*poll_delay_s(error, interval_s, entry.rounds, self._timing))
+        return self._pause(entry, error, interval_s)
+
+    def _pause(self, entry: Entry, error: SoraError | None, interval_s: float) -> Pause:
+        """The pause before the next poll. The error of the last one, where there is none."""
+        failures = entry.unknown_polls or entry.rounds
+        due_s = delay("poll", error, failures, self._timing, interval_s=interval_s, jitter=self._jitter)
+        if due_s is None:
+            assert error is not None
+            raise error
+        return Pause(due_s, least_s(error, failures, self._timing, interval_s=interval_s))

@@ -142,10 +142,12 @@ class BackgroundDownloads:
         now, scheduler = self._timing.monotonic(), self._tracker.scheduler
         with self._lock:
             resting = {job for job, until in self._resting.items() if until > now}
-        found = self._tracker.claim_unwatched(resting | scheduler.in_background())
-        for job_id in found:
-            scheduler.join(self._ledger.job(job_id), background=True)
-        return len(found)
+        found = 0
+        while some := self._tracker.claim_unwatched(resting | scheduler.in_background()):
+            for job_id in some:
+                scheduler.join(self._ledger.job(job_id), background=True)
+            found += len(some)
+        return found
 
     def _search_again(self) -> None:
         """Search now and then, from now on. LocalError where no thread can be had for it: the next call tries again."""

@@ -14,7 +14,7 @@ from ..config.timing import Timing
 from ..errors import GatewayError, InvalidInputError, LedgerError, SoraError, StorageError, TruncatedVideoError
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
-from ..gateway.retries import download_delay_s, download_is_repeated
+from ..gateway.retries import delay
 from ..jobs.spec import TRUNCATED, Job
 from ..ledger.leases import Leases
 from ..ledger.ledger import Ledger
@@ -76,10 +76,15 @@ class Fetcher:
         # The last try takes a truncated video, if there is one.
         if refused and fetch.truncated and fetch.refused == attempts - 1:
             fetch.by_url = fetch.truncated == "url"
-        if not download_is_repeated(error) or fetch.refused >= attempts:
-            raise told(error, entry.job, self._timing) from error.__cause__
         fetch.tries += 1
-        return download_delay_s(error, fetch.tries - 1, self._timing)
+        pause_s = (
+            delay("content", error, fetch.refused, self._timing)
+            if refused
+            else delay("download", error, fetch.tries, self._timing)
+        )
+        if pause_s is None:
+            raise told(error, entry.job, self._timing) from error.__cause__
+        return pause_s
 
     def _fetched(self, job: Job, fetch: Fetch, entry: Entry) -> Job:
         wanted = new_file_of(job, self._settings)

@@ -11,7 +11,6 @@ import heapq
 import itertools
 import logging
 import math
-import random
 import threading
 import traceback
 from collections.abc import Callable
@@ -44,9 +43,8 @@ class Scheduler:
         ended: Callable[[Entry, SoraError | None], None] = lambda _entry, _error: None,
         send_pool: DaemonPool | None = None,
         timing: Timing = DEFAULT,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._step, self._ended, self._timing, self._jitter = step, ended, timing, jitter
+        self._step, self._ended, self._timing = step, ended, timing
         self._monotonic = timing.monotonic
         self._pools = {
             "send": send_pool or DaemonPool("sora-submit", 1),
@@ -333,12 +331,11 @@ class Scheduler:
         self._done(entry, None, error)
 
     def _due(self, entry: Entry, pause: Pause) -> float:
-        """When the next step is due: up to a tenth later than the pause says, so that many jobs do not ask in step, and
-        together with those that are due at about the same time, which takes half the CPU (bench/jobs.py)."""
+        """When the next step is due: together with those that are due at about the same time, which takes half the CPU
+        (bench/jobs.py)."""
         now, due_s, least_s = self.now(), pause.due_s, pause.least_s
         if entry.job.state is JobState.SUBMITTED:
             due_s, least_s = (max(each, len(self._entries) / MOST_POLLS_PER_S) for each in (due_s, least_s))
-            due_s += 0.1 * least_s * self._jitter()
         entry.not_before = now + least_s
         tick = min(self._timing.poll_tick_s, due_s / 40)
         return math.ceil((now + due_s) / tick) * tick if tick else now + due_s

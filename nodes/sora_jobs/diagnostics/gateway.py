@@ -10,8 +10,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from urllib3.util.retry import Retry
-
 from ..config.providers import COMETAPI, Provider
 from ..errors import GatewayError
 from ..gateway.client import Client, ProbeResult
@@ -61,7 +59,7 @@ def check_provider(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
 
 def _proxy(provider: Provider) -> str:
     """The proxy that its calls go through; "" for none."""
-    with new_session(provider.base_url, Retry(0), provider) as session:
+    with new_session(provider.base_url, provider) as session:
         proxies = session.merge_environment_settings(provider.base_url, {}, None, None, None)["proxies"]
     url = urlsplit(provider.base_url)
     keys = (f"{url.scheme}://{url.hostname}", url.scheme, f"all://{url.hostname}", "all")  # as requests chooses

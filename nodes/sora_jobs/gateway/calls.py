@@ -13,9 +13,9 @@ import requests
 from ..config.providers import Provider
 from ..config.timing import DEFAULT, Timing
 from ..util.addresses import is_loopback
+from .connections import Adapter
 from .error_body import Response
-from .http import Bearer, NoAuth, iter_body, new_session, same_origin
-from .retries import call_connection
+from .http import Bearer, NoAuth, is_closed, iter_body, new_session, same_origin
 
 LARGEST_ANSWER = 8 << 20  # bytes of JSON; real ones have a few hundred
 
@@ -59,15 +59,25 @@ class Calls:
             return self.read(response)
 
     def open(self, url: str, headers: Mapping[str, str] | None = None, *, with_key: bool = True) -> requests.Response:
-        """An open response to a call that may be repeated. Redirects are the caller's to follow."""
-        response = self._session(url).get(
-            url,
-            headers=dict(headers or {}),
-            auth=self.signed if with_key else NoAuth(),
-            timeout=self.timeouts,
-            stream=True,
-            allow_redirects=False,
-        )
+        """An open response to a call that may be repeated. Redirects are the caller's to follow.
+
+        It is made once; twice where the connection was kept from an earlier call, and the server had closed it.
+        """
+        session = self._session(url)
+        auth = self.signed if with_key else NoAuth()
+
+        def get() -> requests.Response:
+            return session.get(
+                url, headers=dict(headers or {}), auth=auth, timeout=self.timeouts, stream=True, allow_redirects=False
+            )
+
+        before = _connections(session, url)
+        try:
+            response = get()
+        except requests.ConnectionError as error:
+            if not is_closed(error) or _connections(session, url) > before:
+                raise
+            response = get()
         self._tell(response, None)
         return response
 
@@ -104,8 +114,14 @@ class Calls:
         kind = f"{'given' if given else 'own'} {'direct' if is_loopback(urlsplit(url).hostname or '') else 'outside'}"
         session: requests.Session | None = getattr(self._sessions, kind, None)
         if session is None:
-            session = new_session(url, call_connection(), self.provider, given=given)
+            session = new_session(url, self.provider, given=given)
             setattr(self._sessions, kind, session)
             with self._lock:
                 self._opened.append(session)
         return session
+
+
+def _connections(session: requests.Session, url: str) -> int:
+    adapter = session.get_adapter(url)
+    assert isinstance(adapter, Adapter)
+    return adapter.connections

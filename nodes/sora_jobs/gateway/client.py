@@ -1,7 +1,7 @@
 """The calls of `/v1/videos` over requests: create, retrieve, content, remix; where a gateway has one, its list.
 
-One `Client` serves one provider with one key. A create is sent once: whether it may be sent again is the business of
-purchaser.py, which is told by the type of the error. Retrieve and content may be repeated, and are (urllib3's Retry).
+One `Client` serves one provider with one key. Each call is made once: whether it is made again is decided by its caller
+and the table in retries.py, by the error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import requests
-from urllib3.util.retry import Retry
 
 from ..config.providers import Provider
 from ..config.timing import DEFAULT, Timing
@@ -25,9 +24,16 @@ from ..messages import RECONCILE_HINT
 from ..util.redact import place_of
 from .calls import Calls, Listener
 from .error_body import GatewayErrorBody, Response
-from .http import NETWORK_ERRORS, CountedBody, classify_network_error, in_words, network_hint, new_session
+from .http import (
+    NETWORK_ERRORS,
+    CountedBody,
+    classify_network_error,
+    in_words,
+    is_not_connected,
+    network_hint,
+    new_session,
+)
 from .responses import read_created, read_list, read_reason, read_status
-from .retries import create_connection
 from .streams import open_address, open_content
 
 PART_OF_ROLE = {"reference": "input_reference"}  # the form's field for an upload
@@ -150,7 +156,7 @@ class Client:
         timeout_s = min(self.timing.failure_reason_timeout_s, self.provider.timeout_s)
         try:
             with (
-                new_session(url, Retry(0), self.provider) as session,
+                new_session(url, self.provider) as session,
                 session.get(
                     url, auth=self._calls.signed, timeout=timeout_s, stream=True, allow_redirects=False
                 ) as response,
@@ -166,7 +172,7 @@ class Client:
         request.auth = self._calls.signed
         # A connection of its own: one kept from an earlier call may be dead without our knowing, and the loss of a
         # create on it would look like money perhaps spent.
-        with new_session(request.url, create_connection(), self.provider) as session:
+        with new_session(request.url, self.provider) as session:
             body = CountedBody(b"")
             try:
                 prepared = session.prepare_request(request)
@@ -188,6 +194,7 @@ class Client:
                 f"{self.provider.name} ({host}) could not be reached: {in_words(error)}.",
                 hint=network_hint(error, "Check the network, the proxy and the provider's base URL, then run again."),
                 code=classify_network_error(error),
+                transient=is_not_connected(error),
             ) from None
         raise PurchaseUncertainError(
             f"The connection to {self.provider.name} was lost before its response came: {in_words(error)}.",

@@ -26,7 +26,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
-from urllib3.util.retry import Retry
 
 from ..errors import LocalError
 from ..util.addresses import is_loopback, parse_ip_literal
@@ -45,11 +44,24 @@ def any_address(_host: str, found: list[str]) -> list[str]:
 
 
 class Adapter(HTTPAdapter):
-    """An adapter whose connections ask `check` before they are made, and those to a proxy `proxy_check`."""
+    """An adapter whose connections ask `check` before they are made, and those to a proxy `proxy_check`. It repeats
+    nothing: that is decided in retries.py.
 
-    def __init__(self, check: Check, retry: Retry, proxy_check: Check = any_address) -> None:
-        self._pools, self._proxy_pools = _pools(check), _pools(proxy_check)  # first: the base class makes its manager
-        super().__init__(max_retries=retry)
+    `connections` counts those that were begun, but for the ones through SOCKS: a call that began none had a kept one.
+    """
+
+    def __init__(self, check: Check, proxy_check: Check = any_address) -> None:
+        self.connections = 0
+        # First: the base class makes its manager.
+        self._pools, self._proxy_pools = _pools(self._counted(check)), _pools(self._counted(proxy_check))
+        super().__init__(max_retries=0)  # for requests: not even a connection that could not be made
+
+    def _counted(self, check: Check) -> Check:
+        def counted(host: str, found: list[str]) -> list[str]:
+            self.connections += 1
+            return check(host, found)
+
+        return counted
 
     def init_poolmanager(self, *positional: Any, **keywords: Any) -> None:
         """As requests wants it."""
@@ -92,7 +104,7 @@ def prove() -> None:
     for scheme, proxies in itertools.product(("http", "https"), ({}, {"all": f"http://{NOWHERE}"})):
         request = requests.Request("GET", f"{scheme}://{NOWHERE}/").prepare()
         try:
-            adapter = Adapter(check, Retry(0), check)
+            adapter = Adapter(check, check)
             super(Adapter, adapter).send(request, timeout=1.0, proxies=proxies)
         except _Checked:
             continue

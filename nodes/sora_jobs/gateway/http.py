@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util import parse_url
-from urllib3.util.retry import Retry
 
 from .. import __version__
 from ..config.providers import Provider
@@ -144,7 +143,7 @@ class Session(requests.Session):
         return settings
 
 
-def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = False) -> requests.Session:
+def new_session(url: str, provider: Provider, *, given: bool = False) -> requests.Session:
     """A session for that provider's calls, or for downloads from an address that was `given` by it."""
     session = Session(provider, outside=not is_loopback(urlsplit(url).hostname or ""))
     session.headers["User-Agent"] = f"sora-jobs/{__version__}"
@@ -158,7 +157,7 @@ def new_session(url: str, retry: Retry, provider: Provider, *, given: bool = Fal
         return reachable(provider, host, found) if given else found
 
     for scheme in ("http://", "https://"):
-        session.mount(scheme, Adapter(check, retry))
+        session.mount(scheme, Adapter(check))
     return session
 
 
@@ -217,16 +216,26 @@ def _private(host: str, found: list[str]) -> list[str]:
 
 def classify_network_error(error: BaseException) -> str:
     """What was in the way: "tls", "proxy", "socks" or "network", as messages.py names it."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, NoPySocks):
             return "socks"
         if isinstance(seen, requests.exceptions.SSLError | ssl.SSLError):
             return "tls"
         if isinstance(seen, requests.exceptions.ProxyError):
             return "proxy"
-        seen = _inner(seen)
     return "network"
+
+
+def is_not_connected(error: BaseException) -> bool:
+    """Could the provider, or its proxy, not be connected to? Not where the connection was made, and TLS or the proxy
+    refused it."""
+    return any(isinstance(seen, ConnectTimeoutError) for seen in _causes(error))  # NewConnectionError is one, too
+
+
+def is_closed(error: BaseException) -> bool:
+    """Had the other side closed the connection before any byte of its response came?"""
+    gone = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return any(isinstance(seen, gone) for seen in _causes(error))
 
 
 def network_hint(error: BaseException, usual: str) -> str:
@@ -238,9 +247,7 @@ def in_words(error: BaseException) -> str:
     """What went wrong on the network, short and without addresses: the innermost cause says most."""
     if isinstance(error, SoraError):
         return error.message
-    seen = error
-    while (inner := _inner(seen)) is not None:
-        seen = inner
+    *_, seen = _causes(error)
     # urllib3 puts the connection first, and its words last.
     text = seen.args[-1] if isinstance(seen, HTTPError) and seen.args and isinstance(seen.args[-1], str) else str(seen)
     if " at 0x" in text or text.startswith(("HTTPConnection", "HTTPSConnection")):
@@ -248,6 +255,10 @@ def in_words(error: BaseException) -> str:
     return redact(text.rstrip("."))[:200] or type(seen).__name__  # cut last: half a key is none that is known
 
 
-def _inner(error: BaseException) -> BaseException | None:
-    candidates = [getattr(error, "reason", None), *error.args[:2]]
-    return next((item for item in candidates if isinstance(item, BaseException)), None)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what is in it, what is in that."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        candidates = [getattr(seen, "reason", None), *seen.args[:2]]
+        seen = next((item for item in candidates if isinstance(item, BaseException)), None)

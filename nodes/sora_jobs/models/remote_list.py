@@ -23,7 +23,6 @@ from ..gateway.http import (
     network_hint,
     new_session,
 )
-from ..gateway.retries import list_connection
 from ..util.bounded_read import read_json
 
 PATH = "/api/models"
@@ -91,7 +90,7 @@ def _ask(provider: Provider, path: str, timing: Timing) -> Any:
         return GatewayError(message, hint=network_hint(error, hint), charge="none", code=classify_network_error(error))
 
     try:
-        with new_session(url, list_connection(), provider) as session:
+        with new_session(url, provider) as session:
             body, end = b"", timing.monotonic() + timeout_s
             with session.get(url, auth=NoAuth(), timeout=timeout_s, stream=True, allow_redirects=False) as response:
                 if response.status_code != 200:

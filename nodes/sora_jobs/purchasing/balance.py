@@ -15,7 +15,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.util.retry import Retry
 
 from ..config.keys import QUERY_KEY
 from ..config.providers import COMETAPI, COMETAPI_URL, Provider
@@ -204,7 +203,7 @@ def _ask(provider: Provider, path: str, auth: requests.auth.AuthBase, timing: Ti
     body, why, code, hint = b"", "", "", ""
     try:
         with (
-            new_session(url, Retry(0), provider) as session,
+            new_session(url, provider) as session,
             session.get(url, auth=auth, timeout=timeout_s, stream=True, allow_redirects=False) as response,
         ):
             status = response.status_code

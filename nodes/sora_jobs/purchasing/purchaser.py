@@ -6,8 +6,9 @@ import contextlib
 import dataclasses
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,10 @@ from ..errors import (
     PurchaseUncertainError,
     RequestRejectedError,
     SoraError,
+    UnreachableError,
 )
 from ..gateway.clients import ClientPool, Clients
-from ..gateway.retries import create_delay_s
+from ..gateway.retries import delay
 from ..jobs.identity import Identity
 from ..jobs.outcomes import existing_purchase_error
 from ..jobs.quote import Quote
@@ -84,7 +86,8 @@ class Order:
 
     purchaser: Purchaser
     prepared: PreparedPurchase
-    attempts: int = 0  # that the provider rejected
+    is_claimed: bool = False  # may a byte of it have been sent, with no response that rejects it?
+    failed: Counter[type[SoraError]] = field(default_factory=Counter)  # tries that bought nothing, by their errors
     error: SoraError | None = None  # of the last of them
 
     def send(self, job: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
@@ -110,8 +113,7 @@ class Purchaser:
         self._reserving = threading.Lock()
         self._full_until: dict[str, float] = {}  # providers that take no more jobs for a while
         self._sending: set[str] = set()  # rows that a thread of this process is sending now
-        # What the gateway said of a create, and the ledger could not write down.
-        self._not_kept: dict[str, RemoteVideo] = {}
+        self._not_kept: dict[str, RemoteVideo] = {}  # what the gateway said of a create, and the ledger could not keep
         self._refusals: dict[str, SoraError] = {}
 
     def prepare(
@@ -254,30 +256,42 @@ class Purchaser:
                 return job, 0.0
             order.prepared = self._prepared_again(order.prepared)
         prepared = order.prepared
-        if not order.attempts and wanted():
+        if order.error is None and wanted():
             self._warn(prepared)
         create = self._create(prepared)
         if not wanted():
             raise order.error or cancelled_error(job.id)
-        claimed = self._ledger.sending(job.id, self._turn(prepared))
-        if claimed.state is JobState.QUEUED:
-            return claimed, 0.0
+        if not order.is_claimed:
+            claimed = self._ledger.sending(job.id, self._turn(prepared))
+            if claimed.state is JobState.QUEUED:
+                return claimed, 0.0
+            order.is_claimed = True
         try:
-            video = create()
+            return self._keep(job, create()), None
+        except UnreachableError as error:  # nobody was reached: the claim stays, since only a response ends it
+            return job, self._again_s(order, error)
         except RequestRejectedError as error:
             if error.code in QUEUE_FULL:
                 self._full_until[job.provider] = self._timing.monotonic() + self._timing.full_s(error.retry_after_s)
-                return self._ledger.not_sent(job.id, state=JobState.QUEUED), 0.0
-            order.attempts, order.error = order.attempts + 1, error
-            delay_s = create_delay_s(error, order.attempts, self._timing)
-            if delay_s is None:
-                raise
-            if delay_s > self._timing.rate_limit_max_s:  # nothing was bought: it can be sent later as well
-                patience = f"The gateway asks for patience: run again in {math.ceil(delay_s)} s."
-                raise error.changed(hint=patience) from None
+                rejected = self._ledger.not_sent(job.id, state=JobState.QUEUED)
+                order.is_claimed, order.error = False, error
+                return rejected, 0.0
+            delay_s = self._again_s(order, error)
             self._ledger.not_sent(job.id)
+            order.is_claimed = False
             return job, delay_s
-        return self._keep(job, video), None
+
+    def _again_s(self, order: Order, error: RequestRejectedError | UnreachableError) -> float:
+        """Seconds until it is sent again, of which nothing was bought. The error, where it is not."""
+        order.error = error
+        order.failed[type(error)] += 1
+        delay_s = delay("create", error, order.failed[type(error)], self._timing)
+        if delay_s is not None:
+            return delay_s
+        asked_s = getattr(error, "retry_after_s", None) or 0.0
+        if not error.transient or asked_s <= self._timing.rate_limit_max_s:
+            raise error
+        raise error.changed(hint=f"The gateway asks for patience: run again in {math.ceil(asked_s)} s.") from None
 
     def _turn(self, prepared: PreparedPurchase) -> Turn | None:
         """What its provider may have at once; None without such a limit."""
@@ -331,8 +345,7 @@ class Purchaser:
 
     def _keep_references(self, spec: VideoRequest) -> list[str]:
         """Keep the source images."""
-        pngs = _pngs(tuple(reference.pixels for reference in spec.references))
-        return [self._ledger.references.keep(png) for png in pngs]
+        return [self._ledger.references.keep(png) for png in _pngs(tuple(one.pixels for one in spec.references))]
 
 
 def _pngs(images: tuple[Image, ...]) -> list[bytes]:
