@@ -73,7 +73,7 @@ class LedgerModel(RuleBasedStateMachine):
         row = self.rows.get(prompt)
         if row is None:
             return
-        allowed = row.state is JobState.RESERVED and row.owner == self._life(process)
+        allowed = row.state is JobState.RESERVED and row.owner == self._life(process) and not row.sent
         try:
             self.ledgers[process].sending(row.job)
         except LedgerError:
