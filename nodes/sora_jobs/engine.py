@@ -40,8 +40,9 @@ from .purchasing.asking import Asking
 from .purchasing.balance import Balance
 from .purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Buyer
 from .purchasing.lookup import Lookup
+from .purchasing.prepared import PreparedPurchase, Tell, tell_nobody
 from .purchasing.providers import Providers
-from .purchasing.purchaser import PreparedPurchase, Purchaser, PurchaseResult, Tell, tell_nobody
+from .purchasing.purchaser import Purchaser, PurchaseResult
 from .purchasing.queue import Queue
 from .purchasing.quote import quote, quote_request
 from .purchasing.reconcile import ask_about, reconcile

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from sora_jobs.cli.main import main
 from sora_jobs.config.settings import Settings
-from sora_jobs.delivery.scheduler import FETCH_THREADS, POLL_THREADS
+from sora_jobs.delivery.workers import FETCH_THREADS, POLL_THREADS
 from sora_jobs.diagnostics import doctor
 from sora_jobs.diagnostics.doctor import Finding, examine
 from sora_jobs.engine import Engine

@@ -19,7 +19,7 @@ from typing import ClassVar
 import pytest
 from sora_jobs.cli.console import described
 from sora_jobs.config.timing import Timing
-from sora_jobs.delivery.scheduler import FETCH_THREADS, POLL_THREADS
+from sora_jobs.delivery.workers import FETCH_THREADS, POLL_THREADS
 from sora_jobs.engine import Engine
 from sora_jobs.errors import (
     DownloadExpiredError,

@@ -129,7 +129,7 @@ def states(engine: Engine) -> dict[str, str]:
 
 def test_ten_with_a_limit_of_two_never_have_three(start: Callable[..., Engine], studio: Studio) -> None:
     """Asked for by two processes: the provider never has three at once, each is bought once and stored."""
-    studio.renders_s = 0.05
+    studio.renders_s = 0.3
     engines = [start(), start()]
     asked = [engines[number % 2].start_create(request(f"number {number}")) for number in range(10)]
     jobs = [future.result(30).job for future in asked]

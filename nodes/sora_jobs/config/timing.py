@@ -44,7 +44,7 @@ class Timing:
     # -- waiting for a place at the provider ----------------------------------------------------------------------
 
     queue_poll_s: float = 1.0  # how often the first in the line looks whether a place is free; the others less often
-    queue_poll_max_s: float = 10.0
+    queue_poll_max_s: float = 30.0
     queue_full_s: float = 60.0  # a provider that says that it takes no more jobs is believed so long
 
     # -- polling a job --------------------------------------------------------------------------------------------

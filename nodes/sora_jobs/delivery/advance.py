@@ -126,14 +126,18 @@ class Advance:
         return pause
 
     def _sent(self, entry: Entry, order: Order) -> Pause | None:
+        if entry.job.state is JobState.QUEUED and not entry.is_given_up and self._place(entry) > 1:
+            return self._in_line(entry)
         entry.job, pause_s = order.send(entry.job, lambda: entry.is_to_be_sent)
         if entry.job.state is JobState.QUEUED:
+            self._place(entry)
             return self._in_line(entry)
         return None if pause_s is None else Pause(pause_s)
 
     def _joined(self, entry: Entry) -> Pause:
         entry.job = self._jobs.read(entry.job.id)
         if entry.job.state is JobState.QUEUED:
+            self._place(entry)
             return self._in_line(entry)
         entry.rounds += 1
         return Pause(self._timing.join_delay_s(entry.rounds))
@@ -150,9 +154,12 @@ class Advance:
         entry.rounds += 1
         return Pause(self._timing.other_download_delay_s(entry.rounds - 1))
 
+    def _place(self, entry: Entry) -> int:
+        entry.place = self._jobs.place(entry.job.id)
+        return entry.place
+
     def _in_line(self, entry: Entry) -> Pause:
         """The pause of a queued job. NotPurchasedError where nobody sends it."""
-        entry.place = self._jobs.place(entry.job.id)
         if not entry.place and entry.order is None:
             raise waiting_error(entry.job)
         if entry.place == 1 and entry.order is not None:

@@ -52,6 +52,7 @@ class Entry:
     waits: list[Wait] = field(default_factory=list)
     order: Order | None = None  # until it is sent
     background: bool = False  # is it to be stored though nobody waits?
+    is_given_up: bool = False  # is it not to be sent any more?
     for_queue: bool = False  # is it to be polled since others wait for its place?
     due: float = math.inf
     not_before: float = 0.0  # the provider's pace, which one who comes later must keep as well
@@ -78,6 +79,8 @@ class Entry:
     @property
     def is_to_be_sent(self) -> bool:
         """Does anybody still want it to be sent? A queued one is, until it is cancelled."""
+        if self.is_given_up:
+            return False
         return self.job.state is JobState.QUEUED or any(wait.wanted() for wait in list(self.waits))
 
 

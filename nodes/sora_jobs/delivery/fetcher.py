@@ -20,8 +20,8 @@ from ..ledger.leases import Leases
 from ..ledger.ledger import Ledger
 from .download import Downloaded, download
 from .entry import Entry, Fetch
-from .fetch_errors import NOT_OFFERED, is_not_offered, told
 from .receipts import write_receipt
+from .step_errors import NOT_OFFERED, is_not_offered, told
 from .stored_files import file_of, free_name, is_intact, new_file_of
 
 ASK_FOR_URL = (*NOT_OFFERED, 401, 403, 405)  # also where the key is good

@@ -7,8 +7,6 @@ came of it.
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import logging
 import math
 import threading
@@ -16,16 +14,17 @@ import traceback
 from collections.abc import Callable
 
 from ..config.timing import DEFAULT, Timing
-from ..errors import LocalError, NotFinishedError, SoraError, no_thread_error
+from ..errors import LocalError, SoraError, no_thread_error
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 from ..util.redact import redact
 from .advance import Pause
+from .agenda import Agenda, AwakeClock
 from .entry import Entry, Order, Wait
+from .step_errors import closing_error, no_thread_to_fetch, unexpected_error
+from .workers import Workers
 
-POLL_THREADS = 6
-FETCH_THREADS = 4
 MOST_POLLS_PER_S = 300  # of all jobs: half a core; with more jobs each is polled less often (bench/jobs.py)
 
 _log = logging.getLogger("sora")
@@ -45,26 +44,21 @@ class Scheduler:
         timing: Timing = DEFAULT,
     ) -> None:
         self._step, self._ended, self._timing = step, ended, timing
-        self._monotonic = timing.monotonic
-        self._pools = {
-            "send": send_pool or DaemonPool("sora-submit", 1),
-            "poll": DaemonPool("sora-poll", POLL_THREADS),
-            "fetch": DaemonPool("sora-fetch", FETCH_THREADS),
-        }
+        self._workers = Workers(send_pool)
         self._wake = threading.Condition()
         self._entries: dict[str, Entry] = {}
-        self._heap: list[tuple[float, int, Entry]] = []
-        self._count = itertools.count()
+        self._in_line: set[str] = set()  # those that are queued, and ours to send
+        self._agenda, self._clock = Agenda(), AwakeClock(timing)
         self._thread: threading.Thread | None = None
-        self._slept = 0.0  # seconds
-        self._awake_since = -math.inf  # until when nobody is too late after a sleep
-        self._rested = math.inf  # by the clock: until when nothing had to be done
         self._closed = False
 
     def now(self) -> float:
         """Seconds on a clock that stands still while the machine sleeps."""
         with self._wake:
-            return self._notice_sleep() - self._slept
+            now, slept_s = self._clock.now()
+            if slept_s:
+                self._woke_up(now, slept_s)
+            return now
 
     def next_step_s(self, job_id: str) -> float | None:
         """Seconds until a job's next step; None for one that takes none, or takes it now."""
@@ -100,8 +94,8 @@ class Scheduler:
                 if job.state is not JobState.QUEUED:
                     wait.count_from(self.now())
             # What is planned may be far off because of trouble: as soon as the provider's pace allows.
-            soon = max(self.now(), entry.not_before)
-            self._plan(entry, entry.due if entry.busy else min(entry.due, soon))
+            entry.due = min(entry.due, max(self.now(), entry.not_before))
+            self._agenda.plan(entry)
             self._awaken()
         if wait is not None:
             wait.future.add_done_callback(lambda future: self._leave(wait) if future.cancelled() else None)
@@ -129,8 +123,8 @@ class Scheduler:
         """Have a job take its next step now: something has become of it, or of those who wait."""
         with self._wake:
             if (entry := self._entries.get(job_id)) is not None:
-                entry.woken = entry.busy
-                self._plan(entry, entry.due if entry.busy else self.now())
+                entry.woken, entry.due = entry.busy, self.now()
+                self._agenda.plan(entry)
                 self._awaken()
 
     def close(self, send_s: float = 1.0) -> None:
@@ -141,9 +135,7 @@ class Scheduler:
         if self._thread is not None:
             self._thread.join(1.0)
         self._give_up_orders()
-        self._pools["send"].close(send_s)
-        for pool in self._pools.values():
-            pool.close()
+        self._workers.close(send_s)
         with self._wake:
             waits = [(entry, wait) for entry in self._entries.values() for wait in entry.waits]
             self._entries.clear()
@@ -156,9 +148,7 @@ class Scheduler:
             sent_again = [one for one in self._entries.values() if one.order is not None and not one.busy]
             entries = [entry for entry in sent_again if entry.job.state is JobState.RESERVED]  # queued ones stay so
             for entry in entries:
-                entry.busy = True
-                for wait in entry.waits:
-                    wait.wanted = lambda: False
+                entry.busy = entry.is_given_up = True
         for entry in entries:
             self._take(entry)
 
@@ -175,97 +165,56 @@ class Scheduler:
             self._thread = thread
 
     def _awaken(self) -> None:
-        self._rested = min(self._rested, self._monotonic())  # from now on it is not idle
+        self._clock.is_idle_for(0.0)
         self._wake.notify()
 
     def _run(self) -> None:
         while True:
-            late: list[Wait] = []
-            entry: Entry | None = None
             with self._wake:
                 if self._closed:
                     return
-                self._rested = self._notice_sleep()
-                now = self._rested - self._slept
-                entry = self._pop(now)
+                now = self.now()
+                entry = self._agenda.pop(now)
                 if entry is None:
-                    first = self._heap[0][0] if self._heap else math.inf
-                    pause_s = None if first == math.inf else min(self._timing.clock_check_s, max(0.0, first - now))
-                    self._rested += math.inf if pause_s is None else pause_s
+                    pause_s = min(self._timing.clock_check_s, max(0.0, self._agenda.first - now))
+                    self._clock.is_idle_for(pause_s)
                     self._wake.wait(pause_s)
                     continue
                 late = [wait for wait in entry.waits if wait.deadline <= now]
                 entry.waits = [wait for wait in entry.waits if wait.deadline > now]
                 begins = not entry.busy and entry.due <= now and entry.is_wanted
                 entry.busy |= begins
-                self._plan(entry, entry.due)
+                self._agenda.plan(entry)
                 self._end_unwanted(entry)
             for wait in late:  # outside the lock: who waited may do anything when told
                 wait.end_late()
             if begins:
                 self._begin(entry)
 
-    def _notice_sleep(self) -> float:
-        """What the clock shows. A machine that slept has not waited: where its clock goes on meanwhile (on Windows),
-        the time is taken off, each job takes a step, and nobody who waits is told that it is too late before that."""
-        moment = self._monotonic()
-        slept = moment - self._rested
-        if slept < self._timing.slept_s:
-            return moment
-        self._rested = moment
-        self._slept += slept
-        now = moment - self._slept
+    def _woke_up(self, now: float, slept_s: float) -> None:
+        """After a sleep each job takes a step, and nobody who waits is told that it is too late before that."""
         for entry in self._entries.values():
-            entry.not_before -= slept
+            entry.not_before -= slept_s
             for wait in entry.waits:
                 wait.deadline = max(wait.deadline, now + self._timing.after_sleep_s)
-            self._plan(entry, entry.due if entry.busy else max(now, entry.not_before))
+            entry.due = max(now, entry.not_before)
+            self._agenda.plan(entry)
         self._wake.notify()
-        return moment
-
-    def _plan(self, entry: Entry, due: float) -> None:
-        """Have the entry looked at when its step is due, or the first of those who wait is too late."""
-        entry.due = due
-        first = min((wait.deadline for wait in entry.waits), default=math.inf)
-        moment = first if entry.busy else min(due, first)
-        if moment != entry.planned:
-            entry.planned = moment
-            if moment < math.inf:
-                heapq.heappush(self._heap, (moment, next(self._count), entry))
-
-    def _pop(self, now: float) -> Entry | None:
-        """The entry that has to be looked at next, if any has to be now. The heap keeps the old moments of an entry,
-        too; only the newest one counts."""
-        while self._heap:
-            moment, _, entry = self._heap[0]
-            counts = entry.planned == moment and self._entries.get(entry.job.id) is entry
-            if counts and moment > now:
-                return None
-            heapq.heappop(self._heap)
-            if counts:
-                entry.planned = math.inf
-                return entry
-        return None
 
     # -- a step -------------------------------------------------------------------------------------------------------
 
     def _begin(self, entry: Entry) -> None:
         """Have the step taken by one of the threads; where none can be had now, later."""
-        kind = "poll"
-        if entry.order is not None:
-            kind = "send"
-        elif entry.job.state.is_rendered:
-            kind = "fetch"
         try:
-            self._pools[kind].submit(lambda: self._take(entry), entry.job.provider)
+            self._workers.submit(entry, lambda: self._take(entry))
         except PoolClosedError:
             pass
         except RuntimeError as error:
-            if kind == "fetch":
-                self._done(entry, None, _no_thread_to_fetch(error, entry.job))
-                return
-            _log.warning("Job %s has to wait: %s", entry.job.id, error)
-            self._done(entry, Pause(self._timing.poll_backoff_max_s), None)
+            if entry.job.state.is_rendered:
+                self._done(entry, None, no_thread_to_fetch(error, entry.job))
+            else:
+                _log.warning("Job %s has to wait: %s", entry.job.id, error)
+                self._done(entry, Pause(self._timing.poll_backoff_max_s), None)
 
     def _take(self, entry: Entry) -> None:
         """One step, told to all who wait."""
@@ -276,11 +225,11 @@ class Scheduler:
             error = trouble
         except BaseException as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
             _log.error("Job %s: %s", entry.job.id, redact(traceback.format_exc()))
-            error = _unexpected(bug, entry.job)
+            error = unexpected_error(bug, entry.job)
         self._done(entry, pause, error)
 
     def _done(self, entry: Entry, pause: Pause | None, error: SoraError | None) -> None:
-        """A step was taken: plan the next one, or tell all who wait how the job ended."""
+        """A step was taken: tell those for whom it was the last, and plan the next one."""
         job = entry.job
         with self._wake:
             entry.busy = False
@@ -289,14 +238,13 @@ class Scheduler:
             entry.waits = [wait for wait in entry.waits if wait not in over]
             if ends or not job.state.is_reserved:
                 entry.order = None
-            if job.state is not JobState.QUEUED:
-                for wait in entry.waits:
-                    wait.count_from(self.now())
+            self._note_place(entry, ends=ends)
             if ends:
                 self._remove(entry)
             else:
-                self._plan(entry, self._due(entry, Pause(0.0) if entry.woken or pause is None else pause))
+                entry.due = self._due(entry, Pause(0.0) if entry.woken or pause is None else pause)
                 entry.woken = False
+                self._agenda.plan(entry)
                 self._end_unwanted(entry)
             self._awaken()
         if ends:
@@ -306,29 +254,36 @@ class Scheduler:
                 wait.fail(error)
             else:
                 wait.end(job)
-        self._start_or_end(entry)
-        if not job.state.is_open:  # its place is free
-            self._wake_queued(job.provider)
-
-    def _wake_queued(self, provider: str) -> None:
-        with self._wake:
-            queued = [entry for entry in self._entries.values() if entry.job.state is JobState.QUEUED]
-            mine = [entry for entry in queued if entry.job.provider == provider and entry.order is not None]
-            if mine:
-                self.wake(min(mine, key=lambda entry: entry.job.created_at).job.id)
-
-    def _start_or_end(self, entry: Entry) -> None:
-        """An order takes its first step before there is a thread that plans others: where none can be had, it is
-        over."""
-        with self._wake:
-            if self._thread is not None or self._closed or self._entries.get(entry.job.id) is not entry:
-                return
-            try:
-                self._start()
-                return
+        if not ends and not self._closed and self.has(job.id):
+            try:  # an order takes its first step before there is a thread that plans others
+                with self._wake:
+                    self._start()
             except LocalError as no_thread:
-                error = no_thread.with_job(entry.job.id)
-        self._done(entry, None, error)
+                entry.is_given_up = True
+                if entry.order is not None:
+                    self._take(entry)
+                else:
+                    self._done(entry, None, no_thread.with_job(job.id))
+
+    def _note_place(self, entry: Entry, *, ends: bool) -> None:
+        """Those who wait are patient from when it is sent; and a job that its provider has no more leaves a place."""
+        job = entry.job
+        if job.state is JobState.QUEUED and entry.order is not None:
+            self._in_line.add(job.id)
+            return
+        leaves = job.id in self._in_line
+        self._in_line.discard(job.id)
+        for wait in entry.waits:
+            wait.count_from(self.now())
+        if leaves or ends or not job.state.is_open:
+            waiting = [one for name in self._in_line if (one := self._entries.get(name)) is not None]
+            first = min(
+                (one for one in waiting if one.job.provider == job.provider),
+                key=lambda one: one.job.created_at,
+                default=None,
+            )
+            if first is not None:
+                self.wake(first.job.id)
 
     def _due(self, entry: Entry, pause: Pause) -> float:
         """When the next step is due: together with those that are due at about the same time, which takes half the CPU
@@ -353,37 +308,15 @@ class Scheduler:
             self._remove(entry)
             if not self._closed:
                 with contextlib.suppress(RuntimeError):  # its lease expires by itself
-                    self._pools["poll"].submit(lambda: self._tell_end(entry, None))
+                    self._workers.note(lambda: self._tell_end(entry, None))
 
     def _remove(self, entry: Entry) -> None:
         if self._entries.get(entry.job.id) is entry:
             del self._entries[entry.job.id]
+        entry.planned = math.inf  # what the agenda has of it counts no more
 
     def _tell_end(self, entry: Entry, error: SoraError | None) -> None:
         try:
             self._ended(entry, error)
         except Exception:  # noqa: BLE001 - what follows from an end must not end a thread
             _log.exception("Sora Jobs: the end of job %s", entry.job.id)
-
-
-def closing_error(job_id: str) -> NotFinishedError:
-    """Return the error for one who waits when the program ends."""
-    hint = "The job goes on; run again later."
-    return NotFinishedError("The program is closing.", hint=hint, job=job_id, code="closing")
-
-
-def _no_thread_to_fetch(error: RuntimeError, job: Job) -> NotFinishedError:
-    message = f"The video cannot be fetched now: {error}."
-    return NotFinishedError(message, hint="Run again.", job=job.id, code="no_thread")
-
-
-def _unexpected(bug: BaseException, job: Job) -> NotFinishedError:
-    """A bug, of ours or of a library: told with its job like all else, and the next run goes on with it."""
-    wrapped = NotFinishedError(
-        f"The job could not go on: {bug!r}.",
-        hint="Run again; if it stays so, report it.",
-        job=job.id,
-        code="unexpected_error",
-    )
-    wrapped.__cause__ = bug
-    return wrapped

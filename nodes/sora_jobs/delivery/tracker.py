@@ -19,9 +19,9 @@ from ..ledger.ledger import Ledger
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 from .advance import Advance
 from .entry import Entry, Order, Wait
-from .fetch_errors import told
 from .fetcher import Fetcher
-from .scheduler import Scheduler, closing_error
+from .scheduler import Scheduler
+from .step_errors import closing_error, told
 from .stored_files import unchanged_file_of
 
 

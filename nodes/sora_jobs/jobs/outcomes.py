@@ -36,6 +36,7 @@ def ended_error(job: Job) -> SoraError:
         f"Job {job.id} is {job.state}: there is no video to wait for{f' ({job.reason})' if job.error else ''}.",
         hint="Ask for the same video again to send it anew.",
         job=job.id,
+        code=job.error_code,
     )
 
 

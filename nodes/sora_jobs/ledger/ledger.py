@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
@@ -39,6 +39,9 @@ from .rows import (
     update,
     update_locked,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import RowMapping
 
 TAKEN_OVER = "taken_over"
 CANCELLED = "cancelled"
@@ -141,19 +144,10 @@ class Ledger:
         taken for dead, and another one has taken it over. BudgetExceededError for one that was queued, and is too dear
         by now.
         """
-        owner = self.database.owner
         with self.database.exclusive() if turn is not None else self.database.write() as connection:
             row = existing(connection, job, lock=True)
+            self._check_ours_to_send(row)
             state = JobState(row["state"])
-            if state is JobState.REFUSED and row["error_code"] == CANCELLED:
-                raise cancelled_error(job)
-            if not state.is_reserved or row["owner"] != owner.id or row["sent_at"] is not None:
-                raise LedgerError(
-                    f"Job {job} was taken over by another process.",
-                    hint="Run the same again to join it.",
-                    job=job,
-                    code=TAKEN_OVER,
-                )
             if turn is not None and not queue.has_turn(connection, self.database, row, turn):
                 return as_job(row) if state is JobState.QUEUED else update(connection, job, state=JobState.QUEUED)
             changes: dict[str, Any] = {"state": JobState.RESERVED, "sent_at": self._clock()}
@@ -161,6 +155,13 @@ class Ledger:
                 spent.check(self.database, connection, turn.budget, turn.estimated_usd, but=job)
                 changes |= {"estimated_usd": turn.estimated_usd, "created_at": self.database.now(connection)}
             return update(connection, job, **changes)
+
+    def has_turn(self, job: str, turn: Turn) -> bool:
+        """Would `sending` give that job a place now? The errors are those of `sending`."""
+        with self.database.read() as connection:
+            row = existing(connection, job)
+            self._check_ours_to_send(row)
+            return queue.has_turn(connection, self.database, row, turn)
 
     @_telling
     def not_sent(self, job: str, *, state: JobState = JobState.RESERVED) -> Job:
@@ -333,6 +334,18 @@ class Ledger:
 
     def close(self) -> None:
         self.database.close()
+
+    def _check_ours_to_send(self, row: RowMapping) -> None:
+        state = JobState(row["state"])
+        if state is JobState.REFUSED and row["error_code"] == CANCELLED:
+            raise cancelled_error(row["id"])
+        if not state.is_reserved or row["owner"] != self.database.owner.id or row["sent_at"] is not None:
+            raise LedgerError(
+                f"Job {row['id']} was taken over by another process.",
+                hint="Run the same again to join it.",
+                job=row["id"],
+                code=TAKEN_OVER,
+            )
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,9 @@ from ..jobs.state import JobState
 from ..ledger.ledger import Ledger, cancelled_error
 from ..util.daemon_pool import DaemonPool, fail, guarded
 from .asking import begin_in
-from .purchaser import Order, PreparedPurchase, Purchaser, PurchaseResult
+from .prepared import PreparedPurchase
+from .purchaser import Purchaser, PurchaseResult
+from .sending import Order
 
 SUBMIT_THREADS, ALL_SUBMIT_THREADS = 4, 16  # for one provider, and for all
 JOIN = (

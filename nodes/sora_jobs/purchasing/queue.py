@@ -11,7 +11,8 @@ from ..jobs.spec import Job, Reference, VideoRequest
 from ..jobs.state import JobState
 from ..ledger.ledger import Ledger
 from .buying import Buyer
-from .purchaser import PreparedPurchase, Purchaser, PurchaseResult
+from .prepared import PreparedPurchase
+from .purchaser import Purchaser, PurchaseResult
 
 WISH = ("provider", "prompt", "kind", "model", "seconds", "size", "take", "extra_fields", "parent", "project")
 

@@ -1,11 +1,11 @@
-"""What went wrong when a finished video was fetched, for those who wait for it."""
+"""What went wrong with a step, for those who wait for the job."""
 
 from __future__ import annotations
 
 from typing import TypeGuard
 
 from ..config.timing import Timing
-from ..errors import DownloadExpiredError, GatewayError, NotOfferedError, SoraError
+from ..errors import DownloadExpiredError, GatewayError, NotFinishedError, NotOfferedError, SoraError
 from ..jobs.spec import EXPIRED, Job
 
 NOT_OFFERED = (400, 404, 410, 422, 501)  # statuses: not ready, gone, failed, or no such call (quirk 8)
@@ -32,3 +32,27 @@ def told(error: SoraError, job: Job, timing: Timing) -> SoraError:
         request_id=error.request_id,
         code=EXPIRED if (long_ago and said_so) or gone else "",
     )
+
+
+def closing_error(job_id: str) -> NotFinishedError:
+    """Return the error for one who waits when the program ends."""
+    hint = "The job goes on; run again later."
+    return NotFinishedError("The program is closing.", hint=hint, job=job_id, code="closing")
+
+
+def no_thread_to_fetch(error: RuntimeError, job: Job) -> NotFinishedError:
+    """Return the error for a finished video that no thread can be had for."""
+    message = f"The video cannot be fetched now: {error}."
+    return NotFinishedError(message, hint="Run again.", job=job.id, code="no_thread")
+
+
+def unexpected_error(bug: BaseException, job: Job) -> NotFinishedError:
+    """Return the error for a bug, of ours or of a library: it is told with its job, and the next run goes on."""
+    wrapped = NotFinishedError(
+        f"The job could not go on: {bug!r}.",
+        hint="Run again; if it stays so, report it.",
+        job=job.id,
+        code="unexpected_error",
+    )
+    wrapped.__cause__ = bug
+    return wrapped

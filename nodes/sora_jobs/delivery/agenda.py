@@ -1,0 +1,67 @@
+"""When something is due, and a clock that stands still while the machine sleeps."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+
+from ..config.timing import Timing
+from .entry import Entry
+
+
+class Agenda:
+    """Entries by the moment at which each has to be looked at. The heap keeps old moments, too; only the newest one of
+    an entry counts."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Entry]] = []
+        self._count = itertools.count()
+
+    @property
+    def first(self) -> float:
+        """The soonest moment; infinite without one. It may be an old one."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def plan(self, entry: Entry) -> None:
+        """Have the entry looked at when its step is due, or the first of those who wait is too late."""
+        first = min((wait.deadline for wait in entry.waits), default=math.inf)
+        moment = first if entry.busy else min(entry.due, first)
+        if moment != entry.planned:
+            entry.planned = moment
+            if moment < math.inf:
+                heapq.heappush(self._heap, (moment, next(self._count), entry))
+
+    def pop(self, now: float) -> Entry | None:
+        """Take off an entry that has to be looked at by now."""
+        while self._heap and self._heap[0][0] <= now:
+            moment, _, entry = heapq.heappop(self._heap)
+            if entry.planned == moment:
+                entry.planned = math.inf
+                return entry
+        return None
+
+
+class AwakeClock:
+    """Seconds since any moment. A machine that slept has not waited: where its clock goes on meanwhile (on Windows),
+    that time is taken off. The scheduler's lock guards it."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._monotonic, self._slept_s = timing.monotonic, timing.slept_s
+        self._slept = 0.0  # seconds
+        self._idle_until = math.inf  # by the clock: until when nobody looked at it, as was meant
+
+    def now(self) -> tuple[float, float]:
+        """Return the time, and for how long the machine has just slept: 0.0 where it has not."""
+        moment = self._monotonic()
+        slept = moment - self._idle_until
+        if slept < self._slept_s:
+            return moment - self._slept, 0.0
+        self._idle_until = moment
+        self._slept += slept
+        return moment - self._slept, slept
+
+    def is_idle_for(self, pause_s: float) -> None:
+        """Nobody looks at it for so long, from now on; 0.0 where it is not idle any more."""
+        moment = self._monotonic()
+        self._idle_until = min(self._idle_until, moment) if not pause_s else moment + pause_s
