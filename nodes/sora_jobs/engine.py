@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,7 +25,7 @@ from .delivery.maintenance import Maintenance
 from .delivery.stored_files import StoredFiles
 from .delivery.thumbnails import VARIANTS, Thumbnails
 from .delivery.tracker import JobTracker
-from .errors import LocalError, NotPurchasedError
+from .errors import LocalError
 from .gateway.clients import ClientPool
 from .jobs.quote import Quote
 from .jobs.spec import Job, VideoRequest
@@ -38,7 +38,7 @@ from .models.model import Model
 from .models.refresh import LiveCatalogue, Refreshed, seen_here
 from .purchasing.asking import Asking
 from .purchasing.balance import Balance
-from .purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Buyer
+from .purchasing.buying import ALL_SUBMIT_THREADS, SUBMIT_THREADS, Buyer, bought
 from .purchasing.lookup import Lookup
 from .purchasing.prepared import PreparedPurchase, Tell, tell_nobody
 from .purchasing.providers import Providers
@@ -49,7 +49,7 @@ from .purchasing.reconcile import ask_about, reconcile
 from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
 from .util.daemon_pool import DaemonPool
-from .util.waiting import is_done, result_of
+from .util.waiting import is_done
 from .views.changes import Changes
 from .views.history import HistoryView
 from .views.settings import PageSettings
@@ -164,7 +164,7 @@ class Engine:
         Ctrl-C stops what is not sent yet; the response to what is sent is waited for and recorded first.
         InvalidInputError, NotPurchasedError: nothing was bought. PurchaseUncertainError: perhaps; see `reconcile`.
         """
-        return _bought(self.start_create(request, tell=tell))
+        return bought(self.start_create(request, tell=tell))
 
     def start_create(
         self, request: VideoRequest, *, listed: bool = False, tell: Tell = tell_nobody
@@ -177,7 +177,7 @@ class Engine:
     def remix(self, job: Job | str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody) -> Job:
         """Buy a remix of a finished job as `create` buys, for the parent's project unless another one is named.
         InvalidInputError if it is not finished, or its provider has no remix."""
-        return _bought(self.start_remix(job, prompt, take, project, tell=tell))
+        return bought(self.start_remix(job, prompt, take, project, tell=tell))
 
     def start_remix(
         self, job: Job | str, prompt: str, take: int = 1, project: str = "", *, tell: Tell = tell_nobody
@@ -249,14 +249,12 @@ class Engine:
         return reconcile(self.ledger, self._clients.now(), self._tracker.read(_id(job)), video_id, lost=lost)
 
     def ask_again(self, job: Job | str) -> Job:
-        """Ask the provider once more about a job that failed, which is free; the errors are those of `ask_about`. Any
-        other job comes back as it is."""
+        """Ask the provider again about a job that failed, which is free (`ask_about`); others come back as they are."""
         return ask_about(self.ledger, self._clients.now(), self.ledger.job(_id(job)))
 
     def uncertain_jobs(self) -> list[Job]:
         """Return the uncertain purchases. What a process that is dead now was sending becomes one first."""
-        if self.ledger.database.exists:
-            self._tracker.recover_orphans()
+        self._tracker.recover_orphans()
         return self.jobs(state="unknown")
 
     # -- money, models ------------------------------------------------------------------------------------------------
@@ -300,10 +298,3 @@ class Engine:
 
 def _id(job: Job | str) -> str:
     return job if isinstance(job, str) else job.id
-
-
-def _bought(future: Future[PurchaseResult]) -> Job:
-    try:
-        return result_of(future).job
-    except CancelledError:
-        raise NotPurchasedError("The program is closing, and nothing was sent.", code="closing") from None

@@ -25,7 +25,8 @@ from sora_jobs.jobs.remote_video import RemoteVideo
 from sora_jobs.jobs.spec import ARCHIVED, EXPIRED, MUTED, TRUNCATED, Job, VideoRequest
 from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
-from sora_jobs.ledger.ledger import TAKEN_OVER, Ledger
+from sora_jobs.ledger.ledger import Ledger
+from sora_jobs.ledger.queue import TAKEN_OVER
 from sora_jobs.ledger.rows import run
 from sora_jobs.messages import RECONCILE_HINT
 

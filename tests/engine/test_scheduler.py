@@ -110,6 +110,13 @@ def watch(scheduler: Scheduler, seen: Job, timeout_s: float) -> Wait:
     return wait
 
 
+def next_step_s(scheduler: Scheduler, wait: Wait) -> float | None:
+    """Seconds until the job's next step; None while it takes one."""
+    entry = wait.entry
+    assert entry is not None
+    return None if entry.busy else max(0.0, entry.due - scheduler.now())
+
+
 @pytest.fixture
 def schedulers() -> Iterator[Callable[..., Scheduler]]:
     made: list[Scheduler] = []
@@ -337,7 +344,7 @@ def test_a_machine_that_slept_looks_once_more_before_it_is_too_late() -> None:
     clock, looks = Sleeper(), Looks(finishing_at(2))
     scheduler = scheduler_of(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock))
     waiting = watch(scheduler, job(), 5)
-    until(lambda: scheduler.next_step_s("a"))
+    until(lambda: next_step_s(scheduler, waiting))
     clock.sleep(scheduler, 3600)
     assert waiting.future.result(5).state is JobState.STORED
     assert looks.count == 2
@@ -370,11 +377,11 @@ def planned_after(error: Exception, pace_s: Callable[[str], float] = lambda _pro
 
     looks.script = fail
     scheduler = scheduler_of(looks, pace_s, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
+    waiting = watch(scheduler, job(), 1e6)
+    until(lambda: next_step_s(scheduler, waiting))
+    first = next_step_s(scheduler, waiting)
     watch(scheduler, job(), 1e6)
-    until(lambda: scheduler.next_step_s("a"))
-    first = scheduler.next_step_s("a")
-    watch(scheduler, job(), 1e6)
-    second = scheduler.next_step_s("a")
+    second = next_step_s(scheduler, waiting)
     scheduler.close()
     assert first is not None
     assert second is not None
@@ -386,10 +393,9 @@ def test_looks_that_are_due_at_about_the_same_time_are_taken_together() -> None:
     clock, looks, jitter = Clock(), Looks(finishing_at(10**9)), iter([0.1, 0.6, 0.9, 0.123])
     timing = Timing(monotonic=clock)
     scheduler = scheduler_of(looks, lambda _provider: 10.0, timing=timing, jitter=lambda: next(jitter))
-    for name in "abcd":
-        watch(scheduler, job(name), 1e6)
-    until(lambda: all(scheduler.next_step_s(name) for name in "abcd"))
-    planned = sorted(scheduler.next_step_s(name) or 0.0 for name in "abcd")
+    waits = [watch(scheduler, job(name), 1e6) for name in "abcd"]
+    until(lambda: all(next_step_s(scheduler, wait) for wait in waits))
+    planned = sorted(next_step_s(scheduler, wait) or 0.0 for wait in waits)
     scheduler.close()
     assert planned == [10.25, 10.25, 10.75, 11.0]
 

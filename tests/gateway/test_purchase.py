@@ -41,7 +41,7 @@ from sora_jobs.jobs.remote_video import RemoteVideo
 from sora_jobs.jobs.spec import Reference, VideoRequest
 from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.leases import Leases
-from sora_jobs.ledger.ledger import TAKEN_OVER
+from sora_jobs.ledger.queue import TAKEN_OVER
 from sora_jobs.util import disk
 from sora_jobs.util.disk import LONGEST_PATH
 

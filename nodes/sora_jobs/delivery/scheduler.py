@@ -20,7 +20,7 @@ from ..jobs.state import JobState
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 from ..util.redact import redact
 from .advance import Pause
-from .agenda import Agenda, AwakeClock
+from .agenda import Agenda, AwakeClock, together
 from .entry import Entry, Order, Wait
 from .step_errors import closing_error, no_thread_to_fetch, unexpected_error
 from .workers import Workers
@@ -60,12 +60,6 @@ class Scheduler:
                 self._woke_up(now, slept_s)
             return now
 
-    def next_step_s(self, job_id: str) -> float | None:
-        """Seconds until a job's next step; None for one that takes none, or takes it now."""
-        with self._wake:
-            entry = self._entries.get(job_id)
-            return None if entry is None or entry.busy else max(0.0, entry.due - self.now())
-
     def join(
         self,
         job: Job,
@@ -86,8 +80,11 @@ class Scheduler:
             entry = self._entries.setdefault(job.id, Entry(job))
             entry.background |= background
             entry.for_queue |= for_queue
+            takes_it_here = order is not None and not entry.busy
             if order is not None:
-                entry.job, entry.order, entry.busy = job, order, True
+                entry.order, entry.woken = order, entry.busy  # a step that is under way is not ours to disturb
+            if takes_it_here:
+                entry.job, entry.busy = job, True
             if wait is not None and not wait.future.done():
                 entry.waits.append(wait)
                 wait.entry = entry
@@ -99,7 +96,7 @@ class Scheduler:
             self._awaken()
         if wait is not None:
             wait.future.add_done_callback(lambda future: self._leave(wait) if future.cancelled() else None)
-        if order is not None:
+        if takes_it_here:
             self._take(entry)
 
     def leave(self, job_id: str) -> None:
@@ -218,7 +215,7 @@ class Scheduler:
 
     def _take(self, entry: Entry) -> None:
         """One step, told to all who wait."""
-        pause, error = None, None
+        pause, error, order = None, None, entry.order
         try:
             pause = self._step(entry)
         except SoraError as trouble:
@@ -226,6 +223,8 @@ class Scheduler:
         except BaseException as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
             _log.error("Job %s: %s", entry.job.id, redact(traceback.format_exc()))
             error = unexpected_error(bug, entry.job)
+        if entry.order is not order:  # which came meanwhile: what was seen is no news any more
+            pause, error = Pause(0.0), None
         self._done(entry, pause, error)
 
     def _done(self, entry: Entry, pause: Pause | None, error: SoraError | None) -> None:
@@ -277,23 +276,17 @@ class Scheduler:
             wait.count_from(self.now())
         if leaves or ends or not job.state.is_open:
             waiting = [one for name in self._in_line if (one := self._entries.get(name)) is not None]
-            first = min(
-                (one for one in waiting if one.job.provider == job.provider),
-                key=lambda one: one.job.created_at,
-                default=None,
-            )
-            if first is not None:
-                self.wake(first.job.id)
+            same = [one for one in waiting if one.job.provider == job.provider]
+            if same:
+                self.wake(min(same, key=lambda one: one.job.created_at).job.id)
 
     def _due(self, entry: Entry, pause: Pause) -> float:
-        """When the next step is due: together with those that are due at about the same time, which takes half the CPU
-        (bench/jobs.py)."""
+        """When the next step is due; polls more rarely, where there are very many jobs."""
         now, due_s, least_s = self.now(), pause.due_s, pause.least_s
         if entry.job.state is JobState.SUBMITTED:
             due_s, least_s = (max(each, len(self._entries) / MOST_POLLS_PER_S) for each in (due_s, least_s))
         entry.not_before = now + least_s
-        tick = min(self._timing.poll_tick_s, due_s / 40)
-        return math.ceil((now + due_s) / tick) * tick if tick else now + due_s
+        return together(now + due_s, min(self._timing.poll_tick_s, due_s / 40))
 
     def _leave(self, wait: Wait) -> None:
         """One who waited does so no more."""
@@ -304,11 +297,12 @@ class Scheduler:
                 self._end_unwanted(entry)
 
     def _end_unwanted(self, entry: Entry) -> None:
-        if not entry.busy and not entry.is_wanted and self._entries.get(entry.job.id) is entry:
-            self._remove(entry)
-            if not self._closed:
-                with contextlib.suppress(RuntimeError):  # its lease expires by itself
-                    self._workers.note(lambda: self._tell_end(entry, None))
+        if entry.busy or entry.is_wanted or self._entries.get(entry.job.id) is not entry:
+            return
+        self._remove(entry)
+        if not self._closed:
+            with contextlib.suppress(RuntimeError):  # its lease expires by itself
+                self._workers.note(lambda: self._tell_end(entry, None))
 
     def _remove(self, entry: Entry) -> None:
         if self._entries.get(entry.job.id) is entry:

@@ -86,7 +86,8 @@ class JobTracker:
 
     def recover_orphans(self) -> None:
         """Put right what processes left half sent that have ended."""
-        self._leases.recover_orphans()
+        if self._ledger.database.exists:
+            self._leases.recover_orphans()
 
     def claim_unwatched(self, but: Collection[str]) -> list[str]:
         """Ids of jobs to be polled and downloaded on which no process has a lease, without those in `but`; from now on

@@ -7,6 +7,8 @@ from ..messages import RECONCILE_HINT
 from .spec import Job
 from .state import JobState
 
+CANCELLED = "cancelled"  # the error code of a job that was cancelled before it was sent
+
 
 def existing_purchase_error(job: Job) -> SoraError:
     """Why running the same again does not send it: for a job that is UNKNOWN or FAILED."""
@@ -38,6 +40,11 @@ def ended_error(job: Job) -> SoraError:
         job=job.id,
         code=job.error_code,
     )
+
+
+def cancelled_error(job: str) -> NotPurchasedError:
+    """Return the error for whoever wanted what was cancelled."""
+    return NotPurchasedError("It was cancelled before it was sent.", job=job, code=CANCELLED)
 
 
 def waiting_error(job: Job) -> NotPurchasedError:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -296,11 +296,3 @@ class Job:
         length = f"{self.seconds}s" if self.seconds else ""
         facts = " ".join(part for part in (self.standing, self.model, length) if part)
         return f"{prompt or self.video_id} · {facts} · {self.id}"
-
-
-class ModelEvidence(NamedTuple):
-    """When a model last took a job that completed, and when it was last refused as not available: seconds since the
-    epoch, 0 for never. When a job was found complete says nothing of that moment."""
-
-    completed: float = 0.0
-    refused: float = 0.0

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import EXPIRED, Job
+from ..jobs.spec import ARCHIVED, EXPIRED, MUTED, Job, VideoRequest
 from ..jobs.state import JobState
 from ..util.redact import redact
 from .database import Database
 from .identities import FREED
-from .rows import AT_GATEWAY, existing, first, run, update
+from .liveness import ProcessIdentity
+from .rows import AT_GATEWAY, as_job, existing, first, insert, run, update
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,6 +23,11 @@ KNOWN_BY_ID = (
     "state", "remote_status", "progress", "submitted_at", "completed_at", "stored_at", "stale_at", "error",
     "error_code", "path", "root", "sha256", "bytes", "charged_usd",
 )  # fmt: skip
+
+# A job that was seen to fail, and goes on all the same.
+GOES_ON = {
+    "state": JobState.SUBMITTED, "stale_at": None, "error": "", "error_code": "", "completed_at": None, "aside": "",
+}  # fmt: skip
 
 
 def stale_since(row: RowMapping, now: float, limit_s: float) -> float | None:
@@ -84,3 +90,32 @@ def reconcile_row(connection: Connection, database: Database, job: str, video_id
         changes = {name: other[name] for name in KNOWN_BY_ID} | {"project": row["project"] or other["project"]}
         run(connection, "DELETE FROM jobs WHERE id = :id", id=other["id"])
     return update(connection, job, **{"error": "", "error_code": "", **changes, "video_id": video_id})
+
+
+def adopted_row(
+    connection: Connection, owner: ProcessIdentity, provider: str, origin: str, video_id: str, now: float
+) -> Job:
+    """Return the row of a provider's id, made if there is none."""
+    row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
+    if row is not None:
+        return as_job(row)
+    spec = VideoRequest(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
+    job = insert(connection, spec, origin=origin, owner=owner.id, now=now, machine=owner.host)
+    known = {"state": JobState.SUBMITTED, "video_id": video_id, "submitted_at": now}
+    return update(connection, job.id, **known, prompt="", parent="")
+
+
+def set_aside(connection: Connection, job: str, aside: str) -> Job:
+    """Set a row aside, or "" to end that: see `Ledger.set_visibility`."""
+    known = as_job(existing(connection, job, lock=True))
+    may = {MUTED: known.may_be_muted, ARCHIVED: known.may_be_archived, "": True}
+    if aside not in may:
+        raise InvalidInputError(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
+    if not may[aside]:
+        raise InvalidInputError(
+            f"Job {job} is {known.state.value}, and cannot be {aside}.",
+            hint="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
+            job=job,
+            code="cannot_set_aside",
+        )
+    return update(connection, job, aside=aside)

@@ -6,45 +6,38 @@ A SQLite file in `SORA_HOME`, or a PostgreSQL database that a farm of machines s
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..config.budget import Budget, Spending
 from ..config.timing import DEFAULT, Timing
-from ..errors import InvalidInputError, LedgerError, NotPurchasedError, SoraError
+from ..errors import SoraError
 from ..jobs.identity import Identity
+from ..jobs.outcomes import cancelled_error
 from ..jobs.remote_video import RemoteVideo
-from ..jobs.spec import ARCHIVED, MUTED, TRUNCATED, Job, VideoRequest, parse_project
+from ..jobs.spec import TRUNCATED, Job, VideoRequest, parse_project
 from ..jobs.state import JobState
 from ..util.redact import redact
 from . import queue, spent
-from .changes import observed_changes, reconcile_row, stale_since
+from .changes import GOES_ON, adopted_row, observed_changes, reconcile_row, set_aside, stale_since
 from .database import Database
 from .identities import FREED, holder, make_room
 from .queries import Queries
 from .queue import Turn
 from .references import References
 from .rows import (
-    AT_GATEWAY,
     INTERRUPTED,
     as_job,
     error_columns,
     existing,
-    first,
-    fit_of,
     insert,
+    of_sender,
     update,
     update_locked,
 )
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import RowMapping
-
-TAKEN_OVER = "taken_over"
-CANCELLED = "cancelled"
 P = ParamSpec("P")
 R = TypeVar("R", Job, tuple[Job, bool])
 
@@ -115,20 +108,12 @@ class Ledger:
                     connection, spec, origin=origin, owner=owner_id, now=now, estimated_usd=estimated_usd,
                     references=references, remix_of=remix_of, machine=owner.host,
                 ), True  # fmt: skip
-            if row["owner"] == owner_id and sending is not None:
-                sent_now = row["id"] in sending
-            else:
-                sent_now = owner.alive(row["owner"], connection)
+            ours = row["owner"] == owner_id and sending is not None
+            sent_now = row["id"] in (sending or ()) if ours else owner.alive(row["owner"], connection)
             if JobState(row["state"]).is_reserved and not sent_now:
                 if row["sent_at"] is None:
                     spent.check(self.database, connection, budget, estimated_usd, but=row["id"])
-                    changes = {
-                        "owner": owner_id,
-                        "machine": owner.host,
-                        "origin": origin,
-                        "estimated_usd": estimated_usd,
-                    }
-                    changes |= {"reference_files": json.dumps(list(references)), "fit": fit_of(spec)}
+                    changes = of_sender(spec, owner, origin, estimated_usd, references)
                     if row["state"] == JobState.RESERVED:  # a queued one keeps its place
                         changes["created_at"] = self.database.now(connection)
                     return update(connection, row["id"], **changes), True
@@ -141,26 +126,25 @@ class Ledger:
         each send. Where `turn` has no place for it, it is QUEUED, and not to be sent now.
 
         NotPurchasedError if it was cancelled; LedgerError if it is no longer ours to send: a machine that slept was
-        taken for dead, and another one has taken it over. BudgetExceededError for one that was queued, and is too dear
-        by now.
+        taken for dead, and another one has taken it over. BudgetExceededError if it was queued and is too dear by now.
         """
         with self.database.exclusive() if turn is not None else self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            self._check_ours_to_send(row)
+            queue.check_ours_to_send(row, self.database.owner.id)
             state = JobState(row["state"])
             if turn is not None and not queue.has_turn(connection, self.database, row, turn):
                 return as_job(row) if state is JobState.QUEUED else update(connection, job, state=JobState.QUEUED)
-            changes: dict[str, Any] = {"state": JobState.RESERVED, "sent_at": self._clock()}
+            claim: dict[str, Any] = {"state": JobState.RESERVED, "sent_at": self._clock()}
             if state is JobState.QUEUED and turn is not None:  # what it costs counts from now on
                 spent.check(self.database, connection, turn.budget, turn.estimated_usd, but=job)
-                changes |= {"estimated_usd": turn.estimated_usd, "created_at": self.database.now(connection)}
-            return update(connection, job, **changes)
+                claim |= {"estimated_usd": turn.estimated_usd, "created_at": self.database.now(connection)}
+            return update(connection, job, **claim)
 
     def has_turn(self, job: str, turn: Turn) -> bool:
         """Would `sending` give that job a place now? The errors are those of `sending`."""
         with self.database.read() as connection:
             row = existing(connection, job)
-            self._check_ours_to_send(row)
+            queue.check_ours_to_send(row, self.database.owner.id)
             return queue.has_turn(connection, self.database, row, turn)
 
     @_telling
@@ -174,12 +158,7 @@ class Ledger:
         """Refuse a row of which nothing was sent, whichever process is to send it. InvalidInputError for any other."""
         with self.database.write() as connection:
             row = existing(connection, job, lock=True)
-            if not JobState(row["state"]).is_reserved or row["sent_at"] is not None:
-                raise InvalidInputError(
-                    f"Job {job} is {as_job(row).standing}: only what is not sent yet can be cancelled.",
-                    job=job,
-                    code="already_sent",
-                )
+            queue.check_unsent(row)
             return update(connection, job, state=JobState.REFUSED, **FREED, **error_columns(cancelled_error(job)))
 
     @_telling
@@ -240,15 +219,7 @@ class Ledger:
             row = existing(connection, job, lock=True)
             if row["state"] != JobState.FAILED or video.phase == "failed":
                 return as_job(row)
-            again = {
-                "state": JobState.SUBMITTED,
-                "stale_at": None,
-                "error": "",
-                "error_code": "",
-                "completed_at": None,
-                "aside": "",
-            }
-            update(connection, job, **again)
+            update(connection, job, **GOES_ON)
         return self.observed(job, video)
 
     @_telling
@@ -278,17 +249,9 @@ class Ledger:
     def adopt(self, provider: str, origin: str, video_id: str) -> Job:
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
         owner = self.database.owner
-        owner_id = owner.id
+        _ = owner.id
         with self.database.exclusive() as connection:
-            row = first(connection, AT_GATEWAY, id=video_id, provider=provider, origin=origin)
-            if row is not None:
-                return as_job(row)
-            spec = VideoRequest(kind="opened", provider=provider, prompt="(opened by its id)", parent=video_id)
-            now = self._clock()
-            job = insert(connection, spec, origin=origin, owner=owner_id, now=now, machine=owner.host)
-            return update(
-                connection, job.id, state=JobState.SUBMITTED, video_id=video_id, submitted_at=now, prompt="", parent=""
-            )
+            return adopted_row(connection, owner, provider, origin, video_id, self._clock())
 
     @_telling
     def reconcile(self, job: str, *, video_id: str = "") -> Job:
@@ -305,19 +268,7 @@ class Ledger:
         """MUTED, ARCHIVED, or "" to end either. Neither changes what the purchase stands for, nor what counts for
         the budget; InvalidInputError where it makes no sense: what may still cost or come is not to be forgotten."""
         with self.database.write() as connection:
-            row = existing(connection, job, lock=True)
-            known = as_job(row)
-            may = {MUTED: known.may_be_muted, ARCHIVED: known.may_be_archived, "": True}
-            if aside not in may:
-                raise InvalidInputError(f"{aside!r} is no way to set a job aside.", job=job, code="unknown_option")
-            if not may[aside]:
-                raise InvalidInputError(
-                    f"Job {job} is {row['state']}, and cannot be {aside}.",
-                    hint="Only a job that has ended can be forgotten, and only one that has not be unwatched.",
-                    job=job,
-                    code="cannot_set_aside",
-                )
-            return update(connection, job, aside=aside)
+            return set_aside(connection, job, aside)
 
     @_telling
     def set_project(self, job: str, project: str) -> Job:
@@ -335,18 +286,6 @@ class Ledger:
     def close(self) -> None:
         self.database.close()
 
-    def _check_ours_to_send(self, row: RowMapping) -> None:
-        state = JobState(row["state"])
-        if state is JobState.REFUSED and row["error_code"] == CANCELLED:
-            raise cancelled_error(row["id"])
-        if not state.is_reserved or row["owner"] != self.database.owner.id or row["sent_at"] is not None:
-            raise LedgerError(
-                f"Job {row['id']} was taken over by another process.",
-                hint="Run the same again to join it.",
-                job=row["id"],
-                code=TAKEN_OVER,
-            )
-
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _change_ours(self, job: str, **changes: Any) -> Job:
@@ -362,8 +301,3 @@ class Ledger:
     def _change(self, job: str, **changes: Any) -> Job:
         with self.database.write() as connection:
             return update(connection, job, **changes)
-
-
-def cancelled_error(job: str) -> NotPurchasedError:
-    """Return the error for whoever wanted what was cancelled."""
-    return NotPurchasedError("It was cancelled before it was sent.", job=job, code=CANCELLED)

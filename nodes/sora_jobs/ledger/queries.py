@@ -6,7 +6,8 @@ import statistics
 from typing import Any
 
 from ..errors import InvalidInputError
-from ..jobs.spec import ARCHIVED, EXPIRED, Job, ModelEvidence, VideoRequest
+from ..jobs.evidence import ModelEvidence
+from ..jobs.spec import ARCHIVED, EXPIRED, Job, VideoRequest
 from . import queue
 from .database import Database
 from .identities import complete, holder

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..config.budget import Budget
+from ..errors import InvalidInputError, LedgerError
+from ..jobs.outcomes import CANCELLED, cancelled_error
 from ..jobs.spec import Job
+from ..jobs.state import JobState
 from .database import Database
 from .rows import as_job, run
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import RowMapping
 
+TAKEN_OVER = "taken_over"
 # Jobs that the provider has, or may have: an uncertain one until it is reconciled, for as long as a job can take.
 _HELD = (
     "provider = :provider AND origin = :origin AND ((state = 'reserved' AND sent_at IS NOT NULL) "
@@ -33,6 +37,31 @@ class Turn:
     limit_s: float
     budget: Budget
     estimated_usd: float | None
+
+
+def check_ours_to_send(row: RowMapping, owner_id: str) -> None:
+    """NotPurchasedError for a row that was cancelled; LedgerError for one that is not ours to send, or of which
+    something may have been sent."""
+    state = JobState(row["state"])
+    if state is JobState.REFUSED and row["error_code"] == CANCELLED:
+        raise cancelled_error(row["id"])
+    if not state.is_reserved or row["owner"] != owner_id or row["sent_at"] is not None:
+        raise LedgerError(
+            f"Job {row['id']} was taken over by another process.",
+            hint="Run the same again to join it.",
+            job=row["id"],
+            code=TAKEN_OVER,
+        )
+
+
+def check_unsent(row: RowMapping) -> None:
+    """InvalidInputError for a row of which something may have been sent, or that has ended."""
+    if not JobState(row["state"]).is_reserved or row["sent_at"] is not None:
+        raise InvalidInputError(
+            f"Job {row['id']} is {as_job(row).standing}: only what is not sent yet can be cancelled.",
+            job=row["id"],
+            code="already_sent",
+        )
 
 
 def holders(connection: Connection, provider: str, origin: str) -> list[Job]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # SQLAlchemy takes 0.2 s to import: at first use, not when Co
     from sqlalchemy import BindParameter, Connection
     from sqlalchemy.engine import Result, RowMapping
 
+    from .liveness import ProcessIdentity
+
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no letter that reads like another
 # A row whose process died while the request was on its way.
 INTERRUPTED = {
@@ -109,6 +111,20 @@ def insert(
     marks = ", ".join(f":{name}" for name in values)
     run(connection, f"INSERT INTO jobs ({names}) VALUES ({marks})", **_plain(values))  # noqa: S608 - our own names
     return as_job(existing(connection, values["id"]))
+
+
+def of_sender(
+    spec: VideoRequest, owner: ProcessIdentity, origin: str, estimated_usd: float | None, references: Sequence[str]
+) -> dict[str, Any]:
+    """Return the columns of an unsent row by which it belongs to the process that is going to send it."""
+    return {
+        "owner": owner.id,
+        "machine": owner.host,
+        "origin": origin,
+        "estimated_usd": estimated_usd,
+        "reference_files": json.dumps(list(references)),
+        "fit": fit_of(spec),
+    }
 
 
 def fit_of(spec: VideoRequest) -> str:

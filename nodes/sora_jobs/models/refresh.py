@@ -21,7 +21,7 @@ from ..config.providers import COMETAPI, SANDBOX, Provider
 from ..config.timing import DEFAULT, Timing
 from ..errors import SoraError, storage_error
 from ..gateway.clients import ClientPool
-from ..jobs.spec import ModelEvidence
+from ..jobs.evidence import ModelEvidence
 from ..util.atomic_write import atomic_write, locked
 from ..util.bounded_read import read_json, read_text
 from .catalogue import Catalogue

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Protocol
 
 from ..errors import NotFinishedError, NotPurchasedError
+from ..jobs.outcomes import cancelled_error
 from ..jobs.spec import ARCHIVED, Job
 from ..jobs.state import JobState
-from ..ledger.ledger import Ledger, cancelled_error
+from ..ledger.ledger import Ledger
 from ..util.daemon_pool import DaemonPool, fail, guarded
+from ..util.waiting import result_of
 from .asking import begin_in
 from .prepared import PreparedPurchase
 from .purchaser import Purchaser, PurchaseResult
@@ -145,3 +147,11 @@ class Buyer:
 
 def _closing_error() -> NotFinishedError:
     return NotFinishedError("The program is closing.", hint=JOIN, charge="possible", code="closing")
+
+
+def bought(future: Future[PurchaseResult]) -> Job:
+    """Wait for a purchase, and return its job: see `Engine.create`."""
+    try:
+        return result_of(future).job
+    except CancelledError:
+        raise NotPurchasedError("The program is closing, and nothing was sent.", code="closing") from None

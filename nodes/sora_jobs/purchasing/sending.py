@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ..config.timing import Timing
 from ..errors import (
     InvalidInputError,
     LedgerError,
+    NotPurchasedError,
     PurchaseUncertainError,
     RequestRejectedError,
     SoraError,
@@ -20,11 +22,12 @@ from ..errors import (
 )
 from ..gateway.clients import ClientPool
 from ..gateway.retries import delay
+from ..jobs.outcomes import cancelled_error
 from ..jobs.remote_video import RemoteVideo
 from ..jobs.spec import Job, VideoRequest
 from ..jobs.state import JobState
-from ..ledger.ledger import TAKEN_OVER, Ledger, cancelled_error
-from ..ledger.queue import Turn
+from ..ledger.ledger import Ledger
+from ..ledger.queue import TAKEN_OVER, Turn
 from ..models.catalogue import Catalogue
 from ..models.form import create_call
 from .prepared import PreparedPurchase, pngs
@@ -40,6 +43,8 @@ class Order:
 
     sender: Sender
     prepared: PreparedPurchase
+    lock: threading.Lock = field(default_factory=threading.Lock)  # one try at a time
+    is_over: bool = False  # is it sent, or not to be sent any more?
     is_told: bool = False  # was the user warned of its model?
     is_claimed: bool = False  # may a byte of it have been sent, with no response that rejects it?
     failed: Counter[type[SoraError]] = field(default_factory=Counter)  # tries that bought nothing, by their errors
@@ -87,6 +92,12 @@ class Sender:
         Whatever happens, its row tells afterwards what became of the money. NotPurchasedError: it may be sent again;
         PurchaseUncertainError: it never is, by itself.
         """
+        with order.lock:
+            if order.is_over:
+                return self._ledger.job(job.id), None
+            return self._send(job, order, wanted)
+
+    def _send(self, job: Job, order: Order, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
         delay_s = None
         try:
             job, delay_s = self._try(job, order, wanted)
@@ -106,11 +117,15 @@ class Sender:
             self._note_refused(job.id, error)
             raise self._with_another_model(error, order.prepared.spec).with_job(job.id) from error.__cause__
         except BaseException as error:
-            # Not one of ours: nobody knows how far it came, so the money counts as perhaps spent.
-            self._note_unknown(job, PurchaseUncertainError(f"the create was broken off: {error!r}"))
+            # Not one of ours: once it was claimed nobody knows how far it came, so the money counts as perhaps spent.
+            if order.is_claimed:
+                self._note_unknown(job, PurchaseUncertainError(f"the create was broken off: {error!r}"))
+            else:
+                self._note_refused(job.id, NotPurchasedError(f"the create did not begin: {error!r}"))
             raise
         finally:
             if delay_s is None:
+                order.is_over = True
                 self._ours.discard(job.id)
 
     def _with_another_model(self, error: SoraError, spec: VideoRequest) -> SoraError:
