@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from itertools import product
 from pathlib import Path
 
 import pytest
+from sora_jobs.delivery.advance import Advance
+from sora_jobs.jobs.state import JobState
 
 grimp = pytest.importorskip("grimp", reason="import-linter, which brings it, is not installed here")
 
@@ -95,3 +98,15 @@ def test_callers_touch_no_inside_of_an_engine() -> None:
         if node.attr in CLOSED or node.attr.startswith("_")
     ]
     assert touched == []
+
+
+def test_the_table_of_states_is_that_of_the_code() -> None:
+    """What the docstring of `Advance` says is what docs/architecture.md says: copy it there."""
+    table = [line for line in (inspect.getdoc(Advance) or "").splitlines() if line.startswith("|")]
+    assert len(table) > 10
+    assert "\n\n" + "\n".join(table) + "\n\n" in PAGE
+
+
+def test_every_state_is_in_that_table() -> None:
+    rows = re.findall(r"^\| ([a-z, ]+) \|", inspect.getdoc(Advance) or "", re.MULTILINE)
+    assert {name for row in rows[1:] for name in row.split(", ")} == set(JobState)

@@ -70,18 +70,16 @@ class Advance:
 
     | state | whose it is | the step | what follows |
     |---|---|---|---|
-    | queued, reserved | ours to send | send it, unless a byte of it was sent before; record the id | submitted, refused or unknown; the same again where the provider rejected it for now; queued while it has as many jobs as it may have |
-    | queued | another process will send it | read the row | what the row says |
-    | queued | its process has ended | – : it is sent when the same is asked for again | – |
-    | reserved | another process sends it | read the row | what the row says |
-    | reserved | its process has ended | refused if nothing was sent, else unknown: it is never sent again | – |
-    | submitted | the lease is ours | ask the provider, record what it says | completed or failed; the same again after the polling interval; a stale one after hours |
+    | queued, reserved | ours to send | send it, unless anything of it was sent before; record the id | submitted, refused or unknown; the same again where it was rejected for now; queued while the provider has as many jobs as it may have |
+    | queued, reserved | another process is to send it, or sends it | read the row | what the row says |
+    | queued | its process has ended | nothing: it is sent when the same is asked for again, or `sora resume` says so | |
+    | reserved | its process has ended | put the row right | refused if nothing was sent; else unknown: it is never sent again |
+    | submitted | the lease is ours | ask the provider, record what it says | completed or failed; the same again after the polling interval, of a stale job after hours |
     | submitted | another process has the lease | read the row | what the row says |
-    | completed | the lease is ours | download, check, publish and record the video | stored |
+    | completed | the lease is ours | download, check, publish and record the video | stored; the same again where it is not there yet |
     | completed | another process has the lease | read the row | what the row says |
-    | stored | its file is missing, changed or truncated | as a completed one | stored |
-    | stored, failed, refused, unknown, lost | | nothing | – |
-
+    | stored | its file is missing, changed or truncated, and somebody waits for it | as for a completed one | stored |
+    | stored, failed, refused, unknown, lost | | nothing | |
     """  # noqa: E501 - a table
 
     def __init__(
