@@ -45,9 +45,9 @@ GRAPHS = (
 )  # fmt: skip
 LONGEST = (
     *TAB, *GRAPHS, "host/test_road.py", "nodes/test_real_host.py",
-    "faults/test_crash_matrix.py", "faults/test_fault_proxy.py", "engine/test_cli.py", "nodes/test_road.py",
-    "engine/test_fetcher.py", "faults/test_takeover.py", "trust/test_fuzz.py", "media/test_numbers.py",
-    "trust/test_secret_host.py",
+    "faults/test_crash_matrix.py", "faults/test_fault_proxy.py", "faults/test_engines_model.py", "engine/test_cli.py",
+    "nodes/test_road.py", "engine/test_fetcher.py", "faults/test_takeover.py", "trust/test_fuzz.py",
+    "media/test_numbers.py", "trust/test_secret_host.py",
 )  # fmt: skip
 GROUPS = dict.fromkeys(TAB, "tab") | dict.fromkeys(GRAPHS, "graphs")
 GUARD = Guard()
