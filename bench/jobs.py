@@ -17,16 +17,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "nodes"))
 
-RUNS = 3
+RUNS = 5
 TAKES_S = 20  # a job
 PACE_S = 10  # between two looks at one job, as the gateway's documentation asks
+WATCHED_S = 60
 FAULTS = ("lost_answer", "broken_answer", "429=1")
 FORM = {"model": "sora-2", "seconds": "4", "size": "1280x720"}
 
@@ -43,7 +44,7 @@ def server(takes_s: int) -> None:
             print(json.dumps(counts), flush=True)
 
 
-def ours(url: str, prompts: list[str], look: Callable[[], None] = lambda: None) -> None:
+def ours(url: str, prompts: list[str]) -> None:
     from sora_jobs.engine import Engine
     from sora_jobs.errors import SoraError
     from sora_jobs.jobs.spec import VideoRequest
@@ -59,7 +60,6 @@ def ours(url: str, prompts: list[str], look: Callable[[], None] = lambda: None) 
         for submission in submissions:
             with suppress(SoraError):
                 waits.append(engine.start_wait(submission.result().job.id, timeout=600))
-        look()
         for wait in waits:
             with suppress(SoraError):
                 wait.future.result()
@@ -85,19 +85,74 @@ def theirs(url: str, prompts: list[str]) -> None:
     asyncio.run(all_of_them())
 
 
-def waiting(url: str, count: int) -> None:
-    """What it takes to wait for many jobs, once all are bought: printed after 30 s, while they still run."""
+def plain() -> None:
+    """Serve nothing but states: every job runs, until a line is read; then every one has failed. Print how often each
+    was polled, at the line and at the end."""
+    polled: Counter[str] = Counter()
+    status = ["in_progress"]
 
-    def look() -> None:
-        time.sleep(PACE_S + 2)
-        cpu, begun = time.process_time(), time.perf_counter()
-        time.sleep(30)
-        share = (time.process_time() - cpu) / (time.perf_counter() - begun)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - idle
-        print(json.dumps({"cpu_share": share, "threads": threading.active_count(), "grown_mib": grown}), flush=True)
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                name = head.split(b" ", 2)[1].decode().removeprefix("/v1/videos/")
+                if "/" in name:  # its content, asked for the reason of a failure
+                    body, code = b"{}", b"404 Not Found"
+                else:
+                    polled[name] += 1
+                    body, code = json.dumps({"id": name, "object": "video", "status": status[0]}).encode(), b"200 OK"
+                kind = b"Content-Type: application/json\r\n"
+                writer.write(b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n%b" % (code, kind, len(body), body))
+
+    async def serve() -> None:
+        server = await asyncio.start_server(reply, "127.0.0.1", 0)
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        for status[0] in ("in_progress", "failed", "failed"):
+            if not await asyncio.to_thread(sys.stdin.readline):
+                return
+            counts = sorted(polled.values())
+            polled.clear()
+            print(
+                json.dumps({"jobs": len(counts), "least": min(counts, default=0), "most": max(counts, default=0)}),
+                flush=True,
+            )
+
+    asyncio.run(serve())
+
+
+def waiting(count: int) -> None:
+    """What it takes to wait for so many jobs, over WATCHED_S; how often each was polled; and whether any is lost, once
+    all have ended."""
+    from sora_jobs.engine import Engine
+
+    command = [sys.executable, __file__, "--child", "plain"]
+    served = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+
+    def ask() -> dict[str, int]:
+        served.stdin.write("\n")
+        served.stdin.flush()
+        return dict(json.loads(served.stdout.readline()))
 
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ours(url, [f"{n} of {time.time_ns()} [sandbox: fail=x]" for n in range(count)], look)
+    env = {"COMETAPI_BASE_URL": served.stdout.readline().strip(), "COMETAPI_KEY": "any-key-123456"}
+    env |= {"SORA_POLL_SECONDS": str(PACE_S), "SORA_BACKGROUND_DOWNLOADS": "0"}
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Engine(Path(folder), Path(folder) / "output", env=env)
+        jobs = [engine.ledger.adopt("cometapi", env["COMETAPI_BASE_URL"], f"video_{n}") for n in range(count)]
+        waits = [engine.start_wait(job, timeout=3600) for job in jobs]
+        time.sleep(PACE_S + count / 200)  # until all are polled at their pace
+        ask()
+        cpu, begun = time.process_time(), time.perf_counter()
+        time.sleep(WATCHED_S)
+        share = (time.process_time() - cpu) / (time.perf_counter() - begun)
+        polled = ask()
+        threads, grown = threading.active_count(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - idle
+        ended = sum(wait.future.exception(600) is not None for wait in waits)
+        engine.close()
+    served.stdin.close()
+    served.wait(30)
+    told = {"cpu_share": round(share, 3), "threads": threads, "grown_mib": round(grown, 1), "lost": count - ended}
+    print(json.dumps(told | {f"polled_{name}": value for name, value in polled.items()}))
 
 
 def child(who: str, url: str, count: int, fault: str) -> None:
@@ -171,10 +226,14 @@ def main() -> None:
             sent = {who: run(gateway, who, 20, fault)["creates"] for who in ("ours", "openai")}
             print(f"{fault:14} ours {sent['ours']:.1f}   openai {sent['openai']:.1f}", flush=True)
 
-    with Gateway(takes_s=80) as gateway:
-        command = [sys.executable, __file__, "--child", "waiting", gateway.url, "1000"]
-        done = [json.loads(subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout)]
-        print("1000 jobs waiting:", "  ".join(f"{name} {value:.2f}" for name, value in done[0].items()))
+    print(f"jobs that wait, a look each {PACE_S} s, over {WATCHED_S} s")
+    for count in (1000, 3000, 10_000):
+        command = [sys.executable, __file__, "--child", "waiting", str(count)]
+        print(
+            f"{count:6}",
+            subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stdout.strip(),
+            flush=True,
+        )
 
 
 def spread(done: list[dict[str, Any]], name: str) -> str:
@@ -190,7 +249,9 @@ if __name__ == "__main__":
         main()
     elif given[0] == "server":
         server(int(given[1]))
+    elif given[0] == "plain":
+        plain()
     elif given[0] == "waiting":
-        waiting(given[1], int(given[2]))
+        waiting(int(given[1]))
     else:
         child(given[0], given[1], int(given[2]), (given[3:] or [""])[0])

@@ -52,7 +52,8 @@ def waiting_error(job: Job) -> NotPurchasedError:
     itself."""
     return NotPurchasedError(
         f"Job {job.id} waits to be sent, and the program that was to send it has ended.",
-        hint="Ask for the same video again, or run `sora resume JOB`: it keeps its place in the line.",
+        hint="Run the same again: it keeps its place in the line, which the tab *Sora jobs* shows; in a shell: "
+        "`sora resume JOB`.",
         job=job.id,
         code="not_sent_yet",
     )
