@@ -107,7 +107,7 @@ def plain() -> None:
     async def serve() -> None:
         server = await asyncio.start_server(reply, "127.0.0.1", 0)
         print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-        for status[0] in ("in_progress", "failed", "failed"):
+        for status[0] in ("in_progress", "in_progress", "failed"):
             if not await asyncio.to_thread(sys.stdin.readline):
                 return
             counts = sorted(polled.values())
