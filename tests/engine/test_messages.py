@@ -204,6 +204,12 @@ def test_the_kind_of_a_failure(name: str) -> None:
     assert (error.kind, error.charge) == (kind, charge)
 
 
+def test_a_cancelled_row_is_told_once() -> None:
+    """The page makes the error of a refused row; the words of the table would say the same twice."""
+    told = str(RequestRejectedError("It was cancelled before it was sent.", code="cancelled"))
+    assert told.count("cancelled before it was sent") == 1
+
+
 def test_every_kind_is_reached() -> None:
     """No table without a failure that it speaks of."""
     assert {kind for _, kind, _ in KINDS.values()} == set(WORDS["kind"])
