@@ -121,7 +121,7 @@ def test_an_interrupt_leaves_the_job_in_the_line(bench: Bench, studio: Studio) -
     bench.engine.queue.cancel(job.id)
     assert bench.engine.queue.places() == {}
     studio.finish()
-    with failing(bench.pack.error("NotPurchasedError"), "", job.id, "cancelled before it was sent"):
+    with failing(bench.pack.error("NotPurchasedError"), "cancelled", job.id, "cancelled before it was sent"):
         asyncio.run(bench.wait(job))
     assert studio.prompts == ["a boat"]
 
