@@ -137,6 +137,18 @@ export const ERRORS = {
       "what": "Sổ cái bị hỏng.",
       "do": "Đừng xóa sổ. `sora restore --rebuild` cứu những gì còn đọc được."
     },
+    "cancelled": {
+      "what": "Công việc đã bị hủy trước khi được gửi.",
+      "do": "Nếu vẫn muốn gửi, hãy chạy lại y như cũ."
+    },
+    "not_sent": {
+      "what": "Công việc đang ở trong hàng đợi và chưa được gửi: chương trình lẽ ra gửi nó đã kết thúc.",
+      "do": "Hãy yêu cầu lại đúng video đó để nó được gửi khi đến lượt. Thẻ *Công việc Sora* hiển thị và có thể hủy nó; trong dòng lệnh: `sora resume {job}` để gửi, `sora cancel {job}` để hủy."
+    },
+    "already_sent": {
+      "what": "Chỉ có thể hủy công việc chưa được gửi.",
+      "do": "Công việc mà nhà cung cấp đã nhận vẫn tiếp tục ở đó và video sẽ được tải về: thẻ *Công việc Sora* cho biết tiến độ; trong dòng lệnh: `sora resume {job}`."
+    },
     "unsupported_library": {
       "what": "Một thư viện Python đang cài trên máy này không dùng được với gói này.",
       "do": "Hãy cài phiên bản nêu trong nguyên văn, rồi khởi động lại."

@@ -137,6 +137,18 @@ export const ERRORS = {
       "what": "账本已损坏。",
       "do": "不要删除账本。`sora restore --rebuild` 会挽救仍可读取的内容。"
     },
+    "cancelled": {
+      "what": "任务在发送之前已取消。",
+      "do": "如果仍要发送，请原样再次运行。"
+    },
+    "not_sent": {
+      "what": "任务仍在排队，尚未发送：负责发送它的程序已经结束。",
+      "do": "再次请求同一视频，轮到它时就会发送。标签页 *Sora 任务* 会显示它，也可以取消它；在命令行中：`sora resume {job}` 发送，`sora cancel {job}` 取消。"
+    },
+    "already_sent": {
+      "what": "只能取消尚未发送的任务。",
+      "do": "提供商已接受的任务会继续进行，视频会被下载：标签页 *Sora 任务* 显示进度；在命令行中：`sora resume {job}`。"
+    },
     "unsupported_library": {
       "what": "本机安装的某个 Python 库无法与此扩展配合使用。",
       "do": "请安装原文中给出的版本，然后重新启动。"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .host import execution, messages, tensors
+from .host import execution, line, messages, tensors
 from .host.engine import get_engine, in_users_language, text_of
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.errors import InvalidInputError, SoraError
@@ -30,7 +30,8 @@ class CreateSoraJob(io.ComfyNode):
             display_name="Create Sora Job",
             category="video/Sora",
             description="Buys a video and returns as soon as the job exists; WaitForVideo waits for it. Running the "
-            "same again joins the job that is there instead of buying it twice.",
+            "same again joins the job that is there instead of buying it twice. Where the provider has as many jobs as "
+            "the machine's owner allows at once, the job is queued here and sent in its turn.",
             search_aliases=["sora", "text to video", "image to video", "cometapi", "veo", "seedance"],
             inputs=[
                 io.String.Input("prompt", multiline=True, default="", tooltip="What the video should show."),
@@ -110,7 +111,7 @@ class CreateSoraJob(io.ComfyNode):
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
-                output(io.String, "video_id", tooltip="The gateway's id of the job."),
+                output(io.String, "video_id", tooltip="The gateway's id of the job; empty while it is queued here."),
                 output(io.Image, "reference", tooltip="Exactly the pixels that were uploaded."),
             ],
             hidden=[io.Hidden.unique_id],
@@ -136,6 +137,11 @@ class CreateSoraJob(io.ComfyNode):
         except SoraError as error:
             return text_of(error)
         return True
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: object) -> int:
+        """The host keeps what this node gave; not a queued job that nobody sends any more."""
+        return line.unsent_fingerprint()
 
     @classmethod
     @in_users_language
@@ -176,7 +182,8 @@ class CreateSoraJob(io.ComfyNode):
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
         bought = await execution.wait_for(engine.start_create(spec, listed=not typed, tell=tell))
         sent = tensors.image_of(bought.images[0]) if bought.images else tensors.nothing()
-        return io.NodeOutput(bought.job, bought.job.video_id, sent)
+        job = await line.give(bought.job, cls.hidden.unique_id)
+        return io.NodeOutput(job, job.video_id, sent)
 
 
 def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .host import execution
+from .host import execution, line
 from .host.engine import get_engine, in_users_language, text_of
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.errors import InvalidInputError
@@ -46,8 +46,9 @@ class SoraOpenJob(io.ComfyNode):
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to WaitForVideo."),
-                output(io.String, "video_id", tooltip="The gateway's id of the job."),
+                output(io.String, "video_id", tooltip="The gateway's id of the job; empty while it is queued here."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -72,4 +73,5 @@ class SoraOpenJob(io.ComfyNode):
         engine = get_engine()
         opened = engine.start(lambda: engine.open(wanted, provider), key=provider, job=wanted)
         job = await execution.wait_for(opened)
+        await line.show_place(job, cls.hidden.unique_id)
         return io.NodeOutput(job, job.video_id)

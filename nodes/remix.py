@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .host import execution, messages
+from .host import execution, line, messages
 from .host.engine import get_engine, in_users_language
 from .host.schema import SoraJob, io, output, with_supported_arguments
 from .sora_jobs.jobs.spec import Job
@@ -45,10 +45,17 @@ class Remix(io.ComfyNode):
             ],
             outputs=[
                 output(SoraJob, "job", tooltip="Connect to another WaitForVideo."),
-                output(io.String, "video_id", tooltip="The gateway's id of the new job."),
+                output(
+                    io.String, "video_id", tooltip="The gateway's id of the new job; empty while it is queued here."
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_: object) -> int:
+        """As in CreateSoraJob."""
+        return line.unsent_fingerprint()
 
     @classmethod
     @in_users_language
@@ -56,4 +63,5 @@ class Remix(io.ComfyNode):
         """Buy the remix."""
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
         bought = await execution.wait_for(get_engine().start_remix(job, prompt, take, project, tell=tell))
-        return io.NodeOutput(bought.job, bought.job.video_id)
+        made = await line.give(bought.job, cls.hidden.unique_id)
+        return io.NodeOutput(made, made.video_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .host import messages
+from .host import line, messages
 from .host.engine import get_engine, in_users_language
 from .host.schema import SoraJob, io, with_supported_arguments
 from .sora_jobs.jobs.spec import Job
@@ -32,5 +32,6 @@ class SoraSubmitOnly(io.ComfyNode):
     async def execute(cls, job: Job) -> io.NodeOutput:
         """Let it go on without us."""
         get_engine().background.collect(job.id)
-        messages.set_node_text(f"bought · {job.id}", cls.hidden.unique_id)
+        if not await line.show_place(job, cls.hidden.unique_id):
+            messages.set_node_text(f"bought · {job.id}", cls.hidden.unique_id)
         return io.NodeOutput()

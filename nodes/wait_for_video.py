@@ -20,7 +20,7 @@ class WaitForVideo(io.ComfyNode):
             display_name="Wait For Video",
             category="video/Sora",
             description="Waits until the job is done and stores its MP4 in output/sora. An interrupt stops the "
-            "waiting, never the job: run again to take it up.",
+            "waiting, never the job, which stays in the line if it is queued: run again to take it up.",
             is_output_node=True,
             inputs=[
                 SoraJob.Input("job", tooltip="From CreateSoraJob, Remix or SoraOpenJob."),
@@ -30,7 +30,8 @@ class WaitForVideo(io.ComfyNode):
                     min=0.1,
                     max=1440.0,
                     step=1.0,
-                    tooltip="How long to wait, in minutes. After that the node fails and the job goes on; run again.",
+                    tooltip="How long to wait, in minutes. Time in the line before the job is sent does not count. "
+                    "After that the node fails and the job goes on; run again.",
                 ),
                 io.String.Input(
                     "filename_prefix",

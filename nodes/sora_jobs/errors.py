@@ -117,7 +117,9 @@ class SoraError(Exception):
 
 
 def _of_job(hint: str, job: str) -> str:
-    return hint.replace("sora resume JOB", f"sora resume {job}") if job else hint
+    for command in ("sora resume", "sora cancel") if job else ():
+        hint = hint.replace(f"{command} JOB", f"{command} {job}")
+    return hint
 
 
 class _FromResponse(Exception):

@@ -29,6 +29,10 @@ RESUME_HINT = (
     "The job goes on at the gateway: run the same again to take it up. The tab *Sora jobs* shows how far it is; in a "
     "shell: `sora resume JOB`."
 )
+STILL_THERE_HINT = (
+    "It goes on at its provider, and its video is fetched: the tab *Sora jobs* shows how far it is; in a shell: "
+    "`sora resume JOB`."
+)
 
 _BY_CODE = {
     **dict.fromkeys(("moderation_blocked", "content_policy_violation", "prompt_unsafe"), "moderation_create"),
@@ -58,6 +62,8 @@ _BY_CODE = {
     "tls": "tls",
     "unsupported_library": "unsupported_library",
 }  # fmt: skip
+# Codes of jobs that wait here to be sent. Of a job that it has, a provider means something else by them.
+_UNSENT = {"cancelled": "cancelled", "not_sent_yet": "not_sent", "already_sent": "already_sent"}
 _BY_STATUS = {
     401: "bad_key", 402: "no_balance", 403: "not_allowed", 404: "wrong_address", 405: "wrong_address",
     413: "wrong_reference", 429: "rate_limit",
@@ -73,6 +79,7 @@ _CAUSES = (
     "unverified",
     "wrong_reference",
 )  # of an end
+_SAY_IT_ALL = ("network", "socks", "cancelled")  # whose messages are the engine's own, whatever their class
 _WANT_A_LEAD = ("proxy", "tls", "moderation_job", "moderation_output")  # which the engine's own sentences do not name
 
 
@@ -97,6 +104,8 @@ class Failure(Protocol):
 def kind_of(error: Failure) -> str:
     """The table in messages.toml that speaks of this failure."""
     by_code = _BY_CODE.get(error.code.lower(), "")
+    if error.is_of_create or not error.quotes_gateway:
+        by_code = by_code or _UNSENT.get(error.code, "")
     if error.ends_job:  # whatever ended it, running the same again does not
         return {"moderation_create": "moderation_job", "moderation_output": by_code}.get(by_code, error.class_kind)
     if error.fixes_kind:
@@ -130,7 +139,7 @@ def text_of(error: Failure) -> str:
     if tongue == "en":
         # The engine's own sentences are English, and say more than the table: the place, the sum, the command.
         wants_a_lead = error.quotes_gateway or kind in _WANT_A_LEAD
-        lead = words["what"]["en"] if wants_a_lead and kind not in ("network", "socks") else ""
+        lead = words["what"]["en"] if wants_a_lead and kind not in _SAY_IT_ALL else ""
         parts = [
             lead,
             error.message,

@@ -46,6 +46,14 @@ def lines(home: Path, tmp_path: Path) -> Iterator[Lines]:
     yield examined
 
 
+def test_a_limit_of_jobs_at_once_is_told(lines: Lines) -> None:
+    """Who wonders why a job is not sent finds the reason."""
+    with UglyServer([answer(200, {"data": []})]) as server:
+        found = lines(f'base_url = "{server.url}"\nat_once = 2')
+        assert [one.level for one in found if "at most 2 jobs at once" in one.text] == ["ok"]
+        assert not any("at once" in one.text for one in lines(f'base_url = "{server.url}"'))
+
+
 def test_the_fields_that_the_owner_opened_are_told(lines: Lines) -> None:
     """They are the owner's choice, and what any workflow can then send should be seen. A fault in them is named."""
     with UglyServer([answer(200, MODELS)]) as server:

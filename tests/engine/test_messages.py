@@ -36,6 +36,7 @@ from sora_jobs.errors import (
     LocalError,
     MissingKeyError,
     NotOfferedError,
+    NotPurchasedError,
     PurchaseUncertainError,
     RequestRejectedError,
     SoraError,
@@ -185,6 +186,12 @@ KINDS: dict[str, tuple[SoraError, str, str]] = {
     "a ledger of another user's": (LedgerError("denied", code="ledger_denied"), "ledger_denied", "none"),
     "a damaged ledger": (LedgerError("no ledger", code="ledger_damaged"), "ledger_damaged", "none"),
     "file_in_use": (StorageError("open elsewhere", code="file_in_use"), "file_in_use", "none"),
+    "cancelled": (NotPurchasedError("cancelled", code="cancelled"), "cancelled", "none"),
+    "cancelled, as the ledger keeps it": (RequestRejectedError("cancelled", code="cancelled"), "cancelled", "none"),
+    "cancelled at its provider": (asked(400, "cancelled"), "not_known", "charged"),
+    "failed at its provider as cancelled": (JobFailedError("no", code="cancelled"), "job_failed", "possible"),
+    "not sent yet": (NotPurchasedError("its program has ended", code="not_sent_yet"), "not_sent", "none"),
+    "sent already": (InvalidInputError("it is submitted", code="already_sent"), "already_sent", "none"),
     "wrong choice": (InvalidInputError("no such size"), "wrong_choice", "none"),
     "unknown": (LedgerError("odd"), "unknown", "none"),
 }
@@ -195,6 +202,12 @@ def test_the_kind_of_a_failure(name: str) -> None:
     """By class, code and status; with what is known of the money."""
     error, kind, charge = KINDS[name]
     assert (error.kind, error.charge) == (kind, charge)
+
+
+def test_a_cancelled_row_is_told_once() -> None:
+    """The page makes the error of a refused row; the words of the table would say the same twice."""
+    told = str(RequestRejectedError("It was cancelled before it was sent.", code="cancelled"))
+    assert told.count("cancelled before it was sent") == 1
 
 
 def test_every_kind_is_reached() -> None:

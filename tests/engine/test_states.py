@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sora_jobs.jobs.state import JobState
+from sora_jobs.jobs.state import JobState, queued_text
 from sora_jobs.ledger.rows import state_in
 
 PACK = Path(__file__).parents[2]
@@ -35,6 +35,15 @@ def test_what_follows_from_a_state(question: str) -> None:
 
 def test_every_question_is_in_the_table() -> None:
     assert {name for name, value in vars(JobState).items() if isinstance(value, property)} == set(QUESTIONS)
+
+
+def test_the_place_of_a_queued_job() -> None:
+    """In words, and said where nobody sends it."""
+    told = {place: queued_text(place) for place in (1, 2, 3, 4, 11, 12, 13, 21, 112)}
+    numbers = [text.removeprefix("queued, ").removesuffix(" in line") for text in told.values()]
+    assert " ".join(numbers) == "1st 2nd 3rd 4th 11th 12th 13th 21st 112th"
+    assert told[2] == "queued, 2nd in line"
+    assert queued_text(0) == "queued, waiting: its program has ended"
 
 
 def test_a_condition_of_sql() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,11 +18,15 @@ from typing import Any, TypeVar
 from ..engine import Engine, PurchaseResult
 from ..errors import InvalidInputError, MediaError, NotFinishedError, NotPurchasedError, SoraError
 from ..jobs.spec import Job
+from ..jobs.state import JobState, queued_text
 from ..util.waiting import is_done
 
 T = TypeVar("T")
 # With these a cell begins that a spreadsheet takes for a formula: prompts and projects are what somebody typed.
 FORMULAS = ("=", "+", "-", "@")
+UNSENT_IN_SHELL = (
+    "`sora resume JOB` sends it when its turn comes, as running the same again does; `sora cancel JOB` cancels it."
+)
 
 
 @contextlib.contextmanager
@@ -67,6 +72,13 @@ def warn(what: str) -> None:
     say(f"warning: {what}")
 
 
+def as_dict(job: Job) -> dict[str, Any]:
+    """A row for scripts: every column under its own name."""
+    row = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+    row["extra_fields"] = dict(job.extra_fields)
+    return {"job": row.pop("id"), **row}
+
+
 def safe_cell(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula: with an apostrophe before it, where one might."""
     return f"'{text}" if text.lstrip().startswith(FORMULAS) else text
@@ -77,8 +89,9 @@ def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespac
     from tqdm import tqdm
 
     job = purchase.job
-    reused = " (bought before: nothing is paid again)" if purchase.reused else ""
-    say(f"job {job.id}{reused}, {job.provider}: {job.video_id}")
+    place = engine.queue.places().get(job.id) if job.state is JobState.QUEUED else None
+    reused = " (bought before: nothing is paid again)" if purchase.reused and place is None else ""
+    say(f"job {job.id}{reused}, {job.provider}: {job.video_id if place is None else queued_text(place)}")
     if why := purchase.quote.why_unknown(engine.page_settings.language):
         warn(why)
     wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
@@ -90,11 +103,7 @@ def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespac
                 bar.set_description_str(wait.status)
         except KeyboardInterrupt:
             wait.cancel()
-            raise NotFinishedError(
-                "Stopped waiting; the job goes on at the gateway.",
-                hint="Run the same again to take it up.",
-                job=job.id,
-            ) from None
+            raise _stopped_error(engine, job.id) from None
     job = wait.future.result()
     result = described(engine, job) | {"reused": purchase.reused}
     if purchase.quote.unknown:
@@ -135,12 +144,38 @@ def finish(future: Future[T]) -> T:
         while not is_done(future):
             pass
         if isinstance(result := future.result(), PurchaseResult):
-            raise NotFinishedError(
-                "Stopped; the job goes on at the gateway.",
-                hint="Run the same again to take it up.",
-                job=result.job.id,
-            ) from None
+            raise _goes_on_error(result.job) from None
     return future.result()
+
+
+def _stopped_error(engine: Engine, job_id: str) -> SoraError:
+    """Why there is no video for whoever waits no longer. A queued job is not sent by a process that ends: that is
+    certain only once the engine is closed, since its turn may have come just now."""
+    job = engine.find(job_id)
+    if job is not None and job.state is JobState.QUEUED:
+        engine.close()
+        job = engine.find(job_id)
+        if job is not None and engine.queue.places().get(job_id) == 0:
+            return NotPurchasedError(
+                f"Stopped: job {job_id} stays in the line and is not sent by itself.",
+                hint=UNSENT_IN_SHELL,
+                job=job_id,
+                code="not_sent_yet",
+            )
+    assert job is not None  # rows are never deleted
+    return _goes_on_error(job)
+
+
+def _goes_on_error(job: Job) -> SoraError:
+    if job.state.is_free:
+        return NotPurchasedError("Stopped before anything was sent.", job=job.id)
+    if job.state.is_reserved:  # another process sends it, or a create of this one has no response yet
+        hint = "Run the same again to join it."
+        return NotFinishedError(
+            "Stopped waiting; the job is in the line, or is being sent.", hint=hint, job=job.id, charge="possible"
+        )
+    hint = "Run the same again to take it up."
+    return NotFinishedError("Stopped waiting; the job goes on at the gateway.", hint=hint, job=job.id)
 
 
 def looked_up(future: Future[T]) -> T:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from ..engine import Engine, PurchaseResult
+from ..engine import Engine
 from ..errors import InvalidInputError, storage_error
 from ..jobs.identity import FITS
-from ..jobs.spec import Job, Reference, VideoRequest, parse_extra_fields, parse_project
+from ..jobs.spec import STALE, Job, Reference, VideoRequest, parse_extra_fields, parse_project
 from ..jobs.state import JobState
-from .console import collect, finish, looked_up, minutes, open_engine, safe_cell, say, tell, warn
+from .console import as_dict, collect, finish, looked_up, minutes, open_engine, safe_cell, say, tell, warn
+from .queue_commands import places_of, state_text, taken_up
 
 EXPORTS = (".csv", ".json")
 
@@ -26,7 +26,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     collecting.add_argument(
         "--out", type=Path, metavar="DIR", help="where the video goes (in a ComfyUI its output/sora, else out/)"
     )
-    collecting.add_argument("--timeout", type=float, default=60, metavar="MINUTES", help="how long to wait (60)")
+    collecting.add_argument(
+        "--timeout", type=float, default=60, metavar="MINUTES", help="how long to wait, without time in the line (60)"
+    )
 
     _add_run(commands, [common, collecting])
     _add_remix(commands, [common, collecting])
@@ -97,18 +99,21 @@ def _add_jobs(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     jobs = commands.add_parser(
         "jobs",
         parents=parents,
-        help="list what was ever sent",
-        description="List what was ever sent, newest first: id, time, state, estimate, provider, model, prompt.\n"
-        "Jobs that were forgotten in ComfyUI's page are left out, but for an export. In a .csv a text\n"
-        "that a spreadsheet would take for a formula has an apostrophe before it.",
+        help="list what was ever sent, and what waits to be",
+        description="List what was ever sent or waits to be, newest first: id, time, state, estimate, provider,\n"
+        "model, prompt. --json has the place in the line of a queued job as place: 1 is the next of its provider,\n"
+        "0 one whose program has ended; `sora resume` sends it. Jobs that were forgotten in ComfyUI's page are\n"
+        "left out, but for an export. In a .csv a text that a spreadsheet would take for a formula has an\n"
+        "apostrophe before it.",
         epilog="""examples:
   sora jobs --state unknown                          what has to be reconciled
+  sora jobs --state queued                           what waits in the line, and where
   sora jobs --file out/2026-11-26_abc.mp4            which job a video came from
   sora jobs --export jobs.csv                        every column of every job
   sora jobs --set-project "Winter film" JOB          put jobs down to a project, for `sora costs`
   sora jobs --json --limit 1 | jq -r '.jobs[0].job'""",
     )
-    states = [state.value for state in JobState]
+    states = [*(state.value for state in JobState), STALE]
     jobs.add_argument("--state", choices=states, metavar="STATE", help=f"only those that are {', '.join(states)}")
     jobs.add_argument("--model", metavar="ID", help="only those of that model")
     jobs.add_argument("--search", metavar="TEXT", help="in the prompt and both ids")
@@ -126,7 +131,8 @@ def _add_resume(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         parents=parents,
         help="take up a job: wait, download, or reconcile it",
         description="Take up a job: wait for it and download it, or reconcile one that was perhaps bought.\n"
-        "Such an unknown one is looked for in the gateway's list first, where it has one.",
+        "Such an unknown one is looked for in the gateway's list first, where it has one. A queued job whose\n"
+        "program has ended is sent when its turn comes, and is bought then.",
         epilog="""examples:
   sora resume JOB
   sora resume JOB --video-id video_123               it stands in the gateway's own list under that id
@@ -189,7 +195,7 @@ def resume_command(options: argparse.Namespace) -> dict[str, Any]:
             return as_dict(job)
         known, found = job, options.video_id or ""
         reconciled = looked_up(engine.start(lambda: engine.reconcile(known, video_id=found), job=known))
-        return collect(engine, PurchaseResult(reconciled, reused=True), options)
+        return collect(engine, taken_up(engine, reconciled), options)
 
 
 def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -210,18 +216,24 @@ def jobs_command(options: argparse.Namespace) -> dict[str, Any]:
             limit=limit,
             archived=options.export is not None,
         )
+        places = places_of(engine, jobs)
     if options.export is not None:
         _export(jobs, options.export)
         tell(options, f"{options.export}  {len(jobs)} jobs")
         return {"path": str(options.export), "count": len(jobs)}
+    states = {job.id: state_text(job, places) for job in jobs}
+    width = max(9, *map(len, states.values())) if states else 9
     for job in jobs:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created_at))
         price = "     ?" if job.estimated_usd is None else f"{job.estimated_usd:6.2f}"
         prompt = " ".join(job.prompt.split())[:50]
-        tell(options, f"{job.id}  {when}  {job.standing:<9}  ${price}  {job.provider:<9} {job.model:<12} {prompt}")
+        tell(
+            options,
+            f"{job.id}  {when}  {states[job.id]:<{width}}  ${price}  {job.provider:<9} {job.model:<12} {prompt}",
+        )
     if not jobs:
         say("No jobs.")
-    return {"jobs": [as_dict(job) for job in jobs]}
+    return {"jobs": [as_dict(job) | ({"place": places[job.id]} if job.id in places else {}) for job in jobs]}
 
 
 def _set_project(options: argparse.Namespace) -> dict[str, Any]:
@@ -257,13 +269,6 @@ def _job_of_file(engine: Engine, options: argparse.Namespace) -> dict[str, Any]:
         tell(options, f"{name:<9} {' '.join(str(found.get(name, '')).split())}")
     say(f"Found in {where}.")
     return {"jobs": [found], "found_in": "ledger" if job is not None else "receipt"}
-
-
-def as_dict(job: Job) -> dict[str, Any]:
-    """A row for scripts: every column under its own name."""
-    row = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
-    row["extra_fields"] = dict(job.extra_fields)
-    return {"job": row.pop("id"), **row}
 
 
 def _reference(path: Path, fit: str) -> Reference:

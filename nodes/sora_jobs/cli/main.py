@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import InvalidInputError, NotFinishedError, SoraError
-from . import balance, completion, costs, job_commands, keep_commands, tool_commands, verify
+from . import balance, completion, costs, job_commands, keep_commands, queue_commands, tool_commands, verify
 from .console import language_at
 
 EPILOG = """\
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         spending = arguments[:1] == ["verify"] and any(word.startswith("--spend") for word in arguments)
-        buying = arguments[:1] in (["run"], ["remix"]) or spending
+        buying = arguments[:1] in (["run"], ["remix"], ["resume"]) or spending
         stopped = NotFinishedError("Stopped.", hint="Run the same again.", charge="possible" if buying else "none")
         _report(stopped.changed(language=language_at(options.home)), as_json)
         return stopped.exit_code
@@ -100,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sora {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     job_commands.add_commands(commands, common)
+    queue_commands.add_command(commands, common)
     tool_commands.add_commands(commands, common)
     costs.add_commands(commands, common)
     balance.add_command(commands, common)

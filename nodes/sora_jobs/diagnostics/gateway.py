@@ -36,6 +36,9 @@ def check_provider(client: Client, catalogue: Catalogue) -> Iterator[Finding]:
     if provider.opened:
         names = ", ".join(field.name for field in provider.opened)
         yield Finding(provider.name, "ok", f"any workflow may also send it: {names} (extra_fields in providers.toml)")
+    if provider.at_once is not None:
+        text = f"has at most {provider.at_once} jobs at once; others are queued here (at_once in providers.toml)"
+        yield Finding(provider.name, "ok", text)
     proxy = _proxy(provider)
     if proxy:
         yield Finding(provider.name, "ok", f"goes through the proxy {place_of(proxy)}")

@@ -52,8 +52,8 @@ def waiting_error(job: Job) -> NotPurchasedError:
     itself."""
     return NotPurchasedError(
         f"Job {job.id} waits to be sent, and the program that was to send it has ended.",
-        hint="Run the same again: it keeps its place in the line, which the tab *Sora jobs* shows; in a shell: "
-        "`sora resume JOB`.",
+        hint="Run the same again: it keeps its place in the line. The tab *Sora jobs* shows it and can cancel it; in a "
+        "shell: `sora resume JOB` sends it, `sora cancel JOB` cancels it.",
         job=job.id,
         code="not_sent_yet",
     )

@@ -65,6 +65,16 @@ class JobState(StrEnum):
         return self in (JobState.UNKNOWN, JobState.FAILED)
 
 
+def queued_text(place: int) -> str:
+    """Return the state of a queued job, for a person. `place` in the line: 1 is the next of its provider, 0 is a job
+    that nobody sends."""
+    if not place:
+        return "queued, waiting: its program has ended"
+    teen = place % 100 in (11, 12, 13)
+    suffix = "th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"queued, {place}{suffix} in line"
+
+
 # Where several jobs stand for one purchase, the one that is furthest on its way to a video counts.
 FURTHEST_FIRST = (
     JobState.STORED,

@@ -10,6 +10,7 @@ from ..errors import InvalidInputError
 from ..jobs.spec import Job, Reference, VideoRequest
 from ..jobs.state import JobState
 from ..ledger.ledger import Ledger
+from ..messages import RECONCILE_HINT, STILL_THERE_HINT
 from .buying import Buyer
 from .prepared import PreparedPurchase
 from .purchaser import Purchaser, PurchaseResult
@@ -32,7 +33,10 @@ class Queue:
         """Cancel a job of which nothing was sent, whichever process was to send it: it costs nothing. InvalidInputError
         for any other."""
         name = job if isinstance(job, str) else job.id
-        cancelled = self._ledger.cancel(name)
+        try:
+            cancelled = self._ledger.cancel(name)
+        except InvalidInputError as error:
+            raise error.changed(hint=_instead_of_cancelling(self._ledger.job(name))).with_job(name) from None
         self._wake(name)
         return cancelled
 
@@ -58,6 +62,12 @@ class Queue:
         from ..media.reference import from_file
 
         return request_of(job, [from_file(self._ledger.references.place(name)) for name in job.references])
+
+
+def _instead_of_cancelling(job: Job) -> str:
+    if job.state is JobState.UNKNOWN:
+        return RECONCILE_HINT
+    return STILL_THERE_HINT if job.state.is_running else ""
 
 
 def request_of(job: Job, pixels: list[Any]) -> VideoRequest:
