@@ -124,7 +124,7 @@ def test_waiting_for_it_begins_when_it_is_sent(start: Callable[..., Engine], stu
     engine = start()
     jobs = buy(engine, "a", "b", "c")
     wait = engine.start_wait(jobs[2], timeout=3.0)
-    until(lambda: "number 1 in the line" in wait.status)
+    until(lambda: "queued, 1st in line" in wait.status)
     time.sleep(3.5)
     assert not wait.future.done()
     studio.renders_s = 0.0

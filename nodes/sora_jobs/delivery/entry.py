@@ -15,7 +15,7 @@ from ..errors import SoraError, WaitTimeoutError
 from ..gateway.video_object import plain_status
 from ..jobs.outcomes import ended_error, error_for_waiter
 from ..jobs.spec import Job
-from ..jobs.state import JobState
+from ..jobs.state import JobState, queued_text
 from ..messages import RESUME_HINT
 
 OnProgress = Callable[[float, str], None]  # the fraction from 0 to 1, and a line for a person
@@ -120,7 +120,8 @@ class Wait:
         if job is None:
             return "starting"
         if job.state is JobState.QUEUED and self.entry is not None:
-            return f"queued here, number {self.entry.place} in the line · {waited}{trouble}"
+            place = queued_text(self.entry.place) if self.entry.place else job.state.value  # which is not known yet
+            return f"{place} · {waited}{trouble}"
         share = f" {job.progress:.0f} %" if job.progress else ""
         return f"{plain_status(job.remote_status)}{share} · {waited}{trouble}"
 

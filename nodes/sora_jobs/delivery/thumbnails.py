@@ -10,7 +10,7 @@ from ..errors import GatewayError, InvalidInputError, NotFinishedError
 from ..gateway.client import Client
 from ..gateway.clients import ClientPool
 from ..gateway.http import NETWORK_ERRORS, in_words, iter_body
-from ..jobs.outcomes import ended_error
+from ..jobs.outcomes import charge_of, ended_error
 from ..jobs.spec import Job
 from ..util.redact import redact
 from .stored_files import file_of
@@ -42,6 +42,7 @@ class Thumbnails:
                 f"There is no {variant} of job {job.id}: it is not finished yet.",
                 hint=CONNECT,
                 job=job.id,
+                charge=charge_of(job),
                 code="job_not_finished",
             )
         if not job.state.is_rendered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import JobFailedError, LocalError, NotPurchasedError, PurchaseUncertainError, SoraError
-from ..messages import RECONCILE_HINT
+from ..messages import RECONCILE_HINT, Charge
 from .spec import Job
 from .state import JobState
 
@@ -40,6 +40,13 @@ def ended_error(job: Job) -> SoraError:
         job=job.id,
         code=job.error_code,
     )
+
+
+def charge_of(job: Job) -> Charge:
+    """Return whether an unfinished job cost something."""
+    if job.video_id:
+        return "charged"
+    return "none" if job.state is JobState.QUEUED else "possible"
 
 
 def cancelled_error(job: str) -> NotPurchasedError:
