@@ -60,7 +60,7 @@ def test_a_queued_job_is_given_at_once_and_waited_for(bench: Bench, studio: Stud
         assert (opened.args[0].id, opened.args[1]) == (job.id, "")
         shown = f"queued, 1st in line · {job.id}"
         assert [bench.page.texts(node) for node in ("1", "4", "5")] == [[shown]] * 3
-        task = await waiting(bench, job, "number 1 in the line", timeout_minutes=0.01)
+        task = await waiting(bench, job, "queued, 1st in line", timeout_minutes=0.01)
         await asyncio.sleep(0.8)
         assert not task.done()
         studio.renders_s = 0.0
@@ -110,7 +110,7 @@ def test_an_interrupt_leaves_the_job_in_the_line(bench: Bench, studio: Studio) -
     async def interrupted() -> Any:
         await create(bench, "a boat")
         job = await create(bench, "b boat")
-        task = await waiting(bench, job, "number 1 in the line")
+        task = await waiting(bench, job, "queued, 1st in line")
         interrupt_current_processing()
         with pytest.raises(InterruptProcessingException):
             await asyncio.wait_for(task, 5)

@@ -102,7 +102,7 @@ class Advance:
             pause = self._again(entry, error)
             entry.error = error
             return pause
-        entry.error, entry.unknown_polls = None, 0
+        entry.error = None
         now = entry.job.state
         if now is before or now is JobState.QUEUED:
             return pause
@@ -141,7 +141,8 @@ class Advance:
         return Pause(self._timing.join_delay_s(entry.rounds))
 
     def _polled(self, entry: Entry) -> Pause | None:
-        entry.job, entry.rounds = self._as_seen_now(entry), 0
+        entry.job = self._as_seen_now(entry)
+        entry.rounds = entry.unknown_polls = 0
         return self._between_polls(entry)
 
     def _stored(self, entry: Entry) -> Pause | None:
@@ -169,29 +170,13 @@ class Advance:
         if not self._leases.held(job.id):
             job = self._jobs.read(job.id)
             # A slow pace must not let our lease expire between two polls.
-            lease_s = max(self._timing.lease_s, 3 * self._interval_s(entry))
+            lease_s = max(self._timing.lease_s, 3 * self._jobs.provider(job.provider).poll_s)
             if job.state is not JobState.SUBMITTED or not self._leases.hold(job.id, lease_s):
                 return job
         return self._jobs.poll(job)
 
-    def _between_polls(self, entry: Entry) -> Pause | None:
-        """The pause; None for a job that has been stale for long, and that nobody waits for."""
-        interval_s, stale_at = self._interval_s(entry), entry.job.stale_at
-        if entry.job.stale and not entry.waits:
-            if self._timing.clock() - (stale_at or 0.0) > self._timing.stale_forget_s:
-                return None
-            self._leases.extend(entry.job.id, 3 * interval_s)
-        if entry.job.stale and not entry.waits:
-            return Pause(interval_s, self._jobs.provider(entry.job.provider).poll_s)
-        return self._pause(entry, None, interval_s)
-
-    def _interval_s(self, entry: Entry) -> float:
-        """Seconds between two polls: of a stale job hours, as long as nobody waits for it."""
-        interval_s = self._jobs.provider(entry.job.provider).poll_s
-        return max(interval_s, self._timing.stale_poll_s) if entry.job.stale and not entry.waits else interval_s
-
     def _again(self, entry: Entry, error: SoraError) -> Pause | None:
-        """The pause before a step that failed is taken again. SoraError, where it is not."""
+        """The pause before a step that failed is taken again. The error, where it is not."""
         if entry.order is not None or isinstance(error, NotPurchasedError):
             raise error
         entry.rounds += 1
@@ -199,21 +184,25 @@ class Advance:
             return Pause(self._downloads.delay_s(entry, error))
         unknown = isinstance(error, GatewayError) and error.is_unknown_job
         entry.unknown_polls = entry.unknown_polls + 1 if unknown else 0
-        if unknown and entry.job.state is JobState.SUBMITTED:
+        if unknown:
             entry.job = self._jobs.not_known(entry.job)
-            if entry.job.stale and not entry.waits:
-                return self._between_polls(entry)
-        try:
-            interval_s = self._jobs.provider(entry.job.provider).poll_s
-        except SoraError:  # the owner has just changed providers.toml: the next poll tells
-            interval_s = self._timing.poll_backoff_max_s
-        return self._pause(entry, error, interval_s)
+        return self._between_polls(entry, error)
 
-    def _pause(self, entry: Entry, error: SoraError | None, interval_s: float) -> Pause:
-        """The pause before the next poll. The error of the last one, where there is none."""
+    def _between_polls(self, entry: Entry, error: SoraError | None = None) -> Pause | None:
+        """The pause before the next poll; None for a job that has been stale for long. A stale job that nobody waits
+        for is polled every few hours, whatever was the matter. The error, where there is no other poll."""
+        try:
+            usual_s = self._jobs.provider(entry.job.provider).poll_s
+        except SoraError:  # the owner has just changed providers.toml: the next poll tells
+            usual_s = self._timing.poll_backoff_max_s
+        if entry.job.stale_at is not None and entry.job.stale and not entry.waits:
+            if self._timing.clock() - entry.job.stale_at > self._timing.stale_forget_s:
+                return None
+            self._leases.extend(entry.job.id, 3 * self._timing.stale_poll_s)
+            return Pause(max(usual_s, self._timing.stale_poll_s), usual_s)
         failures = entry.unknown_polls or entry.rounds
-        due_s = delay("poll", error, failures, self._timing, interval_s=interval_s, jitter=self._jitter)
+        due_s = delay("poll", error, failures, self._timing, interval_s=usual_s, jitter=self._jitter)
         if due_s is None:
             assert error is not None
             raise error
-        return Pause(due_s, least_s(error, failures, self._timing, interval_s=interval_s))
+        return Pause(due_s, least_s(error, failures, self._timing, interval_s=usual_s))

@@ -118,9 +118,9 @@ def _of_receipt(
         "extra_fields": json.dumps(fields), "reference_files": json.dumps(files), "owner": "",
         "slot": identity.v1, "slot2": identity.v2 or None, "identity": identity.v1, "identity2": identity.v2,
         "estimated_usd": receipt.get("estimated_usd"), "charged_usd": None, "stale_at": None, "progress": 100.0,
-        "remote_status": "", "created_at": created, "sent_at": created, "submitted_at": created, "completed_at": created,
-        "stored_at": video.stat().st_mtime, "path": video.relative_to(output).as_posix(), "root": str(output),
-        "sha256": told["sha256"], "bytes": receipt["bytes"],
+        "remote_status": "", "created_at": created, "sent_at": created, "submitted_at": created,
+        "completed_at": created, "stored_at": video.stat().st_mtime, "path": video.relative_to(output).as_posix(),
+        "root": str(output), "sha256": told["sha256"], "bytes": receipt["bytes"],
     }  # fmt: skip
     return row if kind != "opened" else row | {"slot": None, "slot2": None}
 
