@@ -55,16 +55,19 @@ class World:
         return Provider(name=name, base_url="", poll_s=self.pace_s)
 
     def read(self, job_id: str) -> Job:
+        assert job_id == "a"
         self.asked.append("read")
-        return replace(self.row, id=job_id)
+        return self.row
 
     def poll(self, seen: Job) -> Job:
+        assert seen.id == "a"
         self.asked.append("poll")
         if isinstance(self.video, SoraError):
             raise self.video
         return self.video
 
     def not_known(self, seen: Job) -> Job:
+        assert seen.id == "a"
         self.asked.append("not known")
         return self.row
 
@@ -73,26 +76,32 @@ class World:
         return self.places
 
     def poll_holders(self, queued: Job) -> None:
+        assert queued.id == "a"
         self.asked.append("holders")
 
     def held(self, job_id: str) -> bool:
+        assert job_id == "a"
         return self.ours
 
     def hold(self, job_id: str, for_s: float | None = None) -> bool:
+        assert job_id == "a"
         self.asked.append(("hold", for_s))
         return self.free
 
     def extend(self, job_id: str, for_s: float) -> bool:
+        assert job_id == "a"
         self.asked.append(("extend", for_s))
         return True
 
     def fetch(self, entry: Entry) -> Job | None:
+        assert entry.job.id == "a"
         self.asked.append("fetch")
         if isinstance(self.stored, SoraError):
             raise self.stored
         return self.stored
 
     def delay_s(self, entry: Entry, error: SoraError) -> float:
+        assert entry.job.id == "a"
         if not isinstance(error, GatewayError):
             raise error
         return 7.0
@@ -108,6 +117,7 @@ class Order:
         self.becomes, self.pause_s, self.wanted = becomes, pause_s, list[bool]()
 
     def send(self, seen: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+        assert seen.id == "a"
         self.wanted.append(wanted())
         return self.becomes, self.pause_s
 
@@ -246,6 +256,13 @@ def test_trouble_is_shown_and_polled_through(world: World) -> None:
     assert (entry.trouble, entry.unknown_polls) == ("HTTP 502", 0)
     world.video = job()
     assert (world.step(entry), entry.trouble) == (Pause(10.0, 10.0), "")
+
+
+def test_what_the_provider_asks_for_is_kept_by_one_who_comes_later(world: World) -> None:
+    world.video = GatewayError("slow down", retry_after_s=45.0)
+    assert world.step(Entry(job())) == Pause(45.0, 45.0)
+    world.video = GatewayError("cut", code="network")
+    assert [world.step(entry := Entry(job())), world.step(entry)] == [Pause(1.0, 1.0), Pause(40.0, 10.0)]
 
 
 @pytest.mark.parametrize("error", [GatewayError("bad key", transient=False), InvalidInputError("bought elsewhere")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -136,6 +137,28 @@ class World:
         """The gateway's ids."""
         return [job.id for job in self.gateway.routes.jobs.store.newest()]
 
+    def row_of(self, prompt: str) -> Job:
+        """The newest row with that prompt."""
+        ledger = Ledger(self.home, url=self.database)
+        try:
+            return next(job for job in ledger.jobs() if job.prompt == prompt)
+        finally:
+            ledger.close()
+
+    def state_of(self, prompt: str) -> str:
+        """Its state in the ledger; "sent" for a reserved one whose request may be on its way."""
+        job = self.row_of(prompt)
+        return "sent" if job.state is JobState.RESERVED and job.sent_at else job.state.value
+
+    def bought_of(self, prompt: str) -> list[str]:
+        """The gateway's ids of that prompt."""
+        return [job.id for job in self.gateway.routes.jobs.store.newest() if _same(job.prompt, prompt)]
+
+    def film_of(self, prompt: str) -> str:
+        """The SHA-256 of the gateway's own file of it."""
+        (job,) = (job for job in self.gateway.routes.jobs.store.newest() if _same(job.prompt, prompt))
+        return hashlib.sha256(self.gateway.routes.jobs.renders.path_of(job).read_bytes()).hexdigest()
+
     def film(self) -> Path:
         """The gateway's own file of the one job that was ever made there."""
         (job,) = self.gateway.routes.jobs.store.newest()
@@ -157,6 +180,11 @@ class Played:
     killed: Run
     again: Run
     end: Job
+
+
+def _same(kept: str, prompt: str) -> bool:
+    """Is it that prompt, which the sandbox keeps without its commands?"""
+    return kept.split(" [sandbox:")[0].strip() == prompt.split(" [sandbox:")[0].strip()
 
 
 def share_films(gateway: Sandbox, films: Path) -> None:
