@@ -74,7 +74,7 @@ class Adversary:
         self.next_creates: defaultdict[Identity, deque[str]] = defaultdict(deque)
         self.next_polls: deque[str] = deque()
         self.next_contents: deque[str] = deque()
-        self.most_at_once = 0  # jobs that were sent and not finished
+        self.most_at_once = 0  # jobs that were sent, not finished and not given up
         self._clip, self._kind, self._ended = clip, False, set[str]()  # the last: engines that are gone
         self._downloads: list[tuple[str, str, socket.socket]] = []  # under way: job, engine, connection
         self._lock = threading.RLock()
@@ -156,8 +156,7 @@ class Adversary:
             planned = self.next_creates[identity]
             response = planned.popleft() if planned else "ok"
             create.held, released = response == HOLD, self._released
-            unfinished = sum(not job.is_finished for job in self.jobs.values()) + self.is_holding()
-            self.most_at_once = max(self.most_at_once, unfinished)
+            self.most_at_once = max(self.most_at_once, sum(self._is_there(one) for one in self.creates))
         if create.held:
             released.wait(LONGEST_HOLD_S)
             response = create.response
@@ -175,6 +174,14 @@ class Adversary:
         while loss == SILENCE and not _has_left(connection) and not self._closing.is_set():
             time.sleep(TICK_S)
         return loss
+
+    def _is_there(self, create: Create) -> bool:
+        """Has it a job that is not finished, or may it get one now?"""
+        if create.given_up or create.rejected:
+            return False
+        if not create.video_id:
+            return create is self.creates[-1] or create.held
+        return not self.jobs[create.video_id].is_finished
 
     def poll(self, video_id: str) -> bytes | None:
         job = self.jobs.get(video_id)

@@ -37,6 +37,8 @@ TIMING = dataclasses.replace(
     content_retry_max_s=0.02,
     background_retry_s=0.2,
     rescan_s=0.2,
+    queue_poll_s=0.02,
+    queue_poll_max_s=0.05,
     download_lock_s=0.05,  # the lease alone has to keep two engines from downloading the same
 )
 SHOWN = ("id", "state", "video_id", "prompt", "take", "error_code", "aside")
@@ -62,6 +64,15 @@ class Child:
         wait = self.engine.start_wait(job, timeout=60)
         self.waits[len(self.futures)] = wait
         return self._kept(wait.future)
+
+    def in_line(self) -> list[str]:
+        return [job for job, place in self.engine.queue.places().items() if place]
+
+    def send(self, job: str) -> int:
+        return self._kept(self.engine.queue.start_send(job))
+
+    def cancel_queued(self, job: str) -> dict[str, Any]:
+        return _shown(self.engine.queue.cancel(job))
 
     def cancel(self, number: int) -> None:
         if number in self.waits:

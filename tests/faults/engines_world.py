@@ -51,14 +51,17 @@ class Promise:
 
 
 class World:
-    """The engines at two places, of which each is started when it is needed, and the futures that they handed out."""
+    """The engines at two places, of which each is started when it is needed, and the futures that they handed out. The
+    provider may have so many jobs `at_once`; 0 for any number."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 0) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._home, self._output = Path(self._folder.name, "home"), Path(self._folder.name, "output")
         self._home.mkdir()
         self.provider = Adversary(clip()).__enter__()
-        (self._home / "providers.toml").write_text(PROVIDERS.format(url=self.provider.url), encoding="utf-8")
+        self._at_once, table = at_once, PROVIDERS.format(url=self.provider.url)
+        table += f"at_once = {at_once}\n" if at_once else ""
+        (self._home / "providers.toml").write_text(table, encoding="utf-8")
         self.promises: list[Promise] = []
         self._engines: list[EngineProcess | None] = [None, None]
         self._lives = 0
@@ -161,6 +164,7 @@ class World:
         for engine in self._living():
             self._hear(engine)
         assert self.provider.violations == [], self.provider.violations
+        assert not self._at_once or self.provider.most_at_once <= self._at_once
 
     def _hear(self, engine: EngineProcess, wanted: Iterable[Promise] = (), timeout_s: float = 0.0) -> None:
         numbers = [promise.number for promise in wanted]
@@ -172,7 +176,9 @@ class World:
         promise = next(one for one in self.promises if (one.engine, one.number) == (engine, outcome["number"]))
         self.promises.remove(promise)
         error, job = outcome["error"], outcome["job"]
-        if job is not None:
+        if job is not None and job["state"] == "queued":
+            assert (bool(promise.job), job["video_id"]) == (False, ""), outcome
+        elif job is not None:
             remote = self.provider.jobs[job["video_id"]]
             # One that was opened by its id is a row of take 1, whatever it was bought as.
             assert remote.identity[0] == promise.identity[0] == job["prompt"], outcome
@@ -213,6 +219,7 @@ class World:
             self._wait_for_all(engine)
         for engine in self._living():
             engine.do("uncertain")  # which puts right what those that were killed left
+            self._until_sent(engine)
             assert "reserved" not in {row["state"] for row in engine.do("jobs")}, "reserved, and sent by nobody"
         for slot, engine in enumerate(self._engines):
             if engine is not None:
@@ -250,6 +257,17 @@ class World:
                 engine.do("set_visibility", job=row["id"], aside="")
             if row["state"] == "failed":
                 _surely(engine, "ask_again", job=row["id"])
+            if row["state"] == "queued":
+                identity = (row["prompt"], row["take"])
+                self.promises.append(Promise(engine, engine.do("send", job=row["id"]), identity, alone=False))
+        self._until_sent(engine)
+
+    def _until_sent(self, engine: EngineProcess) -> None:
+        """Nothing is in the line any more that a living process sends, or is being sent."""
+        end = time.monotonic() + SOON_S
+        while engine.do("in_line") or (self._at_once and "reserved" in {row["state"] for row in engine.do("jobs")}):
+            assert time.monotonic() < end, engine.do("jobs")
+            time.sleep(PATIENCE_S)
 
     def _check_files(self, made: set[str]) -> None:
         """Each job that was made is one row and, unless it failed, one whole file; nothing else is left over."""

@@ -46,8 +46,6 @@ def doing(step: str, /, **given: st.SearchStrategy[Any]) -> st.SearchStrategy[tu
 WAIT = doing("wait", slots=SOME_SLOTS, identity=IDENTITIES, status=STATUSES, polls=POLL_FAULTS, contents=CONTENT_FAULTS)
 BUY = doing("buy", slots=SOME_SLOTS, identity=IDENTITIES, responses=RESPONSES)
 # They are one rule, since Hypothesis leaves out many rules of a machine in each run.
-# For `at_once` (at most N jobs at a provider): a step that writes it into providers.toml and one that cancels a job
-# that is queued here belong into this list, and `provider.most_at_once <= N` into World.check.
 STEPS = st.one_of(
     BUY,
     WAIT,
@@ -63,14 +61,17 @@ STEPS = st.one_of(
     doing("close", slot=SLOTS, late=st.none() | RELEASES),
     doing("look_after_all", slot=SLOTS),
     doing("ask", slot=SLOTS, identity=IDENTITIES, what=st.sampled_from(["ask_again", "unwatched", "forgotten", ""])),
+    doing("cancel_queued", slot=SLOTS, identity=IDENTITIES),
     doing("reconcile", slot=SLOTS, how=st.sampled_from(["id", "list", "lost", "id or lost"])),
 )
 
 
 class EnginesModel(RuleBasedStateMachine):
+    at_once = 0  # any number of jobs
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(self.at_once)
         self.provider = self.world.provider
         self.failure: BaseException | None = None
 
@@ -171,6 +172,21 @@ class EnginesModel(RuleBasedStateMachine):
     def reconcile(self, slot: int, how: str) -> None:
         self.world.reconcile(slot, how)
 
+    def cancel_queued(self, slot: int, identity: Identity) -> None:
+        """Cancel a job of which nothing was sent, which the engine may refuse."""
+        row = self.world.row(slot, identity)
+        if row is not None:
+            try:
+                self.world.engine(slot).do("cancel_queued", job=row["id"])
+            except Refused as error:
+                assert error.type == "InvalidInputError"
+
+
+class OneAtOnce(EnginesModel):
+    """The same with a provider that may have one job at once: the others wait in the line, over both processes."""
+
+    at_once = 1
+
 
 A = {"identity": ("a", 1)}
 BOUGHT = ("buy", {"slots": [0], **A, "responses": ["ok"]})
@@ -217,7 +233,7 @@ def play(model: EnginesModel, steps: list[tuple[str, dict[str, Any]]]) -> None:
     model.teardown()
 
 
-EnginesModel.TestCase.settings = settings(
+SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=15,
     deadline=None,
@@ -225,5 +241,9 @@ EnginesModel.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )
+EnginesModel.TestCase.settings = SETTINGS
+OneAtOnce.TestCase.settings = settings(SETTINGS, max_examples=EXAMPLES // 2)
 TestEnginesModel = EnginesModel.TestCase
 TestEnginesModel.pytestmark = [FORKS]
+TestOneAtOnce = OneAtOnce.TestCase
+TestOneAtOnce.pytestmark = [FORKS]
