@@ -34,7 +34,7 @@ export async function withNearest(row, host) {
 }
 
 /**
- * Ask the provider about a job that failed: free of charge, and some say "failed" once and go on.
+ * Ask the provider about a job that failed, or is stale: free of charge, and some say "failed" once and go on.
  *
  * @param {Row} row
  * @param {Host} host
@@ -45,7 +45,23 @@ async function askAgain(row, host, view) {
   const { job } = await host.post(`/sora/history/${row.id}/ask`);
   view.changed(job);
   if (job.state === "failed") host.toast(t("asked_failed", { why: errorOf(job) }), "warn");
+  else if (job.state === "stale") host.toast(t("asked_stale"));
+  else if (row.state === "stale") host.toast(t("asked", { state: stateOf(job, host.now()) }));
   else host.toast(t("asked_goes_on", { state: stateOf(job, host.now()) }));
+}
+
+/**
+ * Take a job out of the line.
+ *
+ * @param {Row} row
+ * @param {Host} host
+ * @param {Navigation} view
+ */
+async function cancel(row, host, view) {
+  if (!(await host.confirm(t("ask_cancel")))) return;
+  /** @type {JobResponse} */
+  const { job } = await host.post(`/sora/history/${row.id}/cancel`);
+  view.changed(job);
 }
 
 /**
@@ -113,6 +129,7 @@ export function actionsOf(row, host, view) {
     again: () => act("replay", "again", () => again(row, host)),
     unwatch: () => act("eye-slash", "unwatch", () => setAside(row, host, view, "unwatched")),
     watch: () => act("eye", "watch", () => setAside(row, host, view, "")),
+    cancel: () => act("times", "cancel", () => cancel(row, host, view)),
     restore: () => act("undo", "show", () => setAside(row, host, view, "")),
     archive: () => act("trash", "forget", () => setAside(row, host, view, "forgotten")),
   };

@@ -1,11 +1,12 @@
 /** What a node costs or needs, in a badge above it. */
 
-/** @import { Choice, GraphNode, Model, Quote, QuoteRequest } from "./types.d.ts" */
+/** @import { Choice, GraphNode, Model, Quote, QuoteRequest, Row } from "./types.d.ts" */
 
 import { bytes, price, span } from "./figures.mjs";
 import { isLinked, sourceOf, widgetOf } from "./graphs.mjs";
 import { memoryOf } from "./memory.mjs";
 import { statusOf } from "./models.mjs";
+import { lineOf } from "./row.mjs";
 import { hasText, t } from "./words.mjs";
 
 const DEEPEST = 20; // nodes that are looked through for the job behind a video
@@ -61,6 +62,14 @@ function quoteText(quote) {
 }
 
 /**
+ * Where the job of a node is in the line; "" for one that is not queued, or unknown. Before another text of the badge.
+ *
+ * @param {Row | null | undefined} job
+ * @param {string} [text]
+ */
+export const lineText = (job, text = "") => [job && lineOf(job), text].filter(Boolean).join(" · ");
+
+/**
  * The badge of CreateSoraJob: what it will cost, as the server says.
  *
  * @param {GraphNode} node
@@ -103,7 +112,8 @@ function parentOf(origin) {
  *
  * @param {GraphNode} node
  */
-const openedBy = (node) => textOf(node, "video_id") || (textOf(node, "past_job").split(" · ").at(-1) ?? "").trim();
+export const openedBy = (node) =>
+  textOf(node, "video_id") || (textOf(node, "past_job").split(" · ").at(-1) ?? "").trim();
 
 /**
  * The CreateSoraJob or SoraOpenJob whose job, or the video of it, comes to an input of a node.

@@ -17,9 +17,9 @@ export function makeBar(name) {
     fill,
   );
   /** @param {Brief} row */
-  function show({ is_running, progress }) {
-    element.hidden = !is_running;
-    if (!is_running) return;
+  function show({ is_running, state, progress }) {
+    element.hidden = !is_running || state === "queued"; // of which nothing goes on yet
+    if (element.hidden) return;
     element.classList.toggle("sora-open", progress == null);
     if (progress == null) element.removeAttribute("aria-valuenow");
     else setAttribute(element, "aria-valuenow", Math.round(progress));

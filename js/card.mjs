@@ -5,7 +5,7 @@
 import { makeBar } from "./bar.mjs";
 import { el, setAttribute, setText } from "./dom.mjs";
 import { Recent } from "./recent.mjs";
-import { factsOf, priceAndAge, promptOf, stateOf, troubleOf } from "./row.mjs";
+import { factsOf, noteOf, priceAndAge, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { t } from "./words.mjs";
 
 export const HEIGHT = 104; // pixels, as sora.css has it
@@ -77,7 +77,9 @@ export function makeCard(id, host, open) {
     setText(prompt, promptOf(row));
     setText(facts, factsOf(row));
     setText(state, stateOf(row, now));
-    setText(bad, troubleOf(row));
+    const trouble = troubleOf(row);
+    setText(bad, trouble || noteOf(row));
+    setAttribute(bad, "data-quiet", !trouble);
     setAttribute(element, "data-running", row.is_running);
     setText(age, priceAndAge(row, now));
     bar.show(row);

@@ -1,6 +1,6 @@
 /** One job in full: its video, what is known of it, where it comes from, and what can be done with it. */
 
-/** @import { Child, Host, Navigation, Row, TreeResponse } from "./types.d.ts" */
+/** @import { Child, Host, Navigation, Places, Row, TreeResponse } from "./types.d.ts" */
 
 import { actionsOf } from "./actions.mjs";
 import { makeBar } from "./bar.mjs";
@@ -10,7 +10,7 @@ import { button, el, replaceChildren, setText } from "./dom.mjs";
 import { bytes, dollars, moment, span } from "./figures.mjs";
 import { makeProject } from "./project.mjs";
 import { makeReconcile } from "./reconcile.mjs";
-import { priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
+import { noteOf, priceOf, promptOf, stateOf, troubleOf } from "./row.mjs";
 import { t } from "./words.mjs";
 
 /**
@@ -156,6 +156,17 @@ export class Detail {
     else if (row.parent && row.parent === job.video_id) this.show({ ...this.#told, children: [row, ...children] });
   }
 
+  /**
+   * The line was read again.
+   *
+   * @param {Places} places
+   */
+  usePlaces(places) {
+    const { job } = this.#told;
+    const place = places[job.id];
+    if (job.state === "queued" && place !== undefined && place !== job.place) this.update({ ...job, place });
+  }
+
   tick() {
     setText(this.#parts.state, stateOf(this.#told.job, this.#host.now()));
   }
@@ -186,9 +197,10 @@ export class Detail {
    */
   #rest(told) {
     const { job } = told;
-    const bad = troubleOf(job);
+    const [bad, note] = [troubleOf(job), noteOf(job)];
     return [
       bad && el("p", { class: "sora-trouble", text: bad }),
+      note && el("p", { class: "sora-note", text: note }),
       job.actions.includes("reconcile") && makeReconcile(job, this.#host, this.#view),
       el(
         "div",

@@ -48,6 +48,18 @@ function kept(make) {
 const units = kept((language, unit) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }));
 const ages = kept((language) => new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "auto" }));
 
+const ordinals = kept((language) => new Intl.PluralRules(language, { type: "ordinal" }));
+/** @type {Partial<Record<Intl.LDMLPluralRule, string>>} */
+const SUFFIXES = { one: "st", two: "nd", few: "rd" };
+
+/**
+ * "2nd"; only English has an ending for it.
+ *
+ * @param {number} count
+ */
+export const ordinal = (count) =>
+  currentLanguage() === "en" ? `${count}${SUFFIXES[ordinals().select(count)] ?? "th"}` : String(count);
+
 /**
  * "2 min"
  *

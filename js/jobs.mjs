@@ -1,29 +1,30 @@
 /** Single jobs: what an event changes, and what nodes name. No DOM. */
 
-/** @import { Host, JobEvent, JobResponse, Row } from "./types.d.ts" */
+/** @import { Brief, GraphNode, Host, JobEvent, JobResponse, Places, Row } from "./types.d.ts" */
 /** @import { Bell } from "./notify.mjs" */
 /** @import { News } from "./news.mjs" */
 /** @import { Panel } from "./panel.mjs" */
 /** @import { Store } from "./store.mjs" */
 
+import { hook } from "./graphs.mjs";
 import { Recent } from "./recent.mjs";
+import { lineOf } from "./row.mjs";
 
 const MOST = 500; // jobs that are remembered for badges
 
-/** Jobs that nodes name, for their badges, which are read again once a job is there. */
+/** Jobs that nodes name or bought, for their badges, which are read again once a job is there or moved up in the line. */
 export class NamedJobs {
   #host;
-  #store;
   /** @type {Recent<string, Row | null>} null where there is none (yet) */
   #rows = new Recent(MOST);
+  /** @type {WeakMap<GraphNode, string>} node -> the job that it bought last */
+  #bought = new WeakMap();
+  /** @type {Places} as they were used last */
+  #places = {};
 
-  /**
-   * @param {Pick<Host, "get" | "refreshBadges">} host
-   * @param {Pick<Store, "row">} store
-   */
-  constructor(host, store) {
+  /** @param {Pick<Host, "get" | "refreshBadges">} host */
+  constructor(host) {
     this.#host = host;
-    this.#store = store;
   }
 
   /** How many are remembered. */
@@ -37,20 +38,77 @@ export class NamedJobs {
    * @param {string} id
    */
   of(id) {
-    if (this.#store.row(id)) return this.#store.row(id);
     if (!this.#rows.has(id) && /^[0-9a-z]{10}$/.test(id)) {
       this.#rows.set(id, null);
-      this.#read(id).catch(() => {}); // there is no such job
+      this.#read(id);
     }
     return this.#rows.get(id);
   }
 
+  /**
+   * Remember from now on what a node buys.
+   *
+   * @param {GraphNode} node
+   */
+  watch(node) {
+    hook(node, "onExecuted", (/** @type {{ sora_job?: string[] } | undefined} */ output) => {
+      const id = output?.sora_job?.[0];
+      if (!id) return;
+      this.#bought.set(node, id);
+      this.#host.refreshBadges();
+    });
+  }
+
+  /**
+   * The job that a node bought last, as far as it was read.
+   *
+   * @param {GraphNode} node
+   */
+  boughtBy(node) {
+    return this.of(this.#bought.get(node) ?? "");
+  }
+
+  /**
+   * An event: its job stands otherwise than it was read.
+   *
+   * @param {Brief} job
+   */
+  onJobEvent(job) {
+    const row = this.#rows.get(job.id);
+    if (row) this.#use(job.id, { ...row, ...job });
+    else if (row === null) this.#read(job.id);
+  }
+
+  /**
+   * The line was read again. A queued job that is not in it has left it unheard.
+   *
+   * @param {Places} places
+   */
+  usePlaces(places) {
+    if (places === this.#places) return;
+    this.#places = places;
+    for (const [id, row] of [...this.#rows]) {
+      if (row?.state !== "queued" || row.place === places[id]) continue;
+      if (id in places) this.#use(id, { ...row, place: places[id] });
+      else this.#read(id);
+    }
+  }
+
   /** @param {string} id */
   async #read(id) {
-    /** @type {JobResponse} */
-    const { job } = await this.#host.get(`/sora/history/${id}`);
-    this.#rows.set(id, job);
-    this.#host.refreshBadges();
+    /** @type {JobResponse | null} */
+    const response = await this.#host.get(`/sora/history/${id}`).catch(() => null); // there is no such job
+    if (response) this.#use(id, response.job);
+  }
+
+  /**
+   * @param {string} id
+   * @param {Row} row
+   */
+  #use(id, row) {
+    const before = this.#rows.get(id);
+    this.#rows.set(id, row);
+    if (!before || lineOf(before) !== lineOf(row)) this.#host.refreshBadges();
   }
 }
 
@@ -95,6 +153,7 @@ export class JobEvents {
     if (known && known.state === job.state && known.aside === job.aside)
       return panel?.update({ ...known, ...job }, was, wasRunning);
     this.#store.onJobEvent(job, was, wasRunning);
+    if (job.state !== "queued" && (known?.state ?? was) === "queued") this.#store.line.moveUp();
     if (!panel?.shown) return undefined;
     const read = {};
     this.#reads.set(job.id, read);

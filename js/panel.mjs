@@ -14,7 +14,7 @@ import { promptOf, stateOf } from "./row.mjs";
 import { Settings } from "./settings.mjs";
 import { t } from "./words.mjs";
 
-const STATES = ["", "running", "unknown", "failed", "stored", "refused", "forgotten"];
+const STATES = ["", "running", "stale", "unknown", "failed", "stored", "refused", "forgotten"];
 const TYPED_MS = 250;
 const TICK_MS = 1000;
 const AGES_EVERY = 30; // ticks
@@ -118,12 +118,13 @@ export class Panel {
   /**
    * An event of the server, or a response with a changed row.
    *
-   * @param {Row} row
+   * @param {Row} told
    * @param {string} was its state before
    * @param {boolean} wasRunning
    */
-  update(row, was, wasRunning) {
+  update(told, was, wasRunning) {
     this.#events += 1;
+    const row = this.#store.line.placed(told); // the response may know the line as it was
     this.#store.update(row, was, wasRunning);
     if (this.#view instanceof Detail) this.#view.update(row);
     if (this.#view instanceof Costs && was !== row.state) this.#view.stale = true;
@@ -255,8 +256,9 @@ export class Panel {
     this.#store.reset({ state: select.value, search: search.value.trim() });
   }
 
-  /** What there is to say in place of rows. */
+  /** The list is another one: what there is to say in place of rows, and where the job in full is in the line. */
   #state() {
+    if (this.#view instanceof Detail) this.#view.usePlaces(this.#store.line.places);
     if (!this.#parts) return;
     const { status } = this.#parts;
     const { ids, loading, error, filter } = this.#store;

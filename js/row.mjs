@@ -3,7 +3,7 @@
 
 /** @import { Brief, Filter, Row } from "./types.d.ts" */
 
-import { ago, price, span } from "./figures.mjs";
+import { ago, ordinal, price, span } from "./figures.mjs";
 import { errorText, hasText, t } from "./words.mjs";
 
 /** @param {string} state */
@@ -30,13 +30,31 @@ export function factsOf(row) {
  * @param {number} now
  */
 export function stateOf(row, now) {
-  const parts = [stateName(row.state)];
+  const parts = [lineOf(row) || stateName(isCancelled(row) ? "cancelled" : row.state)];
   if (row.state === "submitted" && row.progress != null) parts[0] += ` ${Math.round(row.progress)} %`;
   const left = secondsLeft(row, now);
   if (left != null) parts.push(left > 0 ? t("left", { time: span(left) }) : t("overdue"));
   if (row.aside && hasText(row.aside)) parts.push(t(row.aside));
   return parts.join(" · ");
 }
+
+/**
+ * Where a queued job is in the line; "" for any other job.
+ *
+ * @param {Pick<Brief, "state" | "place">} row
+ */
+export function lineOf({ state, place }) {
+  if (state !== "queued") return "";
+  if (place == null) return t("queued"); // it has just left the line
+  return place ? t("queued_at", { place: ordinal(place) }) : t("queued_left");
+}
+
+/**
+ * Did a person cancel it before it was sent?
+ *
+ * @param {Brief & Partial<Pick<Row, "failure">>} row
+ */
+const isCancelled = ({ state, failure }) => state === "refused" && failure?.code === "cancelled";
 
 /**
  * Seconds until the video should be there, as past jobs like it took; null where that is unknown.
@@ -73,12 +91,22 @@ export const priceAndAge = (row, now) => [priceOf(row), ago(now - row.created_at
 export const errorOf = ({ error, failure }) => errorText({ error, ...failure });
 
 /**
- * What is wrong with it, in words; "" for nothing.
+ * What is wrong with it, in words; "" for nothing. That it was cancelled is its state.
  *
  * @param {Row} row
  */
 export const troubleOf = (row) =>
-  errorOf(row) || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
+  isCancelled(row) ? "" : errorOf(row) || row.warning || (row.state === "stored" && !row.file ? t("file_gone") : "");
+
+/**
+ * What its state means for whoever waits for it; "" where that is plain.
+ *
+ * @param {Brief} row
+ */
+export function noteOf({ state, place }) {
+  if (state === "queued" && place === 0) return t("queued_left_why");
+  return state === "stale" ? t("stale_why") : "";
+}
 
 /**
  * Does a row belong to the list that is shown? Archived jobs are in no list but their own.

@@ -7,7 +7,7 @@
 
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { memoryText, priceText, remixText } from "./badges.mjs";
+import { lineText, memoryText, openedBy, priceText, remixText } from "./badges.mjs";
 import { button } from "./dom.mjs";
 import { nodesOf, widgetOf } from "./graphs.mjs";
 import { TAB, makeHost } from "./host.mjs";
@@ -45,7 +45,7 @@ const host = makeHost(app, api, {
 });
 const store = new Store(host.get);
 const quotes = new Quotes((wanted) => host.post("/sora/quote", wanted), host.refreshBadges);
-const named = new NamedJobs(host, store);
+const named = new NamedJobs(host);
 const previews = new Previews(host);
 const bell = new Bell(readJob, (id) => show((tab) => tab.open(id)), host.now);
 const news = new News(host.get, (row) => {
@@ -229,8 +229,14 @@ async function begin() {
     render: async (element) => (await openedPanel()).mount(element),
     destroy: () => panel?.unmount(),
   });
-  store.watch(() => host.countTab(store.running));
-  api.addEventListener("sora.job", ({ detail }) => events.onJobEvent(detail));
+  store.watch(() => {
+    host.countTab(store.running);
+    named.usePlaces(store.line.places);
+  });
+  api.addEventListener("sora.job", ({ detail }) => {
+    named.onJobEvent(detail.job);
+    events.onJobEvent(detail);
+  });
   api.addEventListener("reconnecting", () => (away = true));
   api.addEventListener("reconnected", onReconnected);
   api.addEventListener("execution_error", alertOfNode);
@@ -271,17 +277,19 @@ app.registerExtension({
       const widget = provider && widgetOf(node, "provider");
       if (widget) widget.value = provider; // a node that is loaded or copied gets its own value after this
       checks.set(node, attach(node, host));
-      host.addBadge(node, () => priceText(node, models, quotes));
+      host.addBadge(node, () => lineText(named.boughtBy(node), priceText(node, models, quotes)));
+      named.watch(node);
       previews.attach(node);
     } else if (node.comfyClass === "Remix") {
-      host.addBadge(node, () => remixText(node, quotes));
+      host.addBadge(node, () => lineText(named.boughtBy(node), remixText(node, quotes)));
+      named.watch(node);
     } else if (node.comfyClass === "WaitForVideo") {
       fillIn(node, host);
     } else if (node.comfyClass === "LoadVideoFrames") {
       host.addBadge(node, () => memoryText(node, (id) => named.of(id)));
     } else if (node.comfyClass === "SoraOpenJob") {
       // The host fills its list, and shows an empty one where it may not be read.
-      host.addBadge(node, () => (blocked ? t("list_blocked", { host: blocked }) : ""));
+      host.addBadge(node, () => (blocked ? t("list_blocked", { host: blocked }) : lineText(named.of(openedBy(node)))));
     }
   },
 });

@@ -1,8 +1,9 @@
 /** The jobs that the tab shows: pages of GET /sora/history, kept right by the server's events. No DOM. */
 
-/** @import { Brief, Filter, JobResponse, PageResponse, Row } from "./types.d.ts" */
+/** @import { Brief, Filter, JobResponse, PageResponse, Places, Row } from "./types.d.ts" */
 
 import { messageOf } from "./host.mjs";
+import { Line } from "./line.mjs";
 import { Recent } from "./recent.mjs";
 import { matches } from "./row.mjs";
 
@@ -17,6 +18,8 @@ export class Store {
   more = true;
   /** How many jobs are on their way, in the whole ledger. */
   running = 0;
+  /** The queued jobs of the whole ledger. */
+  line = new Line(() => this.count());
   /** @type {Filter} */
   filter = { state: "", search: "" };
   loading = false;
@@ -94,8 +97,9 @@ export class Store {
     if (this.error) await this.again();
     const [round, since] = [this.#round, this.#events];
     /** @type {PageResponse} */
-    const { jobs, more, running } = await this.#read(this.#path("", PAGE));
+    const { jobs, more, running, places } = await this.#read(this.#path("", PAGE));
     if (round !== this.#round) return;
+    this.#usePlaces(places, since);
     const there = new Set(jobs.map(({ id }) => id));
     if (more && this.ids.length && !this.ids.some((id) => there.has(id))) return this.reset(); // so many are new
     const left = this.#left(there, more ? jobs.at(-1) : undefined);
@@ -130,11 +134,12 @@ export class Store {
     if (response && round === this.#round) this.#put(this.#newest(response.job, since));
   }
 
-  /** Only how many are running. */
+  /** Only how many are running, and the places of those that are queued. */
   async count() {
     const since = this.#events;
     /** @type {PageResponse} */
-    const { running } = await this.#read("/sora/history?limit=1");
+    const { running, places } = await this.#read("/sora/history?limit=1");
+    this.#usePlaces(places, since);
     this.#count(running, since);
     this.#tell();
   }
@@ -192,8 +197,9 @@ export class Store {
     this.#tell();
     try {
       /** @type {PageResponse} */
-      const { jobs, more, running } = await this.#read(this.#path(after, PAGE));
+      const { jobs, more, running, places } = await this.#read(this.#path(after, PAGE));
       if (round !== this.#round) return;
+      this.#usePlaces(places, since);
       use(jobs, since);
       this.more = more;
       this.#count(running, since);
@@ -227,7 +233,16 @@ export class Store {
    */
   #newest(row, since) {
     const latest = this.#latest.get(row.id);
-    return latest && latest.at > since ? { ...row, ...latest.job } : row;
+    return this.line.placed(latest && latest.at > since ? { ...row, ...latest.job } : row);
+  }
+
+  /**
+   * @param {Places} places
+   * @param {number} since
+   */
+  #usePlaces(places, since) {
+    this.line.use(places, since);
+    for (const [id, row] of this.#rows) this.#rows.set(id, this.line.placed(row));
   }
 
   /**

@@ -13,7 +13,7 @@ export interface Dated {
 /** How a job is doing (`HistoryView.brief`): all that an event says of it. */
 export interface Brief {
   id: string;
-  /** A state of the ledger, or "lapsed". */
+  /** A state of the ledger, "lapsed" or "stale". */
   state: string;
   /** "unwatched", "forgotten" or "". */
   aside: string;
@@ -32,6 +32,8 @@ export interface Brief {
   completed_at: number | null;
   /** Seconds that jobs like it took. */
   expected_s: number | null;
+  /** Of a queued job in the line: 1 is the next of its provider, 0 one whose process has ended. */
+  place: number | null;
 }
 
 /** A job in full (`HistoryView.row`). */
@@ -66,7 +68,18 @@ export interface Row extends Brief {
 
 /** As in nodes/sora_jobs/views/actions.py. */
 export type Action =
-  "reconcile" | "frames" | "open" | "remix" | "nearest" | "ask" | "again" | "unwatch" | "watch" | "restore" | "archive";
+  | "reconcile"
+  | "frames"
+  | "open"
+  | "remix"
+  | "nearest"
+  | "ask"
+  | "again"
+  | "unwatch"
+  | "watch"
+  | "cancel"
+  | "restore"
+  | "archive";
 
 /** The event `sora.job`: `was` is the state before, "" for a job that is new to the server. */
 export interface JobEvent {
@@ -75,6 +88,9 @@ export interface JobEvent {
   /** Was its video still to come then? */
   was_running: boolean;
 }
+
+/** The place of each queued job, by its id. */
+export type Places = Record<string, number>;
 
 export interface JobResponse extends Dated {
   job: Row;
@@ -86,11 +102,12 @@ export interface TreeResponse extends JobResponse {
   children: Row[];
 }
 
-/** GET /sora/history: `running` counts the jobs of the whole ledger. */
+/** GET /sora/history: `running` and `places` are those of the whole ledger. */
 export interface PageResponse extends Dated {
   jobs: Row[];
   more: boolean;
   running: number;
+  places: Places;
 }
 
 /** GET /sora/news: `mark` says how far this response goes. */
@@ -381,6 +398,7 @@ export interface GraphNode {
   setSize(size: [number, number]): void;
   setDirtyCanvas?(front: boolean, back: boolean): void;
   onConfigure?: (...given: never[]) => unknown;
+  onExecuted?: (...given: never[]) => unknown;
   onConnectionsChange?: (...given: never[]) => unknown;
   onRemoved?: (...given: never[]) => unknown;
 }

@@ -183,7 +183,8 @@ class CreateSoraJob(io.ComfyNode):
         bought = await execution.wait_for(engine.start_create(spec, listed=not typed, tell=tell))
         sent = tensors.image_of(bought.images[0]) if bought.images else tensors.nothing()
         job = await line.give(bought.job, cls.hidden.unique_id)
-        return io.NodeOutput(job, job.video_id, sent)
+        # The page's badge says by it where a queued job is in the line.
+        return io.NodeOutput(job, job.video_id, sent, ui={"sora_job": [job.id]})
 
 
 def _check_choice(model: str, seconds: str, size: str, provider: str | None, prompt: str | None) -> None:

@@ -64,4 +64,4 @@ class Remix(io.ComfyNode):
         tell = partial(messages.warn_user, node_id=cls.hidden.unique_id)
         bought = await execution.wait_for(get_engine().start_remix(job, prompt, take, project, tell=tell))
         made = await line.give(bought.job, cls.hidden.unique_id)
-        return io.NodeOutput(made, made.video_id)
+        return io.NodeOutput(made, made.video_id, ui={"sora_job": [made.id]})

@@ -45,7 +45,7 @@ from .purchasing.providers import Providers
 from .purchasing.purchaser import Purchaser, PurchaseResult
 from .purchasing.queue import Queue
 from .purchasing.quote import quote, quote_request
-from .purchasing.reconcile import ask_about, reconcile
+from .purchasing.reconcile import reconcile
 from .purchasing.remix import remix_request
 from .sandbox.local import LocalSandbox
 from .util.daemon_pool import DaemonPool
@@ -249,8 +249,8 @@ class Engine:
         return reconcile(self.ledger, self._clients.now(), self._tracker.read(_id(job)), video_id, lost=lost)
 
     def ask_again(self, job: Job | str) -> Job:
-        """Ask the provider again about a job that failed, which is free (`ask_about`); others come back as they are."""
-        return ask_about(self.ledger, self._clients.now(), self.ledger.job(_id(job)))
+        """Ask the provider again about a job that failed or is stale, which is free; others come back as they are."""
+        return self._lookup.ask(_id(job))
 
     def uncertain_jobs(self) -> list[Job]:
         """Return the uncertain purchases. What a process that is dead now was sending becomes one first."""

@@ -128,11 +128,20 @@ async def reconcile(request: web.Request, body: dict[str, Any]) -> dict[str, Any
 @routes.post("/sora/history/{id}/ask")
 @access.acts
 async def ask_again(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
-    """Ask the provider once more about a job that failed: free, and one that goes on after all is downloaded."""
+    """Ask the provider once more about a job that failed or is stale: free, and one that goes on after all is
+    downloaded."""
     engine, name = get_engine(), _id(request)
     job = await asyncio.wrap_future(engine.start(lambda: engine.ask_again(name), job=name))
     engine.background.collect(job.id)
     return dated({"job": await asyncio.to_thread(engine.history.row, job)})
+
+
+@routes.post("/sora/history/{id}/cancel")
+@access.acts
+async def cancel(request: web.Request, _: dict[str, Any]) -> dict[str, Any]:
+    """Cancel a job of which nothing was sent: it costs nothing, and is not sent any more."""
+    job = await asyncio.to_thread(get_engine().queue.cancel, _id(request))
+    return dated({"job": await asyncio.to_thread(get_engine().history.row, job)})
 
 
 @routes.post("/sora/history/{id}/aside")

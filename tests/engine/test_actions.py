@@ -25,6 +25,7 @@ JOB = Job(
     size="1280x720", prompt="a boat", take=1, identity="", video_id="v1",
 )  # fmt: skip
 ACTIONS = {
+    "queued": ["open", "again", "cancel"],
     "reserved": ["open", "again"],
     "submitted": ["open", "again", "unwatch"],
     "completed": [*VIDEO, "unwatch"],
@@ -51,6 +52,8 @@ def test_what_may_be_done_follows_from_the_state(state: JobState) -> None:
         (replace(JOB, state=JobState.SUBMITTED, error_code=EXPIRED), "", ["open", "again", "archive"]),
         (replace(JOB, state=JobState.COMPLETED, error_code=EXPIRED), "", ["open", "again", "archive"]),
         (replace(JOB, state=JobState.SUBMITTED, aside=MUTED), "", ["open", "again", "watch"]),
+        (replace(JOB, state=JobState.SUBMITTED, stale_at=1.0), "", ["open", "ask", "again"]),
+        (replace(JOB, state=JobState.SUBMITTED, stale_at=1.0, aside=MUTED), "", ["open", "ask", "again", "watch"]),
         (replace(JOB, aside=MUTED), "", [*VIDEO, "watch"]),
         (replace(JOB, aside=ARCHIVED), "", [*VIDEO, "restore"]),
     ],
@@ -61,16 +64,19 @@ def test_what_may_be_done_with_others(job: Job, cure: str, actions: list[str]) -
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    """One whose ledger has a row of each state and of each that can expire, and of each a muted and an archived one."""
+    """One whose ledger has a row of each state, of each that can expire and a stale one, and of each a muted and an
+    archived one."""
     made = Engine(tmp_path / "home", tmp_path / "output", env={})
-    kinds = [*((state, "") for state in JobState), *((state, EXPIRED) for state in JobState if state.is_pending)]
-    for number, ((state, code), aside) in enumerate(product(kinds, ("", MUTED, ARCHIVED))):
+    kinds: list[tuple[JobState, str, float | None]] = [(state, "", None) for state in JobState]
+    kinds += [(state, EXPIRED, None) for state in JobState if state.is_pending]
+    kinds += [(JobState.SUBMITTED, "", 1.0)]
+    for number, ((state, code, stale_at), aside) in enumerate(product(kinds, ("", MUTED, ARCHIVED))):
         spec = VideoRequest(
             provider="sandbox", prompt="a boat", model="sora-2", seconds="4", size="1280x720", take=number + 1
         )
         job, _ = made.ledger.reserve(spec, origin="sandbox", estimated_usd=0.0, budget=Budget())
         with made.ledger.database.write() as connection:
-            update(connection, job.id, state=state, error_code=code, aside=aside)
+            update(connection, job.id, state=state, error_code=code, stale_at=stale_at, aside=aside)
     yield made
     made.close()
 
@@ -78,8 +84,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def test_the_lists_of_the_ledger_are_the_groups_of_its_rows(engine: Engine) -> None:
     """The page keeps its lists right by the groups of events: by another rule a row would come and go."""
     rows = [engine.history.brief(job) for job in engine.ledger.jobs(limit=1000, forgotten=True)]
-    assert len(rows) == 3 * (len(JobState) + 2)
-    for group in {"running", "unknown", "failed", "stored", "refused", ARCHIVED}:
+    assert len(rows) == 3 * (len(JobState) + 3)
+    for group in {"running", "stale", "unknown", "failed", "stored", "refused", ARCHIVED}:
         listed = {job.id for job in engine.ledger.jobs(state=group, limit=1000)}
         assert listed == {row["id"] for row in rows if row["group"] == group}
     listed = {job.id for job in engine.ledger.jobs(limit=1000)}
@@ -88,8 +94,9 @@ def test_the_lists_of_the_ledger_are_the_groups_of_its_rows(engine: Engine) -> N
 
 def test_what_is_counted_as_running(engine: Engine) -> None:
     rows = [engine.history.brief(job) for job in engine.ledger.jobs(limit=1000, forgotten=True)]
-    assert engine.ledger.queries.running() == len([row for row in rows if row["is_counted"]]) == 3
-    assert {row["state"] for row in rows if row["is_running"]} == {"reserved", "submitted", "completed"}
+    assert engine.ledger.queries.running() == len([row for row in rows if row["is_counted"]]) == 4
+    assert {row["state"] for row in rows if row["is_running"]} == {"queued", "reserved", "submitted", "completed"}
+    assert {row["is_counted"] for row in rows if row["state"] == "stale"} == {False}
 
 
 def test_what_is_offered_is_what_the_ledger_does(engine: Engine) -> None:
@@ -98,21 +105,29 @@ def test_what_is_offered_is_what_the_ledger_does(engine: Engine) -> None:
         for action, aside in (("unwatch", MUTED), ("archive", ARCHIVED)):
             if action in actions_of(job, ""):
                 assert engine.background.set_visibility(job.id, aside).aside == aside
-            elif not job.aside and not job.lapsed:
+            elif not job.aside and not job.lapsed and not job.stale:
                 with failing(InvalidInputError, "cannot_set_aside"):
                     engine.background.set_visibility(job.id, aside)
             with engine.ledger.database.write() as connection:
                 update(connection, job.id, aside=job.aside)
+        if "cancel" in actions_of(job, ""):
+            cancelled = engine.queue.cancel(job.id)
+            assert (cancelled.state, in_trouble(cancelled)) == (JobState.REFUSED, False)
+        elif not job.state.is_reserved:
+            with failing(InvalidInputError, "already_sent"):
+                engine.queue.cancel(job.id)
 
 
 @pytest.mark.parametrize("state", JobState)
 def test_trouble_is_what_a_person_should_be_told_of(state: JobState) -> None:
     job = replace(JOB, state=state)
     assert in_trouble(job) is (state in {"failed", "unknown", "refused"})
-    assert in_trouble(replace(job, error_code=EXPIRED)) is (state not in {"reserved", "stored", "lost"})
+    assert in_trouble(replace(job, error_code=EXPIRED)) is (state not in {"queued", "reserved", "stored", "lost"})
     assert not in_trouble(replace(job, aside=ARCHIVED))
+    if state is JobState.REFUSED:  # by their own wish
+        assert not in_trouble(replace(job, error_code="cancelled"))
 
 
 def test_what_was_running_before_an_event() -> None:
-    running = {"reserved", "submitted", "completed"}
+    running = {"queued", "reserved", "submitted", "completed"}
     assert {state for state in (*JobState, "", EXPIRED, "another") if was_running(state)} == running

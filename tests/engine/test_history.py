@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from sora_jobs.errors import (
     RequestRejectedError,
     StorageError,
 )
+from sora_jobs.gateway.client import Client
 from sora_jobs.jobs.identity import FITS
 from sora_jobs.jobs.remote_video import RemoteVideo
 from sora_jobs.jobs.spec import Job, Reference, VideoRequest
 from sora_jobs.jobs.state import JobState
+from sora_jobs.ledger.queue import Turn
 from sora_jobs.ledger.rows import run, update
+from sora_jobs.views.history import HistoryView
 
 from ..failures import failing
 from ..systems import make_link
@@ -71,7 +75,7 @@ def stored(engine: Engine, prompt: str, **changes: Any) -> Job:
 
 def test_without_a_ledger_the_list_is_empty(engine: Engine) -> None:
     if not engine.ledger.database.shared:
-        assert engine.history.page() == {"jobs": [], "more": False, "running": 0}
+        assert engine.history.page() == {"jobs": [], "more": False, "running": 0, "places": {}}
         assert not engine.ledger.database.exists  # looking makes none
 
 
@@ -218,6 +222,78 @@ def test_an_event_costs_no_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.undo()
     assert brief == [{name: row[name] for name in brief[0]} for row in shown]
     assert brief[0]["expected_s"] == 20.0
+
+
+def in_line(engine: Engine, prompt: str) -> Job:
+    """A purchase that waits for its turn, behind one that the provider has."""
+    job, _ = engine.ledger.reserve(
+        VideoRequest(prompt=prompt, **SPEC), origin="sandbox", estimated_usd=0.0, budget=Budget()
+    )
+    return engine.ledger.sending(job.id, Turn(1, 1000.0, Budget(), 0.0))
+
+
+def test_a_queued_job_has_its_place_and_moves_up(engine: Engine) -> None:
+    """In its row, in an event, and for all of the ledger in each page; 0 for one whose process has ended."""
+    running = row_of(engine, "running", video_id="v1")
+    first, second, left = (in_line(engine, name) for name in ("first", "second", "left"))
+    with engine.ledger.database.write() as connection:
+        update(connection, left.id, owner="0" * 32)
+    page = engine.history.page()
+    assert page["places"] == {first.id: 1, second.id: 2, left.id: 0}
+    assert {row["id"]: row["place"] for row in page["jobs"]} == page["places"] | {running.id: None}
+    assert [row["group"] for row in page["jobs"]] == ["running"] * 4
+    assert engine.history.event(second, "")["job"]["place"] == 2
+    engine.queue.cancel(first.id)
+    assert engine.history.page(limit=1)["places"] == {second.id: 1, left.id: 0}
+    assert engine.history.tree(second.id)["job"]["place"] == 1
+    assert engine.history.brief(first)["place"] is None  # read while it left
+
+
+def test_many_that_are_queued_at_a_time_read_the_line_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand of them tell how they stand within a second; what is new in the line is read all the same."""
+    row_of(engine, "running", video_id="v1")
+    jobs = [in_line(engine, f"shot {number}") for number in range(4)]
+    read = engine.ledger.queries.queue
+    asked: list[int] = []
+    monkeypatch.setattr(engine.ledger.queries, "queue", lambda: asked.append(1) or read())
+    engine.history = HistoryView(engine.ledger, engine.settings, replace(engine.timing, change_delay_s=60.0))
+    assert [engine.history.brief(job)["place"] for job in jobs] == [1, 2, 3, 4]
+    assert len(asked) == 1
+    assert engine.history.brief(in_line(engine, "one more"))["place"] == 5
+    assert len(asked) == 2
+    engine.history.page()
+    assert len(asked) == 3
+
+
+def test_what_a_person_cancelled_is_no_trouble(engine: Engine) -> None:
+    """The page tells it as cancelled, and not as a purchase that went wrong."""
+    row_of(engine, "running", video_id="v1")
+    row = engine.history.row(engine.queue.cancel(in_line(engine, "cancelled")))
+    assert (row["state"], row["in_trouble"], row["cure"]) == ("refused", False, "")
+    assert (row["failure"]["code"], row["failure"]["values"]["charge"]) == ("cancelled", "none")
+
+
+def test_asking_about_a_stale_job_polls_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now, also where background downloads are off; that it became stale, and is so no more, is told."""
+    heard: list[tuple[str, str]] = []
+    job = row_of(engine, "late", video_id="v1")
+    with engine.ledger.database.write() as connection:
+        update(connection, job.id, submitted_at=time.time() - 3 * 86_400)
+    engine.changes.listen(lambda job, was: heard.append((was, job.standing)))
+    phases = iter(("running", "running", "done"))
+    monkeypatch.setattr(Client, "retrieve", lambda _, video_id: told(video_id, next(phases)))
+    assert engine.open(job.id).stale
+    settle(lambda: heard[-1:] == [("", "stale")])
+    assert engine.ask_again(job.id).standing == "stale"
+    assert engine.ask_again(job.id).standing == "completed"
+    settle(lambda: heard[-1:] == [("stale", "completed")])
+
+
+def settle(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_references_are_the_images_that_went_up(engine: Engine) -> None:

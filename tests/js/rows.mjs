@@ -20,6 +20,7 @@ export const ROW = {
   parent: "",
   progress: 40,
   expected_s: 100,
+  place: null,
   estimated_usd: 0.8,
   created_at: NOW - 61,
   submitted_at: NOW - 60,

@@ -24,8 +24,8 @@ READS = [
 ]  # fmt: skip
 ACTS = [
     "/sora/history/{id}/reconcile", "/sora/history/{id}/ask", "/sora/history/{id}/aside", "/sora/history/{id}/again",
-    "/sora/history/{id}/project", "/sora/quote", "/sora/models/refresh", "/sora/settings", "/sora/keys",
-    "/sora/balance", "/sora/doctor",
+    "/sora/history/{id}/cancel", "/sora/history/{id}/project", "/sora/quote", "/sora/models/refresh",
+    "/sora/settings", "/sora/keys", "/sora/balance", "/sora/doctor",
 ]  # fmt: skip
 KEY = {"provider": "cometapi", "key": "sk-planted-by-a-stranger"}
 JSON = {"Content-Type": "application/json"}

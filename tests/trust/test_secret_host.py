@@ -60,7 +60,7 @@ def test_an_event_says_nothing_of_what_a_job_is(comfy: ComfyUI, echo: Echo) -> N
 
     heard = comfy.until(stored)
     assert {name for event in heard for name in event["data"]["job"]} == {
-        *BRIEF, "state", "is_running", "is_counted", "in_trouble", "group", "expected_s",
+        *BRIEF, "state", "is_running", "is_counted", "in_trouble", "group", "expected_s", "place",
     }  # fmt: skip
     assert "nobody else" not in json.dumps(heard)
 

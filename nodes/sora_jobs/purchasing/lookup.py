@@ -10,7 +10,7 @@ from ..gateway.clients import ClientPool, Clients
 from ..jobs.remote_video import LONGEST_ID
 from ..jobs.spec import Job
 from ..ledger.ledger import Ledger
-from .reconcile import ask_again
+from .reconcile import ask_about, ask_again
 
 
 class Lookup:
@@ -47,6 +47,12 @@ class Lookup:
                 raise self._unknown(chosen.name, name, error) from None
             raise error.changed(charge="none") from None  # looking costs nothing
         return self._ledger.observed(self._ledger.adopt(chosen.name, chosen.origin, name).id, video)
+
+    def ask(self, job_id: str) -> Job:
+        """Ask again about a job that failed, or is stale; the errors are those of `ask_about`. Any other job comes back
+        as it is."""
+        job = self._ledger.job(job_id)
+        return self._poll(job.id) if job.stale else ask_about(self._ledger, self._clients.now(), job)
 
     def provider_of(self, text: str) -> str:
         """Return the provider of the ledger's job with that id, here or at a provider; "" if the ledger has none."""

@@ -64,4 +64,5 @@ class ChangeFeed:
 
 
 def _shown(job: Job) -> tuple[Any, ...]:
-    return job.state, job.remote_status, job.progress, job.error, job.error_code, job.path, job.aside, job.video_id
+    seen = job.state, job.stale, job.remote_status, job.progress, job.error, job.error_code
+    return *seen, job.path, job.aside, job.video_id

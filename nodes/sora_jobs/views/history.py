@@ -24,7 +24,7 @@ from ..errors import (
     StorageError,
     storage_error,
 )
-from ..jobs.outcomes import existing_purchase_error
+from ..jobs.outcomes import CANCELLED, cancelled_error, existing_purchase_error
 from ..jobs.spec import ARCHIVED, TRUNCATED, Job
 from ..jobs.state import JobState
 from ..ledger.costs import report
@@ -53,17 +53,21 @@ class HistoryView:
     def __init__(self, ledger: Ledger, settings: Settings, timing: Timing) -> None:
         self._ledger, self._settings, self._timing = ledger, settings, timing
         self._typical: dict[tuple[str, ...], tuple[float, float | None]] = {}  # (when it was asked, seconds)
+        self._line: tuple[float, dict[str, int]] = -math.inf, {}  # when it was asked, and the places of queued jobs
 
     def page(self, *, state: str = "", search: str = "", after: str = "", limit: int = PAGE_ROWS) -> dict[str, Any]:
-        """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on}."""
+        """{"jobs": rows, newest first, "more": are there any after them, "running": how many go on, "places": of each
+        queued job in its line, by its id}."""
         if not self._ledger.database.exists:
-            return {"jobs": [], "more": False, "running": 0}
+            return {"jobs": [], "more": False, "running": 0, "places": {}}
         limit = max(1, min(limit, LARGEST_PAGE))
         jobs = self._ledger.jobs(state=state, search=search, after=after, limit=limit + 1)
+        places = self._read_places()
         return {
             "jobs": [self.row(job) for job in jobs[:limit]],
             "more": len(jobs) > limit,
             "running": self._ledger.queries.running(),
+            "places": places,
         }
 
     def labels(self, limit: int = 200) -> list[str]:
@@ -128,6 +132,7 @@ class HistoryView:
             "in_trouble": in_trouble(job),
             "group": group_of(job),
             "expected_s": self._typical_s(job) if job.state is JobState.SUBMITTED and running else None,
+            "place": self._place(job) if job.state is JobState.QUEUED else None,
         }
 
     def event(self, job: Job, was: str) -> dict[str, Any]:
@@ -185,6 +190,19 @@ class HistoryView:
             self._typical[kind] = now, seconds
         return seconds
 
+    def _place(self, job: Job) -> int | None:
+        """Return the place of a queued job in the line, 0 for one whose process has ended; None for one that has just
+        left it. The line is read once for many: a hundred that are queued at a time tell of themselves together."""
+        asked, places = self._line
+        if job.id not in places or self._timing.monotonic() - asked > self._timing.change_delay_s:
+            places = self._read_places()
+        return places.get(job.id)
+
+    def _read_places(self) -> dict[str, int]:
+        asked, places = self._timing.monotonic(), self._ledger.queries.queue()
+        self._line = asked, places
+        return places
+
     def _job(self, job_id: str) -> Job:
         if not self._ledger.database.exists:  # looking makes none
             raise InvalidInputError(f"The ledger has no job {job_id!r}.", code="unknown_job")
@@ -207,6 +225,8 @@ def failure_of(job: Job) -> SoraError | None:
         return DownloadExpiredError(
             job.error or "The gateway no longer offers the video.", job=job.id, code=job.error_code
         )
+    if job.state is JobState.REFUSED and job.error_code == CANCELLED:
+        return cancelled_error(job.id)
     if job.state is JobState.REFUSED:
         return RequestRejectedError(
             job.error or "The gateway refused.", job=job.id, code=job.error_code, request_id=job.request_id

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 
 from ..config.timing import DEFAULT, Timing
+from ..jobs.outcomes import CANCELLED
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 
@@ -55,5 +56,6 @@ def is_news(job: Job, was: str, timing: Timing) -> bool:
 
 
 def in_trouble(job: Job) -> bool:
-    """Is there something that a person should be told of?"""
-    return not job.aside and (job.lapsed or job.state.blocks_purchase or job.state is JobState.REFUSED)
+    """Is there something that a person should be told of? What they cancelled themselves they know."""
+    refused = job.state is JobState.REFUSED and job.error_code != CANCELLED
+    return not job.aside and (job.lapsed or job.state.blocks_purchase or refused)

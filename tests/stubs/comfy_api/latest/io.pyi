@@ -120,7 +120,9 @@ class Schema:
     ) -> None: ...
 
 class NodeOutput:
-    def __init__(self, *args: Any, ui: _ui.PreviewImage | _ui.PreviewVideo | None = None) -> None: ...
+    def __init__(
+        self, *args: Any, ui: _ui.PreviewImage | _ui.PreviewVideo | dict[str, list[str]] | None = None
+    ) -> None: ...
 
 class ComfyNode:
     hidden: ClassVar[HiddenHolder]
