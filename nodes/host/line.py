@@ -29,7 +29,8 @@ async def show_place(job: Job, node_id: str | None) -> bool:
     with contextlib.suppress(SoraError):  # it is written down: the tab shows its place once the ledger can be read
         place = (await execution.run_in_thread(get_engine().queue.places)).get(job.id)
     if place is not None:
-        set_node_text(f"{queued_text(place)} · {job.id}", node_id)
+        # Without the number, which would grow old here: the node's badge and the tab have the one of now.
+        set_node_text(f"queued here · {job.id}" if place else f"{queued_text(place)} · {job.id}", node_id)
     return place is not None
 
 

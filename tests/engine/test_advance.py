@@ -113,6 +113,8 @@ class World:
 class Order:
     """Sends as it is told to."""
 
+    is_over = False
+
     def __init__(self, becomes: Job, pause_s: float | None = None) -> None:
         self.becomes, self.pause_s, self.wanted = becomes, pause_s, list[bool]()
 
@@ -184,6 +186,24 @@ def test_the_first_in_the_line_is_sent_as_soon_as_there_is_a_place(
     world.places = place
     assert world.step(entry) == Pause(pause_s)
     assert (len(order.wanted), world.asked.count("holders"), entry.place) == (sends, holders, place)
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_ledger_that_is_away_takes_nothing_out_of_the_line(world: World, over: bool) -> None:
+    """Unless the order knows of it, and has ended."""
+
+    class Away(Order):
+        is_over = over
+
+        def send(self, seen: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+            raise LedgerError("away")
+
+    entry = Entry(job(JobState.QUEUED), order=Away(job()))
+    if over:
+        with failing(LedgerError, ""):
+            world.step(entry)
+    else:
+        assert (world.step(entry), entry.trouble) == (Pause(1.0), "away")
 
 
 def test_what_finds_no_place_is_queued(world: World) -> None:

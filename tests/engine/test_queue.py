@@ -16,6 +16,7 @@ from sora_jobs.engine import Engine
 from sora_jobs.errors import (
     BudgetExceededError,
     InvalidInputError,
+    LedgerError,
     MissingKeyError,
     NotPurchasedError,
     PurchaseUncertainError,
@@ -132,6 +133,15 @@ def test_waiting_for_it_begins_when_it_is_sent(start: Callable[..., Engine], stu
     assert wait.future.result(30).state is JobState.STORED
 
 
+def test_what_was_queued_is_downloaded_in_the_background(start: Callable[..., Engine], studio: Studio) -> None:
+    """As soon as it is sent and finished, and not only when the ledger is searched again."""
+    engine = start(replace(QUICK, rescan_s=1e6))
+    engine.background.begin()
+    studio.renders_s = 0.05
+    buy(engine, "a", "b", "c", "d")
+    until(lambda: set(states(engine).values()) == {"stored"})
+
+
 def test_what_is_queued_can_be_cancelled_and_costs_nothing(start: Callable[..., Engine], studio: Studio) -> None:
     """From another process as well: who waits is told, the budget is free again, and nothing was sent."""
     engine, other = start(), start()
@@ -228,6 +238,28 @@ def test_a_provider_that_says_that_it_is_full_is_believed(start: Callable[..., E
     studio.says_full = False
     until(lambda: engine.ledger.job(job.id).state is JobState.SUBMITTED)
     assert studio.prompts == ["a", "b"]
+
+
+@pytest.mark.parametrize("step", ["sending", "has_turn", "queries"])
+def test_a_ledger_that_is_away_for_a_moment_takes_nothing_out_of_the_line(
+    start: Callable[..., Engine], studio: Studio, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whatever could not be read or written: it is sent when its turn comes."""
+    engine, calls = start(at_once=1), list[str]()
+    buy(engine, "a", "b")
+    owner, name = (engine.ledger.queries, "queue") if step == "queries" else (engine.ledger, step)
+    real = getattr(owner, name)
+
+    def away(*given: Any) -> Any:
+        calls.append(name)
+        if len(calls) < 4:
+            raise LedgerError("the database is away")
+        return real(*given)
+
+    monkeypatch.setattr(owner, name, away)
+    studio.finish()
+    until(lambda: states(engine)["b"] == "submitted")
+    assert len(calls) >= 4
 
 
 def test_an_uncertain_purchase_holds_a_place_until_it_is_reconciled(

@@ -19,7 +19,15 @@ from sora_jobs.config.timing import DEFAULT, Timing
 from sora_jobs.delivery.advance import Advance
 from sora_jobs.delivery.entry import Entry, Wait
 from sora_jobs.delivery.scheduler import Scheduler
-from sora_jobs.errors import GatewayError, InvalidInputError, LedgerError, NotFinishedError, SoraError, WaitTimeoutError
+from sora_jobs.errors import (
+    GatewayError,
+    InvalidInputError,
+    LedgerError,
+    NotFinishedError,
+    NotPurchasedError,
+    SoraError,
+    WaitTimeoutError,
+)
 from sora_jobs.jobs.spec import Job
 from sora_jobs.jobs.state import JobState
 from sora_jobs.util.daemon_pool import DaemonPool
@@ -80,7 +88,7 @@ class Rows:
         return 1
 
     def poll_holders(self, queued: Job) -> None:
-        raise AssertionError
+        pass
 
 
 class AtOnce:
@@ -452,3 +460,131 @@ def test_a_pool_passes_results_and_errors_and_never_grows_beyond_its_size() -> N
     pool.close()
     with pytest.raises(RuntimeError):
         pool.submit(int)
+
+
+def entry_of(wait: Wait) -> Entry:
+    assert wait.entry is not None
+    return wait.entry
+
+
+def test_what_the_background_leaves_is_dropped_unless_somebody_waits(schedulers: Callable[..., Scheduler]) -> None:
+    """And its polls go on for one who does."""
+    looks = Looks(finishing_at(10**9))
+    scheduler = schedulers(looks, pace_s=0.01)
+    for name in "ab":
+        scheduler.join(job(name), background=True)
+    waiting = watch(scheduler, job("b"), 60)
+    assert scheduler.in_background() == {"a", "b"}
+    for name in ("a", "b", "never heard of"):
+        scheduler.leave(name)
+    until(lambda: not scheduler.has("a"))
+    assert (scheduler.has("b"), scheduler.in_background()) == (True, set())
+    before = looks.count
+    until(lambda: looks.count > before + 2)
+    waiting.cancel()
+    until(lambda: not scheduler.has("b"))
+
+
+def test_who_waits_when_it_is_closed_is_told(schedulers: Callable[..., Scheduler]) -> None:
+    """With the job that goes on; who comes later is, too, and nothing is begun for them."""
+    scheduler = schedulers(Looks(finishing_at(10**9)), pace_s=0.01)
+    waiting = watch(scheduler, job("a"), 60)
+    scheduler.close()
+    with failing(NotFinishedError, "closing") as caught:
+        waiting.future.result(1)
+    assert caught.value.job == "a"
+    with failing(NotFinishedError, "closing") as caught:
+        watch(scheduler, job("b"), 60)
+    assert (caught.value.job, scheduler.has("a"), scheduler.has("b")) == ("b", False, False)
+
+
+class Ordered:
+    """A purchase that is rejected for now, as often as it is tried; it is refused once nobody wants it any more."""
+
+    is_over = False
+
+    def __init__(self, state: JobState = JobState.RESERVED) -> None:
+        self.state, self.tries, self.given_up = state, 0, 0
+
+    def send(self, seen: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
+        if not wanted():
+            self.given_up += 1
+            raise NotPurchasedError("It was cancelled before it was sent.", job=seen.id)
+        self.tries += 1
+        return replace(seen, state=self.state), 60.0
+
+
+def test_what_waits_to_be_sent_again_is_given_up_at_the_end(schedulers: Callable[..., Scheduler]) -> None:
+    """Its row says so; what is queued stays in the line, and what is polled is not disturbed."""
+    scheduler = schedulers(Looks(finishing_at(10**9)), pace_s=0.01)
+    again, queued = Ordered(), Ordered(JobState.QUEUED)
+    waits = [Wait(job=job("a"), until_sent=True), Wait(job=job("b"), until_sent=True)]
+    scheduler.join(replace(job("a"), state=JobState.RESERVED), waits[0], order=again)
+    scheduler.join(replace(job("b"), state=JobState.RESERVED), waits[1], order=queued)
+    assert (waits[0].future.done(), waits[1].future.result(1).state) == (False, JobState.QUEUED)
+    scheduler.close()
+    with failing(NotPurchasedError, "") as caught:
+        waits[0].future.result(1)
+    assert caught.value.job == "a"
+    assert (again.tries, again.given_up, queued.tries, queued.given_up) == (1, 1, 1, 0)
+
+
+def test_one_who_wants_it_no_more_ends_the_order(schedulers: Callable[..., Scheduler]) -> None:
+    """At once, and not when it is due again."""
+    scheduler, order, wanted = schedulers(Looks(finishing_at(1))), Ordered(), [True]
+    wait = Wait(job=job("a"), until_sent=True, wanted=lambda: wanted[0])
+    scheduler.join(replace(job("a"), state=JobState.RESERVED), wait, order=order)
+    wanted[0] = False
+    scheduler.wake("a")
+    scheduler.wake("never heard of")
+    with failing(NotPurchasedError, ""):
+        wait.future.result(5)
+    assert order.given_up == 1
+
+
+def test_a_download_that_gets_no_thread_is_told(
+    schedulers: Callable[..., Scheduler], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A poll that gets none is made later, and the log says so."""
+    real, refused = threading.Thread.start, list[str]()
+
+    def refusing(thread: threading.Thread) -> None:
+        if thread.name.startswith(("sora-poll", "sora-fetch")):
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    scheduler = schedulers(Looks(finishing_at(1)))
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    polled = watch(scheduler, job("a"), 60)
+    fetched = watch(scheduler, replace(job("b"), state=JobState.COMPLETED), 60)
+    with failing(NotFinishedError, "no_thread", "can't start new thread") as caught:
+        fetched.future.result(5)
+    assert caught.value.job == "b"
+    until(lambda: "Job a has to wait: can't start new thread" in caplog.text)
+    assert not polled.future.done()
+    assert (next_step_s(scheduler, polled) or 0) > 50
+
+
+def test_a_wait_whose_time_is_over_the_moment_it_begins_ends(schedulers: Callable[..., Scheduler]) -> None:
+    looks = Looks(finishing_at(10**9))
+    scheduler = schedulers(looks)
+    with failing(WaitTimeoutError, "wait_timeout"):
+        watch(scheduler, job("a"), 0).future.result(5)
+    until(lambda: not scheduler.has("a"))
+
+
+def test_the_thread_of_the_scheduler_never_holds_up_the_end_of_a_program(schedulers: Callable[..., Scheduler]) -> None:
+    watch(schedulers(Looks(finishing_at(10**9))), job("a"), 60)
+    assert [one.daemon for one in threading.enumerate() if one.name == "sora-scheduler"] == [True]
+
+
+@pytest.mark.parametrize(("jobs", "pause_s"), [(10, 10.0), (6000, 20.0)])
+def test_very_many_jobs_are_polled_more_rarely(jobs: int, pause_s: float) -> None:
+    """So that all together cost half a core; each as rarely as the others."""
+    clock, looks = Clock(), Looks(finishing_at(10**9))
+    scheduler = scheduler_of(looks, lambda _provider: 10.0, timing=Timing(monotonic=clock), jitter=lambda: 0.0)
+    waits = [watch(scheduler, job(str(number)), 1e6) for number in range(jobs)]
+    until(lambda: looks.count >= jobs and not any(entry_of(wait).busy for wait in waits))
+    assert {next_step_s(scheduler, wait) for wait in waits[-5:]} == {pause_s}
+    scheduler.close()

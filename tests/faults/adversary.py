@@ -53,6 +53,7 @@ class RemoteJob:
     identity: Identity
     clip: bytes
     status: str = "queued"
+    is_said_to_be_over: bool = False  # though it goes on
 
     @property
     def is_finished(self) -> bool:
@@ -181,13 +182,15 @@ class Adversary:
             return False
         if not create.video_id:
             return create is self.creates[-1] or create.held
-        return not self.jobs[create.video_id].is_finished
+        job = self.jobs[create.video_id]
+        return not (job.is_finished or job.is_said_to_be_over)
 
     def poll(self, video_id: str) -> bytes | None:
         job = self.jobs.get(video_id)
         said = self.next_polls.popleft() if self.next_polls else ""
         if job is None:
             return POLLS["404"]
+        job.is_said_to_be_over |= said in ("says failed", "says completed")
         if said == "says failed":
             return answer(200, self._shown(job) | {"status": "failed", "error": {"message": "no", "code": "x"}})
         if said == "says completed" and job.status != "failed":

@@ -220,7 +220,6 @@ class World:
         for engine in self._living():
             engine.do("uncertain")  # which puts right what those that were killed left
             self._until_sent(engine)
-            assert "reserved" not in {row["state"] for row in engine.do("jobs")}, "reserved, and sent by nobody"
         for slot, engine in enumerate(self._engines):
             if engine is not None:
                 self.close(slot)
@@ -260,12 +259,17 @@ class World:
             if row["state"] == "queued":
                 identity = (row["prompt"], row["take"])
                 self.promises.append(Promise(engine, engine.do("send", job=row["id"]), identity, alone=False))
+        self._wait_for_all(engine)
+        self._until(engine, lambda: not engine.do("in_line"))
         self._until_sent(engine)
 
     def _until_sent(self, engine: EngineProcess) -> None:
-        """Nothing is in the line any more that a living process sends, or is being sent."""
+        """Nothing is being sent any more, but for what another process holds up."""
+        self._until(engine, lambda: "reserved" not in {row["state"] for row in engine.do("jobs")})
+
+    def _until(self, engine: EngineProcess, holds: Callable[[], bool]) -> None:
         end = time.monotonic() + SOON_S
-        while engine.do("in_line") or (self._at_once and "reserved" in {row["state"] for row in engine.do("jobs")}):
+        while not holds():
             assert time.monotonic() < end, engine.do("jobs")
             time.sleep(PATIENCE_S)
 

@@ -58,7 +58,7 @@ def test_a_queued_job_is_given_at_once_and_waited_for(bench: Bench, studio: Stud
         await bench.pack.run("SoraSubmitOnly", "4", job=job)
         opened = await bench.pack.run("SoraOpenJob", "5", video_id=job.id)
         assert (opened.args[0].id, opened.args[1]) == (job.id, "")
-        shown = f"queued, 1st in line · {job.id}"
+        shown = f"queued here · {job.id}"
         assert [bench.page.texts(node) for node in ("1", "4", "5")] == [[shown]] * 3
         task = await waiting(bench, job, "queued, 1st in line", timeout_minutes=0.01)
         await asyncio.sleep(0.8)
@@ -100,7 +100,7 @@ def test_a_remix_is_queued_like_any_other(bench: Bench, studio: Studio) -> None:
 
     job, video_id = asyncio.run(road()).args
     assert (job.kind, job.state.value, video_id) == ("remix", "queued", "")
-    assert bench.page.texts("6") == [f"queued, 1st in line · {job.id}"]
+    assert bench.page.texts("6") == [f"queued here · {job.id}"]
 
 
 def test_an_interrupt_leaves_the_job_in_the_line(bench: Bench, studio: Studio) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from ..config.providers import Provider
 from ..config.timing import Timing
-from ..errors import GatewayError, NotPurchasedError, SoraError
+from ..errors import GatewayError, LedgerError, NotPurchasedError, SoraError
 from ..gateway.retries import delay, least_s
 from ..jobs.outcomes import waiting_error
 from ..jobs.spec import Job
@@ -177,6 +177,8 @@ class Advance:
 
     def _again(self, entry: Entry, error: SoraError) -> Pause | None:
         """The pause before a step that failed is taken again. The error, where it is not."""
+        if entry.order is not None and not entry.order.is_over and isinstance(error, LedgerError):
+            return Pause(self._timing.queue_delay_s(entry.place))  # the line could not be read for a moment
         if entry.order is not None or isinstance(error, NotPurchasedError):
             raise error
         entry.rounds += 1

@@ -80,9 +80,10 @@ class BackgroundDownloads:
                     return
                 if self._begun:
                     self._search_again()
-                job = self._ledger.job(job_id)
-                if job.state.is_pending and not job.aside:
-                    self._tracker.scheduler.join(job, background=True)
+                job, scheduler = self._ledger.job(job_id), self._tracker.scheduler
+                queued_here = job.state is JobState.QUEUED and scheduler.has(job_id)  # it is followed once it is sent
+                if (job.state.is_pending or queued_here) and not job.aside:
+                    scheduler.join(job, background=True)
             except SoraError as error:
                 _log.warning("Job %s is not looked after: %s", job_id, self._text_of(error))
 

@@ -24,6 +24,8 @@ OnProgress = Callable[[float, str], None]  # the fraction from 0 to 1, and a lin
 class Order(Protocol):
     """A purchase that this process has reserved, and is to send."""
 
+    is_over: bool  # is it sent, or not to be sent any more?
+
     def send(self, job: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
         """Send it, unless it is not `wanted` any more. The job, and the seconds until it is sent again; None where it
         is not. SoraError: it is over, and the row tells what became of the money."""

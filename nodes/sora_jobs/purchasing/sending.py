@@ -159,7 +159,7 @@ class Sender:
         if not wanted():
             raise order.error or cancelled_error(job.id)
         if not order.is_claimed:
-            claimed = self._ledger.sending(job.id, self._turn(job, order.prepared))
+            claimed = self._claimed(job, order)
             if claimed.state is JobState.QUEUED:
                 return claimed, 0.0
             order.is_claimed = True
@@ -177,6 +177,15 @@ class Sender:
             rejected = self._ledger.not_sent(job.id, state=state)
             order.is_claimed = False
             return rejected, delay_s
+
+    def _claimed(self, job: Job, order: Order) -> Job:
+        """The row, once it is ours to send; QUEUED where it has to wait, also for a ledger that is away."""
+        try:
+            return self._ledger.sending(job.id, self._turn(job, order.prepared))
+        except LedgerError as error:
+            if job.state is JobState.QUEUED and error.code != TAKEN_OVER:
+                return job
+            raise
 
     def _warn(self, order: Order) -> None:
         """Say what is known of the model while nothing is sent yet; who cannot hear it holds nothing up."""
@@ -211,10 +220,10 @@ class Sender:
 
     def _has_turn(self, job: Job, order: Order) -> bool:
         """Has the turn of a queued job come? It goes on with the settings, the key and the price of now: it may have
-        waited for hours. A file of settings that is being edited is waited for."""
+        waited for hours. A file of settings that is being edited is waited for, and a ledger that is away."""
         try:
             clients, catalogue = self._clients.now(), self._catalogue()
-        except InvalidInputError:
+        except (InvalidInputError, LedgerError):
             return False
         spec = order.prepared.spec
         provider = clients.provider(spec.provider)
@@ -222,7 +231,12 @@ class Sender:
         price = estimate(spec, provider, catalogue, order.prepared.remix_of)
         order.prepared = dataclasses.replace(order.prepared, clients=clients, origin=provider.origin, quote=price)
         turn = self._turn(job, order.prepared)
-        return turn is None or self._ledger.has_turn(job.id, turn)
+        try:
+            return turn is None or self._ledger.has_turn(job.id, turn)
+        except LedgerError as error:
+            if error.code == TAKEN_OVER:
+                raise
+            return False
 
     def _create(self, prepared: PreparedPurchase) -> Callable[[], RemoteVideo]:
         """The call that buys it, ready to be made."""
