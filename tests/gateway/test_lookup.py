@@ -66,6 +66,7 @@ def test_the_provider_of_a_job(bench: Bench, lookup: Lookup) -> None:
     other = bench.engine.ledger.adopt("other", bench.server.url, "video_2")
     for text in (other.id, "video_2", f"submitted · 4s · {other.id}"):
         assert lookup.provider_of(text) == "other"
+        assert [one and one.id for one in (lookup.find(text), lookup.open(text))] == [other.id, other.id]
     assert lookup.provider_of("video_3") == ""
 
 
