@@ -97,6 +97,14 @@ def test_a_join_ends_with_the_others_answer(engine: Engine, other: Ledger, found
     assert sorted(submission.reused for submission in submissions) == [False, True]
 
 
+def test_a_join_has_a_deadline(start: Callable[..., Engine], other: Ledger) -> None:
+    """The other process hangs: whoever wants the same is told that it may have been bought, and nothing is sent."""
+    job = held(other, "a boat")
+    with failing(NotFinishedError, "sent_elsewhere", charge="possible"):
+        start(join_max_s=0.1).start_create(spec("a boat")).result(20)
+    assert [(one.id, one.state) for one in other.jobs()] == [(job.id, JobState.RESERVED)]
+
+
 def test_a_join_that_was_given_up_sends_nothing(engine: Engine, other: Ledger, found: list[JobState]) -> None:
     """Cancel was pressed while another process was sending it; that it is refused there does not make us buy."""
     job = held(other, "a boat")

@@ -28,7 +28,7 @@ from sora_jobs.jobs.spec import VideoRequest
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.sandbox import Sandbox
 
-from ..failures import failed_as
+from ..failures import WORDING, failed_as
 from ..gateway.ugly import UglyServer, answer
 
 PACK = Path(__file__).parents[2]
@@ -444,6 +444,7 @@ def test_the_doctor_fails_alike_for_scripts(sora: Shell, tmp_path: Path) -> None
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "providers.toml").write_text("[provider.mine", encoding="utf-8")
     assert sora("doctor") == 7
+    assert re.search(WORDING["checks_failed"], sora.err)
     found = sora.json("doctor")
     assert found["exit"] == 7
     failed = {one["name"]: one["text"] for one in found["findings"] if one["level"] == "failed"}

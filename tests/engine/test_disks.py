@@ -85,7 +85,7 @@ def test_what_a_file_system_lacks_ends_no_download(tmp_path: Path, what: str) ->
     """From the purchase to a second name, with each errno; what is missing is known before, for the doctor."""
     with Gateway() as gateway:
         command = [sys.executable, "-c", LIES_ON, tmp_path / "home", tmp_path / "output", what]
-        env = {"PYTHONPATH": str(ENGINE), "PATH": "", "COMETAPI_KEY": "test-key-123456"}
+        env = {"PYTHONPATH": str(ENGINE.parent), "PATH": "", "COMETAPI_KEY": "test-key-123456"}
         env |= {"COMETAPI_BASE_URL": gateway.url, "SORA_POLL_SECONDS": "0.05"}
         done = subprocess.run(
             [*map(str, command), ",".join(map(str, ERRNOS))],

@@ -7,6 +7,7 @@ import errno
 import gzip
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -40,7 +41,7 @@ from sora_jobs.ledger.leases import Leases
 from sora_jobs.ledger.ledger import Ledger
 from sora_jobs.media.frames import load_frames
 
-from ..failures import failing
+from ..failures import WORDING, failing
 from ..gateway.ugly import Script, UglyServer, answer, hang_up, reset
 from ..media.clips import cut, make_clip
 from ..media.test_delivered import coded
@@ -361,6 +362,33 @@ def test_a_video_that_comes_compressed_is_unpacked(tmp_path: Path, coding: str) 
         stored = engine.start_wait(job.id, timeout=30).future.result(30)
         assert engine.path(stored).read_bytes() == whole
         assert not any("range" in request.headers for request in server.requests)
+
+
+SLOW = {"too little at a time": {"download_stall_s": 0.2}, "for too long": {"download_max_s": 0.2}}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_download_that_is_too_slow_is_broken_off_and_taken_up(tmp_path: Path, name: str) -> None:
+    """The row says why when nobody waits any more; what arrived is not fetched again."""
+    whole, quickly = film(tmp_path) + (200_000).to_bytes(4, "big") + b"free" + bytes(199_992), threading.Event()
+
+    def content(connection: socket.socket) -> None:
+        at = int(server.requests[-1].headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        span = [("Content-Range", f"bytes {at}-{len(whole) - 1}/{len(whole)}"), ("ETag", '"one"')]
+        connection.sendall(answer(206 if at else 200, b"", span[not at :], length=len(whole) - at))
+        for start in range(at, len(whole), 1000):
+            connection.sendall(whole[start : start + 1000])
+            quickly.wait(0.03)
+
+    with gateway(tmp_path, content, timing=replace(FAST, **SLOW[name])) as (engine, server, job):
+        with failing(WaitTimeoutError, "download_timeout"):
+            engine.start_wait(job.id, timeout=0.5).future.result(30)
+        until("it is given up", lambda: engine.ledger.job(job.id).error_code == "too_slow")
+        assert re.search(WORDING["too_slow"], engine.ledger.job(job.id).error)
+        quickly.set()
+        stored = engine.start_wait(job.id, timeout=30).future.result(30)
+        assert engine.path(stored).read_bytes() == whole
+        assert "range" in server.requests[-1].headers
 
 
 def test_a_video_that_cannot_be_unpacked_is_fetched_from_its_address(tmp_path: Path) -> None:

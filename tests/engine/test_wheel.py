@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import venv
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+venv = pytest.importorskip("venv", reason="an embedded Python has neither venv nor pip")
 PACK = Path(__file__).parents[2]
 ENGINE = PACK / "nodes" / "sora_jobs"
 NOT_SHIPPED = ("__pycache__", ".venv", ".git", "build", "node_modules", "out", "tests")

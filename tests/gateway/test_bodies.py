@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.exceptions import ContentDecodingError
 from sora_jobs.config.providers import Provider
-from sora_jobs.errors import GatewayError, PurchaseUncertainError
+from sora_jobs.errors import GatewayError, NotOfferedError, PurchaseUncertainError
 from sora_jobs.gateway import bodies
 from sora_jobs.gateway.bodies import PIECE, unpacked
 from sora_jobs.gateway.client import Client
@@ -107,13 +107,15 @@ OLD = SimpleNamespace(Decompressor=SimpleNamespace, error=ValueError)
 
 @pytest.mark.parametrize("library", [None, OLD], ids=["without the library", "with an old one"])
 def test_what_cannot_be_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, library: object) -> None:
-    """A poll is asked again later; a create may have been taken, and says so."""
+    """A poll or a download is asked again later; a create may have been taken, and says so."""
     monkeypatch.setitem(sys.modules, "brotli", library)
     packed = answer(200, BROTLI, [("Content-Encoding", "br")])
     with UglyServer([packed]) as server:
         client = Client(Provider(name="x", base_url=server.url, timeout_s=5), "sk-key-12345")
         with failing(GatewayError, "network", "compressed with 'br', which needs the package brotli"):
             client.retrieve("video_1")
+        with failing(NotOfferedError, "invalid_encoding", "compressed with 'br', which needs the package brotli"):
+            client.content("video_1", {})
         with failing(PurchaseUncertainError, "connection_lost", "compressed with 'br'"):
             client.create(CreateCall({"prompt": "a boat"}))
         client.close()

@@ -150,7 +150,7 @@ def test_a_urllib3_with_another_name_for_it_sends_nothing(proxied: bool) -> None
     """)
     with UglyServer([answer(502)]) as server:
         url = "https://videos.nowhere.invalid" if proxied else local(server)
-        env = {**os.environ, "PYTHONPATH": str(Path(connections.__file__).parents[1])}
+        env = {**os.environ, "PYTHONPATH": str(Path(connections.__file__).parents[2])}
         env |= {"HTTPS_PROXY": server.url} if proxied else {}
         ran = subprocess.run(
             [sys.executable, "-c", program, url], env=env, capture_output=True, encoding="utf-8", timeout=60

@@ -194,5 +194,9 @@ def test_wrong_spans_and_files_are_told(tmp_path: Path, clip: Path) -> None:
     with failing(MediaError, "out_of_memory", "1e+12 s"):
         load_audio(clip, duration_s=1e12)
     (tmp_path / "error.mp4").write_text('{"error": "gone"}', encoding="utf-8")
+    matroska = tmp_path / "head.mkv"
+    matroska.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(5000))
+    with failing(MediaError, "unreadable_audio", "head.mkv"):
+        load_audio(matroska)
     with failing(MediaError, "not_a_video", "JSON"):
         load_audio(tmp_path / "error.mp4")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sora_jobs.errors import InvalidInputError
+from sora_jobs.errors import InvalidInputError, MediaError
 from sora_jobs.media.reference import fitted, from_file, from_float, to_png
 
 from ..failures import failing
@@ -214,3 +214,9 @@ def test_a_png_is_lossless_in_rgb_order_and_repeatable(channels: int) -> None:
     assert np.array_equal(np.array(Image.open(io.BytesIO(png))), image)
     assert to_png(image.copy()) == png
     assert np.array_equal(np.array(Image.open(io.BytesIO(to_png(image[::-1, ::-1])))), image[::-1, ::-1])
+
+
+def test_an_image_that_no_png_can_hold_is_told() -> None:
+    """libpng takes a width of one million pixels at most."""
+    with failing(MediaError, "not_encodable"):
+        to_png(np.zeros((1, 1_000_001, 3), np.uint8))

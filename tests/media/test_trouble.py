@@ -6,8 +6,11 @@ import os
 import re
 import sys
 import types
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from sora_jobs.errors import MediaError
@@ -163,6 +166,21 @@ def test_a_file_with_sound_only_has_no_picture(tmp_path: Path) -> None:
     path = make_sound(tmp_path / "sound.mp4", "aac", 48000, "mono", tone(48000, 0.2)[None], "fltp")
     with failing(MediaError, "no_video_track", "audio"):
         load_frames(path)
+
+
+@pytest.mark.parametrize("read", [probe, load_frames, examine_delivered])
+def test_frames_that_are_far_too_large_are_refused_before_decoding(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    """120 million pixels, by a head without a picture behind it: more than four 8K frames would need gigabytes."""
+    with av.open(str(path := tmp_path / "large.avi"), "w") as file:
+        stream = file.add_stream("rawvideo", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 12_000, 10_000, "yuv420p"
+        packet = av.Packet(bytes(64))
+        packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 30)
+        file.mux(packet)
+    with failing(MediaError, "frame_too_large", "large.avi"):
+        read(path)
 
 
 def test_an_mp4_whose_frames_are_noise_is_told(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -294,6 +294,12 @@ def test_images_with_sound_are_chosen_from(bench: Bench) -> None:
     assert np.allclose(audio["waveform"].numpy(), wave[:, :, 400:600])
 
 
+def test_a_file_outside_the_output_folder_has_no_name_there(bench: Bench, clip: Path) -> None:
+    """ComfyUI serves nothing from elsewhere, so the page could not play it."""
+    with failing(bench.pack.error("InvalidInputError"), "outside_output", clip):
+        bench.pack.module("host.files").relative_name(clip)
+
+
 def test_a_file_that_is_no_video_is_told(bench: Bench, tmp_path: Path) -> None:
     """An error body that was saved under a video's name."""
     from comfy_api.latest import InputImpl

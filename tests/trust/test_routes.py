@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 import pytest
 
+from ..failures import WORDING
 from ..readings import FILES, counted_readings
 from ..systems import others_may_read
 from .conftest import Site
@@ -269,7 +271,8 @@ def test_who_comes_through_a_proxy_changes_no_key(untouched: Site, headers: dict
     """From wherever he says that he comes; the refusal says how the owner would allow it."""
     status, said, _ = put(untouched, "/sora/keys", KEY, headers=headers)
     assert status == 400
-    assert b"allow_remote_changes" in said
+    assert json.loads(said)["code"] == "local_only"
+    assert re.search(WORDING["local_only"], json.loads(said)["error"])
     assert json.loads(ask(untouched, "GET", "/sora/settings", headers)[1])["may"]["keys"] is False
 
 

@@ -119,7 +119,11 @@ def to_png(pixels: Pixels) -> bytes:
     """
     cv2 = backends.cv2()
     swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    done, png = cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), swap))
+    picture = cv2.cvtColor(np.ascontiguousarray(pixels), swap)
+    try:
+        done, png = cv2.imencode(".png", picture)
+    except cv2.error:  # OpenCV up to 4.10; newer ones return False
+        done = False
     if not done:
         raise MediaError("OpenCV could not write a PNG.", code="not_encodable")
     return bytes(png)
