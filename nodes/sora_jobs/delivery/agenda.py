@@ -1,12 +1,14 @@
-"""When something is due, and a clock that stands still while the machine sleeps."""
+"""When something is due, whose turn it is, and a clock that stands still while the machine sleeps."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import math
+from collections.abc import Iterable
 
 from ..config.timing import Timing
+from ..jobs.state import JobState
 from .entry import Entry
 
 
@@ -38,6 +40,15 @@ class Agenda:
             if moment < math.inf:
                 heapq.heappush(self._heap, (moment, next(self._count), entry))
 
+    def after_sleep(self, entries: Iterable[Entry], now: float, slept_s: float, patience_s: float) -> None:
+        """After a sleep each job takes a step, and nobody who waits is told that it is too late before that."""
+        for entry in entries:
+            entry.not_before -= slept_s
+            for wait in entry.waits:
+                wait.deadline = max(wait.deadline, now + patience_s)
+            entry.due = max(now, entry.not_before)
+            self.plan(entry)
+
     def pop(self, now: float) -> Entry | None:
         """Take off an entry that has to be looked at by now."""
         while self._heap and self._heap[0][0] <= now:
@@ -46,6 +57,29 @@ class Agenda:
                 entry.planned = math.inf
                 return entry
         return None
+
+
+class Line:
+    """The queued jobs that are ours to send."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def note(self, entry: Entry) -> bool:
+        """Note whether it is in the line; return whether it has left it."""
+        if entry.job.state is JobState.QUEUED and entry.order is not None:
+            self._entries[entry.job.id] = entry
+            return False
+        return self.leave(entry)
+
+    def leave(self, entry: Entry) -> bool:
+        """Take it out of the line; return whether it was in it."""
+        return self._entries.pop(entry.job.id, None) is not None
+
+    def first(self, provider: str) -> Entry | None:
+        """The oldest of that provider."""
+        same = [entry for entry in self._entries.values() if entry.job.provider == provider]
+        return min(same, key=lambda entry: entry.job.created_at, default=None)
 
 
 class AwakeClock:

@@ -108,9 +108,9 @@ class BackgroundDownloads:
 
     def _ended(self, entry: Entry, error: SoraError | None) -> None:
         """A job advances no more; was it here for the background?"""
-        if not entry.background:
-            return
         job = entry.job
+        if not entry.background or (error is None and job.state.is_running):  # one that has been stale for long
+            return
         if error is None and job.state is not JobState.STORED:
             error = ended_error(job)
         with self._lock:

@@ -20,7 +20,7 @@ from ..jobs.state import JobState
 from ..util.daemon_pool import DaemonPool, PoolClosedError
 from ..util.redact import redact
 from .advance import Pause
-from .agenda import Agenda, AwakeClock, together
+from .agenda import Agenda, AwakeClock, Line, together
 from .entry import Entry, Order, Wait
 from .step_errors import closing_error, no_thread_to_fetch, unexpected_error
 from .workers import Workers
@@ -47,8 +47,7 @@ class Scheduler:
         self._workers = Workers(send_pool)
         self._wake = threading.Condition()
         self._entries: dict[str, Entry] = {}
-        self._in_line: set[str] = set()  # those that are queued, and ours to send
-        self._agenda, self._clock = Agenda(), AwakeClock(timing)
+        self._agenda, self._line, self._clock = Agenda(), Line(), AwakeClock(timing)
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -57,7 +56,8 @@ class Scheduler:
         with self._wake:
             now, slept_s = self._clock.now()
             if slept_s:
-                self._woke_up(now, slept_s)
+                self._agenda.after_sleep(self._entries.values(), now, slept_s, self._timing.after_sleep_s)
+                self._wake.notify()
             return now
 
     def join(
@@ -149,8 +149,6 @@ class Scheduler:
         for entry in entries:
             self._take(entry)
 
-    # -- the clock ----------------------------------------------------------------------------------------------------
-
     def _start(self) -> None:
         """Before anything is planned: where no thread can be had, the next one who comes tries again."""
         if self._thread is None:
@@ -187,16 +185,6 @@ class Scheduler:
                 wait.end_late()
             if begins:
                 self._begin(entry)
-
-    def _woke_up(self, now: float, slept_s: float) -> None:
-        """After a sleep each job takes a step, and nobody who waits is told that it is too late before that."""
-        for entry in self._entries.values():
-            entry.not_before -= slept_s
-            for wait in entry.waits:
-                wait.deadline = max(wait.deadline, now + self._timing.after_sleep_s)
-            entry.due = max(now, entry.not_before)
-            self._agenda.plan(entry)
-        self._wake.notify()
 
     # -- a step -------------------------------------------------------------------------------------------------------
 
@@ -265,20 +253,16 @@ class Scheduler:
                     self._done(entry, None, no_thread.with_job(job.id))
 
     def _note_place(self, entry: Entry, *, ends: bool) -> None:
-        """Those who wait are patient from when it is sent; and a job that its provider has no more leaves a place."""
-        job = entry.job
-        if job.state is JobState.QUEUED and entry.order is not None:
-            self._in_line.add(job.id)
-            return
-        leaves = job.id in self._in_line
-        self._in_line.discard(job.id)
-        for wait in entry.waits:
-            wait.count_from(self.now())
-        if leaves or ends or not job.state.is_open:
-            waiting = [one for name in self._in_line if (one := self._entries.get(name)) is not None]
-            same = [one for one in waiting if one.job.provider == job.provider]
-            if same:
-                self.wake(min(same, key=lambda one: one.job.created_at).job.id)
+        """Those who wait are patient from when it is sent; and a job that leaves the line, or its provider, leaves a
+        place."""
+        left = self._line.note(entry)
+        if entry.job.state is not JobState.QUEUED:
+            for wait in entry.waits:
+                wait.count_from(self.now())
+        if left or ends or not entry.job.state.is_open:
+            first = self._line.first(entry.job.provider)
+            if first is not None:
+                self.wake(first.job.id)
 
     def _due(self, entry: Entry, pause: Pause) -> float:
         """When the next step is due; polls more rarely, where there are very many jobs."""
@@ -291,8 +275,7 @@ class Scheduler:
     def _leave(self, wait: Wait) -> None:
         """One who waited does so no more."""
         with self._wake:
-            entry = wait.entry
-            if entry is not None and wait in entry.waits:
+            if (entry := wait.entry) is not None and wait in entry.waits:
                 entry.waits.remove(wait)
                 self._end_unwanted(entry)
 
@@ -308,6 +291,7 @@ class Scheduler:
         if self._entries.get(entry.job.id) is entry:
             del self._entries[entry.job.id]
         entry.planned = math.inf  # what the agenda has of it counts no more
+        self._line.leave(entry)
 
     def _tell_end(self, entry: Entry, error: SoraError | None) -> None:
         try:

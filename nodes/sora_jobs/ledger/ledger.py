@@ -243,8 +243,6 @@ class Ledger:
                 return as_job(row)
             return update(connection, job, error=error.message, error_code=error.code)
 
-    # -- jobs from elsewhere, and settling ----------------------------------------------------------------------------
-
     @_telling
     def adopt(self, provider: str, origin: str, video_id: str) -> Job:
         """The row of a gateway id, made if there is none: the user bought it somewhere else."""
@@ -285,8 +283,6 @@ class Ledger:
 
     def close(self) -> None:
         self.database.close()
-
-    # -- inside -------------------------------------------------------------------------------------------------------
 
     def _change_ours(self, job: str, **changes: Any) -> Job:
         """Change a row that is still ours to send. One that another process has taken over is left as it is: what
