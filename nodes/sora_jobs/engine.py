@@ -124,7 +124,7 @@ class Engine:
             pool=sending,
             tasks=self._tasks,
             follow=self._tracker.follow,
-            wake=self._tracker.scheduler.wake,
+            unwanted=lambda job_id: self._tracker.scheduler.wake(job_id, unless_wanted=True),
             bought=self.background.bought,
         )
         self.queue = Queue(self.ledger, self._purchaser, self._buyer, self._tracker.scheduler.wake)

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..gateway.studio import Studio
+from ..gateway.studio import Studio, open_studio
 from ..host.comfy import ComfyUI
-from ..media.clips import make_clip
 from .desk import DESK
 from .editor import Editor
 from .ledger import write
@@ -29,9 +28,8 @@ ONLY = "(id) => app.graph.nodes.forEach((node) => { node.mode = [id, 10 + id].in
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    made = Studio(make_clip(tmp_path_factory.mktemp("studio") / "clip.mp4").read_bytes())
-    made.running.add("video_old")
-    with made.server:
+    with open_studio(tmp_path_factory.mktemp("studio")) as made:
+        made.running.add("video_old")
         yield made
 
 
@@ -44,11 +42,7 @@ def host(tmp_path_factory: pytest.TempPathFactory, studio: Studio) -> Iterator[C
     settings.write_text(json.dumps({"Comfy.TutorialCompleted": True}), encoding="utf-8")
     home = base / "user" / "__sora"
     leave(home, studio)
-    (home / "providers.toml").write_text(
-        f'[provider.mine]\nbase_url = "{studio.server.url}"\nkey_variable = "MINE_KEY"\nat_once = 1\npoll_seconds = 1\n'
-        "usd_per_second = 0.16\n",
-        encoding="utf-8",
-    )
+    studio.add_to(home, "at_once = 1\npoll_seconds = 1\nusd_per_second = 0.16\n")
     with ComfyUI(base, SORA_LANGUAGE="", COMETAPI_KEY="", MINE_KEY="sk-mine-12345") as host:
         yield host
         DESK.forget(host)

@@ -11,6 +11,7 @@ from sora_jobs.engine import Engine
 from sora_jobs.sandbox.renders import Renders
 
 from ..films import any_film
+from ..gateway.studio import Studio, open_studio
 from ..timings import FAST
 
 
@@ -25,6 +26,12 @@ def shared_films(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def one_film(shared_films: None, films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One for all jobs that are alike, where it matters how many there are and not what they show."""
     monkeypatch.setattr(Renders, "path_of", lambda renders, job: films / any_film(renders, job))
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with open_studio(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -141,7 +141,13 @@ def test_what_is_ours_is_sent_and_polled_at_once(world: World) -> None:
 
 def test_what_is_rejected_for_now_is_sent_again_after_a_pause(world: World) -> None:
     entry = Entry(job(JobState.RESERVED), waits=[Wait()], order=Order(job(JobState.RESERVED), 4.0))
-    assert world.step(entry) == Pause(4.0)
+    assert world.step(entry) == Pause(4.0, 4.0)
+
+
+def test_what_was_queued_and_is_rejected_for_now_keeps_the_pause(world: World) -> None:
+    """It has a place now, and is asked to wait."""
+    entry = Entry(job(JobState.QUEUED), order=Order(job(JobState.RESERVED), 45.0))
+    assert (world.step(entry), entry.job.state) == (Pause(45.0, 45.0), JobState.RESERVED)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +368,7 @@ def test_a_video_that_another_process_downloads_is_looked_for_again(world: World
 
 def test_a_download_that_failed_is_tried_again_as_it_may(world: World) -> None:
     entry, world.stored = Entry(job(JobState.COMPLETED)), AWAY
-    assert (world.step(entry), entry.trouble) == (Pause(7.0), "HTTP 502")
+    assert (world.step(entry), entry.trouble) == (Pause(7.0, 7.0), "HTTP 502")
     world.stored = StorageError("full")
     with failing(StorageError, ""):
         world.step(entry)

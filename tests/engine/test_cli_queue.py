@@ -17,7 +17,6 @@ from sora_jobs.ledger.rows import update
 
 from ..failures import failed_as
 from ..gateway.studio import Studio
-from ..media.clips import make_clip
 from .test_cli import Shell, started, until
 
 ASK = ["--provider", "mine", "--model", "own", "--seconds", "4", "--size", "160x96"]
@@ -26,21 +25,11 @@ signals = pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio(make_clip(tmp_path / "clip.mp4").read_bytes())
-    with made.server:
-        yield made
-
-
-@pytest.fixture
 def sora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], studio: Studio) -> Shell:
     monkeypatch.chdir(tmp_path)
     for name, value in (("SORA_HOME", "home"), ("SORA_POLL_SECONDS", "0.02"), ("MINE_KEY", "sk-key-12345")):
         monkeypatch.setenv(name, value)
-    (tmp_path / "home").mkdir()
-    table = f'[provider.mine]\nbase_url = "{studio.server.url}"\nkey_variable = "MINE_KEY"\n'
-    text = f"{table}at_once = 1\nusd_per_second = 0.1\n"
-    (tmp_path / "home" / "providers.toml").write_text(text, encoding="utf-8")
+    studio.add_to(tmp_path / "home", "at_once = 1\nusd_per_second = 0.1\n")
     return Shell(capsys)
 
 

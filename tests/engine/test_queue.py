@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -15,12 +16,20 @@ from sora_jobs.config.timing import Timing
 from sora_jobs.engine import Engine
 from sora_jobs.errors import (
     BudgetExceededError,
+    GatewayError,
     InvalidInputError,
     LedgerError,
+    LocalError,
     MissingKeyError,
     NotPurchasedError,
     PurchaseUncertainError,
+    RequestRejectedError,
+    SoraError,
+    UnreachableError,
 )
+from sora_jobs.gateway.client import Client
+from sora_jobs.jobs.create_call import CreateCall
+from sora_jobs.jobs.remote_video import RemoteVideo
 from sora_jobs.jobs.spec import Job, Reference, VideoRequest
 from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import update
@@ -28,18 +37,10 @@ from sora_jobs.ledger.rows import update
 from ..failures import failing
 from ..gateway.studio import Studio
 from ..gateway.ugly import hang_up
-from ..media.clips import make_clip
 from ..timings import FAST
 
 AT_ONCE = 2
 QUICK = replace(FAST, queue_poll_s=0.02, queue_poll_max_s=0.05, rescan_s=0.05)
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    made = Studio(make_clip(tmp_path / "clip.mp4").read_bytes())
-    with made.server:
-        yield made
 
 
 @pytest.fixture
@@ -48,11 +49,8 @@ def start(tmp_path: Path, studio: Studio, database_url: str) -> Iterator[Callabl
     made: list[Engine] = []
 
     def engine(timing: Timing = QUICK, at_once: int | None = AT_ONCE, **variables: str) -> Engine:
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        limit = f"at_once = {at_once}\n" if at_once else ""
-        table = f'[provider.mine]\nbase_url = "{studio.server.url}"\nkey_variable = "MINE_KEY"\nremix = true\n'
-        (home / "providers.toml").write_text(f"{table}{limit}usd_per_second = 0.1\n", encoding="utf-8")
+        home, limit = tmp_path / "home", f"at_once = {at_once}\n" if at_once else ""
+        studio.add_to(home, f"{limit}usd_per_second = 0.1\n")
         env = {"MINE_KEY": "sk-key-12345", "SORA_POLL_SECONDS": "0.02", "SORA_DATABASE_URL": database_url, **variables}
         made.append(Engine(home, tmp_path / "output", env=env, timing=timing))
         return made[-1]
@@ -237,6 +235,108 @@ def test_a_provider_that_says_that_it_is_full_is_believed(start: Callable[..., E
     assert (job.state, job.sent_at, job.video_id) == (JobState.QUEUED, None, "")
     studio.says_full = False
     until(lambda: engine.ledger.job(job.id).state is JobState.SUBMITTED)
+    assert studio.prompts == ["a", "b"]
+
+
+def test_a_purchase_whose_turn_comes_as_it_is_cancelled_is_not_called_free(
+    start: Callable[..., Engine], studio: Studio
+) -> None:
+    """It was in the line when Cancel came, and sent before it could be taken out: it is the job that it is."""
+    engine, asked = start(at_once=1), list[Future[Any]]()
+    (first,) = buy(engine, "a")
+    sending, cancel, reserve = engine.ledger.sending, engine.ledger.cancel, engine.ledger.reserve
+
+    def cancelled_meanwhile(*given: Any) -> Job:
+        job = sending(*given)
+        asked[0].cancel()
+        return job
+
+    def too_late(job_id: str) -> Job:
+        studio.finish()
+        until(lambda: engine.ledger.job(job_id).state is JobState.SUBMITTED)
+        return cancel(job_id)
+
+    def slowly(*given: Any, **named: Any) -> tuple[Job, bool]:
+        until(lambda: asked)
+        return reserve(*given, **named)
+
+    engine.ledger.sending, engine.ledger.cancel = cancelled_meanwhile, too_late  # type: ignore[method-assign]
+    engine.ledger.reserve = slowly  # type: ignore[method-assign]
+    engine.start_wait(first, timeout=60)
+    asked.append(engine.start_create(request("b")))
+    job = asked[0].result(30).job
+    assert (job.prompt, bool(job.video_id), studio.prompts) == ("b", True, ["a", "b"])
+
+
+def test_without_the_schedulers_thread_nothing_is_queued(
+    start: Callable[..., Engine], studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would send it: who asked is told, its row is refused, and the same may be asked for again."""
+    engine, real = start(at_once=1), threading.Thread.start
+    buy(engine, "a")
+
+    def no_scheduler(thread: threading.Thread) -> None:
+        if thread.name == "sora-scheduler":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", no_scheduler)
+        with failing(LocalError, "no_thread", "new thread", charge="none"):
+            buy(engine, "b")
+    assert states(engine) == {"a": "submitted", "b": "refused"}
+    assert buy(engine, "b")[0].state is JobState.QUEUED
+
+
+def test_who_waits_for_a_place_does_not_pester_a_provider(
+    start: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that holds it cannot be asked about, since the key is not taken: that is found once, and not at each look
+    at the line."""
+    engine, polls = start(at_once=1), list[str]()
+    buy(engine, "a")
+
+    def refused(_: Client, video_id: str) -> RemoteVideo:
+        polls.append(video_id)
+        raise GatewayError("HTTP 401", transient=False, http_status=401)
+
+    monkeypatch.setattr(Client, "retrieve", refused)
+    buy(engine, "b")
+    until(lambda: polls)
+    time.sleep(0.5)  # many looks at the line
+    assert len(polls) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        UnreachableError("refused", code="network", transient=True),
+        RequestRejectedError("busy", code="rate_limit_exceeded", transient=True, retry_after_s=0.5),
+    ],
+    ids=["unreachable", "rate limit"],
+)
+def test_trouble_as_its_turn_comes_is_that_of_any_create(
+    start: Callable[..., Engine], studio: Studio, monkeypatch: pytest.MonkeyPatch, trouble: SoraError
+) -> None:
+    """Nothing was bought by that: it is sent again after the pause of the table, and never called uncertain."""
+    engine, real, tried = start(replace(QUICK, connect_retry_s=0.3), at_once=1), Client.create, list[float]()
+    job = buy(engine, "a", "b")[1]
+
+    def create(client: Client, call: CreateCall) -> RemoteVideo:
+        tried.append(time.monotonic())
+        if len(tried) < 3:
+            raise trouble
+        return real(client, call)
+
+    monkeypatch.setattr(Client, "create", create)
+    wait = engine.start_wait(job, timeout=30)
+    studio.renders_s = 0.0
+    studio.finish()
+    assert wait.future.result(30).state is JobState.STORED
+    least_s = (0.3, 0.6) if isinstance(trouble, UnreachableError) else (0.5, 0.5)
+    assert [later - earlier >= pause for earlier, later, pause in zip(tried, tried[1:], least_s, strict=False)] == [
+        True, True,
+    ]  # fmt: skip
     assert studio.prompts == ["a", "b"]
 
 

@@ -17,6 +17,7 @@ import pytest
 from sora_jobs.config.providers import Provider
 from sora_jobs.config.timing import DEFAULT, Timing
 from sora_jobs.delivery.advance import Advance
+from sora_jobs.delivery.agenda import AwakeClock
 from sora_jobs.delivery.entry import Entry, Wait
 from sora_jobs.delivery.scheduler import Scheduler
 from sora_jobs.errors import (
@@ -332,6 +333,23 @@ class Clock:
         return self.now
 
 
+def test_a_machine_that_has_much_to_do_does_not_sleep() -> None:
+    """For longer than a sleep is: each look at the clock counts, and time goes on. One that nobody takes is a sleep."""
+    clock = Clock()
+    awake = AwakeClock(Timing(monotonic=clock))
+    for _ in range(10):
+        awake.is_idle_for(0.0)
+        clock.now += 20.0
+        assert awake.now() == (clock.now, 0.0)
+    awake.is_idle_for(10.0)
+    clock.now += 45.0
+    assert awake.now() == (200.0 + 10.0, 35.0)
+    awake.is_idle_for(1000.0)
+    awake.is_needed()  # before it was meant to be
+    clock.now += 31.0
+    assert awake.now() == (210.0, 31.0)
+
+
 class Sleeper:
     """A clock that goes on while the machine sleeps, as Windows' does."""
 
@@ -501,14 +519,13 @@ def test_who_waits_when_it_is_closed_is_told(schedulers: Callable[..., Scheduler
 class Ordered:
     """A purchase that is rejected for now, as often as it is tried; it is refused once nobody wants it any more."""
 
-    is_over = False
-
     def __init__(self, state: JobState = JobState.RESERVED) -> None:
-        self.state, self.tries, self.given_up = state, 0, 0
+        self.state, self.tries, self.given_up, self.is_over = state, 0, 0, False
 
     def send(self, seen: Job, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
         if not wanted():
             self.given_up += 1
+            self.is_over = True
             raise NotPurchasedError("It was cancelled before it was sent.", job=seen.id)
         self.tries += 1
         return replace(seen, state=self.state), 60.0
@@ -535,11 +552,68 @@ def test_one_who_wants_it_no_more_ends_the_order(schedulers: Callable[..., Sched
     wait = Wait(job=job("a"), until_sent=True, wanted=lambda: wanted[0])
     scheduler.join(replace(job("a"), state=JobState.RESERVED), wait, order=order)
     wanted[0] = False
-    scheduler.wake("a")
+    scheduler.wake("a", unless_wanted=True)
     scheduler.wake("never heard of")
     with failing(NotPurchasedError, ""):
         wait.future.result(5)
     assert order.given_up == 1
+
+
+def test_nobody_shortens_the_pause_that_a_provider_asked_for(schedulers: Callable[..., Scheduler]) -> None:
+    """Neither one who comes to wait for the same nor one who wants it no more while others do."""
+    scheduler, order = schedulers(Looks(finishing_at(1))), Ordered()
+    reserved = replace(job("a"), state=JobState.RESERVED)
+    scheduler.join(reserved, Wait(job=reserved, until_sent=True), order=order)
+    gone = Wait(job=reserved, until_sent=True, wanted=lambda: False)
+    scheduler.join(reserved, gone)
+    scheduler.wake("a", unless_wanted=True)
+    waiting = watch(scheduler, reserved, 60)
+    time.sleep(0.1)
+    assert (order.tries, (next_step_s(scheduler, waiting) or 0.0) > 50) == (1, True)
+
+
+def test_an_order_that_comes_during_a_step_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another graph waits for the row of a process that has ended, and looks at it while we take it over: what that
+    step saw ends nothing, and the order is sent once, by one thread."""
+    looking, go_on = threading.Event(), threading.Event()
+
+    def place(_: Rows, job_id: str) -> int:
+        if not looking.is_set():
+            looking.set()
+            assert go_on.wait(10)
+            return 0  # nobody sends it, as far as that step has seen
+        return 1
+
+    reserved = replace(job("a"), state=JobState.QUEUED)
+    monkeypatch.setattr(Rows, "read", lambda *_: reserved)
+    monkeypatch.setattr(Rows, "place", place)
+    scheduler, order = scheduler_of(Looks(finishing_at(1)), lambda _provider: 0.001), Ordered()
+    waiting = watch(scheduler, reserved, 60)
+    assert looking.wait(10)
+    bought = Wait(job=reserved, until_sent=True)
+    scheduler.join(reserved, bought, order=order)
+    assert order.tries == 0  # not beside the step that is under way
+    go_on.set()
+    until(lambda: order.tries)
+    time.sleep(0.1)
+    assert (order.tries, bought.future.result(1).id, waiting.future.done()) == (1, "a", False)
+    scheduler.close()
+
+
+def test_a_step_that_breaks_leaves_no_order_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row would stand in the line for ever, before all others."""
+
+    def broken(_: Rows, job_id: str) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Rows, "place", broken)
+    scheduler, order = scheduler_of(Looks(finishing_at(1)), lambda _provider: 0.001), Ordered(JobState.QUEUED)
+    wait = Wait(job=job("a"), until_sent=True)
+    scheduler.join(replace(job("a"), state=JobState.RESERVED), wait, order=order)
+    with failing(NotFinishedError, "unexpected_error", "ZeroDivisionError"):
+        wait.future.result(5)
+    assert (order.tries, order.given_up, scheduler.has("a")) == (1, 1, False)
+    scheduler.close()
 
 
 def test_a_download_that_gets_no_thread_is_told(
@@ -575,8 +649,10 @@ def test_a_wait_whose_time_is_over_the_moment_it_begins_ends(schedulers: Callabl
 
 
 def test_the_thread_of_the_scheduler_never_holds_up_the_end_of_a_program(schedulers: Callable[..., Scheduler]) -> None:
+    before = set(threading.enumerate())
     watch(schedulers(Looks(finishing_at(10**9))), job("a"), 60)
-    assert [one.daemon for one in threading.enumerate() if one.name == "sora-scheduler"] == [True]
+    new = set(threading.enumerate()) - before
+    assert [one.daemon for one in new if one.name == "sora-scheduler"] == [True]
 
 
 @pytest.mark.parametrize(("jobs", "pause_s"), [(10, 10.0), (6000, 20.0)])

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
 import socket
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
+from ..media.clips import make_clip
 from .ugly import UglyServer, answer
+
+
+@contextlib.contextmanager
+def open_studio(folder: Path) -> Iterator[Studio]:
+    """A studio that runs, with a clip that it makes in that folder."""
+    made = Studio(make_clip(folder / "clip.mp4").read_bytes())
+    with made.server:
+        yield made
 
 
 class Studio:
@@ -46,6 +58,12 @@ class Studio:
         if self.renders_s is not None:
             threading.Timer(self.renders_s, self.finish, [name]).start()
         return answer(200, {"id": name, "object": "video", "status": "queued"})
+
+    def add_to(self, home: Path, more: str = "") -> None:
+        """Have that state folder know it as the provider `mine`, whose key is in MINE_KEY, with `more` of its table."""
+        home.mkdir(parents=True, exist_ok=True)
+        table = f'[provider.mine]\nbase_url = "{self.server.url}"\nkey_variable = "MINE_KEY"\nremix = true\n{more}'
+        (home / "providers.toml").write_text(table, encoding="utf-8")
 
     def finish(self, *names: str) -> None:
         with self.lock:

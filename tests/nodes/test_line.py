@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from ..failures import failing
-from ..gateway.studio import Studio
-from ..media.clips import make_clip
+from ..gateway.studio import Studio, open_studio
 from .conftest import Bench
 
 OWN = {"provider": "mine", "custom_model": "own", "size": "160x96"}
@@ -21,12 +20,8 @@ OWN = {"provider": "mine", "custom_model": "own", "size": "160x96"}
 @pytest.fixture
 def studio(tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
     """The provider `mine`, which may have one job at once."""
-    made = Studio(make_clip(tmp_path / "clip.mp4").read_bytes())
-    with made.server:
-        table = f'[provider.mine]\nbase_url = "{made.server.url}"\nkey_variable = "MINE_KEY"\nremix = true\n'
-        bench.home.mkdir(exist_ok=True)
-        text = f"{table}at_once = 1\nusd_per_second = 0.1\n"
-        (bench.home / "providers.toml").write_text(text, encoding="utf-8")
+    with open_studio(tmp_path) as made:
+        made.add_to(bench.home, "at_once = 1\nusd_per_second = 0.1\n")
         monkeypatch.setenv("MINE_KEY", "sk-key-12345")
         yield made
         made.finish()

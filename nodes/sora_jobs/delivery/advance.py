@@ -104,7 +104,7 @@ class Advance:
             return pause
         entry.error = None
         now = entry.job.state
-        if now is before or now is JobState.QUEUED:
+        if now is before or now.is_reserved:
             return pause
         entry.rounds = 0
         return Pause(0.0) if now.is_running else None
@@ -130,7 +130,7 @@ class Advance:
         if entry.job.state is JobState.QUEUED:
             self._place(entry)
             return self._in_line(entry)
-        return None if pause_s is None else Pause(pause_s)
+        return None if pause_s is None else Pause(pause_s, pause_s)
 
     def _joined(self, entry: Entry) -> Pause:
         entry.job = self._jobs.read(entry.job.id)
@@ -183,7 +183,8 @@ class Advance:
             raise error
         entry.rounds += 1
         if entry.job.state.is_rendered:
-            return Pause(self._downloads.delay_s(entry, error))
+            pause_s = self._downloads.delay_s(entry, error)
+            return Pause(pause_s, pause_s)
         unknown = isinstance(error, GatewayError) and error.is_unknown_job
         entry.unknown_polls = entry.unknown_polls + 1 if unknown else 0
         if unknown:

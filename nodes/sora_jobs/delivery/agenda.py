@@ -102,6 +102,9 @@ class AwakeClock:
         return moment - self._slept, slept
 
     def is_idle_for(self, pause_s: float) -> None:
-        """Nobody looks at it for so long, from now on; 0.0 where it is not idle any more."""
-        moment = self._monotonic()
-        self._idle_until = min(self._idle_until, moment) if not pause_s else moment + pause_s
+        """Say that nobody looks at it for so long from now on, as is meant."""
+        self._idle_until = self._monotonic() + pause_s
+
+    def is_needed(self) -> None:
+        """Say that it is looked at from now on: what passes without a look is a sleep."""
+        self._idle_until = min(self._idle_until, self._monotonic())

@@ -8,7 +8,7 @@ import threading
 
 from ..config.settings import Settings
 from ..config.timing import Timing
-from ..errors import SoraError, no_thread_error
+from ..errors import SoraError
 from ..jobs.outcomes import ended_error
 from ..jobs.spec import Job
 from ..jobs.state import JobState
@@ -17,6 +17,7 @@ from ..util.daemon_pool import DaemonPool
 from ..util.redact import redact
 from .entry import Entry
 from .tracker import JobTracker
+from .workers import start_thread
 
 _log = logging.getLogger("sora")
 
@@ -155,12 +156,7 @@ class BackgroundDownloads:
         with self._lock:
             if self._searches is not None or self._closed.is_set():
                 return
-            thread = threading.Thread(target=self._go_on, name="sora-search", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:
-                raise no_thread_error(error) from error
-            self._searches = thread
+            self._searches = start_thread("sora-search", self._go_on)
 
     def _go_on(self) -> None:
         while not self._timing.sleep(self._closed, self._timing.rescan_s):

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 
 from ..config.timing import DEFAULT, Timing
-from ..errors import LocalError, SoraError, no_thread_error
+from ..errors import LocalError, SoraError
 from ..jobs.spec import Job
 from ..jobs.state import JobState
 from ..util.daemon_pool import DaemonPool, PoolClosedError
@@ -23,7 +23,7 @@ from .advance import Pause
 from .agenda import Agenda, AwakeClock, Line, together
 from .entry import Entry, Order, Wait
 from .step_errors import closing_error, no_thread_to_fetch, unexpected_error
-from .workers import Workers
+from .workers import Workers, start_thread
 
 MOST_POLLS_PER_S = 300  # of all jobs: half a core; with more jobs each is polled less often (bench/jobs.py)
 
@@ -116,10 +116,12 @@ class Scheduler:
         with self._wake:
             return {name for name, entry in self._entries.items() if entry.background}
 
-    def wake(self, job_id: str) -> None:
-        """Have a job take its next step now: something has become of it, or of those who wait."""
+    def wake(self, job_id: str, *, unless_wanted: bool = False) -> None:
+        """Have a job take its next step now; with `unless_wanted`, only one that is not to be sent any more: the pause
+        that its provider asked for is not shortened."""
         with self._wake:
-            if (entry := self._entries.get(job_id)) is not None:
+            entry = self._entries.get(job_id)
+            if entry is not None and not (unless_wanted and entry.is_to_be_sent):
                 entry.woken, entry.due = entry.busy, self.now()
                 self._agenda.plan(entry)
                 self._awaken()
@@ -152,15 +154,10 @@ class Scheduler:
     def _start(self) -> None:
         """Before anything is planned: where no thread can be had, the next one who comes tries again."""
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name="sora-scheduler", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:
-                raise no_thread_error(error) from error
-            self._thread = thread
+            self._thread = start_thread("sora-scheduler", self._run)
 
     def _awaken(self) -> None:
-        self._clock.is_idle_for(0.0)
+        self._clock.is_needed()
         self._wake.notify()
 
     def _run(self) -> None:
@@ -169,6 +166,7 @@ class Scheduler:
                 if self._closed:
                     return
                 now = self.now()
+                self._clock.is_idle_for(0.0)
                 entry = self._agenda.pop(now)
                 if entry is None:
                     pause_s = min(self._timing.clock_check_s, max(0.0, self._agenda.first - now))
@@ -186,8 +184,6 @@ class Scheduler:
             if begins:
                 self._begin(entry)
 
-    # -- a step -------------------------------------------------------------------------------------------------------
-
     def _begin(self, entry: Entry) -> None:
         """Have the step taken by one of the threads; where none can be had now, later."""
         try:
@@ -199,7 +195,7 @@ class Scheduler:
                 self._done(entry, None, no_thread_to_fetch(error, entry.job))
             else:
                 _log.warning("Job %s has to wait: %s", entry.job.id, error)
-                self._done(entry, Pause(self._timing.poll_backoff_max_s), None)
+                self._done(entry, Pause(self._timing.poll_backoff_max_s), order=entry.order)
 
     def _take(self, entry: Entry) -> None:
         """One step, told to all who wait."""
@@ -211,14 +207,24 @@ class Scheduler:
         except BaseException as bug:  # noqa: BLE001 - a bug must reach those who wait, not end a thread in silence
             _log.error("Job %s: %s", entry.job.id, redact(traceback.format_exc()))
             error = unexpected_error(bug, entry.job)
-        if entry.order is not order:  # which came meanwhile: what was seen is no news any more
-            pause, error = Pause(0.0), None
-        self._done(entry, pause, error)
+        if pause is not None and order is not None and entry.job.state.is_reserved and not self._closed:
+            try:  # an order takes its first step before there is a thread that plans others
+                with self._wake:
+                    self._start()
+            except LocalError as no_thread:
+                error = no_thread.with_job(entry.job.id)
+        if error is not None and order is not None and not order.is_over:
+            self._give_up(entry)
+        self._done(entry, pause, error, order)
 
-    def _done(self, entry: Entry, pause: Pause | None, error: SoraError | None) -> None:
-        """A step was taken: tell those for whom it was the last, and plan the next one."""
+    def _done(
+        self, entry: Entry, pause: Pause | None, error: SoraError | None = None, order: Order | None = None
+    ) -> None:
+        """A step was taken, with that order: tell those for whom it was the last, and plan the next one."""
         job = entry.job
         with self._wake:
+            if entry.order is not order:  # which came meanwhile: what was seen is no news any more
+                pause, error = Pause(0.0), None
             entry.busy = False
             ends = error is not None or pause is None
             over = [wait for wait in entry.waits if ends or wait.is_over(job)]
@@ -229,28 +235,22 @@ class Scheduler:
             if ends:
                 self._remove(entry)
             else:
-                entry.due = self._due(entry, Pause(0.0) if entry.woken or pause is None else pause)
-                entry.woken = False
+                entry.due = self._due(entry, pause or Pause(0.0))
+                if entry.woken:
+                    entry.due, entry.woken = entry.not_before if entry.is_to_be_sent else self.now(), False
                 self._agenda.plan(entry)
                 self._end_unwanted(entry)
             self._awaken()
         if ends:
             self._tell_end(entry, error)
         for wait in over:  # outside the lock: who waited may do anything when told, also look at a slow disk
-            if error is not None:
-                wait.fail(error)
-            else:
-                wait.end(job)
-        if not ends and not self._closed and self.has(job.id):
-            try:  # an order takes its first step before there is a thread that plans others
-                with self._wake:
-                    self._start()
-            except LocalError as no_thread:
-                entry.is_given_up = True
-                if entry.order is not None:
-                    self._take(entry)
-                else:
-                    self._done(entry, None, no_thread.with_job(job.id))
+            wait.end(job) if error is None else wait.fail(error)
+
+    def _give_up(self, entry: Entry) -> None:
+        """An order that nobody will send any more is refused: its row would hold up all others in the line."""
+        entry.is_given_up = True
+        with contextlib.suppress(Exception):  # what was wrong before is told
+            self._step(entry)
 
     def _note_place(self, entry: Entry, *, ends: bool) -> None:
         """Those who wait are patient from when it is sent; and a job that leaves the line, or its provider, leaves a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -41,6 +42,7 @@ class JobTracker:
         self._ledger, self._clients, self._settings = ledger, clients, settings
         self._tasks, self._timing = tasks, timing
         self._leases = Leases(ledger.database, lambda job: ledger.listener(ledger.job(job)))
+        self._begun: dict[str, float] = {}  # when jobs began to be polled for those who wait for their places
         self._waits: weakref.WeakSet[Wait] = weakref.WeakSet()
         self.ended: Callable[[Entry, SoraError | None], None] = lambda _entry, _error: None
         downloads = Fetcher(ledger, clients, settings, self._leases, timing)
@@ -80,8 +82,12 @@ class JobTracker:
 
     def poll_holders(self, job: Job) -> None:
         """See `Jobs`."""
+        now = self._timing.monotonic()
         for holder in self._ledger.queries.holders(job.provider, job.origin):
-            if not self.scheduler.has(holder.id):
+            # One that cannot be asked (its key is gone, say) is not asked at each look at the line.
+            rested = now - self._begun.get(holder.id, -math.inf) > self._timing.poll_backoff_max_s
+            if rested and not self.scheduler.has(holder.id):
+                self._begun[holder.id] = now
                 self.scheduler.join(holder, for_queue=True)
 
     def recover_orphans(self) -> None:

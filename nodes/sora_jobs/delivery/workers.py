@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+from ..errors import no_thread_error
 from ..util.daemon_pool import DaemonPool
 from .entry import Entry
 
 POLL_THREADS = 6
 FETCH_THREADS = 4
+
+
+def start_thread(name: str, run: Callable[[], None]) -> threading.Thread:
+    """Start a thread that never holds up the end of the program. LocalError where none can be had."""
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise no_thread_error(error) from error
+    return thread
 
 
 class Workers:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Protocol
 
-from ..errors import NotFinishedError, NotPurchasedError
+from ..errors import InvalidInputError, NotFinishedError, NotPurchasedError
 from ..jobs.outcomes import cancelled_error
 from ..jobs.spec import ARCHIVED, Job
 from ..jobs.state import JobState
@@ -48,8 +48,8 @@ class Follow(Protocol):
 
 class Buyer:
     """Buys what it is given; each result is a future, which may be cancelled. `pool` has a few threads for each
-    provider, `tasks` one for what is short and may wait for the ledger. `wake(job_id)` has a job that is followed take
-    its next step now, and `bought(job_id)` is told of each purchase."""
+    provider, `tasks` one for what is short and may wait for the ledger. `unwanted(job_id)` is told that one
+    who followed a job wants it no more, and `bought(job_id)` of each purchase."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class Buyer:
         pool: DaemonPool,
         tasks: DaemonPool,
         follow: Follow,
-        wake: Callable[[str], None],
+        unwanted: Callable[[str], None],
         bought: Callable[[str], None],
     ) -> None:
         self._ledger, self._purchaser = ledger, purchaser
         self._pool, self._tasks = pool, tasks
-        self._follow, self._wake, self._bought = follow, wake, bought
+        self._follow, self._unwanted, self._bought = follow, unwanted, bought
         self._buying: weakref.WeakSet[_Buying] = weakref.WeakSet()
 
     def buy(self, prepare: Callable[[], PreparedPurchase], provider: str) -> Future[PurchaseResult]:
@@ -108,7 +108,7 @@ class Buyer:
         if order is None and job.state is not JobState.RESERVED:  # also one that another process has queued
             self._settle(future, prepared, job, mine=False)
             return
-        future.unwanted = lambda: self._wake(job.id)
+        future.unwanted = lambda: self._unwanted(job.id)
         try:
             sent = self._follow(job, order, lambda: not future.cancel_requested)
         except NotFinishedError:  # the program is closing
@@ -133,7 +133,11 @@ class Buyer:
             message = "Exactly this job is still being sent by another program."
             raise NotFinishedError(message, hint=JOIN, charge="possible", code="sent_elsewhere")
         if job.state is JobState.QUEUED and mine and future.cancel_requested:
-            self._ledger.cancel(job.id)
+            try:
+                self._ledger.cancel(job.id)
+            except InvalidInputError:  # its turn came in that very moment
+                self._settle(future, prepared, self._ledger.job(job.id), mine=True)
+                return
             raise cancelled_error(job.id)
         result = self._purchaser.result(prepared, job, mine=mine)
         if result is None:

@@ -151,17 +151,17 @@ class Sender:
 
     def _try(self, job: Job, order: Order, wanted: Callable[[], bool]) -> tuple[Job, float | None]:
         """The create itself; repeated only where nobody was reached, or the provider clearly rejected it for now."""
+        self._check_wanted(job, order, wanted)
         if job.state is JobState.QUEUED and not self._has_turn(job, order):
             return job, 0.0
-        if not order.is_told and wanted():
+        if not order.is_told:
             self._warn(order)
         create = self._create(order.prepared)
-        if not wanted():
-            raise order.error or cancelled_error(job.id)
+        self._check_wanted(job, order, wanted)  # the user may have been told something, or an image took its time
         if not order.is_claimed:
-            claimed = self._claimed(job, order)
-            if claimed.state is JobState.QUEUED:
-                return claimed, 0.0
+            job = self._claimed(job, order)
+            if job.state is JobState.QUEUED:
+                return job, 0.0
             order.is_claimed = True
         try:
             return self._keep(job, create()), None
@@ -177,6 +177,10 @@ class Sender:
             rejected = self._ledger.not_sent(job.id, state=state)
             order.is_claimed = False
             return rejected, delay_s
+
+    def _check_wanted(self, job: Job, order: Order, wanted: Callable[[], bool]) -> None:
+        if not wanted():
+            raise order.error or cancelled_error(job.id)
 
     def _claimed(self, job: Job, order: Order) -> Job:
         """The row, once it is ours to send; QUEUED where it has to wait, also for a ledger that is away."""
