@@ -117,7 +117,7 @@ class Timing:
         return min(self.other_download_poll_max_s, self.other_download_poll_s * 2.0 ** min(failed, 9))
 
     def full_s(self, asked_s: float | None) -> float:
-        """How long a provider that takes no more jobs is left alone, of which it may ask for a part itself."""
+        """How long a provider that takes no more jobs is left alone: as long as it asks for, within limits."""
         return min(self.retry_after_max_s, max(self.queue_poll_s, self.queue_full_s if asked_s is None else asked_s))
 
     def queue_delay_s(self, place: int) -> float:

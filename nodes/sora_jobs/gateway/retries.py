@@ -46,9 +46,9 @@ def delay(
 ) -> float | None:
     """Return the seconds until a call is made again, or None where it is not.
 
-    `attempt`: how often in a row it failed so far, the last time with `error`; what has a number of its own in the
-    table is counted by itself. A poll that succeeded has attempt 0 and no error. `interval_s`: the provider's, between
-    two polls. `jitter()`: 0 to 1.
+    `attempt`: how often in a row it failed so far, the last time with `error`; a row of the table that has a number of
+    its own has a count of its own. A poll that succeeded has attempt 0 and no error. `interval_s`: the provider's,
+    between two polls. `jitter()`: 0 to 1.
     """
     if call == "create":
         return _create_delay_s(error, attempt, timing, jitter)
