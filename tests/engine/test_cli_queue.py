@@ -14,6 +14,7 @@ from sora_jobs.engine import Engine
 from sora_jobs.jobs.spec import Job, VideoRequest
 from sora_jobs.jobs.state import JobState
 from sora_jobs.ledger.rows import update
+from sora_jobs.purchasing.queue import Queue
 
 from ..failures import failed_as
 from ..gateway.studio import Studio
@@ -177,6 +178,23 @@ def test_ctrl_c_in_the_line_leaves_the_job_there(sora: Shell, another: Callable[
     assert (row["state"], row["place"], row["sent_at"]) == ("queued", 0, None)
     studio.finish()
     assert studio.prompts == ["a boat"]
+
+
+@pytest.mark.parametrize("where", [(Queue, "places"), (Engine, "start_wait")], ids=["told", "begins"])
+def test_ctrl_c_before_the_bar_is_there_leaves_it_as_well(
+    sora: Shell, another: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch, where: tuple[type, str]
+) -> None:
+    """Whoever is told the place can press it before the waiting has begun."""
+    buy(another(), "a boat")
+    whole = getattr(*where)
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.setattr(*where, whole)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*where, interrupted)
+    assert sora("run", "b boat", *ASK) == 3
+    assert all(part in sora.err for part in ("stays in the line", "Nothing was spent", "`sora resume "))
 
 
 @signals

@@ -86,15 +86,33 @@ def safe_cell(text: str) -> str:
 
 def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespace) -> dict[str, Any]:
     """Wait for the job with a bar on stderr, and tell where its file is and what is wrong with it."""
-    from tqdm import tqdm
+    try:
+        _tell_purchase(engine, purchase)
+        job = _wait(engine, purchase.job.id, 60 * minutes(options.timeout))
+    except KeyboardInterrupt:
+        raise _stopped_error(engine, purchase.job.id) from None
+    result = described(engine, job) | {"reused": purchase.reused}
+    if purchase.quote.unknown:
+        result["price_unknown"] = purchase.quote.unknown
+    if result["warning"]:
+        warn(result["warning"])
+    tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
+    return result
 
+
+def _tell_purchase(engine: Engine, purchase: PurchaseResult) -> None:
     job = purchase.job
     place = engine.queue.places().get(job.id) if job.state is JobState.QUEUED else None
     reused = " (bought before: nothing is paid again)" if purchase.reused and place is None else ""
     say(f"job {job.id}{reused}, {job.provider}: {job.video_id if place is None else queued_text(place)}")
     if why := purchase.quote.why_unknown(engine.page_settings.language):
         warn(why)
-    wait = engine.start_wait(job.id, 60 * minutes(options.timeout))
+
+
+def _wait(engine: Engine, job_id: str, timeout_s: float) -> Job:
+    from tqdm import tqdm
+
+    wait = engine.start_wait(job_id, timeout_s)
     form = "{desc:<34.34} {percentage:3.0f}%|{bar}|"
     with tqdm(total=1000, bar_format=form, disable=None, leave=False, file=sys.stderr) as bar:
         try:
@@ -103,15 +121,8 @@ def collect(engine: Engine, purchase: PurchaseResult, options: argparse.Namespac
                 bar.set_description_str(wait.status)
         except KeyboardInterrupt:
             wait.cancel()
-            raise _stopped_error(engine, job.id) from None
-    job = wait.future.result()
-    result = described(engine, job) | {"reused": purchase.reused}
-    if purchase.quote.unknown:
-        result["price_unknown"] = purchase.quote.unknown
-    if result["warning"]:
-        warn(result["warning"])
-    tell(options, f"{result['path']}  {result['width']}x{result['height']}, {result['frames']} frames, job {job.id}")
-    return result
+            raise
+    return wait.future.result()
 
 
 def described(engine: Engine, job: Job) -> dict[str, Any]:
